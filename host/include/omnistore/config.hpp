@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/error.hpp>
+
+namespace omnistore {
+
+/// One thing that is wrong in a config: where, and what would be right.
+struct Problem {
+  std::string path;    ///< "mounts.shared.options.url"; empty: the whole file
+  std::string message; ///< "expected a string, found 6379"
+  unsigned line = 0;   ///< counted from 1; 0: not known
+  unsigned column = 0; ///< counted from 1; 0: not known
+
+  /// "mounts.shared.options.url: expected a string, found 6379 (line 12, column 34)"
+  std::string text() const;
+};
+
+/// A config that cannot be used, with everything that is wrong in it. what() has a line a problem, headed by the
+/// file's name.
+class ConfigError : public Error {
+public:
+  ConfigError(const std::string &file, std::vector<Problem> problems);
+  const std::vector<Problem> &problems() const noexcept { return problems_; }
+
+private:
+  std::vector<Problem> problems_;
+};
+
+/// Where each value of a config text stands: "mounts.shared.options" -> line and column.
+class Places;
+
+/// One store to open: a driver, its options and, for a layer, the stores below it.
+struct StoreConfig {
+  std::string driver;
+  std::string options = "{}"; ///< a JSON object's text; it is checked against the driver's schema when it opens
+  std::vector<StoreConfig> children; ///< `layers`, or what stands inside `through`; the config's order
+
+  std::string path;                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
+  std::shared_ptr<const Places> places; ///< null for a config built in code
+};
+
+/// What a `ttl`, `prefix` and the like stand beside: one mount.
+struct MountConfig {
+  StoreConfig store;
+  std::optional<std::string> prefix;   ///< in place of the global one; normalised, without a ':' at its end
+  std::optional<std::int64_t> ttl;     ///< milliseconds, in place of the global one; 0: never
+  bool read_only = false;              ///< refuses writes before the driver sees them
+  bool optional = false;               ///< where it cannot be opened the host goes on without it
+};
+
+/// Limits of a listener. Sizes in bytes, times in milliseconds.
+struct HttpConfig {
+  std::string listen = "127.0.0.1:7700"; ///< "address:port"; port 0: any free one; empty: no listener
+  unsigned threads = 0;                  ///< 0: as many as there are processors, at most 4
+  std::uint64_t max_header = 16 * 1024;
+  std::uint64_t max_body = 64 * 1024 * 1024;
+  unsigned max_connections = 10000;
+  std::int64_t idle_timeout = 60'000;
+  std::int64_t request_timeout = 30'000; ///< the deadline of one operation
+  std::vector<std::string> hosts;        ///< further names that a Host header on a loopback listener may have
+  std::vector<std::string> origins;      ///< origins that are granted cross-origin access; "*": any
+  struct Token {
+    std::string value;
+    bool write = false;
+    std::vector<std::string> bases; ///< empty: every key
+  };
+  std::vector<Token> tokens; ///< none: no authentication, which only a loopback listener may have
+};
+
+struct LogConfig {
+  std::string level = "info"; ///< trace debug info warn error off
+  bool json = false;
+  std::int64_t slow = 0; ///< operations that take longer are logged at warn; milliseconds; 0: none
+};
+
+/// A checked config with its profile merged in. Plain data: build one in code, or read one from a file.
+struct Config {
+  std::vector<std::string> plugin_paths; ///< folders or files; absolute, or relative to `folder`
+  std::map<std::string, std::string> pins; ///< plugin file's stem -> "sha256:HEX"
+  std::string prefix;                      ///< normalised, without a ':' at its end
+  std::int64_t ttl = 0;                    ///< milliseconds; 0: never
+  std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root
+  HttpConfig http;
+  HttpConfig admin;
+  LogConfig log;
+
+  std::string file;    ///< where it was read from; empty: built in code
+  std::string profile; ///< the chosen one; empty: none
+
+  using Environment = std::function<std::optional<std::string>(const std::string &)>;
+
+  /// Reads, chooses the profile (empty: OMNISTORE_PROFILE, else none), interpolates, checks. Throws ConfigError with
+  /// every problem, or Error(not_found) where there is no such file.
+  static Config load(const std::string &file, std::string_view profile = {});
+
+  /// The same from a text. `file` is only for messages and for resolving relative plugin paths.
+  static Config parse(std::string_view text, const std::string &file, std::string_view profile,
+                      const Environment &environment);
+};
+
+} // namespace omnistore

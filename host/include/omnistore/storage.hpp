@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/config.hpp>
+#include <omnistore/error.hpp>
+
+namespace omnistore {
+
+namespace loader {
+class Registry;
+}
+
+/// What is known of a value besides its bytes.
+struct Meta {
+  std::uint64_t size = 0;
+  std::int64_t mtime = 0;  ///< Unix milliseconds; 0: unknown
+  std::int64_t expiry = 0; ///< Unix milliseconds; 0: never
+  std::string etag;        ///< changes with every write; empty: the driver gives none
+  std::string user;        ///< the user's own, a JSON object's text; empty: none
+};
+
+/// A value with its meta.
+struct Entry {
+  std::string value;
+  Meta meta;
+};
+
+/// When a write may take place.
+struct Condition {
+  enum class Kind { always, if_absent, if_present, if_match };
+  Kind kind = Kind::always;
+  std::string etag; ///< for if_match
+};
+
+struct GetOptions {
+  std::uint64_t offset = 0;
+  std::uint64_t length = UINT64_MAX;
+  bool meta = false;                    ///< etag and user meta are wanted too
+  std::chrono::milliseconds timeout{0}; ///< 0: none
+};
+
+struct SetOptions {
+  /// How long the value lives: nothing: as the mount or the config says; 0: for ever.
+  std::optional<std::chrono::milliseconds> ttl;
+  Condition condition;
+  std::chrono::milliseconds timeout{0};
+};
+
+struct RemoveOptions {
+  Condition condition;
+  std::chrono::milliseconds timeout{0};
+};
+
+struct ListOptions {
+  static constexpr std::uint32_t any_depth = UINT32_MAX;
+  std::uint32_t depth = any_depth; ///< keys with at most so many ':' behind the base
+  std::uint32_t limit = 1000;      ///< keys a page, 1 to 100000
+  std::string cursor;              ///< what the page before gave; empty: from the start
+  bool meta = false;
+  std::chrono::milliseconds timeout{0};
+};
+
+/// One step of a listing.
+struct Page {
+  struct Item {
+    std::string key;
+    Meta meta; ///< filled in where ListOptions::meta was set
+  };
+  std::vector<Item> items; ///< may be fewer than the limit, also none, and still have a next page
+  std::string cursor;      ///< where the next one goes on; printable, URL-safe; empty: that was all
+};
+
+/// What a set gave.
+struct Stored {
+  bool stored = true; ///< false: the condition did not hold, and nothing was changed
+  std::string etag;   ///< of the new value, where SetOptions asked and the driver gives them
+  explicit operator bool() const { return stored; }
+};
+
+/// One item's outcome of a batch.
+struct Outcome {
+  Status status = Status::ok;
+  std::string message; ///< whole, as Error::what()
+};
+struct EntryOutcome : Outcome {
+  Entry entry; ///< where status is ok
+};
+struct SetItem {
+  std::string key;
+  std::string value;
+  SetOptions options; ///< its timeout is ignored
+};
+
+/// A change. Keys are shown as the user knows them: with the mountpoint, without prefixes.
+struct Event {
+  enum class Type { update, remove, resync };
+  enum class Cause { none, removed, expired, evicted, cleared };
+  Type type;
+  Cause cause = Cause::none;
+  std::string key;             ///< empty for resync
+  std::uint64_t sequence = 0;  ///< rises by one with each event of this Storage
+  std::uint64_t missed = 0;    ///< of a resync: how many the watcher lost; 0: not known
+};
+
+/// Where a value is read to, without a copy in between. Called on the reading thread.
+class Reader {
+public:
+  virtual ~Reader() = default;
+  /// The value is there; meta.size bytes (of the range) will follow, or as many as come where it is UINT64_MAX.
+  /// Returns where to put them, meta.size bytes that stay valid until done; or null to have write() called.
+  virtual char *begin(const Meta &meta) = 0;
+  /// The next bytes. Not called for those put into begin's buffer.
+  virtual void write(std::string_view bytes) = 0;
+};
+
+/// Counters of one mount since it was opened.
+struct MountStats {
+  std::string mountpoint;
+  std::string driver;
+  std::uint64_t reads = 0, hits = 0, misses = 0, writes = 0, removes = 0, lists = 0, errors = 0;
+  std::uint64_t bytes_read = 0, bytes_written = 0, evictions = 0, expirations = 0;
+  /// Latency of the operations that were timed (of a driver that never blocks, one in 64): microseconds, upper bounds
+  /// of the buckets, and how many fell into each.
+  struct Histogram {
+    std::vector<std::uint64_t> counts; ///< see latency_bounds()
+    std::uint64_t count = 0;
+    double sum = 0; ///< seconds
+  };
+  Histogram read_latency, write_latency;
+  /// Seconds, ascending; the last bucket, without a bound, is one more.
+  static std::span<const double> latency_bounds();
+};
+
+/// What one node of the mount tree is and can do.
+struct StoreInfo {
+  std::string driver;
+  std::string version;
+  std::string file; ///< the plugin's
+  std::uint64_t capabilities = 0; ///< OMNISTORE_CAN_... of driver.h, native
+  struct Capability {
+    std::string name;
+    enum class How { native, emulated, no } how;
+  };
+  std::vector<Capability> list;
+  std::vector<StoreInfo> children;
+};
+struct MountInfo {
+  std::string mountpoint;
+  std::string prefix;
+  std::int64_t ttl = 0;
+  bool read_only = false;
+  bool available = true; ///< false: an optional mount that could not be opened
+  std::string reason;    ///< why not
+  StoreInfo store;
+};
+
+/// A running watch; destroying it ends it, and returns after the last callback has returned (from inside a callback:
+/// at once).
+class Watch {
+public:
+  class State;
+  Watch() = default;
+  explicit Watch(std::shared_ptr<State> state);
+  Watch(Watch &&) noexcept = default;
+  Watch &operator=(Watch &&) noexcept;
+  ~Watch();
+
+private:
+  std::shared_ptr<State> state_;
+};
+
+/// The key space: stores mounted by a config, behind one set of operations.
+///
+/// Thread-safe: any member may be called on any thread at the same time, mount and unmount included.
+///
+/// Keys are normalised as unstorage does: '/' and '\' become ':', runs of ':' collapse, leading and trailing ':' and
+/// what follows a '?' go. A key that is empty then, longer than 4096 bytes, no UTF-8, or has a segment '.' or '..' is
+/// Error(invalid). A base is a key or empty; it stands for every key that begins with it and a ':'.
+///
+/// A miss is a value (nullopt, false), not an exception. A failure is an Error.
+class Storage {
+public:
+  /// Finds and loads the plugins, opens every mount. Throws ConfigError where the config or an option is wrong, Error
+  /// where a plugin or store cannot be opened; nothing stays open then. A mount that the config marks optional is left
+  /// out, with the reason in mounts().
+  explicit Storage(const Config &config);
+  /// The same with plugins that were found already; several storages can share them.
+  Storage(const Config &config, std::shared_ptr<loader::Registry> registry);
+  /// Waits for operations in flight, ends the watches, closes every store.
+  ~Storage();
+  Storage(Storage &&) noexcept;
+  Storage &operator=(Storage &&) noexcept;
+
+  std::optional<std::string> get(std::string_view key, const GetOptions &options = {}) const;
+  /// The same into a string whose room is used again. False on a miss.
+  bool get(std::string_view key, std::string &into, const GetOptions &options = {}) const;
+  std::optional<Entry> entry(std::string_view key, const GetOptions &options = {}) const;
+  /// The same into a Reader. False on a miss: the reader was not called.
+  bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
+
+  bool has(std::string_view key) const;
+  /// Size, times, etag, and the user's own (the JSON object under `key$`); nullopt where there is no such key.
+  std::optional<Meta> meta(std::string_view key) const;
+
+  /// Stores. The result's etag is there where `want_etag` is set and the driver gives them.
+  Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
+  /// Removes the key and its `key$`. False: there was none. Throws Error(conflict) where the condition does not hold.
+  bool remove(std::string_view key, const RemoveOptions &options = {});
+  /// Gives a value another ttl; 0: for ever. False: there is no such key.
+  bool touch(std::string_view key, std::chrono::milliseconds ttl);
+
+  /// Each item has its own outcome, in the order asked; a miss is not_found, a condition that did not hold conflict.
+  std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
+  std::vector<Outcome> set_many(std::span<const SetItem> items);
+  std::vector<Outcome> remove_many(std::span<const std::string> keys);
+
+  /// One page of the keys under a base, over all mounts that it spans.
+  Page list(std::string_view base, const ListOptions &options = {}) const;
+  /// All of them, in memory. For many keys go by page.
+  std::vector<std::string> keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
+  /// Removes every key under a base; how many. Keys of mounts below it too.
+  std::uint64_t clear(std::string_view base = {});
+
+  /// Calls back for every change of one key, or of all keys under it, or of everything (empty), on a thread of the
+  /// Storage's, one at a time. At most `queue` events wait; a watcher that is slower gets a resync in place of those
+  /// that it missed.
+  Watch watch(std::string_view base, std::function<void(const Event &)> callback, std::size_t queue = 1024);
+
+  /// Mounts a store, in place of one that stands there already. Operations in flight finish on the old one, which is
+  /// closed after the last, before mount returns.
+  void mount(std::string_view mountpoint, const MountConfig &config);
+  /// False: nothing is mounted there.
+  bool unmount(std::string_view mountpoint);
+
+  std::vector<MountInfo> mounts() const;
+  std::vector<MountStats> stats() const;
+  /// Whether no operation on this key waits for a disk, a network or another process.
+  bool never_blocks(std::string_view key) const;
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore

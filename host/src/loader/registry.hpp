@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// From files to drivers: which plugins there are, which of them can be loaded, which drivers they offer.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include <omnistore/driver.h>
+#include <omnistore/error.hpp>
+
+namespace omnistore::loader {
+
+/// A driver that a loaded plugin offers. It keeps its plugin loaded: hold it as long as a store of it is open.
+struct Driver {
+  std::string name, version, summary;
+  std::string file;        ///< the plugin's, absolute, as it was found
+  std::string plugin_name; ///< what the plugin calls itself, else the file's stem
+  std::string plugin_version;
+  std::uint32_t abi_major = 0, abi_minor = 0;
+  /// The plugin's table, copied; what lies beyond the plugin's own size is zero. Required entries are there; optional
+  /// ones may be null.
+  omnistore_driver table{};
+  omnistore_traits traits{};       ///< likewise; table.traits points here
+  boost::json::object schema;      ///< of the options; an empty object's where the driver has none
+  std::shared_ptr<const void> lease; ///< keeps the library
+};
+
+/// A plugin file that was found and could not be used.
+struct Reject {
+  std::string file;
+  std::string reason; ///< "it was built for ABI 2.0, this host speaks 1.0 to 1.0"
+  std::string advice; ///< "rebuild it against this host's SDK"; may be empty
+  std::string text() const; ///< "FILE: REASON; ADVICE"
+};
+
+struct SearchPaths {
+  std::vector<std::string> config; ///< from the config, absolute: folders or files
+  std::map<std::string, std::string> pins; ///< file stem -> "sha256:HEX"
+};
+
+/// Finds plugins in the config's paths, in OMNISTORE_PLUGIN_PATH (separated by ':'), beside the host's build
+/// (BUILD/bin/omnistore -> BUILD/plugins) and in the installed folder (PREFIX/lib/omnistore/plugins), in this order;
+/// where two offer one driver name, the first one found has it and the other is a reject.
+///
+/// A file whose stem is the driver's name (`fs.so` or `omnistore-fs.so`, with or without "lib") is tried first, so
+/// that a host with many plugins loads only those that it uses.
+///
+/// Thread-safe. Loads are serialised in the process.
+class Registry {
+public:
+  explicit Registry(SearchPaths paths);
+  ~Registry();
+  Registry(const Registry &) = delete;
+  Registry &operator=(const Registry &) = delete;
+
+  /// Throws Error(not_found) with every path tried, why the others were off, and the nearest name; or Error(invalid)
+  /// where a plugin of that very name is there and cannot be used.
+  std::shared_ptr<const Driver> find(const std::string &name);
+  /// Loads every plugin that can be loaded; their drivers by name.
+  std::vector<std::shared_ptr<const Driver>> all();
+  /// What was off with those that were looked at until now.
+  std::vector<Reject> rejects() const;
+  /// The folders and files looked in, whether they exist or not, in order.
+  std::vector<std::string> searched() const;
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore::loader

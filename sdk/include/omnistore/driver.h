@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * omnistore/driver.h - the contract between an Omnistore host and a driver plugin.
+ *
+ * A plugin is one shared library. It exports one function, omnistore_plugin_entry, which returns a static
+ * table of the drivers that the plugin offers. The host opens a driver with its options and has a store;
+ * every later call names that store by `self`. A layer is a driver that is opened over other stores, its
+ * children, and calls them through the same table that it implements.
+ *
+ * This file is plain C11 (and C++20), includes only <stddef.h> and <stdint.h>, and is a promise: within one ABI major nothing
+ * in it is reordered, resized, retyped or given another meaning. It grows in these ways alone:
+ *   - a new field at the end of a struct whose first field is `size`;
+ *   - a new value for a field that is documented as open to new values;
+ *   - an extension (omnistore/ext/).
+ *
+ * How the two sides grow apart and still fit. The side that fills a struct in sets `size` to sizeof(the struct) as
+ * it was compiled. The side that reads takes a field whose end lies beyond `size` as zero (OMNISTORE_HAS below). An
+ * array of structs that can grow is passed as an array of pointers, never by stride. omnistore_bytes has no size
+ * field and never changes.
+ *
+ * Strings are UTF-8. A `const char *` ends in NUL; an omnistore_bytes does not.
+ * Times of day are Unix time in milliseconds on the host's clock; 0 is "none". Spans are milliseconds.
+ *
+ * Ownership. Whatever a function is given (keys, values, requests, the call, the sink) belongs to the caller and is
+ * valid until the function returns: copy what must live longer. Nothing that a driver allocates is ever freed by the
+ * host, nor the other way round; bytes leave a driver only through the host's sink, page, call or host services,
+ * each of which copies or consumes them before it returns.
+ *
+ * Exceptions, longjmp and signals must not cross any function of this file. `errno`, the locale, the working
+ * directory, signal handlers and the environment belong to the host: a plugin may read, never change, them.
+ *
+ * Thread rules, one at the end of each function's comment:
+ *   [entry]    on any thread, possibly more than once, before anything else of the plugin; it must be pure
+ *   [store]    on any thread; how many at once for one store says its thread model (below). A host never calls a
+ *              [store] function before `open` has returned or after `close` was called
+ *   [call]     only from the function that was given the object, on the thread that it was called on, and not after
+ *              it returned
+ *   [any]      on any thread, at any time between the start of `open` and the return of `close`
+ */
+#ifndef OMNISTORE_DRIVER_H
+#define OMNISTORE_DRIVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------ the platform */
+
+#if defined(_WIN32)
+#define OMNISTORE_CALL __cdecl
+#define OMNISTORE_EXPORT __declspec(dllexport)
+#else
+#define OMNISTORE_CALL
+#define OMNISTORE_EXPORT __attribute__((visibility("default")))
+#endif
+
+/* The version of this header. Majors do not mix; within a major, any minor of a plugin loads in any minor of a host. */
+#define OMNISTORE_ABI_MAJOR 1
+#define OMNISTORE_ABI_MINOR 0
+
+/* Whether the sized struct that `p` points to reaches as far as `field`: whether its other side knew that field. */
+#define OMNISTORE_HAS(type, p, field) ((p)->size >= offsetof(type, field) + sizeof(((type *)0)->field))
+
+/* ------------------------------------------------------------------------------------------------------- values */
+
+/* A view of bytes. data may be null where size is 0. */
+typedef struct omnistore_bytes {
+  const void *data;
+  uint64_t size;
+} omnistore_bytes;
+
+/* What kind of failure. Open to new values: a reader takes an unknown one as OMNISTORE_INTERNAL.
+ * The message given to omnistore_call.fail says which failure; the status lets a front or a layer decide. */
+typedef int32_t omnistore_status;
+#define OMNISTORE_OK 0
+#define OMNISTORE_NOT_FOUND 10   /* no such key. A result rather than a failure: no message, no log line        */
+#define OMNISTORE_INVALID 20     /* a bad key, option or argument: it will never work                            */
+#define OMNISTORE_DENIED 30      /* the backend refuses this user                                                */
+#define OMNISTORE_READ_ONLY 40   /* the store takes no writes                                                    */
+#define OMNISTORE_CONFLICT 50    /* the request's condition did not hold; nothing was changed                     */
+#define OMNISTORE_TOO_LARGE 60   /* over a limit that the traits state                                           */
+#define OMNISTORE_UNSUPPORTED 70 /* this store cannot do it, and nothing was changed                             */
+#define OMNISTORE_TIMEOUT 80     /* the deadline passed, or the call was cancelled; what was done is not known    */
+#define OMNISTORE_UNAVAILABLE 90 /* the backend cannot be reached; worth a retry                                 */
+#define OMNISTORE_NO_SPACE 100   /* the store is full                                                            */
+#define OMNISTORE_IO 110         /* the medium failed                                                            */
+#define OMNISTORE_CORRUPT 120    /* what is stored cannot be read as what it should be                           */
+#define OMNISTORE_INTERNAL 130   /* a defect of the driver                                                       */
+
+/* What is known of a value besides its bytes. Each field may be unknown. */
+typedef struct omnistore_meta {
+  uint32_t size;       /* sizeof(omnistore_meta) */
+  uint32_t reserved;   /* 0 */
+  uint64_t value_size; /* in bytes; OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
+  int64_t mtime;       /* when it was last set; 0: unknown */
+  int64_t expiry;      /* when it ends; 0: never */
+  omnistore_bytes etag; /* changes with every write of the key; opaque, 1 to 64 bytes of printable ASCII without
+                           quotes; empty: unknown */
+  omnistore_bytes user; /* the user's own, one JSON object; empty: none, or not kept with the value */
+} omnistore_meta;
+#define OMNISTORE_UNKNOWN_SIZE UINT64_MAX
+
+/* ------------------------------------------------------------------------------------------ what the host gives */
+
+typedef struct omnistore_call omnistore_call;
+typedef struct omnistore_sink omnistore_sink;
+typedef struct omnistore_source omnistore_source;
+typedef struct omnistore_page omnistore_page;
+typedef struct omnistore_host omnistore_host;
+typedef struct omnistore_store omnistore_store;
+typedef struct omnistore_driver omnistore_driver;
+typedef struct omnistore_watcher omnistore_watcher;
+
+/* One operation on its way: how long it may take, and where its error message goes. A layer passes on the call that
+ * it was given. It lives as long as the function that was given it. */
+struct omnistore_call {
+  uint32_t size;     /* sizeof(omnistore_call) */
+  uint32_t reserved; /* 0 */
+
+  /* Milliseconds left until the deadline: 0 when it has passed or the caller has gone away, INT64_MAX when there is
+   * no deadline. A function that waits or works for long asks from time to time, and returns OMNISTORE_TIMEOUT at 0.
+   * [call], and on threads that the function waits for */
+  int64_t(OMNISTORE_CALL *remaining)(const omnistore_call *call);
+
+  /* Says why. The message is copied: the cause in the backend's own words, without the operation, the key and the
+   * driver's name (the host adds those), without a full stop at its end, and never with a secret in it. `item` is
+   * the index in a batch, 0 elsewhere. The last message for an item stands. Where a function fails without one, the
+   * host has only the status to show. [call] */
+  void(OMNISTORE_CALL *fail)(omnistore_call *call, uint32_t item, omnistore_bytes message);
+};
+
+/* Where a value, or only its meta, goes out.
+ *
+ * get: begin once, then write until `meta.value_size` bytes (of the range asked for) have gone out; where that is
+ * unknown, until the end. stat, and set with a sink: begin once. A function that does not return OMNISTORE_OK may
+ * have begun and written a part; the host drops it. When begin or write does not return OMNISTORE_OK the driver
+ * stops and returns that status.
+ *
+ * Sinks of a driver that states OMNISTORE_NEVER_BLOCKS never block, call back into no store, and may be used under
+ * the driver's own locks. Other sinks may block for as long as the reader of the value is slow: hold no lock. */
+struct omnistore_sink {
+  uint32_t size;     /* sizeof(omnistore_sink) */
+  uint32_t reserved; /* 0 */
+
+  /* Announces the value. Where the host has room it stores in *buffer a pointer to `meta.value_size` writable bytes
+   * (for a range: as many as will come), which stays valid until the driver's function returns; else null. `buffer`
+   * may be null when the driver does not want one. What `meta` points to is copied. [call] */
+  omnistore_status(OMNISTORE_CALL *begin)(omnistore_sink *sink, const omnistore_meta *meta, void **buffer);
+
+  /* The next bytes. Bytes that already lie in their place in begin's buffer are handed over by the same call
+   * (`data` pointing into the buffer, right behind what was written before) and not copied again. [call] */
+  omnistore_status(OMNISTORE_CALL *write)(omnistore_sink *sink, const void *data, uint64_t size);
+};
+
+/* Where a long value comes in from, piece by piece. */
+struct omnistore_source {
+  uint32_t size;     /* sizeof(omnistore_source) */
+  uint32_t reserved; /* 0 */
+
+  /* Reads up to `capacity` bytes into `buffer` and stores their number in *read; 0: that was the end. May block.
+   * A failure means that the writer went away: the driver keeps the old value and returns that status. [call] */
+  omnistore_status(OMNISTORE_CALL *read)(omnistore_source *source, void *buffer, uint64_t capacity, uint64_t *read);
+};
+
+/* Where keys go out: the keys of a listing's page, or those that a clear removed. */
+struct omnistore_page {
+  uint32_t size;     /* sizeof(omnistore_page) */
+  uint32_t reserved; /* 0 */
+
+  /* One key, whole (with its base), and its meta where that was asked for and is known without reading the value;
+   * else null. When it does not return OMNISTORE_OK the driver stops and returns that status. The rules on blocking
+   * are those of the sink. [call] */
+  omnistore_status(OMNISTORE_CALL *emit)(omnistore_page *page, omnistore_bytes key, const omnistore_meta *meta);
+
+  /* Where the next page goes on: opaque to the host, at most 4096 bytes. It must still be good, or be refused with
+   * OMNISTORE_INVALID, at any later time, also after a restart. Not calling it says: that was all. [call] */
+  void(OMNISTORE_CALL *next)(omnistore_page *page, omnistore_bytes cursor);
+};
+
+/* -------------------------------------------------------------------------------------------------- the requests */
+/* Requests may carry fields that the driver does not know; `flags` are open to new values, and a flag whose neglect
+ * would give a wrong answer is only set for drivers that state the capability for it. */
+
+typedef struct omnistore_open_request {
+  uint32_t size;           /* sizeof(omnistore_open_request) */
+  uint32_t flags;          /* 0 */
+  omnistore_bytes options; /* one JSON object that fits the driver's schema, defaults filled in */
+  const omnistore_store *const *children; /* opened stores in the config's order, usable from `open` on and valid
+                                             until `close` has returned */
+  uint32_t child_count;
+  uint32_t reserved; /* 0 */
+} omnistore_open_request;
+
+/* Of get, get_many and stat. A stat gives no bytes: its offset is 0, its length UINT64_MAX. */
+typedef struct omnistore_get_request {
+  uint32_t size;   /* sizeof(omnistore_get_request) */
+  uint32_t flags;  /* OMNISTORE_GET_META or 0 */
+  uint64_t offset; /* the first byte wanted. Not 0 only with OMNISTORE_CAN_RANGE; from the value's end on: no bytes */
+  uint64_t length; /* how many at most; UINT64_MAX: to the end. Other values only with OMNISTORE_CAN_RANGE */
+} omnistore_get_request;
+/* meta.etag and meta.user are wanted, where they are known at no further cost. Without the flag leave them empty;
+ * value_size, mtime and expiry are wanted always. */
+#define OMNISTORE_GET_META 0x1u
+
+/* The condition of a write. Other than ALWAYS only with the capability for it. */
+#define OMNISTORE_ALWAYS 0u
+#define OMNISTORE_IF_ABSENT 1u  /* there is no live value */
+#define OMNISTORE_IF_PRESENT 2u /* there is a live value */
+#define OMNISTORE_IF_MATCH 3u   /* there is a live value, and its etag is the request's */
+
+typedef struct omnistore_set_request {
+  uint32_t size;            /* sizeof(omnistore_set_request) */
+  uint32_t flags;           /* 0 */
+  omnistore_bytes value;    /* the whole value, where source is null */
+  omnistore_source *source; /* else it comes from here: only with OMNISTORE_CAN_STREAM */
+  uint64_t source_size;     /* how much will come; OMNISTORE_UNKNOWN_SIZE: not known. Less or more is a failure */
+  int64_t expiry;           /* when the value ends; 0: never. Not 0 only with OMNISTORE_CAN_TTL */
+  uint32_t condition;       /* OMNISTORE_ALWAYS, ... */
+  uint32_t reserved;        /* 0 */
+  omnistore_bytes etag;     /* for OMNISTORE_IF_MATCH */
+  omnistore_bytes user;     /* the user's own meta, replaced with the value. Not empty only with OMNISTORE_CAN_META */
+} omnistore_set_request;
+
+typedef struct omnistore_remove_request {
+  uint32_t size;        /* sizeof(omnistore_remove_request) */
+  uint32_t flags;       /* 0 */
+  uint32_t condition;   /* OMNISTORE_ALWAYS, OMNISTORE_IF_PRESENT (the same here) or OMNISTORE_IF_MATCH */
+  uint32_t reserved;    /* 0 */
+  omnistore_bytes etag; /* for OMNISTORE_IF_MATCH */
+} omnistore_remove_request;
+
+typedef struct omnistore_touch_request {
+  uint32_t size;  /* sizeof(omnistore_touch_request) */
+  uint32_t flags; /* 0 */
+  int64_t expiry; /* the new end; 0: never */
+} omnistore_touch_request;
+
+typedef struct omnistore_list_request {
+  uint32_t size;          /* sizeof(omnistore_list_request) */
+  uint32_t flags;         /* OMNISTORE_LIST_META or 0 */
+  omnistore_bytes base;   /* only keys that start with it; it ends in ':' or is empty */
+  uint32_t depth;         /* only keys with at most so many ':' behind the base; OMNISTORE_ANY_DEPTH: all. Others only
+                             with OMNISTORE_CAN_DEPTH */
+  uint32_t limit;         /* emit at most so many keys in this page, at least 1 */
+  omnistore_bytes cursor; /* what the page before gave to `next`; empty: from the start */
+} omnistore_list_request;
+#define OMNISTORE_LIST_META 0x1u /* meta is wanted with each key, where it is known without reading values */
+#define OMNISTORE_ANY_DEPTH UINT32_MAX
+
+typedef struct omnistore_clear_request {
+  uint32_t size;        /* sizeof(omnistore_clear_request) */
+  uint32_t flags;       /* 0 */
+  omnistore_bytes base; /* all keys that start with it; it ends in ':', or is empty: everything in the store */
+} omnistore_clear_request;
+
+typedef struct omnistore_watch_request {
+  uint32_t size;        /* sizeof(omnistore_watch_request) */
+  uint32_t flags;       /* 0 */
+  omnistore_bytes base; /* changes of keys that start with it; it ends in ':', or is empty: of all keys */
+} omnistore_watch_request;
+
+/* -------------------------------------------------------------------------------------------------------- events */
+
+#define OMNISTORE_EVENT_UPDATE 1u
+#define OMNISTORE_EVENT_REMOVE 2u
+#define OMNISTORE_EVENT_RESYNC 3u /* some were lost: what is known of this store may be old. No key */
+
+#define OMNISTORE_CAUSE_NONE 0u
+#define OMNISTORE_CAUSE_REMOVED 1u
+#define OMNISTORE_CAUSE_EXPIRED 2u
+#define OMNISTORE_CAUSE_EVICTED 3u
+#define OMNISTORE_CAUSE_CLEARED 4u
+
+typedef struct omnistore_event {
+  uint32_t size;  /* sizeof(omnistore_event) */
+  uint32_t type;  /* OMNISTORE_EVENT_... */
+  uint32_t cause; /* of a removal: OMNISTORE_CAUSE_... */
+  uint32_t reserved;
+  omnistore_bytes key;
+  uint64_t count; /* of a resync: how many were lost, 0: unknown */
+} omnistore_event;
+
+/* Where the events of a watch go. */
+struct omnistore_watcher {
+  uint32_t size;     /* sizeof(omnistore_watcher) */
+  uint32_t reserved; /* 0 */
+  /* One event, copied. Never blocks, calls back into no store, may be used under the driver's own locks.
+   * [any], from the call of `watch` until `unwatch` returns */
+  void(OMNISTORE_CALL *event)(omnistore_watcher *watcher, const omnistore_event *event);
+};
+
+/* -------------------------------------------------------------------------------------------- the host's services */
+
+#define OMNISTORE_LOG_TRACE 0u
+#define OMNISTORE_LOG_DEBUG 1u
+#define OMNISTORE_LOG_INFO 2u
+#define OMNISTORE_LOG_WARN 3u
+#define OMNISTORE_LOG_ERROR 4u
+
+/* A background task. `call` carries the task's own deadline: it becomes 0 when the store is about to close, and a long
+ * task must then return. */
+typedef void(OMNISTORE_CALL *omnistore_task)(void *argument, omnistore_call *call);
+
+/* The host as one store sees it: each store is given its own. It is valid from the call of `open` until `close`
+ * returns, or until a failing `open` returns. */
+struct omnistore_host {
+  uint32_t size; /* sizeof(omnistore_host) */
+  uint32_t abi_major;
+  uint32_t abi_minor;
+  uint32_t reserved;
+
+  /* Writes one line to the host's log; the host adds mount and driver. No secrets. [any] */
+  void(OMNISTORE_CALL *log)(const omnistore_host *host, uint32_t level, omnistore_bytes message);
+
+  /* The time of day in Unix milliseconds, on a clock that never steps back while the host runs: the one that every
+   * expiry is measured against. Costs about as much as a read of the system's clock. [any] */
+  int64_t(OMNISTORE_CALL *now)(const omnistore_host *host);
+
+  /* Runs task(argument) once, not before `delay` milliseconds from now, on a thread of the host's. Tasks of one store
+   * run one at a time. When the store closes, its running task is waited for and the others are dropped, before
+   * `close` is called: `argument` must therefore be owned by the store. OMNISTORE_UNAVAILABLE when the store is
+   * closing or the host's queue is full; the task will then not run. [any] */
+  omnistore_status(OMNISTORE_CALL *submit)(const omnistore_host *host, omnistore_task task, void *argument,
+                                           uint64_t delay);
+
+  /* Tells of a removal that the store made by itself (causes EXPIRED and EVICTED). Changes asked for through the
+   * store's functions are told by the host, not here. Never blocks; may be used under the driver's own locks. [any] */
+  void(OMNISTORE_CALL *event)(const omnistore_host *host, const omnistore_event *event);
+
+  /* A table that belongs to the named extension ("omnistore.NAME/REV"), or null when the host does not have it. It
+   * is valid as long as the host. [any] */
+  const void *(OMNISTORE_CALL *extension)(const omnistore_host *host, const char *id);
+};
+
+/* --------------------------------------------------------------------------------------- what a store is and can do */
+
+/* Thread models. Values in between may come; a host treats an unknown one as the next lower that it knows. */
+#define OMNISTORE_SERIALIZED 100u /* one [store] function at a time for a store; the host holds a lock around each */
+#define OMNISTORE_PARALLEL 200u   /* any number at once for a store */
+
+/* How long an acknowledged write is kept, whatever happens to ... */
+#define OMNISTORE_KEEPS_UNKNOWN 0u
+#define OMNISTORE_KEEPS_NOTHING 100u /* ... nothing: gone when the store closes                                     */
+#define OMNISTORE_KEEPS_PROCESS 200u /* ... the host's process                                                      */
+#define OMNISTORE_KEEPS_POWER 300u   /* ... the machine's power                                                     */
+
+/* The order in which list emits keys. */
+#define OMNISTORE_ORDER_NONE 0u     /* none                                                                         */
+#define OMNISTORE_ORDER_STABLE 100u /* the same each time for keys that stay                                        */
+#define OMNISTORE_ORDER_KEYS 200u   /* ascending by the keys' bytes                                                 */
+
+/* Capabilities: what the driver does natively. The host emulates what is missing where it can do so honestly, and
+ * answers OMNISTORE_UNSUPPORTED where it cannot. (Optional functions need no bit: a null entry says it.) */
+#define OMNISTORE_READS_ONLY 0x1ull        /* takes no writes                                                        */
+#define OMNISTORE_NEVER_BLOCKS 0x2ull      /* no function waits for a disk, a network or another process             */
+#define OMNISTORE_SHARED 0x4ull            /* others than this store may change what it holds                        */
+#define OMNISTORE_NESTS 0x8ull             /* `a` and `a:b` can both be keys                                          */
+#define OMNISTORE_CAN_TTL 0x10ull          /* keeps expiries: a value past its own is never given out or listed       */
+#define OMNISTORE_CAN_META 0x20ull         /* keeps the user's own meta with the value                               */
+#define OMNISTORE_CAN_ETAG 0x40ull         /* gives etags                                                            */
+#define OMNISTORE_CAN_IF_ABSENT 0x80ull    /* OMNISTORE_IF_ABSENT, atomically, against every other writer             */
+#define OMNISTORE_CAN_IF_PRESENT 0x100ull  /* OMNISTORE_IF_PRESENT, likewise                                         */
+#define OMNISTORE_CAN_IF_MATCH 0x200ull    /* OMNISTORE_IF_MATCH, likewise, for set and remove                       */
+#define OMNISTORE_CAN_RANGE 0x400ull       /* get reads a part without reading the whole                             */
+#define OMNISTORE_CAN_STREAM 0x800ull      /* set takes a source                                                     */
+#define OMNISTORE_CAN_DEPTH 0x1000ull      /* list honours depth, without visiting what lies deeper                  */
+#define OMNISTORE_CAN_LIST_META 0x2000ull  /* list gives meta                                                        */
+#define OMNISTORE_WATCHES_OWN 0x4000ull    /* watch also tells of changes made through this store's functions; the
+                                              host then leaves the telling to it while a watch runs                  */
+
+/* What a store is and can do. The driver's table holds what is so for most stores of it; `open` may change the copy
+ * that it is given where options or children make a difference. */
+typedef struct omnistore_traits {
+  uint32_t size;           /* sizeof(omnistore_traits) */
+  uint32_t thread_model;   /* OMNISTORE_SERIALIZED or OMNISTORE_PARALLEL: must be stated */
+  uint64_t capabilities;   /* OMNISTORE_CAN_... and the like */
+  uint64_t max_key_size;   /* bytes; 0: no limit of its own */
+  uint64_t max_value_size; /* bytes; 0: no limit of its own */
+  uint32_t max_batch;      /* items that one ..._many takes; 0: no limit of its own */
+  uint32_t keeps;          /* OMNISTORE_KEEPS_... */
+  uint32_t order;          /* OMNISTORE_ORDER_... */
+  uint32_t reserved;       /* 0 */
+  int64_t min_ttl;         /* the shortest ttl kept, milliseconds; 0: any */
+  int64_t ttl_grain;       /* expiries are rounded up to a multiple of it, milliseconds; 0: exact */
+} omnistore_traits;
+
+/* ------------------------------------------------------------------------------------------------------ the driver */
+
+/* One kind of store: the table that a driver implements. Static and constant.
+ *
+ * Keys come normalised: UTF-8 without NUL, segments joined by single ':', none at either end, 1 to 4096 bytes, no
+ * segment `.` or `..`. A key that ends in `$` is one like any other to a driver.
+ *
+ * The first group of functions is required. An entry of the second that is null is emulated by the host.
+ * A layer sees each child as a store whose table has every entry filled, by the host where the driver's own is null. */
+struct omnistore_driver {
+  uint32_t size;     /* sizeof(omnistore_driver) */
+  uint32_t reserved; /* 0 */
+
+  const char *name;           /* what a config calls it: [a-z][a-z0-9-]*, at most 64 bytes */
+  const char *version;        /* the driver's own, as people read it */
+  const char *summary;        /* one line, without a full stop */
+  const char *options_schema; /* a JSON Schema (an object's) of the options; null: it takes none */
+  uint32_t min_children;      /* 0 and 0: a leaf */
+  uint32_t max_children;
+  const omnistore_traits *traits;
+
+  /* --- required --- */
+
+  /* Opens a store. `traits` is a copy of the driver's own, to be changed where this store differs. On OMNISTORE_OK
+   * *self names the store (null is allowed). On failure everything is undone, `close` is not called, and the message says what is
+   * wrong and what would be right. May block until the deadline.
+   * One driver may be opened any number of times, also at once: keep no globals. [any thread] */
+  omnistore_status(OMNISTORE_CALL *open)(const omnistore_host *host, omnistore_call *call,
+                                         const omnistore_open_request *request, omnistore_traits *traits,
+                                         void **self);
+
+  /* Closes it: writes out what must be kept, frees everything, joins every thread. After the host's last call of a
+   * [store] function has returned; exactly once. It cannot fail; what goes wrong is logged. */
+  void(OMNISTORE_CALL *close)(void *self);
+
+  /* Gives out a value. OMNISTORE_NOT_FOUND where the key has none, or it has expired: without having begun. [store] */
+  omnistore_status(OMNISTORE_CALL *get)(void *self, omnistore_call *call, omnistore_bytes key,
+                                        const omnistore_get_request *request, omnistore_sink *sink);
+
+  /* Gives out a value's meta (begin, no bytes) without reading the value where it can. `meta.value_size` is known
+   * unless telling it would mean reading the value. OMNISTORE_NOT_FOUND as get. [store] */
+  omnistore_status(OMNISTORE_CALL *stat)(void *self, omnistore_call *call, omnistore_bytes key,
+                                         const omnistore_get_request *request, omnistore_sink *sink);
+
+  /* Stores a value in place of any older one, whole: a reader at the same time gets the old or the new, never a
+   * mixture, and a failure leaves the old. Meta (user, expiry) is replaced with it. An empty value is a value. A set
+   * whose expiry has passed already removes the key. When `result` is not null and the driver gives etags, begin it
+   * once with the new value's meta. OMNISTORE_CONFLICT when the condition does not hold, OMNISTORE_READ_ONLY,
+   * OMNISTORE_TOO_LARGE, OMNISTORE_NO_SPACE. [store] */
+  omnistore_status(OMNISTORE_CALL *set)(void *self, omnistore_call *call, omnistore_bytes key,
+                                        const omnistore_set_request *request, omnistore_sink *result);
+
+  /* Removes a value. OMNISTORE_NOT_FOUND where there was none (with OMNISTORE_IF_MATCH: OMNISTORE_CONFLICT).
+   * Removing `a` leaves `a:b`. [store] */
+  omnistore_status(OMNISTORE_CALL *remove)(void *self, omnistore_call *call, omnistore_bytes key,
+                                           const omnistore_remove_request *request);
+
+  /* Emits the keys under a base, a page at a time, reading no more than the base where it can. A page may be short or
+   * empty and still have a next one. While others write, a run over all pages gives every key that was there
+   * throughout, none twice. A base without keys is an empty page. [store] */
+  omnistore_status(OMNISTORE_CALL *list)(void *self, omnistore_call *call, const omnistore_list_request *request,
+                                         omnistore_page *page);
+
+  /* --- optional --- */
+
+  /* Removes every key under a base, by less than a call of `remove` for each. Each key that was removed is emitted
+   * to `removed` unless that is null. On failure a part may have been removed. [store] */
+  omnistore_status(OMNISTORE_CALL *clear)(void *self, omnistore_call *call, const omnistore_clear_request *request,
+                                          omnistore_page *removed);
+
+  /* The batches: get, set and remove of `count` keys in fewer round trips than `count`. Item i's outcome is put into
+   * statuses[i] (which the host has set to OMNISTORE_INTERNAL), its message given to fail with item i. They return
+   * OMNISTORE_OK when every status was put there, whatever it is; another status holds for all items. A key may stand
+   * in a batch twice; then the last set wins. `sinks` and `requests` are arrays of `count` pointers. [store] */
+  omnistore_status(OMNISTORE_CALL *get_many)(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                             uint32_t count, const omnistore_get_request *request,
+                                             omnistore_sink *const *sinks, omnistore_status *statuses);
+  omnistore_status(OMNISTORE_CALL *set_many)(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                             uint32_t count, const omnistore_set_request *const *requests,
+                                             omnistore_status *statuses);
+  omnistore_status(OMNISTORE_CALL *remove_many)(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                                uint32_t count, const omnistore_remove_request *request,
+                                                omnistore_status *statuses);
+
+  /* Gives a value another expiry without rewriting it; only with OMNISTORE_CAN_TTL. OMNISTORE_NOT_FOUND as get.
+   * [store] */
+  omnistore_status(OMNISTORE_CALL *touch)(void *self, omnistore_call *call, omnistore_bytes key,
+                                          const omnistore_touch_request *request);
+
+  /* Begins to tell `watcher` of changes under a base that others made (with OMNISTORE_WATCHES_OWN: of all changes),
+   * with a RESYNC where some were lost. Changes made after watch has returned are told. *watch names it. [store] */
+  omnistore_status(OMNISTORE_CALL *watch)(void *self, omnistore_call *call, const omnistore_watch_request *request,
+                                          omnistore_watcher *watcher, void **watch);
+
+  /* Ends it; returns after the last event has been told. Every watch is ended before `close`. Present where watch is.
+   * [store], and while a [store] function of a serialized store runs */
+  void(OMNISTORE_CALL *unwatch)(void *self, void *watch);
+
+  /* A table that belongs to the named extension, or null. With a null self: one that holds for the driver; else it
+   * is valid as long as the store. [store] */
+  const void *(OMNISTORE_CALL *extension)(void *self, const char *id);
+};
+
+/* An opened store as a layer sees it: child->driver->get(child->self, ...). `traits` are those of this store. It does
+ * not change while it is open. */
+struct omnistore_store {
+  uint32_t size;     /* sizeof(omnistore_store) */
+  uint32_t reserved; /* 0 */
+  const omnistore_driver *driver;
+  const omnistore_traits *traits;
+  void *self;
+};
+
+/* ------------------------------------------------------------------------------------------------------ the plugin */
+
+/* What a plugin is. The first three fields keep their place and meaning in every major to come. */
+typedef struct omnistore_plugin {
+  uint32_t size;      /* sizeof(omnistore_plugin) */
+  uint32_t abi_major; /* OMNISTORE_ABI_MAJOR as the plugin was compiled */
+  uint32_t abi_minor; /* OMNISTORE_ABI_MINOR, likewise */
+  uint32_t flags;     /* OMNISTORE_PLUGIN_... */
+  const char *name;    /* as people call it; may be null: the file's */
+  const char *version; /* may be null */
+  uint32_t driver_count;
+  uint32_t reserved; /* 0 */
+  const omnistore_driver *const *drivers;
+} omnistore_plugin;
+
+/* Once its last store is closed, no thread, callback or thread-local destructor of the plugin is left, and its file
+ * may be unloaded. Without the flag it stays for the life of the process. */
+#define OMNISTORE_PLUGIN_UNLOADS 0x1u
+
+/* What the host speaks: every major from `oldest_major` to `major`. */
+typedef struct omnistore_abi {
+  uint32_t size; /* sizeof(omnistore_abi) */
+  uint32_t oldest_major;
+  uint32_t major;
+  uint32_t minor; /* of `major` */
+} omnistore_abi;
+
+/* The one symbol of a plugin. Returns its table, static and constant; null where it can serve no major of the host's.
+ * No input or output, no threads, no allocation. [entry] */
+#define OMNISTORE_ENTRY "omnistore_plugin_entry"
+typedef const omnistore_plugin *(OMNISTORE_CALL *omnistore_entry)(const omnistore_abi *host);
+OMNISTORE_EXPORT const omnistore_plugin *OMNISTORE_CALL omnistore_plugin_entry(const omnistore_abi *host);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* OMNISTORE_DRIVER_H */
