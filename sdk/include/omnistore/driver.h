@@ -94,7 +94,8 @@ typedef int32_t omnistore_status;
 typedef struct omnistore_meta {
   uint32_t size;       /* sizeof(omnistore_meta) */
   uint32_t reserved;   /* 0 */
-  uint64_t value_size; /* in bytes; OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
+  uint64_t value_size; /* of the whole value, in bytes, also where only a range of it was asked for;
+                          OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
   int64_t mtime;       /* when it was last set; 0: unknown */
   int64_t expiry;      /* when it ends; 0: never */
   omnistore_bytes etag; /* changes with every write of the key; opaque, 1 to 64 bytes of printable ASCII without
@@ -134,8 +135,8 @@ struct omnistore_call {
 
 /* Where a value, or only its meta, goes out.
  *
- * get: begin once, then write until `meta.value_size` bytes (of the range asked for) have gone out; where that is
- * unknown, until the end. stat, and set with a sink: begin once. A function that does not return OMNISTORE_OK may
+ * get: begin once, then write until all bytes have gone out that were asked for: `meta.value_size` of them, or the part
+ * of the value that lies in the request's range; where the size is unknown, until the end. stat, and set with a sink: begin once. A function that does not return OMNISTORE_OK may
  * have begun and written a part; the host drops it. When begin or write does not return OMNISTORE_OK the driver
  * stops and returns that status.
  *
@@ -145,9 +146,9 @@ struct omnistore_sink {
   uint32_t size;     /* sizeof(omnistore_sink) */
   uint32_t reserved; /* 0 */
 
-  /* Announces the value. Where the host has room it stores in *buffer a pointer to `meta.value_size` writable bytes
-   * (for a range: as many as will come), which stays valid until the driver's function returns; else null. `buffer`
-   * may be null when the driver does not want one. What `meta` points to is copied. [call] */
+  /* Announces the value. Where the host has room it stores in *buffer a pointer to as many writable bytes as will
+   * come, which stays valid until the driver's function returns; else null. `buffer` may be null when the driver does
+   * not want one. What `meta` points to is copied. [call] */
   omnistore_status(OMNISTORE_CALL *begin)(omnistore_sink *sink, const omnistore_meta *meta, void **buffer);
 
   /* The next bytes. Bytes that already lie in their place in begin's buffer are handed over by the same call
