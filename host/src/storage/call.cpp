@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/call.hpp"
+
+#include <algorithm>
+
+namespace omnistore {
+
+std::int64_t Call::remaining_(const omnistore_call *call) {
+  const auto &self = *static_cast<const Call *>(call);
+  if (self.deadline_ == Clock::time_point::max()) return INT64_MAX;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(self.deadline_ - Clock::now()).count();
+  return std::max<std::int64_t>(left, 0);
+}
+
+void Call::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
+  auto &messages = static_cast<Call *>(call)->messages_;
+  const std::string_view text = view(message);
+  for (auto &[known, old] : messages) {
+    if (known == item) {
+      old = text;
+      return;
+    }
+  }
+  messages.emplace_back(item, text);
+}
+
+std::string Call::cause(omnistore_status status, std::uint32_t item) const {
+  for (const auto &[known, message] : messages_)
+    if (known == item && !message.empty()) return message;
+  return std::string(phrase(to_status(status)));
+}
+
+omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item) {
+  call->fail(call, item, bytes(message));
+  return status;
+}
+
+Status to_status(omnistore_status status) noexcept {
+  switch (const auto known = static_cast<Status>(status)) {
+  case Status::ok:
+  case Status::not_found:
+  case Status::invalid:
+  case Status::denied:
+  case Status::read_only:
+  case Status::conflict:
+  case Status::too_large:
+  case Status::unsupported:
+  case Status::timeout:
+  case Status::unavailable:
+  case Status::no_space:
+  case Status::io:
+  case Status::corrupt:
+  case Status::internal:
+    return known;
+  }
+  return Status::internal;
+}
+
+std::string_view phrase(Status status) noexcept {
+  switch (status) {
+  case Status::ok:
+    return "ok";
+  case Status::not_found:
+    return "no such key";
+  case Status::invalid:
+    return "not valid";
+  case Status::denied:
+    return "not allowed";
+  case Status::read_only:
+    return "the store takes no writes";
+  case Status::conflict:
+    return "the condition does not hold";
+  case Status::too_large:
+    return "too large";
+  case Status::unsupported:
+    return "the driver cannot do this";
+  case Status::timeout:
+    return "no answer in time";
+  case Status::unavailable:
+    return "the backend cannot be reached";
+  case Status::no_space:
+    return "the store is full";
+  case Status::io:
+    return "the medium failed";
+  case Status::corrupt:
+    return "what is stored cannot be read";
+  case Status::internal:
+    return "the driver failed without saying why";
+  }
+  return "unknown failure";
+}
+
+} // namespace omnistore

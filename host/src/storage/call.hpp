@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <omnistore/driver.h>
+#include <omnistore/error.hpp>
+
+namespace omnistore {
+
+inline omnistore_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
+inline std::string_view view(omnistore_bytes bytes) {
+  return {static_cast<const char *>(bytes.data), static_cast<std::size_t>(bytes.size)};
+}
+
+/// The host's side of an omnistore_call: a deadline, and the messages that a driver gives. On the stack of the thread
+/// that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing fails.
+class Call : public omnistore_call {
+public:
+  explicit Call(std::chrono::milliseconds timeout = {}) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_} {
+    if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
+  }
+  Call(const Call &) = delete;
+  Call &operator=(const Call &) = delete;
+
+  /// The message for an item, or a phrase for the status where the driver gave none.
+  std::string cause(omnistore_status status, std::uint32_t item = 0) const;
+
+private:
+  using Clock = std::chrono::steady_clock;
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call);
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message);
+
+  Clock::time_point deadline_ = Clock::time_point::max();
+  std::vector<std::pair<std::uint32_t, std::string>> messages_;
+};
+
+/// Gives the message to the call and returns the status.
+omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item = 0);
+
+/// A driver's status as the host's: an unknown number is internal.
+Status to_status(omnistore_status status) noexcept;
+
+/// What a status means, for people: where a driver gave no message.
+std::string_view phrase(Status status) noexcept;
+
+} // namespace omnistore

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+namespace omnistore {
+
+/// The host's clock: Unix milliseconds, as the system's clock had it when the process first asked, carried on by the
+/// monotonic clock. A step of the system's clock neither ends values early nor brings ended ones back.
+std::int64_t now_ms() noexcept;
+
+} // namespace omnistore

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/key.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <omnistore/error.hpp>
+
+namespace omnistore {
+namespace {
+
+/// Bytes that need a closer look: separators, what ends a key, dots (for `.` and `..`), NUL and all beyond ASCII.
+constexpr auto special = [] {
+  std::array<bool, 256> table{};
+  for (unsigned char c : {'/', '\\', ':', '?', '.', '\0'}) table[c] = true;
+  for (std::size_t c = 0x80; c < 256; ++c) table[c] = true;
+  return table;
+}();
+
+/// The length of the UTF-8 sequence at `at`, 0 where it is none (RFC 3629: no overlong forms, no surrogates).
+std::size_t utf8_length(std::string_view text, std::size_t at) {
+  auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u; };
+  auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    if (first == 0xE0 && byte(1) < 0xA0) return 0;
+    if (first == 0xED && byte(1) > 0x9F) return 0;
+    return tail(1) && tail(2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if (first == 0xF0 && byte(1) < 0x90) return 0;
+    if (first == 0xF4 && byte(1) > 0x8F) return 0;
+    return tail(1) && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+enum class Form { normal, other, not_utf8, has_nul, dots };
+
+/// Which form a text has. Where it is `other` it still has to be normalised and looked at again.
+Form form_of(std::string_view text) {
+  std::size_t segment = 0; // where the running segment began
+  auto dots = [&](std::size_t end) {
+    return (end == segment + 1 && text[segment] == '.') ||
+           (end == segment + 2 && text[segment] == '.' && text[segment + 1] == '.');
+  };
+  bool other = false;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (!special[byte] || byte == '.') {
+      ++i;
+    } else if (byte == ':') {
+      if (i == segment) other = true;
+      if (dots(i)) return other ? Form::other : Form::dots;
+      segment = ++i;
+    } else if (byte >= 0x80) {
+      const std::size_t length = utf8_length(text, i);
+      if (length == 0) return other ? Form::other : Form::not_utf8;
+      i += length;
+    } else if (byte == 0) {
+      return other ? Form::other : Form::has_nul;
+    } else {
+      return Form::other; // a '/', a '\' or a '?'
+    }
+  }
+  if (segment == text.size()) other = true; // empty, or a ':' at the end
+  if (other) return Form::other;
+  return dots(text.size()) ? Form::dots : Form::normal;
+}
+
+[[noreturn]] void refuse(std::string_view text, const char *why) {
+  constexpr std::size_t shown = 100;
+  std::string name(text.substr(0, shown));
+  if (text.size() > shown) name += "...";
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  throw Error(Status::invalid, "key '" + name + "': " + why);
+}
+
+void check(std::string_view text, std::string_view original) {
+  if (text.empty()) refuse(original, "it is empty");
+  if (text.size() > Key::max_size) refuse(original, "it is longer than 4096 bytes");
+  switch (form_of(text)) {
+  case Form::not_utf8:
+    refuse(original, "it is not UTF-8");
+  case Form::has_nul:
+    refuse(original, "it has a NUL in it");
+  case Form::dots:
+    refuse(original, "a segment is '.' or '..'");
+  default:
+    return;
+  }
+}
+
+} // namespace
+
+std::string normal_form(std::string_view text) {
+  text = text.substr(0, text.find('?'));
+  std::string result;
+  result.reserve(text.size());
+  for (char c : text) {
+    if (c == '/' || c == '\\') c = ':';
+    if (c == ':' && (result.empty() || result.back() == ':')) continue;
+    result.push_back(c);
+  }
+  if (!result.empty() && result.back() == ':') result.pop_back();
+  return result;
+}
+
+Key::Key(std::string_view text) : view_(text) {
+  if (text.size() <= max_size && form_of(text) == Form::normal) return;
+  copy_ = normal_form(text);
+  view_ = copy_;
+  check(view_, text);
+}
+
+std::string normal_base(std::string_view text) {
+  std::string base = normal_form(text);
+  if (base.empty()) return base;
+  check(base, text);
+  base.push_back(':');
+  return base;
+}
+
+std::uint32_t colons(std::string_view text) {
+  return static_cast<std::uint32_t>(std::count(text.begin(), text.end(), ':'));
+}
+
+} // namespace omnistore

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys and bases as unstorage writes them, made one form.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace omnistore {
+
+/// A key in its normal form: segments joined by single ':'. It points into the text that it was made from where that
+/// was in normal form already (no copy), so that text must outlive it.
+class Key {
+public:
+  static constexpr std::size_t max_size = 4096;
+
+  /// Throws Error(invalid) saying what is wrong with the key.
+  explicit Key(std::string_view text);
+  Key(const Key &) = delete;
+  Key &operator=(const Key &) = delete;
+
+  std::string_view view() const { return view_; }
+  /// Whether it is the meta of another key.
+  bool is_meta() const { return view_.back() == '$'; }
+
+private:
+  std::string_view view_;
+  std::string copy_;
+};
+
+/// The normal form of a base: a key and a ':' behind it, or empty. Throws Error(invalid).
+std::string normal_base(std::string_view text);
+
+/// The normal form without a check of what it holds; may be empty. For mountpoints and prefixes.
+std::string normal_form(std::string_view text);
+
+/// How many ':' a text has.
+std::uint32_t colons(std::string_view text);
+
+} // namespace omnistore
