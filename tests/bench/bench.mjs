@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// node bench.mjs --build FOLDER [--json] [--rounds N] [NAME...]: runs the benchmarks, each one's sides in turn, and
+// prints what they gave. scripts/bench builds what this runs; README.md says how to read it.
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { filesGroup } from "./group-fs.mjs";
+import { httpGroup } from "./group-http.mjs";
+import { memoryGroup } from "./group-memory.mjs";
+import { startGroup } from "./group-start.mjs";
+import { stopAll } from "./processes.mjs";
+import { table } from "./report.mjs";
+
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    build: { type: "string" },
+    json: { type: "boolean", default: false },
+    rounds: { type: "string", default: "5" },
+  },
+});
+const rounds = Number(options.rounds);
+const groups = [
+  memoryGroup("memory", 100_000),
+  memoryGroup("memory-1m", 1_000_000),
+  filesGroup("fs", 100_000),
+  httpGroup("http"),
+  startGroup("start"),
+];
+
+function median(figures) {
+  const sorted = [...figures].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Whether a benchmark was asked for: by its name, or by the start of it up to a "-". */
+const wanted = (name) => names.length === 0 || names.some((asked) => name === asked || name.startsWith(`${asked}-`));
+
+/** Lets the sides of one benchmark take turns; a row for each peer, whose ratio is the median over the rounds. */
+async function duel({ name, unit, bars = {}, sides }) {
+  const figures = Object.fromEntries(Object.keys(sides).map((side) => [side, []]));
+  for (let round = 0; round < rounds; ++round)
+    for (const [side, run] of Object.entries(sides)) figures[side].push(await run());
+  return Object.keys(sides)
+    .filter((side) => side !== "ours")
+    .map((peer) => ({
+      name,
+      unit,
+      ours: median(figures.ours),
+      peer,
+      theirs: median(figures[peer]),
+      ratio: median(figures.ours.map((figure, round) => figure / figures[peer][round])),
+      bar: bars[peer],
+    }));
+}
+
+function check(groups_) {
+  const known = groups_.flatMap((group) => group.names);
+  const unknown = names.filter((asked) => !known.some((name) => name === asked || name.startsWith(`${asked}-`)));
+  if (unknown.length === 0 && options.build && rounds > 0) return;
+  if (unknown.length > 0) console.error(`no benchmark is called ${unknown.join(", ")}; there are: ${known.join(" ")}`);
+  else console.error("usage: bench.mjs --build FOLDER [--json] [--rounds N] [NAME...]");
+  process.exit(2);
+}
+
+async function main() {
+  check(groups);
+  // Files go below the build folder: the one for temporary files may lie in memory.
+  mkdirSync(join(options.build, "bench"), { recursive: true });
+  const context = {
+    build: options.build,
+    folder: mkdtempSync(join(options.build, "bench", "files-")),
+    scratch: mkdtempSync(join(tmpdir(), "omnistore-bench-")),
+    source: new URL("../../", import.meta.url).pathname,
+    wanted,
+    rounds,
+  };
+  const rows = [];
+  try {
+    for (const group of groups) {
+      if (!group.names.some(wanted)) continue;
+      const benchmarks = await group.open(context);
+      for (const benchmark of benchmarks.filter(({ name }) => wanted(name))) {
+        process.stderr.write(`${benchmark.name} ...\n`);
+        rows.push(...(benchmark.rows ? await benchmark.rows() : await duel(benchmark)));
+      }
+      await stopAll();
+    }
+  } finally {
+    await stopAll();
+    rmSync(context.folder, { recursive: true, force: true });
+    rmSync(context.scratch, { recursive: true, force: true });
+  }
+  process.stdout.write(options.json ? JSON.stringify(rows, null, 2) + "\n" : table(rows));
+}
+
+await main();

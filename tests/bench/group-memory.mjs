@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory driver, beside unstorage's and std::unordered_map (which runs in our own process).
+import { join } from "node:path";
+import { worker } from "./processes.mjs";
+
+const seconds = 0.5;
+const tasks = [
+  { task: "get", bars: { unstorage: 5 } },
+  { task: "set-over", bars: { unstorage: 5 } },
+  { task: "set-new", bars: { unstorage: 5 } },
+  { task: "batch-get", unit: "items/s" },
+  { task: "batch-set", unit: "items/s" },
+  { task: "list", unit: "keys/s" },
+];
+
+export function memoryGroup(name, count) {
+  return {
+    names: tasks.map(({ task }) => `${name}-${task}`),
+    async open({ build }) {
+      const ours = worker(join(build, "bench", "bench_memory"), count);
+      const unstorage = worker("node", new URL("peer-memory.mjs", import.meta.url).pathname, count);
+      await ours("load", 0);
+      await unstorage("load", 0);
+      const rate = (ask, task) => async () => {
+        const result = await ask(task, seconds);
+        return result.operations / result.seconds;
+      };
+      return tasks.map(({ task, unit = "op/s", bars }) => ({
+        name: `${name}-${task}`,
+        unit,
+        bars,
+        sides: {
+          ours: rate(ours, `ours.${task}`),
+          unordered_map: rate(ours, `raw.${task}`),
+          unstorage: rate(unstorage, task),
+        },
+      }));
+    },
+  };
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// The processes that a benchmark starts: pinned to a core, asked line by line, and all stopped at its end.
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { cpus } from "node:os";
+import { createInterface } from "node:readline";
+import { promisify } from "node:util";
+
+/** Servers, and all that works alone, run on the first core; what loads a server runs on the second. */
+const firstCore = "0";
+const secondCore = cpus().length > 1 ? "1" : "0";
+
+const running = new Set();
+
+function startOnFirstCore(command, input) {
+  const child = spawn("taskset", ["-c", firstCore, ...command.map(String)], { stdio: [input, "pipe", "inherit"] });
+  running.add(child);
+  child.on("exit", () => running.delete(child));
+  return child;
+}
+
+/** Starts a worker (worker.hpp): ask(task, seconds) gives its answer. Workers of all benchmarks share one core. */
+export function worker(...command) {
+  const child = startOnFirstCore(command, "pipe");
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  return async (task, seconds) => {
+    child.stdin.write(`${task} ${seconds}\n`);
+    const line = await lines.next();
+    if (line.done) throw new Error(`${command.join(" ")}: it ended at ${task}`);
+    return JSON.parse(line.value);
+  };
+}
+
+/** Starts a server and waits until url answers. */
+export async function server(url, ...command) {
+  const child = startOnFirstCore(command, "ignore");
+  child.stdout.resume();
+  for (let tries = 0; tries < 500; ++tries) {
+    if (child.exitCode !== null) throw new Error(`${command.join(" ")}: it ended with ${child.exitCode}`);
+    try {
+      if ((await fetch(url)).ok) return;
+    } catch {
+      // Nobody listens yet.
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`${command.join(" ")}: no answer from ${url}`);
+}
+
+/** Runs a program to its end; its output. */
+export async function output(program, ...parameters) {
+  const { stdout } = await promisify(execFile)(program, parameters.map(String));
+  return stdout;
+}
+
+/** The same on the second core. */
+export const outputOfLoad = (...command) => output("taskset", "-c", secondCore, ...command);
+
+export async function stopAll() {
+  const ends = [...running].map((child) => once(child, "exit"));
+  for (const child of running) child.kill("SIGTERM");
+  await Promise.all(ends);
+}
+
+/** A port of 127.0.0.1 that nobody listens on at this moment. */
+export async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return port;
+}

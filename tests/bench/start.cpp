@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// bench_start PORT PATH PROGRAM ARGUMENT...: starts the program, asks it for PATH until it answers 200, then prints
+// the milliseconds that took and the kibibytes of memory it holds when idle, and stops it. The program runs on the
+// first core; who asks, on the second, where there is one.
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <stdexcept>
+#include <string>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto patience = std::chrono::seconds(20);
+
+/// Whether one request got a good answer. False where nobody listens yet.
+bool good_answer(std::uint16_t port, const std::string &path) {
+  const int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  bool good = false;
+  if (connect(socket_, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0) {
+    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\n\r\n";
+    std::array<char, 16> answer{};
+    good = write(socket_, request.data(), request.size()) == static_cast<ssize_t>(request.size()) &&
+           recv(socket_, answer.data(), 12, MSG_WAITALL) == 12 && std::strncmp(answer.data() + 9, "200", 3) == 0;
+  }
+  close(socket_);
+  return good;
+}
+
+/// Fails where there is no such core, which changes nothing.
+void pin(int core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(core, &cores);
+  sched_setaffinity(0, sizeof cores, &cores);
+}
+
+pid_t start(char **command) {
+  const pid_t child = fork();
+  if (child < 0) throw std::runtime_error("fork");
+  if (child > 0) return child;
+  pin(0);
+  const int nothing = open("/dev/null", O_RDWR);
+  dup2(nothing, STDIN_FILENO);
+  dup2(nothing, STDOUT_FILENO);
+  execvp(command[0], command);
+  std::fprintf(stderr, "exec %s: %s\n", command[0], std::strerror(errno));
+  _exit(127);
+}
+
+/// The number behind `name` in a file of /proc.
+long number_in(const std::string &file, const std::string &name) {
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);)
+    if (line.rfind(name, 0) == 0) return std::strtol(line.c_str() + name.size(), nullptr, 10);
+  throw std::runtime_error("no " + name + " in " + file);
+}
+
+void wait_for_answer(pid_t child, std::uint16_t port, const std::string &path) {
+  const auto end = Clock::now() + patience;
+  while (!good_answer(port, path)) {
+    if (waitpid(child, nullptr, WNOHANG) != 0) throw std::runtime_error("it ended before it answered");
+    if (Clock::now() > end) {
+      kill(child, SIGKILL);
+      throw std::runtime_error("no good answer in 20 seconds");
+    }
+    usleep(50);
+  }
+}
+
+} // namespace
+
+int main(int argc, char **argv) {
+  if (argc < 4) {
+    std::fputs("usage: bench_start PORT PATH PROGRAM ARGUMENT...\n", stderr);
+    return 2;
+  }
+  const auto port = static_cast<std::uint16_t>(std::strtoul(argv[1], nullptr, 10));
+  try {
+    pin(1);
+    const auto begin = Clock::now();
+    const pid_t child = start(argv + 3);
+    wait_for_answer(child, port, argv[2]);
+    const double milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+    sleep(1); // what it does after its start is over: this is how it idles
+    const std::string process = "/proc/" + std::to_string(child);
+    const long resident = number_in(process + "/status", "VmRSS:");
+    const long share = number_in(process + "/smaps_rollup", "Pss:");
+    kill(child, SIGTERM);
+    waitpid(child, nullptr, 0);
+    std::printf("{\"milliseconds\":%.3f,\"rss\":%ld,\"pss\":%ld}\n", milliseconds, resident, share);
+  } catch (const std::exception &error) {
+    std::fprintf(stderr, "%s: %s\n", argv[3], error.what());
+    return EXIT_FAILURE;
+  }
+  return EXIT_SUCCESS;
+}
