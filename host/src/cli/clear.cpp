@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <iostream>
+
+#include <boost/json/object.hpp>
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/target.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+void ask(const std::string &base, const Target &target) {
+  std::cerr << "Remove every key under " << base << " in " << target.name() << "? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes")
+    throw Failure(Status::invalid, "clear: nothing was removed", "");
+}
+
+} // namespace
+
+int run(const Global &global, const Clear &options) {
+  const std::string base = normal_base(options.base);
+  if (base.empty() && !options.yes)
+    throw Failure(Status::invalid, "clear: the empty base is every key of every mount",
+                  "add -y if that is meant, or name a base");
+  const auto target = open_target(global);
+  if (!options.yes && is_terminal(STDIN_FILENO) && is_terminal(STDERR_FILENO)) ask(base, *target);
+  const std::uint64_t removed = target->clear(base);
+  Output out;
+  if (global.json)
+    out.json(boost::json::object{{"base", base}, {"removed", removed}});
+  else if (!global.quiet)
+    out.line("removed " + std::to_string(removed) + (removed == 1 ? " key" : " keys"));
+  out.flush();
+  return 0;
+}
+
+} // namespace omnistore::cli

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands, one a file. Each returns the program's exit code, 0 or 1, and throws Error for any other.
+#pragma once
+
+#include "cli/options.hpp"
+
+namespace omnistore::cli {
+
+int run(const Global &global, const Serve &options);
+int run(const Global &global, const Check &options);
+int run(const Global &global, const Get &options);
+int run(const Global &global, const Set &options);
+int run(const Global &global, const Has &options);
+int run(const Global &global, const Remove &options);
+int run(const Global &global, const ShowMeta &options);
+int run(const Global &global, const List &options);
+int run(const Global &global, const Clear &options);
+int run(const Global &global, const Mounts &options);
+int run(const Global &global, const Drivers &options);
+
+} // namespace omnistore::cli

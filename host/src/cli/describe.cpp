@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/describe.hpp"
+
+#include "storage/capabilities.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+namespace json = boost::json;
+using How = StoreInfo::Capability::How;
+
+json::object capabilities_json(const std::vector<StoreInfo::Capability> &list) {
+  json::object result;
+  for (const auto &capability : list)
+    result[capability.name] = capability.how == How::native     ? "native"
+                              : capability.how == How::emulated ? "emulated"
+                                                                : "no";
+  return result;
+}
+
+json::object store_json(const StoreInfo &store) {
+  json::object result{{"driver", store.driver},
+                      {"version", store.version},
+                      {"file", store.file},
+                      {"capabilities", capabilities_json(store.list)}};
+  json::array children;
+  for (const StoreInfo &child : store.children) children.push_back(store_json(child));
+  if (!children.empty()) result["children"] = std::move(children);
+  return result;
+}
+
+/// A field as text; "" where there is none.
+std::string text(const json::object &object, std::string_view name) {
+  const json::value *value = object.if_contains(name);
+  const json::string *found = value ? value->if_string() : nullptr;
+  return found ? std::string(*found) : std::string();
+}
+
+std::int64_t number(const json::object &object, std::string_view name) {
+  const json::value *value = object.if_contains(name);
+  return value && value->is_number() ? value->to_number<std::int64_t>() : 0;
+}
+
+bool truth(const json::object &object, std::string_view name, bool otherwise) {
+  const json::value *value = object.if_contains(name);
+  return value && value->is_bool() ? value->get_bool() : otherwise;
+}
+
+const json::object *object_in(const json::object &object, std::string_view name) {
+  const json::value *value = object.if_contains(name);
+  return value ? value->if_object() : nullptr;
+}
+
+const json::array &array_in(const json::object &object, std::string_view name) {
+  static const json::array none;
+  const json::value *value = object.if_contains(name);
+  const json::array *found = value ? value->if_array() : nullptr;
+  return found ? *found : none;
+}
+
+std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
+
+std::string state(const json::object &mount) {
+  if (!truth(mount, "available", true)) return "not open: " + text(mount, "reason");
+  return truth(mount, "read_only", false) ? "read-only" : "open";
+}
+
+using Rows = std::vector<std::vector<std::string>>;
+
+void add_children(Rows &rows, const json::object &store, const std::string &indent) {
+  const json::array &children = array_in(store, "children");
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (!children[i].is_object()) continue;
+    const json::object &child = children[i].get_object();
+    const bool last = i + 1 == children.size();
+    rows.push_back({"", indent + (last ? "└─ " : "├─ ") + text(child, "driver"), text(child, "version")});
+    add_children(rows, child, indent + (last ? "   " : "│  "));
+  }
+}
+
+/// The names of the capabilities that a driver has in one way, with commas between.
+std::string having(const json::object &driver, std::string_view how) {
+  std::string result;
+  const json::object *all = object_in(driver, "capabilities");
+  if (!all) return result;
+  for (const auto &[name, value] : *all) {
+    if (!value.is_string() || std::string_view(value.get_string()) != how) continue;
+    result += (result.empty() ? "" : ", ") + std::string(name);
+  }
+  return result;
+}
+
+} // namespace
+
+json::object describe(const std::vector<MountInfo> &mounts) {
+  json::array list;
+  for (const MountInfo &mount : mounts) {
+    json::object entry{{"mountpoint", mount.mountpoint},
+                       {"prefix", mount.prefix},
+                       {"ttl", mount.ttl},
+                       {"read_only", mount.read_only},
+                       {"available", mount.available}};
+    if (!mount.reason.empty()) entry["reason"] = mount.reason;
+    entry["store"] = store_json(mount.store);
+    list.push_back(std::move(entry));
+  }
+  return {{"mounts", std::move(list)}};
+}
+
+json::object describe(const std::vector<std::shared_ptr<const loader::Driver>> &drivers,
+                      const loader::Registry &registry) {
+  json::array list, rejects, searched;
+  for (const auto &driver : drivers)
+    list.push_back(json::object{{"name", driver->name},
+                                {"version", driver->version},
+                                {"summary", driver->summary},
+                                {"file", driver->file},
+                                {"plugin", driver->plugin_name},
+                                {"abi", std::to_string(driver->abi_major) + "." + std::to_string(driver->abi_minor)},
+                                {"capabilities", capabilities_json(capabilities(driver->table, driver->traits))}});
+  for (const loader::Reject &reject : registry.rejects())
+    rejects.push_back(json::object{{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}});
+  for (const std::string &place : registry.searched()) searched.emplace_back(place);
+  return {{"drivers", std::move(list)}, {"rejects", std::move(rejects)}, {"searched", std::move(searched)}};
+}
+
+void print_mounts(Output &out, const json::object &answer) {
+  Rows rows{{"MOUNT", "DRIVER", "VERSION", "TTL", "PREFIX", "STATE"}};
+  for (const json::value &value : array_in(answer, "mounts")) {
+    if (!value.is_object()) continue;
+    const json::object &mount = value.get_object();
+    static const json::object none;
+    const json::object *store = object_in(mount, "store");
+    if (!store) store = &none;
+    const std::string mountpoint = text(mount, "mountpoint");
+    rows.push_back({mountpoint.empty() ? "(root)" : mountpoint + ":", or_dash(text(*store, "driver")),
+                    or_dash(text(*store, "version")), duration_text(number(mount, "ttl")),
+                    or_dash(text(mount, "prefix")), state(mount)});
+    add_children(rows, *store, "");
+  }
+  print_table(out, rows);
+}
+
+void print_drivers(Output &out, const json::object &answer) {
+  for (const json::value &value : array_in(answer, "drivers")) {
+    if (!value.is_object()) continue;
+    const json::object &driver = value.get_object();
+    out.line(paint(Colour::bold, text(driver, "name"), 1) + " " + text(driver, "version") + " - " +
+             text(driver, "summary"));
+    out.line("  file      " + text(driver, "file"));
+    for (const char *how : {"native", "emulated", "no"}) {
+      const std::string names = having(driver, how);
+      std::string label = how;
+      label.resize(10, ' ');
+      if (!names.empty()) out.line("  " + label + names);
+    }
+  }
+  if (array_in(answer, "drivers").empty()) {
+    out.line("no drivers; looked in");
+    for (const json::value &place : array_in(answer, "searched"))
+      if (place.is_string()) out.line("  " + std::string(place.get_string()));
+  }
+  const json::array &rejects = array_in(answer, "rejects");
+  if (rejects.empty()) return;
+  out.line("");
+  out.line(paint(Colour::yellow, "not usable", 1));
+  for (const json::value &value : rejects) {
+    if (!value.is_object()) continue;
+    const json::object &reject = value.get_object();
+    out.line("  " + text(reject, "file") + ": " + text(reject, "reason"));
+    if (const std::string advice = text(reject, "advice"); !advice.empty()) out.line("    " + advice);
+  }
+}
+
+} // namespace omnistore::cli

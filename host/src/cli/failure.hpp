@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a failed command ends: its exit code, and what it says.
+#pragma once
+
+#include <string>
+
+#include <omnistore/error.hpp>
+
+#include "cli/options.hpp"
+
+namespace omnistore::cli {
+
+/// An Error with a better next step than its status alone suggests.
+class Failure : public Error {
+public:
+  Failure(Status status, const std::string &message, std::string next)
+      : Error(status, message), next_(std::move(next)) {}
+  const std::string &next() const noexcept { return next_; }
+
+private:
+  std::string next_;
+};
+
+/// Standard output was closed by its reader, as by `head`: nothing is wrong.
+struct ClosedPipe {};
+constexpr int closed_pipe_code = 141; ///< what a shell shows for a program that SIGPIPE ended
+
+int exit_code(Status status) noexcept;
+
+/// Writes what went wrong and the next step to standard error: text, or one JSON object. Returns the exit code.
+int report(const Global &global, const std::exception &failure);
+
+} // namespace omnistore::cli

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <optional>
+
+#include <boost/json/object.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/target.hpp"
+#include "config/names.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+/// Passes a value on to a descriptor, piece by piece. What fails is kept and thrown by check(): no exception of ours
+/// runs through a driver.
+class Pipe : public Reader {
+public:
+  Pipe(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+
+  char *begin(const Meta &) override { return nullptr; }
+  void write(std::string_view bytes) override {
+    if (failure_) return;
+    try {
+      write_all(descriptor_, bytes, name_);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+  }
+  void check() const {
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+private:
+  int descriptor_;
+  std::string name_;
+  std::exception_ptr failure_;
+};
+
+/// Keeps a value and its meta.
+class Whole : public Reader {
+public:
+  char *begin(const Meta &given) override {
+    meta = given;
+    return nullptr;
+  }
+  void write(std::string_view bytes) override { value += bytes; }
+
+  std::string value;
+  Meta meta;
+};
+
+/// A new file that takes its name when it is whole, so that a failure leaves an older one as it was. What is no
+/// regular file, as /dev/null or a pipe, is written to as it is.
+class NewFile {
+public:
+  explicit NewFile(const std::string &file) : file_(file), written_(file) {
+    std::error_code ignored;
+    const auto status = std::filesystem::status(file, ignored);
+    replaces_ = !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
+    if (replaces_) {
+      written_ = std::filesystem::weakly_canonical(file).string() + ".part-XXXXXX";
+      descriptor_ = ::mkostemp(written_.data(), O_CLOEXEC);
+    } else {
+      descriptor_ = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
+    }
+    if (descriptor_ < 0) throw Error(Status::io, "write " + file + ": " + std::strerror(errno));
+  }
+  ~NewFile() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    if (replaces_) ::unlink(written_.c_str());
+  }
+  NewFile(const NewFile &) = delete;
+  NewFile &operator=(const NewFile &) = delete;
+
+  int descriptor() const { return descriptor_; }
+  void keep() {
+    if (!replaces_) return;
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    const std::string target = std::filesystem::weakly_canonical(file_).string();
+    if (::fchmod(descriptor_, 0666 & ~mask) != 0 || ::rename(written_.c_str(), target.c_str()) != 0)
+      throw Error(Status::io, "write " + file_ + ": " + std::strerror(errno));
+    replaces_ = false;
+  }
+
+private:
+  std::string file_, written_;
+  bool replaces_ = false;
+  int descriptor_ = -1;
+};
+
+[[noreturn]] void missing(const std::string &key) { throw Error(Status::not_found, "get " + key + ": no such key"); }
+
+void get_json(Target &target, const std::string &key) {
+  Whole whole;
+  if (!target.read(key, whole)) missing(key);
+  whole.meta.size = whole.value.size();
+  boost::json::object result{{"key", key}};
+  if (config::valid_utf8(whole.value))
+    result["value"] = std::move(whole.value);
+  else
+    result["base64"] = base64(whole.value);
+  result["meta"] = to_json(whole.meta);
+  Output out;
+  out.json(result);
+  out.flush();
+}
+
+} // namespace
+
+int run(const Global &global, const Get &options) {
+  const auto target = open_target(global);
+  if (!options.output.empty()) {
+    NewFile file(options.output);
+    Pipe pipe(file.descriptor(), options.output);
+    if (!target->read(options.key, pipe)) missing(options.key);
+    pipe.check();
+    file.keep();
+  } else if (global.json) {
+    get_json(*target, options.key);
+  } else {
+    Pipe pipe(STDOUT_FILENO, "to standard output");
+    if (!target->read(options.key, pipe)) missing(options.key);
+    pipe.check();
+  }
+  return 0;
+}
+
+} // namespace omnistore::cli

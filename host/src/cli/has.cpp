@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json/object.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/target.hpp"
+
+namespace omnistore::cli {
+
+int run(const Global &global, const Has &options) {
+  const bool has = open_target(global)->has(options.key);
+  if (global.json) {
+    Output out;
+    out.json(boost::json::object{{"key", options.key}, {"has", has}});
+    out.flush();
+  }
+  return has ? 0 : 1;
+}
+
+} // namespace omnistore::cli

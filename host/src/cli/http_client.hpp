@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A small HTTP/1.1 client: one connection, one request at a time, kept open between them. What it is built with stays
+// in its one source file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace omnistore::cli {
+
+struct HttpRequest {
+  std::string method;
+  std::string target; ///< as it stands in the request, escaped
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string_view body;
+};
+
+struct HttpAnswer {
+  unsigned status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body; ///< empty where it went to a function piece by piece
+
+  /// A header's value, without regard to case; empty where it is not there.
+  std::string header(std::string_view name) const;
+};
+
+class HttpClient {
+public:
+  /// "http://host[:port][/folder]". Throws Error(invalid).
+  explicit HttpClient(const std::string &url);
+  ~HttpClient();
+  HttpClient(HttpClient &&) noexcept;
+
+  const std::string &host() const; ///< without the port
+  std::uint16_t port() const;
+  const std::string &folder() const; ///< what stands in front of every target; no '/' at its end
+
+  /// `head` is called once the answer's head is there, `piece` with each part of its body; without them the body is
+  /// kept. Throws Error(unavailable) where there is no connection, Error(timeout) where no byte moves for 60 seconds.
+  HttpAnswer send(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head = {},
+                  const std::function<void(std::string_view)> &piece = {});
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Percent-encodes all but letters, digits and "-._~".
+std::string escape(std::string_view text);
+
+} // namespace omnistore::cli

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <mutex>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <spdlog/sinks/base_sink.h>
+#include <spdlog/spdlog.h>
+
+#include "cli/output.hpp"
+#include "config/names.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+std::vector<std::string> &secrets() {
+  static std::vector<std::string> known;
+  return known;
+}
+
+std::string masked(std::string_view text) {
+  std::string result = config::without_passwords(text);
+  for (const std::string &secret : secrets())
+    for (std::size_t at = result.find(secret); at != std::string::npos; at = result.find(secret, at + 3))
+      result.replace(at, secret.size(), "***");
+  return result;
+}
+
+std::string level_name(spdlog::level::level_enum level) {
+  const auto name = spdlog::level::to_string_view(level);
+  return level == spdlog::level::warn ? "warn" : std::string(name.data(), name.size());
+}
+
+/// One line a message: "2025-11-24T07:13:07.250Z info  text", or {"time", "level", "message"}.
+class Lines : public spdlog::sinks::base_sink<std::mutex> {
+public:
+  explicit Lines(bool json) : json_(json) {}
+
+protected:
+  void sink_it_(const spdlog::details::log_msg &message) override {
+    using namespace std::chrono;
+    const std::string time = time_text(duration_cast<milliseconds>(message.time.time_since_epoch()).count());
+    const std::string level = level_name(message.level);
+    const std::string text = masked({message.payload.data(), message.payload.size()});
+    if (json_)
+      complain(boost::json::serialize(boost::json::object{{"time", time}, {"level", level}, {"message", text}}));
+    else
+      complain(time + " " + painted(message.level, level) +
+               std::string(6 - std::min<std::size_t>(5, level.size()), ' ') + text);
+  }
+  void flush_() override {}
+
+private:
+  static std::string painted(spdlog::level::level_enum level, const std::string &name) {
+    if (level >= spdlog::level::err) return paint(Colour::red, name, 2);
+    if (level == spdlog::level::warn) return paint(Colour::yellow, name, 2);
+    return name;
+  }
+
+  bool json_;
+};
+
+spdlog::level::level_enum level_of(const std::string &name) {
+  if (name == "warn") return spdlog::level::warn;
+  if (name == "error") return spdlog::level::err;
+  return spdlog::level::from_str(name);
+}
+
+} // namespace
+
+void keep_secret(std::string secret) {
+  constexpr std::size_t shortest = 4; // a shorter one would black out half the log and protect nothing
+  if (secret.size() >= shortest) secrets().push_back(std::move(secret));
+}
+
+void start_log(const Config &config, const Global &global, bool serving) {
+  for (const HttpConfig *listener : {&config.http, &config.admin})
+    for (const auto &token : listener->tokens) keep_secret(token.value);
+  auto level = serving ? level_of(config.log.level) : spdlog::level::warn;
+  if (global.quiet) level = std::max(level, spdlog::level::err);
+  if (global.verbose > 0) level = global.verbose == 1 ? std::min(level, spdlog::level::debug) : spdlog::level::trace;
+  auto logger =
+      std::make_shared<spdlog::logger>("", std::make_shared<Lines>(config.log.json || (serving && global.json)));
+  logger->set_level(level);
+  spdlog::set_default_logger(std::move(logger));
+}
+
+} // namespace omnistore::cli

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include <boost/json/object.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/target.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+void print(Output &out, const Page::Item &item, const Global &global, bool details) {
+  if (global.json) {
+    boost::json::object line{{"key", item.key}};
+    if (details) line["meta"] = to_json(item.meta);
+    out.json(line);
+  } else if (details) {
+    std::string size = std::to_string(item.meta.size);
+    if (size.size() < 10) size.insert(0, 10 - size.size(), ' ');
+    const std::string never = "never" + std::string(19, ' ');
+    const std::string unknown = "-" + std::string(23, ' ');
+    out.line(size + "  " + (item.meta.mtime != 0 ? time_text(item.meta.mtime) : unknown) + "  " +
+             (item.meta.expiry != 0 ? time_text(item.meta.expiry) : never) + "  " + shown(item.key));
+  } else {
+    out.line(shown(item.key));
+  }
+}
+
+} // namespace
+
+int run(const Global &global, const List &options) {
+  constexpr std::uint64_t page_size = 1000;
+  const auto target = open_target(global);
+  Output out;
+  ListOptions how;
+  how.depth = options.depth;
+  how.meta = options.details;
+  std::uint64_t left = options.limit;
+  do {
+    how.limit = static_cast<std::uint32_t>(std::min(left, page_size));
+    Page page = target->list(options.base, how);
+    for (const Page::Item &item : page.items) print(out, item, global, options.details);
+    out.flush();
+    left -= std::min<std::uint64_t>(left, page.items.size());
+    how.cursor = std::move(page.cursor);
+  } while (left > 0 && !how.cursor.empty());
+  return 0;
+}
+
+} // namespace omnistore::cli

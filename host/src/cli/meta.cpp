@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json/object.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/target.hpp"
+
+namespace omnistore::cli {
+
+int run(const Global &global, const ShowMeta &options) {
+  const auto meta = open_target(global)->meta(options.key);
+  if (!meta) throw Error(Status::not_found, "meta " + options.key + ": no such key");
+  Output out;
+  if (global.json) {
+    out.json(boost::json::object{{"key", options.key}, {"meta", to_json(*meta)}});
+  } else {
+    out.line("size    " + std::to_string(meta->size));
+    if (meta->mtime != 0) out.line("mtime   " + time_text(meta->mtime));
+    out.line("expiry  " + (meta->expiry != 0 ? time_text(meta->expiry) : "never"));
+    if (!meta->etag.empty()) out.line("etag    " + meta->etag);
+    if (!meta->user.empty()) out.line("user    " + meta->user);
+  }
+  out.flush();
+  return 0;
+}
+
+} // namespace omnistore::cli

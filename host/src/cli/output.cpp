@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/output.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <unistd.h>
+
+#include "cli/failure.hpp"
+#include "config/names.hpp"
+
+namespace omnistore::cli {
+
+namespace json = boost::json;
+
+void write_all(int descriptor, std::string_view bytes, const std::string &name) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EPIPE) {
+      throw ClosedPipe{};
+    } else if (errno != EINTR) {
+      throw Error(Status::io, "write " + name + ": " + std::strerror(errno));
+    }
+  }
+}
+
+void Output::write(std::string_view bytes) {
+  constexpr std::size_t most = 64 * 1024;
+  if (buffer_.size() + bytes.size() > most) flush();
+  if (bytes.size() > most)
+    write_all(STDOUT_FILENO, bytes, "to standard output");
+  else
+    buffer_ += bytes;
+}
+
+void Output::line(std::string_view text) {
+  write(text);
+  write("\n");
+}
+
+void Output::json(const json::value &value) { line(json::serialize(value)); }
+
+void Output::flush() {
+  const std::string bytes = std::move(buffer_);
+  buffer_.clear();
+  write_all(STDOUT_FILENO, bytes, "to standard output");
+}
+
+void complain(std::string_view line) {
+  std::string text(line);
+  text += '\n';
+  // What cannot be said on standard error cannot be said at all.
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
+    if (written < 0 && errno != EINTR) return;
+    if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
+
+std::string paint(Colour colour, std::string_view text, int descriptor) {
+  constexpr const char *codes[] = {"\033[1m", "\033[31m", "\033[32m", "\033[33m"};
+  const char *no_color = std::getenv("NO_COLOR");
+  if (!is_terminal(descriptor) || (no_color && *no_color)) return std::string(text);
+  return codes[static_cast<int>(colour)] + std::string(text) + "\033[0m";
+}
+
+std::string shown(std::string_view key) {
+  std::string result(key);
+  if (!is_terminal(STDOUT_FILENO)) return result;
+  std::replace_if(
+      result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return result;
+}
+
+void print_table(Output &out, const std::vector<std::vector<std::string>> &rows) {
+  std::vector<std::size_t> widths;
+  for (const auto &row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], config::characters(row[i]));
+  }
+  for (const auto &row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      line.append(widths[i] - config::characters(row[i]) + 2, ' ');
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out.line(&row == rows.data() ? paint(Colour::bold, line, STDOUT_FILENO) : line);
+  }
+}
+
+std::string time_text(std::int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  char rest[8];
+  std::snprintf(rest, sizeof rest, ".%03dZ", static_cast<int>(unix_ms % 1000));
+  return std::string(text, size) + rest;
+}
+
+std::string duration_text(std::int64_t ms) {
+  if (ms == 0) return "-";
+  constexpr std::pair<std::int64_t, const char *> units[] = {
+      {86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}, {1, "ms"}};
+  for (const auto &[size, name] : units)
+    if (ms % size == 0) return std::to_string(ms / size) + name;
+  return {};
+}
+
+std::string base64(std::string_view bytes) {
+  constexpr char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string result;
+  result.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t here = std::min<std::size_t>(3, bytes.size() - i);
+    unsigned group = 0;
+    for (std::size_t j = 0; j < 3; ++j) group = group << 8 | (j < here ? static_cast<unsigned char>(bytes[i + j]) : 0u);
+    for (std::size_t j = 0; j < 4; ++j) result += j <= here ? letters[group >> (18 - 6 * j) & 63] : '=';
+  }
+  return result;
+}
+
+json::object to_json(const Meta &meta) {
+  json::object result{
+      {"size", meta.size}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}, {"user", nullptr}};
+  if (meta.mtime != 0) result["mtime"] = meta.mtime;
+  if (meta.expiry != 0) result["expiry"] = meta.expiry;
+  if (!meta.etag.empty()) result["etag"] = meta.etag;
+  if (!meta.user.empty()) {
+    boost::system::error_code broken;
+    json::value user = json::parse(meta.user, broken);
+    result["user"] = broken ? json::value(meta.user) : std::move(user);
+  }
+  return result;
+}
+
+json::array to_json(const std::vector<Problem> &problems) {
+  json::array result;
+  for (const Problem &problem : problems)
+    result.push_back(json::object{
+        {"path", problem.path}, {"message", problem.message}, {"line", problem.line}, {"column", problem.column}});
+  return result;
+}
+
+} // namespace omnistore::cli

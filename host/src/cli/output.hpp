@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the program prints: bytes, JSON, tables. Results go to standard output, everything else to standard error.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+
+#include <omnistore/config.hpp>
+#include <omnistore/storage.hpp>
+
+namespace omnistore::cli {
+
+/// Writes all of it to a file descriptor. Throws ClosedPipe where its reader is gone, Error(io) naming `name`.
+void write_all(int descriptor, std::string_view bytes, const std::string &name);
+
+/// Standard output, buffered: flush() before the program ends or waits.
+class Output {
+public:
+  void write(std::string_view bytes);
+  void line(std::string_view text);
+  void json(const boost::json::value &value); ///< one line
+  void flush();
+
+private:
+  std::string buffer_;
+};
+
+/// One line to standard error.
+void complain(std::string_view line);
+
+enum class Colour { bold, red, green, yellow };
+/// The text in a colour where the descriptor is a terminal that wants it (NO_COLOR is not set).
+std::string paint(Colour colour, std::string_view text, int descriptor);
+bool is_terminal(int descriptor);
+
+/// A key for people: on a terminal control characters are shown as '?', so that a key cannot steer it.
+std::string shown(std::string_view key);
+
+/// Rows in columns as wide as their widest cell, the first row as head.
+void print_table(Output &out, const std::vector<std::vector<std::string>> &rows);
+
+std::string time_text(std::int64_t unix_ms); ///< "2025-11-24T07:13:07.250Z"
+std::string duration_text(std::int64_t ms);  ///< "90s", "1h": the largest unit that is exact; 0: "-"
+std::string base64(std::string_view bytes);
+
+boost::json::object to_json(const Meta &meta);
+boost::json::array to_json(const std::vector<Problem> &problems);
+
+} // namespace omnistore::cli

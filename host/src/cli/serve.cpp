@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <csignal>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/find_config.hpp"
+#include "cli/log.hpp"
+#include "cli/output.hpp"
+#include "server/server.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+/// Tells the log what each driver's schema calls secret among a store's options.
+void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
+  for (const StoreConfig &child : store.children) keep_secrets(child, registry);
+  boost::system::error_code broken;
+  const boost::json::value options = boost::json::parse(store.options, broken);
+  if (broken || !options.is_object()) return;
+  try {
+    const auto driver = registry.find(store.driver);
+    const boost::json::value *properties = driver->schema.if_contains("properties");
+    if (!properties || !properties->is_object()) return;
+    for (const auto &[name, value] : options.get_object()) {
+      const boost::json::value *property = properties->get_object().if_contains(name);
+      if (!property || !property->is_object() || !value.is_string()) continue;
+      const boost::json::value *secret = property->get_object().if_contains("secret");
+      if (secret && secret->is_bool() && secret->get_bool()) keep_secret(std::string(value.get_string()));
+    }
+  } catch (const Error &) {
+    // The storage says why the driver cannot be had.
+  }
+}
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+[[noreturn]] void stop_now(int signal) { _exit(128 + signal); }
+
+/// From now on a signal to stop ends the process at once.
+void let_signals_end() {
+  std::signal(SIGINT, stop_now);
+  std::signal(SIGTERM, stop_now);
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+void announce(const Global &global, const Config &config, const std::string &http, const std::string &admin) {
+  Output out;
+  if (global.json) {
+    out.json(boost::json::object{{"config", config.file}, {"http", http}, {"admin", admin}});
+  } else if (!global.quiet) {
+    const std::string program = global.program + " --url " + http;
+    out.line("Omnistore serves " + config.file + (config.profile.empty() ? "" : ", profile " + config.profile));
+    if (!http.empty()) out.line("  data   " + http);
+    if (!admin.empty()) out.line("  admin  " + admin);
+    if (!http.empty()) {
+      out.line("Try");
+      out.line("  " + program + " set greeting 'Hello, world'");
+      out.line("  " + program + " ls");
+      out.line("  curl " + http + "/greeting");
+    }
+  }
+  try {
+    out.flush();
+  } catch (const ClosedPipe &) {
+    spdlog::debug("nobody reads standard output"); // the host serves all the same
+  }
+}
+
+std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
+
+} // namespace
+
+int run(const Global &global, const Serve &) {
+  if (global.remote())
+    throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
+  // Before any thread starts, so that all of them inherit it.
+  const sigset_t signals = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
+  const Config config = load_config(global);
+  start_log(config, global, true);
+  const auto registry = open_registry(config);
+  for (const auto &[mountpoint, mount] : config.mounts) keep_secrets(mount.store, *registry);
+  Storage storage(config, registry);
+  server::Server server(storage, *registry, config);
+  server.start();
+  announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  spdlog::info("{}: finishing what is in flight; once more stops at once", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  let_signals_end();
+  server.stop(std::chrono::milliseconds(config.http.request_timeout));
+  return 0;
+}
+
+} // namespace omnistore::cli

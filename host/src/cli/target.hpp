@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands work on: the stores of a config, opened here, or a running host.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include <omnistore/storage.hpp>
+
+#include "cli/options.hpp"
+
+namespace omnistore::cli {
+
+/// The part of a Storage that the commands need, with its rules: a miss is a value, a failure an Error.
+class Target {
+public:
+  virtual ~Target() = default;
+  /// Its name for messages: the config's file, or the host's URL.
+  virtual std::string name() const = 0;
+  virtual bool read(const std::string &key, Reader &reader) = 0;
+  virtual bool has(const std::string &key) = 0;
+  virtual std::optional<Meta> meta(const std::string &key) = 0;
+  virtual Stored set(const std::string &key, std::string_view value, const SetOptions &options) = 0;
+  virtual std::vector<Outcome> remove(std::span<const std::string> keys) = 0;
+  virtual Page list(const std::string &base, const ListOptions &options) = 0;
+  /// How many were removed.
+  virtual std::uint64_t clear(const std::string &base) = 0;
+  /// {"mounts": [...]}, as the admin listener has it.
+  virtual boost::json::object mounts() = 0;
+};
+
+std::unique_ptr<Target> open_local(const Global &global);
+std::unique_ptr<Target> open_remote(const Global &global);
+inline std::unique_ptr<Target> open_target(const Global &global) {
+  return global.remote() ? open_remote(global) : open_local(global);
+}
+
+/// What the admin listener of a running host answers at a path, as "/drivers".
+boost::json::object ask_admin(const Global &global, const std::string &path);
+
+} // namespace omnistore::cli
