@@ -42,7 +42,7 @@ class Places;
 /// One store to open: a driver, its options and, for a layer, the stores below it.
 struct StoreConfig {
   std::string driver;
-  std::string options = "{}"; ///< a JSON object's text; it is checked against the driver's schema when it opens
+  std::string options = "{}";        ///< a JSON object's text; it is checked against the driver's schema when it opens
   std::vector<StoreConfig> children; ///< `layers`, or what stands inside `through`; the config's order
 
   std::string path;                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
@@ -52,10 +52,10 @@ struct StoreConfig {
 /// What a `ttl`, `prefix` and the like stand beside: one mount.
 struct MountConfig {
   StoreConfig store;
-  std::optional<std::string> prefix;   ///< in place of the global one; normalised, without a ':' at its end
-  std::optional<std::int64_t> ttl;     ///< milliseconds, in place of the global one; 0: never
-  bool read_only = false;              ///< refuses writes before the driver sees them
-  bool optional = false;               ///< where it cannot be opened the host goes on without it
+  std::optional<std::string> prefix; ///< in place of the global one; normalised, without a ':' at its end
+  std::optional<std::int64_t> ttl;   ///< milliseconds, in place of the global one; 0: never
+  bool read_only = false;            ///< refuses writes before the driver sees them
+  bool optional = false;             ///< where it cannot be opened the host goes on without it
 };
 
 /// Limits of a listener. Sizes in bytes, times in milliseconds.
@@ -85,13 +85,13 @@ struct LogConfig {
 
 /// A checked config with its profile merged in. Plain data: build one in code, or read one from a file.
 struct Config {
-  std::vector<std::string> plugin_paths; ///< folders or files; absolute, or relative to `folder`
-  std::map<std::string, std::string> pins; ///< plugin file's stem -> "sha256:HEX"
-  std::string prefix;                      ///< normalised, without a ':' at its end
-  std::int64_t ttl = 0;                    ///< milliseconds; 0: never
+  std::vector<std::string> plugin_paths;     ///< folders or files; absolute where the config has a file
+  std::map<std::string, std::string> pins;   ///< plugin file's stem -> "sha256:HEX"
+  std::string prefix;                        ///< normalised, without a ':' at its end
+  std::int64_t ttl = 0;                      ///< milliseconds; 0: never
   std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root
   HttpConfig http;
-  HttpConfig admin;
+  HttpConfig admin{.listen = "127.0.0.1:7701"};
   LogConfig log;
 
   std::string file;    ///< where it was read from; empty: built in code
@@ -103,7 +103,8 @@ struct Config {
   /// every problem, or Error(not_found) where there is no such file.
   static Config load(const std::string &file, std::string_view profile = {});
 
-  /// The same from a text. `file` is only for messages and for resolving relative plugin paths.
+  /// The same from a text. `file` is only for messages and for resolving relative plugin paths; it may be empty, and
+  /// `environment` null: then nothing is set. Thread-safe, as load is.
   static Config parse(std::string_view text, const std::string &file, std::string_view profile,
                       const Environment &environment);
 };

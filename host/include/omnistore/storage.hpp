@@ -107,19 +107,20 @@ struct Event {
   enum class Cause { none, removed, expired, evicted, cleared };
   Type type;
   Cause cause = Cause::none;
-  std::string key;             ///< empty for resync
-  std::uint64_t sequence = 0;  ///< rises by one with each event of this Storage
-  std::uint64_t missed = 0;    ///< of a resync: how many the watcher lost; 0: not known
+  std::string key;            ///< empty for resync
+  std::uint64_t sequence = 0; ///< rises by one with each event of this Storage
+  std::uint64_t missed = 0;   ///< of a resync: how many the watcher lost; 0: not known
 };
 
 /// Where a value is read to, without a copy in between. Called on the reading thread.
 class Reader {
 public:
   virtual ~Reader() = default;
-  /// The value is there; meta.size bytes (of the range) will follow, or as many as come where it is UINT64_MAX.
-  /// Returns where to put them, meta.size bytes that stay valid until done; or null to have write() called.
+  /// The value is there. meta.size is the whole value's, UINT64_MAX where it is not known before the end; what lies of
+  /// it in the range asked for will follow. Returns where to put it, room for as many bytes that stays valid until
+  /// read() returns; or null to have write() called.
   virtual char *begin(const Meta &meta) = 0;
-  /// The next bytes. Not called for those put into begin's buffer.
+  /// The next bytes, where begin gave no place for them.
   virtual void write(std::string_view bytes) = 0;
 };
 
@@ -145,7 +146,7 @@ struct MountStats {
 struct StoreInfo {
   std::string driver;
   std::string version;
-  std::string file; ///< the plugin's
+  std::string file;               ///< the plugin's
   std::uint64_t capabilities = 0; ///< OMNISTORE_CAN_... of driver.h, native
   struct Capability {
     std::string name;

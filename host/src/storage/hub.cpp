@@ -122,8 +122,13 @@ Watch &Watch::operator=(Watch &&other) noexcept {
 
 Hub::Hub() : watches_(std::make_shared<std::atomic<std::size_t>>(0)) {}
 
-Hub::~Hub() {
-  for (auto &state : states_) state->stop();
+void Hub::stop() {
+  std::vector<std::shared_ptr<Watch::State>> states;
+  {
+    std::lock_guard lock(mutex_); // not held while a callback is waited for: it may be publishing
+    states.swap(states_);
+  }
+  for (auto &state : states) state->stop();
 }
 
 void Hub::publish(Event::Type type, Event::Cause cause, std::string_view key) {

@@ -20,10 +20,12 @@ namespace omnistore {
 class Hub {
 public:
   Hub();
-  ~Hub(); ///< ends every watch, after its running callback
+  ~Hub() { stop(); }
   Hub(const Hub &) = delete;
   Hub &operator=(const Hub &) = delete;
 
+  /// Ends every watch; returns after the last callback has returned.
+  void stop();
   bool active() const { return watches_->load(std::memory_order_relaxed) != 0; }
   void publish(Event::Type type, Event::Cause cause, std::string_view key);
   /// `base` is a key in its normal form, or empty.

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which mount a key belongs to.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <omnistore/config.hpp>
+
+#include "storage/node.hpp"
+
+namespace omnistore {
+
+/// A store bound to a mountpoint. It does not change once it is in a table, and several tables may share it.
+struct Mount {
+  std::string mountpoint; ///< normal form; "": the root
+  std::string base;       ///< mountpoint and ':', or ""
+  std::string prefix;     ///< in front of every key inside the store: "app:v1:", or ""
+  std::int64_t ttl = 0;   ///< of values set without one; milliseconds, 0: never
+  bool read_only = false;
+  MountConfig config;
+  std::string reason; ///< why it could not be opened, where node is null
+  std::unique_ptr<Node> node;
+
+  /// The key as the store knows it. `room` is used where a prefix has to be put in front.
+  std::string_view inside(std::string_view key, std::string &room) const {
+    key.remove_prefix(base.size());
+    if (prefix.empty()) return key;
+    room.reserve(prefix.size() + key.size() + 1);
+    room.assign(prefix).append(key);
+    return room;
+  }
+  /// The other way: false where the store's key is not of this mount's.
+  bool outside(std::string_view inner, std::string &key) const {
+    if (!inner.starts_with(prefix)) return false;
+    key.assign(base).append(inner.substr(prefix.size()));
+    return true;
+  }
+  /// "shared" or "root", for messages.
+  std::string_view shown() const { return mountpoint.empty() ? std::string_view("root") : mountpoint; }
+};
+
+/// The mounts at one moment. Immutable.
+class MountTable {
+public:
+  explicit MountTable(std::vector<std::shared_ptr<Mount>> mounts);
+
+  /// The mount with the longest mountpoint that the key lies under, by whole segments; null where there is none.
+  const Mount *find(std::string_view key) const {
+    const Mount *found = root_;
+    if (depth_ == 0 || key.empty() || !first_[static_cast<unsigned char>(key.front())]) return found;
+    std::size_t colon = 0;
+    for (std::uint32_t segments = 0; segments < depth_; ++segments) {
+      colon = key.find(':', colon);
+      if (colon == key.npos) break;
+      if (const auto it = by_point_.find(key.substr(0, colon)); it != by_point_.end()) found = it->second;
+      ++colon;
+    }
+    return found;
+  }
+
+  /// The mounts that a listing of a base spans, ordered by mountpoint: the one that holds it, and those below it.
+  std::vector<const Mount *> spanned(std::string_view base) const;
+  /// Whether another mountpoint lies under this one's.
+  bool has_deeper(const Mount &mount) const;
+
+  const std::vector<std::shared_ptr<Mount>> &mounts() const { return mounts_; }
+
+private:
+  std::vector<std::shared_ptr<Mount>> mounts_; ///< by mountpoint
+  boost::unordered_flat_map<std::string_view, const Mount *> by_point_;
+  const Mount *root_ = nullptr;
+  std::array<bool, 256> first_{}; ///< with which bytes mountpoints begin
+  std::uint32_t depth_ = 0;       ///< segments of the longest mountpoint
+};
+
+} // namespace omnistore

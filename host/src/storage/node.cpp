@@ -1,0 +1,372 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/node.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "storage/call.hpp"
+#include "storage/capabilities.hpp"
+#include "storage/node_host.hpp"
+
+namespace omnistore {
+namespace {
+
+constexpr std::chrono::seconds open_timeout{30};
+/// Of a driver that never blocks so many operations go untimed for each that is timed: reading the clock twice would
+/// cost as much as the operation.
+constexpr unsigned timed_one_in = 64;
+
+bool failed(omnistore_status status) {
+  return status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND && status != OMNISTORE_CONFLICT;
+}
+
+} // namespace
+
+/// Counts one operation and, where it is due, its time.
+struct Node::Timer {
+  Timer(Node &node, Meter::Kind what) : here(node.meter_.here()), kind(what) {
+    if (here.due(node.time_every_)) start = std::chrono::steady_clock::now();
+  }
+  ~Timer() {
+    if (start.time_since_epoch().count() != 0)
+      here.time(kind, std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
+  }
+  omnistore_status read(omnistore_status status) {
+    here.add(status == OMNISTORE_OK ? Count::hits : status == OMNISTORE_NOT_FOUND ? Count::misses : Count::read_errors);
+    return status;
+  }
+  omnistore_status write(omnistore_status status, Count done, std::uint64_t written = 0) {
+    if (status == OMNISTORE_OK) {
+      here.add(done);
+      if (written != 0) here.add(Count::bytes_written, written);
+    } else if (failed(status)) {
+      here.add(Count::write_errors);
+    }
+    return status;
+  }
+
+  Meter::Here here;
+  Meter::Kind kind;
+  std::chrono::steady_clock::time_point start{};
+};
+
+// ---------------------------------------------------------------------------------------------------- open and close
+
+std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::string &mount, Announce announce) {
+  if (!plan.driver) throw Error(Status::not_found, plan.problem);
+  std::unique_ptr<Node> node(new Node);
+  node->driver_ = plan.driver;
+  for (const Plan &child : plan.children) {
+    node->children_.push_back(open(child, tasks, mount, {}));
+    node->child_handles_.push_back(&node->children_.back()->handle());
+  }
+  node->host_ = std::make_unique<Host>(*node, tasks, mount, std::move(announce));
+  node->native_ = plan.driver->traits;
+
+  Call call(open_timeout);
+  const omnistore_open_request request{sizeof(omnistore_open_request),
+                                       0,
+                                       bytes(plan.options),
+                                       node->child_handles_.data(),
+                                       static_cast<std::uint32_t>(node->child_handles_.size()),
+                                       0};
+  const omnistore_status status = node->guarded(
+      &call, [&] { return plan.driver->table.open(node->host_.get(), &call, &request, &node->native_, &node->self_); });
+  if (status != OMNISTORE_OK) {
+    node->host_->drop_tasks();
+    throw Error(to_status(status), call.cause(status));
+  }
+  node->opened_ = true;
+  node->prepare();
+  return node;
+}
+
+void Node::prepare() {
+  if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::mutex>();
+  const std::uint64_t can = native_.capabilities;
+  const bool writes = !(can & OMNISTORE_READS_ONLY);
+  constexpr std::uint64_t conditions = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
+  emulates_ttl_ = writes && !(can & OMNISTORE_CAN_TTL);
+  if (emulates_ttl_ || (writes && !(can & OMNISTORE_SHARED) && (can & conditions) != conditions))
+    stripes_ = std::make_unique<std::array<std::mutex, 64>>();
+  // What is kept for longer than a store is open may have been written with an expiry before.
+  may_expire_ = emulates_ttl_ && native_.keeps != OMNISTORE_KEEPS_NOTHING;
+  never_blocks_ = (can & OMNISTORE_NEVER_BLOCKS) != 0 &&
+                  std::all_of(children_.begin(), children_.end(), [](auto &child) { return child->never_blocks(); });
+  time_every_ = never_blocks_ ? timed_one_in : 1;
+  traits_ = emulated(native_);
+  if (!never_blocks_) traits_.capabilities &= ~OMNISTORE_NEVER_BLOCKS;
+  fill_table();
+}
+
+Node::~Node() {
+  if (!opened_) return;
+  host_->drop_tasks();
+  Call call;
+  guarded(&call, [&] {
+    driver_->table.close(self_);
+    return OMNISTORE_OK;
+  });
+}
+
+StoreInfo Node::info() const {
+  StoreInfo info{driver_->name,
+                 driver_->version,
+                 driver_->file,
+                 native_.capabilities,
+                 omnistore::capabilities(driver_->table, native_),
+                 {}};
+  for (const auto &child : children_) info.children.push_back(child->info());
+  return info;
+}
+
+// ------------------------------------------------------------------------------------------------ calls of the driver
+
+template <typename Function>
+omnistore_status Node::guarded(omnistore_call *call, Function function) {
+  try {
+    if (!serial_) return function();
+    std::lock_guard lock(*serial_);
+    return function();
+  } catch (const std::exception &error) {
+    return fail(call, OMNISTORE_INTERNAL, std::string("the driver threw: ") + error.what());
+  } catch (...) {
+    return fail(call, OMNISTORE_INTERNAL, "the driver threw something that is no exception");
+  }
+}
+
+omnistore_status Node::driver_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                                  omnistore_sink *sink) {
+  return guarded(call, [&] { return driver_->table.get(self_, call, key, &request, sink); });
+}
+
+omnistore_status Node::driver_stat(omnistore_call *call, omnistore_bytes key, std::uint32_t flags,
+                                   omnistore_sink *sink) {
+  const omnistore_get_request request{sizeof(omnistore_get_request), flags, 0, UINT64_MAX};
+  return guarded(call, [&] { return driver_->table.stat(self_, call, key, &request, sink); });
+}
+
+omnistore_status Node::driver_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                  omnistore_sink *result) {
+  return guarded(call, [&] { return driver_->table.set(self_, call, key, &request, result); });
+}
+
+omnistore_status Node::driver_remove(omnistore_call *call, omnistore_bytes key,
+                                     const omnistore_remove_request &request) {
+  return guarded(call, [&] { return driver_->table.remove(self_, call, key, &request); });
+}
+
+omnistore_status Node::driver_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
+  return guarded(call, [&] { return driver_->table.list(self_, call, &request, page); });
+}
+
+// --------------------------------------------------------------------------------------------------------- operations
+
+omnistore_status Node::get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                           omnistore_sink *sink) {
+  Timer timer(*this, Meter::read);
+  const bool whole = request.offset == 0 && request.length == UINT64_MAX;
+  const bool native = !emulates_ttl_ && (whole || native_.capabilities & OMNISTORE_CAN_RANGE);
+  return timer.read(native ? driver_get(call, key, request, sink) : emulated_get(call, key, request, sink, false));
+}
+
+omnistore_status Node::stat(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                            omnistore_sink *sink) {
+  Timer timer(*this, Meter::read);
+  if (emulates_ttl_) return timer.read(emulated_get(call, key, request, sink, true));
+  return timer.read(driver_stat(call, key, request.flags, sink));
+}
+
+omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                           omnistore_sink *result) {
+  Timer timer(*this, Meter::write);
+  const std::uint64_t size = request.source ? request.source_size : request.value.size;
+  auto too_large = [&](const char *what, std::uint64_t is, std::uint64_t most) {
+    return timer.write(fail(call, OMNISTORE_TOO_LARGE,
+                            std::string(what) + " of " + std::to_string(is) + " bytes; this store takes at most " +
+                                std::to_string(most)),
+                       Count::writes);
+  };
+  if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::writes);
+  if (native_.max_key_size != 0 && key.size > native_.max_key_size)
+    return too_large("a key", key.size, native_.max_key_size);
+  if (native_.max_value_size != 0 && size != OMNISTORE_UNKNOWN_SIZE && size > native_.max_value_size)
+    return too_large("a value", size, native_.max_value_size);
+  const bool native = !stripes_ && (!request.source || native_.capabilities & OMNISTORE_CAN_STREAM) &&
+                      native_condition(request.condition);
+  return timer.write(native ? driver_set(call, key, request, result) : emulated_set(call, key, request, result),
+                     Count::writes, size == OMNISTORE_UNKNOWN_SIZE ? 0 : size);
+}
+
+omnistore_status Node::remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request) {
+  Timer timer(*this, Meter::write);
+  if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::removes);
+  const bool native = !stripes_ && (request.condition != OMNISTORE_IF_MATCH || native_condition(request.condition));
+  return timer.write(native ? driver_remove(call, key, request) : emulated_remove(call, key, request), Count::removes);
+}
+
+omnistore_status Node::remove_with_meta(omnistore_call *call, omnistore_bytes key,
+                                        const omnistore_remove_request &request) {
+  const std::string meta = std::string(view(key)) + '$';
+  if (!driver_->table.remove_many || stripes_ || request.condition == OMNISTORE_IF_MATCH ||
+      native_.capabilities & OMNISTORE_READS_ONLY) {
+    const omnistore_status status = remove(call, key, request);
+    if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) {
+      const omnistore_status with = driver_remove(call, bytes(meta), {sizeof request, 0, OMNISTORE_ALWAYS, 0, {}});
+      if (with != OMNISTORE_OK && with != OMNISTORE_NOT_FOUND) return with;
+    }
+    return status;
+  }
+  Timer timer(*this, Meter::write);
+  const omnistore_bytes keys[] = {key, bytes(meta)};
+  omnistore_status statuses[] = {OMNISTORE_INTERNAL, OMNISTORE_INTERNAL};
+  const omnistore_status status =
+      guarded(call, [&] { return driver_->table.remove_many(self_, call, keys, 2, &request, statuses); });
+  return timer.write(status == OMNISTORE_OK ? statuses[0] : status, Count::removes);
+}
+
+omnistore_status Node::list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
+  Meter::Here here = meter_.here();
+  const std::uint64_t can = native_.capabilities;
+  const bool native = !may_expire_.load(std::memory_order_relaxed) &&
+                      (request.depth == OMNISTORE_ANY_DEPTH || can & OMNISTORE_CAN_DEPTH) &&
+                      (!(request.flags & OMNISTORE_LIST_META) || can & OMNISTORE_CAN_LIST_META);
+  const omnistore_status status = native ? driver_list(call, request, page) : emulated_list(call, request, page);
+  here.add(status == OMNISTORE_OK ? Count::lists : Count::read_errors);
+  return status;
+}
+
+omnistore_status Node::clear(omnistore_call *call, const omnistore_clear_request &request, omnistore_page *removed) {
+  Meter::Here here = meter_.here();
+  omnistore_status status = OMNISTORE_READ_ONLY;
+  if (!(native_.capabilities & OMNISTORE_READS_ONLY))
+    status = driver_->table.clear ? guarded(call, [&] { return driver_->table.clear(self_, call, &request, removed); })
+                                  : emulated_clear(call, request, removed);
+  if (failed(status)) here.add(Count::write_errors);
+  return status;
+}
+
+omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request) {
+  Timer timer(*this, Meter::write);
+  if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::writes);
+  if (emulates_ttl_) return timer.write(emulated_touch(call, key, request), Count::writes);
+  if (!driver_->table.touch) return timer.write(OMNISTORE_UNSUPPORTED, Count::writes);
+  return timer.write(guarded(call, [&] { return driver_->table.touch(self_, call, key, &request); }), Count::writes);
+}
+
+omnistore_status Node::watch(omnistore_call *call, const omnistore_watch_request &request, omnistore_watcher *watcher,
+                             void **watch) {
+  if (!driver_->table.watch) return OMNISTORE_UNSUPPORTED;
+  return guarded(call, [&] { return driver_->table.watch(self_, call, &request, watcher, watch); });
+}
+
+void Node::unwatch(void *watch) { driver_->table.unwatch(self_, watch); }
+
+// ------------------------------------------------------------------------------------------------------------ batches
+
+namespace {
+
+/// Runs a batch in pieces of what the driver takes at once. `piece(from, count)` answers for its items.
+template <typename Piece>
+omnistore_status in_pieces(std::uint32_t count, std::uint32_t most, Piece piece) {
+  if (most == 0) most = count;
+  for (std::uint32_t from = 0; from < count; from += most) {
+    const omnistore_status status = piece(from, std::min(most, count - from));
+    if (status != OMNISTORE_OK) return status;
+  }
+  return OMNISTORE_OK;
+}
+
+/// A call for a piece of a batch, or for one item: messages are given on for the item's place in the whole.
+class ItemCall : public omnistore_call {
+public:
+  ItemCall(omnistore_call *outer, std::uint32_t from)
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer), from_(from) {}
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
+    const omnistore_call *outer = static_cast<const ItemCall *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
+    auto &self = *static_cast<ItemCall *>(call);
+    self.outer_->fail(self.outer_, self.from_ + item, message);
+  }
+  omnistore_call *outer_;
+  std::uint32_t from_;
+};
+
+} // namespace
+
+omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                omnistore_status *statuses) {
+  const bool whole = request.offset == 0 && request.length == UINT64_MAX;
+  if (!driver_->table.get_many || emulates_ttl_ || !(whole || native_.capabilities & OMNISTORE_CAN_RANGE)) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ItemCall item(call, i);
+      statuses[i] = get(&item, keys[i], request, sinks[i]);
+    }
+    return OMNISTORE_OK;
+  }
+  Timer timer(*this, Meter::read);
+  const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+    ItemCall items(call, from);
+    return guarded(&items, [&] {
+      return driver_->table.get_many(self_, &items, keys + from, piece, &request, sinks + from, statuses + from);
+    });
+  });
+  for (std::uint32_t i = 0; i < count; ++i) timer.read(status == OMNISTORE_OK ? statuses[i] : status);
+  return status;
+}
+
+omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                const omnistore_set_request *const *requests, omnistore_status *statuses) {
+  const bool plain = std::all_of(requests, requests + count, [&](const omnistore_set_request *request) {
+    return !request->source && native_condition(request->condition) &&
+           (native_.max_value_size == 0 || request->value.size <= native_.max_value_size);
+  });
+  const bool keys_fit = native_.max_key_size == 0 || std::all_of(keys, keys + count, [&](omnistore_bytes key) {
+                          return key.size <= native_.max_key_size;
+                        });
+  if (!driver_->table.set_many || stripes_ || !plain || !keys_fit || native_.capabilities & OMNISTORE_READS_ONLY) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ItemCall item(call, i);
+      statuses[i] = set(&item, keys[i], *requests[i], nullptr);
+    }
+    return OMNISTORE_OK;
+  }
+  Timer timer(*this, Meter::write);
+  const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+    ItemCall items(call, from);
+    return guarded(&items, [&] {
+      return driver_->table.set_many(self_, &items, keys + from, piece, requests + from, statuses + from);
+    });
+  });
+  for (std::uint32_t i = 0; i < count; ++i)
+    timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::writes, requests[i]->value.size);
+  return status;
+}
+
+omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                   const omnistore_remove_request &request, omnistore_status *statuses) {
+  if (!driver_->table.remove_many || stripes_ || request.condition == OMNISTORE_IF_MATCH ||
+      native_.capabilities & OMNISTORE_READS_ONLY) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ItemCall item(call, i);
+      statuses[i] = remove(&item, keys[i], request);
+    }
+    return OMNISTORE_OK;
+  }
+  Timer timer(*this, Meter::write);
+  const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+    ItemCall items(call, from);
+    return guarded(&items, [&] {
+      return driver_->table.remove_many(self_, &items, keys + from, piece, &request, statuses + from);
+    });
+  });
+  for (std::uint32_t i = 0; i < count; ++i) timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::removes);
+  return status;
+}
+
+} // namespace omnistore

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/driver.h>
+#include <omnistore/storage.hpp>
+
+#include "storage/meter.hpp"
+#include "storage/plan.hpp"
+#include "storage/tasks.hpp"
+
+namespace omnistore {
+
+/// The host's shim round a store: counts and times what goes through it, serialises where the driver says so, emulates
+/// what the driver lacks, keeps exceptions from crossing, and keeps the driver's plugin loaded. A layer's children are
+/// Nodes too, which the layer calls through the table of handle().
+///
+/// Its functions have the meaning of the driver.h functions of the same name; keys are in normal form. Thread-safe.
+class Node {
+public:
+  /// Told of removals that the store makes by itself. On any thread; must not block.
+  using Announce = std::function<void(const omnistore_event &)>;
+
+  /// Opens the store and those below it. Throws Error with the driver's reason. `tasks` must outlive the node; `mount`
+  /// is for the log.
+  static std::unique_ptr<Node> open(const Plan &plan, Tasks &tasks, const std::string &mount, Announce announce);
+  ~Node();
+  Node(const Node &) = delete;
+  Node &operator=(const Node &) = delete;
+
+  omnistore_status get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                       omnistore_sink *sink);
+  omnistore_status stat(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                        omnistore_sink *sink);
+  omnistore_status set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                       omnistore_sink *result);
+  omnistore_status remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
+  omnistore_status list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
+  omnistore_status clear(omnistore_call *call, const omnistore_clear_request &request, omnistore_page *removed);
+  omnistore_status get_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                            const omnistore_get_request &request, omnistore_sink *const *sinks,
+                            omnistore_status *statuses);
+  omnistore_status set_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                            const omnistore_set_request *const *requests, omnistore_status *statuses);
+  omnistore_status remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                               const omnistore_remove_request &request, omnistore_status *statuses);
+  omnistore_status touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request);
+
+  omnistore_status watch(omnistore_call *call, const omnistore_watch_request &request, omnistore_watcher *watcher,
+                         void **watch);
+  void unwatch(void *watch);
+
+  /// remove, of a key and of the meta under `key$`. The answer is the key's.
+  omnistore_status remove_with_meta(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
+  /// The text under `key$`; empty where there is none. Not counted as a read.
+  omnistore_status read_sidecar(omnistore_call *call, std::string_view key, std::string &text);
+
+  /// The store as a layer above it sees it: every entry filled.
+  const omnistore_store &handle() const { return handle_; }
+  /// With what the host emulates.
+  const omnistore_traits &traits() const { return traits_; }
+  const loader::Driver &driver() const { return *driver_; }
+  bool never_blocks() const { return never_blocks_; }
+  Meter &meter() { return meter_; }
+  StoreInfo info() const;
+
+private:
+  class Host;
+  struct Timer;
+  using Stripe = std::unique_lock<std::mutex>;
+
+  Node() = default;
+  void prepare();
+  void fill_table();
+
+  /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side.
+  template <typename Function>
+  omnistore_status guarded(omnistore_call *call, Function function);
+  omnistore_status driver_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                              omnistore_sink *sink);
+  omnistore_status driver_stat(omnistore_call *call, omnistore_bytes key, std::uint32_t flags, omnistore_sink *sink);
+  omnistore_status driver_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                              omnistore_sink *result);
+  omnistore_status driver_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
+  omnistore_status driver_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
+
+  // node_emulation.cpp: for drivers that lack what was asked for
+  bool keeps_expiry_of(std::string_view key) const;
+  omnistore_status write_sidecar(omnistore_call *call, std::string_view key, const std::string &old,
+                                 std::int64_t expiry);
+  omnistore_status live_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry);
+  void remove_expired(omnistore_call *call, std::string_view key);
+  Stripe stripe(std::string_view key);
+  omnistore_status emulated_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                                omnistore_sink *sink, bool stat);
+  omnistore_status emulated_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                omnistore_sink *result);
+  omnistore_status emulated_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
+  omnistore_status emulated_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
+  omnistore_status emulated_clear(omnistore_call *call, const omnistore_clear_request &request,
+                                  omnistore_page *removed);
+  omnistore_status emulated_touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request);
+  omnistore_status check_condition(omnistore_call *call, std::string_view key, std::uint32_t condition,
+                                   std::string_view etag);
+  bool native_condition(std::uint32_t condition) const;
+
+  // Set when it is opened, and not changed.
+  std::shared_ptr<const loader::Driver> driver_;
+  std::vector<std::unique_ptr<Node>> children_;
+  std::vector<const omnistore_store *> child_handles_;
+  std::unique_ptr<Host> host_;
+  void *self_ = nullptr;
+  bool opened_ = false;
+  omnistore_traits native_{}; ///< the driver's, as `open` left them
+  omnistore_traits traits_{}; ///< with what is emulated
+  bool never_blocks_ = false;
+  bool emulates_ttl_ = false;
+  unsigned time_every_ = 1;
+  std::unique_ptr<std::mutex> serial_;                  ///< held round every call of a serialised driver
+  std::unique_ptr<std::array<std::mutex, 64>> stripes_; ///< held round writes where they are emulated; before serial_
+  omnistore_driver table_{};
+  omnistore_store handle_{};
+
+  std::atomic<bool> may_expire_{false}; ///< where ttl is emulated: a sidecar with an expiry may be there
+  Meter meter_;
+};
+
+} // namespace omnistore

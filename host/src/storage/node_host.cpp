@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/node_host.hpp"
+
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "storage/call.hpp"
+#include "storage/clock.hpp"
+
+namespace omnistore {
+
+Node::Host::Host(Node &node, Tasks &tasks, std::string mount, Announce announce)
+    : omnistore_host{sizeof(omnistore_host),
+                     OMNISTORE_ABI_MAJOR,
+                     OMNISTORE_ABI_MINOR,
+                     0,
+                     log_,
+                     now_,
+                     submit_,
+                     event_,
+                     extension_},
+      node_(node), tasks_(tasks), mount_(std::move(mount)), announce_(std::move(announce)) {}
+
+void Node::Host::log_(const omnistore_host *host, std::uint32_t level, omnistore_bytes message) {
+  const auto known = static_cast<spdlog::level::level_enum>(std::min(level, OMNISTORE_LOG_ERROR));
+  spdlog::log(known, "{} ({}): {}", self(host).mount_, self(host).node_.driver_->name, view(message));
+}
+
+std::int64_t Node::Host::now_(const omnistore_host *) { return now_ms(); }
+
+omnistore_status Node::Host::submit_(const omnistore_host *host, omnistore_task task, void *argument,
+                                     std::uint64_t delay) {
+  constexpr std::uint64_t year = 365ull * 24 * 3600 * 1000;
+  const auto wait = std::chrono::milliseconds(std::min(delay, year));
+  return self(host).tasks_.submit(host, task, argument, wait) ? OMNISTORE_OK : OMNISTORE_UNAVAILABLE;
+}
+
+void Node::Host::event_(const omnistore_host *host, const omnistore_event *removal) { self(host).announce(*removal); }
+
+void Node::Host::announce(const omnistore_event &removal) const {
+  if (removal.cause == OMNISTORE_CAUSE_EVICTED) node_.meter_.here().add(Count::evictions);
+  if (removal.cause == OMNISTORE_CAUSE_EXPIRED) node_.meter_.here().add(Count::expirations);
+  if (announce_) announce_(removal);
+}
+
+} // namespace omnistore

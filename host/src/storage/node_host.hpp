@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include "storage/node.hpp"
+
+namespace omnistore {
+
+/// The services that a store is given.
+class Node::Host : public omnistore_host {
+public:
+  Host(Node &node, Tasks &tasks, std::string mount, Announce announce);
+  void announce(const omnistore_event &removal) const;
+  /// No task of the store runs or will run after it.
+  void drop_tasks() { tasks_.drop(this); }
+  ~Host() { tasks_.forget(this); }
+
+private:
+  static const Host &self(const omnistore_host *host) { return *static_cast<const Host *>(host); }
+  static void OMNISTORE_CALL log_(const omnistore_host *host, std::uint32_t level, omnistore_bytes message);
+  static std::int64_t OMNISTORE_CALL now_(const omnistore_host *);
+  static omnistore_status OMNISTORE_CALL submit_(const omnistore_host *host, omnistore_task task, void *argument,
+                                                 std::uint64_t delay);
+  static void OMNISTORE_CALL event_(const omnistore_host *host, const omnistore_event *removal);
+  static const void *OMNISTORE_CALL extension_(const omnistore_host *, const char *) { return nullptr; }
+
+  Node &node_;
+  Tasks &tasks_;
+  const std::string mount_;
+  const Announce announce_;
+};
+
+} // namespace omnistore

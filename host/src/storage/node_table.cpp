@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table through which a layer calls a node: each entry leads to the function of the same name.
+#include "storage/call.hpp"
+#include "storage/node.hpp"
+
+namespace omnistore {
+namespace {
+
+Node &node(void *self) { return *static_cast<Node *>(self); }
+
+omnistore_status OMNISTORE_CALL get(void *self, omnistore_call *call, omnistore_bytes key,
+                                    const omnistore_get_request *request, omnistore_sink *sink) {
+  return node(self).get(call, key, *request, sink);
+}
+omnistore_status OMNISTORE_CALL stat(void *self, omnistore_call *call, omnistore_bytes key,
+                                     const omnistore_get_request *request, omnistore_sink *sink) {
+  return node(self).stat(call, key, *request, sink);
+}
+omnistore_status OMNISTORE_CALL set(void *self, omnistore_call *call, omnistore_bytes key,
+                                    const omnistore_set_request *request, omnistore_sink *result) {
+  return node(self).set(call, key, *request, result);
+}
+omnistore_status OMNISTORE_CALL remove(void *self, omnistore_call *call, omnistore_bytes key,
+                                       const omnistore_remove_request *request) {
+  return node(self).remove(call, key, *request);
+}
+omnistore_status OMNISTORE_CALL list(void *self, omnistore_call *call, const omnistore_list_request *request,
+                                     omnistore_page *page) {
+  return node(self).list(call, *request, page);
+}
+omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call, const omnistore_clear_request *request,
+                                      omnistore_page *removed) {
+  return node(self).clear(call, *request, removed);
+}
+omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                         std::uint32_t count, const omnistore_get_request *request,
+                                         omnistore_sink *const *sinks, omnistore_status *statuses) {
+  return node(self).get_many(call, keys, count, *request, sinks, statuses);
+}
+omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                         std::uint32_t count, const omnistore_set_request *const *requests,
+                                         omnistore_status *statuses) {
+  return node(self).set_many(call, keys, count, requests, statuses);
+}
+omnistore_status OMNISTORE_CALL remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                            std::uint32_t count, const omnistore_remove_request *request,
+                                            omnistore_status *statuses) {
+  return node(self).remove_many(call, keys, count, *request, statuses);
+}
+omnistore_status OMNISTORE_CALL touch(void *self, omnistore_call *call, omnistore_bytes key,
+                                      const omnistore_touch_request *request) {
+  return node(self).touch(call, key, *request);
+}
+omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call, const omnistore_watch_request *request,
+                                      omnistore_watcher *watcher, void **watch) {
+  return node(self).watch(call, *request, watcher, watch);
+}
+void OMNISTORE_CALL unwatch(void *self, void *watch) { node(self).unwatch(watch); }
+const void *OMNISTORE_CALL extension(void *, const char *) { return nullptr; }
+
+} // namespace
+
+void Node::fill_table() {
+  table_ = driver_->table;
+  table_.size = sizeof table_;
+  table_.traits = &traits_;
+  table_.open = nullptr; // a child is open, and closed by the host
+  table_.close = nullptr;
+  table_.get = omnistore::get;
+  table_.stat = omnistore::stat;
+  table_.set = omnistore::set;
+  table_.remove = omnistore::remove;
+  table_.list = omnistore::list;
+  table_.clear = omnistore::clear;
+  table_.get_many = omnistore::get_many;
+  table_.set_many = omnistore::set_many;
+  table_.remove_many = omnistore::remove_many;
+  table_.touch = omnistore::touch;
+  table_.watch = omnistore::watch;
+  table_.unwatch = omnistore::unwatch;
+  table_.extension = omnistore::extension;
+  handle_ = {sizeof handle_, 0, &table_, &traits_, this};
+}
+
+} // namespace omnistore

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where values go to on their way out of a Storage.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <string>
+
+#include <omnistore/driver.h>
+#include <omnistore/storage.hpp>
+
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+
+/// How many bytes of a value will come, given the range that was asked for; UINT64_MAX where that is not known.
+inline std::uint64_t expected(const omnistore_meta &meta, const GetOptions &options) {
+  if (meta.value_size == OMNISTORE_UNKNOWN_SIZE) return UINT64_MAX;
+  return std::min(options.length, meta.value_size - std::min(options.offset, meta.value_size));
+}
+
+/// Takes a value into a string; with `meta`, what is known of it too.
+class StringSink : public omnistore_sink {
+public:
+  StringSink(std::string &text, const GetOptions &options, Meta *meta = nullptr)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, text_(text), options_(options), meta_(meta) {}
+
+  std::uint64_t taken() const { return taken_; }
+  /// Whether as much came as was announced.
+  bool complete() const { return expected_ == UINT64_MAX || taken_ == expected_; }
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
+    auto &self = *static_cast<StringSink *>(sink);
+    if (self.meta_) *self.meta_ = to_meta(*meta);
+    self.taken_ = 0;
+    self.expected_ = expected(*meta, self.options_);
+    const bool known = self.expected_ != UINT64_MAX;
+    self.text_.resize(known ? static_cast<std::size_t>(self.expected_) : 0);
+    if (buffer) *buffer = known ? self.text_.data() : nullptr;
+    return OMNISTORE_OK;
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) {
+    auto &self = *static_cast<StringSink *>(sink);
+    if (self.expected_ == UINT64_MAX) {
+      self.text_.append(static_cast<const char *>(data), static_cast<std::size_t>(size));
+    } else {
+      if (size > self.expected_ - self.taken_) return OMNISTORE_CORRUPT;
+      char *place = self.text_.data() + self.taken_;
+      if (data != place && size != 0) std::memcpy(place, data, static_cast<std::size_t>(size));
+    }
+    self.taken_ += size;
+    return OMNISTORE_OK;
+  }
+
+  std::string &text_;
+  const GetOptions &options_;
+  Meta *meta_;
+  std::uint64_t expected_ = UINT64_MAX, taken_ = 0;
+};
+
+/// Takes only the meta.
+class MetaSink : public omnistore_sink {
+public:
+  explicit MetaSink(Meta &meta) : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, meta_(meta) {}
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
+    static_cast<MetaSink *>(sink)->meta_ = to_meta(*meta);
+    if (buffer) *buffer = nullptr;
+    return OMNISTORE_OK;
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }
+  Meta &meta_;
+};
+
+/// Hands a value to a Reader. What the reader throws must not pass through the driver: it is kept, and thrown by
+/// rethrow().
+class ReaderSink : public omnistore_sink {
+public:
+  ReaderSink(Reader &reader, const GetOptions &options)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, reader_(reader), options_(options) {}
+
+  std::uint64_t taken() const { return taken_; }
+  bool complete() const { return expected_ == UINT64_MAX || taken_ == expected_; }
+  void rethrow() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+  }
+
+private:
+  template <typename Function>
+  omnistore_status kept(Function function) {
+    try {
+      return function();
+    } catch (...) {
+      thrown_ = std::current_exception();
+      return OMNISTORE_INTERNAL;
+    }
+  }
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
+    auto &self = *static_cast<ReaderSink *>(sink);
+    return self.kept([&] {
+      self.expected_ = expected(*meta, self.options_);
+      self.place_ = self.reader_.begin(to_meta(*meta));
+      if (buffer) *buffer = self.expected_ == UINT64_MAX ? nullptr : self.place_;
+      return OMNISTORE_OK;
+    });
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) {
+    auto &self = *static_cast<ReaderSink *>(sink);
+    return self.kept([&]() -> omnistore_status {
+      if (size > self.expected_ - self.taken_) return OMNISTORE_CORRUPT;
+      const char *place = self.place_ ? self.place_ + self.taken_ : nullptr;
+      if (!place)
+        self.reader_.write({static_cast<const char *>(data), static_cast<std::size_t>(size)});
+      else if (data != place && size != 0)
+        std::memcpy(self.place_ + self.taken_, data, static_cast<std::size_t>(size));
+      self.taken_ += size;
+      return OMNISTORE_OK;
+    });
+  }
+
+  Reader &reader_;
+  const GetOptions &options_;
+  char *place_ = nullptr;
+  std::uint64_t expected_ = UINT64_MAX, taken_ = 0;
+  std::exception_ptr thrown_;
+};
+
+} // namespace omnistore

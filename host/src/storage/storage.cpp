@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Opening and closing, the mount table, and what is told of them.
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
+#include "storage/capabilities.hpp"
+#include "storage/clock.hpp"
+#include "storage/key.hpp"
+#include "storage/plan.hpp"
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+namespace {
+
+std::shared_ptr<loader::Registry> registry_for(const Config &config) {
+  return std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins});
+}
+
+std::string with_colon(std::string_view normal) { return normal.empty() ? std::string() : std::string(normal) + ':'; }
+
+} // namespace
+
+std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause) {
+  std::string text(operation);
+  if (!key.empty()) text.append(" ").append(key);
+  text.append(" (mount ").append(mount.shown()).append(", driver ").append(mount.config.store.driver).append("): ");
+  return text.append(cause);
+}
+
+// ----------------------------------------------------------------------------------------------------------------
+// Route
+
+Storage::Impl::Route::Route(const Impl &impl, const char *operation, std::string_view key)
+    : guard_(impl.epoch), operation_(operation), key_(key), mount_(impl.table().find(key)) {
+  if (!mount_) {
+    std::string known;
+    for (const auto &mount : impl.table().mounts()) known += (known.empty() ? "" : ", ") + mount->mountpoint;
+    throw Error(Status::invalid,
+                std::string(operation) + " " + std::string(key) +
+                    ": no mount holds this key; the mountpoints are: " + (known.empty() ? "none" : known));
+  }
+  if (!mount_->node) throw Error(Status::unavailable, failure(operation, key, *mount_, mount_->reason));
+}
+
+void Storage::Impl::Route::check_writable() const {
+  if (mount_->read_only)
+    throw Error(Status::read_only, failure(operation_, key_, *mount_, "the config mounts it read-only"));
+}
+
+void Storage::Impl::Route::raise(omnistore_status status, const Call &call) const {
+  throw Error(to_status(status), failure(operation_, key_, *mount_, call.cause(status)));
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// Impl
+
+Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
+    : prefix(with_colon(config.prefix)), ttl(config.ttl), registry(std::move(plugins)) {
+  std::vector<Problem> problems;
+  std::vector<Plan> plans;
+  for (const auto &[mountpoint, mount] : config.mounts)
+    plans.push_back(plan(mount.store, *registry, mount.optional, problems));
+  if (!problems.empty()) throw ConfigError(config.file, std::move(problems));
+
+  std::vector<std::shared_ptr<Mount>> mounts;
+  auto next = plans.begin();
+  for (const auto &[mountpoint, mount] : config.mounts)
+    mounts.push_back(open_mount(normal_form(mountpoint), mount, *next++));
+  current_ = std::make_unique<MountTable>(std::move(mounts));
+  table_.store(current_.get(), std::memory_order_release);
+}
+
+Storage::Impl::~Impl() {
+  hub.stop(); // callbacks may use the storage
+  epoch.synchronize();
+}
+
+std::shared_ptr<Mount> Storage::Impl::open_mount(const std::string &mountpoint, const MountConfig &config,
+                                                 const Plan &plan) {
+  auto mount = std::make_shared<Mount>();
+  mount->mountpoint = mountpoint;
+  mount->base = with_colon(mountpoint);
+  mount->prefix = config.prefix ? with_colon(*config.prefix) : prefix;
+  mount->ttl = config.ttl.value_or(ttl);
+  mount->read_only = config.read_only;
+  mount->config = config;
+  try {
+    mount->node = Node::open(plan, tasks, std::string(mount->shown()),
+                             [this, raw = mount.get()](const omnistore_event &event) { store_removed(*raw, event); });
+  } catch (const Error &error) {
+    mount->reason = error.what();
+    const std::string message = failure("open", {}, *mount, error.what());
+    if (!config.optional) throw Error(error.status(), message);
+    spdlog::warn("{}; the host goes on without this mount", message);
+  }
+  return mount;
+}
+
+std::shared_ptr<Mount> Storage::Impl::replace(const std::string &mountpoint, std::shared_ptr<Mount> mount) {
+  std::lock_guard lock(mounting_);
+  std::vector<std::shared_ptr<Mount>> mounts = current_->mounts();
+  const auto at =
+      std::find_if(mounts.begin(), mounts.end(), [&](const auto &known) { return known->mountpoint == mountpoint; });
+  std::shared_ptr<Mount> old;
+  if (at != mounts.end()) {
+    old = std::move(*at);
+    mounts.erase(at);
+  }
+  if (mount) mounts.push_back(std::move(mount));
+  auto next = std::make_unique<MountTable>(std::move(mounts));
+  table_.store(next.get(), std::memory_order_seq_cst);
+  epoch.synchronize();
+  current_ = std::move(next);
+  return old;
+}
+
+void Storage::Impl::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
+  // A change of the meta is a change of what is known of its key.
+  const bool is_meta = key.ends_with('$');
+  if (is_meta) key.remove_suffix(1);
+  if (!key.empty()) hub.publish(is_meta ? Event::Type::update : type, is_meta ? Event::Cause::none : cause, key);
+}
+
+void Storage::Impl::store_removed(const Mount &mount, const omnistore_event &event) {
+  if (!hub.active() || event.type != OMNISTORE_EVENT_REMOVE) return;
+  std::string key;
+  if (!mount.outside(view(event.key), key) || key.ends_with('$')) return;
+  const Epoch::Guard guard(epoch);
+  const MountTable *now = table_.load(std::memory_order_acquire);
+  if (!now || now->find(key) != &mount) return; // hidden below another mount
+  publish_key(Event::Type::remove,
+              event.cause == OMNISTORE_CAUSE_EVICTED ? Event::Cause::evicted : Event::Cause::expired, key);
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// Storage
+
+Storage::Storage(const Config &config) : Storage(config, registry_for(config)) {}
+Storage::Storage(const Config &config, std::shared_ptr<loader::Registry> registry)
+    : impl_(std::make_unique<Impl>(config, std::move(registry))) {}
+Storage::~Storage() = default;
+Storage::Storage(Storage &&) noexcept = default;
+Storage &Storage::operator=(Storage &&) noexcept = default;
+
+void Storage::mount(std::string_view mountpoint, const MountConfig &config) {
+  const std::string point = normal_form(mountpoint);
+  if (!point.empty()) Key check(point);
+  std::vector<Problem> problems;
+  const Plan planned = plan(config.store, *impl_->registry, config.optional, problems);
+  if (!problems.empty()) throw ConfigError("mount " + point, std::move(problems));
+  impl_->replace(point, impl_->open_mount(point, config, planned));
+}
+
+bool Storage::unmount(std::string_view mountpoint) {
+  return impl_->replace(normal_form(mountpoint), nullptr) != nullptr;
+}
+
+Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, std::size_t queue) {
+  std::string normal = normal_base(base);
+  if (!normal.empty()) normal.pop_back();
+  return impl_->hub.watch(std::move(normal), std::move(callback), queue);
+}
+
+bool Storage::never_blocks(std::string_view text) const {
+  try {
+    const Key key(text);
+    const Epoch::Guard guard(impl_->epoch);
+    const Mount *mount = impl_->table().find(key.view());
+    return !mount || !mount->node || mount->node->never_blocks();
+  } catch (const Error &) {
+    return true; // the operation will say at once what is wrong with the key
+  }
+}
+
+std::vector<MountInfo> Storage::mounts() const {
+  const Epoch::Guard guard(impl_->epoch);
+  std::vector<MountInfo> infos;
+  for (const auto &mount : impl_->table().mounts()) {
+    MountInfo info;
+    info.mountpoint = mount->mountpoint;
+    info.prefix = mount->prefix.substr(0, mount->prefix.empty() ? 0 : mount->prefix.size() - 1);
+    info.ttl = mount->ttl;
+    info.read_only = mount->read_only;
+    info.available = mount->node != nullptr;
+    info.reason = mount->reason;
+    if (mount->node)
+      info.store = mount->node->info();
+    else
+      info.store.driver = mount->config.store.driver;
+    infos.push_back(std::move(info));
+  }
+  return infos;
+}
+
+std::span<const double> MountStats::latency_bounds() {
+  static const auto seconds = [] {
+    std::array<double, latency_bounds_ns.size()> bounds{};
+    std::transform(latency_bounds_ns.begin(), latency_bounds_ns.end(), bounds.begin(),
+                   [](std::int64_t ns) { return static_cast<double>(ns) / 1e9; });
+    return bounds;
+  }();
+  return seconds;
+}
+
+std::vector<MountStats> Storage::stats() const {
+  const Epoch::Guard guard(impl_->epoch);
+  std::vector<MountStats> all;
+  auto histogram = [](const Meter::Histogram &from) {
+    MountStats::Histogram to{{from.counts.begin(), from.counts.end()}, 0, static_cast<double>(from.sum_ns) / 1e9};
+    for (std::uint64_t count : from.counts) to.count += count;
+    return to;
+  };
+  for (const auto &mount : impl_->table().mounts()) {
+    MountStats stats;
+    stats.mountpoint = mount->mountpoint;
+    stats.driver = mount->config.store.driver;
+    if (mount->node) {
+      const Meter::Totals totals = mount->node->meter().totals();
+      stats.hits = totals[Count::hits];
+      stats.misses = totals[Count::misses];
+      stats.reads = totals[Count::hits] + totals[Count::misses] + totals[Count::read_errors];
+      stats.writes = totals[Count::writes];
+      stats.removes = totals[Count::removes];
+      stats.lists = totals[Count::lists];
+      stats.errors = totals[Count::read_errors] + totals[Count::write_errors];
+      stats.bytes_read = totals[Count::bytes_read];
+      stats.bytes_written = totals[Count::bytes_written];
+      stats.evictions = totals[Count::evictions];
+      stats.expirations = totals[Count::expirations];
+      stats.read_latency = histogram(totals.latency[Meter::read]);
+      stats.write_latency = histogram(totals.latency[Meter::write]);
+    }
+    all.push_back(std::move(stats));
+  }
+  return all;
+}
+
+} // namespace omnistore

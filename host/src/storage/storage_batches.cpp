@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches: grouped by mount, answered in the order asked, each item with its own outcome.
+#include <algorithm>
+#include <deque>
+#include <future>
+
+#include "storage/key.hpp"
+#include "storage/sinks.hpp"
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+namespace {
+
+/// The items of one mount.
+struct Group {
+  const Mount *mount;
+  std::vector<std::size_t> items; ///< their places in the batch
+  std::deque<std::string> keys;   ///< as the store knows them
+  std::vector<omnistore_bytes> views;
+};
+
+void put(Outcome &outcome, Status status, std::string message) {
+  outcome.status = status;
+  outcome.message = std::move(message);
+}
+
+/// Sorts a batch by mount. Items that lead nowhere have their outcome at once.
+template <typename KeyOf, typename Outcomes>
+std::vector<Group> grouped(const MountTable &table, const char *operation, bool writes, std::size_t count,
+                           const KeyOf &key_of, Outcomes &outcomes) {
+  std::vector<Group> groups;
+  std::string room;
+  for (std::size_t i = 0; i < count; ++i) {
+    try {
+      const Key key(key_of(i));
+      const Mount *mount = table.find(key.view());
+      if (!mount)
+        throw Error(Status::invalid,
+                    std::string(operation) + " " + std::string(key.view()) + ": no mount holds this key");
+      if (!mount->node) throw Error(Status::unavailable, failure(operation, key.view(), *mount, mount->reason));
+      if (writes && mount->read_only)
+        throw Error(Status::read_only, failure(operation, key.view(), *mount, "the config mounts it read-only"));
+      auto group = std::find_if(groups.begin(), groups.end(), [&](const Group &known) { return known.mount == mount; });
+      if (group == groups.end()) group = groups.insert(groups.end(), Group{mount, {}, {}, {}});
+      group->items.push_back(i);
+      group->keys.emplace_back(mount->inside(key.view(), room));
+      group->views.push_back(bytes(group->keys.back()));
+    } catch (const Error &error) {
+      put(outcomes[i], error.status(), error.what());
+    }
+  }
+  return groups;
+}
+
+/// Runs each group: those of stores that may block at once, so that the slowest alone counts.
+template <typename Run>
+void run_groups(std::vector<Group> &groups, const Run &run) {
+  std::vector<std::future<void>> running;
+  std::vector<Group *> here;
+  for (Group &group : groups) {
+    if (group.mount->node->never_blocks() || &group == &groups.back())
+      here.push_back(&group);
+    else
+      running.push_back(std::async(std::launch::async, [&run, &group] { run(group); }));
+  }
+  for (Group *group : here) run(*group);
+  for (auto &future : running) future.get();
+}
+
+/// Turns the statuses of a group into outcomes.
+template <typename Outcomes>
+void settle(const Group &group, const char *operation, omnistore_status whole,
+            const std::vector<omnistore_status> &statuses, const Call &call, Outcomes &outcomes) {
+  std::string key;
+  for (std::uint32_t i = 0; i < group.items.size(); ++i) {
+    const omnistore_status status = whole == OMNISTORE_OK ? statuses[i] : whole;
+    if (status == OMNISTORE_OK) continue;
+    group.mount->outside(view(group.views[i]), key);
+    put(outcomes[group.items[i]], to_status(status),
+        failure(operation, key, *group.mount, call.cause(status, whole == OMNISTORE_OK ? i : 0)));
+  }
+}
+
+} // namespace
+
+/// Tells of the items that were done.
+template <typename KeyOf>
+void Storage::Impl::publish_done(const std::vector<Outcome> &outcomes, Event::Type type, Event::Cause cause,
+                                 const KeyOf &key_of) {
+  if (!hub.active()) return;
+  for (std::size_t i = 0; i < outcomes.size(); ++i)
+    if (outcomes[i].status == Status::ok) publish_key(type, cause, Key(key_of(i)).view());
+}
+
+std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {
+  std::vector<EntryOutcome> outcomes(keys.size());
+  const Epoch::Guard guard(impl_->epoch);
+  auto groups = grouped(
+      impl_->table(), "get", false, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
+  run_groups(groups, [&](Group &group) {
+    Call call(options.timeout);
+    std::deque<StringSink> sinks;
+    std::vector<omnistore_sink *> pointers;
+    for (std::size_t item : group.items) {
+      Entry &entry = outcomes[item].entry;
+      pointers.push_back(&sinks.emplace_back(entry.value, options, options.meta ? &entry.meta : nullptr));
+    }
+    std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
+    const omnistore_get_request request{sizeof request, options.meta ? OMNISTORE_GET_META : 0u, options.offset,
+                                        options.length};
+    const omnistore_status whole =
+        group.mount->node->get_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), request,
+                                    pointers.data(), statuses.data());
+    std::uint64_t taken = 0;
+    for (std::uint32_t i = 0; i < statuses.size(); ++i) {
+      if (statuses[i] == OMNISTORE_OK && !sinks[i].complete())
+        statuses[i] = fail(&call, OMNISTORE_CORRUPT, "the driver gave another number of bytes than it announced", i);
+      taken += sinks[i].taken();
+    }
+    group.mount->node->meter().here().add(Count::bytes_read, taken);
+    settle(group, "get", whole, statuses, call, outcomes);
+  });
+  return outcomes;
+}
+
+std::vector<Outcome> Storage::set_many(std::span<const SetItem> items) {
+  std::vector<Outcome> outcomes(items.size());
+  const Epoch::Guard guard(impl_->epoch);
+  auto groups = grouped(
+      impl_->table(), "set", true, items.size(), [&](std::size_t i) { return std::string_view(items[i].key); },
+      outcomes);
+  run_groups(groups, [&](Group &group) {
+    Call call;
+    std::deque<omnistore_set_request> requests;
+    std::vector<const omnistore_set_request *> pointers;
+    for (std::size_t i = 0; i < group.items.size(); ++i) {
+      const SetItem &item = items[group.items[i]];
+      omnistore_set_request &request = requests.emplace_back();
+      request.size = sizeof request;
+      request.value = bytes(item.value);
+      request.expiry = expiry_of(*group.mount, item.options, group.keys[i].ends_with('$'));
+      request.condition = to_condition(item.options.condition.kind);
+      request.etag = bytes(item.options.condition.etag);
+      pointers.push_back(&request);
+    }
+    std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
+    const omnistore_status whole = group.mount->node->set_many(
+        &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), pointers.data(), statuses.data());
+    settle(group, "set", whole, statuses, call, outcomes);
+  });
+  impl_->publish_done(outcomes, Event::Type::update, Event::Cause::none,
+                      [&](std::size_t i) { return std::string_view(items[i].key); });
+  return outcomes;
+}
+
+std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys) {
+  std::vector<Outcome> outcomes(keys.size());
+  const Epoch::Guard guard(impl_->epoch);
+  auto groups = grouped(
+      impl_->table(), "remove", true, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
+  run_groups(groups, [&](Group &group) {
+    Call call;
+    // Each key's meta goes with it.
+    const std::size_t count = group.views.size();
+    for (std::size_t i = 0; i < count; ++i) group.keys.push_back(group.keys[i] + '$');
+    std::vector<omnistore_bytes> all = group.views;
+    for (std::size_t i = 0; i < count; ++i) all.push_back(bytes(group.keys[count + i]));
+    std::vector<omnistore_status> statuses(all.size(), OMNISTORE_INTERNAL);
+    const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
+    const omnistore_status whole = group.mount->node->remove_many(
+        &call, all.data(), static_cast<std::uint32_t>(all.size()), request, statuses.data());
+    settle(group, "remove", whole, statuses, call, outcomes);
+  });
+  impl_->publish_done(outcomes, Event::Type::remove, Event::Cause::removed,
+                      [&](std::size_t i) { return std::string_view(keys[i]); });
+  return outcomes;
+}
+
+} // namespace omnistore

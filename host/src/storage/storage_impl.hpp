@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/storage.hpp>
+
+#include "loader/registry.hpp"
+#include "storage/call.hpp"
+#include "storage/epoch.hpp"
+#include "storage/hub.hpp"
+#include "storage/mount_table.hpp"
+#include "storage/tasks.hpp"
+
+namespace omnistore {
+
+class Storage::Impl {
+public:
+  Impl(const Config &config, std::shared_ptr<loader::Registry> registry);
+  ~Impl();
+
+  /// Where a key leads. While it lives the mount and its store stay open.
+  class Route {
+  public:
+    /// Throws Error(invalid) where no mount holds the key, Error(unavailable) where the mount is not open.
+    Route(const Impl &impl, const char *operation, std::string_view key);
+    const Mount &mount() const { return *mount_; }
+    Node &node() const { return *mount_->node; }
+    omnistore_bytes key() { return bytes(mount_->inside(key_, room_)); }
+    /// Throws Error(read_only) where the config lets nobody write here.
+    void check_writable() const;
+    /// Throws what a failed operation has to say.
+    [[noreturn]] void raise(omnistore_status status, const Call &call) const;
+
+  private:
+    Epoch::Guard guard_;
+    const char *operation_;
+    std::string_view key_;
+    const Mount *mount_;
+    std::string room_;
+  };
+
+  /// Opens a mount; where that fails: Error, or a mount without a node and with the reason where it is optional.
+  std::shared_ptr<Mount> open_mount(const std::string &mountpoint, const MountConfig &config, const Plan &plan);
+  /// Puts a mount into the table or, null, takes the one at the mountpoint out; returns the old one when no operation
+  /// is on it any more.
+  std::shared_ptr<Mount> replace(const std::string &mountpoint, std::shared_ptr<Mount> mount);
+  const MountTable &table() const { return *table_.load(std::memory_order_acquire); }
+
+  void publish(Event::Type type, Event::Cause cause, std::string_view key) {
+    if (hub.active()) publish_key(type, cause, key);
+  }
+
+  template <typename KeyOf>
+  void publish_done(const std::vector<Outcome> &outcomes, Event::Type type, Event::Cause cause, const KeyOf &key_of);
+
+  const std::string prefix; ///< the global one, with a ':' at its end, or empty
+  const std::int64_t ttl;
+  std::shared_ptr<loader::Registry> registry;
+  Tasks tasks;
+  Hub hub;
+  Epoch epoch;
+
+private:
+  void publish_key(Event::Type type, Event::Cause cause, std::string_view key);
+  /// A removal that a store made by itself.
+  void store_removed(const Mount &mount, const omnistore_event &event);
+
+  std::mutex mounting_;
+  std::unique_ptr<const MountTable> current_;
+  std::atomic<const MountTable *> table_{nullptr};
+};
+
+/// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE".
+std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause);
+
+Meta to_meta(const omnistore_meta &meta);
+
+/// When a value set now ends. Throws Error(invalid) for a negative ttl.
+std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_meta);
+
+std::uint32_t to_condition(Condition::Kind kind);
+
+} // namespace omnistore

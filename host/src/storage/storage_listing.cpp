@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listings and clears of a base, over all the mounts that it spans.
+#include <algorithm>
+
+#include "storage/cursor.hpp"
+#include "storage/key.hpp"
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+namespace {
+
+/// The part of a base that lies in one mount, as the store knows it.
+std::string inner_base(const Mount &mount, std::string_view base) {
+  std::string inner = mount.prefix;
+  if (base.size() > mount.base.size()) inner.append(base.substr(mount.base.size()));
+  return inner;
+}
+
+/// How deep a listing of a base may go inside a mount; false: not into it at all.
+bool inner_depth(const Mount &mount, std::string_view base, std::uint32_t depth, std::uint32_t &inner) {
+  inner = depth;
+  if (depth == ListOptions::any_depth || mount.base.size() <= base.size()) return true;
+  const std::uint32_t above = colons(std::string_view(mount.base).substr(base.size()));
+  if (above > depth) return false;
+  inner = depth - above;
+  return true;
+}
+
+/// Takes keys out of a store: without prefix, meta keys, and those that a deeper mount hides. `take` gets the rest.
+template <typename Take>
+class Outside : public omnistore_page {
+public:
+  Outside(const MountTable &table, const Mount &mount, Take take)
+      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_}, table_(table), mount_(mount), take_(std::move(take)),
+        masks_(table.has_deeper(mount)) {}
+
+  bool more = false;
+  std::string cursor;
+  std::exception_ptr thrown;
+
+private:
+  static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key, const omnistore_meta *meta) {
+    auto &self = *static_cast<Outside *>(page);
+    const std::string_view inner = view(key);
+    if (inner.ends_with('$') || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
+    if (self.masks_ && self.table_.find(self.key_) != &self.mount_) return OMNISTORE_OK;
+    try {
+      self.take_(self.key_, meta);
+      return OMNISTORE_OK;
+    } catch (...) {
+      self.thrown = std::current_exception();
+      return OMNISTORE_INTERNAL;
+    }
+  }
+  static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) {
+    auto &self = *static_cast<Outside *>(page);
+    self.more = true;
+    self.cursor = view(cursor);
+  }
+
+  const MountTable &table_;
+  const Mount &mount_;
+  Take take_;
+  const bool masks_;
+  std::string key_;
+};
+
+void check_open(const char *operation, std::string_view base, const Mount &mount) {
+  if (!mount.node) throw Error(Status::unavailable, failure(operation, base, mount, mount.reason));
+}
+
+} // namespace
+
+Page Storage::list(std::string_view text, const ListOptions &options) const {
+  constexpr std::uint32_t most = 100'000;
+  if (options.limit < 1 || options.limit > most)
+    throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
+  const std::string base = normal_base(text);
+  const Cursor from = options.cursor.empty() ? Cursor{} : Cursor::parse(options.cursor);
+  const Epoch::Guard guard(impl_->epoch);
+  const MountTable &table = impl_->table();
+
+  Page page;
+  const std::vector<const Mount *> mounts = table.spanned(base);
+  // Where the cursor's mount is gone, the listing goes on with the next one.
+  auto at = std::find_if(mounts.begin(), mounts.end(), [&](const Mount *mount) {
+    return options.cursor.empty() || mount->mountpoint >= from.mountpoint;
+  });
+  std::string cursor = at != mounts.end() && (*at)->mountpoint == from.mountpoint ? from.driver : std::string();
+  while (at != mounts.end()) {
+    const Mount &mount = **at;
+    check_open("list", base, mount);
+    omnistore_list_request request{};
+    request.size = sizeof request;
+    request.flags = options.meta ? OMNISTORE_LIST_META : 0u;
+    const std::string inner = inner_base(mount, base);
+    request.base = bytes(inner);
+    const bool inside = inner_depth(mount, base, options.depth, request.depth);
+    request.limit = options.limit - static_cast<std::uint32_t>(page.items.size());
+    request.cursor = bytes(cursor);
+
+    bool more = false;
+    if (inside) {
+      Call call(options.timeout);
+      Outside outside(table, mount, [&](const std::string &key, const omnistore_meta *meta) {
+        page.items.push_back({key, options.meta && meta ? to_meta(*meta) : Meta{}});
+      });
+      const omnistore_status status = mount.node->list(&call, request, &outside);
+      if (outside.thrown) std::rethrow_exception(outside.thrown);
+      if (status != OMNISTORE_OK) throw Error(to_status(status), failure("list", base, mount, call.cause(status)));
+      more = outside.more;
+      cursor = std::move(outside.cursor);
+    }
+    if (!more) {
+      ++at;
+      cursor.clear();
+    }
+    if (page.items.size() >= options.limit) break;
+  }
+  if (at != mounts.end()) page.cursor = Cursor{(*at)->mountpoint, cursor}.text();
+  return page;
+}
+
+std::vector<std::string> Storage::keys(std::string_view base, std::uint32_t depth) const {
+  std::vector<std::string> keys;
+  ListOptions options;
+  options.depth = depth;
+  options.limit = 10'000;
+  do {
+    Page page = list(base, options);
+    for (Page::Item &item : page.items) keys.push_back(std::move(item.key));
+    options.cursor = std::move(page.cursor);
+  } while (!options.cursor.empty());
+  return keys;
+}
+
+std::uint64_t Storage::clear(std::string_view text) {
+  const std::string base = normal_base(text);
+  const Epoch::Guard guard(impl_->epoch);
+  const MountTable &table = impl_->table();
+  const std::vector<const Mount *> mounts = table.spanned(base);
+  for (const Mount *mount : mounts) { // nothing is cleared where a part of it cannot be
+    check_open("clear", base, *mount);
+    if (mount->read_only || mount->node->traits().capabilities & OMNISTORE_READS_ONLY)
+      throw Error(Status::read_only, failure("clear", base, *mount, "the store takes no writes; nothing was cleared"));
+  }
+  std::uint64_t cleared = 0;
+  for (const Mount *mount : mounts) {
+    Call call;
+    const std::string inner = inner_base(*mount, base);
+    const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
+    Outside outside(table, *mount, [&](const std::string &key, const omnistore_meta *) {
+      ++cleared;
+      impl_->publish(Event::Type::remove, Event::Cause::cleared, key);
+    });
+    const omnistore_status status = mount->node->clear(&call, request, &outside);
+    if (outside.thrown) std::rethrow_exception(outside.thrown);
+    if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", base, *mount, call.cause(status)));
+  }
+  return cleared;
+}
+
+} // namespace omnistore

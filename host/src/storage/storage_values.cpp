@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operations on one key.
+#include "storage/clock.hpp"
+#include "storage/key.hpp"
+#include "storage/sinks.hpp"
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+namespace {
+
+omnistore_get_request get_request(const GetOptions &options) {
+  return {sizeof(omnistore_get_request), options.meta ? OMNISTORE_GET_META : 0u, options.offset, options.length};
+}
+
+/// What is left to check when the driver says that it gave the value.
+template <typename Sink>
+omnistore_status delivered(omnistore_status status, const Sink &sink, Call &call, Node &node) {
+  if (status != OMNISTORE_OK) return status;
+  if (!sink.complete())
+    return fail(&call, OMNISTORE_CORRUPT, "the driver gave another number of bytes than it announced");
+  node.meter().here().add(Count::bytes_read, sink.taken());
+  return OMNISTORE_OK;
+}
+
+bool is_object(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first != text.npos && text[first] == '{';
+}
+
+} // namespace
+
+Meta to_meta(const omnistore_meta &meta) {
+  return {meta.value_size, meta.mtime, meta.expiry, std::string(view(meta.etag)), std::string(view(meta.user))};
+}
+
+std::uint32_t to_condition(Condition::Kind kind) {
+  switch (kind) {
+  case Condition::Kind::always:
+    return OMNISTORE_ALWAYS;
+  case Condition::Kind::if_absent:
+    return OMNISTORE_IF_ABSENT;
+  case Condition::Kind::if_present:
+    return OMNISTORE_IF_PRESENT;
+  case Condition::Kind::if_match:
+    return OMNISTORE_IF_MATCH;
+  }
+  return OMNISTORE_ALWAYS;
+}
+
+std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_meta) {
+  // A key's meta ends with the key, not by the mount's ttl.
+  const std::int64_t ttl = options.ttl ? options.ttl->count() : is_meta ? 0 : mount.ttl;
+  if (ttl < 0) throw Error(Status::invalid, "a ttl of " + std::to_string(ttl) + " ms: it cannot be negative");
+  if (ttl == 0) return 0;
+  const std::int64_t now = now_ms();
+  return ttl > INT64_MAX - now ? 0 : now + ttl;
+}
+
+bool Storage::get(std::string_view text, std::string &into, const GetOptions &options) const {
+  const Key key(text);
+  Impl::Route route(*impl_, "get", key.view());
+  Call call(options.timeout);
+  StringSink sink(into, options);
+  const omnistore_status status =
+      delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, call, route.node());
+  if (status == OMNISTORE_OK) return true;
+  if (status == OMNISTORE_NOT_FOUND) return false;
+  route.raise(status, call);
+}
+
+std::optional<std::string> Storage::get(std::string_view key, const GetOptions &options) const {
+  std::optional<std::string> value(std::in_place);
+  if (!get(key, *value, options)) value.reset();
+  return value;
+}
+
+std::optional<Entry> Storage::entry(std::string_view text, const GetOptions &options) const {
+  const Key key(text);
+  Impl::Route route(*impl_, "get", key.view());
+  Call call(options.timeout);
+  Entry entry;
+  omnistore_get_request request = get_request(options);
+  request.flags |= OMNISTORE_GET_META;
+  StringSink sink(entry.value, options, &entry.meta);
+  const omnistore_status status =
+      delivered(route.node().get(&call, route.key(), request, &sink), sink, call, route.node());
+  if (status == OMNISTORE_OK) return entry;
+  if (status == OMNISTORE_NOT_FOUND) return std::nullopt;
+  route.raise(status, call);
+}
+
+bool Storage::read(std::string_view text, Reader &reader, const GetOptions &options) const {
+  const Key key(text);
+  Impl::Route route(*impl_, "get", key.view());
+  Call call(options.timeout);
+  ReaderSink sink(reader, options);
+  const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
+  sink.rethrow();
+  switch (const omnistore_status whole = delivered(status, sink, call, route.node())) {
+  case OMNISTORE_OK:
+    return true;
+  case OMNISTORE_NOT_FOUND:
+    return false;
+  default:
+    route.raise(whole, call);
+  }
+}
+
+bool Storage::has(std::string_view text) const {
+  const Key key(text);
+  Impl::Route route(*impl_, "has", key.view());
+  Call call;
+  Meta meta;
+  MetaSink sink(meta);
+  const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
+  const omnistore_status status = route.node().stat(&call, route.key(), request, &sink);
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
+  return status == OMNISTORE_OK;
+}
+
+std::optional<Meta> Storage::meta(std::string_view text) const {
+  const Key key(text);
+  Impl::Route route(*impl_, "meta", key.view());
+  Call call;
+  Meta meta;
+  MetaSink sink(meta);
+  const omnistore_bytes inside = route.key();
+  const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
+  omnistore_status status = route.node().stat(&call, inside, request, &sink);
+  if (status == OMNISTORE_NOT_FOUND) return std::nullopt;
+  if (status == OMNISTORE_OK && meta.user.empty() && !key.is_meta()) {
+    status = route.node().read_sidecar(&call, view(inside), meta.user);
+    if (!is_object(meta.user)) meta.user.clear();
+  }
+  if (status != OMNISTORE_OK) route.raise(status, call);
+  return meta;
+}
+
+Stored Storage::set(std::string_view text, std::string_view value, const SetOptions &options, bool want_etag) {
+  const Key key(text);
+  Impl::Route route(*impl_, "set", key.view());
+  route.check_writable();
+  Call call(options.timeout);
+  omnistore_set_request request{};
+  request.size = sizeof request;
+  request.value = bytes(value);
+  request.expiry = expiry_of(route.mount(), options, key.is_meta());
+  request.condition = to_condition(options.condition.kind);
+  request.etag = bytes(options.condition.etag);
+
+  Meta meta;
+  MetaSink sink(meta);
+  const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
+  if (status == OMNISTORE_CONFLICT) return {false, {}};
+  if (status != OMNISTORE_OK) route.raise(status, call);
+  impl_->publish(Event::Type::update, Event::Cause::none, key.view());
+  return {true, std::move(meta.etag)};
+}
+
+bool Storage::remove(std::string_view text, const RemoveOptions &options) {
+  const Key key(text);
+  Impl::Route route(*impl_, "remove", key.view());
+  route.check_writable();
+  Call call(options.timeout);
+  omnistore_remove_request request{};
+  request.size = sizeof request;
+  request.condition = to_condition(options.condition.kind);
+  request.etag = bytes(options.condition.etag);
+  if (request.condition == OMNISTORE_IF_ABSENT)
+    throw Error(Status::invalid, failure("remove", key.view(), route.mount(), "if-absent is no condition of a remove"));
+  const omnistore_status status = key.is_meta() ? route.node().remove(&call, route.key(), request)
+                                                : route.node().remove_with_meta(&call, route.key(), request);
+  if (status == OMNISTORE_NOT_FOUND) return false;
+  if (status != OMNISTORE_OK) route.raise(status, call);
+  impl_->publish(Event::Type::remove, Event::Cause::removed, key.view());
+  return true;
+}
+
+bool Storage::touch(std::string_view text, std::chrono::milliseconds ttl) {
+  const Key key(text);
+  Impl::Route route(*impl_, "touch", key.view());
+  route.check_writable();
+  Call call;
+  SetOptions options;
+  options.ttl = ttl;
+  const omnistore_touch_request request{sizeof request, 0, expiry_of(route.mount(), options, key.is_meta())};
+  const omnistore_status status = route.node().touch(&call, route.key(), request);
+  if (status == OMNISTORE_NOT_FOUND) return false;
+  if (status != OMNISTORE_OK) route.raise(status, call);
+  impl_->publish(Event::Type::update, Event::Cause::none, key.view());
+  return true;
+}
+
+} // namespace omnistore
