@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 namespace omnistore {
@@ -10,14 +11,33 @@ namespace omnistore {
 class Places {
 public:
   struct Place {
-    unsigned line = 0, column = 0; ///< counted from 1
+    unsigned line = 0, column = 0; ///< counted from 1; columns in characters
   };
-  void add(std::string path, Place place) { places_.insert_or_assign(std::move(path), place); }
-  /// The place of a path, or of the nearest thing around it; line 0 where nothing is known.
+  /// A value, and the name in front of it where it has one.
+  void add(std::string path, Place value, Place name) {
+    places_.insert_or_assign(std::move(path), Both{value, name.line ? name : value});
+  }
+  void add(std::string path, Place value) { add(std::move(path), value, value); }
+  /// The place of a path's value, or of the nearest thing around it; line 0 where nothing is known.
   Place find(std::string path) const;
+  /// The same of its name.
+  Place name(std::string path) const;
 
 private:
-  std::unordered_map<std::string, Place> places_;
+  struct Both {
+    Place value, name;
+  };
+  Both lookup(std::string path) const;
+
+  std::unordered_map<std::string, Both> places_;
 };
 
+namespace config {
+
+/// A path and one more name: "mounts" and "cache" make "mounts.cache". A name that is empty or would be misread in a
+/// path is quoted: the root mount is `mounts.""`.
+std::string join(std::string_view path, std::string_view name);
+std::string join(std::string_view path, std::size_t index);
+
+} // namespace config
 } // namespace omnistore

@@ -2,13 +2,25 @@
 // The part of JSON Schema (draft 2020-12) that options and the config itself are described in: one validator for
 // both, which also fills defaults and turns durations and sizes with units into numbers.
 //
-// Keywords: type (a name or a list), properties, required, additionalProperties (false, or a schema), items, enum,
-// minimum, maximum, minLength, pattern-free `format`, default, description, title, examples, oneOf is not among them;
-// "$ref": "#/$defs/NAME". Notes of our own: "secret": true (never printed), "reload": true (may change while open).
-// Formats of our own, after whose check the value is a number: "duration" (a number of milliseconds, or "90s", "5m",
-// "1h", "7d", "100ms") and "bytes" (a number, or "64KiB", "1MB", "2GiB").
+// Keywords: type (a name or a list), properties, required, additionalProperties (true, false, or a schema), items,
+// enum, minimum, maximum, minLength, format, default, description, title, examples, "$ref": "#/$defs/NAME" (a keyword
+// beside it stands in place of the target's), $schema, $id and $comment. There is no oneOf, anyOf, allOf, not or
+// pattern. Notes of our own: "secret": true (never printed), "reload": true (may change while open).
+//
+// An object's schema without additionalProperties takes no others than its properties (JSON Schema would take any): a
+// misspelt option must be found. An object's schema that has no properties either takes none.
+//
+// Formats of our own:
+//   duration, bytes  "90s", "100ms", "5m", "1h", "7d"; "64KiB", "1MB", "2GiB"; or a whole number of milliseconds or
+//                    bytes. Numbers and texts both fit, whatever `type` says; after the check the value is a number,
+//                    and minimum and maximum hold for that.
+//   prefix           a mountpoint, base or prefix; after the check it is normalised, without a ':' at its end
+//   listen           address:port, or empty
+//   sha256           "sha256:" and 64 hexadecimal digits
+// The formats that JSON Schema names are notes for editors and not checked.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,23 +32,29 @@
 
 namespace omnistore::config {
 
-/// Checks `value` against `schema`, changing it: defaults are filled in, durations and sizes become numbers. Adds a
-/// problem for everything that is wrong, with the nearest known name where a name is not known. `path` is where value
-/// stands ("mounts.shared.options"), `places` (may be null) tells the lines.
+/// Checks `value` against `schema`, changing it: defaults are filled in, durations and sizes become numbers, whole
+/// numbers written as 2.0 integers. Adds a problem for everything that is wrong, with the nearest known name where a
+/// name is not known. `path` is where value stands ("mounts.shared.options"), `places` (may be null) tells the lines.
+/// The messages show no value whose schema says secret, and no password of a URL.
 void validate(const boost::json::object &schema, boost::json::value &value, const std::string &path,
               const Places *places, std::vector<Problem> &problems);
 
 /// What is wrong with a schema itself, as a driver publishes it: not JSON, not an object's, an unknown type or
-/// keyword, a default that does not fit. Empty: nothing.
+/// keyword, a default that does not fit. One sentence; empty: nothing, and `into` is the schema.
 std::string check_schema(std::string_view text, boost::json::object &into);
 
-/// The manual of a driver's options, as people read it: a line or more an option, with type, default and description.
+/// The manual of a driver's options, as people read it: a line or more an option, with type, default and description,
+/// in at most 80 columns.
 std::string manual(const boost::json::object &schema);
 
-/// A copy of `options` whose secret values are "***", for printing.
+/// A copy of `options` whose secret values, and whatever the schema does not know, are "***", for printing; passwords
+/// in URLs likewise.
 boost::json::value masked(const boost::json::object &schema, const boost::json::value &options);
 
 /// The name among `known` that is nearest to `name`, by edit distance; empty where none is near.
 std::string nearest(std::string_view name, const std::vector<std::string> &known);
+
+/// The config's JSON Schema with the options of these drivers (name -> schema) in it, for an editor: text of a file.
+std::string editor_schema(const std::map<std::string, boost::json::object> &drivers);
 
 } // namespace omnistore::config

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "formats.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include <arpa/inet.h>
+
+#include "names.hpp"
+
+namespace omnistore::config {
+
+namespace {
+
+struct Unit {
+  std::string_view name;
+  std::int64_t factor;
+};
+constexpr Unit durations[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+constexpr std::int64_t kib = 1024;
+constexpr Unit sizes[] = {{"", 1},
+                          {"b", 1},
+                          {"kb", 1000},
+                          {"mb", 1'000'000},
+                          {"gb", 1'000'000'000},
+                          {"tb", 1'000'000'000'000},
+                          {"kib", kib},
+                          {"mib", kib *kib},
+                          {"gib", kib *kib *kib},
+                          {"tib", kib *kib *kib *kib}};
+
+/// Digits, perhaps a point and digits, perhaps a blank, a unit. The product must be whole and at most max_quantity.
+bool parse_quantity(std::string_view text, std::span<const Unit> units, std::int64_t &into) {
+  auto digits = [&] {
+    auto end = std::min(text.find_first_not_of("0123456789"), text.size());
+    std::string_view out = text.substr(0, end);
+    text.remove_prefix(end);
+    return out;
+  };
+  std::string_view whole = digits(), fraction;
+  if (whole.empty() || whole.size() > 16) return false;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    fraction = digits();
+    if (fraction.empty() || fraction.size() > 6) return false;
+  }
+  if (text.starts_with(' ')) text.remove_prefix(1);
+  auto unit = std::find_if(units.begin(), units.end(), [&](const Unit &u) { return u.name == text; });
+  if (unit == units.end()) return false;
+
+  std::int64_t count = 0;
+  std::from_chars(whole.data(), whole.data() + whole.size(), count);
+  if (count > max_quantity / unit->factor) return false;
+  std::int64_t total = count * unit->factor;
+  if (!fraction.empty()) { // at most six digits of at most a TiB: no overflow
+    std::int64_t numerator = 0, denominator = 1;
+    std::from_chars(fraction.data(), fraction.data() + fraction.size(), numerator);
+    for (std::size_t i = 0; i < fraction.size(); ++i) denominator *= 10;
+    if (numerator * unit->factor % denominator != 0) return false;
+    total += numerator * unit->factor / denominator;
+  }
+  if (total > max_quantity) return false;
+  into = total;
+  return true;
+}
+
+bool check_prefix(std::string &text, std::string &problem) {
+  text = normalise(text, problem);
+  return problem.empty();
+}
+
+/// An IPv4 address, an IPv6 address, or a name as DNS has them.
+bool is_host(const std::string &host, bool bracketed) {
+  unsigned char room[sizeof(in6_addr)];
+  if (bracketed) return inet_pton(AF_INET6, host.c_str(), room) == 1;
+  if (host.empty() || host.size() > 253 || host.find('\0') != std::string::npos) return false;
+  if (host.find_first_not_of("0123456789.") == std::string::npos) return inet_pton(AF_INET, host.c_str(), room) == 1;
+  return host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
+         std::string::npos;
+}
+
+bool check_listen(std::string &text, std::string &problem) {
+  if (text.empty()) return true;
+  auto colon = text.rfind(':');
+  std::string host = text.substr(0, colon);
+  std::string_view port = colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
+  bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  unsigned number = 0;
+  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  if (port.empty() || error != std::errc() || end != port.data() + port.size() || number > 65535)
+    problem = "the port, 0 to 65535, stands behind the last ':'";
+  else if (host.empty())
+    problem = "0.0.0.0 stands for every address of this machine";
+  else if (!is_host(host, bracketed))
+    problem = "an IPv6 address stands in brackets";
+  return problem.empty();
+}
+
+bool check_sha256(std::string &text, std::string &) {
+  constexpr std::string_view scheme = "sha256:";
+  if (!text.starts_with(scheme) || text.size() != scheme.size() + 64) return false;
+  for (char &c : std::span(text).subspan(scheme.size())) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return false;
+  }
+  return true;
+}
+
+constexpr Format formats[] = {
+    {"duration", "a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")", parse_duration,
+     nullptr},
+    {"bytes", "a size (bytes, or a text as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
+    {"prefix", "a prefix of keys, as app:v1", nullptr, check_prefix},
+    {"listen", "address:port, as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
+    {"sha256", "\"sha256:\" and 64 hexadecimal digits", nullptr, check_sha256},
+};
+
+constexpr std::string_view notes[] = {
+    "date-time", "date",         "time",          "email",        "hostname",      "ipv4",
+    "ipv6",      "uri",          "uri-reference", "iri",          "uuid",          "json-pointer",
+    "regex",     "uri-template", "idn-email",     "idn-hostname", "iri-reference", "relative-json-pointer"};
+
+} // namespace
+
+const Format *find_format(std::string_view name) {
+  auto found = std::find_if(std::begin(formats), std::end(formats), [&](const Format &f) { return f.name == name; });
+  return found == std::end(formats) ? nullptr : found;
+}
+
+std::vector<std::string> known_formats() {
+  std::vector<std::string> out(std::begin(notes), std::end(notes));
+  for (const Format &format : formats) out.emplace_back(format.name);
+  return out;
+}
+
+bool parse_duration(std::string_view text, std::int64_t &milliseconds) {
+  return parse_quantity(text, durations, milliseconds);
+}
+
+bool parse_bytes(std::string_view text, std::int64_t &bytes) {
+  std::string lower(text);
+  for (char &c : lower)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return parse_quantity(lower, sizes, bytes);
+}
+
+} // namespace omnistore::config

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The formats that texts of a config may have to have: how each is read, and what it is called in messages.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace omnistore::config {
+
+/// Durations and sizes end here, so that they stay exact in programs that read numbers as doubles.
+constexpr std::int64_t max_quantity = 9007199254740991;
+
+struct Format {
+  const char *name;
+  /// What is expected, for "expected ..., found ...": "a duration (...)".
+  const char *expected;
+  /// Reads a text into a number, or null where the format has no numbers. False: it does not fit.
+  bool (*number)(std::string_view text, std::int64_t &into);
+  /// Checks a text and brings it into its usual form; null for a format of numbers. `problem` may say what is wrong
+  /// more closely. False: it does not fit.
+  bool (*text)(std::string &text, std::string &problem);
+};
+
+/// Null where we have none of this name.
+const Format *find_format(std::string_view name);
+/// All names that a schema may give: ours, and those of JSON Schema, which are notes for editors and not checked.
+std::vector<std::string> known_formats();
+
+/// "90s" -> 90000; "100ms", "5m", "1h", "7d", "1.5h"; a number without unit is milliseconds.
+bool parse_duration(std::string_view text, std::int64_t &milliseconds);
+/// "64KiB" -> 65536; "1MB" -> 1000000; B, KB, MB, GB, TB are powers of 1000, KiB and so on of 1024, in capitals or
+/// not; a number without unit is bytes.
+bool parse_bytes(std::string_view text, std::int64_t &bytes);
+
+} // namespace omnistore::config

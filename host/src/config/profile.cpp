@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "profile.hpp"
+
+#include <algorithm>
+
+#include "config_schema.hpp"
+#include "names.hpp"
+#include "schema.hpp"
+#include "view.hpp"
+
+namespace omnistore::config {
+
+namespace json = boost::json;
+
+namespace {
+
+bool is_null(const Node &node) { return node.kind == Node::Kind::scalar && node.scalar.is_null(); }
+
+/// What a profile adds where there was nothing: without the nulls, which have nothing to take away.
+Node without_nulls(const Node &node) {
+  Node out = node;
+  std::erase_if(out.members, [](const Member &member) { return is_null(member.value); });
+  for (auto &member : out.members)
+    if (member.value.kind == Node::Kind::object) member.value = without_nulls(member.value);
+  return out;
+}
+
+bool changes_driver(const Node &below, const Node &above) {
+  const Node *before = below.find("driver"), *after = above.find("driver");
+  return after && !(before && before->scalar == after->scalar);
+}
+
+void merge(Node &below, const Node &above, bool mounts);
+
+/// One member; whether it is a mount.
+void merge_member(Node &below, const Member &member, bool is_mount) {
+  Node *old = below.find(member.name);
+  bool both = old && old->kind == Node::Kind::object && member.value.kind == Node::Kind::object;
+  if (is_null(member.value)) {
+    std::erase_if(below.members, [&](const Member &other) { return other.name == member.name; });
+  } else if (!old) {
+    below.members.push_back({member.name, member.place, without_nulls(member.value)});
+  } else if (!both || (is_mount && changes_driver(*old, member.value))) {
+    *old = without_nulls(member.value);
+  } else {
+    merge(*old, member.value, false);
+  }
+}
+
+void merge(Node &below, const Node &above, bool mounts) {
+  for (const auto &member : above.members) merge_member(below, member, mounts);
+}
+
+void normalise_mounts(Node &config, const std::string &path, std::vector<Problem> &problems) {
+  Node *mounts = config.find("mounts");
+  if (!mounts || mounts->kind != Node::Kind::object) return;
+  std::vector<Member> kept;
+  for (auto &member : mounts->members) {
+    std::string where = join(join(path, "mounts"), member.name), problem;
+    std::string name = normalise(member.name, problem);
+    auto same = std::find_if(kept.begin(), kept.end(), [&](const Member &other) { return other.name == name; });
+    if (same != kept.end())
+      problem =
+          "it is the same mountpoint as the one in line " + std::to_string(same->place.line) + ", " + in_quotes(name);
+    else if (!problem.empty())
+      problem = "this is no mountpoint: " + problem;
+    if (!problem.empty()) {
+      problems.push_back({where, problem, member.place.line, member.place.column});
+      continue;
+    }
+    member.name = name;
+    kept.push_back(std::move(member));
+  }
+  mounts->members = std::move(kept);
+}
+
+void merge_profile(Node &config, const Node &profile) {
+  for (const auto &member : profile.members) {
+    Node *old = config.find(member.name);
+    bool both = old && old->kind == Node::Kind::object && member.value.kind == Node::Kind::object;
+    if (member.name == "mounts" && both)
+      merge(*old, member.value, true);
+    else
+      merge_member(config, member, false);
+  }
+}
+
+/// A slip in a profile is found before the day that it is needed.
+void check_others(const Node &profiles, const std::string &chosen, std::vector<Problem> &problems) {
+  Node others = profiles;
+  std::erase_if(others.members, [&](const Member &member) { return member.name == chosen; });
+  Places places;
+  json::value value = to_json(others, "profiles", places);
+  json::object schema{{"type", "object"}, {"additionalProperties", {{"$ref", "#/$defs/profile"}}}};
+  schema["$defs"] = config_schema().at("$defs");
+  validate_raw(schema, value, "profiles", &places, problems);
+}
+
+/// The rest of a chosen profile is checked once it is merged.
+void check_chosen(const Node &profile, const std::string &path, std::vector<Problem> &problems) {
+  if (profile.kind != Node::Kind::object)
+    problems.push_back({path, "expected an object", profile.place.line, profile.place.column});
+  for (const auto &member : profile.members)
+    if (member.name == "profiles" || member.name == "$schema")
+      problems.push_back(
+          {join(path, member.name), "a profile has no such field", member.place.line, member.place.column});
+}
+
+std::string no_such_profile(const std::string &chosen, const Node &profiles) {
+  std::vector<std::string> names;
+  for (const auto &member : profiles.members) names.push_back(member.name);
+  std::string message = "there is no profile " + in_quotes(chosen);
+  if (names.empty()) return message + ", and no other";
+  std::string near = nearest(chosen, names);
+  if (!near.empty()) message += "; did you mean " + in_quotes(near) + "?";
+  return message + (names.size() == 1 ? "; there is " : "; there are ") + enumerate(names, "and");
+}
+
+} // namespace
+
+void apply_profile(Node &config, const std::string &chosen, std::vector<Problem> &problems) {
+  Node profiles;
+  profiles.kind = Node::Kind::object;
+  if (Node *found = config.find("profiles"); found && found->kind == Node::Kind::object) {
+    profiles = std::move(*found);
+    std::erase_if(config.members, [](const Member &member) { return member.name == "profiles"; });
+  }
+  normalise_mounts(config, {}, problems);
+  for (auto &profile : profiles.members) normalise_mounts(profile.value, join("profiles", profile.name), problems);
+  check_others(profiles, chosen, problems);
+  if (chosen.empty()) return;
+
+  const Node *profile = profiles.find(chosen);
+  if (!profile) {
+    problems.push_back({"profiles", no_such_profile(chosen, profiles), profiles.place.line, profiles.place.column});
+  } else {
+    check_chosen(*profile, join("profiles", chosen), problems);
+    merge_profile(config, *profile);
+  }
+}
+
+} // namespace omnistore::config

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include <boost/json/serialize.hpp>
+
+#include "formats.hpp"
+#include "names.hpp"
+#include "places.hpp"
+#include "schema.hpp"
+#include "text.hpp"
+#include "view.hpp"
+
+namespace omnistore::config {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr unsigned max_defaults = 10'000; // a schema whose default refers to itself ends here
+
+std::string_view view(const json::string &text) { return {text.data(), text.size()}; }
+
+/// What was found, for "expected ..., found ...".
+std::string found(const json::value &value, bool secret) {
+  if (value.is_object()) return "an object";
+  if (value.is_array()) return "an array";
+  if (value.is_null()) return "null";
+  if (secret)
+    return std::string(value.is_string() ? "a string"
+                       : value.is_bool() ? "true or false"
+                                         : "a number") +
+           " (not shown, since it is secret)";
+  if (const json::string *text = value.if_string()) return in_quotes(view(*text));
+  return json::serialize(value);
+}
+
+long double as_number(const json::value &value) {
+  if (value.is_int64()) return static_cast<long double>(value.get_int64());
+  if (value.is_uint64()) return static_cast<long double>(value.get_uint64());
+  return value.is_double() ? static_cast<long double>(value.get_double()) : 0;
+}
+
+/// A whole number that was written as 2.0 or 1e3, or that the parser took as unsigned, becomes an int64. False: it is
+/// none, or does not fit in one.
+bool to_integer(json::value &value) {
+  if (value.is_int64()) return true;
+  if (value.is_double()) {
+    double number = value.get_double();
+    if (number != std::floor(number) || std::abs(number) > static_cast<double>(max_quantity)) return false;
+    value = static_cast<std::int64_t>(number);
+    return true;
+  }
+  return false;
+}
+
+bool fits_type(std::string_view type, json::value &value) {
+  if (type == "string") return value.is_string();
+  if (type == "integer") return to_integer(value);
+  if (type == "number") return value.is_number();
+  if (type == "boolean") return value.is_bool();
+  if (type == "object") return value.is_object();
+  if (type == "array") return value.is_array();
+  return type == "null" && value.is_null();
+}
+
+class Validator {
+public:
+  Validator(const Places *places, std::vector<Problem> &problems, bool raw)
+      : places_(places), problems_(problems), raw_(raw) {}
+
+  void check(View schema, json::value &value, const std::string &path, unsigned depth) {
+    if (depth > max_depth) return report(path, "too many objects and arrays in each other");
+    if (is_open(value)) return;
+    bool outside = secret_; // what stands in a secret is secret too
+    secret_ = secret_ || schema.flag("secret");
+    check_value(schema, value, path, depth);
+    secret_ = outside;
+  }
+
+private:
+  void check_value(View schema, json::value &value, const std::string &path, unsigned depth) {
+    const Format *format = find_format(schema.text("format"));
+    if (format && format->number && !value.is_null()) {
+      if (!to_quantity(*format, value)) return expected(path, format->expected, value);
+    } else if (!check_type(schema, value, path)) {
+      return;
+    }
+    if (!check_enum(schema, value, path)) return;
+    check_range(schema, value, path);
+    if (value.is_string()) check_text(schema, value.get_string(), path, format);
+    if (value.is_object()) check_object(schema, value.get_object(), path, depth);
+    if (value.is_array()) check_array(schema, value.get_array(), path, depth);
+  }
+
+  /// Whether the value is not known yet, since a variable stands in it.
+  bool is_open(const json::value &value) const {
+    return raw_ && value.is_string() && view(value.get_string()).find("${") != std::string_view::npos;
+  }
+
+  void report(const std::string &path, const std::string &message, bool at_name = false) {
+    Places::Place place;
+    if (places_) place = at_name ? places_->name(path) : places_->find(path);
+    problems_.push_back({path, message, place.line, place.column});
+  }
+
+  void expected(const std::string &path, const std::string &what, const json::value &value) {
+    report(path, "expected " + what + ", found " + found(value, secret_));
+  }
+
+  static bool to_quantity(const Format &format, json::value &value) {
+    std::int64_t number = 0;
+    if (const json::string *text = value.if_string()) {
+      if (!format.number(view(*text), number)) return false;
+      value = number;
+      return true;
+    }
+    return to_integer(value) && value.get_int64() >= 0 && value.get_int64() <= max_quantity;
+  }
+
+  bool check_type(View schema, json::value &value, const std::string &path) {
+    auto types = schema.types();
+    auto fits = [&](std::string_view type) { return fits_type(type, value); };
+    if (types.empty() || std::any_of(types.begin(), types.end(), fits)) return true;
+    std::vector<std::string> words;
+    for (std::string_view type : types) words.emplace_back(type_words(type));
+    expected(path, enumerate(words, "or"), value);
+    return false;
+  }
+
+  bool check_enum(View schema, const json::value &value, const std::string &path) {
+    const json::array *allowed = schema.array("enum");
+    if (!allowed || std::find(allowed->begin(), allowed->end(), value) != allowed->end()) return true;
+    std::vector<std::string> texts, words;
+    for (const json::value &one : *allowed) {
+      words.push_back(json::serialize(one));
+      if (one.is_string()) texts.emplace_back(view(one.get_string()));
+    }
+    std::string near = value.is_string() && !secret_ ? nearest(view(value.get_string()), texts) : std::string();
+    report(path, "expected " + enumerate(words, "or") + ", found " + found(value, secret_) +
+                     (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
+    return false;
+  }
+
+  void check_range(View schema, const json::value &value, const std::string &path) {
+    if (!value.is_number()) return;
+    const json::value *least = schema.find("minimum"), *most = schema.find("maximum");
+    if (least && least->is_number() && as_number(value) < as_number(*least))
+      expected(path, "at least " + json::serialize(*least), value);
+    if (most && most->is_number() && as_number(value) > as_number(*most))
+      expected(path, "at most " + json::serialize(*most), value);
+  }
+
+  void check_text(View schema, json::string &text, const std::string &path, const Format *format) {
+    if (format && format->text) {
+      std::string changed(view(text)), problem;
+      if (!format->text(changed, problem))
+        return expected(path, format->expected + (problem.empty() ? "" : " (" + problem + ")"), text);
+      text = changed;
+    }
+    const json::value *least = schema.find("minLength");
+    if (!least || !least->is_number() || as_number(*least) <= static_cast<long double>(characters(view(text)))) return;
+    if (text.empty())
+      report(path, "expected a text that is not empty");
+    else
+      expected(path, "at least " + json::serialize(*least) + " characters", text);
+  }
+
+  void check_object(View schema, json::object &object, const std::string &path, unsigned depth) {
+    if (!schema.is_object() && !schema.find("additionalProperties")) return; // a schema that says nothing takes all
+    for (auto &[key, member] : object) {
+      std::string_view name(key.data(), key.size());
+      bool any = false;
+      if (const json::object *inner = schema.member(name, any))
+        check(schema.at(*inner), member, join(path, name), depth + 1);
+      else if (!any)
+        report_unknown(schema, path, name);
+    }
+    check_required(schema, object, path);
+    fill_defaults(schema, object, path, depth);
+  }
+
+  void report_unknown(View schema, const std::string &path, std::string_view name) {
+    std::vector<std::string> known;
+    if (const json::object *properties = schema.object("properties"))
+      for (const auto &[key, ignored] : *properties) known.emplace_back(key.data(), key.size());
+    std::string near = nearest(name, known);
+    std::string message = "there is no such field";
+    if (!near.empty())
+      message += "; did you mean " + in_quotes(near) + "?";
+    else if (known.empty())
+      message += "; none is expected here";
+    else
+      message += "; there are " + enumerate(known, "and");
+    report(join(path, name), message, true);
+  }
+
+  void check_required(View schema, const json::object &object, const std::string &path) {
+    const json::array *required = schema.array("required");
+    if (!required) return;
+    for (const json::value &name : *required)
+      if (name.is_string() && !object.contains(name.get_string()))
+        report(path, "the field " + in_quotes(view(name.get_string())) + " is missing");
+  }
+
+  void fill_defaults(View schema, json::object &object, const std::string &path, unsigned depth) {
+    const json::object *properties = schema.object("properties");
+    if (!properties) return;
+    for (const auto &[key, property] : *properties) {
+      if (!property.is_object() || object.contains(key)) continue;
+      View inner = schema.at(property.get_object());
+      const json::value *standard = inner.find("default");
+      if (!standard) continue;
+      if (++filled_ > max_defaults) return report(path, "the defaults of the schema have no end");
+      json::value &added = object.emplace(key, *standard).first->value();
+      check(inner, added, join(path, {key.data(), key.size()}), depth + 1);
+    }
+  }
+
+  void check_array(View schema, json::array &array, const std::string &path, unsigned depth) {
+    const json::object *items = schema.object("items");
+    if (!items) return;
+    for (std::size_t i = 0; i < array.size(); ++i) check(schema.at(*items), array[i], join(path, i), depth + 1);
+  }
+
+  const Places *places_;
+  std::vector<Problem> &problems_;
+  bool raw_;
+  bool secret_ = false;
+  unsigned filled_ = 0;
+};
+
+} // namespace
+
+void validate(const json::object &schema, json::value &value, const std::string &path, const Places *places,
+              std::vector<Problem> &problems) {
+  Validator(places, problems, false).check({schema, schema}, value, path, 0);
+}
+
+void validate_raw(const json::object &schema, json::value &value, const std::string &path, const Places *places,
+                  std::vector<Problem> &problems) {
+  Validator(places, problems, true).check({schema, schema}, value, path, 0);
+}
+
+} // namespace omnistore::config

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "view.hpp"
+
+namespace omnistore::config {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::string_view defs = "#/$defs/";
+constexpr int max_hops = 16; // a $ref that leads to itself ends here
+
+/// What `node` refers to; null where it does not, or to nothing.
+const json::object *target(const json::object &root, const json::object &node) {
+  const json::value *reference = node.if_contains("$ref");
+  if (!reference || !reference->is_string()) return nullptr;
+  std::string_view name(reference->get_string().data(), reference->get_string().size());
+  const json::value *all = root.if_contains("$defs");
+  if (!name.starts_with(defs) || !all || !all->is_object()) return nullptr;
+  name.remove_prefix(defs.size());
+  const json::value *found = all->get_object().if_contains({name.data(), name.size()});
+  return found ? found->if_object() : nullptr;
+}
+
+} // namespace
+
+const json::value *View::find(std::string_view keyword) const {
+  const json::object *node = node_;
+  for (int hops = 0; node && hops < max_hops; ++hops, node = target(*root_, *node))
+    if (const json::value *found = node->if_contains({keyword.data(), keyword.size()})) return found;
+  return nullptr;
+}
+
+const json::object *View::object(std::string_view keyword) const {
+  const json::value *found = find(keyword);
+  return found ? found->if_object() : nullptr;
+}
+
+const json::array *View::array(std::string_view keyword) const {
+  const json::value *found = find(keyword);
+  return found ? found->if_array() : nullptr;
+}
+
+std::string_view View::text(std::string_view keyword) const {
+  const json::value *found = find(keyword);
+  const json::string *text = found ? found->if_string() : nullptr;
+  return text ? std::string_view(text->data(), text->size()) : std::string_view();
+}
+
+bool View::flag(std::string_view keyword) const {
+  const json::value *found = find(keyword);
+  const bool *flag = found ? found->if_bool() : nullptr;
+  return flag && *flag;
+}
+
+std::vector<std::string_view> View::types() const {
+  std::vector<std::string_view> out;
+  if (std::string_view one = text("type"); !one.empty()) out.push_back(one);
+  if (const json::array *list = array("type"))
+    for (const json::value &name : *list)
+      if (const json::string *type = name.if_string()) out.emplace_back(type->data(), type->size());
+  return out;
+}
+
+const json::object *View::member(std::string_view name, bool &any) const {
+  any = false;
+  if (const json::object *properties = object("properties"))
+    if (const json::value *found = properties->if_contains({name.data(), name.size()})) return found->if_object();
+  const json::value *others = find("additionalProperties");
+  any = others && (others->is_object() || (others->is_bool() && others->get_bool()));
+  return others ? others->if_object() : nullptr;
+}
+
+bool View::is_object() const {
+  for (std::string_view type : types())
+    if (type == "object") return true;
+  return object("properties") != nullptr;
+}
+
+std::string_view type_words(std::string_view type) {
+  if (type == "string") return "a string";
+  if (type == "integer") return "an integer";
+  if (type == "number") return "a number";
+  if (type == "boolean") return "true or false";
+  if (type == "object") return "an object";
+  if (type == "array") return "an array";
+  return type; // null
+}
+
+std::string enumerate(const std::vector<std::string> &words, std::string_view last) {
+  std::string out;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) out += i + 1 == words.size() ? " " + std::string(last) + " " : ", ";
+    out += words[i];
+  }
+  return out;
+}
+
+} // namespace omnistore::config
