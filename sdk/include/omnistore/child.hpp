@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// omnistore/child.hpp - what a layer works with: the stores below it, and sinks and pages to read them into.
+#pragma once
+
+#include <cstdint>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <omnistore/call.hpp>
+#include <omnistore/driver.h>
+#include <omnistore/value.hpp>
+
+namespace omnistore {
+namespace sdk {
+
+/// Runs what a callback does; an exception becomes a status, since there is no call that would take its message.
+template <class F>
+omnistore_status without_exceptions(F run) noexcept {
+  try {
+    return run();
+  } catch (const std::bad_alloc &) {
+    return OMNISTORE_NO_SPACE;
+  } catch (...) {
+    return OMNISTORE_INTERNAL;
+  }
+}
+
+} // namespace sdk
+
+/// A sink that keeps a value: what a layer reads a child's value into. Use it for one call of get or stat.
+struct ValueSink : omnistore_sink {
+  std::string bytes; ///< the value, or the range of it that was asked for
+  std::uint64_t value_size = OMNISTORE_UNKNOWN_SIZE;
+  std::int64_t mtime = 0, expiry = 0;
+  std::string etag, user;
+
+  ValueSink() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
+  ValueSink(const ValueSink &) = delete;
+  ValueSink &operator=(const ValueSink &) = delete;
+
+  /// What was kept, to be given on: the views in it are of this object.
+  omnistore_meta meta() const noexcept {
+    return {sizeof(omnistore_meta), 0, value_size, mtime, expiry, as_bytes(etag), as_bytes(user)};
+  }
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
+                                                void **buffer) noexcept {
+    if (buffer) *buffer = nullptr;
+    auto *self = static_cast<ValueSink *>(sink);
+    return sdk::without_exceptions([&] {
+      self->value_size = meta->value_size;
+      self->mtime = meta->mtime;
+      self->expiry = meta->expiry;
+      self->etag = as_view(meta->etag);
+      self->user = as_view(meta->user);
+      return OMNISTORE_OK;
+    });
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) noexcept {
+    return sdk::without_exceptions([&] {
+      static_cast<ValueSink *>(sink)->bytes += as_view({data, size});
+      return OMNISTORE_OK;
+    });
+  }
+};
+
+/// A page that hands each key to `take(std::string_view key, const omnistore_meta *meta) -> omnistore_status`, and
+/// keeps the cursor: what a layer lists a child with. `take` must not throw.
+template <class F>
+struct PageSink : omnistore_page {
+  F take;
+  std::string cursor; ///< where the next page goes on; empty: that was all
+
+  explicit PageSink(F f) : omnistore_page{sizeof(omnistore_page), 0, &emit_, &next_}, take(std::move(f)) {
+    cursor.reserve(longest_cursor);
+  }
+  PageSink(const PageSink &) = delete;
+  PageSink &operator=(const PageSink &) = delete;
+
+private:
+  static constexpr std::size_t longest_cursor = 4096; // reserved, so that keeping a cursor cannot fail
+
+  static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key,
+                                               const omnistore_meta *meta) noexcept {
+    return sdk::without_exceptions([&] { return static_cast<PageSink *>(page)->take(as_view(key), meta); });
+  }
+  static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
+    static_cast<PageSink *>(page)->cursor = as_view(cursor);
+  }
+};
+
+/// An opened store below a layer. As cheap to copy as a pointer; valid as long as the layer's own store. Its functions
+/// are those of the table, each of which the host has filled in; their thread rule is that of the child's traits.
+class Child {
+public:
+  explicit Child(const omnistore_store *store) noexcept : store_(store) {}
+
+  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request,
+                       omnistore_sink &sink) const {
+    return driver().get(store_->self, call.raw(), as_bytes(key), &request, &sink);
+  }
+  omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request,
+                        omnistore_sink &sink) const {
+    return driver().stat(store_->self, call.raw(), as_bytes(key), &request, &sink);
+  }
+  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request,
+                       omnistore_sink *result = nullptr) const {
+    return driver().set(store_->self, call.raw(), as_bytes(key), &request, result);
+  }
+  omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request) const {
+    return driver().remove(store_->self, call.raw(), as_bytes(key), &request);
+  }
+  omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page) const {
+    return driver().list(store_->self, call.raw(), &request, &page);
+  }
+  omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed = nullptr) const {
+    return driver().clear(store_->self, call.raw(), &request, removed);
+  }
+  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, const omnistore_get_request &request,
+                            omnistore_sink *const *sinks, omnistore_status *statuses) const {
+    return driver().get_many(store_->self, call.raw(), keys.data(), count(keys), &request, sinks, statuses);
+  }
+  omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys,
+                            const omnistore_set_request *const *requests, omnistore_status *statuses) const {
+    return driver().set_many(store_->self, call.raw(), keys.data(), count(keys), requests, statuses);
+  }
+  omnistore_status remove_many(Call call, std::span<const omnistore_bytes> keys,
+                               const omnistore_remove_request &request, omnistore_status *statuses) const {
+    return driver().remove_many(store_->self, call.raw(), keys.data(), count(keys), &request, statuses);
+  }
+  omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request) const {
+    return driver().touch(store_->self, call.raw(), as_bytes(key), &request);
+  }
+  omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher,
+                         void **watch) const {
+    return driver().watch(store_->self, call.raw(), &request, &watcher, watch);
+  }
+  void unwatch(void *watch) const { driver().unwatch(store_->self, watch); }
+
+  /// Reads the whole value, with etag and user meta where the child has them.
+  omnistore_status read(Call call, std::string_view key, ValueSink &into) const {
+    return get(call, key, {sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX}, into);
+  }
+  /// Stores a value whatever is there. `expiry` in Unix milliseconds, 0: never; others only where the child can.
+  omnistore_status write(Call call, std::string_view key, std::string_view value, std::int64_t expiry = 0) const {
+    omnistore_set_request request{};
+    request.size = sizeof request;
+    request.value = as_bytes(value);
+    request.expiry = expiry;
+    return set(call, key, request);
+  }
+  omnistore_status remove(Call call, std::string_view key) const {
+    return remove(call, key, {sizeof(omnistore_remove_request), 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}});
+  }
+
+  const omnistore_traits &traits() const noexcept { return *store_->traits; }
+  /// Whether it does natively all of these: OMNISTORE_CAN_... and the like.
+  bool can(std::uint64_t capabilities) const noexcept {
+    return (store_->traits->capabilities & capabilities) == capabilities;
+  }
+  std::string_view name() const noexcept { return driver().name; }
+  const omnistore_store *raw() const noexcept { return store_; }
+
+private:
+  const omnistore_store *store_;
+
+  const omnistore_driver &driver() const noexcept { return *store_->driver; }
+  static std::uint32_t count(std::span<const omnistore_bytes> keys) noexcept {
+    return static_cast<std::uint32_t>(keys.size());
+  }
+};
+
+} // namespace omnistore
