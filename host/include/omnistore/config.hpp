@@ -67,14 +67,14 @@ struct HttpConfig {
   unsigned max_connections = 10000;
   std::int64_t idle_timeout = 60'000;
   std::int64_t request_timeout = 30'000; ///< the deadline of one operation
-  std::vector<std::string> hosts;        ///< further names that a Host header on a loopback listener may have
-  std::vector<std::string> origins;      ///< origins that are granted cross-origin access; "*": any
+  std::vector<std::string> hosts{};      ///< further names that a Host header on a loopback listener may have
+  std::vector<std::string> origins{};    ///< origins that are granted cross-origin access; "*": any
   struct Token {
     std::string value;
     bool write = false;
     std::vector<std::string> bases; ///< empty: every key
   };
-  std::vector<Token> tokens; ///< none: no authentication, which only a loopback listener may have
+  std::vector<Token> tokens{}; ///< none: no authentication, which only a loopback listener may have
 };
 
 struct LogConfig {
