@@ -1,0 +1,684 @@
+// SPDX-License-Identifier: Apache-2.0
+// The driver `fs`: the value of key `a:b` is the file `a/b` below the option `base`. README.md tells what lies where.
+//
+// Reading a value is four system calls: open, fstat, read, close. A write fills a temporary file in the folder of the
+// key and moves it into the key's place under the place's lock (slot.hpp).
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <ctime>
+#include <filesystem>
+#include <iterator>
+#include <memory>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <omnistore/driver.hpp>
+#include <omnistore_schema.h>
+
+#include "expiry.hpp"
+#include "ignore.hpp"
+#include "runs.hpp"
+#include "slot.hpp"
+#include "sweeper.hpp"
+#include "tree.hpp"
+#include "walk.hpp"
+
+namespace {
+
+using namespace fs;
+using omnistore::Call;
+using omnistore::Failure;
+
+constexpr std::uint64_t piece = 1024 * 1024; ///< what is read or written at once
+constexpr int most_tries = 1000;             ///< for what others can make fail again and again
+
+enum class Durability { none, data, full };
+
+Durability durability_of(const std::string &name) {
+  if (name == "full") return Durability::full;
+  return name == "data" ? Durability::data : Durability::none;
+}
+
+std::string absolute_base(const omnistore::Options &options) {
+  std::error_code error;
+  const std::filesystem::path base = std::filesystem::absolute(options.string("base"), error);
+  if (error) throw Failure(OMNISTORE_INVALID, "option base: " + error.message());
+  return base.lexically_normal().string();
+}
+
+// ------------------------------------------------------------------------------------------------------------- meta
+
+/// Sixty bytes hold what write_etag writes.
+using EtagRoom = char[60];
+
+/// Of the time of the write, to the nanosecond, the size, and the file's identity.
+std::string_view write_etag(EtagRoom &room, const struct stat &status) {
+  const auto time = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u +
+                    static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+  char *end = std::to_chars(room, std::end(room), time, 16).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, std::end(room), static_cast<std::uint64_t>(status.st_size), 16).ptr;
+  *end++ = '-';
+  end = std::to_chars(end, std::end(room), static_cast<std::uint64_t>(status.st_ino), 16).ptr;
+  return {room, static_cast<std::size_t>(end - room)};
+}
+
+omnistore_meta meta_of(const struct stat &status, std::int64_t expiry) {
+  const std::int64_t mtime = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000;
+  return omnistore::make_meta(static_cast<std::uint64_t>(status.st_size), mtime, expiry);
+}
+
+// ------------------------------------------------------------------------------------------------------------ bytes
+
+void check_deadline(Call call) {
+  if (call.remaining() == 0) throw Failure(OMNISTORE_TIMEOUT, "the deadline passed");
+}
+
+/// Reads exactly `size` bytes.
+void read_all(int file, char *into, std::uint64_t size, std::uint64_t offset, const Path &path) {
+  while (size > 0) {
+    const ssize_t got = pread(file, into, size, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail(errno, path.text());
+    if (got == 0) throw Failure(OMNISTORE_IO, std::string(path.text()) + ": it became shorter while it was read");
+    into += got, size -= static_cast<std::uint64_t>(got), offset += static_cast<std::uint64_t>(got);
+  }
+}
+
+void write_all(int file, const void *from, std::uint64_t size, const Path &path) {
+  const char *at = static_cast<const char *>(from);
+  while (size > 0) {
+    const ssize_t put = ::write(file, at, size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail(errno, path.text());
+    at += put, size -= static_cast<std::uint64_t>(put);
+  }
+}
+
+omnistore_status copy_source(Call call, int file, const omnistore_set_request &request, const Path &path) {
+  omnistore_source &source = *request.source;
+  const std::unique_ptr<char[]> buffer(new char[piece]);
+  std::uint64_t total = 0;
+  for (;;) {
+    check_deadline(call);
+    std::uint64_t size = 0;
+    if (const omnistore_status status = source.read(&source, buffer.get(), piece, &size); status != OMNISTORE_OK) {
+      return status;
+    }
+    if (size == 0) break;
+    write_all(file, buffer.get(), size, path);
+    total += size;
+    if (total > request.source_size) break;
+  }
+  if (request.source_size == OMNISTORE_UNKNOWN_SIZE || total == request.source_size) return OMNISTORE_OK;
+  return call.fail(OMNISTORE_INVALID, "the value has " + std::string(total > request.source_size ? "more" : "fewer") +
+                                          " bytes than the " + std::to_string(request.source_size) +
+                                          " that were announced");
+}
+
+// ------------------------------------------------------------------------------------------------------------ store
+
+/// The paths of the folders that a key lies in, below base, from above.
+std::vector<std::string_view> folders_of(const Path &path) {
+  std::vector<std::string_view> folders;
+  const std::string_view whole = path.folder();
+  for (std::size_t end = 0; end < whole.size(); folders.push_back(whole.substr(0, end))) {
+    end = std::min(whole.find('/', end + 1), whole.size());
+  }
+  return folders;
+}
+
+/// The folder that holds a key's file.
+struct Holder {
+  Fd owned; ///< none for base
+  int folder = -1;
+  struct stat status {};
+};
+
+/// A value that was opened to be read.
+struct Found {
+  Fd file;
+  struct stat status {};
+  std::int64_t expiry = 0;
+};
+
+class Fs {
+public:
+  Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits);
+
+  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
+  omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
+  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result);
+  omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request);
+  omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page);
+  omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
+  omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
+
+private:
+  std::int64_t now() const { return host_.now(&host_); }
+  void must_be_writable() const;
+
+  bool open_value(const Path &path, Found &found) const;
+  bool find(const Path &path, std::string_view key, Found &found);
+  std::int64_t expiry_of(const Slot &slot, const Path &path) const;
+  bool condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const;
+
+  bool open_holder(const Path &path, Holder &holder) const;
+  void make_folders(const Path &path) const;
+  void make_folder(std::string_view path) const;
+  void mark_folders(const Path &path, int folder) const;
+  void prune(std::string_view folder) const;
+
+  omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
+  void finish(const Temporary &file, std::int64_t expiry, const Path &path) const;
+  omnistore_status move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
+                           const Path &path) const;
+  omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
+  omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
+  bool clear_one(Walk &walk);
+  void write_touch(const Slot &slot, const Path &path, std::int64_t expiry) const;
+
+  omnistore_status emit(Walk &walk, bool meta, std::int64_t now, omnistore_page &page, bool &emitted);
+
+  void announce_expired(std::string_view key) const;
+  void expire(std::string_view key);
+
+  const omnistore_host &host_;
+  const bool read_only_, no_clear_;
+  const Durability durability_;
+  const Ignore ignore_;
+  const Tree tree_;
+  const bool keeps_expiry_;
+  Runs runs_;
+  Sweeper sweeper_;
+};
+
+Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits)
+    : host_(host), read_only_(options.boolean("readOnly", false)), no_clear_(options.boolean("noClear", false)),
+      durability_(durability_of(options.string("durability", "none"))),
+      ignore_(options.strings("ignore", std::vector<std::string>{"**/node_modules/**", "**/.git/**"})),
+      tree_(absolute_base(options), !read_only_), keeps_expiry_(keeps_attributes(tree_.base())),
+      sweeper_(host, tree_, ignore_, [this](std::string_view key) { expire(key); }) {
+  if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
+  if (!keeps_expiry_) traits.capabilities &= ~OMNISTORE_CAN_TTL;
+  if (durability_ == Durability::full) traits.keeps = OMNISTORE_KEEPS_POWER;
+  if (!read_only_ && keeps_expiry_) sweeper_.start();
+}
+
+void Fs::must_be_writable() const {
+  if (read_only_) throw Failure(OMNISTORE_READ_ONLY, "the option readOnly is set");
+}
+
+// ---------------------------------------------------------------------------------------------------------- reading
+
+/// False where there is no file for the key. Whether it has expired is not looked at.
+bool Fs::open_value(const Path &path, Found &found) const {
+  constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  found.file = tree_.open(path.c_str(), flags);
+  if (!found.file) {
+    // ENOTDIR: a segment before the last is a file. ENXIO: a socket. ENAMETOOLONG: no such name can be.
+    if (errno == ENOENT || errno == ENOTDIR || errno == ENXIO || errno == ENAMETOOLONG) return false;
+    fail(errno, path.text());
+  }
+  if (fstat(found.file.get(), &found.status) != 0) fail(errno, path.text());
+  if (S_ISDIR(found.status.st_mode)) {
+    found.file = Fd(openat(found.file.get(), own_name, flags | O_NOFOLLOW | O_CLOEXEC));
+    if (!found.file && (errno == ENOENT || errno == ELOOP || errno == ENXIO)) return false;
+    if (!found.file || fstat(found.file.get(), &found.status) != 0) fail(errno, path.text());
+  }
+  if (!S_ISREG(found.status.st_mode)) return false;
+  found.expiry = read_expiry(found.file.get(), found.status);
+  return true;
+}
+
+/// A live value. One that has expired is removed.
+bool Fs::find(const Path &path, std::string_view key, Found &found) {
+  if (!open_value(path, found) && !(tree_.revive() && open_value(path, found))) return false;
+  if (found.expiry == 0 || found.expiry > now()) return true;
+  try {
+    expire(key);
+  } catch (const Failure &) {
+    // It is gone for readers, whether or not its file can be removed.
+  }
+  return false;
+}
+
+omnistore_status Fs::get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
+  const Path path(key);
+  Found found;
+  if (!find(path, key, found)) return OMNISTORE_NOT_FOUND;
+  omnistore_meta meta = meta_of(found.status, found.expiry);
+  EtagRoom etag;
+  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status));
+
+  std::uint64_t offset = std::min(request.offset, meta.value_size);
+  std::uint64_t left = std::min(request.length, meta.value_size - offset);
+  void *buffer = nullptr;
+  if (const omnistore_status status = sink.begin(&sink, &meta, &buffer); status != OMNISTORE_OK) return status;
+  const std::unique_ptr<char[]> own(buffer || left == 0 ? nullptr : new char[std::min(left, piece)]);
+  char *into = own ? own.get() : static_cast<char *>(buffer);
+  while (left > 0) {
+    if (left > piece) check_deadline(call);
+    const std::uint64_t size = std::min(left, piece);
+    read_all(found.file.get(), into, size, offset, path);
+    if (const omnistore_status status = sink.write(&sink, into, size); status != OMNISTORE_OK) return status;
+    if (!own) into += size;
+    offset += size, left -= size;
+  }
+  return OMNISTORE_OK;
+}
+
+omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
+  const Path path(key);
+  Found found;
+  if (!find(path, key, found)) return OMNISTORE_NOT_FOUND;
+  omnistore_meta meta = meta_of(found.status, found.expiry);
+  EtagRoom etag;
+  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status));
+  return omnistore::give(sink, meta);
+}
+
+// ------------------------------------------------------------------------------------------------- folders of a key
+
+bool Fs::open_holder(const Path &path, Holder &holder) const {
+  holder.folder = tree_.base();
+  if (!path.folder().empty()) {
+    holder.owned = tree_.open_folder(path.folder());
+    holder.folder = holder.owned.get();
+    if (!holder.owned) {
+      if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return false;
+      fail(errno, path.folder());
+    }
+  }
+  if (fstat(holder.folder, &holder.status) != 0) fail(errno, path.text());
+  return true;
+}
+
+/// Makes every folder that the key needs; a file in the way becomes a folder that holds it.
+void Fs::make_folders(const Path &path) const {
+  tree_.revive();
+  for (const std::string_view folder : folders_of(path)) make_folder(folder);
+}
+
+void Fs::make_folder(std::string_view folder) const {
+  std::string key(folder);
+  std::replace(key.begin(), key.end(), '/', ':');
+  const Path path(key);
+  Holder holder;
+  // What is missing above was made just now: where it is gone again, the caller begins anew.
+  if (!open_holder(path, holder)) return;
+  if (mkdirat(holder.folder, path.name(), 0777) == 0) {
+    if (durability_ == Durability::full) fsync(holder.folder);
+    return;
+  }
+  if (errno != EEXIST && errno != ENOENT) fail(errno, folder);
+  if (tree_.open_folder(folder) || errno != ENOTDIR) return;
+  const std::lock_guard lock(lock_of(holder.status, path.name()));
+  nest(holder.folder, path.name(), durability_ != Durability::none, folder);
+}
+
+/// Says of the key's folder, and of those above it, that values below may expire.
+void Fs::mark_folders(const Path &path, int folder) const {
+  if (has_expiring(folder)) return;
+  if (!mark_expiring(tree_.base())) fail(errno, "the base folder");
+  for (const std::string_view above : folders_of(path)) {
+    const Fd opened = tree_.open_folder(above);
+    if (opened && !mark_expiring(opened.get())) fail(errno, above);
+  }
+}
+
+/// Removes a folder that has become empty, and those above it that have then.
+void Fs::prune(std::string_view folder) const {
+  while (!folder.empty()) {
+    const std::size_t slash = folder.rfind('/');
+    const std::string name(folder.substr(slash == folder.npos ? 0 : slash + 1));
+    folder = slash == folder.npos ? std::string_view() : folder.substr(0, slash);
+    const Fd above = tree_.open_folder(folder);
+    if (!above || unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) != 0) return;
+    if (durability_ == Durability::full) fsync(above.get());
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------- writing
+
+std::int64_t Fs::expiry_of(const Slot &slot, const Path &path) const {
+  if (!slot.has_value() || !(slot.status.st_mode & S_ISVTX)) return 0;
+  const Fd file = open_file(tree_, slot, path.c_str());
+  return file ? read_expiry(file.get(), slot.status) : 0;
+}
+
+bool Fs::condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const {
+  if (condition == OMNISTORE_ALWAYS) return true;
+  const std::int64_t expiry = expiry_of(slot, path);
+  const bool lives = slot.has_value() && (expiry == 0 || expiry > now());
+  if (condition == OMNISTORE_IF_ABSENT) return !lives;
+  EtagRoom room;
+  return lives && (condition == OMNISTORE_IF_PRESENT || write_etag(room, slot.status) == omnistore::as_view(etag));
+}
+
+omnistore_status Fs::set(Call call, std::string_view key, const omnistore_set_request &request,
+                         omnistore_sink *result) {
+  const Path path(key);
+  must_be_writable();
+  if (request.expiry != 0) {
+    if (!keeps_expiry_) {
+      throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base has no user attributes, which would keep an expiry");
+    }
+    if (request.expiry <= now()) return set_expired(path, key, request);
+  }
+  omnistore_status status;
+  try {
+    status = store(call, path, request, result);
+  } catch (const Failure &) {
+    prune(path.folder());
+    throw;
+  }
+  if (status != OMNISTORE_OK) prune(path.folder());
+  if (status == OMNISTORE_OK && request.expiry != 0) sweeper_.look_after(request.expiry, key);
+  return status;
+}
+
+omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result) {
+  const mode_t mode = request.expiry != 0 ? 0666 | S_ISVTX : 0666;
+  for (int tries = 0; tries < most_tries; ++tries) {
+    Holder holder;
+    if (!open_holder(path, holder)) {
+      make_folders(path);
+      continue;
+    }
+    Temporary file(holder.folder, mode, path.text());
+    if (!file) { // the folder was removed, having become empty
+      tree_.revive();
+      continue;
+    }
+    if (!request.source) {
+      write_all(file.file(), request.value.data, request.value.size, path);
+    } else if (const omnistore_status status = copy_source(call, file.file(), request, path); status != OMNISTORE_OK) {
+      return status;
+    }
+    if (request.expiry != 0) mark_folders(path, holder.folder);
+    finish(file, request.expiry, path);
+    struct stat status {};
+    if (result && fstat(file.file(), &status) != 0) fail(errno, path.text());
+    if (const omnistore_status moved = move_in(holder, file, request, path); moved != OMNISTORE_OK) return moved;
+    if (!result) return OMNISTORE_OK;
+    omnistore_meta meta = meta_of(status, request.expiry);
+    EtagRoom etag;
+    meta.etag = omnistore::as_bytes(write_etag(etag, status));
+    return omnistore::give(*result, meta);
+  }
+  throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.folder()) + ": the folder is removed again and again");
+}
+
+/// What a new file needs besides its bytes. Its time is set to the nanosecond: the kernel's own stands still for some
+/// milliseconds, and two writes in them could have one etag.
+void Fs::finish(const Temporary &file, std::int64_t expiry, const Path &path) const {
+  timespec times[2];
+  clock_gettime(CLOCK_REALTIME, &times[1]);
+  times[0] = times[1];
+  if (expiry != 0) {
+    struct stat status;
+    if (!write_expiry(file.file(), expiry) || fstat(file.file(), &status) != 0) fail(errno, path.text());
+    if (!(status.st_mode & S_ISVTX)) {
+      throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base does not keep a file's sticky bit, which says that "
+                                           "it expires");
+    }
+    times[0] = {static_cast<time_t>(expiry / 1000), expiry % 1000 * 1'000'000};
+  }
+  if (futimens(file.file(), times) != 0) fail(errno, path.text());
+  if (durability_ == Durability::none) return;
+  const bool all = durability_ == Durability::full || expiry != 0;
+  if ((all ? fsync(file.file()) : fdatasync(file.file())) != 0) fail(errno, path.text());
+}
+
+omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
+                             const Path &path) const {
+  const std::lock_guard lock(lock_of(holder.status, path.name()));
+  for (int tries = 0; tries < most_tries; ++tries) {
+    const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+    if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
+    if (!put(file, slot, durability_ != Durability::none, path.text())) continue;
+    if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
+    return OMNISTORE_OK;
+  }
+  throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": another program changes it again and again");
+}
+
+/// A set whose expiry has passed is a removal, under the set's condition.
+omnistore_status Fs::set_expired(const Path &path, std::string_view key, const omnistore_set_request &request) {
+  if (request.condition == OMNISTORE_IF_ABSENT) {
+    Found found;
+    return find(path, key, found) ? OMNISTORE_CONFLICT : OMNISTORE_OK;
+  }
+  const omnistore_status status = take_away(path, key, request.condition, request.etag);
+  if (status != OMNISTORE_NOT_FOUND) return status;
+  return request.condition == OMNISTORE_ALWAYS ? OMNISTORE_OK : OMNISTORE_CONFLICT;
+}
+
+omnistore_status Fs::remove(Call, std::string_view key, const omnistore_remove_request &request) {
+  const Path path(key);
+  must_be_writable();
+  return take_away(path, key, request.condition, request.etag);
+}
+
+omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag) {
+  const omnistore_status missing = condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
+  Holder holder;
+  if (!open_holder(path, holder)) return missing;
+  std::unique_lock lock(lock_of(holder.status, path.name()));
+  for (int tries = 0; tries < most_tries; ++tries) {
+    const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+    if (!slot.has_value()) return missing;
+    const std::int64_t expiry = expiry_of(slot, path);
+    const bool expired = expiry != 0 && expiry <= now();
+    if (!expired && condition == OMNISTORE_IF_MATCH && !condition_holds(slot, condition, etag, path)) {
+      return OMNISTORE_CONFLICT;
+    }
+    if (!take_out(slot, path.text())) continue;
+    if (durability_ == Durability::full) fsync(slot.folder);
+    lock.unlock();
+    if (expired) announce_expired(key);
+    prune(slot.inner ? path.text() : path.folder());
+    return expired ? missing : OMNISTORE_OK;
+  }
+  throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": another program changes it again and again");
+}
+
+omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_request &request) {
+  const Path path(key);
+  must_be_writable();
+  if (!keeps_expiry_) {
+    throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base has no user attributes, which would keep an expiry");
+  }
+  if (request.expiry != 0 && request.expiry <= now()) return take_away(path, key, OMNISTORE_ALWAYS, {});
+  Holder holder;
+  if (!open_holder(path, holder)) return OMNISTORE_NOT_FOUND;
+  {
+    const std::lock_guard lock(lock_of(holder.status, path.name()));
+    const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+    if (!condition_holds(slot, OMNISTORE_IF_PRESENT, {}, path)) return OMNISTORE_NOT_FOUND;
+    if (request.expiry != 0) mark_folders(path, holder.folder);
+    write_touch(slot, path, request.expiry);
+  }
+  if (request.expiry == 0) return OMNISTORE_OK;
+  sweeper_.look_after(request.expiry, key);
+  return OMNISTORE_OK;
+}
+
+void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) const {
+  if (slot.kind == Slot::Kind::link) {
+    throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + ": a symbolic link keeps no expiry of its own");
+  }
+  const Fd file = open_file(tree_, slot, path.c_str());
+  if (!file) fail(errno, path.text());
+  // The hint goes first and comes last, so that it never says more than the attribute.
+  timespec times[2] = {{0, 0}, {0, UTIME_OMIT}};
+  const mode_t mode = (slot.status.st_mode & 07777 & ~static_cast<mode_t>(S_ISVTX)) | (expiry != 0 ? S_ISVTX : 0u);
+  bool done = futimens(file.get(), times) == 0;
+  if (expiry != 0)
+    done = done && write_expiry(file.get(), expiry) && fchmod(file.get(), mode) == 0;
+  else
+    done = done && fchmod(file.get(), mode) == 0 && write_expiry(file.get(), 0);
+  times[0] = {static_cast<time_t>(expiry / 1000), expiry % 1000 * 1'000'000};
+  if (expiry == 0) times[0].tv_nsec = UTIME_NOW;
+  done = done && futimens(file.get(), times) == 0;
+  if (done && durability_ != Durability::none) done = fsync(file.get()) == 0;
+  if (!done) fail(errno, path.text());
+}
+
+// ---------------------------------------------------------------------------------------------------------- listing
+
+omnistore_status Fs::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
+  tree_.revive();
+  Walk::Options options;
+  options.base = omnistore::as_view(request.base);
+  options.depth = request.depth;
+  options.clean = !read_only_;
+  std::unique_ptr<Walk> walk;
+  if (request.cursor.size > 0) {
+    const Cursor cursor = read_cursor(omnistore::as_view(request.cursor));
+    if (!cursor.key.starts_with(options.base)) {
+      throw Failure(OMNISTORE_INVALID, "the cursor belongs to another base");
+    }
+    options.after = cursor.key;
+    walk = runs_.take(cursor, options.base, options.depth);
+  }
+  if (!walk) walk = std::make_unique<Walk>(tree_, ignore_, std::move(options));
+
+  const std::int64_t moment = now();
+  std::uint32_t steps = 0;
+  for (std::uint32_t emitted = 0; emitted < request.limit;) {
+    const Walk::Step step = walk->next();
+    if (step == Walk::Step::end) return OMNISTORE_OK;
+    if (++steps % 1024 == 0) check_deadline(call);
+    bool shown = false;
+    if (step == Walk::Step::left) continue;
+    const omnistore_status status = emit(*walk, request.flags & OMNISTORE_LIST_META, moment, page, shown);
+    if (status != OMNISTORE_OK) return status;
+    if (shown) ++emitted;
+  }
+  if (walk->at_end()) return OMNISTORE_OK;
+  const std::string last = walk->key();
+  const std::string next = write_cursor(runs_.keep(std::move(walk)), last);
+  page.next(&page, omnistore::as_bytes(next));
+  return OMNISTORE_OK;
+}
+
+/// The walk's value, where it is alive.
+omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omnistore_page &page, bool &emitted) {
+  const omnistore_bytes key = omnistore::as_bytes(walk.key());
+  if (!wants_meta && !walk.may_expire()) return emitted = true, page.emit(&page, key, nullptr);
+  const struct stat *status = walk.status();
+  if (!status) return OMNISTORE_OK;
+  const bool asks_expiry = wants_meta || !surely_alive(*status, moment);
+  const std::int64_t expiry = asks_expiry ? walk.expiry() : 0;
+  if (expiry != 0 && expiry <= moment) {
+    if (read_only_) return OMNISTORE_OK;
+    sweeper_.look_after(expiry, walk.key());
+    return OMNISTORE_OK;
+  }
+  emitted = true;
+  if (!wants_meta) return page.emit(&page, key, nullptr);
+  omnistore_meta meta = meta_of(*status, expiry);
+  EtagRoom etag;
+  meta.etag = omnistore::as_bytes(write_etag(etag, *status));
+  return page.emit(&page, key, &meta);
+}
+
+// --------------------------------------------------------------------------------------------------------- clearing
+
+omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
+  must_be_writable();
+  if (no_clear_) throw Failure(OMNISTORE_READ_ONLY, "the option noClear is set: keys can be removed one by one");
+  tree_.revive();
+  Walk::Options options;
+  options.base = omnistore::as_view(request.base);
+  options.clean = true;
+  Walk walk(tree_, ignore_, std::move(options));
+  for (std::uint32_t steps = 1;; ++steps) {
+    if (steps % 256 == 0) check_deadline(call);
+    switch (walk.next()) {
+    case Walk::Step::end:
+      return OMNISTORE_OK;
+    case Walk::Step::left:
+      if (durability_ == Durability::full) {
+        const Fd folder = tree_.open_folder(walk.left());
+        if (folder) fsync(folder.get());
+      }
+      prune(walk.left());
+      break;
+    case Walk::Step::value:
+      if (!clear_one(walk) || !removed) break;
+      if (const omnistore_status status = removed->emit(removed, omnistore::as_bytes(walk.key()), nullptr);
+          status != OMNISTORE_OK) {
+        return status;
+      }
+    }
+  }
+}
+
+/// Whether it was there and alive.
+bool Fs::clear_one(Walk &walk) {
+  const Path path(walk.key());
+  struct stat folder;
+  if (walk.folder() < 0 || fstat(walk.folder(), &folder) != 0) return false;
+  const std::lock_guard lock(lock_of(folder, path.name()));
+  for (int tries = 0; tries < most_tries; ++tries) {
+    const Slot slot = look(tree_, walk.folder(), path.name(), path.c_str());
+    if (!slot.has_value()) return false;
+    const std::int64_t expiry = expiry_of(slot, path);
+    if (!take_out(slot, path.text())) continue;
+    if (expiry == 0 || expiry > now()) return true;
+    announce_expired(walk.key());
+    return false;
+  }
+  throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": another program changes it again and again");
+}
+
+// ---------------------------------------------------------------------------------------------------------- expiring
+
+void Fs::announce_expired(std::string_view key) const {
+  const omnistore_event event = {
+      sizeof event, OMNISTORE_EVENT_REMOVE, OMNISTORE_CAUSE_EXPIRED, 0, omnistore::as_bytes(key), 0};
+  host_.event(&host_, &event);
+}
+
+/// Removes a value that has expired, unless it was set anew. It is gone for every reader in any case.
+void Fs::expire(std::string_view key) {
+  if (read_only_) return;
+  const Path path(key);
+  Holder holder;
+  if (!open_holder(path, holder)) return;
+  std::unique_lock lock(lock_of(holder.status, path.name()));
+  const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+  const std::int64_t expiry = expiry_of(slot, path);
+  if (expiry == 0 || expiry > now() || !take_out(slot, path.text())) return;
+  lock.unlock();
+  announce_expired(key);
+  prune(slot.inner ? path.text() : path.folder());
+}
+
+constexpr omnistore_traits traits = {
+    .size = sizeof(omnistore_traits),
+    .thread_model = OMNISTORE_PARALLEL,
+    .capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
+                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
+                    OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META,
+    .max_key_size = longest_key,
+    .max_value_size = 0,
+    .max_batch = 0,
+    .keeps = OMNISTORE_KEEPS_PROCESS,
+    .order = OMNISTORE_ORDER_KEYS,
+    .reserved = 0,
+    .min_ttl = 0,
+    .ttl_grain = 0,
+};
+
+} // namespace
+
+OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<Fs>("fs", "1.0.0", "Values as files under a folder",
+                                                    OMNISTORE_OPTIONS_SCHEMA, traits))

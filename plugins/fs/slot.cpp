@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "slot.hpp"
+
+#include <charconv>
+#include <ctime>
+#include <functional>
+#include <iterator>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace fs {
+
+namespace {
+
+constexpr std::time_t leftover_age = 3600;
+
+std::mutex stripes[256];
+
+/// Different from one call to the next on this clock; O_EXCL finds out where it is not.
+std::string temporary_name() {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const auto number = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
+  char text[20];
+  return std::string(".").append(text, std::to_chars(text, std::end(text), number, 16).ptr).append(temporary_end);
+}
+
+int rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
+  return static_cast<int>(syscall(SYS_renameat2, from_folder, from, to_folder, to, flags));
+}
+
+/// The filesystem or the kernel does not know a flag of renameat2.
+bool is_unsupported(int error) { return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM; }
+
+/// Moves to a name that must be free. 0 or an errno.
+int move_new(int from_folder, const char *from, int to_folder, const char *to) {
+  if (rename_at(from_folder, from, to_folder, to, RENAME_NOREPLACE) == 0) return 0;
+  if (!is_unsupported(errno)) return errno;
+  if (linkat(from_folder, from, to_folder, to, 0) == 0) {
+    unlinkat(from_folder, from, 0);
+    return 0;
+  }
+  if (!is_unsupported(errno)) return errno;
+  return renameat(from_folder, from, to_folder, to) == 0 ? 0 : errno;
+}
+
+/// Swaps the new file in and unlinks the old: no flush of the new one comes of it, as it does of a rename over a file
+/// on ext4. 0, an errno, or EAGAIN when what came out was a folder and went back.
+int swap_in(Temporary &file, const Slot &slot) {
+  if (rename_at(file.folder(), file.name(), slot.folder, slot.name.c_str(), RENAME_EXCHANGE) != 0) return errno;
+  if (unlinkat(file.folder(), file.name(), 0) == 0 || errno != EISDIR) return 0;
+  rename_at(file.folder(), file.name(), slot.folder, slot.name.c_str(), RENAME_EXCHANGE);
+  return EAGAIN;
+}
+
+int replace(Temporary &file, const Slot &slot, bool flushed) {
+  if (!flushed) {
+    const int error = swap_in(file, slot);
+    if (!is_unsupported(error)) return error;
+  }
+  return renameat(file.folder(), file.name(), slot.folder, slot.name.c_str()) == 0 ? 0 : errno;
+}
+
+/// Errors of a move that say that somebody else was there in between.
+bool has_changed(int error) {
+  return error == ENOENT || error == EEXIST || error == ENOTDIR || error == EISDIR || error == EAGAIN ||
+         error == ENOTEMPTY;
+}
+
+} // namespace
+
+std::mutex &lock_of(const struct stat &folder, std::string_view name) {
+  std::uint64_t hash = std::hash<std::string_view>()(name);
+  hash ^= (static_cast<std::uint64_t>(folder.st_ino) * 0x9e3779b97f4a7c15u) ^ folder.st_dev;
+  hash *= 0xff51afd7ed558ccdu;
+  return stripes[hash >> 56];
+}
+
+Slot look(const Tree &tree, int folder, const char *name, const char *path) {
+  Slot slot;
+  slot.folder = folder;
+  slot.name = name;
+  if (fstatat(folder, name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
+    // A name that is too long is not there; whoever wants to make it meets the error then.
+    if (errno != ENOENT && errno != ENAMETOOLONG) fail(errno, path);
+    return slot;
+  }
+  if (S_ISLNK(slot.status.st_mode)) {
+    const Fd target = tree.open(path, O_PATH);
+    slot.kind = Slot::Kind::link;
+    slot.leads = target && fstat(target.get(), &slot.status) == 0 && S_ISREG(slot.status.st_mode);
+    if (!target || !S_ISDIR(slot.status.st_mode)) return slot;
+  }
+  if (S_ISDIR(slot.status.st_mode)) {
+    slot.kind = Slot::Kind::none;
+    slot.inner = tree.open(path, O_RDONLY | O_DIRECTORY);
+    if (!slot.inner) {
+      if (errno == ENOENT || errno == ENOTDIR) return look(tree, folder, name, path);
+      fail(errno, path);
+    }
+    slot.folder = slot.inner.get();
+    slot.name = own_name;
+    if (fstatat(slot.folder, own_name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno != ENOENT) fail(errno, path);
+      return slot;
+    }
+  }
+  if (!S_ISREG(slot.status.st_mode)) {
+    throw omnistore::Failure(OMNISTORE_INVALID, std::string(path) + ": it is not a regular file");
+  }
+  slot.kind = Slot::Kind::value;
+  return slot;
+}
+
+Fd open_file(const Tree &tree, const Slot &slot, const char *path) {
+  constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  if (slot.kind == Slot::Kind::link) return tree.open(path, flags);
+  return Fd(openat(slot.folder, slot.name.c_str(), flags | O_NOFOLLOW));
+}
+
+Temporary::Temporary(int folder, mode_t mode, std::string_view path) : folder_(folder) {
+  do {
+    name_ = temporary_name();
+    file_ = Fd(openat(folder, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  } while (!file_ && (errno == EEXIST || errno == EINTR));
+  if (file_) return;
+  name_.clear();
+  if (errno != ENOENT) fail(errno, path);
+}
+
+Temporary::~Temporary() {
+  if (!name_.empty()) unlinkat(folder_, name_.c_str(), 0);
+}
+
+bool put(Temporary &file, const Slot &slot, bool flushed, std::string_view path) {
+  const int error = slot.kind == Slot::Kind::none ? move_new(file.folder(), file.name(), slot.folder, slot.name.c_str())
+                                                  : replace(file, slot, flushed);
+  if (error == 0) return file.moved(), true;
+  if (!has_changed(error)) fail(error, path);
+  return false;
+}
+
+bool take_out(const Slot &slot, std::string_view path) {
+  if (unlinkat(slot.folder, slot.name.c_str(), 0) == 0) return true;
+  if (!has_changed(errno)) fail(errno, path);
+  return false;
+}
+
+void nest(int folder, const char *name, bool durable, std::string_view path) {
+  struct stat status;
+  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode)) return; // it has changed
+  if (!S_ISREG(status.st_mode)) {
+    throw omnistore::Failure(OMNISTORE_INVALID, std::string(path) + ": it is neither a file nor a folder of its own, "
+                                                                    "and cannot hold keys");
+  }
+  const std::string temporary = temporary_name();
+  Fd inner;
+  if (mkdirat(folder, temporary.c_str(), 0777) == 0) {
+    inner = Fd(openat(folder, temporary.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  }
+  if (!inner) {
+    if (!has_changed(errno)) fail(errno, path);
+    return;
+  }
+  bool done = false;
+  if (linkat(folder, name, inner.get(), own_name, 0) == 0) {
+    if (durable) fsync(inner.get());
+    done = rename_at(folder, temporary.c_str(), folder, name, RENAME_EXCHANGE) == 0;
+    // Now the old name of the file has the temporary name; the file has its new name already.
+    unlinkat(done ? folder : inner.get(), done ? temporary.c_str() : own_name, 0);
+  }
+  // Without hard links or swaps there is a moment in which the key has no file.
+  if (!done) {
+    done = renameat(folder, name, inner.get(), own_name) == 0 && renameat(folder, temporary.c_str(), folder, name) == 0;
+  }
+  const int error = done ? 0 : errno;
+  if (!done) unlinkat(folder, temporary.c_str(), AT_REMOVEDIR);
+  if (done && durable) fsync(folder);
+  if (!done && !has_changed(error)) fail(error, path);
+}
+
+void remove_leftover(int folder, const std::string &name) {
+  struct stat status;
+  if (fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (status.st_mtime > std::time(nullptr) - leftover_age) return;
+  if (!S_ISDIR(status.st_mode)) {
+    unlinkat(folder, name.c_str(), 0);
+    return;
+  }
+  // A folder that was to take the place of a file. Its `$` goes only where the file has its other name still.
+  const Fd inner(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!inner) return;
+  if (fstatat(inner.get(), own_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1) {
+    unlinkat(inner.get(), own_name, 0);
+  }
+  unlinkat(folder, name.c_str(), AT_REMOVEDIR);
+}
+
+} // namespace fs

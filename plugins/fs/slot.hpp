@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// One key's place in its folder: what lies there, and how it is replaced, so that a reader at any moment finds the old
+// value or the new one.
+//
+// The value of `a` is the file `a`, or, where `a` is a folder (keys `a:...` exist), the file `a/$`.
+//
+// Whatever changes a place holds its lock. The locks are one set for the process, chosen by the folder's identity and
+// the name in it, so that two stores whose folders overlap agree.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include <sys/stat.h>
+
+#include "tree.hpp"
+
+namespace fs {
+
+/// The lock of the name `name` in a folder.
+std::mutex &lock_of(const struct stat &folder, std::string_view name);
+
+/// What lies in a key's place.
+struct Slot {
+  enum class Kind { none, value, link };
+  Kind kind = Kind::none; ///< link: a symbolic link; `status` is that of the file it leads to, if `leads`
+  bool leads = true;
+  Fd inner;         ///< the folder `a`, where the value's place is `a/$`
+  int folder = -1;  ///< the folder of the place
+  std::string name; ///< the place's name in it
+  struct stat status {};
+
+  bool has_value() const { return kind == Kind::value || (kind == Kind::link && leads); }
+};
+
+/// Looks. `path` is the key's whole path. Throws where what lies there is neither file, folder nor link.
+Slot look(const Tree &tree, int folder, const char *name, const char *path);
+
+/// Opens the slot's file to be read. No descriptor and errno where it cannot be.
+Fd open_file(const Tree &tree, const Slot &slot, const char *path);
+
+/// A new file with a name of its own in the folder where it will be needed; removed again unless it was moved away.
+class Temporary {
+public:
+  /// No file where the folder is gone: not valid. Throws on other failures.
+  Temporary(int folder, mode_t mode, std::string_view path);
+  Temporary(const Temporary &) = delete;
+  Temporary &operator=(const Temporary &) = delete;
+  ~Temporary();
+
+  explicit operator bool() const { return static_cast<bool>(file_); }
+  int file() const { return file_.get(); }
+  int folder() const { return folder_; }
+  const char *name() const { return name_.c_str(); }
+  void moved() { name_.clear(); }
+
+private:
+  int folder_;
+  std::string name_;
+  Fd file_;
+};
+
+/// Moves the file to the slot; `flushed`: its bytes are on the medium already. False: the place has changed since it
+/// was looked at; nothing was done, look again.
+bool put(Temporary &file, const Slot &slot, bool flushed, std::string_view path);
+
+/// Unlinks the slot's file. False likewise.
+bool take_out(const Slot &slot, std::string_view path);
+
+/// Makes the file `name` a folder that holds it as `$`, at once where the filesystem can. The caller holds the lock.
+void nest(int folder, const char *name, bool durable, std::string_view path);
+
+/// Removes what a crash has left under a temporary name, where it is more than an hour old.
+void remove_leftover(int folder, const std::string &name);
+
+} // namespace fs

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tree.hpp"
+
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace fs {
+
+namespace {
+
+omnistore_status status_of(int error) {
+  switch (error) {
+  case ENOSPC:
+  case EDQUOT:
+    return OMNISTORE_NO_SPACE;
+  case EACCES:
+  case EPERM:
+  case EXDEV:
+  case ELOOP:
+    return OMNISTORE_DENIED;
+  case EROFS:
+    return OMNISTORE_READ_ONLY;
+  case ENAMETOOLONG:
+  case EFBIG:
+    return OMNISTORE_TOO_LARGE;
+  case EMFILE:
+  case ENFILE:
+  case ENOMEM:
+  case EAGAIN:
+    return OMNISTORE_UNAVAILABLE;
+  default:
+    return OMNISTORE_IO;
+  }
+}
+
+std::string words_of(int error) {
+  switch (error) {
+  case EXDEV:
+    return "a symbolic link leads out of the base folder";
+  case ENAMETOOLONG:
+    return "a segment of the key is longer than the filesystem's names may be (mostly 255 bytes)";
+  default:
+    return std::generic_category().message(error);
+  }
+}
+
+/// What makes a byte unfit for a key's segment, or needs a closer look.
+enum : unsigned char { plain, unfit, high };
+constexpr auto byte_kinds = [] {
+  std::array<unsigned char, 256> kinds{};
+  for (unsigned char c : {'\0', ':', '/', '\\', '?'}) kinds[c] = unfit;
+  for (unsigned c = 0x80; c < 256; ++c) kinds[c] = high;
+  return kinds;
+}();
+
+bool is_utf8(std::string_view text) {
+  const auto *p = reinterpret_cast<const unsigned char *>(text.data()), *end = p + text.size();
+  while (p < end) {
+    const unsigned char lead = *p++;
+    if (lead < 0x80) continue;
+    const int tail = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+    if (lead < 0xc2 || lead > 0xf4 || end - p < tail) return false;
+    // The second byte rules out overlong forms, surrogates and what lies beyond U+10FFFF.
+    const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
+    const unsigned char top = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+    if (p[0] < low || p[0] > top) return false;
+    for (int i = 1; i < tail; ++i) {
+      if ((p[i] & 0xc0) != 0x80) return false;
+    }
+    p += tail;
+  }
+  return true;
+}
+
+[[noreturn]] void refuse(std::string_view what, const char *why) {
+  throw omnistore::Failure(OMNISTORE_INVALID, "\"" + std::string(what) + "\" " + why);
+}
+
+void check_segment(std::string_view segment) {
+  if (segment.empty()) refuse(segment, "is no segment of a key: it is empty");
+  if (segment == own_name) refuse(segment, "is kept for the store's own use");
+  if (segment == "." || segment == "..") refuse(segment, "is no name of a file");
+  if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's temporary files");
+}
+
+int openat2(int folder, const char *path, int flags) {
+  open_how how{};
+  how.flags = static_cast<unsigned>(flags);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  return static_cast<int>(syscall(SYS_openat2, folder, path, &how, sizeof how));
+}
+
+Fd open_base(const std::string &path, bool create) {
+  if (create) {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) fail(error.value(), "base " + path);
+  }
+  Fd base(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!base) fail(errno, "base " + path);
+  return base;
+}
+
+} // namespace
+
+Fd::~Fd() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void fail(int error, std::string_view path) {
+  throw omnistore::Failure(status_of(error), std::string(path) + ": " + words_of(error));
+}
+
+bool is_temporary(std::string_view name) { return name[0] == '.' && name.ends_with(temporary_end); }
+
+bool is_segment(std::string_view name) {
+  unsigned char seen = plain;
+  for (const char c : name) seen |= byte_kinds[static_cast<unsigned char>(c)];
+  return !(seen & unfit) && (!(seen & high) || is_utf8(name));
+}
+
+Path::Path(std::string_view key) : size_(static_cast<std::uint32_t>(key.size())) {
+  if (key.size() > longest_key) {
+    throw omnistore::Failure(OMNISTORE_TOO_LARGE, "a key of " + std::to_string(key.size()) + " bytes; at most " +
+                                                      std::to_string(longest_key) + " fit into a path");
+  }
+  unsigned char seen = plain;
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    const char c = key[i];
+    text_[i] = c;
+    if (c != ':') {
+      seen |= byte_kinds[static_cast<unsigned char>(c)];
+      continue;
+    }
+    check_segment({text_ + name_, i - name_});
+    text_[i] = '/';
+    name_ = i + 1;
+  }
+  if (seen & unfit) refuse(key, "has a byte that no key can have: NUL, /, \\ or ?");
+  if ((seen & high) && !is_utf8(key)) refuse(key, "is not UTF-8");
+  text_[size_] = '\0';
+  check_segment({text_ + name_, size_ - name_});
+}
+
+Tree::Tree(std::string base, bool create) : path_(std::move(base)), create_(create), base_(open_base(path_, create)) {
+  const Fd probe(openat2(base_.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  resolves_ = static_cast<bool>(probe);
+}
+
+Fd Tree::open(const char *path, int flags) const {
+  if (!*path) path = ".";
+  if (!resolves_) return walk(path, flags);
+  // EAGAIN: something was renamed while a `..` of a symbolic link was followed; to be tried again, says openat2(2).
+  for (int tries = 0;; ++tries) {
+    Fd file(openat2(base_.get(), path, flags | O_CLOEXEC));
+    if (file || (errno != EINTR && errno != EAGAIN) || tries == 1000) return file;
+    if (tries > 10) sched_yield();
+  }
+}
+
+Fd Tree::open_folder(std::string_view path) const { return open(std::string(path).c_str(), O_RDONLY | O_DIRECTORY); }
+
+Fd Tree::walk(std::string_view path, int flags) const {
+  Fd folder;
+  for (;;) {
+    const std::size_t slash = path.find('/');
+    const std::string segment(path.substr(0, slash));
+    const bool last = slash == path.npos;
+    const int way = last ? flags : O_PATH | O_DIRECTORY;
+    Fd next(openat(folder ? folder.get() : base_.get(), segment.c_str(), way | O_NOFOLLOW | O_CLOEXEC));
+    if (last || !next) return next;
+    folder = std::move(next);
+    path.remove_prefix(slash + 1);
+  }
+}
+
+bool Tree::revive() const {
+  struct stat status;
+  if (fstat(base_.get(), &status) != 0 || status.st_nlink > 0) return false;
+  const std::lock_guard lock(reviving_);
+  if (fstat(base_.get(), &status) != 0 || status.st_nlink > 0) return true; // another thread was faster
+  if (!create_ && access(path_.c_str(), F_OK) != 0) return false;
+  const Fd fresh = open_base(path_, create_);
+  // The number stays: whoever is about to use it gets the new folder.
+  return dup3(fresh.get(), base_.get(), O_CLOEXEC) >= 0;
+}
+
+} // namespace fs

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// A walk over the keys below a base, in the order of their bytes, that can begin behind any key.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include "ignore.hpp"
+#include "tree.hpp"
+
+namespace fs {
+
+/// The names in a folder that stand for keys, sorted so that the keys come in order. A folder `d` is there twice: as
+/// `d`, for the key whose value may be the file `d/$`, and as `d:`, for the keys below it (`d!` sorts between them).
+class Names {
+public:
+  enum class Kind : std::uint8_t { file, link, own, below };
+  struct Item {
+    std::uint64_t head;   ///< the first bytes behind what all names begin with: settles most comparisons
+    std::uint32_t offset; ///< of the text
+    std::uint16_t size;
+    Kind kind;
+  };
+  static constexpr std::size_t most = std::size_t(1) << 20;
+
+  /// Where reading begins: behind a text, or at it.
+  struct From {
+    std::string_view text; ///< empty: at the start
+    bool included = false;
+  };
+
+  /// Reads the open folder, whose path below base is `path`. Where it holds more than `limit` names only the first of
+  /// them are kept, so that memory has a bound. Names of unfinished writes are put into `leftovers`.
+  void read(int folder, std::string_view path, const Ignore &ignore, From from, std::vector<std::string> &leftovers,
+            std::size_t limit = most);
+
+  std::size_t size() const { return items_.size(); }
+  const Item &operator[](std::size_t i) const { return items_[i]; }
+  std::string_view text(const Item &item) const { return {texts_.data() + item.offset, item.size}; }
+  /// There were more: read again behind the last.
+  bool was_cut() const { return cut_; }
+
+private:
+  void take(int folder, std::string_view path, const Ignore &ignore, From from, const char *name, unsigned char type,
+            std::vector<std::string> &leftovers);
+  void add(From from, std::uint32_t offset, std::size_t size, Kind kind);
+  bool before(const Item &a, const Item &b) const;
+  void set_heads();
+  void keep_first(std::size_t limit);
+
+  std::vector<Item> items_;
+  std::vector<char> texts_;
+  std::size_t common_ = 0; ///< how many bytes all texts begin with alike
+  bool cut_ = false;
+};
+
+/// Not thread-safe. Between two steps it holds one descriptor at most; pause() gives that back.
+class Walk {
+public:
+  struct Options {
+    std::string base;  ///< a key prefix: empty, or ending in ':'
+    std::string after; ///< begin behind this key; empty: at the start
+    std::uint32_t depth = UINT32_MAX;
+    bool only_expiring = false; ///< leave out folders without expiring values
+    bool clean = false;         ///< remove old leftovers of unfinished writes
+  };
+  enum class Step { value, left, end };
+
+  Walk(const Tree &tree, const Ignore &ignore, Options options);
+
+  /// Goes on: to the next value; or out of a folder all of whose keys have come (`left`); or to the end.
+  Step next();
+
+  // Of a value, until the next step:
+  const std::string &key() const { return key_; }
+  /// What fstat says of the value's file; null where it is gone or no regular file.
+  const struct stat *status();
+  /// The value's expiry; status() was not null.
+  std::int64_t expiry();
+  /// The folder that it lies in, open until the next step; -1 where that is gone.
+  int folder();
+  /// Whether values of this folder may expire.
+  bool may_expire() const { return stack_.back().expiring; }
+
+  /// Of a folder that was left: its path.
+  const std::string &left() const { return left_; }
+
+  const Options &options() const { return options_; }
+  /// Nothing that it has read is left.
+  bool at_end() const;
+  std::chrono::steady_clock::time_point begun() const { return begun_; }
+  /// How many names it holds in memory.
+  std::size_t held() const;
+  void pause() { folder_ = Fd(); }
+
+private:
+  struct Frame {
+    std::string prefix; ///< of its keys
+    Names names;
+    std::size_t at = 0;
+    std::uint32_t level = 0; ///< how many ':' its own keys have behind the base
+    bool expiring = false;
+  };
+
+  void enter(std::string prefix, std::uint32_t level);
+  void read(Frame &frame, Names::From from);
+  bool settle(const Names::Item &item);
+
+  const Tree *tree_;
+  const Ignore *ignore_;
+  Options options_;
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+  std::vector<Frame> stack_;
+  Fd folder_; ///< of the last frame; opened when it is needed
+  std::string key_, left_;
+  std::optional<struct stat> status_;
+};
+
+} // namespace fs
