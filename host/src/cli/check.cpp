@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <map>
+
 #include <boost/json/object.hpp>
 
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/output.hpp"
+#include "config/schema.hpp"
 #include "storage/plan.hpp"
 
 namespace omnistore::cli {
@@ -33,18 +36,25 @@ Finding look_at(const std::string &file, const std::string &profile) {
   return finding;
 }
 
+int print_schema(const Global &global) {
+  std::map<std::string, boost::json::object> schemas;
+  for (const auto &driver : registry_of(global)->all()) schemas[driver->name] = driver->schema;
+  Output out;
+  out.write(config::editor_schema(schemas));
+  out.flush();
+  return 0;
+}
+
 } // namespace
 
 int run(const Global &global, const Check &options) {
-  Output out;
-  if (options.schema) {
-    out.write(config_schema());
-    out.flush();
-    return 0;
-  }
+  if (global.remote())
+    throw Failure(Status::invalid, "check: --url is for work on a host that runs already", "leave it out");
+  if (options.schema) return print_schema(global);
   const std::string file = find_config(global);
   const Finding finding = look_at(file, global.profile);
   const bool good = finding.problems.empty();
+  Output out;
   if (global.json) {
     out.json(boost::json::object{{"file", file}, {"ok", good}, {"problems", to_json(finding.problems)}});
   } else if (good) {

@@ -30,12 +30,12 @@ int run(const Global &global, const Clear &options) {
                   "add -y if that is meant, or name a base");
   const auto target = open_target(global);
   if (!options.yes && is_terminal(STDIN_FILENO) && is_terminal(STDERR_FILENO)) ask(base, *target);
-  const std::uint64_t removed = target->clear(base);
+  const std::optional<std::uint64_t> removed = target->clear(base);
   Output out;
   if (global.json)
-    out.json(boost::json::object{{"base", base}, {"removed", removed}});
-  else if (!global.quiet)
-    out.line("removed " + std::to_string(removed) + (removed == 1 ? " key" : " keys"));
+    out.json(boost::json::object{{"base", base}, {"removed", removed ? boost::json::value(*removed) : nullptr}});
+  else if (removed && !global.quiet)
+    out.line("removed " + std::to_string(*removed) + (*removed == 1 ? " key" : " keys"));
   out.flush();
   return 0;
 }

@@ -12,16 +12,11 @@
 namespace omnistore::cli {
 namespace {
 
-/// Without a config, the drivers are those that are found without one.
-std::shared_ptr<loader::Registry> any_registry(const Global &global) {
-  return open_registry(global.config.empty() && !has_config() ? Config{} : load_config(global));
-}
-
 int print_manual(const Global &global, const std::string &name) {
   if (global.remote())
     throw Failure(Status::invalid, "drivers " + name + ": the manual is made from a plugin here",
                   "leave --url out, or see all drivers of the host with `omnistore drivers --url URL`");
-  const auto driver = any_registry(global)->find(name);
+  const auto driver = registry_of(global)->find(name);
   Output out;
   if (global.json) {
     out.json(boost::json::object{{"name", driver->name},
@@ -46,7 +41,7 @@ int run(const Global &global, const Drivers &options) {
   if (global.remote()) {
     answer = ask_admin(global, "/drivers");
   } else {
-    const auto registry = any_registry(global);
+    const auto registry = registry_of(global);
     const auto drivers = registry->all();
     answer = describe(drivers, *registry);
   }

@@ -23,22 +23,37 @@ std::vector<std::string> places() {
   return result;
 }
 
+/// The first of them that is there; empty: none. They are added to `tried`.
+std::string first_place(std::string *tried = nullptr) {
+  std::error_code ignored;
+  for (const std::string &place : places()) {
+    if (std::filesystem::exists(place, ignored)) return place;
+    if (tried) *tried += (tried->empty() ? "" : ", ") + place;
+  }
+  return {};
+}
+
 } // namespace
 
 std::string find_config(const Global &global) {
-  std::error_code ignored;
   if (!global.config.empty()) {
-    if (std::filesystem::exists(global.config, ignored)) return global.config;
+    if (std::error_code ignored; std::filesystem::exists(global.config, ignored)) return global.config;
     throw Failure(Status::invalid, "config " + global.config + ": there is no such file",
                   "name another one with --config, or work on a running host with --url");
   }
   std::string tried;
-  for (const std::string &place : places()) {
-    if (std::filesystem::exists(place, ignored)) return place;
-    tried += (tried.empty() ? "" : ", ") + place;
-  }
+  if (const std::string place = first_place(&tried); !place.empty()) return place;
   throw Failure(Status::invalid, "there is no config; tried " + tried,
                 "write one of these, name one with --config, or work on a running host with --url");
+}
+
+std::shared_ptr<loader::Registry> open_registry(const Config &config) {
+  return std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins});
+}
+
+std::shared_ptr<loader::Registry> registry_of(const Global &global) {
+  const bool named = !global.config.empty() || !global.profile.empty();
+  return open_registry(named || !first_place().empty() ? load_config(global) : Config{});
 }
 
 Config load_config(const Global &global) { return Config::load(find_config(global), global.profile); }

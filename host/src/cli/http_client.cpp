@@ -88,7 +88,13 @@ public:
   HttpAnswer send(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head,
                   const std::function<void(std::string_view)> &piece) {
     connect();
-    write(request);
+    try {
+      write(request);
+    } catch (const Error &) {
+      // A host that refuses a long body answers, and reads no more.
+      if (std::optional<HttpAnswer> refusal = early_answer(request)) return *refusal;
+      throw;
+    }
     return read(request, head, piece);
   }
 
@@ -151,6 +157,16 @@ private:
     // In steps, so that the time allowed is for each of them and not for the whole of a long body.
     while (!serializer.is_done())
       wait("write to", idle_time, [&](auto done) { http::async_write_some(stream_, serializer, done); });
+  }
+
+  std::optional<HttpAnswer> early_answer(const HttpRequest &request) {
+    try {
+      HttpAnswer answer = read(request, {}, {});
+      connected_ = false;
+      return answer;
+    } catch (const Error &) {
+      return std::nullopt;
+    }
   }
 
   HttpAnswer read(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head,

@@ -24,7 +24,7 @@ public:
   }
   std::vector<Outcome> remove(std::span<const std::string> keys) override { return storage_.remove_many(keys); }
   Page list(const std::string &base, const ListOptions &options) override { return storage_.list(base, options); }
-  std::uint64_t clear(const std::string &base) override { return storage_.clear(base); }
+  std::optional<std::uint64_t> clear(const std::string &base) override { return storage_.clear(base); }
   boost::json::object mounts() override { return describe(storage_.mounts()); }
 
 private:

@@ -147,7 +147,10 @@ Examples
       ->required()
       ->allow_extra_args(false);
 
-  add(app, line, line.meta, "meta", "Print what is known of a value: size, times, etag", R"(Examples
+  add(app, line, line.meta, "meta", "Print what is known of a value: size, times, etag",
+      R"(Times are to the millisecond; through --url to the second.
+
+Examples
   omnistore meta user:1
   omnistore --json meta user:1)")
       ->add_option("KEY", line.meta.key)
@@ -166,7 +169,7 @@ Examples
   omnistore --json ls user)");
   list->add_option("BASE", line.list.base, "Only keys under it");
   list->add_option("--depth", line.list.depth, "Only keys with at most so many ':' behind the base")->type_name("N");
-  list->add_option("--limit", line.list.limit, "At most so many keys")->type_name("N");
+  list->add_option("--limit", line.list.limit, "At most so many keys")->type_name("N")->check(CLI::PositiveNumber);
   list->add_flag("-l,--long", line.list.details, "With size, time of the last change, and expiry");
 
   auto *clear = add(app, line, line.clear, "clear", "Remove every key under a base",
@@ -217,11 +220,12 @@ std::string variable(const char *name) {
   return value ? value : "";
 }
 
-/// What the environment says holds where the command line says nothing. A config that was named is meant to be opened.
-void add_environment(Global &global) {
+/// What the environment says holds where the command line says nothing. A config that was named is meant to be opened,
+/// and so is one that is served or checked.
+void add_environment(Global &global, bool opens) {
   if (!global.config.empty() && !global.url.empty())
     throw Failure(Status::invalid, "--config and --url were both given", "leave one of them out");
-  if (global.config.empty() && global.url.empty()) global.url = variable("OMNISTORE_URL");
+  if (!opens && global.config.empty() && global.url.empty()) global.url = variable("OMNISTORE_URL");
   if (global.admin.empty()) global.admin = variable("OMNISTORE_ADMIN_URL");
   if (global.token.empty()) global.token = variable("OMNISTORE_TOKEN");
 }
@@ -256,7 +260,7 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     std::cerr << app.help();
     return exit_code(Status::invalid);
   }
-  add_environment(line.global);
+  add_environment(line.global, app.got_subcommand("serve") || app.got_subcommand("check"));
   return line.action();
 }
 

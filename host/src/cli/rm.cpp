@@ -16,10 +16,10 @@ int run(const Global &global, const Remove &options) {
   int code = 0;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const Outcome &outcome = outcomes[i];
-    const bool gone = outcome.status == Status::ok || outcome.status == Status::not_found;
-    if (gone && global.json)
-      out.json(boost::json::object{{"key", options.keys[i]}, {"removed", outcome.status == Status::ok}});
-    if (gone) continue;
+    if (outcome.status == Status::ok || outcome.status == Status::not_found) {
+      if (global.json) out.json(boost::json::object{{"key", options.keys[i]}});
+      continue;
+    }
     const int failed = report(global, Error(outcome.status, outcome.message));
     if (code == 0) code = failed;
   }

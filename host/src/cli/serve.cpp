@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <csignal>
 
-#include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -11,27 +11,33 @@
 #include "cli/find_config.hpp"
 #include "cli/log.hpp"
 #include "cli/output.hpp"
+#include "config/schema.hpp"
 #include "server/server.hpp"
 
 namespace omnistore::cli {
 namespace {
+
+/// Tells the log every text that `masked` no longer shows.
+void keep_differences(const boost::json::value &whole, const boost::json::value &masked) {
+  if (whole.is_object() && masked.is_object()) {
+    for (const auto &[name, value] : whole.get_object())
+      if (const boost::json::value *other = masked.get_object().if_contains(name)) keep_differences(value, *other);
+  } else if (whole.is_array() && masked.is_array()) {
+    for (std::size_t i = 0; i < std::min(whole.get_array().size(), masked.get_array().size()); ++i)
+      keep_differences(whole.get_array()[i], masked.get_array()[i]);
+  } else if (whole.is_string() && masked == boost::json::value("***")) {
+    keep_secret(std::string(whole.get_string()));
+  }
+}
 
 /// Tells the log what each driver's schema calls secret among a store's options.
 void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
   for (const StoreConfig &child : store.children) keep_secrets(child, registry);
   boost::system::error_code broken;
   const boost::json::value options = boost::json::parse(store.options, broken);
-  if (broken || !options.is_object()) return;
+  if (broken) return;
   try {
-    const auto driver = registry.find(store.driver);
-    const boost::json::value *properties = driver->schema.if_contains("properties");
-    if (!properties || !properties->is_object()) return;
-    for (const auto &[name, value] : options.get_object()) {
-      const boost::json::value *property = properties->get_object().if_contains(name);
-      if (!property || !property->is_object() || !value.is_string()) continue;
-      const boost::json::value *secret = property->get_object().if_contains("secret");
-      if (secret && secret->is_bool() && secret->get_bool()) keep_secret(std::string(value.get_string()));
-    }
+    keep_differences(options, config::masked(registry.find(store.driver)->schema, options));
   } catch (const Error &) {
     // The storage says why the driver cannot be had.
   }

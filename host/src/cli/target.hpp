@@ -29,8 +29,8 @@ public:
   virtual Stored set(const std::string &key, std::string_view value, const SetOptions &options) = 0;
   virtual std::vector<Outcome> remove(std::span<const std::string> keys) = 0;
   virtual Page list(const std::string &base, const ListOptions &options) = 0;
-  /// How many were removed.
-  virtual std::uint64_t clear(const std::string &base) = 0;
+  /// How many were removed; nullopt: a running host does not tell.
+  virtual std::optional<std::uint64_t> clear(const std::string &base) = 0;
   /// {"mounts": [...]}, as the admin listener has it.
   virtual boost::json::object mounts() = 0;
 };

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// A running host, through its HTTP: values and keys from the data listener, what it is from the admin listener.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <ctime>
+
+#include <boost/json/parse.hpp>
+
+#include "cli/failure.hpp"
+#include "cli/http_client.hpp"
+#include "cli/target.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+namespace json = boost::json;
+
+Status status_of(unsigned http) {
+  switch (http) {
+  case 400:
+  case 421:
+  case 431:
+    return Status::invalid;
+  case 401:
+  case 403:
+    return Status::denied;
+  case 404:
+    return Status::not_found;
+  case 405:
+    return Status::read_only;
+  case 412:
+    return Status::conflict;
+  case 413:
+    return Status::too_large;
+  case 501:
+    return Status::unsupported;
+  case 502:
+  case 503:
+    return Status::unavailable;
+  case 408:
+  case 504:
+    return Status::timeout;
+  case 507:
+    return Status::no_space;
+  default:
+    return Status::internal;
+  }
+}
+
+/// The host's own words where it is one of ours, else what can be said of the answer.
+Error error_of(const std::string &what, const HttpAnswer &answer) {
+  boost::system::error_code broken;
+  const json::value body = json::parse(answer.body, broken);
+  if (!broken && body.is_object())
+    if (const json::value *message = body.get_object().if_contains("message"); message && message->is_string())
+      return Error(status_of(answer.status), std::string(message->get_string()));
+  return Error(status_of(answer.status), what + ": the answer is HTTP " + std::to_string(answer.status));
+}
+
+std::string path_of(std::string_view normal) {
+  std::string path;
+  while (!normal.empty()) {
+    const std::size_t end = std::min(normal.find(':'), normal.size());
+    path += "/" + escape(normal.substr(0, end));
+    normal.remove_prefix(std::min(end + 1, normal.size()));
+  }
+  return path;
+}
+
+std::string key_path(const std::string &key) { return path_of(Key(key).view()); }
+std::string base_path(const std::string &base) { return path_of(normal_base(base)) + "/"; }
+
+std::uint64_t number_of(const std::string &text, std::uint64_t otherwise) {
+  std::uint64_t number = otherwise;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+std::string unquoted(std::string text) {
+  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') return text.substr(1, text.size() - 2);
+  return text;
+}
+
+/// The times are to the second, which is all that the header fields hold.
+Meta meta_of(const HttpAnswer &answer) {
+  using namespace std::chrono;
+  Meta meta;
+  meta.size = number_of(answer.header("Content-Length"), UINT64_MAX);
+  meta.etag = unquoted(answer.header("ETag"));
+  std::tm date{};
+  if (strptime(answer.header("Last-Modified").c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date))
+    meta.mtime = static_cast<std::int64_t>(timegm(&date)) * 1000;
+  if (const std::string ttl = answer.header("X-Ttl"); !ttl.empty()) {
+    const auto now = duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
+    meta.expiry = (now + static_cast<std::int64_t>(number_of(ttl, 0))) * 1000;
+  }
+  return meta;
+}
+
+class Host {
+public:
+  Host(const std::string &url, const std::string &token) : url_(url), client_(url) {
+    if (!token.empty()) authorization_ = "Bearer " + token;
+  }
+
+  const std::string &url() const { return url_; }
+  const HttpClient &client() const { return client_; }
+
+  HttpAnswer send(HttpRequest request, const std::function<void(const HttpAnswer &)> &head = {},
+                  const std::function<void(std::string_view)> &piece = {}) {
+    if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_);
+    request.headers.emplace_back("Accept", "application/octet-stream");
+    try {
+      return client_.send(request, head, piece);
+    } catch (const Error &error) {
+      if (error.status() != Status::unavailable) throw;
+      throw Failure(Status::unavailable, error.what(), "see that the host runs; `omnistore serve` starts one");
+    }
+  }
+
+private:
+  std::string url_;
+  HttpClient client_;
+  std::string authorization_;
+};
+
+class Remote : public Target {
+public:
+  explicit Remote(const Global &global) : global_(global), host_(global.url, global.token) {}
+
+  std::string name() const override { return host_.url(); }
+
+  bool read(const std::string &key, Reader &reader) override {
+    bool found = false;
+    std::string failure;
+    HttpAnswer answer = host_.send(
+        {"GET", key_path(key), {}, {}},
+        [&](const HttpAnswer &head) {
+          found = head.status == 200;
+          if (found) reader.begin(meta_of(head));
+        },
+        [&](std::string_view part) { found ? reader.write(part) : void(failure += part); });
+    if (found) return true;
+    if (answer.status == 404) return false;
+    answer.body = std::move(failure);
+    throw error_of("get " + key, answer);
+  }
+
+  bool has(const std::string &key) override { return head(key).has_value(); }
+
+  std::optional<Meta> meta(const std::string &key) override {
+    std::optional<Meta> meta = head(key);
+    if (!meta || Key(key).is_meta()) return meta;
+    const HttpAnswer user = host_.send({"GET", key_path(std::string(Key(key).view()) + "$"), {}, {}});
+    if (user.status == 200) meta->user = user.body;
+    return meta;
+  }
+
+  Stored set(const std::string &key, std::string_view value, const SetOptions &options) override {
+    HttpRequest request{"PUT", key_path(key), {{"Content-Type", "application/octet-stream"}}, value};
+    if (options.ttl) request.headers.emplace_back("X-Ttl", seconds_text(options.ttl->count()));
+    switch (options.condition.kind) {
+    case Condition::Kind::always:
+      break;
+    case Condition::Kind::if_absent:
+      request.headers.emplace_back("If-None-Match", "*");
+      break;
+    case Condition::Kind::if_present:
+      request.headers.emplace_back("If-Match", "*");
+      break;
+    case Condition::Kind::if_match:
+      request.headers.emplace_back("If-Match", "\"" + options.condition.etag + "\"");
+      break;
+    }
+    const HttpAnswer answer = host_.send(std::move(request));
+    if (answer.status == 412) return {false, {}};
+    check("set " + key, answer);
+    return {true, unquoted(answer.header("ETag"))};
+  }
+
+  std::vector<Outcome> remove(std::span<const std::string> keys) override {
+    std::vector<Outcome> outcomes;
+    for (const std::string &key : keys) {
+      try {
+        check("remove " + key, host_.send({"DELETE", key_path(key), {}, {}}));
+        outcomes.emplace_back();
+      } catch (const Error &error) {
+        outcomes.push_back({error.status(), error.what()});
+      }
+    }
+    return outcomes;
+  }
+
+  Page list(const std::string &base, const ListOptions &options) override {
+    std::string query = "?limit=" + std::to_string(options.limit);
+    if (options.depth != ListOptions::any_depth) query += "&depth=" + std::to_string(options.depth);
+    if (!options.cursor.empty()) query += "&cursor=" + escape(options.cursor);
+    const HttpAnswer answer = host_.send({"GET", base_path(base) + query, {}, {}});
+    check("ls " + base, answer);
+    Page page;
+    for (const json::value &key : json::parse(answer.body).as_array()) {
+      page.items.push_back({std::string(key.as_string()), {}});
+      std::replace(page.items.back().key.begin(), page.items.back().key.end(), '/', ':');
+    }
+    page.cursor = answer.header("X-Cursor");
+    if (options.meta) add_meta(page);
+    return page;
+  }
+
+  std::optional<std::uint64_t> clear(const std::string &base) override {
+    check("clear " + base, host_.send({"DELETE", base_path(base), {}, {}}));
+    return std::nullopt;
+  }
+
+  json::object mounts() override { return ask_admin(global_, "/mounts"); }
+
+private:
+  static void check(const std::string &what, const HttpAnswer &answer) {
+    if (answer.status / 100 != 2) throw error_of(what, answer);
+  }
+
+  static std::string seconds_text(std::int64_t milliseconds) {
+    std::string rest = std::to_string(milliseconds % 1000);
+    rest.insert(0, 3 - rest.size(), '0');
+    return std::to_string(milliseconds / 1000) + "." + rest;
+  }
+
+  std::optional<Meta> head(const std::string &key) {
+    const HttpAnswer answer = host_.send({"HEAD", key_path(key), {}, {}});
+    if (answer.status == 404) return std::nullopt;
+    check("meta " + key, answer);
+    return meta_of(answer);
+  }
+
+  /// A key that went since it was listed is left out.
+  void add_meta(Page &page) {
+    std::erase_if(page.items, [&](Page::Item &item) {
+      const std::optional<Meta> meta = head(item.key);
+      if (meta) item.meta = *meta;
+      return !meta;
+    });
+  }
+
+  const Global global_;
+  Host host_;
+};
+
+/// The admin listener's URL where none was given: the host's, one port higher, as the ports of a config without any
+/// are.
+std::string admin_url(const Global &global) {
+  if (!global.admin.empty()) return global.admin;
+  const HttpClient data(global.url);
+  return "http://" + data.host() + ":" + std::to_string(data.port() + 1);
+}
+
+} // namespace
+
+std::unique_ptr<Target> open_remote(const Global &global) { return std::make_unique<Remote>(global); }
+
+json::object ask_admin(const Global &global, const std::string &path) {
+  Host host(admin_url(global), global.token);
+  const std::string what = "GET " + host.url() + path;
+  HttpAnswer answer;
+  try {
+    answer = host.send({"GET", path, {}, {}});
+  } catch (const Error &error) {
+    if (!global.admin.empty()) throw;
+    throw Failure(error.status(), error.what(),
+                  "this asks the host's admin listener: say where it is with --admin-url");
+  }
+  if (answer.status != 200) throw error_of(what, answer);
+  boost::system::error_code broken;
+  const json::value body = json::parse(answer.body, broken);
+  if (broken || !body.is_object()) throw Error(Status::internal, what + ": the answer is no JSON object");
+  return body.get_object();
+}
+
+} // namespace omnistore::cli
