@@ -26,21 +26,21 @@ struct Driver {
   /// The plugin's table, copied; what lies beyond the plugin's own size is zero. Required entries are there; optional
   /// ones may be null.
   omnistore_driver table{};
-  omnistore_traits traits{};       ///< likewise; table.traits points here
-  boost::json::object schema;      ///< of the options; an empty object's where the driver has none
+  omnistore_traits traits{};         ///< likewise; table.traits points here
+  boost::json::object schema;        ///< of the options; an empty object's where the driver has none
   std::shared_ptr<const void> lease; ///< keeps the library
 };
 
 /// A plugin file that was found and could not be used.
 struct Reject {
   std::string file;
-  std::string reason; ///< "it was built for ABI 2.0, this host speaks 1.0 to 1.0"
-  std::string advice; ///< "rebuild it against this host's SDK"; may be empty
+  std::string reason;       ///< "it was built for ABI 2.0, this host speaks 1.0 to 1.0"
+  std::string advice;       ///< "rebuild it against this host's SDK"; may be empty
   std::string text() const; ///< "FILE: REASON; ADVICE"
 };
 
 struct SearchPaths {
-  std::vector<std::string> config; ///< from the config, absolute: folders or files
+  std::vector<std::string> config;         ///< from the config, absolute: folders or files
   std::map<std::string, std::string> pins; ///< file stem -> "sha256:HEX"
 };
 

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "copy.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+#include <system_error>
+#include <vector>
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include "search.hpp"
+#include "unfit.hpp"
+#include "vet.hpp"
+
+namespace omnistore::loader {
+namespace {
+
+constexpr std::size_t hash_digits = 16;
+
+[[noreturn]] void fail(const std::string &what, int error) {
+  throw std::runtime_error(what + ": " + std::generic_category().message(error));
+}
+
+struct Folder {
+  std::string path;
+  Descriptor descriptor;
+};
+
+/// Makes or opens `base`/omnistore-UID. It was perhaps not this host that made it, hence the questions.
+Folder open_folder(const std::string &base) {
+  vet_folder_permissions(base, ::geteuid());
+  std::string path = base + "/omnistore-" + std::to_string(::geteuid());
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail("cannot make " + path, errno);
+  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!folder) fail("cannot open " + path, errno);
+
+  struct stat info;
+  struct statvfs system;
+  if (::fstat(folder.number(), &info) != 0 || ::fstatvfs(folder.number(), &system) != 0)
+    fail("cannot look at " + path, errno);
+  if (info.st_uid != ::geteuid()) throw std::runtime_error(path + " belongs to another user");
+  if ((info.st_mode & 077) != 0) throw std::runtime_error(path + " is open to others (chmod 700 it)");
+  if ((system.f_flag & ST_NOEXEC) != 0) throw std::runtime_error(path + " lies on a file system mounted noexec");
+  return {std::move(path), std::move(folder)};
+}
+
+std::string hash_of(std::string_view bytes) {
+  // Any hash does: what it names is compared byte for byte.
+  std::uint64_t hash = std::hash<std::string_view>{}(bytes);
+  std::string text(hash_digits, '0');
+  for (std::size_t i = hash_digits; i-- > 0; hash >>= 4) text[i] = "0123456789abcdef"[hash & 15];
+  return text;
+}
+
+bool holds(const Descriptor &file, std::string_view bytes) {
+  char buffer[32 * 1024];
+  for (;;) {
+    const ssize_t got = ::read(file.number(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return got == 0 && bytes.empty();
+    const auto size = static_cast<std::size_t>(got);
+    if (size > bytes.size() || std::memcmp(buffer, bytes.data(), size) != 0) return false;
+    bytes.remove_prefix(size);
+  }
+}
+
+void write_all(const Descriptor &file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(file.number(), bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail("cannot write", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+}
+
+enum class Found { absent, gone, other, same };
+
+/// Opens and locks a copy that is there. Gone: it was taken away before it was locked.
+Found open_copy(const Folder &folder, const std::string &name, std::string_view bytes, Descriptor &file) {
+  file = Descriptor(::openat(folder.descriptor.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!file && errno == ENOENT) return Found::absent;
+  struct stat info;
+  if (!file || ::flock(file.number(), LOCK_SH) != 0 || ::fstat(file.number(), &info) != 0)
+    fail("cannot open " + folder.path + "/" + name, errno);
+  if (info.st_nlink == 0) return Found::gone;
+  return holds(file, bytes) ? Found::same : Found::other;
+}
+
+/// Writes a copy beside its place and puts it there whole. False: another process was faster, or took the unlocked
+/// file away; look again.
+bool write_copy(const Folder &folder, const std::string &name, std::string_view bytes, Descriptor &file) {
+  static std::atomic<unsigned> counter{0};
+  const std::string temporary = "." + name + "." + std::to_string(::getpid()) + "." + std::to_string(++counter);
+  const int at = folder.descriptor.number();
+  file = Descriptor(::openat(at, temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500));
+  if (!file || ::flock(file.number(), LOCK_SH) != 0) fail("cannot make a file in " + folder.path, errno);
+  try {
+    write_all(file, bytes);
+  } catch (...) {
+    ::unlinkat(at, temporary.c_str(), 0);
+    throw;
+  }
+  const bool linked = ::linkat(at, temporary.c_str(), at, name.c_str(), 0) == 0;
+  const int error = errno;
+  ::unlinkat(at, temporary.c_str(), 0);
+  if (!linked && error != EEXIST && error != ENOENT) fail("cannot make " + folder.path + "/" + name, error);
+  return linked;
+}
+
+/// Whether a file of the folder is a copy, or half a copy, of this stem.
+bool is_copy_of(std::string_view name, const std::string &stem) {
+  if (name.starts_with('.')) name.remove_prefix(1);
+  if (!name.starts_with(stem + "-")) return false;
+  name.remove_prefix(stem.size() + 1);
+  const std::size_t digits = std::min(name.find_first_not_of("0123456789abcdef"), name.size());
+  return digits == hash_digits && name.find(plugin_suffix()) != std::string_view::npos;
+}
+
+/// Takes away the copies of a stem that nobody has locked.
+void clean(const Folder &folder, const std::string &stem) {
+  const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(folder.path.c_str()), &::closedir);
+  if (!listing) return;
+  while (const dirent *item = ::readdir(listing.get())) {
+    if (!is_copy_of(item->d_name, stem)) continue;
+    const int at = folder.descriptor.number();
+    const Descriptor file(::openat(at, item->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (file && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(at, item->d_name, 0);
+  }
+}
+
+Copy copy_into(const Folder &folder, const std::string &stem, std::string_view bytes) {
+  const std::string base = stem + "-" + hash_of(bytes);
+  std::string name = base + plugin_suffix();
+  unsigned others = 0;
+  for (int tries = 0; tries < 100; ++tries) {
+    Descriptor file;
+    const Found found = open_copy(folder, name, bytes, file);
+    if (found == Found::same) return {folder.path + "/" + name, std::move(file)};
+    if (found == Found::other) name = base + "-" + std::to_string(++others) + plugin_suffix();
+    if (found == Found::absent && write_copy(folder, name, bytes, file)) {
+      clean(folder, stem);
+      return {folder.path + "/" + name, std::move(file)};
+    }
+  }
+  throw std::runtime_error("others keep changing " + folder.path);
+}
+
+std::vector<std::string> bases() {
+  std::vector<std::string> folders;
+  if (const char *runtime = ::secure_getenv("XDG_RUNTIME_DIR"); runtime && runtime[0] == '/')
+    folders.emplace_back(runtime);
+  const char *temporary = ::secure_getenv("TMPDIR");
+  folders.emplace_back(temporary && temporary[0] == '/' ? temporary : "/tmp");
+  return folders;
+}
+
+} // namespace
+
+Copy private_copy(const std::string &stem, std::string_view bytes) {
+  constexpr std::size_t longest_stem = 100; // a file's name has at most 255 bytes
+  std::string reasons;
+  for (const std::string &base : bases()) {
+    try {
+      return copy_into(open_folder(base), stem.substr(0, longest_stem), bytes);
+    } catch (const std::runtime_error &error) {
+      reasons += (reasons.empty() ? "" : "; ") + (base + ": ") + error.what();
+    }
+  }
+  throw std::runtime_error(reasons);
+}
+
+} // namespace omnistore::loader

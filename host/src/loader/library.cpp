@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "library.hpp"
+
+#include <exception>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include <boost/dll/shared_library.hpp>
+#include <spdlog/spdlog.h>
+
+#include "copy.hpp"
+#include "search.hpp"
+#include "unfit.hpp"
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define OMNISTORE_SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define OMNISTORE_SANITIZED 1
+#endif
+
+namespace omnistore::loader {
+
+const omnistore_abi host_abi = {sizeof(omnistore_abi), OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MINOR};
+
+namespace {
+
+#ifdef OMNISTORE_SANITIZED
+constexpr bool may_unload = false; // the reports of a library that is gone have no names in their frames
+#else
+constexpr bool may_unload = true;
+#endif
+
+/// A loaded library. It stays for the life of the process unless it may go.
+class Library {
+public:
+  Library(boost::dll::shared_library handle, Descriptor lock) : lock_(std::move(lock)), handle_(std::move(handle)) {}
+  Library(const Library &) = delete;
+  Library &operator=(const Library &) = delete;
+  ~Library() {
+    if (!goes_) keep();
+  }
+  void let_go() { goes_ = may_unload; }
+  const boost::dll::shared_library &handle() const { return handle_; }
+
+private:
+  struct Kept {
+    Descriptor lock;
+    boost::dll::shared_library handle;
+  };
+  void keep() {
+    static std::mutex &mutex = *new std::mutex;
+    static auto &kept = *new std::map<void *, Kept>; // never destroyed: plugins outlive every static object
+    const std::lock_guard guard(mutex);
+    void *const key = handle_.native();
+    kept.try_emplace(key, Kept{std::move(lock_), std::move(handle_)});
+  }
+
+  Descriptor lock_; // until the handle is gone
+  boost::dll::shared_library handle_;
+  bool goes_ = false;
+};
+
+std::string version(std::uint32_t major, std::uint32_t minor) {
+  return std::to_string(major) + "." + std::to_string(minor);
+}
+
+std::string host_version() {
+  const std::string newest = version(host_abi.major, host_abi.minor);
+  return host_abi.oldest_major == host_abi.major ? newest : version(host_abi.oldest_major, 0) + " to " + newest;
+}
+
+/// The linker's words, without Boost's around them, and with the plugin's name in place of its copy's.
+std::string linker_text(std::string text, const std::string &loaded, const std::string &file) {
+  constexpr std::string_view before = "(dlerror system message: ";
+  if (const auto start = text.find(before); start != std::string::npos) {
+    text.erase(0, start + before.size());
+    if (const auto end = text.rfind(')'); end != std::string::npos) text.erase(end);
+  }
+  for (auto at = text.find(loaded); at != std::string::npos; at = text.find(loaded, at + file.size()))
+    text.replace(at, loaded.size(), file);
+  return text;
+}
+
+std::string linker_advice(const std::string &text) {
+  if (text.find("undefined symbol") != std::string::npos)
+    return "link it with the library that has the symbol (-Wl,-z,defs shows what is missing when it is linked)";
+  if (text.find("cannot open shared object file") != std::string::npos) return "install the library that it needs";
+  if (text.find("version `") != std::string::npos) return "build it on this system, or on an older one";
+  return {};
+}
+
+std::shared_ptr<Library> load(const PluginFile &file, const ElfFacts &facts) {
+  Copy copy{file.path, {}};
+  // A copy would look for its libraries beside itself, where they are not.
+  if (!facts.by_origin) {
+    try {
+      copy = private_copy(stem_of(file.path), file.bytes);
+    } catch (const std::runtime_error &error) {
+      spdlog::warn("plugin {}: loaded from where it is, do not overwrite it while the host runs; no private copy could "
+                   "be made of it: {}",
+                   file.path, error.what());
+    }
+  }
+  try {
+    using boost::dll::load_mode::rtld_local;
+    using boost::dll::load_mode::rtld_now;
+    return std::make_shared<Library>(boost::dll::shared_library(copy.path, rtld_now | rtld_local),
+                                     std::move(copy.lock));
+  } catch (const boost::dll::fs::system_error &error) {
+    const std::string text = linker_text(error.what(), copy.path, file.path);
+    throw Unfit("the linker cannot load it: " + text, linker_advice(text));
+  }
+}
+
+const omnistore_plugin *call_entry(const Library &library) {
+  auto &entry = library.handle().get<const omnistore_plugin * OMNISTORE_CALL(const omnistore_abi *)>(OMNISTORE_ENTRY);
+  const omnistore_plugin *plugin = nullptr;
+  try {
+    plugin = entry(&host_abi);
+  } catch (const std::exception &error) {
+    throw Unfit(std::string("its entry threw an exception: ") + error.what(), "this is a defect of the plugin");
+  } catch (...) {
+    throw Unfit("its entry threw an exception", "this is a defect of the plugin");
+  }
+  if (!plugin)
+    throw Unfit("its entry returned no table: it serves no ABI that this host speaks (" + host_version() + ")",
+                "build it against this host's SDK");
+  return plugin;
+}
+
+/// The first three fields are there in every major.
+void check_abi(const omnistore_plugin &plugin) {
+  if (plugin.abi_major >= host_abi.oldest_major && plugin.abi_major <= host_abi.major) return;
+  throw Unfit("it was built for ABI " + version(plugin.abi_major, plugin.abi_minor) + "; this host speaks " +
+                  host_version(),
+              plugin.abi_major > host_abi.major ? "update the host, or build the plugin against this host's SDK"
+                                                : "build it against this host's SDK");
+}
+
+} // namespace
+
+Opened open_plugin(const PluginFile &file, const ElfFacts &facts) {
+  static std::mutex mutex;
+  const std::lock_guard guard(mutex);
+  std::shared_ptr<Library> library = load(file, facts);
+  const omnistore_plugin *plugin = call_entry(*library);
+  check_abi(*plugin);
+  if (OMNISTORE_HAS(omnistore_plugin, plugin, flags) && (plugin->flags & OMNISTORE_PLUGIN_UNLOADS) != 0)
+    library->let_go();
+  return {plugin, std::move(library)};
+}
+
+} // namespace omnistore::loader

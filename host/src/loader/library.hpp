@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+
+#include <omnistore/driver.h>
+
+#include "elf.hpp"
+#include "vet.hpp"
+
+namespace omnistore::loader {
+
+/// What this host speaks.
+extern const omnistore_abi host_abi;
+
+/// A plugin whose library is loaded, whose entry was called, and whose ABI major this host speaks.
+struct Opened {
+  const omnistore_plugin *plugin = nullptr; ///< the plugin's own: valid as long as the lease
+  std::shared_ptr<const void> lease;        ///< keeps the library; it goes with the last one where the plugin allows it
+};
+
+/// Loads a vetted file through a copy of it, so that the file may be overwritten while the host runs, and calls its
+/// entry. Throws Unfit: the linker's own words, an entry that throws or returns null, another ABI major. Loads are
+/// serialised in the process.
+Opened open_plugin(const PluginFile &file, const ElfFacts &facts);
+
+} // namespace omnistore::loader

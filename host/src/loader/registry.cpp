@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "registry.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <tuple>
+
+#include <spdlog/spdlog.h>
+
+#include "config/schema.hpp"
+#include "elf.hpp"
+#include "library.hpp"
+#include "negotiate.hpp"
+#include "search.hpp"
+#include "unfit.hpp"
+#include "vet.hpp"
+
+namespace omnistore::loader {
+
+std::string Reject::text() const { return file + ": " + reason + (advice.empty() ? "" : "; " + advice); }
+
+class Registry::Impl {
+public:
+  explicit Impl(SearchPaths paths) : pins_(std::move(paths.pins)), places_(search_places(paths.config)) {}
+
+  std::shared_ptr<const Driver> find(const std::string &name);
+  std::vector<std::shared_ptr<const Driver>> all();
+  std::vector<Reject> rejects() const;
+  std::vector<std::string> searched() const;
+
+private:
+  /// Which of two offers of one name stands: the file that is named after the driver, then the earlier place, then
+  /// the earlier file name. It holds whatever was asked for first, find or all.
+  using Rank = std::tuple<bool, std::size_t, std::string>;
+  struct Offer {
+    std::shared_ptr<const Driver> driver;
+    Rank rank;
+  };
+  struct Rejected {
+    Reject reject;
+    std::string driver; ///< the one that cannot be used; empty: the whole file
+    bool concerns(const std::string &name) const { return driver.empty() ? fits(reject.file, name) : driver == name; }
+  };
+
+  void look_at(const std::string &file, std::size_t place);
+  void load(const std::string &file, std::size_t place);
+  void offer(std::shared_ptr<const Driver> driver, std::size_t place);
+  void reject(const std::string &file, const std::string &driver, const Unfit &reason);
+  std::shared_ptr<const Driver> known(const std::string &name) const;
+  std::optional<std::string> pin_of(const std::string &file) const;
+  std::string reasons(const std::string &name) const;
+  std::string not_found(const std::string &name) const;
+
+  const std::map<std::string, std::string> pins_;
+  const std::vector<Place> places_;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, Offer> offers_;
+  std::set<std::string> loaded_paths_;
+  std::set<FileId> loaded_files_; ///< one file may have two names
+  std::vector<Rejected> rejects_;
+};
+
+/// Loads a file unless that was done already. One that could not be used is tried anew: it may have been mended.
+void Registry::Impl::look_at(const std::string &file, std::size_t place) {
+  if (loaded_paths_.contains(file)) return;
+  std::erase_if(rejects_, [&](const Rejected &one) { return one.reject.file == file; });
+  try {
+    load(file, place);
+  } catch (const Unfit &reason) {
+    reject(file, {}, reason);
+  } catch (const std::exception &error) {
+    reject(file, {}, Unfit(error.what()));
+  }
+}
+
+void Registry::Impl::load(const std::string &file, std::size_t place) {
+  vet_permissions(file, ::geteuid());
+  const PluginFile plugin = read_plugin(file);
+  if (loaded_files_.contains(plugin.id)) return;
+  if (const auto pin = pin_of(file)) vet_pin(plugin.bytes, *pin);
+  const Offers offers = negotiate(file, open_plugin(plugin, vet_elf(plugin.bytes, OMNISTORE_ENTRY)));
+  for (const Offers::Unusable &one : offers.unusable) reject(file, one.driver, one.reason);
+  if (offers.drivers.empty()) return;
+  loaded_paths_.insert(file);
+  loaded_files_.insert(plugin.id);
+  for (const auto &driver : offers.drivers) offer(driver, place);
+}
+
+void Registry::Impl::offer(std::shared_ptr<const Driver> driver, std::size_t place) {
+  const std::string name = driver->name;
+  Offer offer{driver, {!fits(driver->file, name), place, driver->file}};
+  const auto [at, is_new] = offers_.try_emplace(name, offer);
+  if (is_new) return;
+  if (offer.rank < at->second.rank) std::swap(offer, at->second);
+  reject(offer.driver->file, name,
+         Unfit("its driver '" + name + "' is not used, since " + at->second.driver->file + " offers one of that name",
+               "take one of the two files away"));
+}
+
+void Registry::Impl::reject(const std::string &file, const std::string &driver, const Unfit &reason) {
+  rejects_.push_back({{file, reason.what(), reason.advice}, driver});
+}
+
+std::shared_ptr<const Driver> Registry::Impl::known(const std::string &name) const {
+  const auto at = offers_.find(name);
+  return at == offers_.end() ? nullptr : at->second.driver;
+}
+
+/// A pin of `fs` holds for `libomnistore-fs.so` too: giving the file another name must not get round it.
+std::optional<std::string> Registry::Impl::pin_of(const std::string &file) const {
+  const std::string stem = stem_of(file);
+  for (const std::string &name : {stem, std::string(bare_name(stem))})
+    if (const auto at = pins_.find(name); at != pins_.end()) return at->second;
+  return std::nullopt;
+}
+
+std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
+  const std::lock_guard guard(mutex_);
+  if (auto driver = known(name)) return driver;
+
+  // A name such as ../x must not lead out of the folders.
+  for (std::size_t i = 0; i < places_.size() && is_driver_name(name); ++i) {
+    for (const std::string &file : fitting_files(places_[i], name)) {
+      look_at(file, i);
+      auto driver = known(name);
+      if (!driver) continue;
+      if (const std::string why = reasons(name); !why.empty())
+        spdlog::warn("driver {}: taken from {}, since files before it cannot be used:{}", name, driver->file, why);
+      return driver;
+    }
+  }
+  if (const std::string why = reasons(name); !why.empty())
+    throw Error(Status::invalid, "the driver '" + name + "' cannot be used:" + why);
+
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    for (const std::string &file : plugin_files(places_[i])) {
+      look_at(file, i);
+      if (auto driver = known(name)) return driver;
+    }
+  }
+  if (const std::string why = reasons(name); !why.empty())
+    throw Error(Status::invalid, "the driver '" + name + "' cannot be used:" + why);
+  throw Error(Status::not_found, not_found(name));
+}
+
+/// Why files that should have offered the driver do not: a line each; empty where there is none.
+std::string Registry::Impl::reasons(const std::string &name) const {
+  std::string text;
+  for (const Rejected &one : rejects_)
+    if (one.concerns(name)) text += "\n  " + one.reject.text();
+  return text;
+}
+
+std::string Registry::Impl::not_found(const std::string &name) const {
+  std::vector<std::string> names;
+  for (const auto &[known_name, offer] : offers_) names.push_back(known_name);
+
+  std::string text = "there is no driver '" + name + "'";
+  if (const std::string near = config::nearest(name, names); !near.empty()) text += "; did you mean '" + near + "'?";
+  text += "\n  drivers:";
+  for (const std::string &one : names) text += (&one == &names.front() ? " " : ", ") + one;
+  if (names.empty()) text += " none";
+  text += "\n  looked in:";
+  for (const Place &place : places_) text += "\n    " + place.path + " (" + place.origin + "): " + describe(place);
+  if (!rejects_.empty()) text += "\n  not usable:";
+  for (const Rejected &one : rejects_) text += "\n    " + one.reject.text();
+  return text;
+}
+
+std::vector<std::shared_ptr<const Driver>> Registry::Impl::all() {
+  const std::lock_guard guard(mutex_);
+  for (std::size_t i = 0; i < places_.size(); ++i)
+    for (const std::string &file : plugin_files(places_[i])) look_at(file, i);
+  std::vector<std::shared_ptr<const Driver>> drivers;
+  for (const auto &[name, offer] : offers_) drivers.push_back(offer.driver);
+  return drivers;
+}
+
+std::vector<Reject> Registry::Impl::rejects() const {
+  const std::lock_guard guard(mutex_);
+  std::vector<Reject> rejects;
+  for (const Rejected &one : rejects_) rejects.push_back(one.reject);
+  return rejects;
+}
+
+std::vector<std::string> Registry::Impl::searched() const {
+  std::vector<std::string> paths;
+  for (const Place &place : places_) paths.push_back(place.path);
+  return paths;
+}
+
+Registry::Registry(SearchPaths paths) : impl_(std::make_unique<Impl>(std::move(paths))) {}
+Registry::~Registry() = default;
+std::shared_ptr<const Driver> Registry::find(const std::string &name) { return impl_->find(name); }
+std::vector<std::shared_ptr<const Driver>> Registry::all() { return impl_->all(); }
+std::vector<Reject> Registry::rejects() const { return impl_->rejects(); }
+std::vector<std::string> Registry::searched() const { return impl_->searched(); }
+
+} // namespace omnistore::loader

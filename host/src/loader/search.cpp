@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "search.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include <boost/dll/runtime_symbol_info.hpp>
+#include <boost/dll/shared_library.hpp>
+
+namespace omnistore::loader {
+namespace {
+
+namespace fs = std::filesystem;
+
+#if defined(_WIN32)
+constexpr char separator = ';';
+const char *environment(const char *name) { return std::getenv(name); }
+#else
+constexpr char separator = ':';
+// A program with more rights than its user must not load what the user names.
+const char *environment(const char *name) { return ::secure_getenv(name); }
+#endif
+
+void add(std::vector<Place> &places, const fs::path &path, const char *origin) {
+  std::error_code error;
+  std::string absolute = fs::absolute(path, error).string();
+  if (error) absolute = path.string();
+  while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
+  const bool known = std::any_of(places.begin(), places.end(), [&](const Place &p) { return p.path == absolute; });
+  if (!known) places.push_back({std::move(absolute), origin});
+}
+
+/// Also where the file is a link to nothing: that is told, rather than passed over.
+bool is_there(const fs::path &path) {
+  std::error_code error;
+  return fs::exists(fs::symlink_status(path, error));
+}
+
+bool is_folder(const Place &place) {
+  std::error_code error;
+  return fs::is_directory(place.path, error);
+}
+
+} // namespace
+
+std::vector<Place> search_places(const std::vector<std::string> &config) {
+  std::vector<Place> places;
+  for (const std::string &path : config) add(places, path, "config");
+
+  std::string_view rest;
+  if (const char *paths = environment("OMNISTORE_PLUGIN_PATH")) rest = paths;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find(separator), rest.size());
+    if (end > 0) add(places, rest.substr(0, end), "OMNISTORE_PLUGIN_PATH");
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+
+  boost::dll::fs::error_code error;
+  const fs::path program = boost::dll::program_location(error).native();
+  if (!error) {
+    const fs::path above = program.parent_path().parent_path();
+    add(places, above / "plugins", "build");
+    add(places, above / "lib" / "omnistore" / "plugins", "installed");
+  }
+  return places;
+}
+
+std::string plugin_suffix() { return boost::dll::shared_library::suffix().string(); }
+
+std::string stem_of(const std::string &file) {
+  const std::string name = fs::path(file).filename().string();
+  const std::string suffix = plugin_suffix();
+  return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name;
+}
+
+std::string_view bare_name(std::string_view stem) {
+  for (const std::string_view prefix : {"lib", "omnistore-"})
+    if (stem.starts_with(prefix) && stem.size() > prefix.size()) stem.remove_prefix(prefix.size());
+  return stem;
+}
+
+bool fits(const std::string &file, const std::string &driver) {
+  const std::string stem = stem_of(file);
+  return stem == driver || bare_name(stem) == driver;
+}
+
+std::vector<std::string> fitting_files(const Place &place, const std::string &driver) {
+  if (!is_folder(place)) {
+    if (is_there(place.path) && fits(place.path, driver)) return {place.path};
+    return {};
+  }
+  std::vector<std::string> files;
+  for (const char *prefix : {"", "omnistore-", "lib", "libomnistore-"}) {
+    const fs::path file = fs::path(place.path) / (prefix + driver + plugin_suffix());
+    if (is_there(file)) files.push_back(file.string());
+  }
+  return files;
+}
+
+std::vector<std::string> plugin_files(const Place &place) {
+  if (!is_folder(place)) return is_there(place.path) ? std::vector{place.path} : std::vector<std::string>{};
+  const std::string suffix = plugin_suffix();
+  std::vector<std::string> files;
+  std::error_code error;
+  for (fs::directory_iterator at(place.path, error), end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    if (name.ends_with(suffix) && !name.starts_with('.')) files.push_back(at->path().string());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string describe(const Place &place) {
+  std::error_code error;
+  const fs::file_status status = fs::status(place.path, error);
+  if (!fs::exists(status))
+    return status.type() == fs::file_type::not_found && !is_there(place.path)
+               ? "no such file or folder"
+               : "cannot be looked at: " + error.message();
+  if (!fs::is_directory(status)) return "a file";
+  fs::directory_iterator listing(place.path, error);
+  if (error) return "cannot be listed: " + error.message();
+  const std::size_t count = plugin_files(place).size();
+  return count == 0 ? "no plugin file" : count == 1 ? "1 plugin file" : std::to_string(count) + " plugin files";
+}
+
+} // namespace omnistore::loader

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace omnistore::loader {
+
+/// Why a file, or a driver in it, cannot be used: what() is the reason without the file's name, `advice` what to do.
+class Unfit : public std::runtime_error {
+public:
+  explicit Unfit(const std::string &reason, std::string what_to_do = {})
+      : std::runtime_error(reason), advice(std::move(what_to_do)) {}
+
+  std::string advice; ///< may be empty
+};
+
+} // namespace omnistore::loader

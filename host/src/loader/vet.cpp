@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "vet.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <sys/stat.h>
+
+#include "descriptor.hpp"
+#include "unfit.hpp"
+
+namespace omnistore::loader {
+namespace {
+
+constexpr std::uint64_t largest_plugin = std::uint64_t{1} << 30;
+
+std::string cause(int error) { return std::generic_category().message(error); }
+
+std::string octal(mode_t mode) {
+  std::string text = "0000";
+  for (int i = 3; i >= 0; --i, mode >>= 3) text[static_cast<std::size_t>(i)] = static_cast<char>('0' + (mode & 7));
+  return text;
+}
+
+/// `what` is how the message calls it: "it", or "its folder /a/b".
+void vet_one(const struct stat &info, const std::string &what, const std::string &path, uid_t user) {
+  if (info.st_uid != 0 && info.st_uid != user)
+    throw Unfit(what + " belongs to uid " + std::to_string(info.st_uid) + ", who is neither root nor uid " +
+                    std::to_string(user) + " that the host runs as",
+                "chown it to one of them, or copy the plugin elsewhere");
+  const bool writable = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  const bool sticky_folder = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
+  if (writable && !sticky_folder)
+    throw Unfit("others can write " + what + " (mode " + octal(info.st_mode & 07777) + ")", "chmod go-w " + path);
+}
+
+std::string real_path(const std::string &path) {
+  std::unique_ptr<char, decltype(&std::free)> real(::realpath(path.c_str(), nullptr), &std::free);
+  if (!real) {
+    const int error = errno;
+    struct stat info;
+    if (::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode))
+      throw Unfit("it is a symbolic link that leads nowhere (" + cause(error) + ")", "remove it, or link it anew");
+    throw Unfit("it cannot be read: " + cause(error));
+  }
+  return real.get();
+}
+
+std::string parent(const std::string &path) {
+  const auto slash = path.rfind('/');
+  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+struct stat status_of(const std::string &path) {
+  struct stat info;
+  if (::lstat(path.c_str(), &info) != 0) throw Unfit(path + " cannot be looked at: " + cause(errno));
+  return info;
+}
+
+} // namespace
+
+void vet_folder_permissions(const std::string &folder, uid_t user) {
+  for (std::string at = real_path(folder);; at = parent(at)) {
+    vet_one(status_of(at), "its folder " + at, at, user);
+    if (at == "/") return;
+  }
+}
+
+void vet_permissions(const std::string &file, uid_t user) {
+  const std::string real = real_path(file);
+  vet_one(status_of(real), real == file ? "it" : "the file that it stands for, " + real + ",", real, user);
+  vet_folder_permissions(parent(file), user);
+  const struct stat link = status_of(file);
+  if (!S_ISLNK(link.st_mode)) return;
+  if (link.st_uid != 0 && link.st_uid != user)
+    throw Unfit("it is a symbolic link of uid " + std::to_string(link.st_uid) + ", who is neither root nor uid " +
+                    std::to_string(user) + " that the host runs as",
+                "link it anew");
+  vet_folder_permissions(parent(real), user);
+}
+
+PluginFile read_plugin(const std::string &path) {
+  // Without O_NONBLOCK the open of a fifo would wait for its writer.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  struct stat info;
+  if (!file || ::fstat(file.number(), &info) != 0) throw Unfit("it cannot be read: " + cause(errno));
+  if (S_ISDIR(info.st_mode)) throw Unfit("it is a folder, not a shared library");
+  if (!S_ISREG(info.st_mode)) throw Unfit("it is a fifo, a socket or a device, not a shared library");
+  if (info.st_size == 0) throw Unfit("it is empty", "build or copy it again");
+  const auto size = static_cast<std::uint64_t>(info.st_size);
+  if (size > largest_plugin)
+    throw Unfit("it has " + std::to_string(size) + " bytes; a plugin has at most " + std::to_string(largest_plugin));
+
+  PluginFile plugin{
+      path, {info.st_dev, info.st_ino, size, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec}, {}};
+  plugin.bytes.resize(size);
+  std::size_t have = 0;
+  while (have < size) {
+    const ssize_t got = ::read(file.number(), plugin.bytes.data() + have, size - have);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw Unfit("it cannot be read: " + cause(errno));
+    if (got == 0) throw Unfit("it shrank while it was read", "copy plugins to another name and rename them");
+    have += static_cast<std::size_t>(got);
+  }
+  return plugin;
+}
+
+std::string sha256(std::string_view bytes) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1)
+    throw std::runtime_error("OpenSSL has no SHA-256");
+  std::string text = "sha256:";
+  for (unsigned i = 0; i < size; ++i) {
+    text += "0123456789abcdef"[digest[i] >> 4];
+    text += "0123456789abcdef"[digest[i] & 15];
+  }
+  return text;
+}
+
+void vet_pin(std::string_view bytes, const std::string &pin) {
+  std::string wanted = pin;
+  std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string found = sha256(bytes);
+  if (wanted != found)
+    throw Unfit("it is pinned to " + pin + ", and is " + found,
+                "check where the file comes from; if it is what you want, change the config's pin");
+}
+
+} // namespace omnistore::loader

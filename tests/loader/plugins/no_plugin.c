@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A shared library like any other; also the one that a plugin needs and finds beside itself. */
+#include <omnistore/driver.h>
+
+OMNISTORE_EXPORT int helper_answer(void);
+int helper_answer(void) { return 4242; }
