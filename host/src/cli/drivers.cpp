@@ -1,55 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <boost/json/serialize.hpp>
+#include <boost/json/array.hpp>
 
 #include "cli/commands.hpp"
-#include "cli/describe.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/output.hpp"
+#include "cli/tables.hpp"
 #include "cli/target.hpp"
 #include "config/schema.hpp"
+#include "server/describe.hpp"
 
 namespace omnistore::cli {
 namespace {
 
-int print_manual(const Global &global, const std::string &name) {
-  if (global.remote())
-    throw Failure(Status::invalid, "drivers " + name + ": the manual is made from a plugin here",
-                  "leave --url out, or see all drivers of the host with `omnistore drivers --url URL`");
-  const auto driver = registry_of(global)->find(name);
-  Output out;
-  if (global.json) {
-    out.json(boost::json::object{{"name", driver->name},
-                                 {"version", driver->version},
-                                 {"summary", driver->summary},
-                                 {"file", driver->file},
-                                 {"schema", driver->schema}});
-  } else {
-    out.line(paint(Colour::bold, driver->name, 1) + " " + driver->version + " - " + driver->summary);
-    out.line("");
-    out.write(config::manual(driver->schema));
+/// What is known of all drivers, here or on the running host.
+boost::json::object all_drivers(const Global &global) {
+  if (global.remote()) return ask_admin(global, "/drivers");
+  return server::describe(*registry_of(global), {});
+}
+
+/// Throws where there is none of that name.
+const boost::json::object &find(const boost::json::object &answer, const std::string &name) {
+  std::vector<std::string> names;
+  for (const boost::json::value &driver : answer.at("drivers").as_array()) {
+    names.emplace_back(driver.at("name").as_string());
+    if (names.back() == name) return driver.as_object();
   }
-  out.flush();
-  return 0;
+  const std::string near = config::nearest(name, names);
+  throw Failure(Status::invalid, "there is no driver " + name + (near.empty() ? "" : "; is " + near + " meant?"),
+                "`omnistore drivers` lists those that there are, and the plugins that cannot be used");
 }
 
 } // namespace
 
 int run(const Global &global, const Drivers &options) {
-  if (!options.name.empty()) return print_manual(global, options.name);
-  boost::json::object answer;
-  if (global.remote()) {
-    answer = ask_admin(global, "/drivers");
-  } else {
-    const auto registry = registry_of(global);
-    const auto drivers = registry->all();
-    answer = describe(drivers, *registry);
-  }
+  const boost::json::object answer = all_drivers(global);
   Output out;
-  if (global.json)
-    out.json(answer);
+  if (options.name.empty())
+    global.json ? out.json(answer) : print_drivers(out, answer);
   else
-    print_drivers(out, answer);
+    global.json ? out.json(find(answer, options.name)) : print_manual(out, find(answer, options.name));
   out.flush();
   return 0;
 }

@@ -22,7 +22,7 @@ constexpr Ending endings[] = {
     {Status::ok, 0, nullptr},
     {Status::not_found, 1, "`omnistore ls` lists the keys that are there"},
     {Status::invalid, 2, nullptr},
-    {Status::too_large, 2, "`omnistore drivers` shows the limits of each driver"},
+    {Status::too_large, 2, nullptr},
     {Status::denied, 3, "give a token that may do this with --token or OMNISTORE_TOKEN"},
     {Status::read_only, 3, "`omnistore mounts` shows which mounts take writes"},
     {Status::conflict, 4, "look at it again with `omnistore meta KEY`, which also gives its etag"},

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/describe.hpp"
 #include "cli/find_config.hpp"
 #include "cli/log.hpp"
 #include "cli/target.hpp"
+#include "server/describe.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -25,7 +25,7 @@ public:
   std::vector<Outcome> remove(std::span<const std::string> keys) override { return storage_.remove_many(keys); }
   Page list(const std::string &base, const ListOptions &options) override { return storage_.list(base, options); }
   std::optional<std::uint64_t> clear(const std::string &base) override { return storage_.clear(base); }
-  boost::json::object mounts() override { return describe(storage_.mounts()); }
+  boost::json::object mounts() override { return server::describe(storage_.mounts()); }
 
 private:
   std::string name_;

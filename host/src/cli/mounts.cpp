@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/commands.hpp"
-#include "cli/describe.hpp"
 #include "cli/output.hpp"
+#include "cli/tables.hpp"
 #include "cli/target.hpp"
 
 namespace omnistore::cli {

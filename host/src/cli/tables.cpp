@@ -1,33 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/describe.hpp"
+#include "cli/tables.hpp"
 
-#include "storage/capabilities.hpp"
+#include <boost/json/array.hpp>
+
+#include "config/schema.hpp"
 
 namespace omnistore::cli {
 namespace {
 
 namespace json = boost::json;
-using How = StoreInfo::Capability::How;
-
-json::object capabilities_json(const std::vector<StoreInfo::Capability> &list) {
-  json::object result;
-  for (const auto &capability : list)
-    result[capability.name] = capability.how == How::native     ? "native"
-                              : capability.how == How::emulated ? "emulated"
-                                                                : "no";
-  return result;
-}
-
-json::object store_json(const StoreInfo &store) {
-  json::object result{{"driver", store.driver},
-                      {"version", store.version},
-                      {"file", store.file},
-                      {"capabilities", capabilities_json(store.list)}};
-  json::array children;
-  for (const StoreInfo &child : store.children) children.push_back(store_json(child));
-  if (!children.empty()) result["children"] = std::move(children);
-  return result;
-}
 
 /// A field as text; "" where there is none.
 std::string text(const json::object &object, std::string_view name) {
@@ -90,39 +71,20 @@ std::string having(const json::object &driver, std::string_view how) {
   return result;
 }
 
-} // namespace
-
-json::object describe(const std::vector<MountInfo> &mounts) {
-  json::array list;
-  for (const MountInfo &mount : mounts) {
-    json::object entry{{"mountpoint", mount.mountpoint},
-                       {"prefix", mount.prefix},
-                       {"ttl", mount.ttl},
-                       {"read_only", mount.read_only},
-                       {"available", mount.available}};
-    if (!mount.reason.empty()) entry["reason"] = mount.reason;
-    entry["store"] = store_json(mount.store);
-    list.push_back(std::move(entry));
+/// What a driver is and what it can do.
+void print_head(Output &out, const json::object &driver) {
+  out.line(paint(Colour::bold, text(driver, "name"), 1) + " " + text(driver, "version") + " - " +
+           text(driver, "summary"));
+  out.line("  file      " + text(driver, "file"));
+  for (const char *how : {"native", "emulated", "no"}) {
+    const std::string names = having(driver, how);
+    std::string label = how;
+    label.resize(10, ' ');
+    if (!names.empty()) out.line("  " + label + names);
   }
-  return {{"mounts", std::move(list)}};
 }
 
-json::object describe(const std::vector<std::shared_ptr<const loader::Driver>> &drivers,
-                      const loader::Registry &registry) {
-  json::array list, rejects, searched;
-  for (const auto &driver : drivers)
-    list.push_back(json::object{{"name", driver->name},
-                                {"version", driver->version},
-                                {"summary", driver->summary},
-                                {"file", driver->file},
-                                {"plugin", driver->plugin_name},
-                                {"abi", std::to_string(driver->abi_major) + "." + std::to_string(driver->abi_minor)},
-                                {"capabilities", capabilities_json(capabilities(driver->table, driver->traits))}});
-  for (const loader::Reject &reject : registry.rejects())
-    rejects.push_back(json::object{{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}});
-  for (const std::string &place : registry.searched()) searched.emplace_back(place);
-  return {{"drivers", std::move(list)}, {"rejects", std::move(rejects)}, {"searched", std::move(searched)}};
-}
+} // namespace
 
 void print_mounts(Output &out, const json::object &answer) {
   Rows rows{{"MOUNT", "DRIVER", "VERSION", "TTL", "PREFIX", "STATE"}};
@@ -145,15 +107,7 @@ void print_drivers(Output &out, const json::object &answer) {
   for (const json::value &value : array_in(answer, "drivers")) {
     if (!value.is_object()) continue;
     const json::object &driver = value.get_object();
-    out.line(paint(Colour::bold, text(driver, "name"), 1) + " " + text(driver, "version") + " - " +
-             text(driver, "summary"));
-    out.line("  file      " + text(driver, "file"));
-    for (const char *how : {"native", "emulated", "no"}) {
-      const std::string names = having(driver, how);
-      std::string label = how;
-      label.resize(10, ' ');
-      if (!names.empty()) out.line("  " + label + names);
-    }
+    print_head(out, driver);
   }
   if (array_in(answer, "drivers").empty()) {
     out.line("no drivers; looked in");
@@ -170,6 +124,13 @@ void print_drivers(Output &out, const json::object &answer) {
     out.line("  " + text(reject, "file") + ": " + text(reject, "reason"));
     if (const std::string advice = text(reject, "advice"); !advice.empty()) out.line("    " + advice);
   }
+}
+
+void print_manual(Output &out, const json::object &driver) {
+  print_head(out, driver);
+  out.line("");
+  const json::object *schema = object_in(driver, "schema");
+  out.write(config::manual(schema ? *schema : json::object{}));
 }
 
 } // namespace omnistore::cli

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Mounts and drivers as people read them, from the JSON that server::describe makes: a running host's answer is printed
+// by the same code as what is seen here.
+#pragma once
+
+#include <boost/json/object.hpp>
+
+#include "cli/output.hpp"
+
+namespace omnistore::cli {
+
+void print_mounts(Output &out, const boost::json::object &answer);
+void print_drivers(Output &out, const boost::json::object &answer);
+/// One driver of the answer, with the manual of its options.
+void print_manual(Output &out, const boost::json::object &driver);
+
+} // namespace omnistore::cli
