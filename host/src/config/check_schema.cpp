@@ -71,7 +71,7 @@ public:
   }
 
   /// Whether the defaults fit. Only for a schema that is right otherwise.
-  std::string defaults(const json::object &node, const std::string &path, unsigned depth) const {
+  std::string defaults(const json::object &node, const std::string &path) const {
     if (const json::value *standard = node.if_contains("default")) {
       json::value wrapped = json::object{{"value", *standard}};
       json::object probe{{"type", "object"}, {"properties", json::object{{"value", node}}}};
@@ -81,8 +81,8 @@ public:
       if (!problems.empty()) return at(path, "the default does not fit: " + problems.front().message);
     }
     std::string wrong;
-    auto inner = [&](std::string_view name, const json::object &part) {
-      if (wrong.empty()) wrong = defaults(part, join(path, name), depth + 1);
+    auto inner = [&](const std::string &name, const json::object &part) {
+      if (wrong.empty()) wrong = defaults(part, path.empty() ? name : path + "." + name);
     };
     each(node, inner);
     return wrong;
@@ -238,7 +238,7 @@ std::string check_schema(std::string_view text, json::object &into) {
   View whole(root, root);
   auto types = whole.types();
   if (types.size() != 1 || types.front() != "object") return "\"type\" must be \"object\": options are an object";
-  if (std::string wrong = checker.defaults(root, {}, 0); !wrong.empty()) return wrong;
+  if (std::string wrong = checker.defaults(root, {}); !wrong.empty()) return wrong;
   into = root;
   return {};
 }

@@ -48,10 +48,11 @@ public:
   bool durations = false, sizes = false;
 
   /// The members of an object's schema, under `path`.
-  void members(View schema, const std::string &path, unsigned depth) {
-    if (depth > 8) return; // a schema that holds itself
+  void members(View schema, const std::string &path) {
     const json::object *properties = schema.object("properties");
-    if (!properties) return;
+    bool known = std::find(around_.begin(), around_.end(), properties) != around_.end(); // a schema that holds itself
+    if (!properties || known) return;
+    around_.push_back(properties);
     const json::array *required = schema.array("required");
     for (const auto &[key, property] : *properties) {
       if (!property.is_object()) continue;
@@ -59,11 +60,12 @@ public:
       std::string name = path + std::string(key.data(), key.size());
       View inner = schema.at(property.get_object());
       option(inner, name, needed);
-      members(inner, name + ".", depth + 1);
-      if (const json::object *items = inner.object("items")) members(inner.at(*items), name + "[].", depth + 1);
+      members(inner, name + ".");
+      if (const json::object *items = inner.object("items")) members(inner.at(*items), name + "[].");
       bool any = false;
-      if (const json::object *others = inner.member({}, any)) members(inner.at(*others), name + ".NAME.", depth + 1);
+      if (const json::object *others = inner.member({}, any)) members(inner.at(*others), name + ".NAME.");
     }
+    around_.pop_back();
   }
 
 private:
@@ -112,13 +114,15 @@ private:
     for (const json::value &one : *list) text += (&one == &list->front() ? "" : ", ") + json::serialize(one);
     wrap(out, text, 6);
   }
+
+  std::vector<const json::object *> around_; ///< the properties that those being told stand in
 };
 
 } // namespace
 
 std::string manual(const json::object &schema) {
   Manual manual;
-  manual.members({schema, schema}, {}, 0);
+  manual.members({schema, schema}, {});
   if (manual.out.empty()) return "  It takes no options.\n";
   if (manual.durations || manual.sizes) manual.out += '\n';
   if (manual.durations)

@@ -35,7 +35,7 @@ Places::Place Places::name(std::string path) const { return lookup(std::move(pat
 namespace config {
 
 std::string join(std::string_view path, std::string_view name) {
-  bool plain = !name.empty() && name.find_first_of(". \t\"\\") == std::string_view::npos;
+  bool plain = !name.empty() && name.back() != ':' && name.find_first_of(". \t\"\\") == std::string_view::npos;
   std::string out(path);
   if (!out.empty()) out += '.';
   if (plain) return out.append(name);

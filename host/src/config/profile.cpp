@@ -111,9 +111,9 @@ std::string no_such_profile(const std::string &chosen, const Node &profiles) {
   for (const auto &member : profiles.members) names.push_back(member.name);
   std::string message = "there is no profile " + in_quotes(chosen);
   if (names.empty()) return message + ", and no other";
+  message += (names.size() == 1 ? "; there is " : "; there are ") + enumerate(names, "and");
   std::string near = nearest(chosen, names);
-  if (!near.empty()) message += "; did you mean " + in_quotes(near) + "?";
-  return message + (names.size() == 1 ? "; there is " : "; there are ") + enumerate(names, "and");
+  return near.empty() ? message : message + "; did you mean " + in_quotes(near) + "?";
 }
 
 } // namespace
