@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What conditional and range requests ask for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace omnistore::server {
+
+/// The value of If-Match or If-None-Match.
+struct EtagList {
+  bool any = false;                   ///< "*"
+  std::vector<std::string_view> tags; ///< without quotes and without the "W/" of weak ones
+  std::vector<std::string_view> weak; ///< those of them that were weak
+
+  /// Whether the list names a value with this etag; empty: the store gives none. A strong comparison, as writes need
+  /// it, leaves out the weak ones.
+  bool names(std::string_view etag, bool strong) const;
+};
+
+/// nullopt: it is not such a list.
+std::optional<EtagList> parse_etags(std::string_view text);
+
+/// One range of bytes as a Range field has it.
+struct ByteRange {
+  bool suffix = false; ///< the last `last` bytes
+  std::uint64_t first = 0;
+  std::uint64_t last = UINT64_MAX; ///< inclusive; UINT64_MAX: to the end
+};
+
+/// nullopt: there is none, it is malformed, or it asks for several ranges: then the whole value is the answer.
+std::optional<ByteRange> parse_range(std::string_view text);
+
+/// Seconds with an optional fraction, as milliseconds; nullopt: it is no such number, or beyond all use.
+std::optional<std::int64_t> parse_ttl(std::string_view text);
+
+} // namespace omnistore::server

@@ -1,0 +1,508 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/connection.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "server/reply.hpp"
+#include "server/text.hpp"
+
+namespace omnistore::server {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::size_t first_read = 8 * 1024;   // what a connection's input buffer begins with
+constexpr std::size_t chunk_room = 4 * 1024;   // behind the head of a chunked request
+constexpr std::size_t body_read = 256 * 1024;  // how much of a long body is read at once
+constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two requests
+constexpr std::size_t gathered = 256 * 1024;   // answers that wait for each other to be sent in one go
+constexpr std::uint64_t slowest = 16;          // bytes a millisecond that a long body must come or go with
+constexpr auto linger_time = std::chrono::seconds(2);
+constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice that its time is up
+
+} // namespace
+
+// --------------------------------------------------------------------------------------------------------------
+// Loop
+
+Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, std::function<void(bool)> closed)
+    : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), routes(to), pool(threads),
+      closed_(std::move(closed)),
+      period_(
+          milliseconds(std::clamp<std::int64_t>(std::min(config.idle_timeout, config.request_timeout) / 4, 10, 1000))),
+      work_(io.get_executor()), timer_(io) {}
+
+Loop::~Loop() = default;
+
+void Loop::start() {
+  tick();
+  thread_ = std::thread([this] { io.run(); });
+}
+
+void Loop::finish() {
+  asio::post(io, [this] {
+    timer_.cancel();
+    work_.reset();
+  });
+}
+
+void Loop::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::tick() {
+  now = Clock::now();
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    const auto kept = connections_[i]; // it may take itself out
+    kept->check_time();
+  }
+  timer_.expires_after(period_);
+  timer_.async_wait([this](const error_code &error) {
+    if (!error) tick();
+  });
+}
+
+void Loop::add(tcp::socket socket, bool refused) {
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), refused);
+  connection->index = connections_.size();
+  connections_.push_back(connection);
+  connection->start();
+}
+
+void Loop::remove(Connection &connection) {
+  const std::shared_ptr<Connection> kept = std::move(connections_[connection.index]);
+  if (connection.index + 1 != connections_.size()) {
+    connections_[connection.index] = std::move(connections_.back());
+    connections_[connection.index]->index = connection.index;
+  }
+  connections_.pop_back();
+  closed_(connection.refused());
+}
+
+void Loop::stop() {
+  stopping = true;
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    const auto kept = connections_[i];
+    kept->stop();
+  }
+}
+
+void Loop::close_all() {
+  while (!connections_.empty()) {
+    const auto kept = connections_.back();
+    kept->close();
+  }
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// Connection: the way of a request
+
+Connection::Connection(Loop &loop, tcp::socket socket, bool refused)
+    : loop_(loop), socket_(std::move(socket)), refused_(refused),
+      parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))) {}
+
+void Connection::start() {
+  error_code error;
+  socket_.non_blocking(true, error);
+  if (error) return close();
+  socket_.set_option(tcp::no_delay(true), error);
+  deadline_ = loop_.now + milliseconds(loop_.config.idle_timeout);
+  if (refused_) {
+    refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
+  }
+  proceed();
+}
+
+void Connection::proceed() {
+  while (step()) {
+  }
+}
+
+/// Goes one step on; false: it waits, or is closed.
+bool Connection::step() {
+  if (out_.size() - sent_ >= gathered && !flush()) return false;
+  switch (phase_) {
+  case Phase::head:
+    return read_head();
+  case Phase::body_in_place:
+    return read_body_in_place();
+  case Phase::body_apart:
+    return read_body_apart();
+  case Phase::body_chunks:
+    return read_chunks();
+  case Phase::answer:
+    return answer();
+  case Phase::stream:
+    return stream();
+  case Phase::last_write:
+    return last_write();
+  case Phase::work:
+  case Phase::linger:
+  case Phase::closed:
+    return false;
+  }
+  return false;
+}
+
+bool Connection::read_head() {
+  const std::string_view message = in_.view().substr(start_);
+  if (message.empty()) {
+    in_.clear(kept_memory);
+    start_ = 0;
+    deadline_ = loop_.now + milliseconds(loop_.config.idle_timeout);
+    return await_input();
+  }
+  if (!parser_.begun()) begin_transfer();
+  switch (parser_.head(message)) {
+  case RequestParser::Progress::more:
+    return await_input();
+  case RequestParser::Progress::failed:
+    return refuse(parser_.status(), parser_.message());
+  case RequestParser::Progress::done:
+    return begin_request();
+  }
+  return false;
+}
+
+/// The head is there: judges it, and sees how the body comes.
+bool Connection::begin_request() {
+  const std::optional<std::uint64_t> length = parser_.content_length();
+  end_ = start_ + parser_.head_size();
+  if (!length) in_.room(chunk_room); // before views into the buffer are taken
+  parser_.fill(in_.data() + start_, request_);
+  if (loop_.stopping) request_.keep_alive = false;
+
+  const bool body_is_here = length && *length <= in_.size() - end_;
+  const bool keep_alive = request_.keep_alive;
+  if (!body_is_here) request_.keep_alive = false; // where it is refused its body is not waited for
+  Response response(out_);
+  if (!loop_.routes.admit(request_, response)) {
+    if (body_is_here) end_ += *length;
+    finish_answer(response);
+    return true;
+  }
+  request_.keep_alive = keep_alive;
+
+  if (length && *length > loop_.config.max_body) {
+    return refuse(413, "The body is longer than " + std::to_string(loop_.config.max_body) + " bytes");
+  }
+  if (request_.has(Field::expect)) {
+    if (!equal_ignoring_case(request_[Field::expect], "100-continue")) {
+      return refuse(417, "The only expectation here is 100-continue");
+    }
+    if (!body_is_here && request_.version == 11) out_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+  if (!length) {
+    phase_ = Phase::body_chunks;
+    return true;
+  }
+  body_length_ = *length;
+  if (end_ + body_length_ <= in_.capacity()) {
+    phase_ = Phase::body_in_place;
+    return true;
+  }
+  body_.append(in_.view().substr(end_));
+  in_.truncate(end_);
+  phase_ = Phase::body_apart;
+  return true;
+}
+
+bool Connection::read_body_in_place() {
+  if (in_.size() - end_ < body_length_) return await_input();
+  request_.body = in_.view().substr(end_, body_length_);
+  end_ += body_length_;
+  phase_ = Phase::answer;
+  return true;
+}
+
+bool Connection::read_body_apart() {
+  if (body_.size() < body_length_) return await_input();
+  request_.body = body_.view();
+  phase_ = Phase::answer;
+  return true;
+}
+
+bool Connection::read_chunks() {
+  std::size_t used = 0;
+  const auto progress = parser_.chunks(in_.view().substr(end_), used, body_, loop_.config.max_body);
+  in_.erase(end_, used);
+  switch (progress) {
+  case RequestParser::Progress::failed:
+    return refuse(parser_.status(), parser_.message());
+  case RequestParser::Progress::more:
+    if (in_.size() == in_.capacity()) return refuse(400, "A chunk's head is too long");
+    return await_input();
+  case RequestParser::Progress::done:
+    break;
+  }
+  request_.body = body_.view();
+  phase_ = Phase::answer;
+  return true;
+}
+
+bool Connection::answer() {
+  const std::string lane = loop_.routes.lane(request_);
+  if (!lane.empty()) return submit(lane);
+  Response response(out_);
+  loop_.routes.answer(request_, response);
+  finish_answer(response);
+  return true;
+}
+
+/// Hands the request to the pool. What was answered before goes out first: it need not wait for this one.
+bool Connection::submit(const std::string &lane) {
+  if (!flush()) return false;
+  const milliseconds timeout(loop_.config.request_timeout);
+  const auto deadline = Loop::Clock::now() + timeout;
+  if (!loop_.pool.submit(lane, [self = shared_from_this(), deadline] { self->work(deadline); })) {
+    Response response(out_);
+    reply_error(request_, response, 503, "Too many requests wait for this store", "Retry-After: 1\r\n");
+    finish_answer(response);
+    return true;
+  }
+  phase_ = Phase::work;
+  deadline_ = deadline + work_grace;
+  return false;
+}
+
+/// On a thread of the pool. Until answered() has been posted, nothing else touches the request.
+void Connection::work(Loop::Clock::time_point deadline) {
+  if (gone_.load(std::memory_order_relaxed)) return;
+  Response response(worked_);
+  request_.timeout = std::chrono::duration_cast<milliseconds>(deadline - Loop::Clock::now());
+  if (request_.timeout.count() > 0) {
+    loop_.routes.answer(request_, response);
+  } else {
+    reply_error(request_, response, 504, "The request's time was up before its turn came");
+  }
+  asio::post(loop_.io, [self = shared_from_this(), response = std::move(response)] { self->answered(response); });
+}
+
+void Connection::answered(const Response &response) {
+  if (phase_ != Phase::work) return;
+  out_.swap(worked_);
+  finish_answer(response);
+  proceed();
+}
+
+bool Connection::stream() {
+  if (!flush()) return false;
+  const auto deadline = Loop::Clock::now() + milliseconds(loop_.config.request_timeout);
+  const bool accepted =
+      loop_.pool.submit(loop_.routes.lane(request_), [self = shared_from_this()] { self->stream_part(); });
+  if (!accepted) {
+    close(); // the client sees that the body was cut off
+    return false;
+  }
+  phase_ = Phase::work;
+  deadline_ = deadline + work_grace;
+  return false;
+}
+
+/// On a thread of the pool: the next part of a long answer.
+void Connection::stream_part() {
+  if (gone_.load(std::memory_order_relaxed)) return;
+  bool failed = false, is_last = false;
+  try {
+    is_last = !more_(worked_);
+  } catch (const std::exception &) {
+    failed = true;
+  }
+  asio::post(loop_.io, [self = shared_from_this(), failed, is_last] {
+    if (self->phase_ != Phase::work) return;
+    if (failed) return self->close();
+    self->out_.swap(self->worked_);
+    self->phase_ = Phase::stream;
+    if (is_last) self->end_request();
+    self->proceed();
+  });
+}
+
+void Connection::finish_answer(const Response &response) {
+  if (response.status >= 100 && response.status < 600) Loop::count(loop_.counts.responses[response.status / 100 - 1]);
+  close_ = close_ || response.close || !request_.keep_alive || loop_.stopping;
+  if (!response.more) return end_request();
+  more_ = response.more;
+  phase_ = Phase::stream;
+}
+
+void Connection::end_request() {
+  more_ = nullptr;
+  start_ = end_;
+  body_.clear(kept_memory);
+  parser_.reset();
+  request_.method = Method::other;
+  phase_ = close_ ? Phase::last_write : Phase::head;
+}
+
+/// Answers what cannot be understood or taken; the connection ends with it, since the rest of it is not known.
+bool Connection::refuse(unsigned status, std::string_view message) {
+  Request unread;
+  unread.keep_alive = false;
+  unread.method = request_.method == Method::head ? Method::head : Method::get;
+  Response response(out_);
+  reply_error(unread, response, status, message);
+  request_.keep_alive = false;
+  end_ = in_.size();
+  finish_answer(response);
+  return true;
+}
+
+/// Ends the connection, but not before the client has read what was sent: closing a socket with input unread resets
+/// it, and the answer would be lost on its way.
+bool Connection::last_write() {
+  if (!flush()) return false;
+  error_code error;
+  socket_.shutdown(tcp::socket::shutdown_send, error);
+  if (error) {
+    close();
+    return false;
+  }
+  phase_ = Phase::linger;
+  deadline_ = loop_.now + linger_time;
+  in_.truncate(0);
+  start_ = end_ = 0;
+  read(in_, first_read);
+  return false;
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// Connection: bytes and time
+
+/// Sends what there is and reads on; false, for step() to return.
+bool Connection::await_input() {
+  if (!flush()) return false;
+  switch (phase_) {
+  case Phase::head:
+    if (start_ > 0) {
+      in_.erase(0, start_);
+      start_ = 0;
+    }
+    in_.room(in_.capacity() == 0 ? first_read : 1);
+    read(in_, in_.capacity() - in_.size());
+    return false;
+  case Phase::body_apart:
+    read(body_, std::min<std::uint64_t>(body_length_ - body_.size(), body_read));
+    return false;
+  default:
+    read(in_, in_.capacity() - in_.size());
+    return false;
+  }
+}
+
+void Connection::read(Buffer &into, std::size_t most) {
+  socket_.async_read_some(asio::buffer(into.room(most), most),
+                          [self = shared_from_this(), &into](const error_code &error, std::size_t count) {
+                            self->on_read(into, count, error.failed());
+                          });
+}
+
+void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
+  if (phase_ == Phase::closed) return;
+  if (failed) return close(); // the client's end, or a broken connection: what was complete has been answered
+  if (phase_ == Phase::linger) return read(in_, first_read);
+  into.grew(count);
+  moved(count);
+  proceed();
+}
+
+/// Whether all of the output has gone out; else it waits for room, and proceed() is called then.
+bool Connection::flush() {
+  if (awaits_output_) return false;
+  if (sent_ == 0 && !out_.empty()) begin_transfer();
+  while (sent_ < out_.size()) {
+    error_code error;
+    const std::size_t count = socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), error);
+    sent_ += count;
+    if (error == asio::error::would_block) {
+      await_output();
+      return false;
+    }
+    if (error) {
+      close();
+      return false;
+    }
+  }
+  out_.clear(kept_memory);
+  sent_ = 0;
+  return true;
+}
+
+void Connection::await_output() {
+  awaits_output_ = true;
+  transferred_ = sent_;
+  moved(0);
+  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code &) {
+    if (self->phase_ == Phase::closed) return;
+    self->awaits_output_ = false;
+    self->proceed();
+  });
+}
+
+/// Something begins to come in or go out. It may take the idle time, and longer only as long as it keeps up a pace, so
+/// that nobody holds a connection by sending or reading a byte now and then.
+void Connection::begin_transfer() {
+  transfer_began_ = loop_.now;
+  transferred_ = 0;
+  moved(0);
+}
+
+void Connection::moved(std::size_t count) {
+  transferred_ += count;
+  // The head's bytes buy no time.
+  const std::uint64_t paid = phase_ == Phase::head && !awaits_output_ ? 0 : transferred_ / slowest;
+  if (phase_ == Phase::head && !awaits_output_ && in_.empty()) return;
+  deadline_ = transfer_began_ + milliseconds(loop_.config.idle_timeout + static_cast<std::int64_t>(paid));
+}
+
+void Connection::check_time() {
+  if (loop_.now >= deadline_) late();
+}
+
+/// What it waited for did not come. Says so where the client waits for an answer, as far as the socket takes it.
+void Connection::late() {
+  const bool reads_request = (phase_ == Phase::head && !in_.empty()) || phase_ == Phase::body_in_place ||
+                             phase_ == Phase::body_apart || phase_ == Phase::body_chunks;
+  const bool answering = phase_ == Phase::work && !more_;
+  if (phase_ != Phase::linger) Loop::count(loop_.counts.timed_out);
+  if (!awaits_output_ && (reads_request || answering)) {
+    Buffer last;
+    Response response(last);
+    Request unread;
+    unread.keep_alive = false;
+    if (answering) {
+      reply_error(unread, response, 504, "The store did not answer in time");
+    } else {
+      reply_error(unread, response, 408, "The request took too long to come");
+    }
+    Loop::count(loop_.counts.responses[response.status / 100 - 1]);
+    error_code ignored;
+    socket_.write_some(asio::buffer(last.data(), last.size()), ignored);
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+  close();
+}
+
+void Connection::stop() {
+  if (phase_ != Phase::head || awaits_output_ || !in_.empty()) return;
+  error_code error;
+  if (socket_.available(error) == 0 || error) close();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  phase_ = Phase::closed;
+  gone_.store(true, std::memory_order_relaxed);
+  error_code ignored;
+  socket_.close(ignored);
+  loop_.remove(*this);
+}
+
+} // namespace omnistore::server

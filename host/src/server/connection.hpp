@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// One thread of a listener, and the connections that it serves.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <omnistore/config.hpp>
+
+#include "server/buffer.hpp"
+#include "server/message.hpp"
+#include "server/pool.hpp"
+#include "server/request_parser.hpp"
+
+namespace omnistore::server {
+
+class Connection;
+
+/// One thread of a listener. All but `counts` and `io` is for this thread alone.
+class Loop {
+public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `closed` is called, on the loop's thread, for each connection that has gone; whether it was a refused one.
+  Loop(const HttpConfig &config, Routes &routes, Pool &pool, std::function<void(bool refused)> closed);
+  ~Loop();
+
+  /// Starts the thread.
+  void start();
+  /// Lets the thread end when its connections have gone. On any thread.
+  void finish();
+  void join();
+
+  /// Serves a connection, or tells its client that there are too many.
+  void add(boost::asio::ip::tcp::socket socket, bool refused);
+  /// Closes what is idle, and the rest as it is answered.
+  void stop();
+  void close_all();
+  void remove(Connection &connection);
+
+  /// What happened here; written by this thread alone, read by others.
+  struct Counts {
+    std::atomic<std::uint64_t> timed_out{0};
+    std::array<std::atomic<std::uint64_t>, 5> responses{};
+  };
+  static void count(std::atomic<std::uint64_t> &counter) {
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+
+  boost::asio::io_context io;
+  const HttpConfig &config;
+  Routes &routes;
+  Pool &pool;
+  Counts counts;
+  Clock::time_point now = Clock::now(); ///< as of the last tick
+  bool stopping = false;
+
+private:
+  void tick();
+
+  const std::function<void(bool)> closed_;
+  const Clock::duration period_;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer timer_;
+  std::vector<std::shared_ptr<Connection>> connections_;
+  std::thread thread_;
+};
+
+/// One client's connection: reads requests, has them answered one after the other, and writes the answers. Answers to
+/// requests that came together go out together. At any time it waits for one thing alone: input, room for output, or
+/// the pool.
+class Connection : public std::enable_shared_from_this<Connection> {
+public:
+  Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
+
+  void start();
+  /// Closes it where it is later than it may be.
+  void check_time();
+  /// Closes it where it is idle, else once what is in flight has been answered.
+  void stop();
+  void close();
+
+  bool refused() const { return refused_; }
+  std::size_t index = 0; ///< among the loop's connections
+
+private:
+  enum class Phase {
+    head,          ///< reading a head
+    body_in_place, ///< reading a body that fits behind its head
+    body_apart,    ///< reading a longer one into its own buffer
+    body_chunks,   ///< reading a chunked one
+    answer,        ///< the request is complete
+    work,          ///< a thread of the pool is at it
+    stream,        ///< a part of a long answer goes out
+    last_write,    ///< the last bytes go out
+    linger,        ///< waiting for the client to have read them
+    closed
+  };
+
+  void proceed();
+  bool step();
+  bool read_head();
+  bool begin_request();
+  bool read_body_in_place();
+  bool read_body_apart();
+  bool read_chunks();
+  bool answer();
+  bool submit(const std::string &lane);
+  void work(Loop::Clock::time_point deadline);
+  void answered(const Response &response);
+  bool stream();
+  void stream_part();
+  void finish_answer(const Response &response);
+  void end_request();
+  bool refuse(unsigned status, std::string_view message);
+  bool last_write();
+
+  bool await_input();
+  void read(Buffer &into, std::size_t most);
+  void on_read(Buffer &into, std::size_t count, bool failed);
+  bool flush();
+  void await_output();
+  void begin_transfer();
+  void moved(std::size_t count);
+  void late();
+
+  Loop &loop_;
+  boost::asio::ip::tcp::socket socket_;
+  const bool refused_;
+  Phase phase_ = Phase::head;
+  bool awaits_output_ = false;
+  bool close_ = false;            ///< behind the answer at hand
+  std::atomic<bool> gone_{false}; ///< work for it is in vain
+
+  Buffer in_;
+  std::size_t start_ = 0; ///< where in `in_` the request at hand begins
+  std::size_t end_ = 0;   ///< where what belongs to it ends, as far as that is known
+  RequestParser parser_;
+  Request request_;
+  Buffer body_;
+  std::uint64_t body_length_ = 0;
+
+  Buffer out_;
+  std::size_t sent_ = 0;
+  Buffer worked_; ///< where the pool's threads put answers
+  std::function<bool(Buffer &)> more_;
+
+  Loop::Clock::time_point deadline_;
+  Loop::Clock::time_point transfer_began_;
+  std::uint64_t transferred_ = 0;
+};
+
+} // namespace omnistore::server

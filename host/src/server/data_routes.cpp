@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/data_routes.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "server/conditions.hpp"
+#include "server/reply.hpp"
+#include "server/target.hpp"
+#include "server/text.hpp"
+#include "server/value_reader.hpp"
+
+namespace omnistore::server {
+
+namespace {
+
+constexpr std::string_view allowed = "GET, HEAD, PUT, DELETE, OPTIONS";
+constexpr std::string_view wide_lane = "/"; // of listings and clears, which span mounts; no mountpoint holds a '/'
+constexpr int attempts = 8;                 // at a write whose condition had to be looked up first
+
+void condition_failed(const Request &request, Response &response) {
+  reply_error(request, response, 412, "The condition did not hold; nothing was changed");
+}
+
+bool writes(Method method) { return method == Method::put || method == Method::remove; }
+
+void answer_options(const Request &request, Response &response, bool refused) {
+  if (refused) {
+    return reply_error(request, response, 403, "This origin is granted no access; server.http.origins can grant it");
+  }
+  begin_head(response, 204);
+  field(response, "Allow", allowed);
+  if (!request.grant_origin.empty()) {
+    field(response, "Access-Control-Allow-Methods", "GET, HEAD, PUT, DELETE");
+    field(response, "Access-Control-Allow-Headers",
+          "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Ttl");
+    field(response, "Access-Control-Max-Age", std::uint64_t{600});
+  }
+  end_bare_head(request, response);
+}
+
+/// The condition fields' lists. Throws Error(invalid) where one is malformed.
+struct Preconditions {
+  std::optional<EtagList> match, none_match;
+
+  explicit Preconditions(const Request &request)
+      : match(read(request, Field::if_match, "If-Match")),
+        none_match(read(request, Field::if_none_match, "If-None-Match")) {}
+
+  static std::optional<EtagList> read(const Request &request, Field name, const char *shown) {
+    if (!request.has(name)) return std::nullopt;
+    std::optional<EtagList> list = parse_etags(request[name]);
+    if (!list) throw Error(Status::invalid, std::string(shown) + ": expected * or quoted etags, as \"abc\"");
+    return list;
+  }
+  /// Whether they hold for what is there now. Only for reads may weak etags match.
+  bool hold(const std::optional<Meta> &now) const {
+    if (match && !(now && match->names(now->etag, true))) return false;
+    return !(none_match && now && none_match->names(now->etag, false));
+  }
+};
+
+/// What a write's condition fields come to.
+struct WriteCondition {
+  bool failed = false; ///< they do not hold
+  bool pinned = false; ///< the condition stands for what was looked up; when it fails, look again
+  Condition condition;
+};
+
+WriteCondition write_condition(const Storage &storage, const Request &request) {
+  if (!request.has(Field::if_match) && !request.has(Field::if_none_match)) return {};
+  using Kind = Condition::Kind;
+  const Preconditions asked(request);
+  if (!asked.none_match) {
+    if (asked.match->any) return {false, false, {Kind::if_present, {}}};
+    if (asked.match->tags.size() == 1 && asked.match->weak.empty()) {
+      return {false, false, {Kind::if_match, std::string(asked.match->tags.front())}};
+    }
+  } else if (!asked.match && asked.none_match->any) {
+    return {false, false, {Kind::if_absent, {}}};
+  }
+  const std::optional<Meta> now = storage.meta(request.key);
+  if (!asked.hold(now)) return {true, false, {}};
+  if (!now) return {false, true, {Kind::if_absent, {}}};
+  if (now->etag.empty()) {
+    throw Error(Status::unsupported, "The store of this key gives no etags, so this condition cannot be kept");
+  }
+  return {false, true, {Kind::if_match, now->etag}};
+}
+
+void not_found(const Request &request, Response &response) {
+  reply_error(request, response, 404, "KV value not found");
+}
+
+void ok(const Request &request, Response &response, const std::string &etag = {}) {
+  begin_head(response, 200);
+  response.out.append("Content-Type: text/plain; charset=utf-8\r\n");
+  if (!etag.empty()) {
+    response.out.append("ETag: \"");
+    response.out.append(etag);
+    response.out.append("\"\r\n");
+  }
+  end_head(request, response, 2);
+  response.out.append("OK");
+}
+
+void append_keys(Buffer &out, const Page &page, bool &first) {
+  for (const Page::Item &item : page.items) {
+    if (!first) out.append(",");
+    first = false;
+    append_json_key(out, item.key);
+  }
+}
+
+/// A whole listing as a JSON array, page by page.
+class KeyStream {
+public:
+  KeyStream(const Storage &storage, std::string base, ListOptions options, bool framed)
+      : storage_(storage), base_(std::move(base)), options_(std::move(options)), framed_(framed) {
+    options_.limit = 2000;
+  }
+  /// Reads the next page.
+  void read() {
+    page_ = storage_.list(base_, options_);
+    options_.cursor = page_.cursor;
+  }
+  /// Puts its keys behind `out`; whether there are further pages.
+  bool put(Buffer &out) {
+    const bool is_last = page_.cursor.empty();
+    const std::size_t chunk = framed_ ? open_chunk(out) : 0;
+    if (!opened_) out.append("[");
+    opened_ = true;
+    append_keys(out, page_, first_);
+    if (is_last) out.append("]");
+    if (framed_) close_chunk(out, chunk);
+    if (framed_ && is_last) last_chunk(out);
+    return !is_last;
+  }
+
+private:
+  const Storage &storage_;
+  const std::string base_;
+  ListOptions options_;
+  const bool framed_; ///< in chunks
+  Page page_;
+  bool opened_ = false;
+  bool first_ = true; ///< no key was put yet
+};
+
+GetOptions read_options(const Request &request, const std::optional<ByteRange> &range) {
+  GetOptions options;
+  options.meta = true;
+  options.timeout = request.timeout;
+  if (!range) return options;
+  options.offset = range->first;
+  if (range->last != UINT64_MAX) options.length = range->last - range->first + 1;
+  return options;
+}
+
+/// The range in numbers from the value's start; nullopt: by If-Range, or for want of a size, the whole is to be sent.
+std::optional<ByteRange> settled(ByteRange range, const Request &request, const Meta &meta) {
+  if (request.has(Field::if_range)) {
+    const auto tags = parse_etags(request[Field::if_range]);
+    if (!tags || tags->any || !tags->names(meta.etag, true)) return std::nullopt;
+  }
+  if (!range.suffix) return range;
+  if (meta.size == UINT64_MAX) return std::nullopt;
+  return ByteRange{false, meta.size - std::min(range.last, meta.size), UINT64_MAX};
+}
+
+/// Answers a read whose conditions do not hold: 412, or 304 where the client has this value already.
+bool answered_by_conditions(const Request &request, Response &response, const std::optional<Meta> &now) {
+  if (!request.has(Field::if_match) && !request.has(Field::if_none_match)) return false;
+  const Preconditions asked(request);
+  if (asked.hold(now)) return false;
+  if (asked.match && !(now && asked.match->names(now->etag, true))) {
+    condition_failed(request, response);
+  } else {
+    begin_value_head(request, response, 304, *now);
+    end_bare_head(request, response);
+  }
+  return true;
+}
+
+/// Puts an error in place of what was put together until now.
+void fail(const Request &request, Response &response, std::size_t mark, const Error &error) {
+  response.out.truncate(mark);
+  response.more = nullptr;
+  const unsigned status = http_status(error.status());
+  reply_error(request, response, status, error.what(),
+              status == 405   ? "Allow: GET, HEAD, OPTIONS\r\n"
+              : status == 503 ? "Retry-After: 1\r\n"
+                              : "");
+}
+
+} // namespace
+
+DataRoutes::DataRoutes(Storage &storage, Guard guard) : storage_(storage), guard_(std::move(guard)) {}
+
+bool DataRoutes::admit(Request &request, Response &response) {
+  const auto refused = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
+    reply_error(request, response, status, message, extra);
+    return false;
+  };
+  request.grant_origin = {};
+  Target target;
+  if (!split_target(request.target, target)) return refused(400, "The target is neither a path nor a URL");
+  const std::string_view host = target.authority.empty() ? request[Field::host] : target.authority;
+  if (host.empty() && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
+  if (!host.empty() && !guard_.serves_host(host)) {
+    return refused(421, "This host is not served here; " + guard_.config_field() + ".hosts can name it");
+  }
+  const std::string_view origin = request[Field::origin];
+  if (!origin.empty()) request.grant_origin = guard_.grant(origin);
+  const bool foreign = !origin.empty() && request.grant_origin.empty() && !Guard::same_origin(origin, host);
+
+  if (request.method == Method::options) {
+    answer_options(request, response, foreign && request.has(Field::requested_method));
+    return false;
+  }
+  if (request.method == Method::other || request.method == Method::post) {
+    return refused(405, "This method is not allowed here", "Allow: GET, HEAD, PUT, DELETE, OPTIONS\r\n");
+  }
+  if (const char *problem = decode_key(target.path, request.key, request.is_base)) return refused(400, problem);
+  request.query = target.query;
+  if (request.is_base && request.method == Method::head)
+    return refused(400, "Invalid key: HEAD is not allowed on a base key");
+  if (request.is_base && request.method == Method::put)
+    return refused(400, "Invalid key: PUT is not allowed on a base key");
+
+  const bool write = writes(request.method);
+  const Guard::Verdict verdict = guard_.judge(request[Field::authorization], write, request.key, request.is_base);
+  if (verdict != Guard::Verdict::granted) {
+    refuse(request, response, verdict);
+    return false;
+  }
+  if (write && foreign) return refused(403, "This origin is granted no access; server.http.origins can grant it");
+  if (request.method == Method::put && request.has(Field::content_range)) {
+    return refused(400, "A part of a value cannot be put: send the whole, without Content-Range");
+  }
+  const std::string_view encoding = request[Field::content_encoding];
+  if (request.method == Method::put && !encoding.empty() && !equal_ignoring_case(encoding, "identity")) {
+    return refused(415, "A value is kept as it comes: send it without Content-Encoding");
+  }
+  return true;
+}
+
+std::string DataRoutes::lane(const Request &request) {
+  if (request.is_base) return std::string(wide_lane);
+  if (storage_.never_blocks(request.key)) return {};
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(mountpoints_mutex_);
+  if (now - mountpoints_read_ > std::chrono::seconds(1)) {
+    mountpoints_.clear();
+    for (MountInfo &mount : storage_.mounts()) mountpoints_.push_back(std::move(mount.mountpoint));
+    std::sort(mountpoints_.begin(), mountpoints_.end(), [](auto &a, auto &b) { return a.size() > b.size(); });
+    mountpoints_read_ = now;
+  }
+  const std::string &key = request.key;
+  for (const std::string &point : mountpoints_) {
+    if (key.starts_with(point) && (point.empty() || key.size() == point.size() || key[point.size()] == ':')) {
+      return "mount " + point;
+    }
+  }
+  return "mount ";
+}
+
+void DataRoutes::answer(Request &request, Response &response) noexcept {
+  const std::size_t mark = response.out.size();
+  try {
+    return dispatch(request, response);
+  } catch (const Error &error) {
+    fail(request, response, mark, error);
+  } catch (const std::bad_alloc &) {
+    fail(request, response, mark, Error(Status::unavailable, "There is not enough memory for this request"));
+  } catch (const std::exception &error) {
+    fail(request, response, mark, Error(Status::internal, error.what()));
+  }
+}
+
+void DataRoutes::dispatch(Request &request, Response &response) {
+  switch (request.method) {
+  case Method::get:
+    return request.is_base ? list(request, response) : get(request, response);
+  case Method::head:
+    return head(request, response);
+  case Method::put:
+    return put(request, response);
+  default:
+    return remove(request, response);
+  }
+}
+
+void DataRoutes::get(const Request &request, Response &response) {
+  const std::optional<ByteRange> range = request.has(Field::range) ? parse_range(request[Field::range]) : std::nullopt;
+  const bool needs_size = range && (range->suffix || request.has(Field::if_range));
+  if (request.has(Field::if_match) || request.has(Field::if_none_match) || needs_size) {
+    return get_after_look(request, response, range);
+  }
+  ValueReader reader(request, response, range);
+  storage_.read(request.key, reader, read_options(request, range)) ? reader.finish() : not_found(request, response);
+}
+
+void DataRoutes::get_after_look(const Request &request, Response &response, const std::optional<ByteRange> &range) {
+  const std::size_t mark = response.out.size();
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const std::optional<Meta> seen = storage_.meta(request.key);
+    if (answered_by_conditions(request, response, seen)) return;
+    if (!seen) return not_found(request, response);
+    const std::optional<ByteRange> part = range ? settled(*range, request, *seen) : std::nullopt;
+    ValueReader reader(request, response, part);
+    if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
+    // A part of a value that was set since it was looked at would be a part of something else.
+    if (!part || (seen->size == reader.meta().size && seen->etag == reader.meta().etag)) return reader.finish();
+    response.out.truncate(mark);
+  }
+  throw Error(Status::unavailable, "The value changed each time that it was read; try again");
+}
+
+void DataRoutes::head(const Request &request, Response &response) {
+  const std::optional<Meta> meta = storage_.meta(request.key);
+  if (answered_by_conditions(request, response, meta)) return;
+  if (!meta) return not_found(request, response);
+  begin_value_head(request, response, 200, *meta);
+  if (meta->size == UINT64_MAX) return end_bare_head(request, response);
+  end_head(request, response, meta->size);
+}
+
+void DataRoutes::put(const Request &request, Response &response) {
+  SetOptions options;
+  options.timeout = request.timeout;
+  if (!request[Field::x_ttl].empty()) {
+    const auto ttl = parse_ttl(request[Field::x_ttl]);
+    if (!ttl) throw Error(Status::invalid, "X-Ttl: expected a number of seconds, as 60");
+    options.ttl = std::chrono::milliseconds(*ttl);
+  }
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    WriteCondition condition = write_condition(storage_, request);
+    if (condition.failed) break;
+    options.condition = std::move(condition.condition);
+    const Stored stored = storage_.set(request.key, request.body, options, true);
+    if (stored) return ok(request, response, stored.etag);
+    if (!condition.pinned) break;
+  }
+  condition_failed(request, response);
+}
+
+void DataRoutes::remove(const Request &request, Response &response) {
+  if (request.is_base) {
+    storage_.clear(request.key);
+    return ok(request, response);
+  }
+  RemoveOptions options;
+  options.timeout = request.timeout;
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    WriteCondition condition = write_condition(storage_, request);
+    if (condition.condition.kind == Condition::Kind::if_absent) {
+      // It may only be removed where it is not there.
+      condition.failed = storage_.has(request.key);
+      if (!condition.failed) return ok(request, response);
+    }
+    if (condition.failed) break;
+    options.condition = std::move(condition.condition);
+    try {
+      const bool removed = storage_.remove(request.key, options);
+      if (!removed && options.condition.kind != Condition::Kind::always) break;
+      return ok(request, response);
+    } catch (const Error &error) {
+      if (error.status() != Status::conflict) throw;
+      if (!condition.pinned) break;
+    }
+  }
+  condition_failed(request, response);
+}
+
+void DataRoutes::list(const Request &request, Response &response) {
+  const auto asked = [&](std::string_view name, std::uint64_t least,
+                         std::uint64_t most) -> std::optional<std::uint64_t> {
+    const auto text = parameter(request.query, name);
+    if (!text) return std::nullopt;
+    const auto value = number(*text, least, most);
+    if (value) return value;
+    throw Error(Status::invalid, std::string(name) + ": expected a whole number from " + std::to_string(least) +
+                                     " to " + std::to_string(most) + ", found \"" + *text + "\"");
+  };
+  ListOptions options;
+  options.timeout = request.timeout;
+  if (const auto depth = asked("depth", 0, UINT32_MAX - 1)) options.depth = static_cast<std::uint32_t>(*depth);
+  options.cursor = parameter(request.query, "cursor").value_or("");
+  const auto limit = asked("limit", 1, 100'000);
+  if (!limit) return list_all(request, response, std::move(options));
+
+  options.limit = static_cast<std::uint32_t>(*limit);
+  Page page = storage_.list(request.key, options);
+  while (page.items.empty() && !page.cursor.empty()) {
+    options.cursor = std::move(page.cursor);
+    page = storage_.list(request.key, options);
+  }
+  Buffer body;
+  bool first = true;
+  body.append("[");
+  append_keys(body, page, first);
+  body.append("]");
+  begin_head(response, 200);
+  response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
+  if (!page.cursor.empty()) {
+    field(response, "X-Cursor", page.cursor);
+    std::string next = "<?limit=" + std::to_string(*limit);
+    if (options.depth != ListOptions::any_depth) next += "&depth=" + std::to_string(options.depth);
+    field(response, "Link", next + "&cursor=" + page.cursor + ">; rel=\"next\"");
+  }
+  end_head(request, response, body.size());
+  response.out.append(body.view());
+}
+
+void DataRoutes::list_all(const Request &request, Response &response, ListOptions options) {
+  const auto keys = std::make_shared<KeyStream>(storage_, request.key, std::move(options), request.version != 10);
+  // The first page is read before the head is written, so that what is wrong has its own status.
+  keys->read();
+  begin_head(response, 200);
+  response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
+  end_chunked_head(request, response);
+  if (!keys->put(response.out)) return;
+  response.more = [keys](Buffer &out) {
+    keys->read();
+    return keys->put(out);
+  };
+}
+
+} // namespace omnistore::server

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <omnistore/storage.hpp>
+
+#include "server/conditions.hpp"
+#include "server/guard.hpp"
+#include "server/message.hpp"
+
+namespace omnistore::server {
+
+/// The keys of a storage over HTTP, as unstorage's server has them and its http driver expects:
+///
+///     GET    /a/b    the value: text, or bytes where Accept asks for application/octet-stream; Range, If-None-Match
+///     HEAD   /a/b    whether it is there, and what is known of it
+///     PUT    /a/b    sets it; X-Ttl: SECONDS, If-Match, If-None-Match
+///     DELETE /a/b    removes it; OK also where it is absent
+///     GET    /a/     the keys under a base, as a JSON array; ?limit=&cursor=&depth=
+///     DELETE /a/     removes them all
+///     OPTIONS        for browsers, where the config grants them access
+class DataRoutes final : public Routes {
+public:
+  DataRoutes(Storage &storage, Guard guard);
+
+  bool admit(Request &request, Response &response) override;
+  std::string lane(const Request &request) override;
+  void answer(Request &request, Response &response) noexcept override;
+
+private:
+  void dispatch(Request &request, Response &response);
+  void get(const Request &request, Response &response);
+  void get_after_look(const Request &request, Response &response, const std::optional<ByteRange> &range);
+  void head(const Request &request, Response &response);
+  void put(const Request &request, Response &response);
+  void remove(const Request &request, Response &response);
+  void list(const Request &request, Response &response);
+  void list_all(const Request &request, Response &response, ListOptions options);
+
+  Storage &storage_;
+  const Guard guard_;
+
+  std::mutex mountpoints_mutex_;
+  std::vector<std::string> mountpoints_; ///< longest first
+  std::chrono::steady_clock::time_point mountpoints_read_{};
+};
+
+} // namespace omnistore::server

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/describe.hpp"
+
+#include <boost/json/array.hpp>
+
+#include "server/process_stats.hpp"
+#include "storage/capabilities.hpp"
+
+namespace omnistore::server {
+
+namespace {
+
+namespace json = boost::json;
+
+json::object capabilities_json(const std::vector<StoreInfo::Capability> &list) {
+  using How = StoreInfo::Capability::How;
+  json::object all;
+  for (const StoreInfo::Capability &capability : list) {
+    all[capability.name] = capability.how == How::native     ? "native"
+                           : capability.how == How::emulated ? "emulated"
+                                                             : "no";
+  }
+  return all;
+}
+
+json::object store_json(const StoreInfo &store) {
+  json::object object{{"driver", store.driver},
+                      {"version", store.version},
+                      {"file", store.file},
+                      {"capabilities", capabilities_json(store.list)}};
+  json::array children;
+  for (const StoreInfo &child : store.children) children.push_back(store_json(child));
+  if (!children.empty()) object["children"] = std::move(children);
+  return object;
+}
+
+/// The first opened store of a driver, this one or below it; null: there is none.
+const StoreInfo *opened(const StoreInfo &store, const std::string &driver) {
+  if (store.driver == driver) return &store;
+  for (const StoreInfo &child : store.children) {
+    if (const StoreInfo *found = opened(child, driver)) return found;
+  }
+  return nullptr;
+}
+
+json::object driver_json(const loader::Driver &driver, const std::vector<MountInfo> &mounts) {
+  std::vector<StoreInfo::Capability> able = capabilities(driver.table, driver.traits);
+  for (const MountInfo &mount : mounts) {
+    const StoreInfo *store = mount.available ? opened(mount.store, driver.name) : nullptr;
+    if (!store) continue;
+    able = store->list;
+    break;
+  }
+  return {{"name", driver.name},
+          {"version", driver.version},
+          {"summary", driver.summary},
+          {"file", driver.file},
+          {"plugin", driver.plugin_name},
+          {"abi", std::to_string(driver.abi_major) + "." + std::to_string(driver.abi_minor)},
+          {"capabilities", capabilities_json(able)},
+          {"schema", driver.schema}};
+}
+
+json::object histogram_json(const MountStats::Histogram &latency) {
+  json::array counts, bounds;
+  for (const std::uint64_t count : latency.counts) counts.emplace_back(count);
+  for (const double bound : MountStats::latency_bounds()) bounds.emplace_back(bound);
+  return {{"count", latency.count}, {"sum", latency.sum}, {"bounds", std::move(bounds)}, {"counts", std::move(counts)}};
+}
+
+json::object mount_json(const MountStats &mount) {
+  return {{"mountpoint", mount.mountpoint},
+          {"driver", mount.driver},
+          {"reads", mount.reads},
+          {"hits", mount.hits},
+          {"misses", mount.misses},
+          {"writes", mount.writes},
+          {"removes", mount.removes},
+          {"lists", mount.lists},
+          {"errors", mount.errors},
+          {"bytes_read", mount.bytes_read},
+          {"bytes_written", mount.bytes_written},
+          {"evictions", mount.evictions},
+          {"expirations", mount.expirations},
+          {"read_latency", histogram_json(mount.read_latency)},
+          {"write_latency", histogram_json(mount.write_latency)}};
+}
+
+json::object listener_json(const ListenerStats &listener) {
+  json::object responses;
+  for (std::size_t i = 0; i < listener.responses.size(); ++i) {
+    responses[std::to_string(i + 1) + "xx"] = listener.responses[i];
+  }
+  return {{"name", listener.name},
+          {"address", listener.address},
+          {"connections", listener.open},
+          {"accepted", listener.accepted},
+          {"refused", listener.refused},
+          {"timed_out", listener.timed_out},
+          {"responses", std::move(responses)}};
+}
+
+} // namespace
+
+json::object describe(const std::vector<MountInfo> &mounts) {
+  json::array list;
+  for (const MountInfo &mount : mounts) {
+    json::object entry{{"mountpoint", mount.mountpoint},
+                       {"prefix", mount.prefix},
+                       {"ttl", mount.ttl},
+                       {"read_only", mount.read_only},
+                       {"available", mount.available}};
+    if (!mount.reason.empty()) entry["reason"] = mount.reason;
+    entry["store"] = store_json(mount.store);
+    list.push_back(std::move(entry));
+  }
+  return {{"mounts", std::move(list)}};
+}
+
+json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts) {
+  json::array drivers, rejects, searched;
+  for (const auto &driver : registry.all()) drivers.push_back(driver_json(*driver, mounts));
+  for (const loader::Reject &reject : registry.rejects()) {
+    rejects.push_back(json::object{{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}});
+  }
+  for (const std::string &place : registry.searched()) searched.emplace_back(place);
+  return {{"drivers", std::move(drivers)}, {"rejects", std::move(rejects)}, {"searched", std::move(searched)}};
+}
+
+json::object describe(const std::vector<MountStats> &mounts, const HostState &host) {
+  json::array list, listeners;
+  for (const MountStats &mount : mounts) list.push_back(mount_json(mount));
+  for (const ListenerStats &listener : host.listeners) listeners.push_back(listener_json(listener));
+  const ProcessStats process = process_stats();
+  return {{"mounts", std::move(list)},
+          {"listeners", std::move(listeners)},
+          {"process",
+           {{"start_time", process.start_time},
+            {"cpu_seconds", process.cpu_seconds},
+            {"resident_bytes", process.resident_bytes},
+            {"open_files", process.open_files}}}};
+}
+
+} // namespace omnistore::server

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the admin listener tells, as JSON.
+#pragma once
+
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include <omnistore/storage.hpp>
+
+#include "loader/registry.hpp"
+#include "server/listener_stats.hpp"
+
+namespace omnistore::server {
+
+/// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,
+/// children}}]}; a capability is "native", "emulated" or "no".
+boost::json::object describe(const std::vector<MountInfo> &mounts);
+
+/// {"drivers": [{name, version, summary, file, plugin, abi, capabilities, schema}], "rejects": [{file, reason,
+/// advice}], "searched": [...]}. Loads every plugin. The capabilities of a driver are those of its first opened store
+/// where there is one (options can make a difference), else those that its table states.
+boost::json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts);
+
+/// {"mounts": [...], "listeners": [...], "process": {...}}
+boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
+
+} // namespace omnistore::server

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may do what on a listener.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/config.hpp>
+
+#include "server/message.hpp"
+
+namespace omnistore::server {
+
+/// Where a listener listens.
+struct Address {
+  std::string host; ///< numeric, without brackets: "127.0.0.1", "::1"
+  std::uint16_t port = 0;
+  bool loopback = false; ///< only programs of this machine reach it
+
+  /// "127.0.0.1:7700", "[::1]:7700"
+  std::string text() const;
+};
+
+/// Reads "address:port", "[address]:port" or "localhost:port". Throws Error(invalid) naming `field` ("server.http").
+Address parse_listen(const std::string &text, const std::string &field);
+
+/// Judges requests by their Host, their Origin and their token. Thread-safe; made once.
+class Guard {
+public:
+  /// Throws Error(invalid) where the address can be reached from elsewhere and the config has no tokens.
+  Guard(const HttpConfig &config, const Address &address, std::string field);
+
+  /// On a loopback listener, only a Host that names this machine or stands in the config is served: otherwise a page
+  /// elsewhere could have its own name point here (DNS rebinding) and read what it likes.
+  bool serves_host(std::string_view host) const;
+
+  /// What Access-Control-Allow-Origin says to this origin; empty: nothing is granted.
+  std::string_view grant(std::string_view origin) const;
+
+  /// Whether a browser sent it for a page of this very host.
+  static bool same_origin(std::string_view origin, std::string_view host);
+
+  enum class Verdict { granted, no_token, wrong_token, out_of_scope };
+  /// Whether the token of an Authorization field may read or write this key, or all of this base.
+  Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
+  /// Whether it holds any of the tokens.
+  Verdict judge(std::string_view authorization) const;
+
+  const std::string &config_field() const { return field_; }
+
+private:
+  struct Token {
+    std::string value;
+    bool write;
+    std::vector<std::string> bases; ///< normalised, each with a ':' at its end
+  };
+  const Token *find(std::string_view authorization) const;
+
+  std::string field_;
+  bool loopback_;
+  std::vector<std::string> hosts_;
+  std::vector<std::string> origins_;
+  std::vector<Token> tokens_;
+};
+
+/// Answers 401 or 403 for every verdict but `granted`.
+void refuse(const Request &request, Response &response, Guard::Verdict verdict);
+
+} // namespace omnistore::server

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/listener.hpp"
+
+#include <condition_variable>
+#include <cstring>
+#include <mutex>
+#include <vector>
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <spdlog/spdlog.h>
+
+#include <omnistore/error.hpp>
+
+#include "server/connection.hpp"
+
+namespace omnistore::server {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+namespace {
+
+constexpr unsigned most_refused = 64; // connections at once that are told that there are too many
+constexpr auto accept_pause = std::chrono::milliseconds(100);
+
+Error bind_error(const Address &address, const std::string &field, const error_code &error) {
+  const std::string where = address.text() + ": " + error.message();
+  if (error == asio::error::address_in_use) {
+    return Error(Status::unavailable, where + "; another host? choose another with " + field + ".listen");
+  }
+  if (error == asio::error::access_denied) {
+    return Error(Status::denied, where + "; choose a port above 1023 with " + field + ".listen");
+  }
+  return Error(Status::invalid, where + "; choose an address of this machine with " + field + ".listen");
+}
+
+} // namespace
+
+class Listener::Impl {
+public:
+  Impl(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool)
+      : name_(std::move(name)), bound_(address), config_(config), pool_(pool), acceptor_(accepting_),
+        pause_(accepting_) {
+    const tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
+    error_code error;
+    acceptor_.open(endpoint.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
+    if (error) throw bind_error(address, field, error);
+    bound_.port = acceptor_.local_endpoint().port();
+  }
+
+  ~Impl() {
+    if (!started_) return;
+    drain({});
+    close_all();
+    join();
+  }
+
+  const Address &bound() const { return bound_; }
+
+  void start(Routes &routes, unsigned threads) {
+    for (unsigned i = 0; i < threads; ++i) {
+      loops_.push_back(
+          std::make_unique<Loop>(config_, routes, pool_, [this](bool refused) { connection_closed(refused); }));
+    }
+    for (auto &loop : loops_) loop->start();
+    accept();
+    accept_thread_ = std::thread([this] { accepting_.run(); });
+    started_ = true;
+  }
+
+  void drain(std::chrono::steady_clock::time_point deadline) {
+    if (!started_) return;
+    asio::post(accepting_, [this] {
+      error_code ignored;
+      acceptor_.close(ignored);
+      pause_.cancel();
+    });
+    if (accept_thread_.joinable()) accept_thread_.join();
+    for (auto &loop : loops_) {
+      asio::post(loop->io, [&loop = *loop] { loop.stop(); });
+    }
+    std::unique_lock lock(mutex_);
+    all_closed_.wait_until(lock, deadline, [this] { return open_ + refused_open_ == 0; });
+  }
+
+  void close_all() {
+    for (auto &loop : loops_) {
+      asio::post(loop->io, [&loop = *loop] { loop.close_all(); });
+    }
+    std::unique_lock lock(mutex_);
+    all_closed_.wait(lock, [this] { return open_ + refused_open_ == 0; });
+  }
+
+  void join() {
+    for (auto &loop : loops_) loop->finish();
+    for (auto &loop : loops_) loop->join();
+    started_ = false;
+  }
+
+  ListenerStats stats() const {
+    ListenerStats stats;
+    stats.name = name_;
+    stats.address = bound_.text();
+    {
+      const std::lock_guard lock(mutex_);
+      stats.open = open_;
+      stats.accepted = accepted_;
+      stats.refused = refused_;
+    }
+    for (const auto &loop : loops_) {
+      stats.timed_out += loop->counts.timed_out.load(std::memory_order_relaxed);
+      for (std::size_t i = 0; i < stats.responses.size(); ++i) {
+        stats.responses[i] += loop->counts.responses[i].load(std::memory_order_relaxed);
+      }
+    }
+    return stats;
+  }
+
+private:
+  void accept() {
+    acceptor_.async_accept([this](const error_code &error, tcp::socket socket) {
+      if (!acceptor_.is_open()) return;
+      if (!error) {
+        take(std::move(socket));
+        return accept();
+      }
+      // No descriptor or no memory is left: a pause, since the connection that waits would fail at once again.
+      spdlog::warn("{}: accept: {}", bound_.text(), error.message());
+      pause_.expires_after(accept_pause);
+      pause_.async_wait([this](const error_code &cancelled) {
+        if (!cancelled) accept();
+      });
+    });
+  }
+
+  /// Hands a connection to the loop whose turn it is.
+  void take(tcp::socket socket) {
+    bool refused = false;
+    {
+      const std::lock_guard lock(mutex_);
+      refused = open_ >= config_.max_connections;
+      if (refused) ++refused_;
+      if (refused && refused_open_ >= most_refused) return;
+      ++(refused ? refused_open_ : open_);
+      if (!refused) ++accepted_;
+    }
+    error_code error;
+    const auto handle = socket.release(error);
+    if (error) return connection_closed(refused);
+    Loop &loop = *loops_[next_++ % loops_.size()];
+    asio::post(loop.io,
+               [&loop, handle, refused, protocol = bound_.host.find(':') == std::string::npos ? tcp::v4() : tcp::v6()] {
+                 loop.add(tcp::socket(loop.io, protocol, handle), refused);
+               });
+  }
+
+  void connection_closed(bool refused) {
+    const std::lock_guard lock(mutex_);
+    --(refused ? refused_open_ : open_);
+    if (open_ + refused_open_ == 0) all_closed_.notify_all();
+  }
+
+  const std::string name_;
+  Address bound_;
+  const HttpConfig &config_;
+  Pool &pool_;
+  bool started_ = false;
+
+  asio::io_context accepting_{1};
+  tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
+  std::thread accept_thread_;
+  std::vector<std::unique_ptr<Loop>> loops_;
+  std::size_t next_ = 0;
+
+  mutable std::mutex mutex_;
+  std::condition_variable all_closed_;
+  std::uint64_t open_ = 0, refused_open_ = 0, accepted_ = 0, refused_ = 0;
+};
+
+Listener::Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field,
+                   Pool &pool)
+    : impl_(std::make_unique<Impl>(std::move(name), address, config, field, pool)) {}
+Listener::~Listener() = default;
+
+std::string Listener::address() const { return impl_->bound().text(); }
+void Listener::start(Routes &routes, unsigned threads) { impl_->start(routes, threads); }
+void Listener::drain(std::chrono::steady_clock::time_point deadline) { impl_->drain(deadline); }
+void Listener::close_all() { impl_->close_all(); }
+void Listener::join() { impl_->join(); }
+ListenerStats Listener::stats() const { return impl_->stats(); }
+
+} // namespace omnistore::server

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <omnistore/config.hpp>
+
+#include "server/guard.hpp"
+#include "server/listener_stats.hpp"
+#include "server/message.hpp"
+#include "server/pool.hpp"
+
+namespace omnistore::server {
+
+/// An address that is listened on, and the threads that serve its connections. All members but stats() are for one
+/// thread.
+class Listener {
+public:
+  /// Binds. Throws Error with the address and the reason. What it is given must outlive it.
+  Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool);
+  ~Listener();
+  Listener(const Listener &) = delete;
+  Listener &operator=(const Listener &) = delete;
+
+  /// With the port that was really bound.
+  std::string address() const;
+  /// Accepts from now on, on `threads` threads.
+  void start(Routes &routes, unsigned threads);
+  /// Accepts no more and closes what is idle. Returns when all connections have gone, or at `deadline`.
+  void drain(std::chrono::steady_clock::time_point deadline);
+  /// Closes all that is left.
+  void close_all();
+  /// Joins the threads. Nothing of the pool may be at work for it.
+  void join();
+
+  /// On any thread.
+  ListenerStats stats() const;
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore::server

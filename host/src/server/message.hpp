@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// A request as the routes see it, and where their answer goes: nothing here knows of sockets.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "server/buffer.hpp"
+
+namespace omnistore::server {
+
+enum class Method : std::uint8_t { get, head, put, remove, post, options, other };
+
+/// The header fields that anything here looks at; all others are dropped as they are read.
+enum class Field : std::uint8_t {
+  host,
+  accept,
+  authorization,
+  content_encoding,
+  content_range,
+  expect,
+  if_match,
+  if_none_match,
+  if_range,
+  origin,
+  range,
+  requested_headers, ///< Access-Control-Request-Headers
+  requested_method,  ///< Access-Control-Request-Method
+  transfer_encoding,
+  x_ttl,
+  count
+};
+
+/// One request. The views point into the connection's memory and are good until it has been answered.
+struct Request {
+  Method method = Method::other;
+  std::string_view method_text;
+  std::string_view target; ///< as it came: "/a%20b?limit=10"
+  unsigned version = 11;   ///< 10 or 11
+  bool keep_alive = true;  ///< whether the connection stays open behind the answer
+  std::array<std::string_view, static_cast<std::size_t>(Field::count)> fields;
+  std::string_view body;
+
+  /// What the routes made of the target when they admitted the request.
+  std::string key; ///< normalised; a base without the ':' at its end
+  bool is_base = false;
+  std::string_view query;        ///< behind the '?', as it came
+  std::string_view grant_origin; ///< the value of Access-Control-Allow-Origin; empty: none is granted
+
+  /// How long the operation may take; only requests that are answered on a thread of the pool have one.
+  std::chrono::milliseconds timeout{0};
+
+  std::string_view operator[](Field field) const { return fields[static_cast<std::size_t>(field)]; }
+  /// Whether the field was sent, even empty.
+  bool has(Field field) const { return fields[static_cast<std::size_t>(field)].data() != nullptr; }
+};
+
+/// Where an answer goes.
+struct Response {
+  explicit Response(Buffer &into) : out(into) {}
+
+  Buffer &out;         ///< the whole answer, head and body, is put behind what it holds
+  unsigned status = 0; ///< for the counters
+  bool close = false;  ///< the connection cannot be used any more behind this answer
+  /// The rest of an answer that is longer than one would hold in memory: puts the next part behind `out` and says
+  /// whether there is still more. Called on a thread of the pool each time what was there has gone out. When it
+  /// throws the connection is cut off, so that the client does not take a part for the whole.
+  std::function<bool(Buffer &out)> more;
+};
+
+/// What a listener does with requests.
+class Routes {
+public:
+  virtual ~Routes() = default;
+
+  /// Judges a request by its head, before its body is read, and fills in what the head says. False: it was refused or
+  /// answered, and `response` holds the answer. On the connection's thread; must not wait.
+  virtual bool admit(Request &request, Response &response) = 0;
+
+  /// Which lane of the pool an admitted request waits in; empty: none, answer() does not wait and is called on the
+  /// connection's thread. Requests of one lane never hold up those of another.
+  virtual std::string lane(const Request &request) = 0;
+
+  /// Answers an admitted request. Whatever goes wrong becomes an answer too; it does not throw.
+  virtual void answer(Request &request, Response &response) noexcept = 0;
+};
+
+} // namespace omnistore::server

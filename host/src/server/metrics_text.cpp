@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/metrics_text.hpp"
+
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "server/process_stats.hpp"
+
+namespace omnistore::server {
+
+namespace {
+
+std::string shown(double value) {
+  std::array<char, 32> text;
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
+}
+
+void family(std::string &out, std::string_view name, std::string_view type, std::string_view help) {
+  out.append("# HELP ").append(name).append(" ").append(help).append("\n# TYPE ");
+  out.append(name).append(" ").append(type).append("\n");
+}
+
+void sample(std::string &out, std::string_view name, const std::string &labels, const std::string &value) {
+  out.append(name);
+  if (!labels.empty()) out.append("{").append(labels).append("}");
+  out.append(" ").append(value).append("\n");
+}
+
+std::string labels_of(const MountStats &mount) {
+  return "mount=\"" + escaped_label(mount.mountpoint) + "\",driver=\"" + escaped_label(mount.driver) + "\"";
+}
+
+struct Counter {
+  std::string_view name, help;
+  std::uint64_t MountStats::*value;
+};
+constexpr Counter counters[] = {
+    {"omnistore_hits_total", "Reads that found a value.", &MountStats::hits},
+    {"omnistore_misses_total", "Reads that found none.", &MountStats::misses},
+    {"omnistore_errors_total", "Operations that failed.", &MountStats::errors},
+    {"omnistore_read_bytes_total", "Bytes of the values that were read.", &MountStats::bytes_read},
+    {"omnistore_written_bytes_total", "Bytes of the values that were written.", &MountStats::bytes_written},
+    {"omnistore_evictions_total", "Values that were removed to make room.", &MountStats::evictions},
+    {"omnistore_expirations_total", "Values that were removed at the end of their ttl.", &MountStats::expirations},
+};
+
+struct Operation {
+  std::string_view name;
+  std::uint64_t MountStats::*value;
+};
+constexpr Operation operations[] = {
+    {"read", &MountStats::reads},
+    {"write", &MountStats::writes},
+    {"remove", &MountStats::removes},
+    {"list", &MountStats::lists},
+};
+
+void histogram(std::string &out, const std::string &labels, const MountStats::Histogram &latency) {
+  constexpr std::string_view name = "omnistore_operation_duration_seconds";
+  const auto bounds = MountStats::latency_bounds();
+  std::uint64_t below = 0;
+  for (std::size_t i = 0; i < latency.counts.size(); ++i) {
+    below += latency.counts[i];
+    const std::string bound = i < bounds.size() ? shown(bounds[i]) : "+Inf";
+    sample(out, std::string(name) + "_bucket", labels + ",le=\"" + bound + "\"", std::to_string(below));
+  }
+  sample(out, std::string(name) + "_sum", labels, shown(latency.sum));
+  sample(out, std::string(name) + "_count", labels, std::to_string(below));
+}
+
+void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
+  family(out, "omnistore_operations_total", "counter", "Operations on a mount's store.");
+  for (const MountStats &mount : mounts) {
+    for (const Operation &operation : operations) {
+      sample(out, "omnistore_operations_total", labels_of(mount) + ",operation=\"" + std::string(operation.name) + "\"",
+             std::to_string(mount.*operation.value));
+    }
+  }
+  for (const Counter &counter : counters) {
+    family(out, counter.name, "counter", counter.help);
+    for (const MountStats &mount : mounts)
+      sample(out, counter.name, labels_of(mount), std::to_string(mount.*counter.value));
+  }
+  family(out, "omnistore_operation_duration_seconds", "histogram",
+         "How long operations took; of stores that never block, one in 64 is timed.");
+  for (const MountStats &mount : mounts) {
+    histogram(out, labels_of(mount) + ",operation=\"read\"", mount.read_latency);
+    histogram(out, labels_of(mount) + ",operation=\"write\"", mount.write_latency);
+  }
+}
+
+struct ListenerCount {
+  std::string_view name, type, help;
+  std::uint64_t ListenerStats::*value;
+};
+constexpr ListenerCount listener_counts[] = {
+    {"omnistore_connections", "gauge", "Connections that are open.", &ListenerStats::open},
+    {"omnistore_connections_accepted_total", "counter", "Connections that were accepted.", &ListenerStats::accepted},
+    {"omnistore_connections_refused_total", "counter", "Connections over the limit.", &ListenerStats::refused},
+    {"omnistore_connections_timed_out_total", "counter", "Connections that were closed for being idle or slow.",
+     &ListenerStats::timed_out},
+};
+
+void listeners_text(std::string &out, const std::vector<ListenerStats> &listeners) {
+  for (const ListenerCount &count : listener_counts) {
+    family(out, count.name, count.type, count.help);
+    for (const ListenerStats &listener : listeners) {
+      sample(out, count.name, "listener=\"" + listener.name + "\"", std::to_string(listener.*count.value));
+    }
+  }
+  family(out, "omnistore_http_responses_total", "counter", "Answers, by the class of their status.");
+  for (const ListenerStats &listener : listeners) {
+    for (std::size_t i = 0; i < listener.responses.size(); ++i) {
+      sample(out, "omnistore_http_responses_total",
+             "listener=\"" + listener.name + "\",class=\"" + std::to_string(i + 1) + "xx\"",
+             std::to_string(listener.responses[i]));
+    }
+  }
+}
+
+void process_text(std::string &out) {
+  const ProcessStats process = process_stats();
+  family(out, "omnistore_build_info", "gauge", "1, with the build's version and compiler as labels.");
+  sample(out, "omnistore_build_info",
+         "version=\"" OMNISTORE_VERSION "\",compiler=\"" + escaped_label(__VERSION__) + "\"", "1");
+  family(out, "process_start_time_seconds", "gauge", "When the process was started, in Unix seconds.");
+  sample(out, "process_start_time_seconds", "", shown(process.start_time));
+  family(out, "process_cpu_seconds_total", "counter", "User and system time that was used.");
+  sample(out, "process_cpu_seconds_total", "", shown(process.cpu_seconds));
+  family(out, "process_resident_memory_bytes", "gauge", "Memory in use.");
+  sample(out, "process_resident_memory_bytes", "", std::to_string(process.resident_bytes));
+  family(out, "process_open_fds", "gauge", "Open file descriptors.");
+  sample(out, "process_open_fds", "", std::to_string(process.open_files));
+}
+
+} // namespace
+
+std::string escaped_label(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '\n') {
+      escaped += "\\n";
+      continue;
+    }
+    if (c == '\\' || c == '"') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host) {
+  std::string out;
+  mounts_text(out, mounts);
+  listeners_text(out, host.listeners);
+  process_text(out);
+  return out;
+}
+
+} // namespace omnistore::server

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <omnistore/storage.hpp>
+
+#include "server/listener_stats.hpp"
+
+namespace omnistore::server {
+
+/// Everything that is counted, in Prometheus' text format (version 0.0.4).
+std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host);
+
+/// A label's value with '\', '"' and line ends escaped.
+std::string escaped_label(std::string_view text);
+
+} // namespace omnistore::server

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/reply.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+
+namespace omnistore::server {
+
+namespace {
+
+constexpr std::size_t date_size = 29;
+constexpr std::size_t chunk_head_size = 10; // eight hexadecimal digits and a line end
+
+void put_two(char *at, unsigned number) {
+  at[0] = static_cast<char>('0' + number / 10);
+  at[1] = static_cast<char>('0' + number % 10);
+}
+
+void write_date(char *at, std::int64_t unix_seconds) {
+  using namespace std::chrono;
+  const sys_seconds moment{seconds(unix_seconds)};
+  const auto day = floor<days>(moment);
+  const year_month_day date{day};
+  const unsigned year = static_cast<unsigned>(std::clamp(static_cast<int>(date.year()), 0, 9999));
+  const auto of_day = static_cast<unsigned>((moment - day).count());
+  std::memcpy(at, "Sun, 06 Nov 1994 08:49:37 GMT", date_size);
+  std::memcpy(at, &"SunMonTueWedThuFriSat"[weekday(day).c_encoding() * 3], 3);
+  put_two(at + 5, static_cast<unsigned>(date.day()));
+  std::memcpy(at + 8, &"JanFebMarAprMayJunJulAugSepOctNovDec"[(static_cast<unsigned>(date.month()) - 1) * 3], 3);
+  put_two(at + 12, year / 100);
+  put_two(at + 14, year % 100);
+  put_two(at + 17, of_day / 3600);
+  put_two(at + 20, of_day / 60 % 60);
+  put_two(at + 23, of_day % 60);
+}
+
+/// Now, as a Date field; written anew once a second.
+std::string_view date_now() {
+  struct Shown {
+    std::int64_t second = -1;
+    char text[date_size];
+  };
+  thread_local Shown shown;
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  if (now.tv_sec != shown.second) {
+    write_date(shown.text, now.tv_sec);
+    shown.second = now.tv_sec;
+  }
+  return {shown.text, date_size};
+}
+
+void end_any_head(const Request &request, Response &response) {
+  Buffer &out = response.out;
+  if (!request.grant_origin.empty()) {
+    out.append("Access-Control-Allow-Origin: ");
+    out.append(request.grant_origin);
+    out.append("\r\nAccess-Control-Expose-Headers: ETag, Link, X-Cursor, X-Ttl, Content-Range, Last-Modified\r\n"
+               "Vary: Origin\r\n");
+  }
+  if (response.close || !request.keep_alive) {
+    out.append("Connection: close\r\n\r\n");
+  } else if (request.version == 10) {
+    out.append("Connection: keep-alive\r\n\r\n");
+  } else {
+    out.append("\r\n");
+  }
+}
+
+/// The character that stands for a control character in JSON behind '\', or 0.
+char short_escape(char c) {
+  switch (c) {
+  case '\b':
+    return 'b';
+  case '\f':
+    return 'f';
+  case '\n':
+    return 'n';
+  case '\r':
+    return 'r';
+  case '\t':
+    return 't';
+  case '"':
+    return '"';
+  case '\\':
+    return '\\';
+  default:
+    return 0;
+  }
+}
+
+/// How many bytes the UTF-8 character at the front of `text` has; 0: it is none.
+std::size_t character_size(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const std::size_t size = byte(0) < 0x80 ? 1 : byte(0) < 0xc2 ? 0 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
+  if (size == 0 || size > text.size() || byte(0) > 0xf4) return 0;
+  for (std::size_t i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool overlong = (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xf0 && byte(1) < 0x90);
+  const bool outside = (byte(0) == 0xed && byte(1) > 0x9f) || (byte(0) == 0xf4 && byte(1) > 0x8f);
+  return overlong || outside ? 0 : size;
+}
+
+/// JSON must be UTF-8 whatever came in: what is not becomes U+FFFD.
+void append_json_text(Buffer &out, std::string_view text, bool key) {
+  static constexpr char digits[] = "0123456789abcdef";
+  char *const start = out.room(text.size() * 6 + 2);
+  char *at = start;
+  *at++ = '"';
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (static_cast<unsigned char>(c) >= 0x80) {
+      const std::size_t size = character_size(text.substr(i));
+      std::memcpy(at, size == 0 ? "\xef\xbf\xbd" : text.data() + i, size == 0 ? 3 : size);
+      at += size == 0 ? 3 : size;
+      i += size == 0 ? 0 : size - 1;
+    } else if (key && c == ':') {
+      *at++ = '/';
+    } else if (const char escape = short_escape(c)) {
+      *at++ = '\\';
+      *at++ = escape;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      std::memcpy(at, "\\u00", 4);
+      at[4] = digits[c >> 4];
+      at[5] = digits[c & 15];
+      at += 6;
+    } else {
+      *at++ = c;
+    }
+  }
+  *at++ = '"';
+  out.grew(static_cast<std::size_t>(at - start));
+}
+
+} // namespace
+
+void append_number(Buffer &out, std::uint64_t number) {
+  char *const at = out.room(20);
+  out.grew(static_cast<std::size_t>(std::to_chars(at, at + 20, number).ptr - at));
+}
+
+void append_date(Buffer &out, std::int64_t unix_seconds) {
+  write_date(out.room(date_size), unix_seconds);
+  out.grew(date_size);
+}
+
+void append_json(Buffer &out, std::string_view text) { append_json_text(out, text, false); }
+void append_json_key(Buffer &out, std::string_view key) { append_json_text(out, key, true); }
+
+void begin_head(Response &response, unsigned status) {
+  response.status = status;
+  Buffer &out = response.out;
+  if (status == 200) {
+    out.append("HTTP/1.1 200 OK\r\nDate: ");
+  } else {
+    out.append("HTTP/1.1 ");
+    append_number(out, status);
+    out.append(" ");
+    out.append(reason(status));
+    out.append("\r\nDate: ");
+  }
+  out.append(date_now());
+  out.append("\r\n");
+}
+
+void field(Response &response, std::string_view name, std::string_view value) {
+  response.out.append(name);
+  response.out.append(": ");
+  response.out.append(value);
+  response.out.append("\r\n");
+}
+
+void field(Response &response, std::string_view name, std::uint64_t value) {
+  response.out.append(name);
+  response.out.append(": ");
+  append_number(response.out, value);
+  response.out.append("\r\n");
+}
+
+void end_head(const Request &request, Response &response, std::uint64_t length) {
+  field(response, "Content-Length", length);
+  end_any_head(request, response);
+}
+
+void end_bare_head(const Request &request, Response &response) { end_any_head(request, response); }
+
+void end_chunked_head(const Request &request, Response &response) {
+  if (request.version == 10) {
+    response.close = true;
+  } else {
+    response.out.append("Transfer-Encoding: chunked\r\n");
+  }
+  end_any_head(request, response);
+}
+
+std::size_t open_chunk(Buffer &out) {
+  const std::size_t at = out.size();
+  out.room(chunk_head_size);
+  out.grew(chunk_head_size);
+  return at;
+}
+
+void close_chunk(Buffer &out, std::size_t at) {
+  std::size_t length = out.size() - at - chunk_head_size;
+  if (length == 0) return out.truncate(at);
+  char *head = out.data() + at;
+  for (int digit = 7; digit >= 0; --digit, length >>= 4) head[digit] = "0123456789abcdef"[length & 15];
+  head[8] = '\r';
+  head[9] = '\n';
+  out.append("\r\n");
+}
+
+void last_chunk(Buffer &out) { out.append("0\r\n\r\n"); }
+
+void reply(const Request &request, Response &response, unsigned status, std::string_view type, std::string_view body) {
+  begin_head(response, status);
+  field(response, "Content-Type", type);
+  end_head(request, response, body.size());
+  if (request.method != Method::head) response.out.append(body);
+}
+
+void reply_error(const Request &request, Response &response, unsigned status, std::string_view message,
+                 std::string_view extra) {
+  Buffer body;
+  body.append("{\"status\":");
+  append_number(body, status);
+  body.append(",\"statusText\":");
+  append_json(body, reason(status));
+  body.append(",\"message\":");
+  append_json(body, message);
+  body.append("}");
+  begin_head(response, status);
+  response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");
+  response.out.append(extra);
+  end_head(request, response, body.size());
+  if (request.method != Method::head) response.out.append(body.view());
+}
+
+std::string_view reason(unsigned status) {
+  switch (status) {
+  case 200:
+    return "OK";
+  case 204:
+    return "No Content";
+  case 206:
+    return "Partial Content";
+  case 304:
+    return "Not Modified";
+  case 400:
+    return "Bad Request";
+  case 401:
+    return "Unauthorized";
+  case 403:
+    return "Forbidden";
+  case 404:
+    return "Not Found";
+  case 405:
+    return "Method Not Allowed";
+  case 408:
+    return "Request Timeout";
+  case 412:
+    return "Precondition Failed";
+  case 413:
+    return "Content Too Large";
+  case 415:
+    return "Unsupported Media Type";
+  case 416:
+    return "Range Not Satisfiable";
+  case 417:
+    return "Expectation Failed";
+  case 421:
+    return "Misdirected Request";
+  case 431:
+    return "Request Header Fields Too Large";
+  case 500:
+    return "Internal Server Error";
+  case 501:
+    return "Not Implemented";
+  case 503:
+    return "Service Unavailable";
+  case 504:
+    return "Gateway Timeout";
+  case 505:
+    return "HTTP Version Not Supported";
+  case 507:
+    return "Insufficient Storage";
+  default:
+    return "Unknown";
+  }
+}
+
+unsigned http_status(Status status) {
+  switch (status) {
+  case Status::ok:
+    return 200;
+  case Status::not_found:
+    return 404;
+  case Status::invalid:
+    return 400;
+  case Status::denied:
+    return 403;
+  case Status::read_only:
+    return 405;
+  case Status::conflict:
+    return 412;
+  case Status::too_large:
+    return 413;
+  case Status::unsupported:
+    return 501;
+  case Status::timeout:
+    return 504;
+  case Status::unavailable:
+    return 503;
+  case Status::no_space:
+    return 507;
+  case Status::io:
+  case Status::corrupt:
+  case Status::internal:
+    return 500;
+  }
+  return 500;
+}
+
+} // namespace omnistore::server

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/request_parser.hpp"
+
+#include <array>
+
+#include <boost/beast/http/basic_parser.hpp>
+
+#include "server/text.hpp"
+
+namespace omnistore::server {
+
+namespace http = boost::beast::http;
+using boost::beast::error_code;
+using boost::beast::string_view;
+
+namespace {
+
+/// A piece of the message, by position, since the buffer may move while the head is read.
+struct Span {
+  std::uint32_t offset = 0;
+  std::uint32_t size = 0;
+  bool there = false;
+};
+
+struct Head {
+  Method method = Method::other;
+  unsigned version = 11;
+  bool keep_alive = true;
+  Span method_text, target;
+  std::array<Span, static_cast<std::size_t>(Field::count)> fields;
+};
+
+Method method_of(http::verb verb) {
+  switch (verb) {
+  case http::verb::get:
+    return Method::get;
+  case http::verb::head:
+    return Method::head;
+  case http::verb::put:
+    return Method::put;
+  case http::verb::delete_:
+    return Method::remove;
+  case http::verb::post:
+    return Method::post;
+  case http::verb::options:
+    return Method::options;
+  default:
+    return Method::other;
+  }
+}
+
+Field field_of(http::field name) {
+  switch (name) {
+  case http::field::host:
+    return Field::host;
+  case http::field::accept:
+    return Field::accept;
+  case http::field::authorization:
+    return Field::authorization;
+  case http::field::content_encoding:
+    return Field::content_encoding;
+  case http::field::content_range:
+    return Field::content_range;
+  case http::field::expect:
+    return Field::expect;
+  case http::field::if_match:
+    return Field::if_match;
+  case http::field::if_none_match:
+    return Field::if_none_match;
+  case http::field::if_range:
+    return Field::if_range;
+  case http::field::origin:
+    return Field::origin;
+  case http::field::range:
+    return Field::range;
+  case http::field::access_control_request_headers:
+    return Field::requested_headers;
+  case http::field::access_control_request_method:
+    return Field::requested_method;
+  case http::field::transfer_encoding:
+    return Field::transfer_encoding;
+  default:
+    return Field::count;
+  }
+}
+
+} // namespace
+
+class RequestParser::Parser final : public http::basic_parser<true> {
+public:
+  Parser(State &owner, std::uint32_t max_header);
+
+private:
+  void on_request_impl(http::verb method, string_view method_text, string_view target, int version,
+                       error_code &error) override;
+  void on_field_impl(http::field name, string_view name_text, string_view value, error_code &error) override;
+  void on_header_impl(error_code &) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t> &, error_code &) override {}
+  std::size_t on_body_impl(string_view bytes, error_code &) override { return bytes.size(); }
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code &) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code &error) override;
+  void on_finish_impl(error_code &) override {}
+  void on_response_impl(int, string_view, int, error_code &) override {}
+
+  State &state_;
+};
+
+struct RequestParser::State {
+  std::uint32_t max_header;
+  std::optional<Parser> parser;
+  Head head;
+  std::string_view message; ///< what the running call of head() was given
+  std::size_t used = 0;     ///< how much of the message the parser took
+  bool head_done = false;
+  Buffer *body = nullptr; ///< where the running call of chunks() puts them
+  unsigned status = 400;
+  std::string failure;
+
+  Progress fail(unsigned code, std::string why) {
+    status = code;
+    failure = std::move(why);
+    return Progress::failed;
+  }
+
+  /// Where a piece lies in the message. Not there: it is one that the parser put together of a folded line.
+  Span locate(string_view piece) const {
+    if (piece.empty()) return {0, 0, true};
+    const char *end = message.data() + message.size();
+    if (std::less<>()(piece.data(), message.data()) || !std::less<>()(piece.data(), end)) return {};
+    return {static_cast<std::uint32_t>(piece.data() - message.data()), static_cast<std::uint32_t>(piece.size()), true};
+  }
+};
+
+RequestParser::Parser::Parser(State &owner, std::uint32_t max_header) : state_(owner) {
+  header_limit(max_header);
+  body_limit(boost::none);
+}
+
+void RequestParser::Parser::on_request_impl(http::verb method, string_view method_text, string_view target, int version,
+                                            error_code &) {
+  state_.head.method = method_of(method);
+  state_.head.method_text = state_.locate(method_text);
+  state_.head.target = state_.locate(target);
+  state_.head.version = static_cast<unsigned>(version);
+}
+
+void RequestParser::Parser::on_field_impl(http::field name, string_view name_text, string_view value,
+                                          error_code &error) {
+  if (state_.head_done) return; // a trailer
+  Field kept = field_of(name);
+  if (kept == Field::count) {
+    if (!equal_ignoring_case({name_text.data(), name_text.size()}, "x-ttl")) return;
+    kept = Field::x_ttl;
+  }
+  Span &span = state_.head.fields[static_cast<std::size_t>(kept)];
+  if (span.there) {
+    if (kept == Field::accept) return;
+    state_.failure = "The " + std::string(name_text) + " field stands there twice";
+    error = http::error::bad_field;
+    return;
+  }
+  span = state_.locate(value);
+  if (span.there) return;
+  state_.failure = "The " + std::string(name_text) + " field is folded over several lines";
+  error = http::error::bad_value;
+}
+
+std::size_t RequestParser::Parser::on_chunk_body_impl(std::uint64_t, string_view bytes, error_code &) {
+  state_.body->append({bytes.data(), bytes.size()});
+  return bytes.size();
+}
+
+RequestParser::RequestParser(std::uint32_t max_header) : state_(std::make_unique<State>()) {
+  state_->max_header = max_header;
+  reset();
+}
+
+RequestParser::~RequestParser() = default;
+
+void RequestParser::reset() {
+  state_->parser.emplace(*state_, state_->max_header);
+  state_->head = {};
+  state_->used = 0;
+  state_->head_done = false;
+  state_->failure.clear();
+}
+
+RequestParser::Progress RequestParser::head(std::string_view message) {
+  State &state = *state_;
+  state.message = message;
+  error_code error;
+  state.used += state.parser->put(boost::asio::buffer(message.data() + state.used, message.size() - state.used), error);
+  if (error == http::error::need_more ? message.size() > state.max_header : state.used > state.max_header) {
+    error = http::error::header_limit;
+  }
+  if (error == http::error::header_limit) {
+    return state.fail(431, "The head is longer than " + std::to_string(state.max_header) + " bytes");
+  }
+  if (error == http::error::need_more) return Progress::more;
+  if (error == http::error::bad_version) return state.fail(505, "This is a server of HTTP/1.1 and HTTP/1.0");
+  if (error) {
+    return state.fail(400, state.failure.empty() ? "This is no HTTP request: " + error.message() : state.failure);
+  }
+  if (!state.parser->is_header_done()) return Progress::more;
+  state.head_done = true;
+  state.head.keep_alive = state.parser->keep_alive();
+  const Span encoding = state.head.fields[static_cast<std::size_t>(Field::transfer_encoding)];
+  if (encoding.there && !equal_ignoring_case(message.substr(encoding.offset, encoding.size), "chunked")) {
+    return state.fail(501, "The only transfer coding here is chunked");
+  }
+  if (encoding.there && state.head.version == 10) return state.fail(400, "HTTP/1.0 has no Transfer-Encoding");
+  return Progress::done;
+}
+
+bool RequestParser::begun() const { return state_->parser->got_some(); }
+
+std::size_t RequestParser::head_size() const { return state_->used; }
+
+void RequestParser::fill(const char *message, Request &request) const {
+  const auto view = [message](Span span) {
+    return span.there ? std::string_view(message + span.offset, span.size) : std::string_view();
+  };
+  const Head &head = state_->head;
+  request.method = head.method;
+  request.version = head.version;
+  request.keep_alive = head.keep_alive;
+  request.method_text = view(head.method_text);
+  request.target = view(head.target);
+  for (std::size_t i = 0; i < head.fields.size(); ++i) request.fields[i] = view(head.fields[i]);
+  request.body = {};
+}
+
+std::optional<std::uint64_t> RequestParser::content_length() const {
+  if (state_->parser->chunked()) return std::nullopt;
+  const auto length = state_->parser->content_length();
+  return length ? *length : 0;
+}
+
+RequestParser::Progress RequestParser::chunks(std::string_view bytes, std::size_t &used, Buffer &body,
+                                              std::uint64_t max_body) {
+  State &state = *state_;
+  state.body = &body;
+  error_code error;
+  used = 0;
+  if (!state.parser->eager()) {
+    state.parser->eager(true);
+    state.parser->body_limit(max_body);
+  }
+  if (!bytes.empty()) used = state.parser->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
+  if (error == http::error::body_limit) {
+    return state.fail(413, "The body is longer than " + std::to_string(max_body) + " bytes");
+  }
+  if (error && error != http::error::need_more) {
+    return state.fail(400, "The body's chunks are malformed: " + error.message());
+  }
+  if (state.parser->is_done()) return Progress::done;
+  if (bytes.size() - used > state.max_header) return state.fail(400, "A chunk's head is too long");
+  return Progress::more;
+}
+
+unsigned RequestParser::status() const { return state_->status; }
+const std::string &RequestParser::message() const { return state_->failure; }
+
+} // namespace omnistore::server

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/server.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <thread>
+
+#include "server/admin_routes.hpp"
+#include "server/data_routes.hpp"
+#include "server/guard.hpp"
+#include "server/listener.hpp"
+#include "server/pool.hpp"
+
+namespace omnistore::server {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned most_threads = 4; // of a listener, where the config names no number
+constexpr auto admin_patience = std::chrono::seconds(1);
+
+unsigned threads_of(const HttpConfig &config) {
+  if (config.threads != 0) return config.threads;
+  return std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
+}
+
+/// A config's listener with who may use it.
+struct Bound {
+  Guard guard;
+  Listener listener;
+
+  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool)
+      : Bound(name, field, config, pool, parse_listen(config.listen, field)) {}
+  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool, const Address &address)
+      : guard(config, address, field), listener(name, address, config, field, pool) {}
+};
+
+} // namespace
+
+class Server::Impl {
+public:
+  Impl(Storage &storage, loader::Registry &registry, const Config &config)
+      : config_(config), pool_(std::in_place, Pool::Limits()) {
+    if (!config_.http.listen.empty()) {
+      http_.emplace("http", "server.http", config_.http, *pool_);
+      data_routes_.emplace(storage, http_->guard);
+    }
+    if (!config_.admin.listen.empty()) {
+      admin_.emplace("admin", "admin", config_.admin, *pool_);
+      admin_routes_.emplace(storage, registry, config_, admin_->guard, [this] { return state(); });
+    }
+  }
+
+  ~Impl() { stop(std::chrono::milliseconds(0)); }
+
+  std::string http_address() const { return http_ ? http_->listener.address() : std::string(); }
+  std::string admin_address() const { return admin_ ? admin_->listener.address() : std::string(); }
+
+  void start() {
+    started_ = true;
+    if (http_) http_->listener.start(*data_routes_, threads_of(config_.http));
+    if (admin_) admin_->listener.start(*admin_routes_, 1);
+  }
+
+  void stop(std::chrono::milliseconds patience) {
+    if (!started_) return;
+    started_ = false;
+    stopping_.store(true, std::memory_order_relaxed);
+    // The admin answers until the data listener has ended, so that one can see that it does.
+    const auto deadline = Clock::now() + patience;
+    if (http_) http_->listener.drain(deadline);
+    if (admin_) admin_->listener.drain(std::min(deadline, Clock::now() + admin_patience));
+    if (http_) http_->listener.close_all();
+    if (admin_) admin_->listener.close_all();
+    pool_.reset(); // its threads post to the loops until they end
+    if (http_) http_->listener.join();
+    if (admin_) admin_->listener.join();
+  }
+
+private:
+  HostState state() const {
+    HostState state;
+    state.stopping = stopping_.load(std::memory_order_relaxed);
+    if (http_) state.listeners.push_back(http_->listener.stats());
+    if (admin_) state.listeners.push_back(admin_->listener.stats());
+    return state;
+  }
+
+  const Config config_;
+  std::optional<Pool> pool_;
+  std::optional<Bound> http_, admin_;
+  std::optional<DataRoutes> data_routes_;
+  std::optional<AdminRoutes> admin_routes_;
+  bool started_ = false;
+  std::atomic<bool> stopping_{false};
+};
+
+Server::Server(Storage &storage, loader::Registry &registry, const Config &config)
+    : impl_(std::make_unique<Impl>(storage, registry, config)) {}
+Server::~Server() = default;
+
+std::string Server::http_address() const { return impl_->http_address(); }
+std::string Server::admin_address() const { return impl_->admin_address(); }
+void Server::start() { impl_->start(); }
+void Server::stop(std::chrono::milliseconds patience) { impl_->stop(patience); }
+
+} // namespace omnistore::server

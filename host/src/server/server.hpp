@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <omnistore/config.hpp>
+#include <omnistore/storage.hpp>
+
+#include "loader/registry.hpp"
+
+namespace omnistore::server {
+
+/// The listeners of a host: the data listener serves a storage's keys over HTTP, the admin listener tells how the host
+/// is. Each has threads of its own, and operations that may wait run on further ones, so that no slow store holds up
+/// another connection or the admin.
+///
+/// start, stop and the destructor are for one thread; the addresses may be asked for on any.
+class Server {
+public:
+  /// Binds the listeners that the config names, and does not accept yet. Throws Error(invalid, denied, unavailable)
+  /// with address and reason: "127.0.0.1:7700: Address already in use; ...". `storage` and `registry` must outlive it.
+  Server(Storage &storage, loader::Registry &registry, const Config &config);
+  /// Stops without patience where stop was not called.
+  ~Server();
+  Server(const Server &) = delete;
+  Server &operator=(const Server &) = delete;
+
+  /// "127.0.0.1:7700", with the port that was really bound; empty: the config has no such listener.
+  std::string http_address() const;
+  std::string admin_address() const;
+
+  /// Accepts from now on, on threads of its own; returns at once.
+  void start();
+  /// Accepts no more, closes idle connections, finishes what is in flight for up to `patience`, then closes the rest
+  /// and joins the threads. An operation that a driver is still at is waited for until its deadline.
+  void stop(std::chrono::milliseconds patience);
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore::server

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/value_reader.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+
+#include "server/reply.hpp"
+#include "server/text.hpp"
+
+namespace omnistore::server {
+
+namespace {
+
+constexpr std::size_t head_room = 640; // more than the head of a value needs
+
+std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+void append_content_range(Buffer &out, const ByteRange &range, std::uint64_t length, std::uint64_t size) {
+  out.append("Content-Range: bytes ");
+  append_number(out, range.first);
+  out.append("-");
+  append_number(out, range.first + length - 1);
+  out.append("/");
+  if (size == UINT64_MAX) {
+    out.append("*");
+  } else {
+    append_number(out, size);
+  }
+  out.append("\r\n");
+}
+
+} // namespace
+
+bool wants_bytes(const Request &request) {
+  std::string_view list = request[Field::accept];
+  while (!list.empty()) {
+    const std::string_view element = next_element(list);
+    if (equal_ignoring_case(trimmed(element.substr(0, element.find(';'))), "application/octet-stream")) return true;
+  }
+  return false;
+}
+
+void begin_value_head(const Request &request, Response &response, unsigned status, const Meta &meta) {
+  Buffer &out = response.out;
+  begin_head(response, status);
+  // Values are what others stored: a browser must not take one for a page.
+  out.append(wants_bytes(request)
+                 ? "Content-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\nVary: Accept\r\n"
+                 : "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nVary: Accept\r\n");
+  if (!meta.etag.empty()) {
+    out.append("ETag: \"");
+    out.append(meta.etag);
+    out.append("\"\r\n");
+  }
+  if (meta.mtime > 0) {
+    out.append("Last-Modified: ");
+    append_date(out, meta.mtime / 1000);
+    out.append("\r\n");
+  }
+  if (meta.expiry == 0) {
+    // Without it a browser would guess an age from Last-Modified.
+    out.append("Cache-Control: no-cache\r\n");
+    return;
+  }
+  const auto seconds = static_cast<std::uint64_t>(std::max<std::int64_t>(meta.expiry - now_ms() + 999, 0) / 1000);
+  field(response, "X-Ttl", seconds);
+  out.append("Cache-Control: max-age=");
+  append_number(out, seconds);
+  out.append("\r\n");
+}
+
+void ValueReader::put_head(std::uint64_t length) {
+  begin_value_head(request_, response_, range_ ? 206 : 200, meta_);
+  if (range_) append_content_range(response_.out, *range_, length, meta_.size);
+  end_head(request_, response_, length);
+}
+
+char *ValueReader::begin(const Meta &meta) {
+  meta_ = meta;
+  Buffer &out = response_.out;
+  out.truncate(mark_); // a layer may begin again with another of its children
+  if (meta.size == UINT64_MAX) return nullptr;
+  std::uint64_t length = meta.size;
+  if (range_) {
+    if (range_->first >= meta.size) return nullptr;
+    length = std::min(range_->last - range_->first + 1, meta.size - range_->first);
+  }
+  out.room(head_room + length);
+  put_head(length);
+  char *const place = out.room(length);
+  out.grew(length);
+  return place;
+}
+
+void ValueReader::finish() {
+  const bool no_bytes = response_.out.size() == mark_;
+  if (range_ && no_bytes) {
+    std::string extra = "Content-Range: bytes */";
+    extra += meta_.size == UINT64_MAX ? "0" : std::to_string(meta_.size);
+    extra += "\r\n";
+    return reply_error(request_, response_, 416, "The range begins behind the value's end", extra);
+  }
+  if (meta_.size != UINT64_MAX) return;
+  // The length is known only now: the head goes in front of what has been written.
+  const std::size_t length = response_.out.size() - mark_;
+  const std::string value(response_.out.data() + mark_, length);
+  response_.out.truncate(mark_);
+  put_head(length);
+  response_.out.append(value);
+}
+
+} // namespace omnistore::server

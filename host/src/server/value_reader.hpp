@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+
+#include <omnistore/storage.hpp>
+
+#include "server/conditions.hpp"
+#include "server/message.hpp"
+
+namespace omnistore::server {
+
+/// Whether the client asked for bytes rather than text, as unstorage's client does.
+bool wants_bytes(const Request &request);
+
+/// The head of an answer that is, or would be, a value: its type, age, ttl and etag. The length is still to come.
+void begin_value_head(const Request &request, Response &response, unsigned status, const Meta &meta);
+
+/// Puts the answer to a GET together while the value is read: the head, and right behind it the place that the driver
+/// writes to, so that a value is copied once on its way from the store to the socket.
+class ValueReader final : public Reader {
+public:
+  ValueReader(const Request &request, Response &response, const std::optional<ByteRange> &range)
+      : request_(request), response_(response), range_(range), mark_(response.out.size()) {}
+
+  char *begin(const Meta &meta) override;
+  void write(std::string_view bytes) override { response_.out.append(bytes); }
+  /// The value has been read: completes the answer.
+  void finish();
+
+  const Meta &meta() const { return meta_; }
+
+private:
+  void put_head(std::uint64_t length);
+
+  const Request &request_;
+  Response &response_;
+  const std::optional<ByteRange> &range_;
+  const std::size_t mark_; ///< where the answer begins
+  Meta meta_;
+};
+
+} // namespace omnistore::server
