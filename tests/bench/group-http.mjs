@@ -17,7 +17,7 @@ async function startOurs({ build, scratch }) {
     config,
     JSON.stringify({ mounts: { "": { driver: "memory" } }, server: { http: { listen } }, admin: { listen: admin } }),
   );
-  await server(`http://${listen}/:`, join(build, "bin", "omnistore"), "serve", "-c", config);
+  await server(`http://${listen}/:`, join(build, "bin", "omnistore"), "-c", config, "serve");
   return `http://${listen}`;
 }
 

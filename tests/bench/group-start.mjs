@@ -15,7 +15,7 @@ async function ours({ source, build, scratch }) {
   }
   const config = join(scratch, "default.jsonc");
   writeFileSync(config, text);
-  return [port, join(build, "bin", "omnistore"), "serve", "-c", config];
+  return [port, join(build, "bin", "omnistore"), "-c", config, "serve"];
 }
 
 async function unstorage() {

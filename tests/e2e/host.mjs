@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The built program, as a server in a folder of its own and as a command line.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const program = process.env.OMNISTORE_PROGRAM;
+if (!program) throw new Error("OMNISTORE_PROGRAM has to name the built omnistore; ctest sets it");
+
+/** Runs the program to its end. stdout is a Buffer. */
+export async function omnistore(parameters, input = "") {
+  const child = spawn(program, parameters, { stdio: ["pipe", "pipe", "pipe"] });
+  const stdout = [];
+  const stderr = [];
+  child.stdout.on("data", (bytes) => stdout.push(bytes));
+  child.stderr.on("data", (bytes) => stderr.push(bytes));
+  child.stdin.on("error", () => {}); // it may end without reading
+  child.stdin.end(input);
+  const [code] = await once(child, "close");
+  return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
+}
+
+/** The first line of JSON that serve prints, which says where it listens. Throws where it ends before. */
+async function announcement(child, said) {
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const { value, done } = await lines.next();
+  if (done) throw new Error(`serve ended early: ${said()}`);
+  return JSON.parse(value);
+}
+
+/**
+ * Serves mounts from a fresh folder on a free port: url, folder, config, and stop(), which fails where the host did
+ * not end by itself with 0. "FOLDER" in a mount's options stands for that folder.
+ */
+export async function serve(mounts) {
+  const folder = mkdtempSync(join(tmpdir(), "omnistore-e2e-"));
+  const config = join(folder, "omnistore.jsonc");
+  const listen = "127.0.0.1:0";
+  const text = JSON.stringify({ mounts, server: { http: { listen } }, admin: { listen }, log: { level: "warn" } });
+  writeFileSync(config, text.replaceAll("FOLDER", folder));
+  const child = spawn(program, ["--json", "-c", config, "serve"], { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
+  let log = "";
+  const said = () => log;
+  child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
+  const { http: url } = await announcement(child, said);
+  const stop = async () => {
+    const end = once(child, "close");
+    child.kill("SIGTERM");
+    const [code, signal] = child.exitCode === null ? await end : [child.exitCode, null];
+    rmSync(folder, { recursive: true, force: true });
+    if (code !== 0) throw new Error(`serve ended with ${code ?? signal}: ${said()}`);
+  };
+  return { url, folder, config, stop };
+}
+
+/** The roots that each suite runs over. */
+export const roots = {
+  memory: { driver: "memory" },
+  fs: { driver: "fs", options: { base: "FOLDER/data" } },
+};
