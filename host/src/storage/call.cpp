@@ -5,15 +5,15 @@
 
 namespace omnistore {
 
-std::int64_t Call::remaining_(const omnistore_call *call) {
-  const auto &self = *static_cast<const Call *>(call);
+std::int64_t HostCall::remaining_(const omnistore_call *call) {
+  const auto &self = *static_cast<const HostCall *>(call);
   if (self.deadline_ == Clock::time_point::max()) return INT64_MAX;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(self.deadline_ - Clock::now()).count();
   return std::max<std::int64_t>(left, 0);
 }
 
-void Call::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
-  auto &messages = static_cast<Call *>(call)->messages_;
+void HostCall::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
+  auto &messages = static_cast<HostCall *>(call)->messages_;
   const std::string_view text = view(message);
   for (auto &[known, old] : messages) {
     if (known == item) {
@@ -24,7 +24,7 @@ void Call::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes messa
   messages.emplace_back(item, text);
 }
 
-std::string Call::cause(omnistore_status status, std::uint32_t item) const {
+std::string HostCall::cause(omnistore_status status, std::uint32_t item) const {
   for (const auto &[known, message] : messages_)
     if (known == item && !message.empty()) return message;
   return std::string(phrase(to_status(status)));

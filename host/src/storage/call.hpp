@@ -20,13 +20,13 @@ inline std::string_view view(omnistore_bytes bytes) {
 
 /// The host's side of an omnistore_call: a deadline, and the messages that a driver gives. On the stack of the thread
 /// that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing fails.
-class Call : public omnistore_call {
+class HostCall : public omnistore_call {
 public:
-  explicit Call(std::chrono::milliseconds timeout = {}) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_} {
+  explicit HostCall(std::chrono::milliseconds timeout = {}) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_} {
     if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
   }
-  Call(const Call &) = delete;
-  Call &operator=(const Call &) = delete;
+  HostCall(const HostCall &) = delete;
+  HostCall &operator=(const HostCall &) = delete;
 
   /// The message for an item, or a phrase for the status where the driver gave none.
   std::string cause(omnistore_status status, std::uint32_t item = 0) const;

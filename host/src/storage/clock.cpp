@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/clock.hpp"
 
+#include <atomic>
 #include <chrono>
 
 namespace omnistore {
@@ -19,8 +20,12 @@ std::int64_t offset() {
   return offset;
 }
 
+std::atomic<std::int64_t> advanced{0};
+
 } // namespace
 
-std::int64_t now_ms() noexcept { return monotonic_ms() + offset(); }
+std::int64_t now_ms() noexcept { return monotonic_ms() + offset() + advanced.load(std::memory_order_relaxed); }
+
+void advance_clock(std::int64_t milliseconds) noexcept { advanced.fetch_add(milliseconds); }
 
 } // namespace omnistore

@@ -9,4 +9,7 @@ namespace omnistore {
 /// monotonic clock. A step of the system's clock neither ends values early nor brings ended ones back.
 std::int64_t now_ms() noexcept;
 
+/// Sets the clock forward, for tests of what happens later. [any thread]
+void advance_clock(std::int64_t milliseconds) noexcept;
+
 } // namespace omnistore

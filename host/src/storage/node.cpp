@@ -63,7 +63,7 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
   node->host_ = std::make_unique<Host>(*node, tasks, mount, std::move(announce));
   node->native_ = plan.driver->traits;
 
-  Call call(open_timeout);
+  HostCall call(open_timeout);
   const omnistore_open_request request{sizeof(omnistore_open_request),
                                        0,
                                        bytes(plan.options),
@@ -102,7 +102,7 @@ void Node::prepare() {
 Node::~Node() {
   if (!opened_) return;
   host_->drop_tasks();
-  Call call;
+  HostCall call;
   guarded(&call, [&] {
     driver_->table.close(self_);
     return OMNISTORE_OK;

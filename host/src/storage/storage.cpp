@@ -48,7 +48,7 @@ void Storage::Impl::Route::check_writable() const {
     throw Error(Status::read_only, failure(operation_, key_, *mount_, "the config mounts it read-only"));
 }
 
-void Storage::Impl::Route::raise(omnistore_status status, const Call &call) const {
+void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) const {
   throw Error(to_status(status), failure(operation_, key_, *mount_, call.cause(status)));
 }
 

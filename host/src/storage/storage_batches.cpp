@@ -70,7 +70,7 @@ void run_groups(std::vector<Group> &groups, const Run &run) {
 /// Turns the statuses of a group into outcomes.
 template <typename Outcomes>
 void settle(const Group &group, const char *operation, omnistore_status whole,
-            const std::vector<omnistore_status> &statuses, const Call &call, Outcomes &outcomes) {
+            const std::vector<omnistore_status> &statuses, const HostCall &call, Outcomes &outcomes) {
   std::string key;
   for (std::uint32_t i = 0; i < group.items.size(); ++i) {
     const omnistore_status status = whole == OMNISTORE_OK ? statuses[i] : whole;
@@ -98,7 +98,7 @@ std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, c
   auto groups = grouped(
       impl_->table(), "get", false, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
   run_groups(groups, [&](Group &group) {
-    Call call(options.timeout);
+    HostCall call(options.timeout);
     std::deque<StringSink> sinks;
     std::vector<omnistore_sink *> pointers;
     for (std::size_t item : group.items) {
@@ -130,7 +130,7 @@ std::vector<Outcome> Storage::set_many(std::span<const SetItem> items) {
       impl_->table(), "set", true, items.size(), [&](std::size_t i) { return std::string_view(items[i].key); },
       outcomes);
   run_groups(groups, [&](Group &group) {
-    Call call;
+    HostCall call;
     std::deque<omnistore_set_request> requests;
     std::vector<const omnistore_set_request *> pointers;
     for (std::size_t i = 0; i < group.items.size(); ++i) {
@@ -159,7 +159,7 @@ std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys) {
   auto groups = grouped(
       impl_->table(), "remove", true, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
   run_groups(groups, [&](Group &group) {
-    Call call;
+    HostCall call;
     // Each key's meta goes with it.
     const std::size_t count = group.views.size();
     for (std::size_t i = 0; i < count; ++i) group.keys.push_back(group.keys[i] + '$');

@@ -35,7 +35,7 @@ public:
     /// Throws Error(read_only) where the config lets nobody write here.
     void check_writable() const;
     /// Throws what a failed operation has to say.
-    [[noreturn]] void raise(omnistore_status status, const Call &call) const;
+    [[noreturn]] void raise(omnistore_status status, const HostCall &call) const;
 
   private:
     Epoch::Guard guard_;

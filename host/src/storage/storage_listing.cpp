@@ -101,7 +101,7 @@ Page Storage::list(std::string_view text, const ListOptions &options) const {
 
     bool more = false;
     if (inside) {
-      Call call(options.timeout);
+      HostCall call(options.timeout);
       Outside outside(table, mount, [&](const std::string &key, const omnistore_meta *meta) {
         page.items.push_back({key, options.meta && meta ? to_meta(*meta) : Meta{}});
       });
@@ -146,7 +146,7 @@ std::uint64_t Storage::clear(std::string_view text) {
   }
   std::uint64_t cleared = 0;
   for (const Mount *mount : mounts) {
-    Call call;
+    HostCall call;
     const std::string inner = inner_base(*mount, base);
     const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
     Outside outside(table, *mount, [&](const std::string &key, const omnistore_meta *) {

@@ -14,7 +14,7 @@ omnistore_get_request get_request(const GetOptions &options) {
 
 /// What is left to check when the driver says that it gave the value.
 template <typename Sink>
-omnistore_status delivered(omnistore_status status, const Sink &sink, Call &call, Node &node) {
+omnistore_status delivered(omnistore_status status, const Sink &sink, HostCall &call, Node &node) {
   if (status != OMNISTORE_OK) return status;
   if (!sink.complete())
     return fail(&call, OMNISTORE_CORRUPT, "the driver gave another number of bytes than it announced");
@@ -59,7 +59,7 @@ std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_me
 bool Storage::get(std::string_view text, std::string &into, const GetOptions &options) const {
   const Key key(text);
   Impl::Route route(*impl_, "get", key.view());
-  Call call(options.timeout);
+  HostCall call(options.timeout);
   StringSink sink(into, options);
   const omnistore_status status =
       delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, call, route.node());
@@ -77,7 +77,7 @@ std::optional<std::string> Storage::get(std::string_view key, const GetOptions &
 std::optional<Entry> Storage::entry(std::string_view text, const GetOptions &options) const {
   const Key key(text);
   Impl::Route route(*impl_, "get", key.view());
-  Call call(options.timeout);
+  HostCall call(options.timeout);
   Entry entry;
   omnistore_get_request request = get_request(options);
   request.flags |= OMNISTORE_GET_META;
@@ -92,7 +92,7 @@ std::optional<Entry> Storage::entry(std::string_view text, const GetOptions &opt
 bool Storage::read(std::string_view text, Reader &reader, const GetOptions &options) const {
   const Key key(text);
   Impl::Route route(*impl_, "get", key.view());
-  Call call(options.timeout);
+  HostCall call(options.timeout);
   ReaderSink sink(reader, options);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
   sink.rethrow();
@@ -109,7 +109,7 @@ bool Storage::read(std::string_view text, Reader &reader, const GetOptions &opti
 bool Storage::has(std::string_view text) const {
   const Key key(text);
   Impl::Route route(*impl_, "has", key.view());
-  Call call;
+  HostCall call;
   Meta meta;
   MetaSink sink(meta);
   const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
@@ -121,7 +121,7 @@ bool Storage::has(std::string_view text) const {
 std::optional<Meta> Storage::meta(std::string_view text) const {
   const Key key(text);
   Impl::Route route(*impl_, "meta", key.view());
-  Call call;
+  HostCall call;
   Meta meta;
   MetaSink sink(meta);
   const omnistore_bytes inside = route.key();
@@ -140,7 +140,7 @@ Stored Storage::set(std::string_view text, std::string_view value, const SetOpti
   const Key key(text);
   Impl::Route route(*impl_, "set", key.view());
   route.check_writable();
-  Call call(options.timeout);
+  HostCall call(options.timeout);
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = bytes(value);
@@ -161,7 +161,7 @@ bool Storage::remove(std::string_view text, const RemoveOptions &options) {
   const Key key(text);
   Impl::Route route(*impl_, "remove", key.view());
   route.check_writable();
-  Call call(options.timeout);
+  HostCall call(options.timeout);
   omnistore_remove_request request{};
   request.size = sizeof request;
   request.condition = to_condition(options.condition.kind);
@@ -180,7 +180,7 @@ bool Storage::touch(std::string_view text, std::chrono::milliseconds ttl) {
   const Key key(text);
   Impl::Route route(*impl_, "touch", key.view());
   route.check_writable();
-  Call call;
+  HostCall call;
   SetOptions options;
   options.ttl = ttl;
   const omnistore_touch_request request{sizeof request, 0, expiry_of(route.mount(), options, key.is_meta())};

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include "fixture.hpp"
+
+using omnistore::SetItem;
+using omnistore::Status;
+using omnistore::Storage;
+using Keys = std::vector<std::string>;
+
+namespace {
+const std::string mounts = R"({ "": { "driver": "memory" }, "b": { "driver": "bare" }, "c": { "driver": "bare" },
+                                "r": { "driver": "memory", "readOnly": true } })";
+}
+
+TEST_CASE("a batch is answered in the order asked, each item with its own outcome") {
+  Storage storage = test::open(mounts);
+  const auto set = storage.set_many(std::vector<SetItem>{{"x", "1", {}},
+                                                         {"b:x", "2", {}},
+                                                         {"r:x", "3", {}},
+                                                         {"c:fail:100", "4", {}},
+                                                         {"a:..", "5", {}},
+                                                         {"c:x", "6", {}}});
+  REQUIRE(set.size() == 6);
+  CHECK(set[0].status == Status::ok);
+  CHECK(set[1].status == Status::ok);
+  CHECK(set[2].status == Status::read_only);
+  CHECK(set[3].status == Status::no_space);
+  CHECK(set[3].message == "set c:fail:100 (mount c, driver bare): as the key says");
+  CHECK(set[4].status == Status::invalid);
+  CHECK(set[5].status == Status::ok);
+
+  const auto got = storage.get_many(Keys{"c:x", "none", "x", "b:x", "b:throw", "/x"});
+  REQUIRE(got.size() == 6);
+  CHECK(got[0].entry.value == "6");
+  CHECK(got[1].status == Status::not_found);
+  CHECK(got[2].entry.value == "1");
+  CHECK(got[3].entry.value == "2");
+  CHECK(got[4].status == Status::internal);
+  CHECK(got[5].entry.value == "1");
+
+  const auto removed = storage.remove_many(Keys{"none", "c:x", "x"});
+  CHECK(removed[0].status == Status::not_found);
+  CHECK(removed[1].status == Status::ok);
+  CHECK(removed[2].status == Status::ok);
+  CHECK(storage.keys() == Keys{"b:x"});
+}
+
+TEST_CASE("in a batch the last set of a key wins") {
+  Storage storage = test::open(mounts);
+  storage.set_many(std::vector<SetItem>{{"x", "1", {}}, {"b:x", "1", {}}, {"x", "2", {}}, {"b:x", "2", {}}});
+  CHECK(storage.get("x") == "2");
+  CHECK(storage.get("b:x") == "2");
+}
+
+TEST_CASE("an empty batch is answered with nothing") {
+  Storage storage = test::open(mounts);
+  CHECK(storage.get_many({}).empty());
+  CHECK(storage.set_many({}).empty());
+  CHECK(storage.remove_many({}).empty());
+}
+
+TEST_CASE("a large batch over a memory store keeps each value with its key") {
+  Storage storage = test::open(mounts);
+  std::vector<SetItem> items;
+  Keys keys;
+  for (int i = 0; i < 5000; ++i) {
+    keys.push_back((i % 3 ? "k" : "b:k") + std::to_string(i));
+    items.push_back({keys.back(), "value " + std::to_string(i), {}});
+  }
+  for (const auto &outcome : storage.set_many(items)) REQUIRE(outcome.status == Status::ok);
+  const auto got = storage.get_many(keys);
+  for (int i = 0; i < 5000; ++i) REQUIRE(got[i].entry.value == "value " + std::to_string(i));
+}
+
+TEST_CASE("removing in a batch takes the meta along") {
+  Storage storage = test::open(mounts);
+  for (const char *key : {"x", "x$", "b:y", "b:y$"}) storage.set(key, "{}");
+  storage.remove_many(Keys{"x", "b:y"});
+  CHECK_FALSE(storage.has("x$"));
+  CHECK_FALSE(storage.has("b:y$"));
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <omnistore/storage.hpp>
+
+namespace test {
+
+/// A storage from a config's text, with the build's plugins and the tests'.
+inline omnistore::Storage open(const std::string &mounts, const std::string &rest = "") {
+  const std::string text = R"({ "plugins": { "paths": [")" OMNISTORE_BUILD R"(/plugins", ")" OMNISTORE_BUILD
+                           R"(/tests/plugins"] }, )" +
+                           rest + R"( "mounts": )" + mounts + "}";
+  return omnistore::Storage(
+      omnistore::Config::parse(text, "test.jsonc", {}, [](const std::string &) { return std::nullopt; }));
+}
+
+/// The status of the Error that a function throws; ok where it throws none.
+template <typename Function>
+omnistore::Status status_of(Function function, std::string *message = nullptr) {
+  try {
+    function();
+    return omnistore::Status::ok;
+  } catch (const omnistore::Error &error) {
+    if (message) *message = error.what();
+    return error.status();
+  }
+}
+
+/// Collects events, and waits for them.
+class Events {
+public:
+  auto callback() {
+    return [this](const omnistore::Event &event) {
+      std::lock_guard lock(mutex_);
+      events_.push_back(event);
+      changed_.notify_all();
+    };
+  }
+  /// The events so far, once there are at least so many; fewer when they do not come.
+  std::vector<omnistore::Event> wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(20), [&] { return events_.size() >= count; });
+    return events_;
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<omnistore::Event> events_;
+};
+
+} // namespace test
