@@ -75,6 +75,7 @@ function(omnistore_add_driver NAME)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:C,GNU,Clang,AppleClang>:-Wno-overlength-strings>)
   endif()
 
+  set_property(GLOBAL APPEND PROPERTY OMNISTORE_DRIVERS ${target}) # for those who test all of them
   if(NOT ARG_OUTPUT)
     install(TARGETS ${target} LIBRARY DESTINATION lib/omnistore/plugins COMPONENT plugins)
   endif()

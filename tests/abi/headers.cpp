@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <regex>
+#include <sstream>
+#include <string>
+
+#include <abi/run.hpp>
+#include <support/temporary.hpp>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path sdk = fs::path(OMNISTORE_SOURCE) / "sdk/include";
+
+/// The macros that the files of the SDK define when `header` is included, and that do not begin with OMNISTORE_.
+std::string leaked_macros(const std::string &header, const std::string &compiler) {
+  const test::Ran ran =
+      test::run("echo '#include <omnistore/" + header + ">' | " + compiler + " -E -dD -I" + sdk.string() + " -");
+  REQUIRE(ran.code == 0);
+  std::string out, line;
+  bool ours = false;
+  for (std::istringstream in(ran.output); std::getline(in, line);) {
+    if (line.starts_with("# ")) { // # 12 "the file that the next line is of"
+      ours = line.find('"' + sdk.string()) != std::string::npos;
+    } else if (ours && line.starts_with("#define ") && !line.starts_with("#define OMNISTORE_")) {
+      out += line + "\n";
+    }
+  }
+  return out;
+}
+
+} // namespace
+
+TEST_CASE("the headers define no macro but OMNISTORE_...") {
+  for (const auto &file : fs::directory_iterator(sdk / "omnistore")) {
+    if (!file.is_regular_file()) continue;
+    INFO(file.path());
+    CHECK(leaked_macros(file.path().filename().string(), ABI_CXX " -x c++ -std=c++20") == "");
+  }
+  CHECK(leaked_macros("driver.h", ABI_CC " -x c -std=c11") == "");
+}
+
+TEST_CASE("no plugin and no example includes a header of the host") {
+  const std::regex include(R"rx(#\s*include\s*["<]omnistore/([^">]+)[">])rx");
+  for (const char *folder : {"plugins", "sdk"}) {
+    for (const auto &file : fs::recursive_directory_iterator(fs::path(OMNISTORE_SOURCE) / folder)) {
+      if (!std::regex_search(file.path().extension().string(), std::regex("^\\.(c|h|cpp|hpp)$"))) continue;
+      const std::string text = test::read_file(file.path());
+      for (auto match = std::sregex_iterator(text.begin(), text.end(), include); match != std::sregex_iterator();
+           ++match) {
+        INFO(file.path() << " includes omnistore/" << (*match)[1]);
+        CHECK(fs::exists(sdk / "omnistore" / (*match)[1].str()));
+      }
+    }
+  }
+}
+
+TEST_CASE("the SDK's names are not the host's") {
+  test::Folder folder;
+  const std::string file = folder / "both.cpp";
+  std::string text;
+  for (const auto &include : {sdk, fs::path(OMNISTORE_SOURCE) / "host/include"}) {
+    for (const auto &header : fs::directory_iterator(include / "omnistore")) {
+      if (header.is_regular_file()) text += "#include <omnistore/" + header.path().filename().string() + ">\n";
+    }
+  }
+  test::write_file(file, text);
+  const test::Ran ran =
+      test::run(ABI_CXX " -std=c++20 -fsyntax-only -I" + sdk.string() + " -I" OMNISTORE_SOURCE "/host/include " + file);
+  INFO(ran.output);
+  CHECK(ran.code == 0);
+}

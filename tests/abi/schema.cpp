@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <sstream>
+#include <string>
+
+#include <abi/run.hpp>
+#include <support/temporary.hpp>
+
+namespace {
+
+/// What omnistore_add_driver's check says of a schema's text; empty: it was embedded.
+std::string check(const std::string &schema) {
+  test::Folder folder;
+  test::write_file(folder / "options.schema.json", schema);
+  const test::Ran ran =
+      test::run(ABI_CMAKE " -DSCHEMA=" + (folder / "options.schema.json") + " -DHEADER=" + (folder / "schema.h") +
+                " -P " OMNISTORE_SOURCE "/sdk/cmake/embed_schema.cmake");
+  CHECK((ran.code == 0) == std::filesystem::exists(folder / "schema.h"));
+  std::istringstream words(ran.code == 0 ? "" : ran.output); // which CMake has broken into lines
+  std::string said, word;
+  while (words >> word) said += word + " ";
+  return said;
+}
+
+} // namespace
+
+TEST_CASE("a schema that is not one JSON object stops the build") {
+  for (const char *text : {"", "{", "{\"a\":}", "not JSON", "{} {}", "{} x"}) {
+    INFO(text);
+    CHECK_THAT(check(text), Catch::Contains("options.schema.json"));
+  }
+  for (const char *text : {"[]", "1", "\"x\"", "null", "{}, {}"}) {
+    INFO(text);
+    CHECK_THAT(check(text), Catch::Contains("a schema of options is one JSON object"));
+  }
+  CHECK(check("{}") == "");
+}
+
+TEST_CASE("a schema reaches the plugin byte for byte, in C and in C++") {
+  const std::string schema = "{\n\t\"a\": \"q\\\"uote \\\\ ;[semi];colon ?\?/ ${X} @Y@ $<Z> \xc3\xa9\",\n  \"b\": \"" +
+                             std::string(5000, 'x') + "\"\n}";
+  test::Folder folder;
+  test::write_file(folder / "s.json", schema + "\n");
+  REQUIRE(test::run(ABI_CMAKE " -DSCHEMA=" + (folder / "s.json") + " -DHEADER=" + (folder / "omnistore_schema.h") +
+                    " -P " OMNISTORE_SOURCE "/sdk/cmake/embed_schema.cmake")
+              .code == 0);
+  const std::string program = "#include <stdio.h>\n#include <omnistore_schema.h>\nint main(void) { "
+                              "fputs(OMNISTORE_OPTIONS_SCHEMA, stdout); }\n";
+  for (const char *compile : {ABI_CC " -std=c11 -x c", ABI_CXX " -std=c++20 -x c++"}) {
+    test::write_file(folder / "print", program);
+    const test::Ran built = test::run(std::string(compile) + " -I" + folder.path().string() + " " + (folder / "print") +
+                                      " -o " + (folder / "run"));
+    INFO(built.output);
+    REQUIRE(built.code == 0);
+    CHECK(test::run(folder / "run").output == schema);
+  }
+}
