@@ -29,6 +29,8 @@ struct Entry {
 constexpr std::size_t name_offset = 19; // behind the fields above, without padding
 static_assert(offsetof(Entry, name) == name_offset);
 
+constexpr std::size_t most_open = 16; ///< folders that a walk holds open
+
 unsigned char type_of(int folder, const char *name) {
   struct stat status;
   if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
@@ -59,7 +61,7 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
   items_.clear();
   texts_.clear();
   cut_ = false;
-  constexpr std::size_t room = 128 * 1024;
+  constexpr std::size_t room = 64 * 1024;
   const std::unique_ptr<char[]> buffer(new char[room]);
   for (;;) {
     const long size = syscall(SYS_getdents64, folder, buffer.get(), room);
@@ -88,18 +90,15 @@ void Names::take(int folder, std::string_view path, const Ignore &ignore, From f
   const bool is_folder = type == DT_DIR;
   if (!is_folder && type != DT_REG && type != DT_LNK) return;
   if (is_folder ? ignore.folder(path, name) : ignore.file(path, name)) return;
-  const auto offset = static_cast<std::uint32_t>(texts_.size());
-  texts_.insert(texts_.end(), name.begin(), name.end());
-  if (!is_folder) return add(from, offset, name.size(), type == DT_REG ? Kind::file : Kind::link);
-  texts_.push_back(':');
-  add(from, offset, name.size(), Kind::own);
-  add(from, offset, name.size() + 1, Kind::below);
+  if (!is_folder) return add(from, name, type == DT_REG ? Kind::file : Kind::link);
+  add(from, name, Kind::own);
+  add(from, std::string(name) + ':', Kind::below);
 }
 
-void Names::add(From from, std::uint32_t offset, std::size_t size, Kind kind) {
-  const std::string_view text(texts_.data() + offset, size);
-  if (!from.text.empty() && (from.included ? text < from.text : text <= from.text)) return;
-  items_.push_back({0, offset, static_cast<std::uint16_t>(size), kind});
+void Names::add(From from, std::string_view name, Kind kind) {
+  if (!from.text.empty() && (from.included ? name < from.text : name <= from.text)) return;
+  items_.push_back({0, static_cast<std::uint32_t>(texts_.size()), static_cast<std::uint16_t>(name.size()), kind});
+  texts_.insert(texts_.end(), name.begin(), name.end());
 }
 
 bool Names::before(const Item &a, const Item &b) const {
@@ -157,8 +156,9 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
   }
   const bool expiring = has_expiring(opened.get());
   if (options_.only_expiring && !expiring) return;
-  folder_ = std::move(opened);
+  if (stack_.size() >= most_open) stack_[stack_.size() - most_open].folder = Fd();
   Frame frame;
+  frame.folder = std::move(opened);
   frame.prefix = std::move(prefix);
   frame.level = level;
   frame.expiring = expiring;
@@ -172,10 +172,10 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
 
 void Walk::read(Frame &frame, Names::From from) {
   std::vector<std::string> leftovers;
-  frame.names.read(folder_.get(), folder_of(frame.prefix), *ignore_, from, leftovers);
+  frame.names.read(frame.folder.get(), folder_of(frame.prefix), *ignore_, from, leftovers);
   frame.at = 0;
   if (!options_.clean) return;
-  for (const std::string &name : leftovers) remove_leftover(folder_.get(), name);
+  for (const std::string &name : leftovers) remove_leftover(frame.folder.get(), name);
 }
 
 Walk::Step Walk::next() {
@@ -191,14 +191,13 @@ Walk::Step Walk::next() {
       continue;
     }
     if (top.names.was_cut() && folder() >= 0) {
-      lseek(folder_.get(), 0, SEEK_SET);
+      lseek(folder(), 0, SEEK_SET);
       const std::string last(top.names.text(top.names[top.names.size() - 1]));
       read(top, {last, false});
       continue;
     }
     left_ = folder_of(top.prefix);
     stack_.pop_back();
-    folder_ = Fd();
     return Step::left;
   }
   return Step::end;
@@ -215,7 +214,7 @@ bool Walk::settle(const Names::Item &item) {
   struct stat found;
   if (item.kind == Names::Kind::own) {
     const std::string own = std::string(top.names.text(item)) + '/' + own_name;
-    if (folder() < 0 || fstatat(folder_.get(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (folder() < 0 || fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
   } else {
     const Fd target = tree_->open(path_of(key_).c_str(), O_PATH);
     if (!target || fstat(target.get(), &found) != 0) return false;
@@ -229,10 +228,10 @@ const struct stat *Walk::status() {
   if (status_) return &*status_;
   struct stat found;
   const char *name = key_.c_str() + stack_.back().prefix.size();
-  if (folder() < 0 || fstatat(folder_.get(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
+  if (folder() < 0 || fstatat(folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
   if (S_ISDIR(found.st_mode)) { // its file has become a folder since the name was read
     const std::string own = std::string(name) + '/' + own_name;
-    if (fstatat(folder_.get(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
+    if (fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
   }
   if (!S_ISREG(found.st_mode)) return nullptr;
   status_ = found;
@@ -251,8 +250,13 @@ std::int64_t Walk::expiry() {
 }
 
 int Walk::folder() {
-  if (!folder_) folder_ = tree_->open_folder(folder_of(stack_.back().prefix));
-  return folder_.get();
+  Frame &top = stack_.back();
+  if (!top.folder) top.folder = tree_->open_folder(folder_of(top.prefix));
+  return top.folder.get();
+}
+
+void Walk::pause() {
+  for (Frame &frame : stack_) frame.folder = Fd();
 }
 
 bool Walk::at_end() const {

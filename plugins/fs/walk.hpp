@@ -49,7 +49,7 @@ public:
 private:
   void take(int folder, std::string_view path, const Ignore &ignore, From from, const char *name, unsigned char type,
             std::vector<std::string> &leftovers);
-  void add(From from, std::uint32_t offset, std::size_t size, Kind kind);
+  void add(From from, std::string_view name, Kind kind);
   bool before(const Item &a, const Item &b) const;
   void set_heads();
   void keep_first(std::size_t limit);
@@ -60,7 +60,7 @@ private:
   bool cut_ = false;
 };
 
-/// Not thread-safe. Between two steps it holds one descriptor at most; pause() gives that back.
+/// Not thread-safe. It holds descriptors of the last few folders that it is in; pause() gives them back.
 class Walk {
 public:
   struct Options {
@@ -97,11 +97,12 @@ public:
   std::chrono::steady_clock::time_point begun() const { return begun_; }
   /// How many names it holds in memory.
   std::size_t held() const;
-  void pause() { folder_ = Fd(); }
+  void pause();
 
 private:
   struct Frame {
     std::string prefix; ///< of its keys
+    Fd folder;          ///< opened when it is needed
     Names names;
     std::size_t at = 0;
     std::uint32_t level = 0; ///< how many ':' its own keys have behind the base
@@ -117,7 +118,6 @@ private:
   Options options_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::vector<Frame> stack_;
-  Fd folder_; ///< of the last frame; opened when it is needed
   std::string key_, left_;
   std::optional<struct stat> status_;
 };
