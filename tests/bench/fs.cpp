@@ -110,8 +110,7 @@ bench::Result ours_batch_get(Bench &bench, double seconds) {
   std::vector<std::string> asked(batch);
   return bench::repeat(seconds, 1, batch, [&] {
     for (auto &key : asked) key = bench.keys[bench.at.next()];
-    for (const auto &item : bench.ours.get_many(asked))
-      bench::require(item.entry.value.size() == value_size, "a miss");
+    for (const auto &item : bench.ours.get_many(asked)) bench::require(item.entry.value.size() == value_size, "a miss");
   });
 }
 
@@ -135,9 +134,8 @@ bench::Result ours_batch_set(Bench &bench, double seconds) {
 }
 
 bench::Result ours_list(Bench &bench, double seconds) {
-  return bench::repeat(seconds, 1, bench.keys.size(), [&] {
-    bench::require(bench.ours.keys().size() == bench.keys.size(), "keys are missing");
-  });
+  return bench::repeat(seconds, 1, bench.keys.size(),
+                       [&] { bench::require(bench.ours.keys().size() == bench.keys.size(), "keys are missing"); });
 }
 
 bench::Result raw_list(Bench &bench, double seconds) {

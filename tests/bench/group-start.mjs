@@ -32,7 +32,9 @@ export function startGroup(name) {
     names: [name],
     async open(context) {
       const measure = async ([port, ...command]) =>
-        JSON.parse(await output(join(context.build, "bench", "bench_start"), port, "/:", ...command));
+        JSON.parse(
+          await output(context.scratch, join(context.build, "bench", "bench_start"), port, "/:", ...command),
+        );
       const rows = async () => {
         const figures = { ours: [], unstorage: [] };
         for (let round = 0; round < context.rounds; ++round) {

@@ -69,8 +69,7 @@ bench::Result map_get(Bench &bench, double seconds) {
 }
 
 bench::Result ours_set_over(Bench &bench, double seconds) {
-  return bench::repeat(seconds, 64, 1,
-                       [&] { bench.storage->set(bench.visited[bench.at.next()], bench.some_value()); });
+  return bench::repeat(seconds, 64, 1, [&] { bench.storage->set(bench.visited[bench.at.next()], bench.some_value()); });
 }
 
 bench::Result map_set_over(Bench &bench, double seconds) {
@@ -79,7 +78,8 @@ bench::Result map_set_over(Bench &bench, double seconds) {
 }
 
 /// Fills fresh stores, whose opening and closing is not measured, until the measured time is enough.
-template <class Open, class Load> bench::Result fill(double seconds, std::size_t count, Open open, Load load) {
+template <class Open, class Load>
+bench::Result fill(double seconds, std::size_t count, Open open, Load load) {
   bench::Result result;
   while (result.seconds < seconds) {
     auto fresh = open();
@@ -96,7 +96,8 @@ bench::Result ours_set_new(Bench &bench, double seconds) {
 }
 
 bench::Result map_set_new(Bench &bench, double seconds) {
-  return fill(seconds, bench.keys.size(), [] { return Map(); }, [&](auto &map) { load_map(bench, map); });
+  return fill(
+      seconds, bench.keys.size(), [] { return Map(); }, [&](auto &map) { load_map(bench, map); });
 }
 
 bench::Result ours_batch_get(Bench &bench, double seconds) {
@@ -144,9 +145,8 @@ bench::Result map_batch_set(Bench &bench, double seconds) {
 }
 
 bench::Result ours_list(Bench &bench, double seconds) {
-  return bench::repeat(seconds, 1, bench.keys.size(), [&] {
-    bench::require(bench.storage->keys().size() == bench.keys.size(), "keys are missing");
-  });
+  return bench::repeat(seconds, 1, bench.keys.size(),
+                       [&] { bench::require(bench.storage->keys().size() == bench.keys.size(), "keys are missing"); });
 }
 
 bench::Result map_list(Bench &bench, double seconds) {

@@ -48,14 +48,14 @@ export async function server(url, ...command) {
   throw new Error(`${command.join(" ")}: no answer from ${url}`);
 }
 
-/** Runs a program to its end; its output. */
-export async function output(program, ...parameters) {
-  const { stdout } = await promisify(execFile)(program, parameters.map(String));
+/** Runs a program to its end in a folder; its output. */
+export async function output(folder, program, ...parameters) {
+  const { stdout } = await promisify(execFile)(program, parameters.map(String), { cwd: folder });
   return stdout;
 }
 
-/** The same on the second core. */
-export const outputOfLoad = (...command) => output("taskset", "-c", secondCore, ...command);
+/** The same, here, on the second core. */
+export const outputOfLoad = (...command) => output(".", "taskset", "-c", secondCore, ...command);
 
 export async function stopAll() {
   const ends = [...running].map((child) => once(child, "exit"));

@@ -32,7 +32,8 @@ inline double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 /// Calls operation() again and again, `block` times between two looks at the clock; each call counts as `weight`.
-template <class Operation> Result repeat(double seconds, unsigned block, std::uint64_t weight, Operation &&operation) {
+template <class Operation>
+Result repeat(double seconds, unsigned block, std::uint64_t weight, Operation &&operation) {
   Result result;
   const auto start = std::chrono::steady_clock::now();
   do {

@@ -78,7 +78,7 @@ for (const [name, root] of Object.entries(roots)) {
       await each(files, ({ key, bytes }) => storage.setItemRaw(key, bytes));
       await each(files, async ({ key, bytes }) => {
         const answer = await fetch(`${host.url}/${key.replaceAll(":", "/")}`);
-        assert.equal(await answer.text(), bytes.toString(), key);
+        assert.ok((await answer.text()) === bytes.toString(), key);
       });
     });
 
