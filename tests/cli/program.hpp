@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs the program: to its end, or as a host beside the test.
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/temporary.hpp"
+
+namespace test {
+
+using Strings = std::vector<std::string>;
+
+inline std::string program() { return OMNISTORE_BUILD "/bin/omnistore"; }
+
+struct Setting {
+  std::string input{};
+  std::string folder{};                           ///< to start in; empty: the test's own
+  std::map<std::string, std::string> variables{}; ///< beside a small environment of ours
+  bool closed_output = false;                     ///< nobody reads standard output
+};
+
+struct Result {
+  int code = -1;  ///< of an exit
+  int signal = 0; ///< that ended it
+  std::string out, err;
+
+  boost::json::value json() const { return boost::json::parse(out); }
+  boost::json::value error() const { return boost::json::parse(err).at("error"); }
+};
+
+/// A running process and its three pipes. It is killed where nobody waited for it.
+class Process {
+public:
+  Process(const Strings &command, const Setting &setting) {
+    int in[2], out[2], err[2];
+    for (int *pipe : {in, out, err})
+      if (::pipe2(pipe, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+    pid_ = ::fork();
+    if (pid_ < 0) throw std::runtime_error("fork");
+    if (pid_ == 0) become(command, setting, in[0], out[1], err[1]);
+    ::close(in[0]);
+    ::close(out[1]);
+    ::close(err[1]);
+    in_ = in[1];
+    out_ = out[0];
+    err_ = err[0];
+    if (setting.closed_output) close(out_);
+  }
+  ~Process() {
+    for (int *end : {&in_, &out_, &err_}) close(*end);
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Process(const Process &) = delete;
+  Process &operator=(const Process &) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  /// Feeds it, takes what it says, and waits for its end.
+  Result finish(std::string_view input = {}) {
+    Result result;
+    std::signal(SIGPIPE, SIG_IGN);
+    ::fcntl(in_, F_SETFL, O_NONBLOCK);
+    if (input.empty()) close(in_);
+    while (out_ >= 0 || err_ >= 0) {
+      pollfd ends[] = {{in_, POLLOUT, 0}, {out_, POLLIN, 0}, {err_, POLLIN, 0}};
+      if (::poll(ends, 3, deadline_ms) == 0)
+        throw std::runtime_error("the program does not end; it said: " + result.err);
+      if (ends[0].revents != 0) feed(input);
+      if (ends[1].revents != 0) take(out_, result.out);
+      if (ends[2].revents != 0) take(err_, result.err);
+    }
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    if (WIFEXITED(status)) result.code = WEXITSTATUS(status);
+    if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+    return result;
+  }
+
+  /// The next line of its standard output.
+  std::string line() {
+    std::string text;
+    for (char c = 0; c != '\n'; text += c) {
+      pollfd end{out_, POLLIN, 0};
+      if (::poll(&end, 1, deadline_ms) <= 0) throw std::runtime_error("the program says nothing");
+      if (::read(out_, &c, 1) != 1) {
+        std::string why;
+        while (err_ >= 0) take(err_, why);
+        throw std::runtime_error("the program ended: " + why);
+      }
+    }
+    return text;
+  }
+
+private:
+  static constexpr int deadline_ms = 60'000;
+
+  static void close(int &end) {
+    if (end >= 0) ::close(end);
+    end = -1;
+  }
+  void feed(std::string_view &input) {
+    const ssize_t written = ::write(in_, input.data(), input.size());
+    if (written > 0) input.remove_prefix(static_cast<std::size_t>(written));
+    if (written < 0 && errno == EAGAIN) return;
+    if (written < 0 || input.empty()) close(in_);
+  }
+  static void take(int &end, std::string &into) {
+    char room[65536];
+    const ssize_t got = ::read(end, room, sizeof room);
+    if (got > 0)
+      into.append(room, static_cast<std::size_t>(got));
+    else
+      close(end);
+  }
+
+  [[noreturn]] static void become(const Strings &command, const Setting &setting, int in, int out, int err) {
+    ::dup2(in, 0);
+    ::dup2(out, 1);
+    ::dup2(err, 2);
+    // Nothing that stands in the tester's own home or environment takes part.
+    std::map<std::string, std::string> variables{
+        {"PATH", std::getenv("PATH")}, {"HOME", "/nonexistent"}, {"LC_ALL", "C.UTF-8"}};
+    for (const char *kept : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
+      if (const char *value = std::getenv(kept)) variables[kept] = value;
+    for (const auto &[name, value] : setting.variables) variables[name] = value;
+    Strings texts;
+    for (const auto &[name, value] : variables) texts.push_back(name + "=" + value);
+    std::vector<char *> arguments, environment;
+    for (const std::string &each : command) arguments.push_back(const_cast<char *>(each.c_str()));
+    for (const std::string &each : texts) environment.push_back(const_cast<char *>(each.c_str()));
+    arguments.push_back(nullptr);
+    environment.push_back(nullptr);
+    if (setting.folder.empty() || ::chdir(setting.folder.c_str()) == 0)
+      ::execvpe(arguments[0], arguments.data(), environment.data());
+    ::_exit(127);
+  }
+
+  pid_t pid_ = -1;
+  int in_ = -1, out_ = -1, err_ = -1;
+};
+
+/// Runs a command to its end.
+inline Result run_command(const Strings &command, const Setting &setting = {}) {
+  return Process(command, setting).finish(setting.input);
+}
+
+/// Runs the program to its end.
+inline Result omnistore(Strings arguments, const Setting &setting = {}) {
+  arguments.insert(arguments.begin(), program());
+  return run_command(arguments, setting);
+}
+
+/// A config in a folder of its own: files at the root, memory under "mem", files that take no writes under "fixed".
+/// The listeners take free ports.
+class Place {
+public:
+  Place() {
+    std::filesystem::create_directories(folder.path() / "root");
+    std::filesystem::create_directories(folder.path() / "fixed");
+    write_file(config(), R"({
+      "mounts": {
+        "": { "driver": "fs", "options": { "base": ")" +
+                             (folder / "root") + R"(" } },
+        "mem": { "driver": "memory", "ttl": "1h" },
+        "fixed": { "driver": "fs", "options": { "base": ")" +
+                             (folder / "fixed") + R"(", "readOnly": true } },
+      },
+      "server": { "http": { "listen": "127.0.0.1:0" } },
+      "admin": { "listen": "127.0.0.1:0" },
+    })");
+  }
+  std::string config() const { return folder / "omnistore.jsonc"; }
+
+  Folder folder;
+};
+
+/// The program as a host of a config.
+class Host {
+public:
+  explicit Host(const std::string &config, const Setting &setting = {}, const Strings &more = {})
+      : process_(command(config, more), setting) {
+    const boost::json::value said = boost::json::parse(process_.line());
+    url = said.at("http").as_string();
+    admin = said.at("admin").as_string();
+  }
+  Process &process() { return process_; }
+  /// Asks it to stop, and waits until it has.
+  Result stop(int signal = SIGTERM) {
+    ::kill(process_.pid(), signal);
+    return process_.finish();
+  }
+
+  std::string url, admin;
+
+private:
+  static Strings command(const std::string &config, const Strings &more) {
+    Strings all{program(), "-c", config, "--json", "serve"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  Process process_;
+};
+
+/// The same commands on a config's stores, opened by the program, and on a host of that config.
+class Front {
+public:
+  explicit Front(bool remote) : host_(remote ? std::make_unique<Host>(place.config()) : nullptr) {}
+
+  Result operator()(Strings arguments, const Setting &setting = {}) const {
+    const Strings where =
+        host_ ? Strings{"--url", host_->url, "--admin-url", host_->admin} : Strings{"-c", place.config()};
+    arguments.insert(arguments.begin(), where.begin(), where.end());
+    return omnistore(arguments, setting);
+  }
+
+  Place place;
+
+private:
+  std::unique_ptr<Host> host_;
+};
+
+} // namespace test

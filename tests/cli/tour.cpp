@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// The README's tour, as it stands there.
+#include <catch2/catch.hpp>
+
+#include <sstream>
+
+#include "program.hpp"
+
+namespace {
+
+/// What stands between "```sh tour" and the closing fence.
+std::string tour() {
+  const std::string readme = test::read_file(OMNISTORE_SOURCE "/README.md");
+  const std::string fence = "```sh tour\n";
+  const std::size_t begin = readme.find(fence);
+  REQUIRE(begin != std::string::npos);
+  const std::size_t end = readme.find("\n```", begin);
+  REQUIRE(end != std::string::npos);
+  return readme.substr(begin + fence.size(), end + 1 - begin - fence.size());
+}
+
+/// The lines that the tour says come out.
+test::Strings promised(const std::string &commands) {
+  test::Strings result;
+  std::istringstream lines(commands);
+  for (std::string line; std::getline(lines, line);)
+    if (line.starts_with("#> ")) result.push_back(line.substr(3));
+  return result;
+}
+
+void replace(std::string &text, const std::string &what, const std::string &with) {
+  const std::size_t at = text.find(what);
+  REQUIRE(at != std::string::npos);
+  text.replace(at, what.size(), with);
+}
+
+} // namespace
+
+TEST_CASE("Every command of the README's tour does what the README says") {
+  const test::Folder folder;
+  const test::Setting here{.folder = folder.path().string()};
+  std::string config = test::read_file(OMNISTORE_SOURCE "/config/default.jsonc");
+  replace(config, "\"127.0.0.1:7700\"", "\"127.0.0.1:0\"");
+  replace(config, "\"127.0.0.1:7701\"", "\"127.0.0.1:0\"");
+  test::write_file(folder.path() / "config" / "default.jsonc", config);
+  std::filesystem::create_directories(folder.path() / "build");
+  std::filesystem::create_directory_symlink(OMNISTORE_BUILD, folder.path() / "build" / "release");
+  test::Host host("config/default.jsonc", here);
+
+  const std::string commands = tour();
+  const test::Setting guest{.folder = here.folder,
+                            .variables = {{"OMNISTORE_URL", host.url}, {"OMNISTORE_ADMIN_URL", host.admin}}};
+  const test::Result result = test::run_command({"bash", "-euo", "pipefail", "-c", commands}, guest);
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+
+  const test::Strings expected = promised(commands);
+  REQUIRE(expected.size() > 5);
+  std::istringstream said(result.out);
+  std::size_t met = 0;
+  for (std::string line; met < expected.size() && std::getline(said, line);)
+    if (line == expected[met]) ++met;
+  INFO("not said, or not in its place: " << (met < expected.size() ? expected[met] : ""));
+  CHECK(met == expected.size());
+  CHECK(host.stop().code == 0);
+}
