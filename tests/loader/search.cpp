@@ -160,6 +160,16 @@ TEST_CASE("all and find agree on which of two plugins has a driver") {
   CHECK(reject_of(asked, first / "zoo.so").text() == reject_of(listed, first / "zoo.so").text());
 }
 
+TEST_CASE("of two files in one folder that are named after a driver the plainer name has it, whoever asks") {
+  const Folder folder;
+  put(folder, "answers_1111", "libsample");
+  put(folder, "answers_2222", "sample");
+  CHECK(answer(*Registry({{folder.path()}, {}}).find("sample")) == 2222);
+  Registry listed({{folder.path()}, {}});
+  listed.all();
+  CHECK(answer(*listed.find("sample")) == 2222);
+}
+
 TEST_CASE("one file under two names is one plugin") {
   const Folder folder;
   put(folder, "good", "sample");

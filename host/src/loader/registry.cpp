@@ -31,9 +31,9 @@ public:
   std::vector<std::string> searched() const;
 
 private:
-  /// Which of two offers of one name stands: the file that is named after the driver, then the earlier place, then
-  /// the earlier file name. It holds whatever was asked for first, find or all.
-  using Rank = std::tuple<bool, std::size_t, std::string>;
+  /// Which of two offers of one name stands, whatever was asked for first, find or all: that of a file which is named
+  /// after the driver, then the earlier place, then the plainer name, then the earlier one in the alphabet.
+  using Rank = std::tuple<bool, std::size_t, std::size_t, std::string>;
   struct Offer {
     std::shared_ptr<const Driver> driver;
     Rank rank;
@@ -41,7 +41,9 @@ private:
   struct Rejected {
     Reject reject;
     std::string driver; ///< the one that cannot be used; empty: the whole file
-    bool concerns(const std::string &name) const { return driver.empty() ? fits(reject.file, name) : driver == name; }
+    bool concerns(const std::string &name) const {
+      return driver.empty() ? fit(reject.file, name) != no_fit : driver == name;
+    }
   };
 
   void look_at(const std::string &file, std::size_t place);
@@ -91,7 +93,8 @@ void Registry::Impl::load(const std::string &file, std::size_t place) {
 
 void Registry::Impl::offer(std::shared_ptr<const Driver> driver, std::size_t place) {
   const std::string name = driver->name;
-  Offer offer{driver, {!fits(driver->file, name), place, driver->file}};
+  const std::size_t how = fit(driver->file, name);
+  Offer offer{driver, {how == no_fit, place, how, driver->file}};
   const auto [at, is_new] = offers_.try_emplace(name, offer);
   if (is_new) return;
   if (offer.rank < at->second.rank) std::swap(offer, at->second);

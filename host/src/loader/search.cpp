@@ -2,6 +2,7 @@
 #include "search.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -22,6 +23,9 @@ constexpr char separator = ':';
 // A program with more rights than its user must not load what the user names.
 const char *environment(const char *name) { return ::secure_getenv(name); }
 #endif
+
+/// What may stand before a driver's name in a file's.
+constexpr std::array<const char *, no_fit> forms = {"", "omnistore-", "lib", "libomnistore-"};
 
 void add(std::vector<Place> &places, const fs::path &path, const char *origin) {
   std::error_code error;
@@ -81,19 +85,20 @@ std::string_view bare_name(std::string_view stem) {
   return stem;
 }
 
-bool fits(const std::string &file, const std::string &driver) {
+std::size_t fit(const std::string &file, const std::string &driver) {
   const std::string stem = stem_of(file);
-  return stem == driver || bare_name(stem) == driver;
+  const auto found = std::find_if(forms.begin(), forms.end(), [&](const char *form) { return stem == form + driver; });
+  return static_cast<std::size_t>(found - forms.begin());
 }
 
 std::vector<std::string> fitting_files(const Place &place, const std::string &driver) {
   if (!is_folder(place)) {
-    if (is_there(place.path) && fits(place.path, driver)) return {place.path};
+    if (is_there(place.path) && fit(place.path, driver) != no_fit) return {place.path};
     return {};
   }
   std::vector<std::string> files;
-  for (const char *prefix : {"", "omnistore-", "lib", "libomnistore-"}) {
-    const fs::path file = fs::path(place.path) / (prefix + driver + plugin_suffix());
+  for (const char *form : forms) {
+    const fs::path file = fs::path(place.path) / (form + driver + plugin_suffix());
     if (is_there(file)) files.push_back(file.string());
   }
   return files;

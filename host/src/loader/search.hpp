@@ -27,8 +27,10 @@ std::string stem_of(const std::string &file);
 /// "fs" of "libomnistore-fs", "omnistore-fs", "libfs" and "fs".
 std::string_view bare_name(std::string_view stem);
 
-/// Whether a file's name says that it offers this driver.
-bool fits(const std::string &file, const std::string &driver);
+/// How plainly a file's name says that it offers this driver: 0 is NAME.so, then come omnistore-NAME.so, libNAME.so and
+/// libomnistore-NAME.so; no_fit: it says nothing of it.
+std::size_t fit(const std::string &file, const std::string &driver);
+constexpr std::size_t no_fit = 4;
 
 /// The files of a place whose names fit a driver, the plainest name first; without listing a folder.
 std::vector<std::string> fitting_files(const Place &place, const std::string &driver);
