@@ -9,7 +9,6 @@
 #include "server/describe.hpp"
 #include "server/metrics_text.hpp"
 #include "server/reply.hpp"
-#include "server/target.hpp"
 
 namespace omnistore::server {
 
@@ -56,22 +55,17 @@ AdminRoutes::AdminRoutes(Storage &storage, loader::Registry &registry, const Con
     : storage_(storage), registry_(registry), config_(config), guard_(std::move(guard)), state_(std::move(state)) {}
 
 bool AdminRoutes::admit(Request &request, Response &response) {
-  const auto refused = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
-    reply_error(request, response, status, message, extra);
-    return false;
-  };
   request.grant_origin = {};
   Target target;
-  if (!split_target(request.target, target)) return refused(400, "The target is neither a path nor a URL");
-  const std::string_view host = target.authority.empty() ? request[Field::host] : target.authority;
-  if (host.empty() && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
-  if (!host.empty() && !guard_.serves_host(host)) {
-    return refused(421, "This host is not served here; " + guard_.config_field() + ".hosts can name it");
-  }
+  if (!admit_target(guard_, request, response, target)) return false;
   const Path *path = find(target.path);
-  if (!path) return refused(404, "There is no such page; / tells what is here");
+  if (!path) {
+    reply_error(request, response, 404, "There is no such page; / tells what is here");
+    return false;
+  }
   if (request.method != Method::get && request.method != Method::head) {
-    return refused(405, "This method is not allowed here", "Allow: GET, HEAD\r\n");
+    reply_error(request, response, 405, "This method is not allowed here", "Allow: GET, HEAD\r\n");
+    return false;
   }
   request.key = path->path;
   const Guard::Verdict verdict = guard_.judge(request[Field::authorization]);

@@ -206,15 +206,10 @@ bool DataRoutes::admit(Request &request, Response &response) {
   };
   request.grant_origin = {};
   Target target;
-  if (!split_target(request.target, target)) return refused(400, "The target is neither a path nor a URL");
-  const std::string_view host = target.authority.empty() ? request[Field::host] : target.authority;
-  if (host.empty() && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
-  if (!host.empty() && !guard_.serves_host(host)) {
-    return refused(421, "This host is not served here; " + guard_.config_field() + ".hosts can name it");
-  }
+  if (!admit_target(guard_, request, response, target)) return false;
   const std::string_view origin = request[Field::origin];
   if (!origin.empty()) request.grant_origin = guard_.grant(origin);
-  const bool foreign = !origin.empty() && request.grant_origin.empty() && !Guard::same_origin(origin, host);
+  const bool foreign = !origin.empty() && request.grant_origin.empty() && !Guard::same_origin(origin, target.authority);
 
   if (request.method == Method::options) {
     answer_options(request, response, foreign && request.has(Field::requested_method));

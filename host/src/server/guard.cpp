@@ -9,7 +9,6 @@
 #include <omnistore/error.hpp>
 
 #include "server/reply.hpp"
-#include "server/target.hpp"
 #include "server/text.hpp"
 #include "storage/key.hpp"
 
@@ -147,6 +146,18 @@ Guard::Verdict Guard::judge(std::string_view authorization, bool write, std::str
     if (is_base && !base.empty() && key == std::string_view(base).substr(0, base.size() - 1)) return Verdict::granted;
   }
   return Verdict::out_of_scope;
+}
+
+bool admit_target(const Guard &guard, const Request &request, Response &response, Target &target) {
+  const auto refused = [&](unsigned status, std::string_view message) {
+    reply_error(request, response, status, message);
+    return false;
+  };
+  if (!split_target(request.target, target)) return refused(400, "The target is neither a path nor a URL");
+  if (target.authority.empty()) target.authority = request[Field::host];
+  if (target.authority.empty() && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
+  if (target.authority.empty() || guard.serves_host(target.authority)) return true;
+  return refused(421, "This host is not served here; " + guard.config_field() + ".hosts can name it");
 }
 
 void refuse(const Request &request, Response &response, Guard::Verdict verdict) {

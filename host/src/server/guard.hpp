@@ -10,6 +10,7 @@
 #include <omnistore/config.hpp>
 
 #include "server/message.hpp"
+#include "server/target.hpp"
 
 namespace omnistore::server {
 
@@ -64,6 +65,9 @@ private:
   std::vector<std::string> origins_;
   std::vector<Token> tokens_;
 };
+
+/// Takes the target apart and judges the Host, which a URL as target overrides. False: the request was refused.
+bool admit_target(const Guard &guard, const Request &request, Response &response, Target &target);
 
 /// Answers 401 or 403 for every verdict but `granted`.
 void refuse(const Request &request, Response &response, Guard::Verdict verdict);

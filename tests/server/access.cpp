@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens and their scopes, the Host on a loopback listener, and browsers' origins.
+#include <catch2/catch.hpp>
+
+#include "host.hpp"
+
+using test::Answer;
+using test::Client;
+using test::Host;
+
+namespace {
+
+omnistore::Config with_tokens() {
+  omnistore::Config config = test::memory_config();
+  config.http.tokens = {{"reader", false, {}}, {"writer", true, {}}, {"part", true, {"mine", "a:b"}}};
+  return config;
+}
+
+std::string bearer(const std::string &token) { return "Authorization: Bearer " + token + "\r\n"; }
+
+} // namespace
+
+TEST_CASE("without a token, or with a wrong one, everything is 401") {
+  Host host(with_tokens());
+  Client client(host.http());
+  for (const std::string &headers :
+       {std::string(), bearer("wrong"), bearer(""), bearer("reade"), bearer("readerr"),
+        std::string("Authorization: Basic reader\r\n"), std::string("Authorization: reader\r\n")}) {
+    INFO(headers);
+    for (const char *method : {"GET", "HEAD", "PUT", "DELETE"}) {
+      const Answer answer = client.ask(method, "/a", {}, headers);
+      CHECK(answer.status == 401);
+      CHECK(answer.header("www-authenticate").starts_with("Bearer"));
+    }
+    CHECK(client.ask("GET", "/", {}, headers).status == 401);
+  }
+}
+
+TEST_CASE("a token that reads does not write") {
+  Host host(with_tokens());
+  Client client(host.http());
+  CHECK(client.ask("GET", "/a", {}, bearer("reader")).status == 404);
+  CHECK(client.ask("GET", "/", {}, bearer("reader")).status == 200);
+  CHECK(client.ask("PUT", "/a", "x", bearer("reader")).status == 403);
+  CHECK(client.ask("DELETE", "/a", {}, bearer("reader")).status == 403);
+  CHECK(client.ask("DELETE", "/", {}, bearer("reader")).status == 403);
+  CHECK(client.ask("PUT", "/a", "x", bearer("writer")).status == 200);
+}
+
+TEST_CASE("a token reaches only its bases, however the key is written") {
+  Host host(with_tokens());
+  Client client(host.http());
+  for (const char *target : {"/mine/x", "/a/b/x", "/a%3Ab/x", "/mine:x", "//mine///x"}) {
+    INFO(target);
+    CHECK(client.ask("PUT", target, "x", bearer("part")).status == 200);
+  }
+  for (const char *target : {"/other", "/mine", "/minex", "/a/x", "/a/bb", "/x/mine/y", "/mine%2F..%2Fother"}) {
+    INFO(target);
+    const int status = client.ask("PUT", target, "x", bearer("part")).status;
+    CHECK((status == 403 || status == 400));
+  }
+  for (const char *target : {"/mine/", "/mine/:", "/mine/deeper/", "/a/b/"}) {
+    INFO(target);
+    CHECK(client.ask("GET", target, {}, bearer("part")).status == 200);
+    CHECK(client.ask("DELETE", target, {}, bearer("part")).status == 200);
+  }
+  for (const char *target : {"/", "/:", "/a/", "/min/", "/other/"}) {
+    INFO(target);
+    CHECK(client.ask("GET", target, {}, bearer("part")).status == 403);
+    CHECK(client.ask("DELETE", target, {}, bearer("part")).status == 403);
+  }
+}
+
+TEST_CASE("a body is not waited for where its request is refused") {
+  Host host(with_tokens());
+  Client client(host.http());
+  client.send("PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
+  CHECK(client.receive().status == 401);
+  CHECK(client.ended());
+}
+
+TEST_CASE("a listener that others can reach needs tokens") {
+  for (const char *listen : {"0.0.0.0:0", "[::]:0"}) {
+    omnistore::Config config = test::memory_config();
+    config.http.listen = listen;
+    CHECK_THROWS_WITH(Host(config), Catch::Contains("server.http.tokens"));
+    config = test::memory_config();
+    config.admin.listen = listen;
+    CHECK_THROWS_WITH(Host(config), Catch::Contains("admin.tokens"));
+  }
+  omnistore::Config config = with_tokens();
+  config.http.listen = "0.0.0.0:0";
+  Host host(config);
+  Client client("127.0.0.1" + host.http().substr(host.http().rfind(':')));
+  CHECK(client.ask("GET", "/a", {}, bearer("reader")).status == 404);
+}
+
+TEST_CASE("a loopback listener answers only to hosts that name it") {
+  omnistore::Config config = test::memory_config();
+  config.http.hosts = {"store.internal"};
+  Host host(config);
+  Client client(host.http());
+  const auto status = [&](const std::string &name) {
+    client.send("GET /a HTTP/1.1\r\nHost: " + name + "\r\n\r\n");
+    return client.receive().status;
+  };
+  for (const char *name : {"localhost", "LOCALHOST:7700", "127.0.0.1:7700", "127.9.9.9", "[::1]:7700", "localhost.",
+                           "store.internal", "store.internal:80"}) {
+    INFO(name);
+    CHECK(status(name) == 404);
+  }
+  for (const char *name : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]",
+                           "store.internal.evil", "[", "1"}) {
+    INFO(name);
+    CHECK(status(name) == 421);
+  }
+  Client admin(host.admin());
+  admin.send("GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n");
+  CHECK(admin.receive().status == 421);
+}
+
+TEST_CASE("no origin is granted that the config does not grant") {
+  Host host;
+  Client client(host.http());
+  host.storage.set("a", "1");
+  const std::string origin = "Origin: https://app.example\r\n";
+  CHECK(client.ask("GET", "/a", {}, origin).header("access-control-allow-origin") == "");
+  CHECK(client.ask("PUT", "/a", "2", origin).status == 403);
+  CHECK(client.ask("DELETE", "/a", {}, "Origin: null\r\n").status == 403);
+  CHECK(client.ask("OPTIONS", "/a", {}, origin + "Access-Control-Request-Method: PUT\r\n").status == 403);
+  CHECK(host.storage.get("a") == "1");
+  CHECK(client.ask("PUT", "/a", "2", "Origin: http://localhost\r\n").status == 200); // its own
+}
+
+TEST_CASE("a granted origin may do what others may") {
+  omnistore::Config config = test::memory_config();
+  config.http.origins = {"https://app.example"};
+  Host host(config);
+  Client client(host.http());
+  const std::string origin = "Origin: https://app.example\r\n";
+  const Answer preflight = client.ask("OPTIONS", "/a", {}, origin + "Access-Control-Request-Method: PUT\r\n");
+  CHECK(preflight.status == 204);
+  CHECK(preflight.header("access-control-allow-origin") == "https://app.example");
+  CHECK(preflight.header("access-control-allow-methods").find("PUT") != std::string::npos);
+  CHECK(preflight.header("access-control-allow-headers").find("X-Ttl") != std::string::npos);
+  const Answer put = client.ask("PUT", "/a", "1", origin);
+  CHECK(put.status == 200);
+  CHECK(put.header("access-control-allow-origin") == "https://app.example");
+  CHECK(client.ask("GET", "/a", {}, "Origin: https://app.example.evil\r\n").header("access-control-allow-origin") ==
+        "");
+  config.http.origins = {"*"};
+  Host open(config);
+  Client anyone(open.http());
+  CHECK(anyone.ask("GET", "/a", {}, "Origin: https://x.example\r\n").header("access-control-allow-origin") == "*");
+}
+
+TEST_CASE("OPTIONS without an origin tells what is allowed") {
+  Host host;
+  Client client(host.http());
+  for (const char *target : {"*", "/a"}) {
+    const Answer answer = client.ask("OPTIONS", target);
+    CHECK(answer.status == 204);
+    CHECK(answer.header("allow") == "GET, HEAD, PUT, DELETE, OPTIONS");
+  }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace test {
+
+struct Answer {
+  int status = 0;                             ///< 0: the connection ended before an answer was whole
+  std::map<std::string, std::string> headers; ///< names in lower case
+  std::string body;
+
+  std::string header(const std::string &name) const {
+    const auto found = headers.find(name);
+    return found == headers.end() ? std::string() : found->second;
+  }
+};
+
+/// One raw connection. It gives up after 20 seconds without a byte, so that no test hangs.
+class Client {
+public:
+  explicit Client(const std::string &address); ///< "127.0.0.1:7700"
+  ~Client();
+  Client(const Client &) = delete;
+  Client &operator=(const Client &) = delete;
+
+  /// False: the connection has ended.
+  bool send(std::string_view bytes);
+  /// The next answer, its body unframed.
+  Answer receive(bool of_head = false);
+  /// send() and receive() of "METHOD TARGET" with Host and these further header lines.
+  Answer ask(const std::string &method, const std::string &target, std::string_view body = {},
+             const std::string &headers = {});
+  /// All bytes up to the connection's end.
+  std::string rest();
+  /// Waits for the connection's end; false: something came, or 20 seconds passed.
+  bool ended();
+  /// Whether something, or the end, comes within so many milliseconds.
+  bool readable_within(int milliseconds);
+  /// No more will be sent.
+  void finish();
+
+private:
+  bool fill();
+  std::string take(std::size_t count);
+  std::string line();
+
+  int socket_ = -1;
+  std::string buffered_;
+};
+
+/// "METHOD TARGET HTTP/1.1" with Host, Content-Length where there is a body, and further header lines ("A: b\r\n").
+std::string request(const std::string &method, const std::string &target, std::string_view body = {},
+                    const std::string &headers = {});
+
+} // namespace test

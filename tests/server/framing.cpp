@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// How requests and answers lie in the stream of bytes.
+#include <catch2/catch.hpp>
+
+#include "host.hpp"
+
+using test::Answer;
+using test::Client;
+using test::Host;
+using test::request;
+
+TEST_CASE("a connection serves one request after the other") {
+  Host host;
+  Client client(host.http());
+  for (int i = 0; i < 100; ++i) {
+    const std::string value = std::to_string(i);
+    REQUIRE(client.ask("PUT", "/a", value).status == 200);
+    REQUIRE(client.ask("GET", "/a").body == value);
+  }
+}
+
+TEST_CASE("pipelined requests are answered in their order") {
+  Host host;
+  for (int i = 0; i < 300; ++i) host.storage.set("k:" + std::to_string(i), std::to_string(i));
+  Client client(host.http());
+  std::string all;
+  for (int i = 0; i < 300; ++i) all += request("GET", "/k/" + std::to_string(i));
+  client.send(all);
+  for (int i = 0; i < 300; ++i) REQUIRE(client.receive().body == std::to_string(i));
+}
+
+TEST_CASE("pipelined requests to a store that may wait are answered in their order too") {
+  omnistore::Config config = test::memory_config();
+  config.mounts["slow"].store.driver = "gate";
+  Host host(config);
+  host.storage.set("a", "fast");
+  Client client(host.http());
+  std::string all;
+  for (int i = 0; i < 50; ++i) all += request("GET", i % 2 ? "/a" : "/slow/free");
+  client.send(all);
+  for (int i = 0; i < 50; ++i) REQUIRE(client.receive().body == (i % 2 ? "fast" : "free"));
+}
+
+TEST_CASE("a request may come in pieces cut anywhere") {
+  Host host;
+  const std::string put = request("PUT", "/a%20b", "some value", "X-Ttl: 100\r\nIf-None-Match: \"x\"\r\n");
+  const std::string chunked = "PUT /chunked HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+                              "4\r\nsome\r\n6;ext=1\r\n value\r\n0\r\nTrailer: x\r\n\r\n";
+  for (const std::string &message : {put, chunked}) {
+    for (std::size_t cut = 1; cut < message.size(); ++cut) {
+      INFO(cut);
+      Client client(host.http());
+      client.send(std::string_view(message).substr(0, cut));
+      client.send(std::string_view(message).substr(cut));
+      REQUIRE(client.receive().status == 200);
+      REQUIRE(client.ask("GET", "/a%20b").body == "some value");
+    }
+  }
+  CHECK(host.storage.get("chunked") == "some value");
+}
+
+TEST_CASE("a request may come byte by byte") {
+  Host host;
+  Client client(host.http());
+  for (const char byte : request("PUT", "/a", "value")) client.send(std::string_view(&byte, 1));
+  CHECK(client.receive().status == 200);
+  CHECK(host.storage.get("a") == "value");
+}
+
+TEST_CASE("bodies of any length arrive whole, with a length and in chunks") {
+  Host host;
+  for (const std::size_t size : {1u, 8000u, 8191u, 8192u, 70'000u, 3'000'000u}) {
+    INFO(size);
+    std::string value(size, 'v');
+    for (std::size_t i = 0; i < size; ++i) value[i] = static_cast<char>(i * 7);
+    Client client(host.http());
+    REQUIRE(client.ask("PUT", "/plain", value).status == 200);
+    REQUIRE(client.ask("GET", "/plain").body == value);
+
+    std::string message = "PUT /chunked HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (std::size_t at = 0; at < size; at += 50'000) {
+      const std::string piece = value.substr(at, 50'000);
+      char head[32];
+      std::snprintf(head, sizeof head, "%zx\r\n", piece.size());
+      message += head + piece + "\r\n";
+    }
+    client.send(message + "0\r\n\r\n");
+    REQUIRE(client.receive().status == 200);
+    REQUIRE(host.storage.get("chunked") == value);
+  }
+}
+
+TEST_CASE("a request behind a chunked one on the same connection is its own") {
+  Host host;
+  Client client(host.http());
+  client.send("PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" +
+              request("GET", "/a"));
+  CHECK(client.receive().status == 200);
+  CHECK(client.receive().body == "abc");
+}
+
+TEST_CASE("Expect: 100-continue is told to go on, and told at once what will be refused") {
+  Host host;
+  Client client(host.http());
+  client.send("PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.receive().status == 100);
+  client.send("value");
+  CHECK(client.receive().status == 200);
+  CHECK(host.storage.get("a") == "value");
+
+  client.send("PUT /a/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.receive().status == 400);
+  Client other(host.http());
+  CHECK(other.ask("PUT", "/a", "x", "Expect: wonders\r\n").status == 417);
+}
+
+TEST_CASE("Connection: close and HTTP/1.0 end the connection, keep-alive keeps it") {
+  Host host;
+  host.storage.set("a", "value");
+  Client closing(host.http());
+  CHECK(closing.ask("GET", "/a", {}, "Connection: close\r\n").header("connection") == "close");
+  CHECK(closing.ended());
+  Client old(host.http());
+  old.send("GET /a HTTP/1.0\r\n\r\n");
+  CHECK(old.receive().body == "value");
+  CHECK(old.ended());
+  Client kept(host.http());
+  for (int i = 0; i < 2; ++i) {
+    kept.send("GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    CHECK(kept.receive().header("connection") == "keep-alive");
+  }
+}
+
+TEST_CASE("a client that has finished sending still gets its answers") {
+  Host host;
+  host.storage.set("a", "value");
+  Client client(host.http());
+  client.send(request("GET", "/a") + request("GET", "/a"));
+  client.finish();
+  CHECK(client.receive().body == "value");
+  CHECK(client.receive().body == "value");
+  CHECK(client.ended());
+}
+
+TEST_CASE("what cannot be one request and no other is refused, and the connection ends") {
+  Host host;
+  const std::string head = "PUT /a HTTP/1.1\r\nHost: localhost\r\n";
+  const std::pair<std::string, int> cases[] = {
+      {"nonsense\r\n\r\n", 400},
+      {"GET /a HTTP/2.0\r\n\r\n", 505},
+      {"GET a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\n\r\n", 400}, // no Host
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost : localhost\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-\r\n 5\r\n\r\n", 400}, // folded
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nIf-Match: \"a\"\r\nIf-Match: \"b\"\r\n\r\n", 400},
+      {head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400},
+      {head + "Content-Length: -1\r\n\r\n", 400},
+      {head + "Content-Length: 1x\r\n\r\nx", 400},
+      {head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: gzip\r\n\r\n", 501},
+      {head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
+      {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nxx\r\n0\r\n\r\n", 400},
+      {"PUT /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+  };
+  for (const auto &[message, status] : cases) {
+    INFO(message);
+    Client client(host.http());
+    client.send(message);
+    CHECK(client.receive().status == status);
+  }
+  CHECK(host.storage.keys().empty());
+}
+
+TEST_CASE("a target may be a URL, whose host counts") {
+  Host host;
+  host.storage.set("a", "value");
+  Client client(host.http());
+  CHECK(client.ask("GET", "http://localhost/a").body == "value");
+  CHECK(client.ask("GET", "http://elsewhere.example/a").status == 421);
+}
+
+TEST_CASE("a value of many megabytes goes out to a slow reader") {
+  omnistore::Config config = test::memory_config();
+  config.mounts["slow"].store.driver = "gate";
+  Host host(config);
+  Client client(host.http());
+  client.send(request("GET", "/slow/big") + request("GET", "/slow/big") + request("GET", "/slow/free"));
+  for (int i = 0; i < 2; ++i) CHECK(client.receive().body == std::string(8 << 20, 'b'));
+  CHECK(client.receive().body == "free");
+}

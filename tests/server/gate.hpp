@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host.hpp"
+#include "support/temporary.hpp"
+
+namespace test {
+
+/// The named pipe that stores of the driver `gate` wait at.
+class Gate {
+public:
+  Gate() : path_(folder_ / "gate") {
+    if (mkfifo(path_.c_str(), 0600) != 0) throw std::runtime_error("mkfifo " + path_);
+  }
+  Gate(const Gate &) = delete;
+  Gate &operator=(const Gate &) = delete;
+  ~Gate() {
+    if (opened_ >= 0) ::close(opened_);
+  }
+
+  const std::string &path() const { return path_; }
+  /// memory_config() with a store at `slow:` that waits here.
+  omnistore::Config config() const {
+    omnistore::Config made = memory_config();
+    made.mounts["slow"].store.driver = "gate";
+    made.mounts["slow"].store.options = R"({"gate": ")" + path_ + "\"}";
+    return made;
+  }
+  /// Waits until something waits at the gate, then lets all go that come.
+  void open() {
+    if (opened_ < 0) opened_ = ::open(path_.c_str(), O_WRONLY);
+  }
+  /// Lets all go, whether something waits or not.
+  void open_for_good() {
+    if (opened_ < 0) opened_ = ::open(path_.c_str(), O_RDWR);
+  }
+
+private:
+  Folder folder_;
+  std::string path_;
+  int opened_ = -1;
+};
+
+} // namespace test

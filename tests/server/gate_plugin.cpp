@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// A driver for tests. What it does is in the key:
+//   free...    has the value "free"
+//   hang...    waits until the named pipe that the option `gate` names is opened for writing, then has "released"
+//   big...     has a value of 8 MiB
+//   unsized... has a value whose size it does not know beforehand
+//   breaks...  begins with a value and then fails
+// A listing of the base "breaks:" fails on its second page.
+#include <cstring>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <omnistore/driver.hpp>
+
+namespace {
+
+using omnistore::Call;
+
+omnistore_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
+
+omnistore_status give(omnistore_sink &sink, std::string_view text) {
+  omnistore_meta meta{};
+  meta.size = sizeof meta;
+  meta.value_size = text.size();
+  if (const omnistore_status status = sink.begin(&sink, &meta, nullptr); status != OMNISTORE_OK) return status;
+  return sink.write(&sink, text.data(), text.size());
+}
+
+struct Gate {
+  std::string pipe;
+
+  Gate(const omnistore_host &, omnistore::Options options, omnistore_traits &) : pipe(options.string("gate", "")) {}
+
+  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &, omnistore_sink &sink) {
+    if (key.starts_with("free")) return give(sink, "free");
+    if (key.starts_with("hang")) {
+      wait();
+      return give(sink, "released");
+    }
+    if (key.starts_with("big")) return give(sink, std::string(8 << 20, 'b'));
+    omnistore_meta meta{};
+    meta.size = sizeof meta;
+    meta.value_size = key.starts_with("breaks") ? 100 : OMNISTORE_UNKNOWN_SIZE;
+    if (!key.starts_with("breaks") && !key.starts_with("unsized")) return OMNISTORE_NOT_FOUND;
+    sink.begin(&sink, &meta, nullptr);
+    sink.write(&sink, "part one, ", 10);
+    if (key.starts_with("breaks")) return call.fail(OMNISTORE_IO, "the disk is gone");
+    return sink.write(&sink, "part two", 8);
+  }
+
+  omnistore_status set(Call, std::string_view key, const omnistore_set_request &, omnistore_sink *) {
+    if (key.starts_with("hang")) wait();
+    return OMNISTORE_OK;
+  }
+
+  omnistore_status remove(Call, std::string_view, const omnistore_remove_request &) { return OMNISTORE_NOT_FOUND; }
+
+  omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page) {
+    const std::string_view base(static_cast<const char *>(request.base.data), request.base.size);
+    if (base != "breaks:") return OMNISTORE_OK;
+    if (request.cursor.size != 0) return call.fail(OMNISTORE_UNAVAILABLE, "the backend went away");
+    page.next(&page, bytes("more"));
+    return page.emit(&page, bytes("breaks:first"), nullptr);
+  }
+
+  void wait() const {
+    const int opened = ::open(pipe.c_str(), O_RDONLY);
+    if (opened >= 0) ::close(opened);
+  }
+};
+
+omnistore_traits gate_traits() {
+  omnistore_traits traits{};
+  traits.size = sizeof traits;
+  traits.thread_model = OMNISTORE_PARALLEL;
+  traits.keeps = OMNISTORE_KEEPS_NOTHING;
+  return traits;
+}
+
+constexpr const char *schema = R"({"type": "object", "properties": {"gate": {"type": "string"}}})";
+const omnistore_traits traits = gate_traits();
+
+} // namespace
+
+OMNISTORE_PLUGIN(omnistore::driver<Gate>("gate", "1.0.0", "Waits to be let go", schema, traits))

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include "host.hpp"
+
+using test::Answer;
+using test::Client;
+using test::Host;
+
+namespace {
+
+struct Case {
+  const char *range;
+  int status;
+  const char *body;
+  const char *content_range;
+};
+
+} // namespace
+
+TEST_CASE("a range of a value is 206 with its place in the whole") {
+  Host host;
+  Client client(host.http());
+  client.ask("PUT", "/a", "0123456789");
+  const Case cases[] = {
+      {"bytes=0-0", 206, "0", "bytes 0-0/10"},
+      {"bytes=2-5", 206, "2345", "bytes 2-5/10"},
+      {"bytes=7-", 206, "789", "bytes 7-9/10"},
+      {"bytes=7-100", 206, "789", "bytes 7-9/10"},
+      {"bytes=-3", 206, "789", "bytes 7-9/10"},
+      {"bytes=-100", 206, "0123456789", "bytes 0-9/10"},
+      // What is no single range is as if it were not there.
+      {"bytes=5-2", 200, "0123456789", ""},
+      {"bytes=0-1,4-5", 200, "0123456789", ""},
+      {"lines=0-1", 200, "0123456789", ""},
+      {"bytes=a-b", 200, "0123456789", ""},
+      {"bytes=-", 200, "0123456789", ""},
+  };
+  for (const Case &one : cases) {
+    INFO(one.range);
+    const Answer got = client.ask("GET", "/a", {}, std::string("Range: ") + one.range + "\r\n");
+    CHECK(got.status == one.status);
+    CHECK(got.body == one.body);
+    CHECK(got.header("content-range") == one.content_range);
+  }
+}
+
+TEST_CASE("a range behind the value's end is 416 with the value's size") {
+  Host host;
+  Client client(host.http());
+  client.ask("PUT", "/a", "0123456789");
+  client.ask("PUT", "/empty", "");
+  for (const char *range : {"bytes=10-", "bytes=100-200", "bytes=-0"}) {
+    INFO(range);
+    const Answer got = client.ask("GET", "/a", {}, std::string("Range: ") + range + "\r\n");
+    CHECK(got.status == 416);
+    CHECK(got.header("content-range") == "bytes */10");
+  }
+  CHECK(client.ask("GET", "/empty", {}, "Range: bytes=0-\r\n").status == 416);
+  CHECK(client.ask("GET", "/absent", {}, "Range: bytes=0-\r\n").status == 404);
+}
+
+TEST_CASE("with If-Range the range holds only for the value that it names") {
+  Host host;
+  Client client(host.http());
+  const std::string etag = client.ask("PUT", "/a", "0123456789").header("etag");
+  CHECK(client.ask("GET", "/a", {}, "Range: bytes=0-1\r\nIf-Range: " + etag + "\r\n").body == "01");
+  const Answer other = client.ask("GET", "/a", {}, "Range: bytes=0-1\r\nIf-Range: \"other\"\r\n");
+  CHECK(other.status == 200);
+  CHECK(other.body == "0123456789");
+  CHECK(client.ask("GET", "/a", {}, "Range: bytes=0-1\r\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\n").status == 200);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stores that wait hold up nobody else. Here "waits" is certain, not likely: the driver hangs at a named pipe until the
+// test opens it.
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <catch2/catch.hpp>
+
+#include "gate.hpp"
+
+using test::Answer;
+using test::Client;
+using test::Gate;
+using test::Host;
+using test::request;
+
+namespace {
+
+/// So many connections, each with a request that waits at the gate.
+std::vector<std::unique_ptr<Client>> hang(const Host &host, int count) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<Client>(host.http()));
+    clients.back()->send(request(i % 2 ? "GET" : "PUT", "/slow/hang", i % 2 ? "" : "x"));
+  }
+  return clients;
+}
+
+} // namespace
+
+TEST_CASE("a store that waits holds up no other connection, mount, listing or the admin") {
+  Gate gate;
+  omnistore::Config config = gate.config();
+  config.http.threads = 1;
+  config.mounts["other"].store.driver = "gate";
+  Host host(config);
+  const auto hanging = hang(host, 100);
+  Client client(host.http());
+  CHECK(client.ask("PUT", "/a", "1").status == 200);
+  CHECK(client.ask("GET", "/a").body == "1");
+  CHECK(client.ask("GET", "/other/free").body == "free");
+  CHECK(client.ask("GET", "/a/").body == "[]");
+  Client admin(host.admin());
+  for (const char *path : {"/health", "/ready", "/metrics", "/mounts", "/drivers"}) {
+    CHECK(admin.ask("GET", path).status == 200);
+  }
+  gate.open_for_good();
+  for (const auto &waiting : hanging) CHECK(waiting->receive().status == 200);
+}
+
+TEST_CASE("what was asked before a request that waits is answered before it") {
+  Gate gate;
+  Host host(gate.config());
+  host.storage.set("a", "1");
+  Client client(host.http());
+  client.send(request("GET", "/a") + request("GET", "/slow/hang") + request("GET", "/a"));
+  CHECK(client.receive().body == "1");
+  gate.open();
+  CHECK(client.receive().body == "released");
+  CHECK(client.receive().body == "1");
+}
+
+TEST_CASE("a driver that does not mind its deadline is given up with 504") {
+  Gate gate;
+  omnistore::Config config = gate.config();
+  config.http.request_timeout = 50;
+  Host host(config);
+  Client client(host.http());
+  const Answer answer = client.ask("GET", "/slow/hang");
+  CHECK(answer.status == 504);
+  CHECK(client.ended());
+  gate.open_for_good();
+}
+
+TEST_CASE("a request whose turn comes too late is 504 and is not done") {
+  Gate gate;
+  omnistore::Config config = gate.config();
+  config.http.request_timeout = 50;
+  Host host(config);
+  const auto hanging = hang(host, 16); // as many threads as a mount has
+  std::vector<std::unique_ptr<Client>> late;
+  for (int i = 0; i < 4; ++i) {
+    late.push_back(std::make_unique<Client>(host.http()));
+    late.back()->send(request("GET", "/slow/free"));
+  }
+  for (const auto &client : hanging) CHECK(client->receive().status == 504);
+  for (const auto &client : late) CHECK(client->receive().status == 504);
+  gate.open_for_good();
+}
+
+TEST_CASE("a client that goes while its request waits harms nobody") {
+  Gate gate;
+  Host host(gate.config());
+  hang(host, 10); // gone at once
+  Client client(host.http());
+  CHECK(client.ask("GET", "/slow/free").body == "free");
+  gate.open_for_good();
+  CHECK(client.ask("GET", "/slow/hang").body == "released");
+}

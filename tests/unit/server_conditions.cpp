@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include "server/conditions.hpp"
+
+using namespace omnistore::server;
+
+TEST_CASE("a list of etags names those in it, weak ones only to a weak comparison") {
+  const auto list = parse_etags("\"a\" , W/\"b\",\"c,d\"");
+  REQUIRE(list);
+  CHECK(list->names("a", true));
+  CHECK(list->names("c,d", true));
+  CHECK(list->names("b", false));
+  CHECK_FALSE(list->names("b", true));
+  CHECK_FALSE(list->names("", false));
+  CHECK(parse_etags("*")->names("x", true));
+}
+
+TEST_CASE("what is no list of etags is none") {
+  for (const char *wrong : {"", "a", "\"a", "\"a\"\"b\"", "\"a\", b", "W/a", "*, \"a\"", ","}) {
+    INFO(wrong);
+    CHECK_FALSE(parse_etags(wrong));
+  }
+}
+
+TEST_CASE("a range has both ends, one, or counts from the end") {
+  CHECK(parse_range("bytes=1-2")->first == 1);
+  CHECK(parse_range("bytes=1-2")->last == 2);
+  CHECK(parse_range("Bytes = 1-")->last == UINT64_MAX);
+  CHECK(parse_range("bytes=-5")->suffix);
+  for (const char *wrong : {"", "bytes", "bytes=", "bytes=-", "bytes=2-1", "bytes=1-2,4-5", "bytes=x-", "items=1-2",
+                            "bytes=1-18446744073709551615"}) {
+    INFO(wrong);
+    CHECK_FALSE(parse_range(wrong));
+  }
+}
+
+TEST_CASE("a ttl is in seconds with or without a fraction, and never turns into for ever by rounding") {
+  CHECK(parse_ttl("60") == 60'000);
+  CHECK(parse_ttl("1.5") == 1500);
+  CHECK(parse_ttl("0.0001") == 1);
+  CHECK(parse_ttl("0") == 0);
+  for (const char *wrong : {"", "-1", "x", "1s", "nan", "inf", "1e3", "1e300", "99999999999999"}) {
+    INFO(wrong);
+    CHECK_FALSE(parse_ttl(wrong));
+  }
+}
