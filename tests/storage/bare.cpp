@@ -111,7 +111,12 @@ private:
   std::map<std::string, Value, std::less<>> values_;
 };
 
-constexpr omnistore_traits traits = {.size = sizeof(omnistore_traits), .thread_model = OMNISTORE_SERIALIZED};
+constexpr omnistore_traits traits = [] {
+  omnistore_traits stated{};
+  stated.size = sizeof stated;
+  stated.thread_model = OMNISTORE_SERIALIZED;
+  return stated;
+}();
 constexpr omnistore_driver plain =
     omnistore::driver<Bare>("bare", "1.0.0", "For tests", OMNISTORE_OPTIONS_SCHEMA, traits);
 
@@ -119,7 +124,8 @@ constexpr omnistore_driver plain =
 omnistore_status OMNISTORE_CALL throwing_open(const omnistore_host *host, omnistore_call *call,
                                               const omnistore_open_request *request, omnistore_traits *out,
                                               void **self) {
-  if (omnistore::Options(request->options).boolean("throwOpen")) throw std::runtime_error("thrown on purpose");
+  if (omnistore::Options(omnistore::as_view(request->options)).boolean("throwOpen"))
+    throw std::runtime_error("thrown on purpose");
   return plain.open(host, call, request, out, self);
 }
 omnistore_status OMNISTORE_CALL throwing_get(void *self, omnistore_call *call, omnistore_bytes key,

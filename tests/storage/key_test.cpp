@@ -64,8 +64,8 @@ TEST_CASE("a base is a key and a colon, or empty") {
 }
 
 TEST_CASE("a cursor is URL-safe and comes back as it was") {
-  for (const std::string driver :
-       {std::string(), std::string("k"), std::string("\0\xff:x", 4), std::string(300, 'z')}) {
+  for (const std::string &driver :
+       std::vector<std::string>{std::string(), std::string("k"), std::string("\0\xff:x", 4), std::string(300, 'z')}) {
     const std::string text = omnistore::Cursor{"a:b", driver}.text();
     CHECK(text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == text.npos);
     const auto cursor = omnistore::Cursor::parse(text);

@@ -114,16 +114,16 @@ TEST_CASE("what a Reader throws comes out of read") {
 TEST_CASE("a value past its ttl is not returned, listed, counted or found") {
   for (const auto &mounts : {native, emulated, kept}) {
     Storage storage = test::open(mounts);
-    storage.set("short", "1", living(5min));
+    storage.set("brief", "1", living(5min));
     storage.set("long", "2", living(24h));
     storage.set("ever", "3");
-    CHECK(storage.get("short") == "1");
+    CHECK(storage.get("brief") == "1");
     omnistore::advance_clock(300'001);
     CHECK(storage.keys() == std::vector<std::string>{"ever", "long"});
-    CHECK(storage.get("short") == std::nullopt);
-    CHECK_FALSE(storage.has("short"));
-    CHECK(storage.meta("short") == std::nullopt);
-    CHECK_FALSE(storage.remove("short"));
+    CHECK(storage.get("brief") == std::nullopt);
+    CHECK_FALSE(storage.has("brief"));
+    CHECK(storage.meta("brief") == std::nullopt);
+    CHECK_FALSE(storage.remove("brief"));
     CHECK(storage.get("long") == "2");
     CHECK(storage.get("ever") == "3");
   }

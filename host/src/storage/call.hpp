@@ -22,7 +22,8 @@ inline std::string_view view(omnistore_bytes bytes) {
 /// that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing fails.
 class HostCall : public omnistore_call {
 public:
-  explicit HostCall(std::chrono::milliseconds timeout = {}) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_} {
+  explicit HostCall(std::chrono::milliseconds timeout = {})
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_} {
     if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
   }
   HostCall(const HostCall &) = delete;

@@ -26,9 +26,9 @@ void put(Outcome &outcome, Status status, std::string message) {
 
 /// Sorts a batch by mount. Items that lead nowhere have their outcome at once.
 template <typename KeyOf, typename Outcomes>
-std::vector<Group> grouped(const MountTable &table, const char *operation, bool writes, std::size_t count,
-                           const KeyOf &key_of, Outcomes &outcomes) {
-  std::vector<Group> groups;
+std::deque<Group> grouped(const MountTable &table, const char *operation, bool writes, std::size_t count,
+                          const KeyOf &key_of, Outcomes &outcomes) {
+  std::deque<Group> groups; // stays in its place: the views point into it
   std::string room;
   for (std::size_t i = 0; i < count; ++i) {
     try {
@@ -54,7 +54,7 @@ std::vector<Group> grouped(const MountTable &table, const char *operation, bool 
 
 /// Runs each group: those of stores that may block at once, so that the slowest alone counts.
 template <typename Run>
-void run_groups(std::vector<Group> &groups, const Run &run) {
+void run_groups(std::deque<Group> &groups, const Run &run) {
   std::vector<std::future<void>> running;
   std::vector<Group *> here;
   for (Group &group : groups) {
