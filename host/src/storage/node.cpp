@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "loader/open.hpp"
 #include "storage/call.hpp"
 #include "storage/capabilities.hpp"
 #include "storage/node_host.hpp"
@@ -70,8 +71,8 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
                                        node->child_handles_.data(),
                                        static_cast<std::uint32_t>(node->child_handles_.size()),
                                        0};
-  const omnistore_status status = node->guarded(
-      &call, [&] { return plan.driver->table.open(node->host_.get(), &call, &request, &node->native_, &node->self_); });
+  const omnistore_status status =
+      loader::call_open(*plan.driver, node->host_.get(), &call, &request, &node->native_, &node->self_);
   if (status != OMNISTORE_OK) {
     node->host_->drop_tasks();
     throw Error(to_status(status), call.cause(status));
