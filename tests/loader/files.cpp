@@ -119,6 +119,10 @@ TEST_CASE("an entry symbol that is hidden does not count") {
   CHECK(contains(refused(built("hidden_entry")).reason, "does not export omnistore_plugin_entry"));
 }
 
+TEST_CASE("a library that wants the entry symbol of another has none itself") {
+  CHECK(contains(refused(built("calls_entry")).reason, "does not export omnistore_plugin_entry"));
+}
+
 TEST_CASE("an undefined symbol is refused in the linker's own words, with the plugin's name in them") {
   const std::string file = built("undefined_symbol");
   const Reject reject = refused(file);
@@ -179,6 +183,14 @@ TEST_CASE("a pin holds for the other names that the file may have") {
   put(folder, "good", "libomnistore-sample");
   Registry registry({{folder.path()}, {{"sample", "sha256:" + std::string(64, '0')}}});
   CHECK_THROWS_WITH(registry.find("sample"), Catch::Contains("pinned"));
+}
+
+TEST_CASE("a pin holds for a driver of that name in any other file") {
+  const Folder folder;
+  put(folder, "two_drivers", "pack");
+  Registry registry({{folder.path()}, {{"sample", "sha256:" + std::string(64, '0')}}});
+  CHECK_THROWS_WITH(registry.find("sample"), Catch::Contains("its driver 'sample': it is pinned to"));
+  CHECK(registry.find("other")); // which nobody pinned
 }
 
 TEST_CASE("the hash is SHA-256") {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "copy.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <functional>
-#include <optional>
+#include <memory>
 #include <stdexcept>
 #include <system_error>
 #include <vector>

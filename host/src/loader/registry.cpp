@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include "config/schema.hpp"
 #include "elf.hpp"
@@ -53,6 +54,7 @@ private:
   std::shared_ptr<const Driver> known(const std::string &name) const;
   std::optional<std::string> pin_of(const std::string &file) const;
   std::string reasons(const std::string &name) const;
+  void refuse_unusable(const std::string &name) const;
   std::string not_found(const std::string &name) const;
 
   const std::map<std::string, std::string> pins_;
@@ -85,10 +87,16 @@ void Registry::Impl::load(const std::string &file, std::size_t place) {
   if (const auto pin = pin_of(file)) vet_pin(plugin.bytes, *pin);
   const Offers offers = negotiate(file, open_plugin(plugin, vet_elf(plugin.bytes, OMNISTORE_ENTRY)));
   for (const Offers::Unusable &one : offers.unusable) reject(file, one.driver, one.reason);
-  if (offers.drivers.empty()) return;
-  loaded_paths_.insert(file);
-  loaded_files_.insert(plugin.id);
-  for (const auto &driver : offers.drivers) offer(driver, place);
+  for (const auto &driver : offers.drivers) {
+    try {
+      if (const auto pin = pins_.find(driver->name); pin != pins_.end()) vet_pin(plugin.bytes, pin->second);
+      loaded_paths_.insert(file);
+      loaded_files_.insert(plugin.id);
+      offer(driver, place);
+    } catch (const Unfit &reason) {
+      reject(file, driver->name, Unfit("its driver '" + driver->name + "': " + reason.what(), reason.advice));
+    }
+  }
 }
 
 void Registry::Impl::offer(std::shared_ptr<const Driver> driver, std::size_t place) {
@@ -112,7 +120,8 @@ std::shared_ptr<const Driver> Registry::Impl::known(const std::string &name) con
   return at == offers_.end() ? nullptr : at->second.driver;
 }
 
-/// A pin of `fs` holds for `libomnistore-fs.so` too: giving the file another name must not get round it.
+/// A pin of `fs` holds for `libomnistore-fs.so` too, and below for every driver of that name: giving the file another
+/// name must not get round it.
 std::optional<std::string> Registry::Impl::pin_of(const std::string &file) const {
   const std::string stem = stem_of(file);
   for (const std::string &name : {stem, std::string(bare_name(stem))})
@@ -135,8 +144,7 @@ std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
       return driver;
     }
   }
-  if (const std::string why = reasons(name); !why.empty())
-    throw Error(Status::invalid, "the driver '" + name + "' cannot be used:" + why);
+  refuse_unusable(name);
 
   for (std::size_t i = 0; i < places_.size(); ++i) {
     for (const std::string &file : plugin_files(places_[i])) {
@@ -144,9 +152,13 @@ std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
       if (auto driver = known(name)) return driver;
     }
   }
+  refuse_unusable(name);
+  throw Error(Status::not_found, not_found(name));
+}
+
+void Registry::Impl::refuse_unusable(const std::string &name) const {
   if (const std::string why = reasons(name); !why.empty())
     throw Error(Status::invalid, "the driver '" + name + "' cannot be used:" + why);
-  throw Error(Status::not_found, not_found(name));
 }
 
 /// Why files that should have offered the driver do not: a line each; empty where there is none.

@@ -2,6 +2,7 @@
 // Where plugins are looked for, and which files there may be some. Nothing here opens a file.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
