@@ -13,6 +13,7 @@ namespace fs {
 namespace {
 constexpr const char *expiry_attribute = "user.omnistore.expiry";
 constexpr const char *expiring_attribute = "user.omnistore.expiring";
+constexpr long hint_mark = 314'159; ///< nanoseconds behind the millisecond
 } // namespace
 
 bool keeps_attributes(int file) {
@@ -36,8 +37,14 @@ bool write_expiry(int file, std::int64_t expiry) {
   return fsetxattr(file, expiry_attribute, text, static_cast<std::size_t>(end - text), 0) == 0;
 }
 
+timespec hint_of(std::int64_t expiry) {
+  return {static_cast<time_t>(expiry / 1000), static_cast<long>(expiry % 1000 * 1'000'000 + hint_mark)};
+}
+
 bool surely_alive(const struct stat &status, std::int64_t now) {
-  return !(status.st_mode & S_ISVTX) || status.st_atim.tv_sec > now / 1000 + 1;
+  if (!(status.st_mode & S_ISVTX)) return true;
+  const timespec &time = status.st_atim;
+  return time.tv_nsec % 1'000'000 == hint_mark && time.tv_sec * 1000 + time.tv_nsec / 1'000'000 > now;
 }
 
 bool has_expiring(int folder) {

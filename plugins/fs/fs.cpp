@@ -427,7 +427,7 @@ void Fs::finish(const Temporary &file, std::int64_t expiry, const Path &path) co
       throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base does not keep a file's sticky bit, which says that "
                                            "it expires");
     }
-    times[0] = {static_cast<time_t>(expiry / 1000), expiry % 1000 * 1'000'000};
+    times[0] = hint_of(expiry);
   }
   if (futimens(file.file(), times) != 0) fail(errno, path.text());
   if (durability_ == Durability::none) return;
@@ -523,8 +523,7 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
     done = done && write_expiry(file.get(), expiry) && fchmod(file.get(), mode) == 0;
   else
     done = done && fchmod(file.get(), mode) == 0 && write_expiry(file.get(), 0);
-  times[0] = {static_cast<time_t>(expiry / 1000), expiry % 1000 * 1'000'000};
-  if (expiry == 0) times[0].tv_nsec = UTIME_NOW;
+  times[0] = expiry != 0 ? hint_of(expiry) : timespec{0, UTIME_NOW};
   done = done && futimens(file.get(), times) == 0;
   if (done && durability_ != Durability::none) done = fsync(file.get()) == 0;
   if (!done) fail(errno, path.text());
