@@ -8,11 +8,10 @@
 #include <string>
 #include <vector>
 
-#include <abi/bare_host.hpp>
-#include <abi/library.hpp>
+#include <omnistore/testing.hpp>
 
-using test::BareStore;
-using test::Library;
+using omnistore::testing::BareStore;
+using omnistore::testing::Library;
 using Keys = std::vector<std::string>;
 
 namespace {
@@ -109,7 +108,7 @@ TEST_CASE("c-map: meta tells size and when it was set, in listings too") {
   });
   const omnistore_list_request request{sizeof request, OMNISTORE_LIST_META, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 9,
                                        {nullptr, 0}};
-  test::BareCall call;
+  omnistore::testing::BareCall call;
   CHECK(store.child().list(omnistore::Call(&call), request, page) == OMNISTORE_OK);
 }
 
@@ -137,7 +136,7 @@ TEST_CASE("null: takes every write and finds nothing") {
 TEST_CASE("null: a write that needs a value is a conflict") {
   const Library library(OMNISTORE_BUILD "/plugins/null.so");
   BareStore store(library.driver());
-  test::BareCall call;
+  omnistore::testing::BareCall call;
   const auto set = [&](std::uint32_t condition) {
     omnistore_set_request request{};
     request.size = sizeof request;

@@ -73,3 +73,23 @@ TEST_CASE("the SDK's names are not the host's") {
   INFO(ran.output);
   CHECK(ran.code == 0);
 }
+
+TEST_CASE("every block of code in the guide stands in a driver that is built") {
+  std::string built;
+  for (const char *folder : {"sdk/examples", "sdk/template", "plugins/null"}) {
+    for (const auto &file : fs::directory_iterator(fs::path(OMNISTORE_SOURCE) / folder)) {
+      built += test::read_file(file.path());
+    }
+  }
+  const std::string guide = test::read_file(OMNISTORE_SOURCE "/sdk/GUIDE.md"), fence = "\n```";
+  int blocks = 0;
+  for (std::size_t at = guide.find(fence); at != guide.npos; at = guide.find(fence, at), ++blocks) {
+    const std::size_t start = guide.find('\n', at + 1) + 1, end = guide.find(fence, start - 1);
+    REQUIRE(end != guide.npos);
+    const std::string block = guide.substr(start, end + 1 - start);
+    INFO(block);
+    CHECK(built.find(block) != built.npos);
+    at = end + fence.size();
+  }
+  CHECK(blocks > 5);
+}

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include <abi/bare_host.hpp>
 #include <omnistore/driver.hpp>
+#include <omnistore/testing.hpp>
 
 using omnistore::Call;
-using test::BareStore;
-using test::Refused;
+using omnistore::testing::BareStore;
+using omnistore::testing::Refused;
 
 namespace {
 
@@ -214,7 +214,7 @@ TEST_CASE("a page that takes no more ends a simple list with its status") {
     return ++taken < 3 ? OMNISTORE_OK : OMNISTORE_TIMEOUT;
   });
   const omnistore_list_request request{sizeof request, 0, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 9, {nullptr, 0}};
-  test::BareCall call;
+  omnistore::testing::BareCall call;
   CHECK(store.child().list(Call(&call), request, page) == OMNISTORE_TIMEOUT);
   CHECK(taken == 3);
 }
@@ -292,7 +292,7 @@ TEST_CASE("a name of a driver is lower case letters, digits and dashes") {
     CHECK(is_driver_name(name));
   }
   for (const std::string &name : {std::string(), std::string("3s"), std::string("Map"), std::string("a_b"),
-                                 std::string("a.b"), std::string(65, 'a')}) {
+                                  std::string("a.b"), std::string(65, 'a')}) {
     CHECK_FALSE(is_driver_name(name));
   }
 }

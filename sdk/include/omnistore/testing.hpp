@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The least that a host is, without any of the host's code: what the tests of the SDK open drivers with.
+//
+// omnistore/testing.hpp - the least that a host is, for a driver's own tests: load a plugin file, open a store of it,
+// and call it through the C table. Nothing is emulated: a test sees what the driver does by itself. For one thread.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -11,15 +14,41 @@
 #include <string_view>
 #include <vector>
 
+#include <dlfcn.h>
+
+#include <omnistore/call.hpp>
 #include <omnistore/child.hpp>
 #include <omnistore/driver.h>
+#include <omnistore/value.hpp>
 
-namespace test {
+namespace omnistore::testing {
 
-/// A call that keeps the messages given to it, by item.
+/// A plugin file, loaded as a host does it: every symbol bound at once, none shown to others. Hold it as long as a
+/// store of its driver is open. Throws std::runtime_error, with the linker's words, where the file is no plugin.
+class Library {
+public:
+  explicit Library(const std::string &file) : handle_(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL), &dlclose) {
+    if (!handle_) throw std::runtime_error(dlerror());
+    const auto entry = reinterpret_cast<omnistore_entry>(dlsym(handle_.get(), OMNISTORE_ENTRY));
+    if (!entry) throw std::runtime_error(dlerror());
+    const omnistore_abi host{sizeof host, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MINOR};
+    plugin_ = entry(&host);
+    if (!plugin_ || plugin_->driver_count == 0) throw std::runtime_error(file + ": it offers no driver");
+  }
+
+  const omnistore_plugin &plugin() const { return *plugin_; }
+  /// The plugin's first driver.
+  const omnistore_driver &driver() const { return *plugin_->drivers[0]; }
+
+private:
+  std::unique_ptr<void, int (*)(void *)> handle_;
+  const omnistore_plugin *plugin_ = nullptr;
+};
+
+/// A call that keeps the messages given to it.
 struct BareCall : omnistore_call {
-  std::map<std::uint32_t, std::string> messages;
-  std::int64_t left = INT64_MAX;
+  std::map<std::uint32_t, std::string> messages; ///< by item; 0 outside of batches
+  std::int64_t left = INT64_MAX;                 ///< what `remaining` answers, milliseconds
 
   BareCall() : omnistore_call{sizeof(omnistore_call), 0, &remaining_, &fail_} {}
   std::string message() const { return messages.contains(0) ? messages.at(0) : std::string(); }
@@ -29,14 +58,14 @@ private:
     return static_cast<const BareCall *>(call)->left;
   }
   static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
-    static_cast<BareCall *>(call)->messages[item] = omnistore::as_view(message);
+    static_cast<BareCall *>(call)->messages[item] = as_view(message);
   }
 };
 
-/// A host whose clock stands where the test sets it, and that keeps what is logged.
+/// A host that keeps what is logged. It runs no tasks (submit is refused), drops events and has no extensions.
 struct BareHost : omnistore_host {
-  std::int64_t time = 1'700'000'000'000;
-  mutable std::vector<std::string> lines;
+  std::int64_t time = 1'700'000'000'000;  ///< what `now` answers: the clock stands until the test moves it
+  mutable std::vector<std::string> lines; ///< of the log
 
   BareHost()
       : omnistore_host{sizeof(omnistore_host),
@@ -51,7 +80,7 @@ struct BareHost : omnistore_host {
 
 private:
   static void OMNISTORE_CALL log_(const omnistore_host *host, std::uint32_t, omnistore_bytes message) {
-    static_cast<const BareHost *>(host)->lines.emplace_back(omnistore::as_view(message));
+    static_cast<const BareHost *>(host)->lines.emplace_back(as_view(message));
   }
   static std::int64_t OMNISTORE_CALL now_(const omnistore_host *host) {
     return static_cast<const BareHost *>(host)->time;
@@ -69,18 +98,17 @@ struct Refused : std::runtime_error {
   Refused(omnistore_status s, const std::string &message) : std::runtime_error(message), status(s) {}
 };
 
-/// An opened store, called through the C table alone.
+/// An opened store. Its members give what the driver gave, a miss as nullopt or false; any other status is thrown as
+/// Refused.
 class BareStore {
 public:
+  /// `options` is the whole JSON object: no default is filled in. The driver's table, and the children, must outlive
+  /// it.
   explicit BareStore(const omnistore_driver &driver, std::string_view options = "{}",
                      std::span<const omnistore_store *const> children = {})
       : traits_(*driver.traits), store_{sizeof(omnistore_store), 0, &driver, &traits_, nullptr} {
-    const omnistore_open_request request{sizeof request,
-                                         0,
-                                         omnistore::as_bytes(options),
-                                         children.data(),
-                                         static_cast<std::uint32_t>(children.size()),
-                                         0};
+    const omnistore_open_request request{
+        sizeof request, 0, as_bytes(options), children.data(), static_cast<std::uint32_t>(children.size()), 0};
     BareCall call;
     check(driver.open(&host_, &call, &request, &traits_, &store_.self), call);
   }
@@ -89,28 +117,28 @@ public:
   ~BareStore() { store_.driver->close(store_.self); }
 
   std::optional<std::string> get(std::string_view key) {
-    omnistore::ValueSink sink;
+    ValueSink sink;
     BareCall call;
-    const omnistore_status status = child().read(omnistore::Call(&call), key, sink);
+    const omnistore_status status = child().read(Call(&call), key, sink);
     if (status == OMNISTORE_NOT_FOUND) return {};
     check(status, call);
     return sink.bytes;
   }
   std::optional<omnistore_meta> stat(std::string_view key) {
-    omnistore::ValueSink sink;
+    ValueSink sink;
     BareCall call;
-    const omnistore_status status = child().stat(omnistore::Call(&call), key, whole_, sink);
+    const omnistore_status status = child().stat(Call(&call), key, whole_, sink);
     if (status == OMNISTORE_NOT_FOUND) return {};
     check(status, call);
-    return omnistore::make_meta(sink.value_size, sink.mtime, sink.expiry);
+    return make_meta(sink.value_size, sink.mtime, sink.expiry);
   }
   void set(std::string_view key, std::string_view value) {
     BareCall call;
-    check(child().write(omnistore::Call(&call), key, value), call);
+    check(child().write(Call(&call), key, value), call);
   }
   bool remove(std::string_view key) {
     BareCall call;
-    const omnistore_status status = child().remove(omnistore::Call(&call), key);
+    const omnistore_status status = child().remove(Call(&call), key);
     if (status == OMNISTORE_NOT_FOUND) return false;
     check(status, call);
     return true;
@@ -118,19 +146,18 @@ public:
 
   struct Page {
     std::vector<std::string> keys;
-    std::string cursor;
+    std::string cursor; ///< where the next page goes on; empty: that was all
   };
   Page list(std::string_view base, std::uint32_t limit, std::string_view cursor = {},
             std::uint32_t depth = OMNISTORE_ANY_DEPTH) {
     Page page;
-    omnistore::PageSink sink([&](std::string_view key, const omnistore_meta *) {
+    PageSink sink([&](std::string_view key, const omnistore_meta *) {
       page.keys.emplace_back(key);
       return OMNISTORE_OK;
     });
-    const omnistore_list_request request{sizeof request, 0,     omnistore::as_bytes(base),
-                                         depth,          limit, omnistore::as_bytes(cursor)};
+    const omnistore_list_request request{sizeof request, 0, as_bytes(base), depth, limit, as_bytes(cursor)};
     BareCall call;
-    check(child().list(omnistore::Call(&call), request, sink), call);
+    check(child().list(Call(&call), request, sink), call);
     page.cursor = sink.cursor;
     return page;
   }
@@ -139,13 +166,17 @@ public:
     std::vector<std::string> keys;
     Page page;
     do {
-      page = list(base, limit, page.cursor);
+      const std::string before = page.cursor;
+      page = list(base, limit, before);
+      if (!page.cursor.empty() && page.cursor == before) throw std::runtime_error("a listing that stands still");
       keys.insert(keys.end(), page.keys.begin(), page.keys.end());
     } while (!page.cursor.empty());
     return keys;
   }
 
-  omnistore::Child child() const { return omnistore::Child(&store_); }
+  /// For every other call: batches, conditions, ranges. The store as a layer sees it, but with empty entries left
+  /// empty.
+  Child child() const { return Child(&store_); }
   const omnistore_store *raw() const { return &store_; }
   const omnistore_traits &traits() const { return traits_; }
   BareHost &host() { return host_; }
@@ -162,4 +193,4 @@ private:
   }
 };
 
-} // namespace test
+} // namespace omnistore::testing
