@@ -104,7 +104,7 @@ private:
       if (const size_t deeper = below(entry->key())) {
         run.from = entry->key().substr(0, deeper);
         run.from.back() = ':' + 1; // behind every key of the subtree
-        at = shards_[i].index().seek(run.from);
+        at.skip(run.from);
         continue;
       }
       if (!entry->expired(now_)) take(*entry), ++run.end;
