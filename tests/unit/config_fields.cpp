@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <filesystem>
-
-#include <sys/stat.h>
+#include <atomic>
+#include <thread>
 
 #include "support/temporary.hpp"
 #include "unit/config_support.hpp"
@@ -265,7 +264,7 @@ TEST_CASE("options' own paths are left as they are") {
             .store.options == R"({"base":"./.cache"})");
 }
 
-TEST_CASE("a config file that is missing, a folder or not readable is an error that says so") {
+TEST_CASE("a config file that is missing or a folder is an error that says so") {
   test::Folder folder;
   auto load = [&](const std::string &file) {
     try {
@@ -286,4 +285,16 @@ TEST_CASE("an error names the file that was loaded") {
   CHECK_THROWS_WITH(Config::load(folder / "a.jsonc"),
                     (folder / "a.jsonc") +
                         ":\n  tll: there is no such field; did you mean \"ttl\"? (line 1, column 3)");
+}
+
+TEST_CASE("configs can be read on many threads at once") {
+  std::vector<std::thread> threads;
+  std::atomic<int> right = 0;
+  for (int i = 0; i < 8; ++i)
+    threads.emplace_back([&] {
+      auto config = Config::parse(R"({"prefix":"a","profiles":{"p":{"prefix":"b"},"q":{}}})", "", "p", nullptr);
+      if (config.prefix == "b") ++right;
+    });
+  for (auto &thread : threads) thread.join();
+  CHECK(right == 8);
 }

@@ -74,4 +74,11 @@ const json::object &config_schema() {
   return schema;
 }
 
+const json::object &profiles_schema() {
+  static const json::object schema{{"type", "object"},
+                                   {"additionalProperties", {{"$ref", "#/$defs/profile"}}},
+                                   {"$defs", config_schema().at("$defs")}};
+  return schema;
+}
+
 } // namespace omnistore::config

@@ -14,5 +14,7 @@ void add_profiles(boost::json::object &schema);
 
 /// The embedded text, parsed, with its profiles.
 const boost::json::object &config_schema();
+/// The schema of its `profiles`.
+const boost::json::object &profiles_schema();
 
 } // namespace omnistore::config

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include <boost/json/array.hpp>
-#include <boost/json/serialize.hpp>
 
 #include "names.hpp"
 #include "schema.hpp"
@@ -84,9 +83,9 @@ private:
     bool secret = schema.flag("secret");
     const json::value *standard = schema.find("default");
     if (required) text += ", required";
-    if (standard && !secret) text += ", default " + json::serialize(*standard);
-    if (const json::value *least = schema.find("minimum")) text += ", at least " + json::serialize(*least);
-    if (const json::value *most = schema.find("maximum")) text += ", at most " + json::serialize(*most);
+    if (standard && !secret) text += ", default " + literal(*standard);
+    if (const json::value *least = schema.find("minimum")) text += ", at least " + literal(*least);
+    if (const json::value *most = schema.find("maximum")) text += ", at most " + literal(*most);
     return text;
   }
 
@@ -96,7 +95,7 @@ private:
     if (format == "bytes") return sizes = true, "size";
     if (const json::array *allowed = schema.array("enum")) {
       std::vector<std::string> words;
-      for (const json::value &one : *allowed) words.push_back(json::serialize(one));
+      for (const json::value &one : *allowed) words.push_back(literal(one));
       return enumerate(words, "or");
     }
     std::vector<std::string> names;
@@ -111,7 +110,7 @@ private:
     const json::array *list = schema.array("examples");
     if (!list || list->empty() || schema.flag("secret")) return;
     std::string text = list->size() == 1 ? "Example: " : "Examples: ";
-    for (const json::value &one : *list) text += (&one == &list->front() ? "" : ", ") + json::serialize(one);
+    for (const json::value &one : *list) text += (&one == &list->front() ? "" : ", ") + literal(one);
     wrap(out, text, 6);
   }
 

@@ -89,11 +89,10 @@ void merge_profile(Node &config, const Node &profile) {
 void check_others(const Node &profiles, const std::string &chosen, std::vector<Problem> &problems) {
   Node others = profiles;
   std::erase_if(others.members, [&](const Member &member) { return member.name == chosen; });
+  if (others.members.empty()) return;
   Places places;
   json::value value = to_json(others, "profiles", places);
-  json::object schema{{"type", "object"}, {"additionalProperties", {{"$ref", "#/$defs/profile"}}}};
-  schema["$defs"] = config_schema().at("$defs");
-  validate_raw(schema, value, "profiles", &places, problems);
+  validate_raw(profiles_schema(), value, "profiles", &places, problems);
 }
 
 /// The rest of a chosen profile is checked once it is merged.

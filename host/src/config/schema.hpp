@@ -39,6 +39,10 @@ namespace omnistore::config {
 void validate(const boost::json::object &schema, boost::json::value &value, const std::string &path,
               const Places *places, std::vector<Problem> &problems);
 
+/// The same for a part of a config whose variables are not put in: a text with "${" in it fits wherever a text can.
+void validate_raw(const boost::json::object &schema, boost::json::value &value, const std::string &path,
+                  const Places *places, std::vector<Problem> &problems);
+
 /// What is wrong with a schema itself, as a driver publishes it: not JSON, not an object's, an unknown type or
 /// keyword, a default that does not fit. One sentence; empty: nothing, and `into` is the schema.
 std::string check_schema(std::string_view text, boost::json::object &into);

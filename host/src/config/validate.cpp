@@ -3,8 +3,6 @@
 #include <cmath>
 #include <cstdint>
 
-#include <boost/json/serialize.hpp>
-
 #include "formats.hpp"
 #include "names.hpp"
 #include "places.hpp"
@@ -33,7 +31,7 @@ std::string found(const json::value &value, bool secret) {
                                          : "a number") +
            " (not shown, since it is secret)";
   if (const json::string *text = value.if_string()) return in_quotes(view(*text));
-  return json::serialize(value);
+  return literal(value);
 }
 
 long double as_number(const json::value &value) {
@@ -134,7 +132,7 @@ private:
     if (!allowed || std::find(allowed->begin(), allowed->end(), value) != allowed->end()) return true;
     std::vector<std::string> texts, words;
     for (const json::value &one : *allowed) {
-      words.push_back(json::serialize(one));
+      words.push_back(literal(one));
       if (one.is_string()) texts.emplace_back(view(one.get_string()));
     }
     std::string near = value.is_string() && !secret_ ? nearest(view(value.get_string()), texts) : std::string();
@@ -147,9 +145,9 @@ private:
     if (!value.is_number()) return;
     const json::value *least = schema.find("minimum"), *most = schema.find("maximum");
     if (least && least->is_number() && as_number(value) < as_number(*least))
-      expected(path, "at least " + json::serialize(*least), value);
+      expected(path, "at least " + literal(*least), value);
     if (most && most->is_number() && as_number(value) > as_number(*most))
-      expected(path, "at most " + json::serialize(*most), value);
+      expected(path, "at most " + literal(*most), value);
   }
 
   void check_text(View schema, json::string &text, const std::string &path, const Format *format) {
@@ -164,7 +162,7 @@ private:
     if (text.empty())
       report(path, "expected a text that is not empty");
     else
-      expected(path, "at least " + json::serialize(*least) + " characters", text);
+      expected(path, "at least " + literal(*least) + " characters", text);
   }
 
   void check_object(View schema, json::object &object, const std::string &path, unsigned depth) {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "view.hpp"
 
+#include <charconv>
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
 namespace omnistore::config {
 
 namespace json = boost::json;
@@ -85,6 +90,13 @@ std::string_view type_words(std::string_view type) {
   if (type == "object") return "an object";
   if (type == "array") return "an array";
   return type; // null
+}
+
+std::string literal(const json::value &value) {
+  if (!value.is_double()) return json::serialize(value);
+  char room[32];
+  auto [end, error] = std::to_chars(room, room + sizeof room, value.get_double());
+  return error == std::errc() ? std::string(room, end) : json::serialize(value);
 }
 
 std::string enumerate(const std::vector<std::string> &words, std::string_view last) {

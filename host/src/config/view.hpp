@@ -8,8 +8,6 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
-#include <omnistore/config.hpp>
-
 namespace omnistore::config {
 
 /// One schema inside a whole one, seen through its "$ref". Points into the whole, which must stay as it is.
@@ -44,9 +42,7 @@ std::string_view type_words(std::string_view type);
 /// "a, b or c"; `last` is the word before the last.
 std::string enumerate(const std::vector<std::string> &words, std::string_view last);
 
-/// As validate(), for a config before its variables are put in: a text with "${" in it fits every string's and every
-/// format's schema.
-void validate_raw(const boost::json::object &schema, boost::json::value &value, const std::string &path,
-                  const Places *places, std::vector<Problem> &problems);
+/// A value as JSON, with numbers as people write them: 1.5 rather than 1.5E0.
+std::string literal(const boost::json::value &value);
 
 } // namespace omnistore::config
