@@ -528,8 +528,9 @@ typedef struct omnistore_abi {
   uint32_t minor; /* of `major` */
 } omnistore_abi;
 
-/* The one symbol of a plugin. Returns its table, static and constant; null where it can serve no major of the host's.
- * No input or output, no threads, no allocation. [entry] */
+/* The one symbol of a plugin. Returns its table, static and constant. Where it can serve no major of the host's it may
+ * return the table all the same, from which the host tells both versions, or null. No input or output, no threads, no
+ * allocation. [entry] */
 #define OMNISTORE_ENTRY "omnistore_plugin_entry"
 typedef const omnistore_plugin *(OMNISTORE_CALL *omnistore_entry)(const omnistore_abi *host);
 OMNISTORE_EXPORT const omnistore_plugin *OMNISTORE_CALL omnistore_plugin_entry(const omnistore_abi *host);
