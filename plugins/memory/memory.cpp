@@ -7,6 +7,8 @@
 #include <bit>
 #include <charconv>
 #include <cstdint>
+#include <cstring>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -18,9 +20,11 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
+#include "budget.hpp"
 #include "entry.hpp"
 #include "listing.hpp"
 #include "shard.hpp"
+#include "sweeper.hpp"
 
 namespace memory {
 namespace {
@@ -53,108 +57,90 @@ uint64_t secret() {
 class Memory {
 public:
   Memory(const omnistore_host &host, omnistore::Options options, omnistore_traits &traits)
-      : host_(host), most_entries_(static_cast<uint64_t>(options.integer("size", 0))),
-        most_bytes_(static_cast<uint64_t>(options.integer("maxBytes", 0))),
-        bounded_(most_entries_ != 0 || most_bytes_ != 0), shard_bits_(shard_bits()),
-        shards_(std::make_unique<Shard[]>(shard_count())) {
-    if (most_bytes_ != 0 && most_bytes_ <= cost(1, 0))
-      throw omnistore::Failure(OMNISTORE_INVALID, "maxBytes: " + std::to_string(most_bytes_) +
-                                                      " holds no entry; the least that one takes is " +
-                                                      std::to_string(cost(1, 0)));
-    if (most_bytes_ != 0) traits.max_value_size = std::min(traits.max_value_size, most_bytes_ - cost(1, 0));
+      : host_(host), budget_(static_cast<uint64_t>(options.integer("size", 0)),
+                             static_cast<uint64_t>(options.integer("maxBytes", 0))),
+        shard_bits_(shard_bits(budget_)), shards_(std::make_unique<Shard[]>(shard_count())),
+        sweeper_(
+            host, [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->sweep(*call); }, this) {
+    if (const uint64_t most = budget_.most_bytes(); most != 0) {
+      const uint64_t least = cost(1, 0);
+      if (most <= least)
+        throw omnistore::Failure(OMNISTORE_INVALID, "maxBytes: " + std::to_string(most) +
+                                                        " holds no entry; one takes more than " +
+                                                        std::to_string(least));
+      traits.max_value_size = std::min(traits.max_value_size, most - least);
+    }
     // Versions begin at the time of day, so that no etag comes again after a restart.
     for (Shard &shard : shards()) shard.version = static_cast<uint64_t>(std::max<int64_t>(now(), 1)) << 20;
   }
 
   omnistore_status get(omnistore::Call, std::string_view key, const omnistore_get_request &request,
                        omnistore_sink &sink) {
-    const uint64_t hash = hash_of(key, seed_);
-    Shard &shard = shard_of(hash);
-    Graveyard dead;
-    std::unique_lock guard(shard.lock);
-    Entry *entry = find(shard, hash, key, dead);
-    if (!entry) return OMNISTORE_NOT_FOUND;
-    use(*entry);
-    void *buffer = nullptr;
-    if (const omnistore_status status = begin(*entry, request, sink, &buffer)) return status;
-    if (entry->value_size < LARGE || entry->pins == UINT8_MAX) return send(*entry, request, sink, buffer);
-
-    ++entry->pins, ++shard.pinned;
-    guard.unlock();
-    const omnistore_status status = send(*entry, request, sink, buffer);
-    guard.lock();
-    --shard.pinned;
-    if (--entry->pins == 0 && entry->version == 0) dead.bury(entry);
-    return status;
+    return get({key, hash_of(key, seed_)}, request, sink);
   }
 
   omnistore_status stat(omnistore::Call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
-    const uint64_t hash = hash_of(key, seed_);
-    Shard &shard = shard_of(hash);
+    const Key wanted{key, hash_of(key, seed_)};
+    Shard &shard = shard_of(wanted);
     Graveyard dead;
     const std::lock_guard guard(shard.lock);
-    const Entry *entry = find(shard, hash, key, dead);
-    if (!entry) return OMNISTORE_NOT_FOUND;
-    return begin(*entry, request, sink, nullptr);
+    const size_t slot = find(shard, wanted, NOT_READ, dead);
+    return slot == Table::NONE ? OMNISTORE_NOT_FOUND : begin(*shard.table().at(slot), request, sink, nullptr);
   }
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                        omnistore_sink *result) {
-    if (const omnistore_status status = fits(call, key, request.value.size)) return status;
-    const uint64_t hash = hash_of(key, seed_);
-    Shard &shard = shard_of(hash);
-    const Write write{hash, key, as_view(request.value), request.expiry, now()};
-    OwnedEntry prepared = write.value.size() >= LARGE ? make(write) : nullptr;
-    Graveyard dead;
-    uint64_t version = 0;
-    {
-      const std::lock_guard guard(shard.lock);
-      const size_t slot = find_slot(shard, hash, key, write.now, dead);
-      if (const omnistore_status status = check(call, request.condition, request.etag, shard, slot)) return status;
-      if (write.expiry != 0 && write.expiry <= write.now) {
-        if (slot != Table::NONE) drop(shard, slot, dead);
-      } else {
-        version = put(shard, slot, write, prepared, dead);
-      }
-    }
-    if (bounded_ && over()) evict_elsewhere(shard, version, write.now);
-    if (write.expiry != 0) schedule(write.expiry, write.now);
-    return result ? tell(write, version, *result) : OMNISTORE_OK;
+    return set({call, 0}, {key, hash_of(key, seed_)}, request, now(), result);
   }
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
-    const uint64_t hash = hash_of(key, seed_);
-    Shard &shard = shard_of(hash);
-    Graveyard dead;
-    const std::lock_guard guard(shard.lock);
-    const size_t slot = find_slot(shard, hash, key, NOT_READ, dead);
-    if (slot == Table::NONE && request.condition != OMNISTORE_IF_MATCH) return OMNISTORE_NOT_FOUND;
-    if (const omnistore_status status = check(call, request.condition, request.etag, shard, slot)) return status;
-    drop(shard, slot, dead);
+    return remove({call, 0}, {key, hash_of(key, seed_)}, request);
+  }
+
+  omnistore_status get_many(omnistore::Call, std::span<const omnistore_bytes> keys,
+                            const omnistore_get_request &request, omnistore_sink *const *sinks,
+                            omnistore_status *statuses) {
+    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = get(key, request, *sinks[i]); });
+    return OMNISTORE_OK;
+  }
+
+  omnistore_status set_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                            const omnistore_set_request *const *requests, omnistore_status *statuses) {
+    const int64_t time = now();
+    each(keys, [&](uint32_t i, const Key &key) {
+      try {
+        statuses[i] = set({call, i}, key, *requests[i], time, nullptr);
+      } catch (const std::bad_alloc &) {
+        statuses[i] = call.fail(i, OMNISTORE_NO_SPACE, "out of memory");
+      }
+    });
+    return OMNISTORE_OK;
+  }
+
+  omnistore_status remove_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                               const omnistore_remove_request &request, omnistore_status *statuses) {
+    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = remove({call, i}, key, request); });
     return OMNISTORE_OK;
   }
 
   omnistore_status touch(omnistore::Call, std::string_view key, const omnistore_touch_request &request) {
-    const uint64_t hash = hash_of(key, seed_);
-    Shard &shard = shard_of(hash);
+    const Key wanted{key, hash_of(key, seed_)};
+    Shard &shard = shard_of(wanted);
     const int64_t time = now();
     {
       Graveyard dead;
       const std::lock_guard guard(shard.lock);
-      const size_t slot = find_slot(shard, hash, key, time, dead);
+      const size_t slot = find(shard, wanted, time, dead);
       if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
-      if (request.expiry != 0 && request.expiry <= time) {
-        expire(shard, slot, dead);
-        return OMNISTORE_OK;
-      }
+      if (request.expiry != 0 && request.expiry <= time) return expire(shard, slot, dead), OMNISTORE_OK;
       if (request.expiry != 0) shard.timers().reserve();
       Entry *entry = shard.table().at(slot);
       entry->expiry = request.expiry;
       shard.timers().update(entry);
       use(*entry);
     }
-    if (request.expiry != 0) schedule(request.expiry, time);
+    if (request.expiry != 0) sweeper_.schedule(request.expiry, time);
     return OMNISTORE_OK;
   }
 
@@ -169,46 +155,83 @@ public:
 private:
   static constexpr int64_t NOT_READ = -1; // the time is read where it is needed
 
-  struct Write {
+  struct Key {
+    std::string_view bytes;
     uint64_t hash;
-    std::string_view key, value;
+  };
+  struct Write {
+    const Key &key;
+    std::string_view value;
     int64_t expiry, now;
+  };
+  /// Where an operation's failure is told: the call, and the item where it is one of a batch.
+  struct Teller {
+    omnistore::Call call;
+    uint32_t item;
+    omnistore_status fail(omnistore_status status, const std::string &why) const {
+      return call.fail(item, status, why);
+    }
   };
 
   // ------------------------------------------------------------------------------------------------------ shards
 
   /// A small store has one shard: what goes when it is full is then exact.
-  unsigned shard_bits() const {
-    constexpr unsigned MOST = 6;
-    unsigned bits = MOST;
-    if (most_entries_ != 0) bits = std::min(bits, static_cast<unsigned>(std::bit_width(most_entries_ / 1024)));
-    if (most_bytes_ != 0) bits = std::min(bits, static_cast<unsigned>(std::bit_width(most_bytes_ >> 20)));
+  static unsigned shard_bits(const Budget &budget) {
+    unsigned bits = MOST_SHARD_BITS;
+    const auto at_most = [&](uint64_t shards) { bits = std::min(bits, static_cast<unsigned>(std::bit_width(shards))); };
+    if (budget.most_entries() != 0) at_most(budget.most_entries() / 1024);
+    if (budget.most_bytes() != 0) at_most(budget.most_bytes() >> 20);
     return bits;
   }
   size_t shard_count() const { return size_t{1} << shard_bits_; }
   std::span<Shard> shards() const { return {shards_.get(), shard_count()}; }
-  Shard &shard_of(uint64_t hash) const { return shards_[hash >> 58 >> (6 - shard_bits_)]; }
+  Shard &shard_of(const Key &key) const {
+    return shards_[key.hash >> (64 - MOST_SHARD_BITS) >> (MOST_SHARD_BITS - shard_bits_)];
+  }
 
   int64_t now() const { return host_.now(&host_); }
+
+  /// Calls `run(i, key)` for each key, in their order, having asked ahead for the memory that it will touch: look-ups
+  /// in a large store wait for little else.
+  template <typename Run>
+  void each(std::span<const omnistore_bytes> keys, Run run) const {
+    constexpr size_t AHEAD = 16;
+    std::array<Key, AHEAD> ahead;
+    for (size_t begin = 0; begin < keys.size(); begin += AHEAD) {
+      const size_t count = std::min(AHEAD, keys.size() - begin);
+      for (size_t i = 0; i < count; ++i) {
+        const std::string_view key = as_view(keys[begin + i]);
+        ahead[i] = {key, hash_of(key, seed_)};
+        Shard &shard = shard_of(ahead[i]);
+        const std::lock_guard guard(shard.lock);
+        __builtin_prefetch(shard.table().home(ahead[i].hash));
+      }
+      for (size_t i = 0; i < count; ++i) fetch(ahead[i]);
+      for (size_t i = 0; i < count; ++i) run(static_cast<uint32_t>(begin + i), ahead[i]);
+    }
+  }
+  void fetch(const Key &key) const {
+    Shard &shard = shard_of(key);
+    const std::lock_guard guard(shard.lock);
+    const char *entry = reinterpret_cast<const char *>(shard.table().guess(key.hash));
+    if (!entry) return;
+    for (size_t line = 0; line < 3; ++line) __builtin_prefetch(entry + line * 64);
+  }
 
   // ------------------------------------------------------------------------------ one entry, with its shard's lock
 
   /// The slot of the key's live entry, or Table::NONE; an expired one is removed.
-  size_t find_slot(Shard &shard, uint64_t hash, std::string_view key, int64_t time, Graveyard &dead) {
-    const size_t slot = shard.table().find(hash, key);
+  size_t find(Shard &shard, const Key &key, int64_t time, Graveyard &dead) {
+    const size_t slot = shard.table().find(key.hash, key.bytes);
     if (slot == Table::NONE) return slot;
     const Entry *entry = shard.table().at(slot);
     if (entry->expiry == 0 || !entry->expired(time == NOT_READ ? now() : time)) return slot;
     expire(shard, slot, dead);
     return Table::NONE;
   }
-  Entry *find(Shard &shard, uint64_t hash, std::string_view key, Graveyard &dead) {
-    const size_t slot = find_slot(shard, hash, key, NOT_READ, dead);
-    return slot == Table::NONE ? nullptr : shard.table().at(slot);
-  }
 
   void use(Entry &entry) const {
-    if (bounded_ && !entry.touched) entry.touched = true;
+    if (budget_.bounded() && !entry.touched) entry.touched = true;
   }
 
   using Text = std::array<char, 16>;
@@ -216,7 +239,7 @@ private:
     return {into.data(), std::to_chars(into.data(), into.data() + into.size(), version, 36).ptr};
   }
 
-  static omnistore_status check(omnistore::Call call, uint32_t condition, omnistore_bytes etag, Shard &shard,
+  static omnistore_status check(const Teller &teller, uint32_t condition, omnistore_bytes etag, Shard &shard,
                                 size_t slot) {
     const bool live = slot != Table::NONE;
     bool holds = false;
@@ -235,7 +258,7 @@ private:
       holds = live && etag_of(shard.table().at(slot)->version, text) == as_view(etag);
       break;
     default:
-      return call.fail(OMNISTORE_UNSUPPORTED, "unknown condition " + std::to_string(condition));
+      return teller.fail(OMNISTORE_UNSUPPORTED, "unknown condition " + std::to_string(condition));
     }
     return holds ? OMNISTORE_OK : OMNISTORE_CONFLICT;
   }
@@ -263,23 +286,23 @@ private:
     return omnistore::give(result, meta);
   }
 
-  omnistore_status fits(omnistore::Call call, std::string_view key, uint64_t value_size) const {
+  omnistore_status fits(const Teller &teller, std::string_view key, uint64_t value_size) const {
     if (value_size > LARGEST_VALUE)
-      return call.fail(OMNISTORE_TOO_LARGE, "a value of " + std::to_string(value_size) + " bytes; at most " +
-                                                std::to_string(LARGEST_VALUE) + " are kept");
-    if (most_bytes_ != 0 && cost(key.size(), value_size) > most_bytes_)
-      return call.fail(OMNISTORE_TOO_LARGE, "key and value would take " + std::to_string(cost(key.size(), value_size)) +
-                                                " bytes; maxBytes is " + std::to_string(most_bytes_));
-    return OMNISTORE_OK;
+      return teller.fail(OMNISTORE_TOO_LARGE, "a value of " + std::to_string(value_size) + " bytes; at most " +
+                                                  std::to_string(LARGEST_VALUE) + " are kept");
+    const uint64_t most = budget_.most_bytes(), whole = cost(key.size(), value_size);
+    if (most == 0 || whole <= most) return OMNISTORE_OK;
+    return teller.fail(OMNISTORE_TOO_LARGE, "key and value would take " + std::to_string(whole) +
+                                                " bytes; maxBytes is " + std::to_string(most));
   }
 
   static OwnedEntry make(const Write &write) {
-    OwnedEntry entry = make_entry(write.key, write.value.size());
+    OwnedEntry entry = make_entry(write.key.bytes, write.value.size());
     fill(*entry, write);
     return entry;
   }
   static void fill(Entry &entry, const Write &write) {
-    entry.hash = static_cast<uint32_t>(write.hash);
+    entry.hash = static_cast<uint32_t>(write.key.hash);
     entry.mtime = write.now;
     entry.expiry = write.expiry;
     entry.value_size = static_cast<uint32_t>(write.value.size());
@@ -289,6 +312,49 @@ private:
   /// Whether a value may be written over the entry's: it has room, and not much too much.
   static bool takes(const Entry &entry, uint64_t value_size) {
     return entry.pins == 0 && value_size <= entry.capacity && entry.capacity <= value_size * 2 + 64;
+  }
+
+  omnistore_status get(const Key &key, const omnistore_get_request &request, omnistore_sink &sink) {
+    Shard &shard = shard_of(key);
+    Graveyard dead;
+    std::unique_lock guard(shard.lock);
+    const size_t slot = find(shard, key, NOT_READ, dead);
+    if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
+    Entry *entry = shard.table().at(slot);
+    use(*entry);
+    void *buffer = nullptr;
+    if (const omnistore_status status = begin(*entry, request, sink, &buffer)) return status;
+    if (entry->value_size < LARGE || entry->pins == UINT8_MAX) return send(*entry, request, sink, buffer);
+
+    ++entry->pins, ++shard.pinned;
+    guard.unlock();
+    const omnistore_status status = send(*entry, request, sink, buffer);
+    guard.lock();
+    --shard.pinned;
+    if (--entry->pins == 0 && entry->version == 0) dead.bury(entry);
+    return status;
+  }
+
+  omnistore_status set(const Teller &teller, const Key &key, const omnistore_set_request &request, int64_t time,
+                       omnistore_sink *result) {
+    if (const omnistore_status status = fits(teller, key.bytes, request.value.size)) return status;
+    Shard &shard = shard_of(key);
+    const Write write{key, as_view(request.value), request.expiry, time};
+    OwnedEntry prepared = write.value.size() >= LARGE ? make(write) : nullptr;
+    Graveyard dead;
+    uint64_t version = 0;
+    {
+      const std::lock_guard guard(shard.lock);
+      const size_t slot = find(shard, key, time, dead);
+      if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
+      if (write.expiry == 0 || write.expiry > time)
+        version = put(shard, slot, write, prepared, dead);
+      else if (slot != Table::NONE)
+        drop(shard, slot, dead);
+    }
+    if (budget_.bounded() && budget_.over()) evict_elsewhere(shard, version, time);
+    if (version != 0 && write.expiry != 0) sweeper_.schedule(write.expiry, time);
+    return result ? tell(write, version, *result) : OMNISTORE_OK;
   }
 
   /// Stores the value under the key whose slot is given, and makes entries of this shard go where there are too many.
@@ -310,21 +376,28 @@ private:
       if (old)
         shard.replace(slot, entry, dead);
       else
-        shard.insert(write.hash, entry, bounded_);
-      if (bounded_) {
-        bytes_ += shard.bytes - before;
-        entries_ += old ? 0 : 1;
+        shard.insert(write.key.hash, entry, budget_.bounded());
+      if (budget_.bounded()) {
+        budget_.add(old ? 0 : 1, shard.bytes - before);
         evict(shard, version, write.now, dead);
       }
     }
     return shard.version = version;
   }
 
+  omnistore_status remove(const Teller &teller, const Key &key, const omnistore_remove_request &request) {
+    Shard &shard = shard_of(key);
+    Graveyard dead;
+    const std::lock_guard guard(shard.lock);
+    const size_t slot = find(shard, key, NOT_READ, dead);
+    if (slot == Table::NONE && request.condition != OMNISTORE_IF_MATCH) return OMNISTORE_NOT_FOUND;
+    if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
+    drop(shard, slot, dead);
+    return OMNISTORE_OK;
+  }
+
   void drop(Shard &shard, size_t slot, Graveyard &dead) {
-    if (bounded_) {
-      bytes_ -= cost(*shard.table().at(slot));
-      --entries_;
-    }
+    if (budget_.bounded()) budget_.take(1, cost(*shard.table().at(slot)));
     shard.remove(slot, dead);
   }
 
@@ -343,32 +416,14 @@ private:
 
   // ---------------------------------------------------------------------------------------------------- eviction
 
-  bool over() const {
-    return (most_entries_ != 0 && entries_ > most_entries_) || (most_bytes_ != 0 && bytes_ > most_bytes_);
-  }
-
-  /// Takes `amount` off a counter that is over its limit; false when, at that moment, it is not. As an entry goes only
-  /// after this, threads that evict at once do not make one go too many.
-  static bool claim(std::atomic<uint64_t> &counter, uint64_t limit, uint64_t amount) {
-    uint64_t value = counter;
-    while (limit != 0 && value > limit)
-      if (counter.compare_exchange_weak(value, value - amount)) return true;
-    return false;
-  }
-  bool claim(uint64_t size) {
-    if (claim(entries_, most_entries_, 1)) return bytes_ -= size, true;
-    if (claim(bytes_, most_bytes_, size)) return --entries_, true;
-    return false;
-  }
-
   /// Makes entries of the shard go until there are few enough, expired ones first, never the one of version `spared`.
   /// Returns how many went. The shard's lock is held.
   size_t evict(Shard &shard, uint64_t spared, int64_t time, Graveyard &dead) {
     for (size_t gone = 0;; ++gone) {
-      if (!over()) return gone;
+      if (!budget_.over()) return gone;
       const bool expired = shard.timers().next() <= time;
       const Entry *victim = expired ? shard.timers().first() : shard.clock().victim(spared);
-      if (!victim || !claim(cost(*victim))) return gone;
+      if (!victim || !budget_.claim(cost(*victim))) return gone;
       announce(*victim, expired ? OMNISTORE_CAUSE_EXPIRED : OMNISTORE_CAUSE_EVICTED);
       shard.remove(slot_of(shard, *victim), dead);
     }
@@ -378,9 +433,9 @@ private:
   void evict_elsewhere(const Shard &full, uint64_t spared, int64_t time) {
     const size_t first = next_to_give_++;
     size_t gone = 1;
-    while (gone != 0 && over()) {
+    while (gone != 0 && budget_.over()) {
       gone = 0;
-      for (size_t i = 0; i < shard_count() && over(); ++i) {
+      for (size_t i = 0; i < shard_count() && budget_.over(); ++i) {
         Shard &shard = shards_[(first + i) % shard_count()];
         Graveyard dead;
         const std::lock_guard guard(shard.lock);
@@ -391,49 +446,21 @@ private:
 
   // ------------------------------------------------------------------------------------------------------ expiry
 
-  static constexpr int64_t LONGEST_WAIT = 60'000; // ms from one sweep to the next
-  static constexpr int64_t SHORTEST_WAIT = 20;    // ms, so that a stream of expiries is swept in heaps
-  static constexpr int64_t LATEST = 250;          // ms that a sweep may come late where one is under way already
-
   void expire(Shard &shard, size_t slot, Graveyard &dead) {
     announce(*shard.table().at(slot), OMNISTORE_CAUSE_EXPIRED);
     drop(shard, slot, dead);
   }
 
-  /// Sees to it that a sweep comes soon after `expiry`. No lock is held.
-  void schedule(int64_t expiry, int64_t time) {
-    const int64_t at = std::clamp(expiry, time + SHORTEST_WAIT, time + LONGEST_WAIT);
-    int64_t planned = sweep_at_;
-    do {
-      if (planned != Timers::NEVER && at + LATEST >= planned) return;
-    } while (!sweep_at_.compare_exchange_weak(planned, at));
-    submit(at - time);
-  }
-
-  void submit(int64_t delay) {
-    ++sweeps_;
-    const auto sweep = [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->sweep(*call); };
-    if (host_.submit(&host_, sweep, this, static_cast<uint64_t>(delay)) == OMNISTORE_OK) return;
-    // Reads still hide what has expired; the next write that expires asks again.
-    --sweeps_;
-    sweep_at_ = Timers::NEVER;
-  }
-
   /// Removes what has expired, a slice of a shard at a time.
   void sweep(omnistore_call &call) {
-    const bool last = --sweeps_ == 0;
-    const int64_t time = now(), planned = sweep_at_;
-    if (time < planned) {
-      if (last && planned != Timers::NEVER) submit(planned - time);
-      return;
-    }
-    sweep_at_ = Timers::NEVER;
+    const int64_t time = now();
+    if (!sweeper_.begin(time)) return;
     int64_t next;
     do {
       next = Timers::NEVER;
       for (Shard &shard : shards()) next = std::min(next, sweep(shard, time));
     } while (next <= time && call.remaining(&call) != 0);
-    if (next != Timers::NEVER) schedule(next, now());
+    if (next != Timers::NEVER) sweeper_.schedule(next, now());
   }
 
   /// Returns when the shard's next entry expires.
@@ -464,11 +491,10 @@ private:
 
   /// Empties the shard into `parts`. What had expired at `time` is told as such and not in it, nor what is being read.
   void take_all(Shard &shard, int64_t time, Parts &parts) {
-    while (sweep(shard, time) <= time) {
-    }
+    while (sweep(shard, time) <= time) continue;
     Graveyard dead;
     const std::lock_guard guard(shard.lock);
-    if (bounded_) bytes_ -= shard.bytes, entries_ -= shard.table().count();
+    if (budget_.bounded()) budget_.take(shard.table().count(), shard.bytes);
     if (shard.pinned != 0) release_pinned(shard, dead);
     shard.surrender(parts);
   }
@@ -521,19 +547,15 @@ private:
     }
   }
 
+  static constexpr unsigned MOST_SHARD_BITS = 6;
+
   const omnistore_host &host_;
-  const uint64_t most_entries_, most_bytes_; // 0: no limit
-  const bool bounded_;                       // either is set
+  Budget budget_;
   const unsigned shard_bits_;
   const uint64_t seed_ = secret();
   const std::unique_ptr<Shard[]> shards_;
-
-  // Only a bounded store counts, so that shards otherwise share nothing that is written.
-  alignas(64) std::atomic<uint64_t> entries_{0};
-  std::atomic<uint64_t> bytes_{0};
-  std::atomic<size_t> next_to_give_{0};
-  alignas(64) std::atomic<int64_t> sweep_at_{Timers::NEVER}; // when the next sweep is due
-  std::atomic<int> sweeps_{0};                               // tasks that the host has
+  std::atomic<size_t> next_to_give_{0}; // the shard that evicts for others
+  Sweeper sweeper_;
 };
 
 } // namespace

@@ -29,6 +29,15 @@ public:
     return NONE;
   }
 
+  /// The entry that is most likely the key's, without a look at it; null where there is none. For prefetching.
+  const Entry *guess(uint64_t hash) const {
+    if (count_ == 0) return nullptr;
+    const uint64_t tag = tag_of(hash);
+    for (size_t slot = hash & mask_; slots_[slot] != 0; slot = (slot + 1) & mask_)
+      if (slots_[slot] >> 48 == tag) return at(slot);
+    return nullptr;
+  }
+
   Entry *at(size_t slot) const { return reinterpret_cast<Entry *>(slots_[slot] & ADDRESS); }
 
   /// Makes room for one more. Throws std::bad_alloc and has changed nothing then.
