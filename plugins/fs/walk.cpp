@@ -3,11 +3,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
+#include <utility>
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -59,8 +60,14 @@ std::string folder_of(std::string_view base) {
 void Names::read(int folder, std::string_view path, const Ignore &ignore, From from,
                  std::vector<std::string> &leftovers, std::size_t limit) {
   items_.clear();
-  texts_.clear();
+  blocks_.clear();
+  filled_ = block_size;
   cut_ = false;
+  struct stat status;
+  constexpr std::size_t least_entry = 24; // bytes in the folder's own file, about
+  if (fstat(folder, &status) == 0) {
+    items_.reserve(std::min(static_cast<std::size_t>(status.st_size) / least_entry, 2 * limit));
+  }
   constexpr std::size_t room = 64 * 1024;
   const std::unique_ptr<char[]> buffer(new char[room]);
   for (;;) {
@@ -76,8 +83,7 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
     if (items_.size() > 2 * limit) keep_first(limit);
   }
   if (items_.size() > limit) keep_first(limit);
-  set_heads();
-  std::sort(items_.begin(), items_.end(), [this](const Item &a, const Item &b) { return before(a, b); });
+  sort();
 }
 
 void Names::take(int folder, std::string_view path, const Ignore &ignore, From from, const char *raw,
@@ -97,8 +103,17 @@ void Names::take(int folder, std::string_view path, const Ignore &ignore, From f
 
 void Names::add(From from, std::string_view name, Kind kind) {
   if (!from.text.empty() && (from.included ? name < from.text : name <= from.text)) return;
-  items_.push_back({0, static_cast<std::uint32_t>(texts_.size()), static_cast<std::uint16_t>(name.size()), kind});
-  texts_.insert(texts_.end(), name.begin(), name.end());
+  items_.push_back({0, keep_text(name), static_cast<std::uint16_t>(name.size()), kind});
+}
+
+std::uint32_t Names::keep_text(std::string_view text) {
+  if (block_size - filled_ < text.size()) {
+    blocks_.emplace_back(new char[block_size]);
+    filled_ = 0;
+  }
+  const std::size_t place = (blocks_.size() - 1) * block_size + filled_;
+  filled_ += text.copy(blocks_.back().get() + filled_, text.size());
+  return static_cast<std::uint32_t>(place);
 }
 
 bool Names::before(const Item &a, const Item &b) const {
@@ -106,21 +121,47 @@ bool Names::before(const Item &a, const Item &b) const {
   return text(a).substr(common_) < text(b).substr(common_);
 }
 
-void Names::set_heads() {
-  common_ = items_.empty() ? 0 : items_[0].size;
+/// Returns the bits in which heads differ.
+std::uint64_t Names::set_heads() {
+  if (items_.empty()) return 0;
+  const std::string_view first = text(items_[0]);
+  common_ = first.size();
   for (const Item &item : items_) {
-    const std::string_view first = text(items_[0]), other = text(item);
-    common_ = std::min<std::size_t>(common_, other.size());
-    if (std::memcmp(first.data(), other.data(), common_) == 0) continue;
-    common_ = static_cast<std::size_t>(std::mismatch(first.begin(), first.begin() + common_, other.begin()).first -
-                                       first.begin());
+    const std::string_view other = text(item);
+    std::size_t same = 0;
+    for (const std::size_t end = std::min(common_, other.size()); same < end && other[same] == first[same];) ++same;
+    common_ = same;
   }
+  std::uint64_t differ = 0;
   for (Item &item : items_) {
     const std::string_view rest = text(item).substr(common_);
     item.head = 0;
     for (std::size_t i = 0; i < 8; ++i) {
       item.head = item.head << 8 | (i < rest.size() ? static_cast<unsigned char>(rest[i]) : 0u);
     }
+    differ |= item.head ^ items_[0].head;
+  }
+  return differ;
+}
+
+/// By the heads' bytes from the last to the first, leaving out those that are the same in all; then by what is behind.
+void Names::sort() {
+  const std::uint64_t differ = set_heads();
+  const auto order = [this](const Item &a, const Item &b) { return before(a, b); };
+  if (items_.size() < 1024) return std::sort(items_.begin(), items_.end(), order);
+  std::vector<Item> other(items_.size());
+  for (unsigned shift = 0; shift < 64; shift += 8) {
+    if (!(differ >> shift & 0xff)) continue;
+    std::size_t starts[257] = {};
+    for (const Item &item : items_) ++starts[(item.head >> shift & 0xff) + 1];
+    for (unsigned i = 1; i < 257; ++i) starts[i] += starts[i - 1];
+    for (const Item &item : items_) other[starts[item.head >> shift & 0xff]++] = item;
+    items_.swap(other);
+  }
+  for (auto begin = items_.begin(); begin != items_.end();) {
+    const auto end = std::find_if(begin, items_.end(), [&](const Item &item) { return item.head != begin->head; });
+    if (end - begin > 1) std::sort(begin, end, order);
+    begin = end;
   }
 }
 
@@ -129,13 +170,11 @@ void Names::keep_first(std::size_t limit) {
   const auto order = [this](const Item &a, const Item &b) { return before(a, b); };
   std::nth_element(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(limit), items_.end(), order);
   items_.resize(limit);
-  std::vector<char> texts;
+  const std::vector<std::unique_ptr<char[]>> old = std::exchange(blocks_, {});
+  filled_ = block_size;
   for (Item &item : items_) {
-    const std::string_view old = text(item);
-    item.offset = static_cast<std::uint32_t>(texts.size());
-    texts.insert(texts.end(), old.begin(), old.end());
+    item.place = keep_text({old[item.place / block_size].get() + item.place % block_size, item.size});
   }
-  texts_ = std::move(texts);
   cut_ = true;
 }
 

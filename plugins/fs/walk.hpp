@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,8 +23,8 @@ class Names {
 public:
   enum class Kind : std::uint8_t { file, link, own, below };
   struct Item {
-    std::uint64_t head;   ///< the first bytes behind what all names begin with: settles most comparisons
-    std::uint32_t offset; ///< of the text
+    std::uint64_t head;  ///< the first bytes behind what all names begin with: settles most comparisons
+    std::uint32_t place; ///< of the text: its block, and where in it
     std::uint16_t size;
     Kind kind;
   };
@@ -42,21 +43,28 @@ public:
 
   std::size_t size() const { return items_.size(); }
   const Item &operator[](std::size_t i) const { return items_[i]; }
-  std::string_view text(const Item &item) const { return {texts_.data() + item.offset, item.size}; }
+  std::string_view text(const Item &item) const {
+    return {blocks_[item.place / block_size].get() + item.place % block_size, item.size};
+  }
   /// There were more: read again behind the last.
   bool was_cut() const { return cut_; }
 
 private:
+  static constexpr std::size_t block_size = 64 * 1024;
+
   void take(int folder, std::string_view path, const Ignore &ignore, From from, const char *name, unsigned char type,
             std::vector<std::string> &leftovers);
   void add(From from, std::string_view name, Kind kind);
+  std::uint32_t keep_text(std::string_view text);
   bool before(const Item &a, const Item &b) const;
-  void set_heads();
+  std::uint64_t set_heads();
+  void sort();
   void keep_first(std::size_t limit);
 
   std::vector<Item> items_;
-  std::vector<char> texts_;
-  std::size_t common_ = 0; ///< how many bytes all texts begin with alike
+  std::vector<std::unique_ptr<char[]>> blocks_; ///< of texts
+  std::size_t filled_ = block_size;             ///< of the last block
+  std::size_t common_ = 0;                      ///< how many bytes all texts begin with alike
   bool cut_ = false;
 };
 
