@@ -117,10 +117,13 @@ std::string read_file(const std::string &file) {
   errno = 0;
   std::ifstream in(file, std::ios::binary);
   if (!in) fail(errno ? errno : EIO);
-  std::string text(max_text + 1, '\0'); // one byte too many is enough to be refused
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text;
+  char piece[16 * 1024];
+  do {
+    in.read(piece, sizeof piece);
+    text.append(piece, static_cast<std::size_t>(in.gcount()));
+  } while (in && text.size() <= max_text); // one piece too many is enough to be refused
   if (in.bad()) fail(errno ? errno : EIO);
-  text.resize(static_cast<std::size_t>(in.gcount()));
   return text;
 }
 
