@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory driver, beside unstorage's and std::unordered_map (which runs in our own process).
 import { join } from "node:path";
-import { worker } from "./processes.mjs";
+import { rate, worker } from "./processes.mjs";
 
 const seconds = 0.5;
 const tasks = [
@@ -21,18 +21,14 @@ export function memoryGroup(name, count) {
       const unstorage = worker("node", new URL("peer-memory.mjs", import.meta.url).pathname, count);
       await ours("load", 0);
       await unstorage("load", 0);
-      const rate = (ask, task) => async () => {
-        const result = await ask(task, seconds);
-        return result.operations / result.seconds;
-      };
       return tasks.map(({ task, unit = "op/s", bars }) => ({
         name: `${name}-${task}`,
         unit,
         bars,
         sides: {
-          ours: rate(ours, `ours.${task}`),
-          unordered_map: rate(ours, `raw.${task}`),
-          unstorage: rate(unstorage, task),
+          ours: rate(ours, `ours.${task}`, seconds, "processor"),
+          unordered_map: rate(ours, `raw.${task}`, seconds, "processor"),
+          unstorage: rate(unstorage, task, seconds, "processor"),
         },
       }));
     },

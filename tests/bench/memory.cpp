@@ -83,10 +83,9 @@ bench::Result fill(double seconds, std::size_t count, Open open, Load load) {
   bench::Result result;
   while (result.seconds < seconds) {
     auto fresh = open();
-    const auto start = std::chrono::steady_clock::now();
+    const bench::Stopwatch watch;
     load(fresh);
-    result.seconds += bench::seconds_since(start);
-    result.operations += count;
+    watch.add_to(result, count);
   }
   return result;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // node peer-memory.mjs KEYS: unstorage's memory driver, the same work as memory.cpp.
 import { createStorage, memory } from "./unstorage.mjs";
-import { key, repeat, require, ring, serve, shuffled, value } from "./worker.mjs";
+import { key, nothing, repeat, require, ring, serve, shuffled, stopwatch, value } from "./worker.mjs";
 
 const count = Number(process.argv[2]);
 const keys = shuffled(Array.from({ length: count }, (_, i) => key(i)));
@@ -22,13 +22,12 @@ await serve({
     repeat(seconds, 64, 1, async () => require((await storage.getItem(visited[at()])).length === 100, "a miss")),
   "set-over": (seconds) => repeat(seconds, 64, 1, () => storage.setItem(visited[at()], some())),
   "set-new": async (seconds) => {
-    const result = { operations: 0, seconds: 0 };
+    const result = nothing();
     while (result.seconds < seconds) {
       const fresh = createStorage({ driver: memory() });
-      const start = performance.now();
+      const stop = stopwatch();
       await load(fresh);
-      result.seconds += (performance.now() - start) / 1000;
-      result.operations += count;
+      stop(result, count);
     }
     return result;
   },

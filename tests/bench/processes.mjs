@@ -32,6 +32,15 @@ export function worker(...command) {
   };
 }
 
+/** One round of a worker's task, in operations a second of the given time: "seconds" by the clock, or of the
+ *  "processor" that the worker's threads took, which a busy machine disturbs less. */
+export function rate(ask, task, seconds, time) {
+  return async () => {
+    const result = await ask(task, seconds);
+    return result.operations / result[time];
+  };
+}
+
 /** Starts a server and waits until url answers. */
 export async function server(url, ...command) {
   const child = startOnFirstCore(command, "ignore");

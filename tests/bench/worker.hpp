@@ -3,7 +3,6 @@
 // who asks can let two workers, or two tasks of one, take turns.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -16,31 +15,51 @@
 #include <string>
 #include <vector>
 
+#include <time.h>
+
 namespace bench {
 
-/// How much was done in how much measured time.
+/// How much was done in how much measured time: by the clock, and of the processor by all threads of this process.
 struct Result {
   std::uint64_t operations = 0;
   double seconds = 0;
+  double processor = 0;
 };
 
 /// Takes the seconds that it should run for, about.
 using Task = std::function<Result(double seconds)>;
 
-inline double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
+class Stopwatch {
+public:
+  double seconds() const { return at(CLOCK_MONOTONIC) - start_; }
+  void add_to(Result &result, std::uint64_t operations) const {
+    result.operations += operations;
+    result.seconds += seconds();
+    result.processor += at(CLOCK_PROCESS_CPUTIME_ID) - processor_start_;
+  }
+
+private:
+  static double at(clockid_t clock) {
+    timespec now{};
+    clock_gettime(clock, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
+  }
+
+  double start_ = at(CLOCK_MONOTONIC);
+  double processor_start_ = at(CLOCK_PROCESS_CPUTIME_ID);
+};
 
 /// Calls operation() again and again, `block` times between two looks at the clock; each call counts as `weight`.
 template <class Operation>
 Result repeat(double seconds, unsigned block, std::uint64_t weight, Operation &&operation) {
   Result result;
-  const auto start = std::chrono::steady_clock::now();
+  std::uint64_t operations = 0;
+  const Stopwatch watch;
   do {
     for (unsigned i = 0; i < block; ++i) operation();
-    result.operations += block * weight;
-    result.seconds = seconds_since(start);
-  } while (result.seconds < seconds);
+    operations += block * weight;
+  } while (watch.seconds() < seconds);
+  watch.add_to(result, operations);
   return result;
 }
 
@@ -99,8 +118,8 @@ inline int serve(const std::map<std::string, Task> &tasks) {
       const auto task = tasks.find(name);
       if (task == tasks.end()) throw std::runtime_error("no task " + name);
       const Result result = task->second(seconds);
-      std::printf("{\"operations\":%llu,\"seconds\":%.9f}\n", static_cast<unsigned long long>(result.operations),
-                  result.seconds);
+      std::printf("{\"operations\":%llu,\"seconds\":%.9f,\"processor\":%.9f}\n",
+                  static_cast<unsigned long long>(result.operations), result.seconds, result.processor);
       std::fflush(stdout);
     }
   } catch (const std::exception &error) {

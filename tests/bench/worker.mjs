@@ -41,17 +41,32 @@ export function require(holds, what) {
   if (!holds) throw new Error(what);
 }
 
+/** Starts to measure; the function it gives adds what passed, and the operations done, to a result. */
+export function stopwatch() {
+  const start = performance.now();
+  const processor = process.cpuUsage();
+  return (result, operations) => {
+    const { user, system } = process.cpuUsage(processor);
+    result.operations += operations;
+    result.seconds += (performance.now() - start) / 1000;
+    result.processor += (user + system) / 1e6;
+  };
+}
+
+export const nothing = () => ({ operations: 0, seconds: 0, processor: 0 });
+
 /** Awaits operation() again and again, `block` times between two looks at the clock; each counts as `weight`. */
 export async function repeat(seconds, block, weight, operation) {
-  const start = performance.now();
+  const result = nothing();
+  const end = performance.now() + seconds * 1000;
+  const stop = stopwatch();
   let operations = 0;
-  let passed = 0;
   do {
     for (let i = 0; i < block; ++i) await operation();
     operations += block * weight;
-    passed = (performance.now() - start) / 1000;
-  } while (passed < seconds);
-  return { operations, seconds: passed };
+  } while (performance.now() < end);
+  stop(result, operations);
+  return result;
 }
 
 /** Answers lines "TASK SECONDS" until the input ends. */
@@ -59,6 +74,6 @@ export async function serve(tasks) {
   for await (const line of createInterface({ input: process.stdin })) {
     const [name, seconds] = line.split(" ");
     require(tasks[name], `no task ${name}`);
-    process.stdout.write(JSON.stringify((await tasks[name](Number(seconds))) ?? { operations: 0, seconds: 0 }) + "\n");
+    process.stdout.write(JSON.stringify((await tasks[name](Number(seconds))) ?? nothing()) + "\n");
   }
 }

@@ -27,7 +27,10 @@ export async function omnistore(parameters, input = "") {
 async function announcement(child, said) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const { value, done } = await lines.next();
-  if (done) throw new Error(`serve ended early: ${said()}`);
+  if (done) {
+    const [code, signal] = child.exitCode === null ? await once(child, "close") : [child.exitCode];
+    throw new Error(`serve ended early with ${code ?? signal}: ${said()}`);
+  }
   return JSON.parse(value);
 }
 
