@@ -40,8 +40,7 @@ long double as_number(const json::value &value) {
   return value.is_double() ? static_cast<long double>(value.get_double()) : 0;
 }
 
-/// A whole number that was written as 2.0 or 1e3, or that the parser took as unsigned, becomes an int64. False: it is
-/// none, or does not fit in one.
+/// A whole number that was written as 2.0 or 1e3 becomes an int64. False: it is none, or does not fit in one.
 bool to_integer(json::value &value) {
   if (value.is_int64()) return true;
   if (value.is_double()) {
