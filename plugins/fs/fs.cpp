@@ -441,7 +441,7 @@ omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnist
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
     if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
-    if (!put(file, slot, durability_ != Durability::none, path.text())) continue;
+    if (!put(file, slot, path.text())) continue;
     if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
     return OMNISTORE_OK;
   }

@@ -47,23 +47,6 @@ int move_new(int from_folder, const char *from, int to_folder, const char *to) {
   return renameat(from_folder, from, to_folder, to) == 0 ? 0 : errno;
 }
 
-/// Swaps the new file in and unlinks the old: no flush of the new one comes of it, as it does of a rename over a file
-/// on ext4. 0, an errno, or EAGAIN when what came out was a folder and went back.
-int swap_in(Temporary &file, const Slot &slot) {
-  if (rename_at(file.folder(), file.name(), slot.folder, slot.name.c_str(), RENAME_EXCHANGE) != 0) return errno;
-  if (unlinkat(file.folder(), file.name(), 0) == 0 || errno != EISDIR) return 0;
-  rename_at(file.folder(), file.name(), slot.folder, slot.name.c_str(), RENAME_EXCHANGE);
-  return EAGAIN;
-}
-
-int replace(Temporary &file, const Slot &slot, bool flushed) {
-  if (!flushed) {
-    const int error = swap_in(file, slot);
-    if (!is_unsupported(error)) return error;
-  }
-  return renameat(file.folder(), file.name(), slot.folder, slot.name.c_str()) == 0 ? 0 : errno;
-}
-
 /// Errors of a move that say that somebody else was there in between.
 bool has_changed(int error) {
   return error == ENOENT || error == EEXIST || error == ENOTDIR || error == EISDIR || error == EAGAIN ||
@@ -135,9 +118,11 @@ Temporary::~Temporary() {
   if (!name_.empty()) unlinkat(folder_, name_.c_str(), 0);
 }
 
-bool put(Temporary &file, const Slot &slot, bool flushed, std::string_view path) {
-  const int error = slot.kind == Slot::Kind::none ? move_new(file.folder(), file.name(), slot.folder, slot.name.c_str())
-                                                  : replace(file, slot, flushed);
+bool put(Temporary &file, const Slot &slot, std::string_view path) {
+  const char *name = slot.name.c_str();
+  const int error = slot.kind == Slot::Kind::none ? move_new(file.folder(), file.name(), slot.folder, name)
+                    : renameat(file.folder(), file.name(), slot.folder, name) == 0 ? 0
+                                                                                   : errno;
   if (error == 0) return file.moved(), true;
   if (!has_changed(error)) fail(error, path);
   return false;

@@ -62,9 +62,8 @@ private:
   Fd file_;
 };
 
-/// Moves the file to the slot; `flushed`: its bytes are on the medium already. False: the place has changed since it
-/// was looked at; nothing was done, look again.
-bool put(Temporary &file, const Slot &slot, bool flushed, std::string_view path);
+/// Moves the file to the slot. False: the place has changed since it was looked at; nothing was done, look again.
+bool put(Temporary &file, const Slot &slot, std::string_view path);
 
 /// Unlinks the slot's file. False likewise.
 bool take_out(const Slot &slot, std::string_view path);
