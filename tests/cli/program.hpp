@@ -96,13 +96,19 @@ public:
     return result;
   }
 
-  /// The next line of its standard output.
-  std::string line() {
+  /// The next line of its standard output, or of its standard error.
+  std::string line() { return line(out_); }
+  std::string error_line() { return line(err_); }
+
+private:
+  static constexpr int deadline_ms = 60'000;
+
+  std::string line(int end) {
     std::string text;
     for (char c = 0; c != '\n'; text += c) {
-      pollfd end{out_, POLLIN, 0};
-      if (::poll(&end, 1, deadline_ms) <= 0) throw std::runtime_error("the program says nothing");
-      if (::read(out_, &c, 1) != 1) {
+      pollfd ready{end, POLLIN, 0};
+      if (::poll(&ready, 1, deadline_ms) <= 0) throw std::runtime_error("the program says nothing");
+      if (::read(end, &c, 1) != 1) {
         std::string why;
         while (err_ >= 0) take(err_, why);
         throw std::runtime_error("the program ended: " + why);
@@ -110,9 +116,6 @@ public:
     }
     return text;
   }
-
-private:
-  static constexpr int deadline_ms = 60'000;
 
   static void close(int &end) {
     if (end >= 0) ::close(end);
@@ -170,8 +173,8 @@ inline Result omnistore(Strings arguments, const Setting &setting = {}) {
   return run_command(arguments, setting);
 }
 
-/// A config in a folder of its own: files at the root, memory under "mem", files that take no writes under "fixed".
-/// The listeners take free ports.
+/// A config in a folder of its own: files at the root, memory under "mem", files that take no writes under "fixed"
+/// (not so in its profile "writable"). The listeners take free ports.
 class Place {
 public:
   Place() {
@@ -187,6 +190,7 @@ public:
       },
       "server": { "http": { "listen": "127.0.0.1:0" } },
       "admin": { "listen": "127.0.0.1:0" },
+      "profiles": { "writable": { "mounts": { "fixed": null } } },
     })");
   }
   std::string config() const { return folder / "omnistore.jsonc"; }
@@ -224,9 +228,12 @@ private:
 /// The same commands on a config's stores, opened by the program, and on a host of that config.
 class Front {
 public:
-  explicit Front(bool remote) : host_(remote ? std::make_unique<Host>(place.config()) : nullptr) {}
+  explicit Front(bool remote, const std::string &profile = {})
+      : profile_{{"OMNISTORE_PROFILE", profile}},
+        host_(remote ? std::make_unique<Host>(place.config(), Setting{.variables = profile_}) : nullptr) {}
 
-  Result operator()(Strings arguments, const Setting &setting = {}) const {
+  Result operator()(Strings arguments, Setting setting = {}) const {
+    setting.variables.insert(profile_.begin(), profile_.end());
     const Strings where =
         host_ ? Strings{"--url", host_->url, "--admin-url", host_->admin} : Strings{"-c", place.config()};
     arguments.insert(arguments.begin(), where.begin(), where.end());
@@ -236,6 +243,7 @@ public:
   Place place;
 
 private:
+  std::map<std::string, std::string> profile_;
   std::unique_ptr<Host> host_;
 };
 

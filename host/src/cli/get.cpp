@@ -14,6 +14,7 @@
 #include "cli/output.hpp"
 #include "cli/target.hpp"
 #include "config/names.hpp"
+#include "storage/key.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -102,7 +103,7 @@ void get_json(Target &target, const std::string &key) {
   Whole whole;
   if (!target.read(key, whole)) missing(key);
   whole.meta.size = whole.value.size();
-  boost::json::object result{{"key", key}};
+  boost::json::object result{{"key", Key(key).view()}};
   if (config::valid_utf8(whole.value))
     result["value"] = std::move(whole.value);
   else

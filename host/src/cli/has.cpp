@@ -4,6 +4,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
+#include "storage/key.hpp"
 
 namespace omnistore::cli {
 
@@ -11,7 +12,7 @@ int run(const Global &global, const Has &options) {
   const bool has = open_target(global)->has(options.key);
   if (global.json) {
     Output out;
-    out.json(boost::json::object{{"key", options.key}, {"has", has}});
+    out.json(boost::json::object{{"key", Key(options.key).view()}, {"has", has}});
     out.flush();
   }
   return has ? 0 : 1;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The command line: what was typed becomes plain options (options.hpp), which a command is run with.
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <functional>
@@ -56,7 +57,7 @@ template <class Options>
 CLI::App *add(CLI::App &app, Line &line, const Options &options, const char *name, const char *summary,
               const std::string &rest) {
   CLI::App *command = app.add_subcommand(name, summary);
-  command->footer("\n" + rest);
+  command->footer(rest);
   command->callback([&line, &options] { line.action = [&] { return run(line.global, options); }; });
   return command;
 }
@@ -144,8 +145,7 @@ Examples
 Examples
   omnistore rm user:1 user:2)")
       ->add_option("KEY", line.remove.keys)
-      ->required()
-      ->allow_extra_args(false);
+      ->required();
 
   add(app, line, line.meta, "meta", "Print what is known of a value: size, times, etag",
       R"(Times are to the millisecond; through --url to the second.
@@ -244,9 +244,26 @@ void add_environment(Global &global, bool opens) {
                 help);
 }
 
+/// The line as the parser wants it, last word first. It would take "[a,b]" for a list of two words where there may be
+/// several, which is among rm's keys: a '/' in front changes no key, and keeps it whole.
+std::vector<std::string> words_of(int argc, char **argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const auto takes_value = [](const std::string &word) {
+    return word == "-c" || word == "--config" || word == "--profile" || word == "--url" || word == "--admin-url" ||
+           word == "--token";
+  };
+  std::size_t at = 0;
+  while (at < words.size() && words[at].starts_with('-')) at += takes_value(words[at]) ? 2 : 1;
+  if (at < words.size() && words[at] == "rm")
+    for (; at < words.size(); ++at)
+      if (words[at].starts_with('[') && words[at].ends_with(']')) words[at].insert(0, 1, '/');
+  std::reverse(words.begin(), words.end());
+  return words;
+}
+
 int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
   try {
-    app.parse(argc, argv);
+    app.parse(words_of(argc, argv));
   } catch (const CLI::Success &) { // --help or --version
     throw;
   } catch (const CLI::ParseError &error) {
@@ -255,7 +272,9 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     throw Failure(Status::invalid, (name.empty() ? "" : name + ": ") + error.what(),
                   "`omnistore " + (name.empty() ? "" : name + " ") + "--help` tells more");
   }
-  if (const std::vector<std::string> extras = app.remaining(true); !extras.empty()) refuse_extras(app, extras);
+  std::vector<std::string> extras = app.remaining(true);
+  std::erase(extras, "--");
+  if (!extras.empty()) refuse_extras(app, extras);
   if (!line.action) {
     std::cerr << app.help();
     return exit_code(Status::invalid);
@@ -266,7 +285,7 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
 
 int run_program(int argc, char **argv) {
   CLI::App app(about, "omnistore");
-  app.footer(std::string("\n") + closing);
+  app.footer(closing);
   app.set_version_flag("--version", OMNISTORE_VERSION, "Print the version");
   app.require_subcommand(0, 1);
   app.fallthrough();

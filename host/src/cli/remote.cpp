@@ -199,8 +199,9 @@ public:
     if (!options.cursor.empty()) query += "&cursor=" + escape(options.cursor);
     const HttpAnswer answer = host_.send({"GET", base_path(base) + query, {}, {}});
     check("ls " + base, answer);
+    const json::value keys = json::parse(answer.body);
     Page page;
-    for (const json::value &key : json::parse(answer.body).as_array()) {
+    for (const json::value &key : keys.as_array()) {
       page.items.push_back({std::string(key.as_string()), {}});
       std::replace(page.items.back().key.begin(), page.items.back().key.end(), '/', ':');
     }

@@ -5,6 +5,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
+#include "storage/key.hpp"
 
 namespace omnistore::cli {
 
@@ -17,7 +18,7 @@ int run(const Global &global, const Remove &options) {
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const Outcome &outcome = outcomes[i];
     if (outcome.status == Status::ok || outcome.status == Status::not_found) {
-      if (global.json) out.json(boost::json::object{{"key", options.keys[i]}});
+      if (global.json) out.json(boost::json::object{{"key", Key(options.keys[i]).view()}});
       continue;
     }
     const int failed = report(global, Error(outcome.status, outcome.message));

@@ -10,6 +10,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
+#include "storage/key.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -68,7 +69,7 @@ int run(const Global &global, const Set &options) {
   if (!stored.stored) refused(options);
   if (global.json) {
     Output out;
-    boost::json::object result{{"key", options.key}, {"size", value.size()}, {"etag", nullptr}};
+    boost::json::object result{{"key", Key(options.key).view()}, {"size", value.size()}, {"etag", nullptr}};
     if (!stored.etag.empty()) result["etag"] = stored.etag;
     out.json(result);
     out.flush();
