@@ -16,12 +16,15 @@ namespace test {
 class Gate {
 public:
   Gate() : path_(folder_ / "gate") {
-    if (mkfifo(path_.c_str(), 0600) != 0) throw std::runtime_error("mkfifo " + path_);
+    const std::string arrivals = path_ + ".in";
+    if (mkfifo(path_.c_str(), 0600) != 0 || mkfifo(arrivals.c_str(), 0600) != 0) throw std::runtime_error("mkfifo");
+    arrivals_ = ::open(arrivals.c_str(), O_RDWR);
   }
   Gate(const Gate &) = delete;
   Gate &operator=(const Gate &) = delete;
   ~Gate() {
     if (opened_ >= 0) ::close(opened_);
+    ::close(arrivals_);
   }
 
   const std::string &path() const { return path_; }
@@ -32,18 +35,21 @@ public:
     made.mounts["slow"].store.options = R"({"gate": ")" + path_ + "\"}";
     return made;
   }
-  /// Waits until something waits at the gate, then lets all go that come.
-  void open() {
-    if (opened_ < 0) opened_ = ::open(path_.c_str(), O_WRONLY);
+  /// Returns when so many more have come to the gate.
+  void await(int count) {
+    for (char byte; count > 0; --count) {
+      if (::read(arrivals_, &byte, 1) != 1) throw std::runtime_error("read " + path_ + ".in");
+    }
   }
-  /// Lets all go, whether something waits or not.
-  void open_for_good() {
+  /// Lets all go, those that wait and those that come.
+  void open() {
     if (opened_ < 0) opened_ = ::open(path_.c_str(), O_RDWR);
   }
 
 private:
   Folder folder_;
   std::string path_;
+  int arrivals_ = -1;
   int opened_ = -1;
 };
 

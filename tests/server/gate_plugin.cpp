@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A driver for tests. What it does is in the key:
 //   free...    has the value "free"
-//   hang...    waits until the named pipe that the option `gate` names is opened for writing, then has "released"
+//   hang...    puts a byte into the named pipe GATE.in, where GATE is what the option `gate` says, waits until the pipe
+//              GATE is opened for writing, then has "released"
 //   big...     has a value of 8 MiB
 //   unsized... has a value whose size it does not know beforehand
 //   breaks...  begins with a value and then fails
@@ -62,16 +63,21 @@ struct Gate {
     if (base != "breaks:") return OMNISTORE_OK;
     if (request.cursor.size != 0) return call.fail(OMNISTORE_UNAVAILABLE, "the backend went away");
     page.next(&page, bytes("more"));
-    return page.emit(&page, bytes("breaks:first"), nullptr);
+    for (std::uint32_t i = 0; i < request.limit; ++i) page.emit(&page, bytes("breaks:" + std::to_string(i)), nullptr);
+    return OMNISTORE_OK;
   }
 
   void wait() const {
+    if (const int told = ::open((pipe + ".in").c_str(), O_WRONLY | O_NONBLOCK); told >= 0) {
+      [[maybe_unused]] const ssize_t count = ::write(told, "x", 1);
+      ::close(told);
+    }
     const int opened = ::open(pipe.c_str(), O_RDONLY);
     if (opened >= 0) ::close(opened);
   }
 };
 
-omnistore_traits gate_traits() {
+constexpr omnistore_traits gate_traits() {
   omnistore_traits traits{};
   traits.size = sizeof traits;
   traits.thread_model = OMNISTORE_PARALLEL;
@@ -80,7 +86,7 @@ omnistore_traits gate_traits() {
 }
 
 constexpr const char *schema = R"({"type": "object", "properties": {"gate": {"type": "string"}}})";
-const omnistore_traits traits = gate_traits();
+constexpr omnistore_traits traits = gate_traits();
 
 } // namespace
 

@@ -15,7 +15,8 @@ namespace {
 
 std::vector<std::string> keys_of(const std::string &body) {
   std::vector<std::string> keys;
-  for (const auto &key : boost::json::parse(body).as_array()) keys.emplace_back(key.as_string());
+  const boost::json::value parsed = boost::json::parse(body);
+  for (const auto &key : parsed.as_array()) keys.emplace_back(key.as_string());
   std::sort(keys.begin(), keys.end());
   return keys;
 }
@@ -121,7 +122,7 @@ TEST_CASE("a listing that fails on its way is cut off, so that it is not taken f
   Client client(host.http());
   client.send(test::request("GET", "/slow/breaks/"));
   const std::string all = client.rest();
-  CHECK(all.find("slow/breaks/first") != std::string::npos);
+  CHECK(all.find("\"slow/breaks/0\"") != std::string::npos);
   CHECK(all.find("0\r\n\r\n") == std::string::npos);
 }
 

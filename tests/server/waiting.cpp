@@ -36,16 +36,19 @@ TEST_CASE("a store that waits holds up no other connection, mount, listing or th
   config.mounts["other"].store.driver = "gate";
   Host host(config);
   const auto hanging = hang(host, 100);
+  gate.await(16);
   Client client(host.http());
   CHECK(client.ask("PUT", "/a", "1").status == 200);
   CHECK(client.ask("GET", "/a").body == "1");
   CHECK(client.ask("GET", "/other/free").body == "free");
   CHECK(client.ask("GET", "/a/").body == "[]");
+  CHECK(client.ask("GET", "/other/").body == "[]");
+  CHECK(client.ask("GET", "/").status == 200);
   Client admin(host.admin());
   for (const char *path : {"/health", "/ready", "/metrics", "/mounts", "/drivers"}) {
     CHECK(admin.ask("GET", path).status == 200);
   }
-  gate.open_for_good();
+  gate.open();
   for (const auto &waiting : hanging) CHECK(waiting->receive().status == 200);
 }
 
@@ -56,6 +59,7 @@ TEST_CASE("what was asked before a request that waits is answered before it") {
   Client client(host.http());
   client.send(request("GET", "/a") + request("GET", "/slow/hang") + request("GET", "/a"));
   CHECK(client.receive().body == "1");
+  gate.await(1);
   gate.open();
   CHECK(client.receive().body == "released");
   CHECK(client.receive().body == "1");
@@ -70,7 +74,7 @@ TEST_CASE("a driver that does not mind its deadline is given up with 504") {
   const Answer answer = client.ask("GET", "/slow/hang");
   CHECK(answer.status == 504);
   CHECK(client.ended());
-  gate.open_for_good();
+  gate.open();
 }
 
 TEST_CASE("a request whose turn comes too late is 504 and is not done") {
@@ -79,6 +83,7 @@ TEST_CASE("a request whose turn comes too late is 504 and is not done") {
   config.http.request_timeout = 50;
   Host host(config);
   const auto hanging = hang(host, 16); // as many threads as a mount has
+  gate.await(16);
   std::vector<std::unique_ptr<Client>> late;
   for (int i = 0; i < 4; ++i) {
     late.push_back(std::make_unique<Client>(host.http()));
@@ -86,15 +91,18 @@ TEST_CASE("a request whose turn comes too late is 504 and is not done") {
   }
   for (const auto &client : hanging) CHECK(client->receive().status == 504);
   for (const auto &client : late) CHECK(client->receive().status == 504);
-  gate.open_for_good();
+  gate.open();
 }
 
 TEST_CASE("a client that goes while its request waits harms nobody") {
   Gate gate;
   Host host(gate.config());
-  hang(host, 10); // gone at once
+  {
+    const auto gone = hang(host, 10);
+    gate.await(10);
+  }
   Client client(host.http());
   CHECK(client.ask("GET", "/slow/free").body == "free");
-  gate.open_for_good();
+  gate.open();
   CHECK(client.ask("GET", "/slow/hang").body == "released");
 }

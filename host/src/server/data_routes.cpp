@@ -17,11 +17,16 @@ namespace omnistore::server {
 namespace {
 
 constexpr std::string_view allowed = "GET, HEAD, PUT, DELETE, OPTIONS";
-constexpr std::string_view wide_lane = "/"; // of listings and clears, which span mounts; no mountpoint holds a '/'
+constexpr std::string_view wide_lane = "wide"; // of listings and clears that span mounts
 constexpr int attempts = 8;                 // at a write whose condition had to be looked up first
 
 void condition_failed(const Request &request, Response &response) {
   reply_error(request, response, 412, "The condition did not hold; nothing was changed");
+}
+
+/// Whether a key or mountpoint is one of those that a base holds.
+bool lies_in(std::string_view key, std::string_view base) {
+  return base.empty() ? !key.empty() : key.size() > base.size() && key.starts_with(base) && key[base.size()] == ':';
 }
 
 bool writes(Method method) { return method == Method::put || method == Method::remove; }
@@ -243,8 +248,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
 }
 
 std::string DataRoutes::lane(const Request &request) {
-  if (request.is_base) return std::string(wide_lane);
-  if (storage_.never_blocks(request.key)) return {};
+  if (!request.is_base && storage_.never_blocks(request.key)) return {};
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(mountpoints_mutex_);
   if (now - mountpoints_read_ > std::chrono::seconds(1)) {
@@ -255,9 +259,10 @@ std::string DataRoutes::lane(const Request &request) {
   }
   const std::string &key = request.key;
   for (const std::string &point : mountpoints_) {
-    if (key.starts_with(point) && (point.empty() || key.size() == point.size() || key[point.size()] == ':')) {
-      return "mount " + point;
-    }
+    if (request.is_base && point != key && lies_in(point, key)) return std::string(wide_lane);
+  }
+  for (const std::string &point : mountpoints_) {
+    if (key == point || lies_in(key, point)) return "mount " + point;
   }
   return "mount ";
 }

@@ -87,7 +87,7 @@ char *ValueReader::begin(const Meta &meta) {
   std::uint64_t length = meta.size;
   if (range_) {
     if (range_->first >= meta.size) return nullptr;
-    length = std::min(range_->last - range_->first + 1, meta.size - range_->first);
+    length = std::min(range_->last, meta.size - 1) - range_->first + 1;
   }
   out.room(head_room + length);
   put_head(length);
