@@ -77,6 +77,13 @@ async function main() {
     wanted,
     rounds,
   };
+  const cleanUp = async () => {
+    await stopAll();
+    rmSync(context.folder, { recursive: true, force: true });
+    rmSync(context.scratch, { recursive: true, force: true });
+  };
+  for (const signal of ["SIGINT", "SIGTERM"])
+    process.once(signal, () => cleanUp().finally(() => process.exit(1)));
   const rows = [];
   try {
     for (const group of groups) {
@@ -89,9 +96,7 @@ async function main() {
       await stopAll();
     }
   } finally {
-    await stopAll();
-    rmSync(context.folder, { recursive: true, force: true });
-    rmSync(context.scratch, { recursive: true, force: true });
+    await cleanUp();
   }
   process.stdout.write(options.json ? JSON.stringify(rows, null, 2) + "\n" : table(rows));
 }

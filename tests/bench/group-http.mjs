@@ -15,7 +15,12 @@ async function startOurs({ build, scratch }) {
   const admin = `127.0.0.1:${await freePort()}`;
   writeFileSync(
     config,
-    JSON.stringify({ mounts: { "": { driver: "memory" } }, server: { http: { listen } }, admin: { listen: admin } }),
+    JSON.stringify({
+      mounts: { "": { driver: "memory" } },
+      server: { http: { listen } },
+      admin: { listen: admin },
+      log: { level: "warn" },
+    }),
   );
   await server(`http://${listen}/:`, join(build, "bin", "omnistore"), "-c", config, "serve");
   return `http://${listen}`;

@@ -23,15 +23,10 @@ export async function omnistore(parameters, input = "") {
   return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
 }
 
-/** The first line of JSON that serve prints, which says where it listens. Throws where it ends before. */
-async function announcement(child, said) {
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const { value, done } = await lines.next();
-  if (done) {
-    const [code, signal] = child.exitCode === null ? await once(child, "close") : [child.exitCode];
-    throw new Error(`serve ended early with ${code ?? signal}: ${said()}`);
-  }
-  return JSON.parse(value);
+/** The first line of JSON that serve prints, which says where it listens. */
+async function announcement(child) {
+  const { value, done } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
+  return done ? undefined : JSON.parse(value);
 }
 
 /**
@@ -45,18 +40,22 @@ export async function serve(mounts) {
   const text = JSON.stringify({ mounts, server: { http: { listen } }, admin: { listen }, log: { level: "warn" } });
   writeFileSync(config, text.replaceAll("FOLDER", folder));
   const child = spawn(program, ["--json", "-c", config, "serve"], { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
+  const ended = once(child, "close");
   let log = "";
-  const said = () => log;
   child.stderr.setEncoding("utf8").on("data", (text) => (log += text));
-  const { http: url } = await announcement(child, said);
-  const stop = async () => {
-    const end = once(child, "close");
-    child.kill("SIGTERM");
-    const [code, signal] = child.exitCode === null ? await end : [child.exitCode, null];
+  const end = async () => {
+    const [code, signal] = await ended;
     rmSync(folder, { recursive: true, force: true });
-    if (code !== 0) throw new Error(`serve ended with ${code ?? signal}: ${said()}`);
+    return code ?? signal;
   };
-  return { url, folder, config, stop };
+  const said = await announcement(child);
+  if (!said) throw new Error(`serve ended early with ${await end()}: ${log}`);
+  const stop = async () => {
+    child.kill("SIGTERM");
+    const how = await end();
+    if (how !== 0) throw new Error(`serve ended with ${how}: ${log}`);
+  };
+  return { url: said.http, folder, config, stop };
 }
 
 /** The roots that each suite runs over. */

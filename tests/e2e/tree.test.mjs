@@ -83,7 +83,7 @@ for (const [name, root] of Object.entries(roots)) {
     });
 
     if (name === "fs") {
-      it("go in through the command line on the config, and come out of HTTP equal, and the other way round", async () => {
+      it("go in through the command line on the config, come out of HTTP equal, and the other way round", async () => {
         const some = every(3);
         await each(some, ({ key, path }) => run(["-c", host.config, "set", key, "-f", path]));
         await each(some, async ({ key, bytes }) => {
