@@ -3,6 +3,8 @@
 #include <set>
 #include <thread>
 
+#include <sys/stat.h>
+
 #include "driven.hpp"
 
 using namespace test;
@@ -114,6 +116,18 @@ TEST_CASE("an etag changes with every write, however quick they follow") {
   CHECK(std::all_of(etags.begin(), etags.end(), [](const std::string &e) {
     return !e.empty() && e.size() <= 64 && e.find('"') == std::string::npos;
   }));
+}
+
+TEST_CASE("the time of a write, of which its etag is made, is finer than the kernel's tick") {
+  Fixture f;
+  std::set<std::int64_t> times;
+  for (int i = 0; i < 50; ++i) f.store.set("k" + std::to_string(i), "v");
+  for (const std::string &name : f.names()) { // after all writes: newer kernels are finer where they see one look
+    struct stat status;
+    REQUIRE(::stat(f.file(name).c_str(), &status) == 0);
+    times.insert(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec);
+  }
+  CHECK(times.size() == 50);
 }
 
 TEST_CASE("a write of another program changes the etag") {
