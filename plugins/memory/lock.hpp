@@ -27,9 +27,17 @@ private:
       if (state_.load(std::memory_order_relaxed) == FREE &&
           state_.compare_exchange_weak(expected, HELD, std::memory_order_acquire, std::memory_order_relaxed))
         return;
-      __builtin_ia32_pause();
+      pause();
     }
     while (state_.exchange(AWAITED, std::memory_order_acquire) != FREE) state_.wait(AWAITED, std::memory_order_relaxed);
+  }
+
+  static void pause() noexcept {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
   }
 
   std::atomic<uint32_t> state_{FREE};

@@ -465,7 +465,7 @@ private:
 
   /// Returns when the shard's next entry expires.
   int64_t sweep(Shard &shard, int64_t time) {
-    constexpr int SLICE = 64;
+    constexpr int SLICE = 32;
     Graveyard dead;
     const std::lock_guard guard(shard.lock);
     for (int i = 0; i < SLICE && shard.timers().next() <= time; ++i)

@@ -104,12 +104,31 @@ TEST_CASE("a removal and a clear make room") {
   REQUIRE(store.host.take_events().empty());
 }
 
+TEST_CASE("threads that evict at once do not evict one too many") {
+  const size_t size = 4096; // several shards
+  Store store(with_size(size));
+  for (size_t i = 0; i < size; ++i) store.set(numbered("k", i), "v");
+  for (size_t round = 0; round < 50; ++round) {
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < 3; ++t)
+      threads.emplace_back([&, t] {
+        for (size_t i = 0; i < 50; ++i) store.set(numbered(std::to_string(t) + ":", round * 50 + i), "v");
+      });
+    for (std::thread &thread : threads) thread.join();
+    REQUIRE(store.host.take_events().size() == 150);
+  }
+}
+
 TEST_CASE("a shard that holds nothing but the new entry makes others give") {
-  Store store(with_size(2048)); // more than one shard
-  std::vector<std::string> keys;
-  for (size_t i = 0; i < 2048; ++i) store.set(numbered("k", i), std::string(i % 100, 'v'));
-  for (size_t i = 0; i < 6000; ++i) store.set(numbered("n", i), "v");
-  REQUIRE(store.list().size() == 2048);
+  const size_t most = 64 << 20, size = 4 << 20; // many shards, few entries
+  Store store(with_bytes(most));
+  for (size_t i = 0; i < 40; ++i) {
+    const std::string key = numbered("k", i);
+    store.set(key, std::string(size, 'v'));
+    test::Got got;
+    REQUIRE(store.stat(key, got) == OMNISTORE_OK);
+    REQUIRE(store.list().size() == std::min<size_t>(i + 1, most / size - 1));
+  }
 }
 
 TEST_CASE("maxBytes bounds what the entries take") {

@@ -112,6 +112,17 @@ TEST_CASE("keys set in ascending and in descending order, and removed again, are
   REQUIRE(holds());
 }
 
+TEST_CASE("keys that are removed when a part of them has been listed leave the others in order") {
+  Store store;
+  std::set<std::string> keys;
+  for (size_t i = 0; i < 30'000; ++i) store.set(*keys.insert(numbered("k", i * 7919 % 30'000)).first, "v");
+  Page page;
+  store.page(page, "", 5000, "");
+  for (size_t i = 0; i < 30'000; ++i)
+    if (i % 7 != 0) store.remove(numbered("k", i)), keys.erase(numbered("k", i));
+  REQUIRE(store.list() == Keys(keys.begin(), keys.end()));
+}
+
 TEST_CASE("a listing while others write holds every key that was there throughout, none twice") {
   Store store;
   Keys stay;

@@ -60,6 +60,18 @@ TEST_CASE("readers see whole values, and never an older one after a newer one") 
   for (size_t k = 0; k < 4; ++k) REQUIRE(stamp_of(store.get(numbered("k", k)).value()) >= writes - 1);
 }
 
+TEST_CASE("a value that is being read is not written over") {
+  Store store;
+  std::atomic<bool> done{false}, broken{false};
+  at_once(2, [&](size_t t) {
+    for (size_t i = 1; t == 0 && i <= 3000; ++i) store.set("key", stamped(i, i % 2 ? 20'000 : 12'000));
+    if (t == 0) done = true;
+    while (!done)
+      if (const auto value = store.get("key"); value && !stamp_of(*value)) broken = true;
+  });
+  REQUIRE(!broken);
+}
+
 TEST_CASE("values that are being read may be removed, cleared, evicted and set over") {
   Store store("{\"maxBytes\":4000000}");
   std::atomic<bool> broken{false};

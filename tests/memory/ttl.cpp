@@ -80,8 +80,8 @@ TEST_CASE("each entry is swept soon after its own expiry, in whatever order they
 TEST_CASE("a nearer expiry brings the sweep forward, and the tasks under way stay few") {
   Store store;
   store.set("far", "v", {.expiry = store.now() + 3'600'000});
-  for (size_t i = 0; i < 10'000; ++i)
-    store.set(numbered("k", i), "v", {.expiry = store.now() + 3'600'000 - static_cast<int64_t>(i) * 360});
+  for (size_t i = 0; i < 5'000; ++i)
+    store.set(numbered("k", i), "v", {.expiry = store.now() + 60'000 - static_cast<int64_t>(i) * 10});
   REQUIRE(store.host.tasks.size() < 300);
   store.set("near", "v", {.expiry = store.now() + 100});
   store.host.time += 100;
