@@ -31,17 +31,15 @@ bool is_address(const std::string &host) {
          inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
 }
 
-/// "Host: [::1]:7700" -> "::1"; also without brackets, port and the dot that a full name may end in.
-std::string host_name(std::string_view host) {
+/// "[::1]:7700" -> "::1": without brackets, port and the dot that a full name may end in.
+std::string_view host_name(std::string_view host) {
   if (host.starts_with('[')) {
     host = host.substr(1, host.find(']') - 1);
   } else if (const std::size_t colon = host.find(':'); colon != std::string_view::npos) {
     host = host.substr(0, colon);
   }
   if (host.ends_with('.')) host.remove_suffix(1);
-  std::string name(host);
-  std::transform(name.begin(), name.end(), name.begin(), lower);
-  return name;
+  return host;
 }
 
 /// Compares in a time that says nothing of how much of the token was right.
@@ -88,7 +86,7 @@ Guard::Guard(const HttpConfig &config, const Address &address, std::string field
                                      ".tokens is empty; set tokens, or let " + field_ +
                                      ".listen be 127.0.0.1:" + std::to_string(address.port));
   }
-  for (const std::string &host : config.hosts) hosts_.push_back(host_name(host));
+  for (const std::string &host : config.hosts) hosts_.emplace_back(host_name(host));
   for (const HttpConfig::Token &token : config.tokens) {
     if (token.value.empty()) throw Error(Status::invalid, field_ + ".tokens: a token's value is empty");
     Token kept{token.value, token.write, {}};
@@ -99,8 +97,9 @@ Guard::Guard(const HttpConfig &config, const Address &address, std::string field
 
 bool Guard::serves_host(std::string_view host) const {
   if (!loopback_) return true;
-  const std::string name = host_name(host);
-  return name == "localhost" || is_loopback(name) || std::find(hosts_.begin(), hosts_.end(), name) != hosts_.end();
+  const std::string_view name = host_name(host);
+  if (name == "127.0.0.1" || equal_ignoring_case(name, "localhost") || is_loopback(std::string(name))) return true;
+  return std::any_of(hosts_.begin(), hosts_.end(), [&](auto &known) { return equal_ignoring_case(known, name); });
 }
 
 std::string_view Guard::grant(std::string_view origin) const {

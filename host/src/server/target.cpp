@@ -25,11 +25,18 @@ int escaped(std::string_view text) {
 
 bool separates(char c) { return c == '/' || c == ':' || c == '\\'; }
 
-/// Whether the segment that ends `key` is one that a file system would take for a step.
-bool ends_in_dots(std::string_view key) {
-  const std::size_t colon = key.rfind(':');
-  const std::string_view segment = colon == std::string_view::npos ? key : key.substr(colon + 1);
-  return segment == "." || segment == "..";
+constexpr const char *dot_segment = "Invalid key: '.' and '..' are not allowed as segments";
+
+/// Whether a file system would take a segment for a step.
+bool is_step(std::string_view segment) { return segment == "." || segment == ".."; }
+
+/// The character that the escape at the front of `text` stands for; returns what is wrong with it, or null.
+const char *unescape(std::string_view text, char &c) {
+  const int byte = escaped(text);
+  c = static_cast<char>(byte);
+  if (byte < 0) return "Invalid key: '%' must be followed by two hexadecimal digits";
+  if (byte == 0) return "Invalid key: NUL is not allowed";
+  return c == '?' ? "Invalid key: '?' is not allowed" : nullptr;
 }
 
 } // namespace
@@ -53,31 +60,34 @@ bool split_target(std::string_view target, Target &into) {
 }
 
 const char *decode_key(std::string_view path, std::string &key, bool &is_base) {
-  key.clear();
   is_base = path.empty() || path.back() == '/' || path.back() == ':';
-  bool between = true; // whether a separator, or the start, is what came last
-  for (std::size_t i = 0; i < path.size(); ++i) {
+  key.resize(path.size()); // it only gets shorter
+  char *const start = key.data();
+  char *at = start;
+  const char *segment = start; // where the last one begins
+  const char *problem = nullptr;
+  const auto end_segment = [&] {
+    if (is_step({segment, static_cast<std::size_t>(at - segment)})) problem = dot_segment;
+  };
+  for (std::size_t i = 0; i < path.size() && !problem; ++i) {
     char c = path[i];
     if (c == '%') {
-      const int byte = escaped(path.substr(i));
-      if (byte < 0) return "Invalid key: '%' must be followed by two hexadecimal digits";
-      if (byte == 0) return "Invalid key: NUL is not allowed";
-      c = static_cast<char>(byte);
-      if (c == '?') return "Invalid key: '?' is not allowed";
+      problem = unescape(path.substr(i), c);
       i += 2;
     }
-    if (separates(c)) {
-      if (!between && ends_in_dots(key)) return "Invalid key: '.' and '..' are not allowed as segments";
-      between = true;
-      continue;
+    if (!separates(c)) {
+      *at++ = c;
+    } else if (at != segment) {
+      end_segment();
+      *at++ = ':';
+      segment = at;
     }
-    if (between && !key.empty()) key.push_back(':');
-    between = false;
-    key.push_back(c);
   }
-  if (ends_in_dots(key)) return "Invalid key: '.' and '..' are not allowed as segments";
-  if (!is_base && key.empty()) return "Invalid key: it is empty";
-  return nullptr;
+  if (!problem) end_segment();
+  if (at == segment && at != start) --at; // the ':' behind the last segment
+  key.resize(static_cast<std::size_t>(at - start));
+  if (!problem && !is_base && key.empty()) problem = "Invalid key: it is empty";
+  return problem;
 }
 
 std::optional<std::string> parameter(std::string_view query, std::string_view name) {
