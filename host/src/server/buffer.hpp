@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdlib>
+#include <cstddef>
 #include <cstring>
-#include <new>
 #include <string_view>
 #include <utility>
 
 namespace omnistore::server {
 
 /// Bytes that grow at their end, in one piece. Unlike a std::string's, new room is not filled with zeros, which would
-/// cost as much as the copy of a value.
+/// cost as much as the copy of a value; and large blocks of memory are not given back to the system between two values,
+/// which would cost more than the copy.
 class Buffer {
 public:
   Buffer() = default;
-  ~Buffer() { std::free(data_); }
+  ~Buffer() { release(); }
   Buffer(const Buffer &) = delete;
   Buffer &operator=(const Buffer &) = delete;
 
@@ -47,10 +47,7 @@ public:
   /// Forgets the content, and gives its memory back where that is more than `keep` bytes.
   void clear(std::size_t keep) {
     size_ = 0;
-    if (capacity_ <= keep) return;
-    std::free(data_);
-    data_ = nullptr;
-    capacity_ = 0;
+    if (capacity_ > keep) release();
   }
   void swap(Buffer &other) {
     std::swap(data_, other.data_);
@@ -59,15 +56,8 @@ public:
   }
 
 private:
-  void grow(std::size_t count) {
-    std::size_t wanted = size_ + count;
-    if (wanted < size_) throw std::bad_alloc();
-    if (wanted < capacity_ + capacity_ / 2) wanted = capacity_ + capacity_ / 2;
-    void *grown = std::realloc(data_, wanted);
-    if (!grown) throw std::bad_alloc();
-    data_ = static_cast<char *>(grown);
-    capacity_ = wanted;
-  }
+  void grow(std::size_t count);
+  void release();
 
   char *data_ = nullptr;
   std::size_t size_ = 0;

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t first_read = 8 * 1024;   // what a connection's input buffer begins with
 constexpr std::size_t chunk_room = 4 * 1024;   // behind the head of a chunked request
-constexpr std::size_t body_read = 256 * 1024;  // how much of a long body is read at once
+constexpr std::size_t body_read = 1024 * 1024; // how much of a long body is read, and made room for, at once
 constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two requests
 constexpr std::size_t gathered = 256 * 1024;   // answers that wait for each other to be sent in one go
 constexpr std::uint64_t slowest = 16;          // bytes a millisecond that a long body must come or go with
@@ -208,6 +208,8 @@ bool Connection::begin_request() {
     phase_ = Phase::body_in_place;
     return true;
   }
+  // The announced length is made room for up to a bound only: it costs the client nothing to announce more.
+  body_.room(std::min<std::uint64_t>(body_length_, body_read));
   body_.append(in_.view().substr(end_));
   in_.truncate(end_);
   phase_ = Phase::body_apart;

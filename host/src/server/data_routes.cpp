@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::string_view allowed = "GET, HEAD, PUT, DELETE, OPTIONS";
 constexpr std::string_view wide_lane = "wide"; // of listings and clears that span mounts
-constexpr int attempts = 8;                 // at a write whose condition had to be looked up first
+constexpr int attempts = 8;                    // at a write whose condition had to be looked up first
 
 void condition_failed(const Request &request, Response &response) {
   reply_error(request, response, 412, "The condition did not hold; nothing was changed");
