@@ -2,6 +2,7 @@
 #include "sweeper.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <exception>
 #include <iterator>
 #include <utility>
@@ -72,17 +73,30 @@ void Sweeper::run_at(std::int64_t due) {
 
 void OMNISTORE_CALL Sweeper::task(void *self, omnistore_call *call) noexcept {
   Sweeper &sweeper = *static_cast<Sweeper *>(self);
+  try {
+    sweeper.run(*call);
+  } catch (const std::exception &error) {
+    sweeper.warn(error.what());
+  }
+}
+
+void Sweeper::run(const omnistore_call &call) {
   bool busy = false;
   try {
-    busy = sweeper.work(*call);
-  } catch (const std::exception &error) {
-    sweeper.walk_.reset();
-    const std::string line = "removing expired values: " + std::string(error.what());
-    sweeper.host_.log(&sweeper.host_, OMNISTORE_LOG_WARN, {line.data(), line.size()});
+    busy = work(call);
+  } catch (const std::exception &error) { // the next run goes on with what is left
+    walk_.reset();
+    warn(error.what());
   }
-  const std::int64_t moment = sweeper.now();
-  const std::int64_t next = std::min(sweeper.deadlines_.next().value_or(INT64_MAX), sweeper.next_walk_);
-  sweeper.run_at(busy ? moment + rest : std::max(next, moment + shortest_wait));
+  const std::int64_t moment = now();
+  const std::int64_t next = std::min(deadlines_.next().value_or(INT64_MAX), next_walk_);
+  run_at(busy ? moment + rest : std::max(next, moment + shortest_wait));
+}
+
+void Sweeper::warn(const char *what) const noexcept {
+  char line[512];
+  const int size = std::snprintf(line, sizeof line, "removing expired values: %s", what);
+  host_.log(&host_, OMNISTORE_LOG_WARN, {line, std::min(static_cast<std::size_t>(size), sizeof line - 1)});
 }
 
 /// True when there is more to do at once.

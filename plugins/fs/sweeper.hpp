@@ -58,7 +58,9 @@ public:
 private:
   std::int64_t now() const { return host_.now(&host_); }
   void run_at(std::int64_t due);
+  void run(const omnistore_call &call);
   bool work(const omnistore_call &call);
+  void warn(const char *what) const noexcept;
   void go_on_walking(const omnistore_call &call, std::chrono::steady_clock::time_point until);
   static void OMNISTORE_CALL task(void *self, omnistore_call *call) noexcept;
 

@@ -99,6 +99,11 @@ public:
     std::sort(keys.begin(), keys.end());
     return keys;
   }
+  /// As a host does when it closes the store that they belong to.
+  void drop_tasks() {
+    const std::lock_guard guard(lock_);
+    tasks_.clear();
+  }
   std::size_t tasks() const { return tasks_.size(); }
   const std::vector<std::string> &lines() const { return lines_; }
 
