@@ -437,11 +437,12 @@ void Fs::finish(const Temporary &file, std::int64_t expiry, const Path &path) co
 
 omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
                              const Path &path) const {
-  const std::lock_guard lock(lock_of(holder.status, path.name()));
+  std::unique_lock lock(lock_of(holder.status, path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
     if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
     if (!put(file, slot, path.text())) continue;
+    lock.unlock();
     if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
     return OMNISTORE_OK;
   }
@@ -479,8 +480,8 @@ omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint
       return OMNISTORE_CONFLICT;
     }
     if (!take_out(slot, path.text())) continue;
-    if (durability_ == Durability::full) fsync(slot.folder);
     lock.unlock();
+    if (durability_ == Durability::full) fsync(slot.folder);
     if (expired) announce_expired(key);
     prune(slot.inner ? path.text() : path.folder());
     return expired ? missing : OMNISTORE_OK;
