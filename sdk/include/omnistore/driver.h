@@ -7,8 +7,8 @@
  * every later call names that store by `self`. A layer is a driver that is opened over other stores, its
  * children, and calls them through the same table that it implements.
  *
- * This file is plain C11 (and C++20), includes only <stddef.h> and <stdint.h>, and is a promise: within one ABI major
- * nothing in it is reordered, resized, retyped or given another meaning. It grows in these ways alone:
+ * This file is plain C11 (and C++20), includes only <stddef.h> and <stdint.h>, and is a promise: within one ABI major nothing
+ * in it is reordered, resized, retyped or given another meaning. It grows in these ways alone:
  *   - a new field at the end of a struct whose first field is `size`;
  *   - a new value for a field that is documented as open to new values;
  *   - an extension (omnistore/ext/).
@@ -92,12 +92,12 @@ typedef int32_t omnistore_status;
 
 /* What is known of a value besides its bytes. Each field may be unknown. */
 typedef struct omnistore_meta {
-  uint32_t size;        /* sizeof(omnistore_meta) */
-  uint32_t reserved;    /* 0 */
-  uint64_t value_size;  /* of the whole value, in bytes, also where only a range of it was asked for;
-                           OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
-  int64_t mtime;        /* when it was last set; 0: unknown */
-  int64_t expiry;       /* when it ends; 0: never */
+  uint32_t size;       /* sizeof(omnistore_meta) */
+  uint32_t reserved;   /* 0 */
+  uint64_t value_size; /* of the whole value, in bytes, also where only a range of it was asked for;
+                          OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
+  int64_t mtime;       /* when it was last set; 0: unknown */
+  int64_t expiry;      /* when it ends; 0: never */
   omnistore_bytes etag; /* changes with every write of the key; opaque, 1 to 64 bytes of printable ASCII without
                            quotes; empty: unknown */
   omnistore_bytes user; /* the user's own, one JSON object; empty: none, or not kept with the value */
@@ -136,9 +136,9 @@ struct omnistore_call {
 /* Where a value, or only its meta, goes out.
  *
  * get: begin once, then write until all bytes have gone out that were asked for: `meta.value_size` of them, or the part
- * of the value that lies in the request's range; where the size is unknown, until the end. stat, and set with a sink:
- * begin once. A function that does not return OMNISTORE_OK may have begun and written a part; the host drops it. When
- * begin or write does not return OMNISTORE_OK the driver stops and returns that status.
+ * of the value that lies in the request's range; where the size is unknown, until the end. stat, and set with a sink: begin once. A function that does not return OMNISTORE_OK may
+ * have begun and written a part; the host drops it. When begin or write does not return OMNISTORE_OK the driver
+ * stops and returns that status.
  *
  * Sinks of a driver that states OMNISTORE_NEVER_BLOCKS never block, call back into no store, and may be used under
  * the driver's own locks. Other sinks may block for as long as the reader of the value is slow: hold no lock. */
@@ -186,9 +186,9 @@ struct omnistore_page {
  * would give a wrong answer is only set for drivers that state the capability for it. */
 
 typedef struct omnistore_open_request {
-  uint32_t size;                          /* sizeof(omnistore_open_request) */
-  uint32_t flags;                         /* 0 */
-  omnistore_bytes options;                /* one JSON object that fits the driver's schema, defaults filled in */
+  uint32_t size;           /* sizeof(omnistore_open_request) */
+  uint32_t flags;          /* 0 */
+  omnistore_bytes options; /* one JSON object that fits the driver's schema, defaults filled in */
   const omnistore_store *const *children; /* opened stores in the config's order, usable from `open` on and valid
                                              until `close` has returned */
   uint32_t child_count;
@@ -355,23 +355,22 @@ struct omnistore_host {
 
 /* Capabilities: what the driver does natively. The host emulates what is missing where it can do so honestly, and
  * answers OMNISTORE_UNSUPPORTED where it cannot. (Optional functions need no bit: a null entry says it.) */
-#define OMNISTORE_READS_ONLY 0x1ull       /* takes no writes                                                        */
-#define OMNISTORE_NEVER_BLOCKS 0x2ull     /* no function waits for a disk, a network or another process             */
-#define OMNISTORE_SHARED 0x4ull           /* others than this store may change what it holds                        */
-#define OMNISTORE_NESTS 0x8ull            /* `a` and `a:b` can both be keys                                          */
-#define OMNISTORE_CAN_TTL 0x10ull         /* keeps expiries: a value past its own is never given out or listed       */
-#define OMNISTORE_CAN_META 0x20ull        /* keeps the user's own meta with the value                               */
-#define OMNISTORE_CAN_ETAG 0x40ull        /* gives etags                                                            */
-#define OMNISTORE_CAN_IF_ABSENT 0x80ull   /* OMNISTORE_IF_ABSENT, atomically, against every other writer             */
-#define OMNISTORE_CAN_IF_PRESENT 0x100ull /* OMNISTORE_IF_PRESENT, likewise                                         */
-#define OMNISTORE_CAN_IF_MATCH 0x200ull   /* OMNISTORE_IF_MATCH, likewise, for set and remove                       */
-#define OMNISTORE_CAN_RANGE 0x400ull      /* get reads a part without reading the whole                             */
-#define OMNISTORE_CAN_STREAM 0x800ull     /* set takes a source                                                     */
-#define OMNISTORE_CAN_DEPTH 0x1000ull     /* list honours depth, without visiting what lies deeper                  */
-#define OMNISTORE_CAN_LIST_META 0x2000ull /* list gives meta                                                        */
-/* watch also tells of changes made through this store's functions; the host then leaves the telling to it while a
- * watch runs */
-#define OMNISTORE_WATCHES_OWN 0x4000ull
+#define OMNISTORE_READS_ONLY 0x1ull        /* takes no writes                                                        */
+#define OMNISTORE_NEVER_BLOCKS 0x2ull      /* no function waits for a disk, a network or another process             */
+#define OMNISTORE_SHARED 0x4ull            /* others than this store may change what it holds                        */
+#define OMNISTORE_NESTS 0x8ull             /* `a` and `a:b` can both be keys                                          */
+#define OMNISTORE_CAN_TTL 0x10ull          /* keeps expiries: a value past its own is never given out or listed       */
+#define OMNISTORE_CAN_META 0x20ull         /* keeps the user's own meta with the value                               */
+#define OMNISTORE_CAN_ETAG 0x40ull         /* gives etags                                                            */
+#define OMNISTORE_CAN_IF_ABSENT 0x80ull    /* OMNISTORE_IF_ABSENT, atomically, against every other writer             */
+#define OMNISTORE_CAN_IF_PRESENT 0x100ull  /* OMNISTORE_IF_PRESENT, likewise                                         */
+#define OMNISTORE_CAN_IF_MATCH 0x200ull    /* OMNISTORE_IF_MATCH, likewise, for set and remove                       */
+#define OMNISTORE_CAN_RANGE 0x400ull       /* get reads a part without reading the whole                             */
+#define OMNISTORE_CAN_STREAM 0x800ull      /* set takes a source                                                     */
+#define OMNISTORE_CAN_DEPTH 0x1000ull      /* list honours depth, without visiting what lies deeper                  */
+#define OMNISTORE_CAN_LIST_META 0x2000ull  /* list gives meta                                                        */
+#define OMNISTORE_WATCHES_OWN 0x4000ull    /* watch also tells of changes made through this store's functions; the
+                                              host then leaves the telling to it while a watch runs                  */
 
 /* What a store is and can do. The driver's table holds what is so for most stores of it; `open` may change the copy
  * that it is given where options or children make a difference. */
@@ -413,11 +412,12 @@ struct omnistore_driver {
   /* --- required --- */
 
   /* Opens a store. `traits` is a copy of the driver's own, to be changed where this store differs. On OMNISTORE_OK
-   * *self names the store (null is allowed). On failure everything is undone, `close` is not called, and the message
-   * says what is wrong and what would be right. May block until the deadline. One driver may be opened any number of
-   * times, also at once: keep no globals. [any thread] */
+   * *self names the store (null is allowed). On failure everything is undone, `close` is not called, and the message says what is
+   * wrong and what would be right. May block until the deadline.
+   * One driver may be opened any number of times, also at once: keep no globals. [any thread] */
   omnistore_status(OMNISTORE_CALL *open)(const omnistore_host *host, omnistore_call *call,
-                                         const omnistore_open_request *request, omnistore_traits *traits, void **self);
+                                         const omnistore_open_request *request, omnistore_traits *traits,
+                                         void **self);
 
   /* Closes it: writes out what must be kept, frees everything, joins every thread. After the host's last call of a
    * [store] function has returned; exactly once. It cannot fail; what goes wrong is logged. */
@@ -505,10 +505,10 @@ struct omnistore_store {
 
 /* What a plugin is. The first three fields keep their place and meaning in every major to come. */
 typedef struct omnistore_plugin {
-  uint32_t size;       /* sizeof(omnistore_plugin) */
-  uint32_t abi_major;  /* OMNISTORE_ABI_MAJOR as the plugin was compiled */
-  uint32_t abi_minor;  /* OMNISTORE_ABI_MINOR, likewise */
-  uint32_t flags;      /* OMNISTORE_PLUGIN_... */
+  uint32_t size;      /* sizeof(omnistore_plugin) */
+  uint32_t abi_major; /* OMNISTORE_ABI_MAJOR as the plugin was compiled */
+  uint32_t abi_minor; /* OMNISTORE_ABI_MINOR, likewise */
+  uint32_t flags;     /* OMNISTORE_PLUGIN_... */
   const char *name;    /* as people call it; may be null: the file's */
   const char *version; /* may be null */
   uint32_t driver_count;
