@@ -25,9 +25,16 @@ class Pipe : public Reader {
 public:
   Pipe(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
 
-  char *begin(const Meta &) override { return nullptr; }
+  /// A layer whose first child fails half way begins again with its next: what went out cannot be taken back.
+  char *begin(const Meta &) override {
+    if (wrote_ && !failure_)
+      failure_ = std::make_exception_ptr(
+          Error(Status::io, "write " + name_ + ": the store failed half way and began again; try once more"));
+    return nullptr;
+  }
   void write(std::string_view bytes) override {
     if (failure_) return;
+    wrote_ = wrote_ || !bytes.empty();
     try {
       write_all(descriptor_, bytes, name_);
     } catch (...) {
@@ -41,6 +48,7 @@ public:
 private:
   int descriptor_;
   std::string name_;
+  bool wrote_ = false;
   std::exception_ptr failure_;
 };
 
@@ -49,6 +57,7 @@ class Whole : public Reader {
 public:
   char *begin(const Meta &given) override {
     meta = given;
+    value.clear();
     return nullptr;
   }
   void write(std::string_view bytes) override { value += bytes; }
