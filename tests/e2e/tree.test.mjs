@@ -60,13 +60,13 @@ for (const [name, root] of Object.entries(roots)) {
     it("go in through HTTP, are listed by the command line, and come out of it equal", async () => {
       await each(files, ({ key, bytes }) => storage.setItemRaw(key, bytes));
       assert.deepEqual(sorted(await lines(...viaHost())), sorted(files.map(({ key }) => key)));
-      await each(every(2), async ({ key, bytes }) => {
+      await each(every(3), async ({ key, bytes }) => {
         assert.ok((await run([...viaHost(), "get", key])).equals(bytes), key);
       });
     });
 
     it("go in through the command line, are listed by HTTP, and come out of it equal", async () => {
-      const some = every(2);
+      const some = every(3);
       await each(some, ({ key, path }) => run([...viaHost(), "set", key, "-f", path]));
       assert.deepEqual(sorted(await storage.getKeys()), sorted(some.map(({ key }) => key)));
       await each(some, async ({ key, bytes }) => {
