@@ -128,7 +128,7 @@ TEST_CASE("the admin's index names its pages, and other pages are 404") {
   CHECK(client.ask("GET", "/nowhere").status == 404);
   const Answer put = client.ask("PUT", "/health", "x");
   CHECK(put.status == 405);
-  CHECK(put.header("allow") == "GET, HEAD");
+  CHECK(put.header("allow") == "GET, HEAD, OPTIONS");
 }
 
 TEST_CASE("with tokens the admin's pages need one, but health and readiness") {
@@ -143,4 +143,20 @@ TEST_CASE("with tokens the admin's pages need one, but health and readiness") {
   }
   CHECK(client.ask("GET", "/health").status == 200);
   CHECK(client.ask("GET", "/ready").status == 200);
+}
+
+TEST_CASE("the admin grants origins only where its own config does") {
+  omnistore::Config config = test::memory_config();
+  config.http.origins = {"https://data.example"};
+  config.admin.origins = {"https://panel.example"};
+  Host host(config);
+  Client client(host.admin());
+  const std::string panel = "Origin: https://panel.example\r\n", data = "Origin: https://data.example\r\n";
+  CHECK(client.ask("GET", "/health", {}, panel).header("access-control-allow-origin") == "https://panel.example");
+  CHECK(client.ask("GET", "/health", {}, data).header("access-control-allow-origin") == "");
+  const std::string preflight = "Access-Control-Request-Method: GET\r\n";
+  CHECK(client.ask("OPTIONS", "/stats", {}, panel + preflight).status == 204);
+  const Answer refused = client.ask("OPTIONS", "/stats", {}, data + preflight);
+  CHECK(refused.status == 403);
+  CHECK(refused.body.find("admin.origins") != std::string::npos);
 }

@@ -40,6 +40,8 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path) {
 
 namespace {
 
+constexpr std::string_view methods = "GET, HEAD, OPTIONS";
+
 void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
   begin_head(response, status);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");
@@ -55,16 +57,20 @@ AdminRoutes::AdminRoutes(Storage &storage, loader::Registry &registry, const Con
     : storage_(storage), registry_(registry), config_(config), guard_(std::move(guard)), state_(std::move(state)) {}
 
 bool AdminRoutes::admit(Request &request, Response &response) {
-  request.grant_origin = {};
   Target target;
   if (!admit_target(guard_, request, response, target)) return false;
+  const bool foreign = !admit_origin(guard_, request, target);
+  if (request.method == Method::options) {
+    answer_options(guard_, request, response, methods, foreign);
+    return false;
+  }
   const Path *path = find(target.path);
   if (!path) {
     reply_error(request, response, 404, "There is no such page; / tells what is here");
     return false;
   }
   if (request.method != Method::get && request.method != Method::head) {
-    reply_error(request, response, 405, "This method is not allowed here", "Allow: GET, HEAD\r\n");
+    reply_error(request, response, 405, "This method is not allowed here", "Allow: GET, HEAD, OPTIONS\r\n");
     return false;
   }
   request.key = path->path;

@@ -16,7 +16,7 @@ namespace omnistore::server {
 
 namespace {
 
-constexpr std::string_view allowed = "GET, HEAD, PUT, DELETE, OPTIONS";
+constexpr std::string_view methods = "GET, HEAD, PUT, DELETE, OPTIONS";
 constexpr std::string_view wide_lane = "wide"; // of listings and clears that span mounts
 constexpr int attempts = 8;                    // at a write whose condition had to be looked up first
 
@@ -30,21 +30,6 @@ bool lies_in(std::string_view key, std::string_view base) {
 }
 
 bool writes(Method method) { return method == Method::put || method == Method::remove; }
-
-void answer_options(const Request &request, Response &response, bool refused) {
-  if (refused) {
-    return reply_error(request, response, 403, "This origin is granted no access; server.http.origins can grant it");
-  }
-  begin_head(response, 204);
-  field(response, "Allow", allowed);
-  if (!request.grant_origin.empty()) {
-    field(response, "Access-Control-Allow-Methods", "GET, HEAD, PUT, DELETE");
-    field(response, "Access-Control-Allow-Headers",
-          "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Ttl");
-    field(response, "Access-Control-Max-Age", std::uint64_t{600});
-  }
-  end_bare_head(request, response);
-}
 
 /// The condition fields' lists. Throws Error(invalid) where one is malformed.
 struct Preconditions {
@@ -209,15 +194,11 @@ bool DataRoutes::admit(Request &request, Response &response) {
     reply_error(request, response, status, message, extra);
     return false;
   };
-  request.grant_origin = {};
   Target target;
   if (!admit_target(guard_, request, response, target)) return false;
-  const std::string_view origin = request[Field::origin];
-  if (!origin.empty()) request.grant_origin = guard_.grant(origin);
-  const bool foreign = !origin.empty() && request.grant_origin.empty() && !Guard::same_origin(origin, target.authority);
-
+  const bool foreign = !admit_origin(guard_, request, target);
   if (request.method == Method::options) {
-    answer_options(request, response, foreign && request.has(Field::requested_method));
+    answer_options(guard_, request, response, methods, foreign);
     return false;
   }
   if (request.method == Method::other || request.method == Method::post) {
@@ -236,7 +217,10 @@ bool DataRoutes::admit(Request &request, Response &response) {
     refuse(request, response, verdict);
     return false;
   }
-  if (write && foreign) return refused(403, "This origin is granted no access; server.http.origins can grant it");
+  if (write && foreign) {
+    refuse_origin(guard_, request, response);
+    return false;
+  }
   if (request.method == Method::put && request.has(Field::content_range)) {
     return refused(400, "A part of a value cannot be put: send the whole, without Content-Range");
   }

@@ -147,7 +147,8 @@ Guard::Verdict Guard::judge(std::string_view authorization, bool write, std::str
   return Verdict::out_of_scope;
 }
 
-bool admit_target(const Guard &guard, const Request &request, Response &response, Target &target) {
+bool admit_target(const Guard &guard, Request &request, Response &response, Target &target) {
+  request.grant_origin = {};
   const auto refused = [&](unsigned status, std::string_view message) {
     reply_error(request, response, status, message);
     return false;
@@ -157,6 +158,32 @@ bool admit_target(const Guard &guard, const Request &request, Response &response
   if (target.authority.empty() && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
   if (target.authority.empty() || guard.serves_host(target.authority)) return true;
   return refused(421, "This host is not served here; " + guard.config_field() + ".hosts can name it");
+}
+
+bool admit_origin(const Guard &guard, Request &request, const Target &target) {
+  const std::string_view origin = request[Field::origin];
+  if (origin.empty()) return true;
+  request.grant_origin = guard.grant(origin);
+  return !request.grant_origin.empty() || Guard::same_origin(origin, target.authority);
+}
+
+void refuse_origin(const Guard &guard, const Request &request, Response &response) {
+  reply_error(request, response, 403,
+              "This origin is granted no access; " + guard.config_field() + ".origins can grant it");
+}
+
+void answer_options(const Guard &guard, const Request &request, Response &response, std::string_view methods,
+                    bool foreign) {
+  if (foreign && request.has(Field::requested_method)) return refuse_origin(guard, request, response);
+  begin_head(response, 204);
+  field(response, "Allow", methods);
+  if (!request.grant_origin.empty()) {
+    field(response, "Access-Control-Allow-Methods", methods);
+    field(response, "Access-Control-Allow-Headers",
+          "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Ttl");
+    field(response, "Access-Control-Max-Age", std::uint64_t{600});
+  }
+  end_bare_head(request, response);
 }
 
 void refuse(const Request &request, Response &response, Guard::Verdict verdict) {

@@ -67,7 +67,15 @@ private:
 };
 
 /// Takes the target apart and judges the Host, which a URL as target overrides. False: the request was refused.
-bool admit_target(const Guard &guard, const Request &request, Response &response, Target &target);
+bool admit_target(const Guard &guard, Request &request, Response &response, Target &target);
+
+/// Grants the request what its Origin may have. False: it comes from a page of another origin, that has no access.
+bool admit_origin(const Guard &guard, Request &request, const Target &target);
+void refuse_origin(const Guard &guard, const Request &request, Response &response);
+
+/// Answers OPTIONS: which methods there are, and to a browser that asks beforehand whether a page may use them.
+void answer_options(const Guard &guard, const Request &request, Response &response, std::string_view methods,
+                    bool foreign);
 
 /// Answers 401 or 403 for every verdict but `granted`.
 void refuse(const Request &request, Response &response, Guard::Verdict verdict);

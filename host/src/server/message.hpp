@@ -28,8 +28,7 @@ enum class Field : std::uint8_t {
   if_range,
   origin,
   range,
-  requested_headers, ///< Access-Control-Request-Headers
-  requested_method,  ///< Access-Control-Request-Method
+  requested_method, ///< Access-Control-Request-Method
   transfer_encoding,
   x_ttl,
   count

@@ -73,8 +73,6 @@ Field field_of(http::field name) {
     return Field::origin;
   case http::field::range:
     return Field::range;
-  case http::field::access_control_request_headers:
-    return Field::requested_headers;
   case http::field::access_control_request_method:
     return Field::requested_method;
   case http::field::transfer_encoding:

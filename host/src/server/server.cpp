@@ -6,6 +6,9 @@
 #include <optional>
 #include <thread>
 
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
 #include "server/admin_routes.hpp"
 #include "server/data_routes.hpp"
 #include "server/guard.hpp"
@@ -21,9 +24,22 @@ using Clock = std::chrono::steady_clock;
 constexpr unsigned most_threads = 4; // of a listener, where the config names no number
 constexpr auto admin_patience = std::chrono::seconds(1);
 
-unsigned threads_of(const HttpConfig &config) {
-  if (config.threads != 0) return config.threads;
-  return std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
+constexpr rlim_t other_files = 1000; // of stores, plugins and the rest
+
+unsigned threads_of(const HttpConfig &config, unsigned otherwise) {
+  return config.threads != 0 ? config.threads : otherwise;
+}
+
+/// Each connection is an open file, of which a process may often have 1024 only, until it asks for more.
+void allow_files(const Config &config) {
+  const rlim_t needed = rlim_t{config.http.max_connections} + config.admin.max_connections + other_files;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  limit.rlim_cur = std::min(needed, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= needed) return;
+  spdlog::warn("the system allows {} open files, fewer than maxConnections needs ({}); ulimit -n can raise it",
+               limit.rlim_cur, needed);
 }
 
 /// A config's listener with who may use it.
@@ -60,8 +76,10 @@ public:
 
   void start() {
     started_ = true;
-    if (http_) http_->listener.start(*data_routes_, threads_of(config_.http));
-    if (admin_) admin_->listener.start(*admin_routes_, 1);
+    allow_files(config_);
+    const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
+    if (http_) http_->listener.start(*data_routes_, threads_of(config_.http, processors));
+    if (admin_) admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
   }
 
   void stop(std::chrono::milliseconds patience) {
