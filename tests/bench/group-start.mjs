@@ -50,6 +50,7 @@ export function startGroup(name) {
         };
         return [
           row("answer", "ms", "milliseconds", 1, 15),
+          row("processor", "ms", "processor", 1),
           row("rss", "MiB", "rss", 1024, 20),
           row("pss", "MiB", "pss", 1024, 20),
         ];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_start PORT PATH PROGRAM ARGUMENT...: starts the program, asks it for PATH until it answers 200, then prints
-// the milliseconds that took and the kibibytes of memory it holds when idle, and stops it. The program runs on the
-// first core; who asks, on the second, where there is one.
+// the milliseconds that took, those of them in which it had the processor, and the kibibytes of memory it holds when
+// idle, and stops it. The program runs on the first core; who asks, on the second, where there is one.
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <string>
@@ -73,6 +74,17 @@ long number_in(const std::string &file, const std::string &name) {
   throw std::runtime_error("no " + name + " in " + file);
 }
 
+/// Milliseconds that all threads of a process have had the processor.
+double processor_of(const std::string &process) {
+  double nanoseconds = 0;
+  for (const auto &thread : std::filesystem::directory_iterator(process + "/task")) {
+    double running = 0;
+    std::ifstream(thread.path() / "schedstat") >> running;
+    nanoseconds += running;
+  }
+  return nanoseconds / 1e6;
+}
+
 void wait_for_answer(pid_t child, std::uint16_t port, const std::string &path) {
   const auto end = Clock::now() + patience;
   while (!good_answer(port, path)) {
@@ -99,13 +111,15 @@ int main(int argc, char **argv) {
     const pid_t child = start(argv + 3);
     wait_for_answer(child, port, argv[2]);
     const double milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-    sleep(1); // what it does after its start is over: this is how it idles
     const std::string process = "/proc/" + std::to_string(child);
+    const double processor = processor_of(process);
+    sleep(1); // what it does after its start is over: this is how it idles
     const long resident = number_in(process + "/status", "VmRSS:");
     const long share = number_in(process + "/smaps_rollup", "Pss:");
     kill(child, SIGTERM);
     waitpid(child, nullptr, 0);
-    std::printf("{\"milliseconds\":%.3f,\"rss\":%ld,\"pss\":%ld}\n", milliseconds, resident, share);
+    std::printf("{\"milliseconds\":%.3f,\"processor\":%.3f,\"rss\":%ld,\"pss\":%ld}\n", milliseconds, processor,
+                resident, share);
   } catch (const std::exception &error) {
     std::fprintf(stderr, "%s: %s\n", argv[3], error.what());
     return EXIT_FAILURE;
