@@ -10,7 +10,7 @@ namespace fs {
 
 namespace {
 
-[[noreturn]] void refuse(std::string_view pattern, const char *why) {
+[[noreturn]] void refuse_pattern(std::string_view pattern, const char *why) {
   throw omnistore::Failure(OMNISTORE_INVALID, "option ignore: the pattern \"" + std::string(pattern) + "\" " + why);
 }
 
@@ -20,13 +20,13 @@ void expand(std::string_view pattern, std::vector<std::string> &out) {
   if (open == pattern.npos) return out.emplace_back(pattern), void();
   const std::size_t close = pattern.find('}', open);
   const std::string_view choices = close == pattern.npos ? "" : pattern.substr(open + 1, close - open - 1);
-  if (choices.find('{') != choices.npos) refuse(pattern, "nests braces, which is not understood");
-  if (close == pattern.npos) refuse(pattern, "has a { without a }");
+  if (choices.find('{') != choices.npos) refuse_pattern(pattern, "nests braces, which is not understood");
+  if (close == pattern.npos) refuse_pattern(pattern, "has a { without a }");
   for (std::size_t at = 0;;) {
     const std::size_t comma = std::min(choices.find(',', at), choices.size());
     std::string one(pattern.substr(0, open));
     one.append(choices.substr(at, comma - at)).append(pattern.substr(close + 1));
-    if (out.size() > 1000) refuse(pattern, "stands for more than 1000 patterns");
+    if (out.size() > 1000) refuse_pattern(pattern, "stands for more than 1000 patterns");
     expand(one, out);
     if (comma == choices.size()) return;
     at = comma + 1;
@@ -119,7 +119,7 @@ bool glob_matches(std::string_view pattern, std::string_view path) {
 Ignore::Ignore(const std::vector<std::string> &patterns) {
   std::vector<std::string> all;
   for (const std::string &pattern : patterns) {
-    if (pattern.starts_with('!')) refuse(pattern, "begins with !, which is not understood");
+    if (pattern.starts_with('!')) refuse_pattern(pattern, "begins with !, which is not understood");
     expand(pattern, all);
   }
   for (const std::string &pattern : all) {

@@ -5,10 +5,9 @@
 #include "program.hpp"
 
 using test::Result;
+using test::says;
 
 namespace {
-
-bool says(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 constexpr const char *two_mounts = R"({ "mounts": { "": { "driver": "memory" }, "b": { "driver": "null" } } })";
 

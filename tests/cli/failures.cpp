@@ -10,10 +10,9 @@
 
 using test::Front;
 using test::Result;
+using test::says;
 
 namespace {
-
-bool says(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 /// A port that nobody listens on, and that nobody else gets while the object lives.
 class DeadPort {

@@ -225,6 +225,8 @@ private:
   Process process_;
 };
 
+inline bool says(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
+
 /// The same commands on a config's stores, opened by the program, and on a host of that config.
 class Front {
 public:

@@ -7,10 +7,9 @@
 #include "program.hpp"
 
 using test::Result;
+using test::says;
 
 namespace {
-
-bool says(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
 
 /// The words of a line, without the quotes of a shell.
 test::Strings words(const std::string &line) {

@@ -6,12 +6,7 @@
 
 using test::Front;
 using test::Result;
-
-namespace {
-
-bool says(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
-
-} // namespace
+using test::says;
 
 TEST_CASE("mounts shows each mount with its driver, ttl and state") {
   const Front omnistore(GENERATE(false, true));

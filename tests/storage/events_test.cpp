@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string mounts =
+const std::string watched_mounts =
     R"({ "": { "driver": "memory" }, "b": { "driver": "bare" }, "tiny": { "driver": "memory", "options": { "size": 1 } } })";
 
 std::string text(const Event &event) {
@@ -34,7 +34,7 @@ using Texts = std::vector<std::string>;
 } // namespace
 
 TEST_CASE("sets, removes, batches and clears are told, with keys as the user knows them") {
-  Storage storage = test::open(mounts, R"("prefix": "app/v1",)");
+  Storage storage = test::open(watched_mounts, R"("prefix": "app/v1",)");
   Events events;
   const Watch watch = storage.watch("", events.callback());
   storage.set("x/y", "1");
@@ -47,7 +47,7 @@ TEST_CASE("sets, removes, batches and clears are told, with keys as the user kno
 }
 
 TEST_CASE("what changed nothing is not told") {
-  Storage storage = test::open(mounts);
+  Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("", events.callback());
   omnistore::SetOptions absent;
@@ -60,7 +60,7 @@ TEST_CASE("what changed nothing is not told") {
 }
 
 TEST_CASE("a watch of a base is told of that base and key alone") {
-  Storage storage = test::open(mounts);
+  Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("user/1", events.callback());
   for (const char *key : {"user:2", "user:1:name", "user:10", "user:1", "user"}) storage.set(key, "");
@@ -69,7 +69,7 @@ TEST_CASE("a watch of a base is told of that base and key alone") {
 }
 
 TEST_CASE("expiry and eviction are told with their cause") {
-  Storage storage = test::open(mounts);
+  Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("", events.callback());
   omnistore::SetOptions brief;
@@ -85,7 +85,7 @@ TEST_CASE("expiry and eviction are told with their cause") {
 }
 
 TEST_CASE("sequence numbers rise by one") {
-  Storage storage = test::open(mounts);
+  Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("", events.callback());
   for (int i = 0; i < 10; ++i) storage.set("k", "");
@@ -94,7 +94,7 @@ TEST_CASE("sequence numbers rise by one") {
 }
 
 TEST_CASE("a slow watcher is bounded, told what it missed, and holds up neither writers nor others") {
-  Storage storage = test::open(mounts);
+  Storage storage = test::open(watched_mounts);
   std::atomic<bool> go{false};
   Events slow, quick;
   const Watch watch = storage.watch(
@@ -129,7 +129,7 @@ TEST_CASE("a slow watcher is bounded, told what it missed, and holds up neither 
 }
 
 TEST_CASE("no callback comes after a watch has ended") {
-  Storage storage = test::open(mounts);
+  Storage storage = test::open(watched_mounts);
   std::atomic<bool> ended{false}, late{false}, stop{false};
   std::thread writing([&] {
     while (!stop) storage.set("k", "");
@@ -152,7 +152,7 @@ TEST_CASE("a watch may be ended from inside its callback, and outlive its storag
   std::atomic<bool> called{false};
   Watch watch;
   {
-    Storage storage = test::open(mounts);
+    Storage storage = test::open(watched_mounts);
     std::atomic<bool> ready{false};
     watch = storage.watch("", [&](const Event &) {
       ready.wait(false);

@@ -12,7 +12,7 @@ using test::problems;
 
 namespace {
 
-const char *const text = R"({
+const char *const profiles = R"({
   "prefix": "app",
   "ttl": "1h",
   "mounts": {
@@ -33,33 +33,33 @@ const char *const text = R"({
 } // namespace
 
 TEST_CASE("without a profile the rest is taken as it is") {
-  auto config = parse(text);
+  auto config = parse(profiles);
   CHECK(config.prefix == "app");
   CHECK(config.profile.empty());
   CHECK(config.mounts.at("").store.driver == "fs");
 }
 
 TEST_CASE("a profile is chosen by the argument, else by OMNISTORE_PROFILE") {
-  CHECK(parse(text, "test").prefix == "test");
-  CHECK(parse(text, "", {{"OMNISTORE_PROFILE", "test"}}).profile == "test");
-  CHECK(parse(text, "same", {{"OMNISTORE_PROFILE", "test"}}).profile == "same");
+  CHECK(parse(profiles, "test").prefix == "test");
+  CHECK(parse(profiles, "", {{"OMNISTORE_PROFILE", "test"}}).profile == "test");
+  CHECK(parse(profiles, "same", {{"OMNISTORE_PROFILE", "test"}}).profile == "same");
 }
 
 TEST_CASE("a mount whose driver a profile changes is replaced whole") {
-  auto mount = parse(text, "test").mounts.at("");
+  auto mount = parse(profiles, "test").mounts.at("");
   CHECK(mount.store.driver == "memory");
   CHECK(mount.store.options == "{}");
   CHECK_FALSE(mount.ttl);
 }
 
 TEST_CASE("a mount of the same driver is merged object by object") {
-  auto mount = parse(text, "same").mounts.at("");
+  auto mount = parse(profiles, "same").mounts.at("");
   CHECK(mount.store.options == R"({"base":"./b","readOnly":true})");
   CHECK(mount.ttl == 7 * 86'400'000);
 }
 
 TEST_CASE("a profile adds mounts and fields, and meets a mountpoint however it is written") {
-  auto config = parse(text, "more");
+  auto config = parse(profiles, "more");
   CHECK(config.mounts.at("c").store.driver == "null");
   CHECK(config.mounts.at("b").store.driver == "memory");
   CHECK(config.mounts.at("b").ttl == 5);
@@ -67,7 +67,7 @@ TEST_CASE("a profile adds mounts and fields, and meets a mountpoint however it i
 }
 
 TEST_CASE("null takes a field or a mount away") {
-  auto config = parse(text, "less");
+  auto config = parse(profiles, "less");
   CHECK(config.prefix.empty());
   CHECK(config.ttl == 0);
   CHECK_FALSE(config.mounts.contains("b"));
@@ -86,13 +86,14 @@ TEST_CASE("an array is replaced whole") {
 }
 
 TEST_CASE("an unknown profile is an error that lists those there are") {
-  CHECK(problem(text, "tset") == "profiles: there is no profile \"tset\"; there are test, same, more and less; did you "
-                                 "mean \"test\"? (line 8, column 15)");
+  CHECK(problem(profiles, "tset") ==
+        "profiles: there is no profile \"tset\"; there are test, same, more and less; did you "
+        "mean \"test\"? (line 8, column 15)");
   CHECK(problem("{}", "x") == "profiles: there is no profile \"x\", and no other");
 }
 
 TEST_CASE("after the merge a place is still that of the text") {
-  auto config = parse(text, "same");
+  auto config = parse(profiles, "same");
   auto places = config.mounts.at("").store.places;
   REQUIRE(places);
   CHECK(places->find("mounts.\"\".options.base").line == 13);

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/http_client.hpp"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <optional>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/beast/core.hpp>
-#include <boost/beast/http.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
 
 #include <omnistore/error.hpp>
 
@@ -78,10 +79,11 @@ std::string escape(std::string_view text) {
   return result;
 }
 
-/// The operations are asynchronous ones that are waited for: only those have a deadline.
+/// The operations are asynchronous ones that are waited for: only those have a deadline. Reads and writes are single
+/// steps, so that the time allowed is for each of them and not for the whole of a long body.
 class HttpClient::Impl {
 public:
-  explicit Impl(const std::string &url) : url_(parse_url(url)), stream_(context_) {}
+  explicit Impl(const std::string &url) : url_(parse_url(url)), stream_(context_), room_(64 * 1024) {}
 
   const Url &url() const { return url_; }
 
@@ -89,7 +91,8 @@ public:
                   const std::function<void(std::string_view)> &piece) {
     connect();
     try {
-      write(request);
+      write(head_of(request));
+      write(request.body);
     } catch (const Error &) {
       // A host that refuses a long body answers, and reads no more.
       if (std::optional<HttpAnswer> refusal = early_answer(request)) return *refusal;
@@ -99,6 +102,16 @@ public:
   }
 
 private:
+  using Parser = http::response_parser<http::buffer_body>;
+
+  /// One kind of handler for all operations: each kind costs seconds of compilation.
+  struct Done {
+    Code *code;
+    std::size_t *moved;
+    void operator()(Code result, std::size_t bytes) const { *code = result, *moved = bytes; }
+    void operator()(Code result, const tcp::endpoint &) const { *code = result; }
+  };
+
   std::string address() const { return url_.host + ":" + std::to_string(url_.port); }
 
   [[noreturn]] void fail(const char *what, Code code) {
@@ -107,20 +120,22 @@ private:
     throw Error(status, std::string(what) + " " + address() + ": " + code.message());
   }
 
-  /// Starts an operation with begin(handler), and waits for it.
+  /// Starts an operation with begin(handler), and waits for it. Gives the bytes moved.
   template <class Begin>
-  void wait(const char *what, std::chrono::seconds time, Begin begin) {
+  std::size_t wait(const char *what, std::chrono::seconds time, Begin begin) {
     Code result;
+    std::size_t moved = 0;
     stream_.expires_after(time);
-    begin([&result](Code code, const auto &...) { result = code; });
+    begin(Done{&result, &moved});
     context_.restart();
     context_.run();
-    if (result && result != http::error::need_buffer) fail(what, result);
+    if (result) fail(what, result);
+    return moved;
   }
 
   /// A connection that is idle has nothing to say: what can be read from it is its end.
   bool still_open() {
-    if (!connected_ || buffer_.size() != 0) return false;
+    if (!connected_ || !unread_.empty()) return false;
     Code code;
     stream_.socket().non_blocking(true, code);
     char byte = 0;
@@ -131,32 +146,35 @@ private:
   void connect() {
     if (still_open()) return;
     stream_.close();
-    buffer_.clear();
+    unread_ = {};
     std::string host = url_.host;
     if (host.starts_with('[')) host = host.substr(1, host.size() - 2);
     Code code;
     tcp::resolver resolver(context_);
     const auto found = resolver.resolve(host, std::to_string(url_.port), code);
     if (code) fail("resolve", code);
-    wait("connect", connect_time, [&](auto done) { stream_.async_connect(found, done); });
+    wait("connect", connect_time, [&](Done done) { stream_.async_connect(found, done); });
     stream_.socket().set_option(tcp::no_delay(true), code);
     connected_ = true;
   }
 
-  void write(const HttpRequest &request) {
-    http::request<http::span_body<const char>> message;
-    message.version(11);
-    message.method_string({request.method.data(), request.method.size()});
-    message.target(url_.folder + request.target);
-    message.set(http::field::host, address());
-    for (const auto &[name, value] : request.headers) message.set(name, value);
-    message.body() = {request.body.data(), request.body.size()};
+  std::string head_of(const HttpRequest &request) const {
+    std::string head = request.method + " " + url_.folder + request.target + " HTTP/1.1\r\nHost: " + address() + "\r\n";
+    for (const auto &[name, value] : request.headers) {
+      if (value.find_first_of("\r\n") != value.npos)
+        throw Error(Status::invalid, "header " + name + ": a line end cannot be sent");
+      head += name + ": " + value + "\r\n";
+    }
     if (!request.body.empty() || request.method == "PUT" || request.method == "POST")
-      message.content_length(request.body.size());
-    http::request_serializer<http::span_body<const char>> serializer(message);
-    // In steps, so that the time allowed is for each of them and not for the whole of a long body.
-    while (!serializer.is_done())
-      wait("write to", idle_time, [&](auto done) { http::async_write_some(stream_, serializer, done); });
+      head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+    return head + "\r\n";
+  }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty())
+      bytes.remove_prefix(wait("write to", idle_time, [&](Done done) {
+        stream_.async_write_some(boost::asio::const_buffer(bytes.data(), bytes.size()), done);
+      }));
   }
 
   std::optional<HttpAnswer> early_answer(const HttpRequest &request) {
@@ -169,24 +187,49 @@ private:
     }
   }
 
+  /// Gives the parser what is there; reads more where it needs that, or where nothing is left.
+  void step(Parser &parser) {
+    Code code;
+    if (!unread_.empty()) {
+      unread_.remove_prefix(parser.put(boost::asio::const_buffer(unread_.data(), unread_.size()), code));
+      if (code == http::error::need_buffer || !code) return;
+      if (code != http::error::need_more) fail("read from", code);
+    }
+    std::copy(unread_.begin(), unread_.end(), room_.begin());
+    const std::size_t kept = unread_.size();
+    std::size_t moved = 0;
+    try {
+      moved = wait("read from", idle_time, [&](Done done) {
+        stream_.async_read_some(boost::asio::mutable_buffer(room_.data() + kept, room_.size() - kept), done);
+      });
+    } catch (const Error &) {
+      // A body without a length ends with the connection.
+      if (!parser.is_header_done() || !parser.need_eof()) throw;
+      parser.put_eof(code);
+      if (code) fail("read from", code);
+    }
+    unread_ = {room_.data(), kept + moved};
+  }
+
   HttpAnswer read(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head,
                   const std::function<void(std::string_view)> &piece) {
-    http::response_parser<http::buffer_body> parser;
+    Parser parser;
     parser.body_limit(boost::none);
-    parser.header_limit(64 * 1024);
+    parser.header_limit(32 * 1024);
     parser.skip(request.method == "HEAD");
-    wait("read from", idle_time, [&](auto done) { http::async_read_header(stream_, buffer_, parser, done); });
+    while (!parser.is_header_done()) step(parser);
 
     HttpAnswer answer;
     answer.status = parser.get().result_int();
     for (const auto &field : parser.get()) answer.headers.emplace_back(field.name_string(), field.value());
     if (head) head(answer);
-    std::array<char, 64 * 1024> room;
+    std::vector<char> body(64 * 1024);
     while (!parser.is_done()) {
-      parser.get().body().data = room.data();
-      parser.get().body().size = room.size();
-      wait("read from", idle_time, [&](auto done) { http::async_read(stream_, buffer_, parser, done); });
-      const std::string_view part(room.data(), room.size() - parser.get().body().size);
+      parser.get().body().data = body.data();
+      parser.get().body().size = body.size();
+      step(parser);
+      const std::string_view part(body.data(), body.size() - parser.get().body().size);
+      if (part.empty()) continue;
       if (piece)
         piece(part);
       else
@@ -199,7 +242,8 @@ private:
   Url url_;
   boost::asio::io_context context_{1};
   beast::tcp_stream stream_;
-  beast::flat_buffer buffer_;
+  std::vector<char> room_;  ///< what was read
+  std::string_view unread_; ///< the part of it that no parser has taken
   bool connected_ = false;
 };
 

@@ -197,11 +197,10 @@ private:
     const json::object *at_hop = &node;
     for (int hops = 0; const json::value *target = at_hop->if_contains("$ref"); ++hops) {
       std::string_view text = view(target->get_string());
-      constexpr std::string_view defs = "#/$defs/";
       const json::value *all = root_.if_contains("$defs");
       const json::value *found = nullptr;
-      if (text.starts_with(defs) && all && all->is_object())
-        found = all->get_object().if_contains({text.data() + defs.size(), text.size() - defs.size()});
+      if (text.starts_with(defs_path) && all && all->is_object())
+        found = all->get_object().if_contains({text.data() + defs_path.size(), text.size() - defs_path.size()});
       if (!found || !found->is_object())
         return at(join(path, "$ref"), in_quotes(text) + " leads to nothing; it must be \"#/$defs/NAME\"");
       at_hop = &found->get_object();

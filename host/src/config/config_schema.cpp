@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config_schema.hpp"
+#include "schema.hpp"
 
 #include <string>
 #include <string_view>
@@ -12,8 +13,6 @@ namespace omnistore::config {
 namespace json = boost::json;
 
 namespace {
-
-constexpr std::string_view defs = "#/$defs/";
 
 json::object relaxed(const json::object &schema);
 
@@ -38,7 +37,7 @@ json::object relaxed(const json::object &schema) {
     if (json::value *found = out.if_contains(list))
       found->as_array().emplace_back(*list == 't' ? json::value("null") : json::value(nullptr));
   if (json::value *reference = out.if_contains("$ref"))
-    *reference = std::string(defs) + "profile." + (reference->as_string().c_str() + defs.size());
+    *reference = std::string(defs_path) + "profile." + (reference->as_string().c_str() + defs_path.size());
   relax_members(out, "properties");
   if (json::value *others = out.if_contains("additionalProperties")) relax(*others);
   if (json::value *choices = out.if_contains("allOf")) // as editor_schema writes them

@@ -14,8 +14,6 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::string_view defs = "#/$defs/";
-
 json::object portable(const json::object &schema, const std::string &defs_prefix);
 
 void make_portable(json::value &schema, const std::string &defs_prefix) {
@@ -32,7 +30,7 @@ json::object portable(const json::object &schema, const std::string &defs_prefix
   const Format *format = find_format(view.text("format"));
   if (format && format->number) out["type"] = json::array{"integer", "string"};
   if (json::value *reference = out.if_contains("$ref"))
-    *reference = std::string(defs) + defs_prefix + (reference->as_string().c_str() + defs.size());
+    *reference = std::string(defs_path) + defs_prefix + (reference->as_string().c_str() + defs_path.size());
   if (json::value *properties = out.if_contains("properties"))
     for (auto &[name, property] : properties->as_object()) make_portable(property, defs_prefix);
   for (const char *inner : {"items", "additionalProperties"})
@@ -50,7 +48,7 @@ json::object add_driver(json::object &all, const std::string &name, const json::
     for (const auto &[key, part] : inner->as_object())
       all[own + "." + std::string(key.data(), key.size())] = portable(part.as_object(), own + ".");
   json::object condition{{"properties", {{"driver", {{"const", name}}}}}, {"required", json::array{"driver"}}};
-  json::object rule{{"properties", {{"options", {{"$ref", std::string(defs) + own}}}}}};
+  json::object rule{{"properties", {{"options", {{"$ref", std::string(defs_path) + own}}}}}};
   if (needed) rule["required"] = json::array{"options"};
   return {{"if", std::move(condition)}, {"then", std::move(rule)}};
 }

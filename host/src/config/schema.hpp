@@ -32,6 +32,9 @@
 
 namespace omnistore::config {
 
+/// What a "$ref" begins with: it leads to a name under "$defs".
+inline constexpr std::string_view defs_path = "#/$defs/";
+
 /// Checks `value` against `schema`, changing it: defaults are filled in, durations and sizes become numbers, whole
 /// numbers written as 2.0 integers. Adds a problem for everything that is wrong, with the nearest known name where a
 /// name is not known. `path` is where value stands ("mounts.shared.options"), `places` (may be null) tells the lines.

@@ -40,7 +40,7 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path) {
 
 namespace {
 
-constexpr std::string_view methods = "GET, HEAD, OPTIONS";
+constexpr std::string_view admin_methods = "GET, HEAD, OPTIONS";
 
 void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
   begin_head(response, status);
@@ -61,7 +61,7 @@ bool AdminRoutes::admit(Request &request, Response &response) {
   if (!admit_target(guard_, request, response, target)) return false;
   const bool foreign = !admit_origin(guard_, request, target);
   if (request.method == Method::options) {
-    answer_options(guard_, request, response, methods, foreign);
+    answer_options(guard_, request, response, admin_methods, foreign);
     return false;
   }
   const Path *path = find(target.path);

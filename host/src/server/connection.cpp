@@ -48,6 +48,7 @@ void Loop::start() {
 
 void Loop::finish() {
   asio::post(io, [this] {
+    finished_ = true;
     timer_.cancel();
     work_.reset();
   });
@@ -65,7 +66,7 @@ void Loop::tick() {
   }
   timer_.expires_after(period_);
   timer_.async_wait([this](const error_code &error) {
-    if (!error) tick();
+    if (!error && !finished_) tick(); // a timer that is due already cannot be cancelled
   });
 }
 

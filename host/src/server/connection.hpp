@@ -74,6 +74,7 @@ private:
   const Clock::duration period_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   boost::asio::steady_timer timer_;
+  bool finished_ = false;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::thread thread_;
 };

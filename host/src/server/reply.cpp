@@ -21,7 +21,7 @@ void put_two(char *at, unsigned number) {
 
 void write_date(char *at, std::int64_t unix_seconds) {
   using namespace std::chrono;
-  const sys_seconds moment{seconds(unix_seconds)};
+  const sys_seconds moment{std::chrono::seconds(unix_seconds)};
   const auto day = floor<days>(moment);
   const year_month_day date{day};
   const unsigned year = static_cast<unsigned>(std::clamp(static_cast<int>(date.year()), 0, 9999));
