@@ -103,7 +103,7 @@ TEST_CASE("a slow watcher is bounded, told what it missed, and holds up neither 
         go.wait(false);
         collect(event);
       },
-      4);
+      {.queue = 4});
   const Watch other = storage.watch("", quick.callback());
   for (int i = 0; i < 100; ++i) storage.set("k" + std::to_string(i), "");
   CHECK(quick.wait_for(100).size() == 100);
@@ -167,4 +167,55 @@ TEST_CASE("a watch may be ended from inside its callback, and outlive its storag
     watch = storage.watch("", [](const Event &) {});
   }
   CHECK(called);
+}
+
+namespace {
+
+/// Watches that can be gone on with.
+omnistore::WatchOptions resumable(std::optional<std::uint64_t> after = {}) {
+  omnistore::WatchOptions options;
+  options.linger = 1min;
+  options.after = after;
+  return options;
+}
+
+} // namespace
+
+TEST_CASE("a watch goes on behind the event it names, with what came in between") {
+  Storage storage = test::open(watched_mounts);
+  Events before, behind;
+  Watch watch = storage.watch("x", before.callback(), resumable());
+  storage.set("x:1", "");
+  const std::uint64_t last = before.wait_for(1).back().sequence;
+  watch = Watch();
+  storage.set("x:2", "");
+  storage.set("y", "");
+  watch = storage.watch("x", behind.callback(), resumable(last));
+  storage.set("x:3", "");
+  CHECK(texts(behind.wait_for(2)) == Texts{"update x:2", "update x:3"});
+}
+
+TEST_CASE("a watch that cannot go on where it was is told to resync") {
+  Storage storage = test::open(watched_mounts);
+  Events first, events;
+  const Watch plain = storage.watch("", first.callback());
+  storage.set("x", "");
+  const std::uint64_t last = first.wait_for(1).back().sequence;
+  storage.set("y", ""); // nobody remembers it
+  const Watch watch = storage.watch("", events.callback(), resumable(last));
+  storage.set("z", "");
+  CHECK(texts(events.wait_for(2)) == Texts{"resync ", "update z"});
+}
+
+TEST_CASE("a mount that changes is a resync for those who watch it, and for no others") {
+  Storage storage = test::open(watched_mounts);
+  Events of_mount, of_other;
+  const Watch watch = storage.watch("b:k", of_mount.callback()), other = storage.watch("tiny", of_other.callback());
+  omnistore::MountConfig config;
+  config.store.driver = "memory";
+  storage.mount("b", config);
+  storage.set("b:k", "");
+  storage.set("tiny:k", "");
+  CHECK(texts(of_mount.wait_for(2)) == Texts{"resync ", "update b:k"});
+  CHECK(texts(of_other.wait_for(1)) == Texts{"update tiny:k"});
 }

@@ -165,6 +165,15 @@ struct MountInfo {
   StoreInfo store;
 };
 
+struct WatchOptions {
+  /// At most so many events wait; a watcher that is slower gets a resync in place of those that it missed.
+  std::size_t queue = 1024;
+  /// Goes on behind the event of this number: what came since is told first, where it is still known, else a resync.
+  std::optional<std::uint64_t> after = {};
+  /// For so long after its end its events are remembered, for one that goes on where it was.
+  std::chrono::milliseconds linger{0};
+};
+
 /// A running watch; destroying it ends it, and returns after the last callback has returned (from inside a callback:
 /// at once).
 class Watch {
@@ -233,9 +242,10 @@ public:
   std::uint64_t clear(std::string_view base = {});
 
   /// Calls back for every change of one key, or of all keys under it, or of everything (empty), on a thread of the
-  /// Storage's, one at a time. At most `queue` events wait; a watcher that is slower gets a resync in place of those
-  /// that it missed.
-  Watch watch(std::string_view base, std::function<void(const Event &)> callback, std::size_t queue = 1024);
+  /// Storage's, one at a time: changes made through this Storage, values that expired or were evicted, and what others
+  /// changed where the driver can tell. A driver that cannot tell now (as its server is not set up for it) is named in
+  /// the log.
+  Watch watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options = {});
 
   /// Mounts a store, in place of one that stands there already. Operations in flight finish on the old one, which is
   /// closed after the last, before mount returns.

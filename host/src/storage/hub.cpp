@@ -2,20 +2,48 @@
 #include "storage/hub.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <thread>
 
 #include <spdlog/spdlog.h>
 
 namespace omnistore {
+namespace {
+
+constexpr std::size_t most_remembered = 4096;
+
+/// Whether a key is the base itself or lies under it.
+bool lies_under(std::string_view key, std::string_view base) {
+  return base.empty() || key == base || (key.size() > base.size() && key[base.size()] == ':' && key.starts_with(base));
+}
+
+} // namespace
+
+struct Hub::Owner {
+  std::mutex mutex;
+  std::function<void()> changed; ///< empty once the hub has stopped
+
+  void tell() {
+    std::lock_guard lock(mutex);
+    if (changed) changed();
+  }
+};
 
 class Watch::State {
 public:
-  State(std::string base, std::function<void(const Event &)> callback, std::size_t most,
-        std::shared_ptr<std::atomic<std::size_t>> running)
-      : base_(std::move(base)), callback_(std::move(callback)), most_(std::max<std::size_t>(most, 1)),
-        running_(std::move(running)) {}
+  State(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options,
+        std::shared_ptr<std::atomic<std::size_t>> running, std::function<void()> ended)
+      : base_(std::move(base)), callback_(std::move(callback)), most_(std::max<std::size_t>(options.queue, 1)),
+        linger_(options.linger), running_(std::move(running)), ended_(std::move(ended)) {}
+
+  ~State() {
+    if (!thread_.joinable()) return;
+    if (std::this_thread::get_id() == id_)
+      thread_.detach();
+    else
+      thread_.join();
+  }
 
   static void start(const std::shared_ptr<State> &self) {
     self->running_->fetch_add(1);
@@ -23,15 +51,15 @@ public:
     self->id_ = self->thread_.get_id();
   }
 
-  bool wants(const Event &event) const {
-    const std::string_view key = event.key;
-    return event.type == Event::Type::resync || base_.empty() || key == base_ ||
-           (key.size() > base_.size() && key[base_.size()] == ':' && key.starts_with(base_));
-  }
+  const std::string &base() const { return base_; }
+  bool resumable() const { return linger_.count() > 0; }
+  bool wants(const Event &event) const { return lies_under(event.key, base_); }
+  bool touches(std::string_view base) const { return lies_under(base, base_) || lies_under(base_, base); }
 
   void push(const Event &event) {
     {
       std::lock_guard lock(mutex_);
+      if (leaving_) return;
       last_ = event.sequence;
       if (queue_.size() >= most_) {
         ++missed_;
@@ -43,11 +71,39 @@ public:
     changed_.notify_one();
   }
 
-  /// Returns after the last callback has; called from inside one: at once.
+  void push_resync(std::uint64_t sequence, std::uint64_t count) {
+    {
+      std::lock_guard lock(mutex_);
+      if (leaving_) return;
+      last_ = sequence;
+      // A queue that is full has a resync coming already.
+      if (queue_.size() < most_)
+        queue_.push_back({Event::Type::resync, Event::Cause::none, {}, sequence, count});
+      else
+        missed_ += std::max<std::uint64_t>(count, 1);
+    }
+    changed_.notify_one();
+  }
+
+  /// Returns after the last callback has; called from inside one: at once. What lingers goes on without callbacks.
+  void end() {
+    std::unique_lock lock(mutex_);
+    leaving_ = true;
+    queue_.clear();
+    if (!resumable()) {
+      lock.unlock();
+      return stop();
+    }
+    until_ = std::chrono::steady_clock::now() + linger_;
+    changed_.notify_one();
+    if (std::this_thread::get_id() != id_) idle_.wait(lock, [this] { return !calling_; });
+  }
+
+  /// The same, without lingering.
   void stop() {
     {
       std::lock_guard lock(mutex_);
-      stopping_ = true;
+      leaving_ = stopping_ = true;
       queue_.clear();
     }
     changed_.notify_one();
@@ -73,36 +129,52 @@ private:
   void run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-      if (queue_.empty()) {
-        if (missed_ != 0)
-          queue_.push_back(resync());
-        else
-          changed_.wait(lock);
-        continue;
+      if (leaving_) {
+        if (until_ <= std::chrono::steady_clock::now()) break;
+        changed_.wait_until(lock, until_);
+      } else if (!queue_.empty()) {
+        call(lock);
+      } else if (missed_ != 0) {
+        queue_.push_back(resync());
+      } else {
+        changed_.wait(lock);
       }
-      const Event event = std::move(queue_.front());
-      queue_.pop_front();
-      lock.unlock();
-      try {
-        callback_(event);
-      } catch (const std::exception &error) {
-        spdlog::error("a watch's callback threw: {}", error.what());
-      }
-      lock.lock();
     }
+    lock.unlock();
     running_->fetch_sub(1);
     done_.store(true);
+    ended_();
+  }
+
+  void call(std::unique_lock<std::mutex> &lock) {
+    const Event event = std::move(queue_.front());
+    queue_.pop_front();
+    calling_ = true;
+    lock.unlock();
+    try {
+      callback_(event);
+    } catch (const std::exception &error) {
+      spdlog::error("a watch's callback threw: {}", error.what());
+    }
+    lock.lock();
+    calling_ = false;
+    idle_.notify_all();
   }
 
   const std::string base_;
   const std::function<void(const Event &)> callback_;
   const std::size_t most_;
+  const std::chrono::milliseconds linger_;
   const std::shared_ptr<std::atomic<std::size_t>> running_;
+  const std::function<void()> ended_;
   std::mutex mutex_, join_;
-  std::condition_variable changed_;
+  std::condition_variable changed_, idle_;
   std::deque<Event> queue_;
   std::uint64_t missed_ = 0, last_ = 0;
+  bool leaving_ = false; ///< no callback begins any more
   bool stopping_ = false;
+  bool calling_ = false;
+  std::chrono::steady_clock::time_point until_; ///< how long it lingers
   std::atomic<bool> done_{false};
   std::thread thread_;
   std::thread::id id_; ///< set before the first event can come
@@ -111,19 +183,30 @@ private:
 Watch::Watch(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
 Watch::~Watch() {
-  if (state_) state_->stop();
+  if (state_) state_->end();
 }
 
 Watch &Watch::operator=(Watch &&other) noexcept {
-  if (state_ && state_ != other.state_) state_->stop();
+  if (state_ && state_ != other.state_) state_->end();
   state_ = std::move(other.state_);
   return *this;
 }
 
-Hub::Hub() : watches_(std::make_shared<std::atomic<std::size_t>>(0)) {}
+// Numbers rise from one run of a host to the next, so that a watcher who goes on after a restart is told to resync.
+Hub::Hub(std::function<void()> changed)
+    : watches_(std::make_shared<std::atomic<std::size_t>>(0)), owner_(std::make_shared<Owner>()),
+      sequence_(
+          std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+              .count()) {
+  owner_->changed = std::move(changed);
+}
 
 void Hub::stop() {
-  std::vector<std::shared_ptr<Watch::State>> states;
+  {
+    std::lock_guard lock(owner_->mutex);
+    owner_->changed = nullptr;
+  }
+  States states;
   {
     std::lock_guard lock(mutex_); // not held while a callback is waited for: it may be publishing
     states.swap(states_);
@@ -136,17 +219,61 @@ void Hub::publish(Event::Type type, Event::Cause cause, std::string_view key) {
   Event event{type, cause, std::string(key), 0, 0};
   std::lock_guard lock(mutex_);
   event.sequence = ++sequence_;
-  for (auto &state : states_)
+  bool resumable = false;
+  for (auto &state : states_) {
+    resumable = resumable || state->resumable();
     if (state->wants(event)) state->push(event);
+  }
+  if (!resumable) return;
+  history_.push_back(std::move(event));
+  if (history_.size() > most_remembered) history_.pop_front();
 }
 
-Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, std::size_t queue) {
-  auto state = std::make_shared<Watch::State>(std::move(base), std::move(callback), queue, watches_);
+void Hub::lost(std::string_view base, std::uint64_t count) {
   std::lock_guard lock(mutex_);
-  std::erase_if(states_, [](const auto &known) { return known->done(); });
-  Watch::State::start(state);
-  states_.push_back(state);
+  ++sequence_;
+  history_.clear(); // nobody can go on from before it
+  for (auto &state : states_)
+    if (state->touches(base)) state->push_resync(sequence_, count);
+}
+
+bool Hub::remembered(std::uint64_t after) const {
+  const bool recording =
+      std::any_of(states_.begin(), states_.end(), [](auto &state) { return state->resumable() && !state->done(); });
+  if (!recording) return false;
+  return after == sequence_ || (!history_.empty() && history_.front().sequence <= after + 1 && after < sequence_);
+}
+
+Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options) {
+  auto state = std::make_shared<Watch::State>(std::move(base), std::move(callback), options, watches_,
+                                              [owner = owner_] { owner->tell(); });
+  {
+    std::lock_guard lock(mutex_);
+    std::erase_if(states_, [](const auto &known) { return known->done(); });
+    const bool goes_on = options.after && remembered(*options.after);
+    if (std::none_of(states_.begin(), states_.end(), [](auto &known) { return known->resumable(); })) {
+      ++sequence_; // what happened unwatched is not in the history: nobody can go on from before it
+      history_.clear();
+    }
+    Watch::State::start(state);
+    states_.push_back(state);
+    if (options.after && !goes_on) state->push_resync(sequence_, 0);
+    if (goes_on)
+      for (const Event &event : history_)
+        if (event.sequence > *options.after && state->wants(event)) state->push(event);
+  }
+  owner_->tell();
   return Watch(std::move(state));
 }
+
+std::vector<std::string> Hub::bases() {
+  std::vector<std::string> bases;
+  std::lock_guard lock(mutex_);
+  for (const auto &state : states_)
+    if (!state->done()) bases.push_back(state->base());
+  return bases;
+}
+
+void Hub::refresh() { owner_->tell(); }
 
 } // namespace omnistore

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,9 @@ namespace omnistore {
 /// Each watch has a queue and a thread of its own: a slow one is bounded, and holds up neither writers nor others.
 class Hub {
 public:
-  Hub();
+  /// `changed` is called when bases() may have changed: on the thread that began or ended a watch, never twice at once,
+  /// and not after stop() was called.
+  explicit Hub(std::function<void()> changed);
   ~Hub() { stop(); }
   Hub(const Hub &) = delete;
   Hub &operator=(const Hub &) = delete;
@@ -28,14 +31,27 @@ public:
   void stop();
   bool active() const { return watches_->load(std::memory_order_relaxed) != 0; }
   void publish(Event::Type type, Event::Cause cause, std::string_view key);
+  /// Events under this base, or of the key of this name, may have been lost.
+  void lost(std::string_view base, std::uint64_t count);
   /// `base` is a key in its normal form, or empty.
-  Watch watch(std::string base, std::function<void(const Event &)> callback, std::size_t queue);
+  Watch watch(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options);
+
+  /// What the watches want to be told of: keys in normal form, or empty for everything.
+  std::vector<std::string> bases();
+  /// Calls `changed` as if a watch had begun.
+  void refresh();
 
 private:
-  std::shared_ptr<std::atomic<std::size_t>> watches_; ///< those that run; shared with them
+  struct Owner;
+  using States = std::vector<std::shared_ptr<Watch::State>>;
+  bool remembered(std::uint64_t after) const;
+
+  const std::shared_ptr<std::atomic<std::size_t>> watches_; ///< those that run; shared with them
+  const std::shared_ptr<Owner> owner_;
   std::mutex mutex_;
-  std::vector<std::shared_ptr<Watch::State>> states_;
-  std::uint64_t sequence_ = 0;
+  States states_;
+  std::uint64_t sequence_;
+  std::deque<Event> history_; ///< the last events, while a watch runs that can be resumed
 };
 
 } // namespace omnistore

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@
 namespace omnistore {
 
 /// A store bound to a mountpoint. It does not change once it is in a table, and several tables may share it.
-struct Mount {
+struct Mount : std::enable_shared_from_this<Mount> {
   std::string mountpoint; ///< normal form; "": the root
   std::string base;       ///< mountpoint and ':', or ""
   std::string prefix;     ///< in front of every key inside the store: "app:v1:", or ""
@@ -26,6 +27,7 @@ struct Mount {
   MountConfig config;
   std::string reason; ///< why it could not be opened, where node is null
   std::unique_ptr<Node> node;
+  mutable std::atomic<bool> tells_own{false}; ///< the store tells of this host's writes too, while it is watched
 
   /// The key as the store knows it. `room` is used where a prefix has to be put in front.
   std::string_view inside(std::string_view key, std::string &room) const {

@@ -53,15 +53,15 @@ struct Node::Timer {
 
 // ---------------------------------------------------------------------------------------------------- open and close
 
-std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::string &mount, Announce announce) {
+std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::string &mount) {
   if (!plan.driver) throw Error(Status::not_found, plan.problem);
   std::unique_ptr<Node> node(new Node);
   node->driver_ = plan.driver;
   for (const Plan &child : plan.children) {
-    node->children_.push_back(open(child, tasks, mount, {}));
+    node->children_.push_back(open(child, tasks, mount));
     node->child_handles_.push_back(&node->children_.back()->handle());
   }
-  node->host_ = std::make_unique<Host>(*node, tasks, mount, std::move(announce));
+  node->host_ = std::make_unique<Host>(*node, tasks, mount);
   node->native_ = plan.driver->traits;
 
   HostCall call(open_timeout);
@@ -161,6 +161,11 @@ omnistore_status Node::driver_list(omnistore_call *call, const omnistore_list_re
   return guarded(call, [&] { return driver_->table.list(self_, call, &request, page); });
 }
 
+omnistore_status Node::driver_watch(omnistore_call *call, const omnistore_watch_request &request,
+                                    omnistore_watcher *watcher, void **watch) {
+  return guarded(call, [&] { return driver_->table.watch(self_, call, &request, watcher, watch); });
+}
+
 // --------------------------------------------------------------------------------------------------------- operations
 
 omnistore_status Node::get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
@@ -254,14 +259,6 @@ omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const om
   if (!driver_->table.touch) return timer.write(OMNISTORE_UNSUPPORTED, Count::writes);
   return timer.write(guarded(call, [&] { return driver_->table.touch(self_, call, key, &request); }), Count::writes);
 }
-
-omnistore_status Node::watch(omnistore_call *call, const omnistore_watch_request &request, omnistore_watcher *watcher,
-                             void **watch) {
-  if (!driver_->table.watch) return OMNISTORE_UNSUPPORTED;
-  return guarded(call, [&] { return driver_->table.watch(self_, call, &request, watcher, watch); });
-}
-
-void Node::unwatch(void *watch) { driver_->table.unwatch(self_, watch); }
 
 // ------------------------------------------------------------------------------------------------------------ batches
 

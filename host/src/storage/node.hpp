@@ -26,12 +26,9 @@ namespace omnistore {
 /// Its functions have the meaning of the driver.h functions of the same name; keys are in normal form. Thread-safe.
 class Node {
 public:
-  /// Told of removals that the store makes by itself. On any thread; must not block.
-  using Announce = std::function<void(const omnistore_event &)>;
-
   /// Opens the store and those below it. Throws Error with the driver's reason. `tasks` must outlive the node; `mount`
   /// is for the log.
-  static std::unique_ptr<Node> open(const Plan &plan, Tasks &tasks, const std::string &mount, Announce announce);
+  static std::unique_ptr<Node> open(const Plan &plan, Tasks &tasks, const std::string &mount);
   ~Node();
   Node(const Node &) = delete;
   Node &operator=(const Node &) = delete;
@@ -54,9 +51,13 @@ public:
                                const omnistore_remove_request &request, omnistore_status *statuses);
   omnistore_status touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request);
 
+  /// Tells of removals that the store makes by itself, and of what the driver's own watch tells. Where the driver
+  /// refuses, the log says so, and the watch goes on without it.
   omnistore_status watch(omnistore_call *call, const omnistore_watch_request &request, omnistore_watcher *watcher,
                          void **watch);
   void unwatch(void *watch);
+  /// Whether such a watch tells of changes made through this node, too.
+  bool tells_own(const void *watch) const;
 
   /// remove, of a key and of the meta under `key$`. The answer is the key's.
   omnistore_status remove_with_meta(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
@@ -75,11 +76,13 @@ public:
 private:
   class Host;
   struct Timer;
+  struct Watching;
   using Stripe = std::unique_lock<std::mutex>;
 
   Node() = default;
   void prepare();
   void fill_table();
+  void tell(const omnistore_event &removal);
 
   /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side.
   template <typename Function>
@@ -90,6 +93,8 @@ private:
   omnistore_status driver_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
                               omnistore_sink *result);
   omnistore_status driver_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
+  omnistore_status driver_watch(omnistore_call *call, const omnistore_watch_request &request,
+                                omnistore_watcher *watcher, void **watch);
   omnistore_status driver_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
 
   // node_emulation.cpp: for drivers that lack what was asked for
@@ -130,6 +135,9 @@ private:
   omnistore_store handle_{};
 
   std::atomic<bool> may_expire_{false}; ///< where ttl is emulated: a sidecar with an expiry may be there
+  std::atomic<std::size_t> watched_{0}; ///< how many watchings_ there are
+  std::mutex watch_mutex_;              ///< held while a removal is told; behind the driver's own locks
+  std::vector<Watching *> watchings_;
   Meter meter_;
 };
 

@@ -10,7 +10,7 @@
 
 namespace omnistore {
 
-Node::Host::Host(Node &node, Tasks &tasks, std::string mount, Announce announce)
+Node::Host::Host(Node &node, Tasks &tasks, std::string mount)
     : omnistore_host{sizeof(omnistore_host),
                      OMNISTORE_ABI_MAJOR,
                      OMNISTORE_ABI_MINOR,
@@ -20,7 +20,7 @@ Node::Host::Host(Node &node, Tasks &tasks, std::string mount, Announce announce)
                      submit_,
                      event_,
                      extension_},
-      node_(node), tasks_(tasks), mount_(std::move(mount)), announce_(std::move(announce)) {}
+      node_(node), tasks_(tasks), mount_(std::move(mount)) {}
 
 void Node::Host::log_(const omnistore_host *host, std::uint32_t level, omnistore_bytes message) {
   const auto known = static_cast<spdlog::level::level_enum>(std::min(level, OMNISTORE_LOG_ERROR));
@@ -41,7 +41,7 @@ void Node::Host::event_(const omnistore_host *host, const omnistore_event *remov
 void Node::Host::announce(const omnistore_event &removal) const {
   if (removal.cause == OMNISTORE_CAUSE_EVICTED) node_.meter_.here().add(Count::evictions);
   if (removal.cause == OMNISTORE_CAUSE_EXPIRED) node_.meter_.here().add(Count::expirations);
-  if (announce_) announce_(removal);
+  node_.tell(removal);
 }
 
 } // namespace omnistore

@@ -8,8 +8,9 @@ namespace omnistore {
 /// The services that a store is given.
 class Node::Host : public omnistore_host {
 public:
-  Host(Node &node, Tasks &tasks, std::string mount, Announce announce);
+  Host(Node &node, Tasks &tasks, std::string mount);
   void announce(const omnistore_event &removal) const;
+  const std::string &mount() const { return mount_; }
   /// No task of the store runs or will run after it.
   void drop_tasks() { tasks_.drop(this); }
   ~Host() { tasks_.forget(this); }
@@ -26,7 +27,6 @@ private:
   Node &node_;
   Tasks &tasks_;
   const std::string mount_;
-  const Announce announce_;
 };
 
 } // namespace omnistore

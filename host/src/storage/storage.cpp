@@ -56,7 +56,7 @@ void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) 
 // Impl
 
 Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
-    : prefix(with_colon(config.prefix)), ttl(config.ttl), registry(std::move(plugins)) {
+    : prefix(with_colon(config.prefix)), ttl(config.ttl), registry(std::move(plugins)), hub([this] { rewatch(); }) {
   std::vector<Problem> problems;
   std::vector<Plan> plans;
   for (const auto &[mountpoint, mount] : config.mounts)
@@ -73,6 +73,7 @@ Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plug
 
 Storage::Impl::~Impl() {
   hub.stop(); // callbacks may use the storage
+  backends_.clear();
   epoch.synchronize();
 }
 
@@ -86,8 +87,7 @@ std::shared_ptr<Mount> Storage::Impl::open_mount(const std::string &mountpoint, 
   mount->read_only = config.read_only;
   mount->config = config;
   try {
-    mount->node = Node::open(plan, tasks, std::string(mount->shown()),
-                             [this, raw = mount.get()](const omnistore_event &event) { store_removed(*raw, event); });
+    mount->node = Node::open(plan, tasks, std::string(mount->shown()));
   } catch (const Error &error) {
     mount->reason = error.what();
     const std::string message = failure("open", {}, *mount, error.what());
@@ -112,25 +112,11 @@ std::shared_ptr<Mount> Storage::Impl::replace(const std::string &mountpoint, std
   table_.store(next.get(), std::memory_order_seq_cst);
   epoch.synchronize();
   current_ = std::move(next);
+  if (hub.active()) {
+    hub.refresh(); // no watch is left on the old store
+    hub.lost(mountpoint, 0);
+  }
   return old;
-}
-
-void Storage::Impl::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
-  // A change of the meta is a change of what is known of its key.
-  const bool is_meta = key.ends_with('$');
-  if (is_meta) key.remove_suffix(1);
-  if (!key.empty()) hub.publish(is_meta ? Event::Type::update : type, is_meta ? Event::Cause::none : cause, key);
-}
-
-void Storage::Impl::store_removed(const Mount &mount, const omnistore_event &event) {
-  if (!hub.active() || event.type != OMNISTORE_EVENT_REMOVE) return;
-  std::string key;
-  if (!mount.outside(view(event.key), key) || key.ends_with('$')) return;
-  const Epoch::Guard guard(epoch);
-  const MountTable *now = table_.load(std::memory_order_acquire);
-  if (!now || now->find(key) != &mount) return; // hidden below another mount
-  publish_key(Event::Type::remove,
-              event.cause == OMNISTORE_CAUSE_EVICTED ? Event::Cause::evicted : Event::Cause::expired, key);
 }
 
 // --------------------------------------------------------------------------------------------------------------
@@ -154,12 +140,6 @@ void Storage::mount(std::string_view mountpoint, const MountConfig &config) {
 
 bool Storage::unmount(std::string_view mountpoint) {
   return impl_->replace(normal_form(mountpoint), nullptr) != nullptr;
-}
-
-Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, std::size_t queue) {
-  std::string normal = normal_base(base);
-  if (!normal.empty()) normal.pop_back();
-  return impl_->hub.watch(std::move(normal), std::move(callback), queue);
 }
 
 bool Storage::never_blocks(std::string_view text) const {

@@ -89,7 +89,10 @@ void Storage::Impl::publish_done(const std::vector<Outcome> &outcomes, Event::Ty
                                  const KeyOf &key_of) {
   if (!hub.active()) return;
   for (std::size_t i = 0; i < outcomes.size(); ++i)
-    if (outcomes[i].status == Status::ok) publish_key(type, cause, Key(key_of(i)).view());
+    if (outcomes[i].status == Status::ok) {
+      const Key key(key_of(i));
+      publish(*table().find(key.view()), type, cause, key.view());
+    }
 }
 
 std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {

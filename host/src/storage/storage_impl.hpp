@@ -52,8 +52,9 @@ public:
   std::shared_ptr<Mount> replace(const std::string &mountpoint, std::shared_ptr<Mount> mount);
   const MountTable &table() const { return *table_.load(std::memory_order_acquire); }
 
-  void publish(Event::Type type, Event::Cause cause, std::string_view key) {
-    if (hub.active()) publish_key(type, cause, key);
+  /// Tells of a change that was made through this Storage, unless the store tells of it.
+  void publish(const Mount &mount, Event::Type type, Event::Cause cause, std::string_view key) {
+    if (hub.active() && !mount.tells_own.load(std::memory_order_relaxed)) publish_key(type, cause, key);
   }
 
   template <typename KeyOf>
@@ -68,9 +69,25 @@ public:
 
 private:
   void publish_key(Event::Type type, Event::Cause cause, std::string_view key);
-  /// A removal that a store made by itself.
-  void store_removed(const Mount &mount, const omnistore_event &event);
+  /// The watch of one mount's store, over a base inside it.
+  struct Backend : omnistore_watcher {
+    Backend(Impl &storage, std::shared_ptr<const Mount> watched, std::string keys);
+    ~Backend();
+    Backend(const Backend &) = delete;
+    Backend &operator=(const Backend &) = delete;
+    static void OMNISTORE_CALL event_(omnistore_watcher *watcher, const omnistore_event *event);
 
+    Impl &impl;
+    const std::shared_ptr<const Mount> mount;
+    const std::string base;
+    void *watch = nullptr;
+  };
+  /// Something changed in a store, and not through this Storage.
+  void store_changed(const Mount &mount, const omnistore_event &event);
+  /// Begins and ends watches of stores as the watches of the storage need them. Called by the hub, never twice at once.
+  void rewatch();
+
+  std::vector<std::unique_ptr<Backend>> backends_; ///< the hub's `changed` alone uses it
   std::mutex mounting_;
   std::unique_ptr<const MountTable> current_;
   std::atomic<const MountTable *> table_{nullptr};

@@ -151,7 +151,7 @@ std::uint64_t Storage::clear(std::string_view text) {
     const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
     Outside outside(table, *mount, [&](const std::string &key, const omnistore_meta *) {
       ++cleared;
-      impl_->publish(Event::Type::remove, Event::Cause::cleared, key);
+      impl_->publish(*mount, Event::Type::remove, Event::Cause::cleared, key);
     });
     const omnistore_status status = mount->node->clear(&call, request, &outside);
     if (outside.thrown) std::rethrow_exception(outside.thrown);

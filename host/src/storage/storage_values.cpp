@@ -153,7 +153,7 @@ Stored Storage::set(std::string_view text, std::string_view value, const SetOpti
   const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
   if (status == OMNISTORE_CONFLICT) return {false, {}};
   if (status != OMNISTORE_OK) route.raise(status, call);
-  impl_->publish(Event::Type::update, Event::Cause::none, key.view());
+  impl_->publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
   return {true, std::move(meta.etag)};
 }
 
@@ -172,7 +172,7 @@ bool Storage::remove(std::string_view text, const RemoveOptions &options) {
                                                 : route.node().remove_with_meta(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return false;
   if (status != OMNISTORE_OK) route.raise(status, call);
-  impl_->publish(Event::Type::remove, Event::Cause::removed, key.view());
+  impl_->publish(route.mount(), Event::Type::remove, Event::Cause::removed, key.view());
   return true;
 }
 
@@ -187,7 +187,7 @@ bool Storage::touch(std::string_view text, std::chrono::milliseconds ttl) {
   const omnistore_status status = route.node().touch(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return false;
   if (status != OMNISTORE_OK) route.raise(status, call);
-  impl_->publish(Event::Type::update, Event::Cause::none, key.view());
+  impl_->publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
   return true;
 }
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Events: what is told of own writes, and the watches of the stores behind the mounts. Those run while a watch of the
+// storage wants to hear of a mount, one for each mount, over the keys that are wanted.
+#include <algorithm>
+#include <map>
+
+#include "storage/key.hpp"
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+namespace {
+
+/// The longest base that both lie under.
+std::string common_base(std::string_view a, std::string_view b) {
+  const auto [end, other] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  const std::string_view same = a.substr(0, end - a.begin());
+  const std::size_t colon = same.rfind(':');
+  return std::string(colon == same.npos ? std::string_view() : same.substr(0, colon + 1));
+}
+
+/// The base inside a mount's store that holds what a watch of `wanted` can be told of.
+std::string inner_base(const Mount &mount, std::string_view wanted) {
+  if (std::string_view(mount.base).starts_with(wanted) || wanted.size() <= mount.base.size()) return mount.prefix;
+  const std::string_view inside = wanted.substr(mount.base.size());
+  const std::size_t colon = inside.rfind(':'); // the key `wanted` itself lies in the base above it
+  return mount.prefix + std::string(colon == inside.npos ? std::string_view() : inside.substr(0, colon + 1));
+}
+
+} // namespace
+
+Storage::Impl::Backend::Backend(Impl &storage, std::shared_ptr<const Mount> watched, std::string keys)
+    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, impl(storage), mount(std::move(watched)),
+      base(std::move(keys)) {
+  HostCall call;
+  const omnistore_watch_request request{sizeof request, 0, bytes(base)};
+  mount->node->watch(&call, request, this, &watch);
+}
+
+Storage::Impl::Backend::~Backend() {
+  mount->tells_own.store(false);
+  mount->node->unwatch(watch);
+}
+
+void Storage::Impl::Backend::event_(omnistore_watcher *watcher, const omnistore_event *event) {
+  const Backend &self = *static_cast<Backend *>(watcher);
+  self.impl.store_changed(*self.mount, *event);
+}
+
+void Storage::Impl::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
+  // A change of the meta is a change of what is known of its key.
+  const bool is_meta = key.ends_with('$');
+  if (is_meta) key.remove_suffix(1);
+  if (!key.empty()) hub.publish(is_meta ? Event::Type::update : type, is_meta ? Event::Cause::none : cause, key);
+}
+
+void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &event) {
+  if (event.type == OMNISTORE_EVENT_RESYNC) return hub.lost(mount.mountpoint, event.count);
+  std::string key;
+  if (!mount.outside(view(event.key), key)) return;
+  {
+    const Epoch::Guard guard(epoch);
+    const MountTable *now = table_.load(std::memory_order_acquire);
+    if (!now || now->find(key) != &mount) return; // hidden below another mount
+  }
+  if (event.type == OMNISTORE_EVENT_UPDATE) return publish_key(Event::Type::update, Event::Cause::none, key);
+  if (event.type != OMNISTORE_EVENT_REMOVE) return;
+  const auto cause = event.cause == OMNISTORE_CAUSE_EXPIRED   ? Event::Cause::expired
+                     : event.cause == OMNISTORE_CAUSE_EVICTED ? Event::Cause::evicted
+                     : event.cause == OMNISTORE_CAUSE_CLEARED ? Event::Cause::cleared
+                                                              : Event::Cause::removed;
+  publish_key(Event::Type::remove, cause, key);
+}
+
+void Storage::Impl::rewatch() {
+  std::map<std::shared_ptr<const Mount>, std::string> wanted;
+  {
+    const Epoch::Guard guard(epoch);
+    for (const std::string &base : hub.bases()) {
+      std::vector<const Mount *> mounts = table().spanned(base.empty() ? base : base + ':');
+      // The key of a mountpoint's own name lies in the mount above it.
+      if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
+        mounts.push_back(holder);
+      for (const Mount *mount : mounts) {
+        if (!mount->node) continue;
+        const std::string inner = inner_base(*mount, base);
+        const auto [at, is_new] = wanted.try_emplace(mount->shared_from_this(), inner);
+        if (!is_new) at->second = common_base(at->second, inner);
+      }
+    }
+  }
+  std::vector<std::unique_ptr<Backend>> kept;
+  for (auto &[mount, base] : wanted) {
+    const auto known = std::find_if(backends_.begin(), backends_.end(), [&, &mount = mount](const auto &backend) {
+      return backend && backend->mount == mount;
+    });
+    const bool covered = known != backends_.end() && std::string_view(base).starts_with((*known)->base);
+    // The wider one begins before the narrower ends (below): a change may be told twice, and none is lost.
+    kept.push_back(covered ? std::move(*known) : std::make_unique<Backend>(*this, mount, base));
+  }
+  backends_.swap(kept);
+  kept.clear();
+  for (const auto &backend : backends_)
+    backend->mount->tells_own.store(backend->mount->node->tells_own(backend->watch));
+}
+
+Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
+  std::string normal = normal_base(base);
+  if (!normal.empty()) normal.pop_back();
+  return impl_->hub.watch(std::move(normal), std::move(callback), options);
+}
+
+} // namespace omnistore
