@@ -77,7 +77,7 @@ void Tasks::work() {
       if (due == waiting_.end())
         changed_.wait(lock);
       else
-        changed_.wait_until(lock, due->first);
+        changed_.wait_until(lock, Clock::time_point(due->first)); // a copy: the task may be dropped meanwhile
       --idle_;
       continue;
     }
