@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "breaker.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include <omnistore/call.hpp>
+
+namespace redis {
+namespace {
+
+constexpr milliseconds FIRST_PAUSE{50}, LONGEST_PAUSE{5000};
+
+} // namespace
+
+void Breaker::refuse_or_try() {
+  const std::lock_guard guard(mutex_);
+  if (!open_) return;
+  const auto now = Clock::now();
+  if (background_ || now < due_) throw why_;
+  trying_ = true;
+  due_ = now + one_try_; // until then the others are refused
+}
+
+bool Breaker::begin_try() {
+  const std::lock_guard guard(mutex_);
+  background_ = false;
+  if (!open_) return false;
+  trying_ = true;
+  due_ = Clock::now() + one_try_;
+  return true;
+}
+
+void Breaker::failed(const omnistore::Failure &why) {
+  const std::lock_guard guard(mutex_);
+  if (open_ && !trying_) return; // one of those that failed together
+  if (!open_) {
+    omnistore::log_line(host_, OMNISTORE_LOG_WARN, std::string(why.what()) + "; it is tried again until it answers");
+    pause_ = milliseconds(0);
+  }
+  // A call that is refused did not take any time.
+  why_ = why.status() == OMNISTORE_TIMEOUT ? omnistore::Failure(OMNISTORE_UNAVAILABLE, why.what()) : why;
+  open_.store(true, std::memory_order_release);
+  trying_ = false;
+  const milliseconds pause = next_pause();
+  due_ = Clock::now() + pause;
+  background_ = host_.submit(&host_, task_, argument_, static_cast<std::uint64_t>(pause.count())) == OMNISTORE_OK;
+}
+
+void Breaker::close() {
+  const std::lock_guard guard(mutex_);
+  if (!open_) return;
+  open_.store(false, std::memory_order_release);
+  trying_ = false;
+  omnistore::log_line(host_, OMNISTORE_LOG_INFO, "the server answers again");
+}
+
+milliseconds Breaker::next_pause() {
+  pause_ = std::clamp(pause_ * 2, FIRST_PAUSE, LONGEST_PAUSE);
+  std::uniform_int_distribution<milliseconds::rep> some(pause_.count() * 3 / 4, pause_.count());
+  return milliseconds(some(random_));
+}
+
+} // namespace redis

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "layout.hpp"
+
+#include <algorithm>
+#include <cstdint>
+
+namespace redis {
+namespace {
+
+constexpr std::size_t LONGEST_KEY = 4096;
+
+/// The bytes of the UTF-8 sequence that the text starts with; 0 where it is none (RFC 3629).
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0u; };
+  const auto in = [&](std::size_t i, unsigned from, unsigned to) { return byte(i) >= from && byte(i) <= to; };
+  const auto tail = [&](std::size_t i) { return in(i, 0x80, 0xBF); };
+  if (byte(0) < 0x80) return 1;
+  if (in(0, 0xC2, 0xDF)) return tail(1) ? 2 : 0;
+  if (in(0, 0xE0, 0xEF)) {
+    const bool second = in(1, byte(0) == 0xE0 ? 0xA0 : 0x80, byte(0) == 0xED ? 0x9F : 0xBF); // no surrogates
+    return second && tail(2) ? 3 : 0;
+  }
+  if (in(0, 0xF0, 0xF4)) {
+    const bool second = in(1, byte(0) == 0xF0 ? 0x90 : 0x80, byte(0) == 0xF4 ? 0x8F : 0xBF);
+    return second && tail(2) && tail(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+bool is_segment(std::string_view segment) { return !segment.empty() && segment != "." && segment != ".."; }
+
+} // namespace
+
+bool is_key(std::string_view text) {
+  if (text.empty() || text.size() > LONGEST_KEY) return false;
+  std::size_t segment = 0;
+  for (std::size_t i = 0; i < text.size();) {
+    const char c = text[i];
+    if (c == '\0' || c == '/' || c == '\\' || c == '?') return false;
+    const std::size_t length = utf8_length(text.substr(i));
+    if (length == 0) return false;
+    if (c == ':') {
+      if (!is_segment(text.substr(segment, i - segment))) return false;
+      segment = i + 1;
+    }
+    i += length;
+  }
+  return is_segment(text.substr(segment));
+}
+
+Layout::Layout(std::string_view base) : prefix_(base) {
+  const auto cut_end = [&] {
+    if (prefix_.ends_with(':')) prefix_.pop_back();
+  };
+  cut_end(); // twice: unstorage's driver takes one off, and one more where it joins keys
+  std::replace(prefix_.begin(), prefix_.end(), '/', ':');
+  std::replace(prefix_.begin(), prefix_.end(), '\\', ':');
+  if (prefix_.starts_with(':')) prefix_.erase(0, 1);
+  cut_end();
+  if (!prefix_.empty()) prefix_ += ':';
+}
+
+std::optional<std::string_view> Layout::key_of(std::string_view full) const {
+  if (!full.starts_with(prefix_)) return {};
+  const std::string_view key = full.substr(prefix_.size());
+  return is_key(key) ? std::optional(key) : std::nullopt;
+}
+
+std::string Layout::pattern(std::string_view base) const {
+  std::string pattern;
+  for (const std::string_view part : {std::string_view(prefix_), base}) {
+    for (const char c : part) {
+      if (c == '*' || c == '?' || c == '[' || c == ']' || c == '\\') pattern += '\\';
+      pattern += c;
+    }
+  }
+  return pattern + '*';
+}
+
+} // namespace redis

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// A redis-server of a test's own, with its files in a folder of its own.
+#pragma once
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/temporary.hpp"
+
+namespace test {
+
+/// A running redis-server, on a free port of 127.0.0.1 or on a unix socket. It takes connections when the constructor
+/// returns, and is gone with the object; should the test's program die, it dies too. Nothing is saved to disk unless
+/// the arguments say so. Throws std::runtime_error where redis-server is not installed or does not come up. To be
+/// started from a thread that outlives it.
+class RedisServer {
+public:
+  enum class On { port, socket };
+
+  /// `arguments` as for redis-server: {"--requirepass", "word"}.
+  explicit RedisServer(std::vector<std::string> arguments = {}, On on = On::port)
+      : arguments_(std::move(arguments)), on_(on) {
+    constexpr int tries = 5; // another program may take the port before the server does
+    for (int i = 1;; ++i) {
+      if (on_ == On::port) port_ = free_port();
+      try {
+        start();
+        return;
+      } catch (const std::runtime_error &) {
+        if (i == tries) throw;
+      }
+    }
+  }
+  RedisServer(const RedisServer &) = delete;
+  RedisServer &operator=(const RedisServer &) = delete;
+  ~RedisServer() { kill(); }
+
+  std::uint16_t port() const { return port_; }
+  std::string socket() const { return folder_ / "redis.sock"; }
+  /// "redis://127.0.0.1:PORT/DATABASE" or "unix:///path?db=DATABASE". `login` is "user:password@".
+  std::string url(unsigned database = 0, const std::string &login = "") const {
+    const std::string number = std::to_string(database);
+    if (on_ == On::socket) return "unix://" + login + socket() + "?db=" + number;
+    return "redis://" + login + "127.0.0.1:" + std::to_string(port_) + "/" + number;
+  }
+
+  /// Ends it at once, as a crash does; nothing where it does not run.
+  void kill() {
+    if (process_ <= 0) return;
+    ::kill(process_, SIGKILL);
+    waitpid(process_, nullptr, 0);
+    process_ = 0;
+    ::close(log_);
+  }
+  /// Starts it again after a kill, on the same port or socket.
+  void start() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
+    fcntl(ends[1], F_SETFL, O_NONBLOCK); // a full pipe must not hold the server up
+    process_ = fork();
+    if (process_ < 0) throw std::runtime_error("fork");
+    if (process_ == 0) run(ends[1]);
+    ::close(ends[1]);
+    log_ = ends[0];
+    await_ready();
+  }
+  /// Stops it without ending it: it answers nothing, and its connections stay.
+  void freeze() {
+    ::kill(process_, SIGSTOP);
+    int status = 0;
+    while (waitpid(process_, &status, WUNTRACED) == process_ && !WIFSTOPPED(status)) {
+    }
+  }
+  void thaw() { ::kill(process_, SIGCONT); }
+
+private:
+  static std::uint16_t free_port() {
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    const bool good = bind(descriptor, reinterpret_cast<sockaddr *>(&address), size) == 0 &&
+                      getsockname(descriptor, reinterpret_cast<sockaddr *>(&address), &size) == 0;
+    ::close(descriptor);
+    if (!good) throw std::runtime_error("no free port");
+    return ntohs(address.sin_port);
+  }
+
+  [[noreturn]] void run(int output) const {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(output, STDOUT_FILENO);
+    dup2(output, STDERR_FILENO);
+    std::vector<std::string> words{"redis-server",          "--save",     "",      "--dir",
+                                   folder_.path().string(), "--loglevel", "notice"};
+    if (on_ == On::port)
+      words.insert(words.end(), {"--bind", "127.0.0.1", "--port", std::to_string(port_)});
+    else
+      words.insert(words.end(), {"--port", "0", "--unixsocket", socket()});
+    words.insert(words.end(), arguments_.begin(), arguments_.end());
+    std::vector<char *> pointers;
+    for (std::string &word : words) pointers.push_back(word.data());
+    pointers.push_back(nullptr);
+    execvp(pointers[0], pointers.data());
+    const std::string_view missing = "redis-server is not installed (Debian: apt-get install redis-server)\n";
+    if (write(STDOUT_FILENO, missing.data(), missing.size()) < 0) _exit(126);
+    _exit(127);
+  }
+
+  /// Reads the server's log until it says that it is ready.
+  void await_ready() {
+    std::string log;
+    for (;;) {
+      if (log.find("eady to accept connections") != log.npos) return;
+      pollfd waited{log_, POLLIN, 0};
+      char buffer[4096];
+      const ssize_t got = poll(&waited, 1, 30'000) > 0 ? read(log_, buffer, sizeof buffer) : 0;
+      if (got <= 0) {
+        kill();
+        throw std::runtime_error("redis-server does not come up: " + log);
+      }
+      log.append(buffer, static_cast<std::size_t>(got));
+    }
+  }
+
+  const std::vector<std::string> arguments_;
+  const On on_;
+  Folder folder_;
+  std::uint16_t port_ = 0;
+  pid_t process_ = 0;
+  int log_ = -1;
+};
+
+} // namespace test
