@@ -3,6 +3,7 @@
 // Keys of some names misbehave: `fail:KIND` fails with that status number, `throw` throws through the C border, `short`
 // gives fewer bytes than it announced, `wait` waits until the call's deadline.
 #include <condition_variable>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <stdexcept>
@@ -26,6 +27,16 @@ public:
     traits.keeps = options.boolean("keeps") ? OMNISTORE_KEEPS_PROCESS : OMNISTORE_KEEPS_NOTHING;
     traits.max_batch = static_cast<std::uint32_t>(options.integer("batch"));
     traits.max_value_size = static_cast<std::uint64_t>(options.integer("maxValue"));
+    file_ = options.string("file");
+    if (file_.empty()) return;
+    std::ifstream in(file_);
+    for (std::string key, value; std::getline(in, key, '\0') && std::getline(in, value, '\0');)
+      values_[key].bytes = value;
+  }
+  ~Bare() {
+    if (file_.empty()) return;
+    std::ofstream out(file_);
+    for (const auto &[key, value] : values_) out << key << '\0' << value.bytes << '\0';
   }
 
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &,
@@ -107,6 +118,7 @@ private:
 
   [[maybe_unused]] const omnistore_host &host_;
   bool etags_ = false;
+  std::string file_;
   std::uint64_t writes_ = 0;
   std::map<std::string, Value, std::less<>> values_;
 };

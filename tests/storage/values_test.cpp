@@ -6,6 +6,7 @@
 
 #include "fixture.hpp"
 #include "storage/clock.hpp"
+#include "support/temporary.hpp"
 
 using omnistore::Condition;
 using omnistore::GetOptions;
@@ -270,4 +271,39 @@ TEST_CASE("a condition on a store that others write to is refused where the driv
   for (auto kind : {Condition::Kind::if_absent, Condition::Kind::if_present, Condition::Kind::if_match})
     CHECK(test::status_of([&] { storage.set("k", "2", when(kind, "v1")); }) == Status::unsupported);
   CHECK(storage.get("k") == "1");
+}
+
+TEST_CASE("what expires under a driver without ttl is removed without being read") {
+  Storage storage = test::open(R"({ "": { "driver": "bare" } })");
+  test::Events events;
+  const omnistore::Watch watch = storage.watch("", events.callback());
+  omnistore::SetOptions brief;
+  brief.ttl = 1min;
+  for (int i = 0; i < 3; ++i) storage.set("k" + std::to_string(i), "", brief);
+  storage.set("stays", "");
+  omnistore::advance_clock(120'000);
+  const auto seen = events.wait_for(7);
+  REQUIRE(seen.size() == 7);
+  for (std::size_t i = 4; i < seen.size(); ++i) CHECK(seen[i].cause == omnistore::Event::Cause::expired);
+  CHECK(storage.stats().at(0).expirations == 3);
+  CHECK(storage.keys() == std::vector<std::string>{"stays"});
+}
+
+TEST_CASE("what a store without ttl held before it was opened is swept too") {
+  const test::Folder folder;
+  const std::string mounts =
+      R"({ "": { "driver": "bare", "options": { "keeps": true, "file": ")" + (folder / "values") + R"(" } } })";
+  omnistore::SetOptions brief;
+  brief.ttl = 1min;
+  {
+    Storage storage = test::open(mounts);
+    for (int i = 0; i < 1500; ++i) storage.set("k" + std::to_string(i), "", i % 2 ? brief : omnistore::SetOptions{});
+  }
+  omnistore::advance_clock(120'000);
+  Storage storage = test::open(mounts);
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (storage.stats().at(0).expirations < 750 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  CHECK(storage.stats().at(0).expirations == 750);
+  CHECK(storage.keys().size() == 750);
 }

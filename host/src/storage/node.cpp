@@ -8,6 +8,7 @@
 #include "storage/call.hpp"
 #include "storage/capabilities.hpp"
 #include "storage/node_host.hpp"
+#include "storage/node_sweep.hpp"
 
 namespace omnistore {
 namespace {
@@ -52,6 +53,8 @@ struct Node::Timer {
 };
 
 // ---------------------------------------------------------------------------------------------------- open and close
+
+Node::Node() = default;
 
 std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::string &mount) {
   if (!plan.driver) throw Error(Status::not_found, plan.problem);
@@ -98,6 +101,8 @@ void Node::prepare() {
   traits_ = emulated(native_);
   if (!never_blocks_) traits_.capabilities &= ~OMNISTORE_NEVER_BLOCKS;
   fill_table();
+  if (emulates_ttl_) sweep_ = std::make_unique<Sweep>(*this);
+  if (may_expire_) sweep_->scan();
 }
 
 Node::~Node() {

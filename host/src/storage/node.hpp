@@ -77,9 +77,10 @@ private:
   class Host;
   struct Timer;
   struct Watching;
+  class Sweep;
   using Stripe = std::unique_lock<std::mutex>;
 
-  Node() = default;
+  Node();
   void prepare();
   void fill_table();
   void tell(const omnistore_event &removal);
@@ -101,6 +102,7 @@ private:
   bool keeps_expiry_of(std::string_view key) const;
   omnistore_status write_sidecar(omnistore_call *call, std::string_view key, const std::string &old,
                                  std::int64_t expiry);
+  omnistore_status kept_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry);
   omnistore_status live_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry);
   void remove_expired(omnistore_call *call, std::string_view key);
   Stripe stripe(std::string_view key);
@@ -135,6 +137,7 @@ private:
   omnistore_store handle_{};
 
   std::atomic<bool> may_expire_{false}; ///< where ttl is emulated: a sidecar with an expiry may be there
+  std::unique_ptr<Sweep> sweep_;        ///< where ttl is emulated
   std::atomic<std::size_t> watched_{0}; ///< how many watchings_ there are
   std::mutex watch_mutex_;              ///< held while a removal is told; behind the driver's own locks
   std::vector<Watching *> watchings_;

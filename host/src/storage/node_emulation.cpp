@@ -10,8 +10,10 @@
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
 #include "storage/key.hpp"
+#include "storage/key_page.hpp"
 #include "storage/node.hpp"
 #include "storage/node_host.hpp"
+#include "storage/node_sweep.hpp"
 #include "storage/sidecar.hpp"
 
 namespace omnistore {
@@ -88,26 +90,6 @@ private:
   std::int64_t expiry_;
   bool cuts_;
   std::uint64_t skip_, left_;
-};
-
-/// Collects a page, so that the store can be asked about its keys when the driver is done with it.
-class Collected : public omnistore_page {
-public:
-  Collected() : omnistore_page{sizeof(omnistore_page), 0, emit_, next_} {}
-  std::vector<std::string> keys;
-  std::string cursor;
-  bool more = false;
-
-private:
-  static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key, const omnistore_meta *) {
-    static_cast<Collected *>(page)->keys.emplace_back(view(key));
-    return OMNISTORE_OK;
-  }
-  static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) {
-    auto &self = *static_cast<Collected *>(page);
-    self.more = true;
-    self.cursor = view(cursor);
-  }
 };
 
 /// Emits a key with the meta that a stat gives.
@@ -193,7 +175,10 @@ omnistore_status Node::write_sidecar(omnistore_call *call, std::string_view key,
   const std::string sidecar = std::string(key) + '$';
   const std::string text = with_expiry(old, expiry);
   if (text == old) return OMNISTORE_OK;
-  if (expiry != 0) may_expire_.store(true, std::memory_order_release);
+  if (expiry != 0) {
+    may_expire_.store(true, std::memory_order_release);
+    sweep_->note(key, expiry);
+  }
   if (text.empty()) {
     const omnistore_status status = driver_remove(call, bytes(sidecar), plain_remove);
     return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
@@ -204,14 +189,18 @@ omnistore_status Node::write_sidecar(omnistore_call *call, std::string_view key,
   return driver_set(call, bytes(sidecar), request, nullptr);
 }
 
+omnistore_status Node::kept_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry) {
+  std::string text;
+  const omnistore_status status = read_sidecar(call, key, text);
+  expiry = sidecar_expiry(text);
+  return status;
+}
+
 /// The key's expiry; OMNISTORE_NOT_FOUND where it has passed, and then the key is removed.
 omnistore_status Node::live_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry) {
   expiry = 0;
   if (!keeps_expiry_of(key)) return OMNISTORE_OK;
-  std::string text;
-  const omnistore_status status = read_sidecar(call, key, text);
-  if (status != OMNISTORE_OK) return status;
-  expiry = sidecar_expiry(text);
+  if (const omnistore_status status = kept_expiry(call, key, expiry); status != OMNISTORE_OK) return status;
   if (expiry == 0 || expiry > now_ms()) return OMNISTORE_OK;
   remove_expired(call, key);
   return OMNISTORE_NOT_FOUND;
@@ -219,9 +208,8 @@ omnistore_status Node::live_expiry(omnistore_call *call, std::string_view key, s
 
 void Node::remove_expired(omnistore_call *call, std::string_view key) {
   const auto lock = stripe(key);
-  std::string text;
-  if (read_sidecar(call, key, text) != OMNISTORE_OK) return;
-  const std::int64_t expiry = sidecar_expiry(text);
+  std::int64_t expiry = 0;
+  if (kept_expiry(call, key, expiry) != OMNISTORE_OK) return;
   if (expiry == 0 || expiry > now_ms()) return; // it was set again meanwhile
   // The value first: what is left behind by a failure is then still known to have expired.
   const omnistore_status removed = driver_remove(call, bytes(key), plain_remove);
@@ -370,7 +358,7 @@ omnistore_status Node::emulated_list(omnistore_call *call, const omnistore_list_
   if (cuts_depth) wanted.depth = OMNISTORE_ANY_DEPTH;
   wanted.flags &= ~OMNISTORE_LIST_META;
 
-  Collected found;
+  KeyPage found;
   omnistore_status status = driver_list(call, wanted, &found);
   if (status != OMNISTORE_OK) return status;
   for (const std::string &key : found.keys) {
@@ -400,7 +388,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
   list.base = request.base;
   list.depth = OMNISTORE_ANY_DEPTH;
   list.limit = 1000;
-  for (Collected found;;) {
+  for (KeyPage found;;) {
     omnistore_status status = driver_list(call, list, &found);
     if (status != OMNISTORE_OK) return status;
     for (const std::string &key : found.keys) {
@@ -414,7 +402,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
     }
     if (!found.more) return OMNISTORE_OK;
     const std::string cursor = std::move(found.cursor);
-    found = Collected();
+    found = KeyPage();
     found.cursor = cursor; // the request points to it
     list.cursor = bytes(found.cursor);
   }
