@@ -78,7 +78,7 @@ void Slot::lead(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
   while (!own->done()) {
     if (left(call).count() <= 0) give_up(own);
     try {
-      connect(left(call));
+      if (!connect(left(call))) continue;
       take_queued();
       send();
       receive(std::min(left(call), shared_.command_timeout));
@@ -128,8 +128,7 @@ void Slot::settle(const std::shared_ptr<Exchange> &exchange) {
 
 /// Drops the connection with everything that is on it.
 void Slot::fail_all(const omnistore::Failure &failure, bool broken) {
-  connection_.reset();
-  connected_ = false;
+  drop();
   out_.clear();
   sent_ = 0;
   full_ = false;
@@ -146,25 +145,42 @@ void Slot::fail_all(const omnistore::Failure &failure, bool broken) {
   }
 }
 
-void Slot::connect(milliseconds limit) {
-  if (connection_ && in_flight_.empty() && Clock::now() - heard_ > FRESH && connection_->gone()) {
-    connection_.reset();
-    connected_ = false;
+/// False: there was no time for it. That says nothing of the server where another connection is there; where there is
+/// none it is a failure, so that the host's task connects in its own time.
+bool Slot::connect(milliseconds limit) {
+  if (connection_ && in_flight_.empty() && Clock::now() - heard_ > FRESH && connection_->gone()) drop();
+  if (connection_) return true;
+  const auto start = Clock::now();
+  try {
+    connection_ = std::make_unique<Connection>(shared_.endpoint, std::min(limit, shared_.connect_timeout));
+  } catch (const omnistore::Failure &) {
+    const bool hurried = limit < shared_.connect_timeout && Clock::now() - start >= limit;
+    if (hurried && shared_.connected > 0) return false;
+    throw;
   }
-  if (connection_) return;
-  connection_ = std::make_unique<Connection>(shared_.endpoint, std::min(limit, shared_.connect_timeout));
   shared_.connects.fetch_add(1);
   shared_.breaker.worked();
+  connected();
+  return true;
+}
+
+void Slot::connected() {
   connected_ = true;
+  shared_.connected.fetch_add(1);
   heard_ = Clock::now();
+}
+
+void Slot::drop() {
+  if (connection_) shared_.connected.fetch_sub(1);
+  connection_.reset();
+  connected_ = false;
 }
 
 void Slot::adopt(std::unique_ptr<Connection> connection) {
   const std::lock_guard guard(mutex_);
   if (led_ || connection_) return;
   connection_ = std::move(connection);
-  connected_ = true;
-  heard_ = Clock::now();
+  connected();
 }
 
 void Slot::take_queued() {
@@ -230,7 +246,7 @@ Slot &Client::choose() {
   Slot *fresh = nullptr, *least = &slots_.front();
   for (Slot &slot : slots_) {
     const std::uint32_t load = slot.load();
-    if (load == 0 && slot.connected()) return slot;
+    if (load == 0 && slot.is_connected()) return slot;
     if (load == 0 && !fresh) fresh = &slot;
     if (load < least->load()) least = &slot;
   }

@@ -68,6 +68,7 @@ struct Shared {
   milliseconds connect_timeout, command_timeout;
   Breaker breaker;
   std::atomic<std::uint64_t> connects = 0; ///< counts the connections made
+  std::atomic<int> connected = 0;          ///< those that are there
 };
 
 /// A place for one connection, and those who wait on it. Thread-safe.
@@ -77,7 +78,7 @@ public:
 
   /// How many wait.
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
-  bool connected() const { return connected_.load(std::memory_order_relaxed); }
+  bool is_connected() const { return connected_.load(std::memory_order_relaxed); }
 
   /// Returns when the exchange is done; throws Failure(OMNISTORE_TIMEOUT) when the call's time is up.
   void run(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
@@ -95,7 +96,9 @@ private:
   void settle(const std::shared_ptr<Exchange> &exchange);
   void fail_all(const omnistore::Failure &failure, bool broken);
   // The leader's, without the lock.
-  void connect(milliseconds limit);
+  bool connect(milliseconds limit);
+  void connected();
+  void drop();
   void take_queued();
   void send();
   void receive(milliseconds wait);

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "driven.hpp"
+
+#include <deque>
+
+using test::Client;
+using test::Got;
+using test::shared_server;
+using test::Store;
+
+namespace {
+
+std::string numbered(size_t i) { return "k" + std::to_string(i); }
+
+struct Keys {
+  std::vector<std::string> names;
+  std::vector<omnistore_bytes> views;
+  explicit Keys(std::vector<std::string> all) : names(std::move(all)) {
+    for (const std::string &name : names) views.push_back(omnistore::as_bytes(name));
+  }
+};
+
+struct Many {
+  std::deque<Got> got;
+  std::vector<omnistore_status> statuses;
+  test::Call call;
+};
+
+omnistore_status get_many(Store &store, const Keys &keys, Many &into, uint32_t flags = 0, uint64_t offset = 0,
+                          uint64_t length = UINT64_MAX) {
+  std::vector<omnistore_sink *> sinks;
+  for (size_t i = 0; i < keys.views.size(); ++i) sinks.push_back(&into.got.emplace_back());
+  into.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
+  const omnistore_get_request request{sizeof request, flags, offset, length};
+  return store.driver().get_many(store.self(), &into.call, keys.views.data(), static_cast<uint32_t>(keys.views.size()),
+                                 &request, sinks.data(), into.statuses.data());
+}
+
+struct Item {
+  std::string value;
+  test::How how;
+};
+
+omnistore_status set_many(Store &store, const Keys &keys, const std::deque<Item> &items, Many &into) {
+  std::deque<omnistore_set_request> requests;
+  std::vector<const omnistore_set_request *> pointers;
+  for (const Item &item : items) pointers.push_back(&requests.emplace_back(Store::set_request(item.value, item.how)));
+  into.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
+  return store.driver().set_many(store.self(), &into.call, keys.views.data(), static_cast<uint32_t>(keys.views.size()),
+                                 pointers.data(), into.statuses.data());
+}
+
+omnistore_status remove_many(Store &store, const Keys &keys, Many &into) {
+  const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {}};
+  into.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
+  return store.driver().remove_many(store.self(), &into.call, keys.views.data(),
+                                    static_cast<uint32_t>(keys.views.size()), &request, into.statuses.data());
+}
+
+} // namespace
+
+TEST_CASE("a batch of gets gives each its value, and not found where there is none") {
+  Store store;
+  std::vector<std::string> names;
+  for (size_t i = 0; i < 2000; ++i) {
+    names.push_back(numbered(i));
+    if (i % 3 != 0) store.set(names.back(), "value" + std::to_string(i));
+  }
+  Many many;
+  REQUIRE(get_many(store, Keys(names), many) == OMNISTORE_OK);
+  for (size_t i = 0; i < 2000; ++i) {
+    REQUIRE(many.statuses[i] == (i % 3 != 0 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND));
+    if (i % 3 != 0) REQUIRE(many.got[i].bytes == "value" + std::to_string(i));
+  }
+}
+
+TEST_CASE("a batch tells etags and expiries where meta is asked for") {
+  Store store;
+  const int64_t expiry = test::now_ms() + 3'600'000;
+  store.set("a", "1", {.expiry = expiry});
+  store.set("b", "2");
+  Many many;
+  REQUIRE(get_many(store, Keys({"a", "none", "b"}), many, OMNISTORE_GET_META) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK});
+  CHECK(many.got[0].expiry == expiry);
+  CHECK(many.got[0].etag == store.etag("a"));
+  CHECK(many.got[2].expiry == 0);
+  CHECK(many.got[2].bytes == "2");
+}
+
+TEST_CASE("a batch of ranges gives the same part of each") {
+  Store store;
+  store.set("a", "0123456789");
+  store.set("b", "012");
+  Many many;
+  REQUIRE(get_many(store, Keys({"a", "none", "b"}), many, 0, 2, 3) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK});
+  CHECK(many.got[0].bytes == "234");
+  CHECK(many.got[2].bytes == "2");
+}
+
+TEST_CASE("a batch of sets does each in its way, and the last of a key wins") {
+  Store store;
+  store.set("there", "old");
+  const std::string etag = store.etag("there");
+  Client other(shared_server());
+  const int64_t expiry = test::now_ms() + 3'600'000;
+  Many many;
+  const std::deque<Item> items{{"1", {}},
+                               {"2", {.condition = OMNISTORE_IF_ABSENT}},
+                               {"3", {.condition = OMNISTORE_IF_PRESENT}},
+                               {"4", {.condition = OMNISTORE_IF_MATCH, .etag = etag}},
+                               {"5", {.expiry = expiry}}};
+  REQUIRE(set_many(store, Keys({"a", "a", "b", "there", "a"}), items, many) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_CONFLICT, OMNISTORE_CONFLICT,
+                                                       OMNISTORE_OK, OMNISTORE_OK});
+  CHECK(store.get("a") == "5");
+  CHECK(store.get("b") == std::nullopt);
+  CHECK(store.get("there") == "4");
+  CHECK(other.number({"PEXPIRETIME", store.full("a")}) == expiry);
+}
+
+TEST_CASE("a batch of sets is as long and as large as it is") {
+  Store store;
+  std::vector<std::string> names;
+  std::deque<Item> items;
+  for (size_t i = 0; i < 1500; ++i) {
+    names.push_back(numbered(i));
+    items.push_back({std::string(i % 100 == 0 ? 1 << 20 : 10, static_cast<char>('a' + i % 26)), {}});
+  }
+  Many many;
+  REQUIRE(set_many(store, Keys(names), items, many) == OMNISTORE_OK);
+  CHECK(std::count(many.statuses.begin(), many.statuses.end(), OMNISTORE_OK) == 1500);
+  for (size_t i = 0; i < 1500; i += 50) REQUIRE((store.get(names[i]) == items[i].value));
+}
+
+TEST_CASE("a batch of removes says which were there") {
+  Store store;
+  store.set("a", "1");
+  store.set("b", "2");
+  Many many;
+  REQUIRE(remove_many(store, Keys({"a", "none", "b", "a"}), many) == OMNISTORE_OK);
+  CHECK(many.statuses ==
+        std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK, OMNISTORE_NOT_FOUND});
+  CHECK(store.list().empty());
+}
+
+TEST_CASE("where a part of a batch is refused each item says so for itself") {
+  test::RedisServer server;
+  Client other(server);
+  REQUIRE(other({"ACL", "SETUSER", "default", "resetkeys", "~good*"}) == "OK");
+  Store store("{" + test::option("url", server.url()) + "}");
+  Many many;
+  REQUIRE(set_many(store, Keys({"good1", "bad", "good2"}), {{"1", {}}, {"2", {}}, {"3", {}}}, many) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_DENIED, OMNISTORE_OK});
+  CHECK(many.call.messages.at(1).starts_with("NOPERM"));
+  CHECK_FALSE(many.call.messages.contains(0));
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "driven.hpp"
+
+#include <algorithm>
+#include <set>
+
+using test::Client;
+using test::Page;
+using test::shared_server;
+using test::Store;
+
+namespace {
+
+std::string numbered(std::string_view prefix, size_t number) {
+  const std::string digits = std::to_string(number);
+  return std::string(prefix) + std::string(6 - digits.size(), '0') + digits;
+}
+
+/// Sets `count` keys with another client, quickly.
+void fill(Client &other, const std::string &prefix, size_t count) {
+  other({"EVAL", "for i = 1, tonumber(ARGV[2]) do redis.call('SET', string.format('%s%06d', ARGV[1], i), 'v') end", "0",
+         prefix, std::to_string(count)});
+}
+
+} // namespace
+
+TEST_CASE("a listing gives the keys of a base in the order of their bytes, page by page") {
+  Store store;
+  std::vector<std::string> expected;
+  for (size_t i = 0; i < 1234; ++i) expected.push_back(numbered("b:", i));
+  for (const std::string &key : expected) store.set(key, "v");
+  store.set("bb", "v");
+  store.set("a:1", "v");
+  for (const uint32_t limit : {1u, 7u, 100u, 1234u, 5000u}) CHECK(store.list("b:", limit) == expected);
+  CHECK(store.list("b").size() == 1235); // a driver may be asked for what is no base; keys that start with it
+  CHECK(store.list("none:").empty());
+}
+
+TEST_CASE("glob characters in a base are characters") {
+  const std::string option = test::option("url", shared_server().url());
+  for (const char *base : {"g*", "g?", "g[ab]", "g[^a]", "g\\\\d", "g]-"}) {
+    Store store("{" + option + "," + test::option("base", base) + "}");
+    Client other(shared_server());
+    for (const char *near : {"gx:k", "ga:k", "gb:k", "gxy:k", "gd:k"}) other({"SET", near, "v"});
+    store.set("x*y:k", "v");
+    store.set("xzy:k", "v");
+    store.set("x[z]y:k", "v");
+    CHECK(store.list() == std::vector<std::string>{"x*y:k", "x[z]y:k", "xzy:k"});
+    CHECK(store.list("x*y:") == std::vector<std::string>{"x*y:k"});
+    CHECK(store.list("x[z]y:") == std::vector<std::string>{"x[z]y:k"});
+  }
+}
+
+TEST_CASE("a base in front of another's name does not hold its keys") {
+  Store store;
+  Client other(shared_server());
+  other({"SET", store.base() + "x:k", "v"});
+  other({"SET", "x" + store.base() + ":k", "v"});
+  other({"SET", store.base(), "v"});
+  store.set("k", "v");
+  CHECK(store.list() == std::vector<std::string>{"k"});
+}
+
+TEST_CASE("what no key of a store can be, and what is no value, is not listed") {
+  Store store;
+  Client other(shared_server());
+  for (const char *name : {"a::b", ":a", "a:", "a/b", "a?b", "a:..:b", "\xff"}) other({"SET", store.full(name), "v"});
+  other({"SET", store.full(std::string(5000, 'k')), "v"});
+  other({"LPUSH", store.full("list"), "v"});
+  store.set("a:b", "v");
+  CHECK(store.list() == std::vector<std::string>{"a:b"});
+}
+
+TEST_CASE("a cursor is good in another store and after a restart of the host") {
+  Client other(shared_server());
+  const std::string base = Store::own_base();
+  const std::string options = "{" + test::option("url", shared_server().url()) + "," + test::option("base", base) + "}";
+  fill(other, base + ":", 300);
+  std::string cursor;
+  size_t seen = 0;
+  do {
+    Store store(options);
+    Page page;
+    REQUIRE(store.page(page, "", 70, cursor) == OMNISTORE_OK);
+    for (const std::string &key : page.keys) REQUIRE(key == numbered("", ++seen));
+    cursor = page.cursor;
+  } while (!cursor.empty());
+  CHECK(seen == 300);
+}
+
+TEST_CASE("a cursor of another listing, or of none, is refused") {
+  Store store;
+  store.set("a:1", "v");
+  store.set("a:2", "v");
+  Page page, unused;
+  REQUIRE(store.page(page, "a:", 1, "") == OMNISTORE_OK);
+  REQUIRE_FALSE(page.cursor.empty());
+  CHECK(store.page(unused, "b:", 1, page.cursor) == OMNISTORE_INVALID);
+  CHECK(store.page(unused, "a:", 1, ":nonsense") == OMNISTORE_INVALID);
+  CHECK(store.page(unused, "a:", 1, page.cursor) == OMNISTORE_OK);
+}
+
+TEST_CASE("cursors behind the longest keys go on as well") {
+  Store store;
+  std::vector<std::string> keys;
+  for (const char last : {'a', 'b', 'c'}) keys.push_back(std::string(4095, 'k') + last);
+  for (const std::string &key : keys) store.set(key, "v");
+  CHECK(store.list("", 1) == keys);
+}
+
+TEST_CASE("what is removed between two pages is not on the second, and what is new before is on a new listing") {
+  Store store;
+  for (size_t i = 0; i < 10; ++i) store.set(numbered("k", i), "v");
+  Page first, second;
+  REQUIRE(store.page(first, "", 5, "") == OMNISTORE_OK);
+  store.remove(numbered("k", 7));
+  store.set("k999999", "v");
+  REQUIRE(store.page(second, "", 100, first.cursor) == OMNISTORE_OK);
+  CHECK_FALSE(std::count(second.keys.begin(), second.keys.end(), numbered("k", 7)));
+  CHECK(store.list("", 100).back() == "k999999");
+}
+
+TEST_CASE("meta in a listing is size and expiry") {
+  Store store;
+  const int64_t expiry = test::now_ms() + 3'600'000;
+  store.set("a", "12345", {.expiry = expiry});
+  store.set("b", "");
+  Page page;
+  REQUIRE(store.page(page, "", 10, "", OMNISTORE_LIST_META) == OMNISTORE_OK);
+  CHECK(page.meta.at("a") == std::pair<uint64_t, int64_t>{5, expiry});
+  CHECK(page.meta.at("b") == std::pair<uint64_t, int64_t>{0, 0});
+}
+
+TEST_CASE("while others write a listing gives each key that was there throughout, and none twice") {
+  Store store;
+  Client other(shared_server());
+  fill(other, store.full("stay:"), 12'000);
+  fill(other, store.full("go:"), 30'000); // when they go the server's table shrinks, and SCAN gives keys twice
+  std::atomic<bool> stop = false;
+  std::thread writer([&] {
+    Client own(shared_server());
+    for (size_t i = 1; !stop; i = i % 30'000 + 1) {
+      own({"UNLINK", store.full(numbered("go:", i))});
+      own({"SET", store.full(numbered("new:", i)), "v"});
+    }
+  });
+  size_t runs = 0, stayed = 0, twice = 0;
+  for (; runs < 3; ++runs) {
+    const std::vector<std::string> keys = store.list("", 500);
+    std::set<std::string> distinct;
+    for (const std::string &key : keys) {
+      twice += !distinct.insert(key).second;
+      stayed += key.starts_with("stay:");
+    }
+  }
+  stop = true;
+  writer.join();
+  CHECK(twice == 0);
+  CHECK(stayed == runs * 12'000);
+}
+
+TEST_CASE("many listings at once are each whole") {
+  Store store;
+  Client other(shared_server());
+  fill(other, store.full("k"), 1000);
+  std::atomic<int> whole = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 12; ++i) threads.emplace_back([&] { whole += store.list("", 50).size() == 1000; });
+  for (std::thread &thread : threads) thread.join();
+  CHECK(whole == 12);
+}
+
+TEST_CASE("a clear removes the keys of its base alone, and emits each that it removed once") {
+  Store store;
+  Client other(shared_server());
+  fill(other, store.full("b:"), 2500);
+  store.set("bb", "v");
+  store.set("b", "v");
+  other({"SET", "x" + store.full("b:1"), "v"});
+  Page removed;
+  REQUIRE(store.clear("b:", &removed) == OMNISTORE_OK);
+  CHECK(removed.keys.size() == 2500);
+  CHECK(std::set(removed.keys.begin(), removed.keys.end()).size() == 2500);
+  CHECK(store.list() == std::vector<std::string>{"b", "bb"});
+  CHECK(other({"GET", "x" + store.full("b:1")}) == "v");
+}
+
+TEST_CASE("a clear of everything clears the store's base, and leaves what is no value") {
+  Store store;
+  Client other(shared_server());
+  store.set("a", "v");
+  store.set("a$", "v");
+  other({"LPUSH", store.full("list"), "v"});
+  REQUIRE(store.clear() == OMNISTORE_OK);
+  CHECK(store.list().empty());
+  CHECK(other({"EXISTS", store.full("a$")}) == "0");
+  CHECK(other({"EXISTS", store.full("list")}) == "1");
+}

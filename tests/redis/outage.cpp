@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server is killed, stopped and started again while many threads use the store.
+#include "driven.hpp"
+
+using test::Client;
+using test::eventually;
+using test::Got;
+using test::milliseconds;
+using test::RedisServer;
+using test::Steady;
+using test::Store;
+
+namespace {
+
+constexpr milliseconds TIMEOUT{500};
+
+std::string options_of(const RedisServer &server, const std::string &more = "") {
+  return "{" + test::option("url", server.url()) + ",\"connectTimeout\":500,\"commandTimeout\":500" + more + "}";
+}
+
+/// How long a get takes, and how it ends.
+struct Timed {
+  omnistore_status status;
+  milliseconds took;
+};
+Timed timed_get(Store &store) {
+  Got got;
+  const auto start = Steady::now();
+  const omnistore_status status = store.get("k", got);
+  return {status, std::chrono::duration_cast<milliseconds>(Steady::now() - start)};
+}
+
+/// Threads that get and set until they are stopped, and keep how it went.
+class Load {
+public:
+  Load(Store &store, int threads) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this, &store, i] { run(store, i); });
+  }
+  ~Load() { stop(); }
+  void stop() {
+    stop_ = true;
+    for (std::thread &thread : threads_) thread.join();
+    threads_.clear();
+  }
+  std::atomic<uint64_t> good = 0, failed = 0, wrong = 0;
+  std::atomic<int64_t> slowest = 0; // milliseconds
+
+private:
+  void run(Store &store, int number) {
+    const std::string key = "load" + std::to_string(number);
+    for (uint64_t i = 0; !stop_; ++i) {
+      const std::string value = key + ":" + std::to_string(i);
+      const auto start = Steady::now();
+      const omnistore_status set = store.set(key, value);
+      Got got;
+      const omnistore_status get = store.get(key, got);
+      const auto took = std::chrono::duration_cast<milliseconds>(Steady::now() - start).count();
+      if (took > slowest) slowest = took;
+      if (set == OMNISTORE_OK && get == OMNISTORE_OK) {
+        ++good;
+        wrong += got.bytes != value;
+      } else {
+        ++failed;
+        const auto right = [](omnistore_status s) {
+          return s == OMNISTORE_OK || s == OMNISTORE_NOT_FOUND || s == OMNISTORE_UNAVAILABLE || s == OMNISTORE_TIMEOUT;
+        };
+        wrong += !right(set) || !right(get);
+        std::this_thread::yield();
+      }
+    }
+  }
+  std::atomic<bool> stop_ = false;
+  std::vector<std::thread> threads_;
+};
+
+/// Waits until the load has done so much more.
+bool goes_on(Load &load, uint64_t more = 100) {
+  const uint64_t before = load.good;
+  return eventually([&] { return load.good >= before + more; });
+}
+
+} // namespace
+
+TEST_CASE("threads that share connections each get their own answers") {
+  RedisServer server;
+  for (const char *pool : {",\"poolSize\":1", ",\"poolSize\":3"}) {
+    Store store(options_of(server, pool));
+    Load load(store, 24);
+    CHECK(goes_on(load, 20'000));
+    load.stop();
+    CHECK(load.wrong == 0);
+    CHECK(load.failed == 0);
+  }
+}
+
+TEST_CASE("many threads use no more connections than poolSize") {
+  RedisServer server;
+  Store store(options_of(server, ",\"poolSize\":2"));
+  Load load(store, 16);
+  REQUIRE(goes_on(load, 2000));
+  const std::string clients = Client(server)({"CLIENT", "LIST"});
+  CHECK(std::count(clients.begin(), clients.end(), '\n') == 2 + 1); // and the one that asks
+}
+
+TEST_CASE("a killed server under load: calls fail at once, and go on when it is back") {
+  RedisServer server;
+  Store store(options_of(server));
+  Load load(store, 8);
+  for (int round = 0; round < 3; ++round) {
+    REQUIRE(goes_on(load));
+    const uint64_t failed = load.failed;
+    server.kill();
+    REQUIRE(eventually([&] { return load.failed > failed + 1000; })); // quick failures
+    server.start();
+    REQUIRE(goes_on(load));
+  }
+  load.stop();
+  CHECK(load.wrong == 0);
+  CHECK(load.slowest < 2 * TIMEOUT.count());
+}
+
+TEST_CASE("a stopped server: a get fails within the timeout, then at once, and works when it goes on") {
+  RedisServer server;
+  Store store(options_of(server));
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  server.freeze();
+  const Timed first = timed_get(store);
+  CHECK(first.status == OMNISTORE_TIMEOUT);
+  CHECK(first.took >= TIMEOUT);
+  CHECK(first.took < 2 * TIMEOUT);
+  for (int i = 0; i < 100; ++i) {
+    const Timed next = timed_get(store);
+    REQUIRE(next.status == OMNISTORE_UNAVAILABLE);
+    REQUIRE(next.took < milliseconds(100));
+  }
+  server.thaw();
+  CHECK(eventually([&] { return timed_get(store).status == OMNISTORE_OK; }));
+  CHECK(store.host.lines().find("the server answers again") != std::string::npos);
+}
+
+TEST_CASE("a stopped server under load: nobody waits for longer than the timeouts, and all go on") {
+  RedisServer server;
+  Store store(options_of(server));
+  Load load(store, 16);
+  for (int round = 0; round < 2; ++round) {
+    REQUIRE(goes_on(load));
+    const uint64_t failed = load.failed;
+    server.freeze();
+    REQUIRE(eventually([&] { return load.failed > failed + 1000; }));
+    server.thaw();
+    REQUIRE(goes_on(load));
+  }
+  load.stop();
+  CHECK(load.wrong == 0);
+  CHECK(load.slowest < 4 * TIMEOUT.count()); // a set and a get, each a command's or a connect's time
+}
+
+TEST_CASE("a call's own time is kept, and the connection with it") {
+  RedisServer server;
+  Store store("{" + test::option("url", server.url()) + ",\"commandTimeout\":60000}");
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  server.freeze();
+  std::vector<std::thread> threads;
+  std::atomic<int> in_time = 0;
+  for (int i = 0; i < 6; ++i) {
+    threads.emplace_back([&] {
+      test::TimedCall call(milliseconds(150));
+      Got got;
+      const auto start = Steady::now();
+      const auto status = store.get(call, "k", got);
+      in_time += status == OMNISTORE_TIMEOUT && Steady::now() - start < milliseconds(1000);
+    });
+  }
+  for (std::thread &thread : threads) thread.join();
+  CHECK(in_time == 6);
+  server.thaw();
+  CHECK(store.get("k") == "v");
+  const std::string clients = Client(server)({"CLIENT", "LIST"});
+  CHECK(std::count(clients.begin(), clients.end(), '\n') <= 2 + 1);
+}
+
+TEST_CASE("a caller that goes away is not waited for") {
+  RedisServer server;
+  Store store("{" + test::option("url", server.url()) + ",\"commandTimeout\":60000}");
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  server.freeze();
+  struct Leaving : test::Call {
+    std::atomic<bool> gone = false;
+    Leaving() {
+      remaining = [](const omnistore_call *call) -> int64_t {
+        return static_cast<const Leaving *>(call)->gone ? 0 : INT64_MAX;
+      };
+    }
+  };
+  Leaving call;
+  omnistore_status status = OMNISTORE_OK;
+  std::thread thread([&] {
+    Got got;
+    status = store.get(call, "k", got);
+  });
+  call.gone = true;
+  thread.join();
+  CHECK(status == OMNISTORE_TIMEOUT);
+  server.thaw();
+}
+
+TEST_CASE("a server that was restarted while nobody asked is not noticed") {
+  RedisServer server;
+  Store store(options_of(server));
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  server.kill();
+  server.start();
+  std::this_thread::sleep_for(milliseconds(60)); // a connection is looked at again when nothing went over it for 50
+  CHECK(store.set("k", "w") == OMNISTORE_OK);
+  CHECK(store.get("k") == "w");
+}
+
+TEST_CASE("a get whose connection is cut is asked again, a set is not known to be done") {
+  RedisServer server;
+  Store store(options_of(server, ",\"poolSize\":1"));
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  const auto cut_while = [&](auto run) {
+    server.freeze();
+    std::thread thread(run);
+    // What a killed server leaves behind: its connections are closed.
+    std::this_thread::sleep_for(milliseconds(100));
+    server.kill();
+    server.start();
+    thread.join();
+  };
+  omnistore_status got = OMNISTORE_INTERNAL, set = OMNISTORE_INTERNAL;
+  cut_while([&] { set = store.set("k", "w"); });
+  CHECK(set == OMNISTORE_UNAVAILABLE);
+  CHECK(store.message().find("what was done is not known") != std::string::npos);
+  cut_while([&] {
+    Got sink;
+    got = store.get("k", sink);
+  });
+  CHECK((got == OMNISTORE_NOT_FOUND || got == OMNISTORE_UNAVAILABLE)); // asked again, of the new server or of none
+}
+
+TEST_CASE("a host that runs no tasks: the next caller after the pause tries again") {
+  RedisServer server;
+  Store store(options_of(server), false);
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  server.kill();
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+  CHECK(timed_get(store).took < milliseconds(100));
+  server.start();
+  CHECK(eventually([&] { return store.set("k", "v") == OMNISTORE_OK; }));
+}
+
+TEST_CASE("a password that is changed while the store is open is denied, and taken again when it is right") {
+  RedisServer server({"--requirepass", "pw"});
+  Store store("{" + test::option("url", server.url(0, ":pw@")) + "}");
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  Client other(server);
+  REQUIRE(other({"AUTH", "pw"}) == "OK");
+  REQUIRE(other({"CONFIG", "SET", "requirepass", "new"}) == "OK");
+  REQUIRE(other.number({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"}) == 1);
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_DENIED);
+  REQUIRE(other({"CONFIG", "SET", "requirepass", "pw"}) == "OK");
+  CHECK(eventually([&] { return store.get("k", got) == OMNISTORE_OK; }));
+}
+
+TEST_CASE("a listing while the server is restarted is whole or a failure") {
+  RedisServer server({"--appendonly", "yes", "--appendfsync", "no"});
+  Store store(options_of(server, ",\"scanCount\":20"));
+  Client other(server);
+  other({"EVAL", "for i = 1, 20000 do redis.call('SET', 'k' .. i, 'v') end", "0"});
+  std::atomic<bool> stop = false;
+  std::atomic<int> wrong = 0, whole = 0;
+  std::thread lister([&] {
+    while (!stop) {
+      try {
+        wrong += store.list("", 1000).size() != 20'000;
+        ++whole;
+      } catch (const omnistore::testing::Refused &refused) {
+        wrong += refused.status != OMNISTORE_UNAVAILABLE && refused.status != OMNISTORE_TIMEOUT;
+      }
+    }
+  });
+  for (int round = 0; round < 3; ++round) {
+    const int before = whole;
+    CHECK(eventually([&] { return whole > before; }));
+    server.kill();
+    server.start();
+  }
+  const int before = whole;
+  CHECK(eventually([&] { return whole > before; }));
+  stop = true;
+  lister.join();
+  CHECK(wrong == 0);
+}
