@@ -97,13 +97,12 @@ TEST_CASE("a slow watcher is bounded, told what it missed, and holds up neither 
   Storage storage = test::open(watched_mounts);
   std::atomic<bool> go{false};
   Events slow, quick;
-  const Watch watch = storage.watch(
-      "",
-      [&, collect = slow.callback()](const Event &event) {
-        go.wait(false);
-        collect(event);
-      },
-      {.queue = 4});
+  const Watch watch = storage.watch("",
+                                    [&, collect = slow.callback()](const Event &event) {
+                                      go.wait(false);
+                                      collect(event);
+                                    },
+                                    {.queue = 4});
   const Watch other = storage.watch("", quick.callback());
   for (int i = 0; i < 100; ++i) storage.set("k" + std::to_string(i), "");
   CHECK(quick.wait_for(100).size() == 100);
@@ -218,4 +217,16 @@ TEST_CASE("a mount that changes is a resync for those who watch it, and for no o
   storage.set("tiny:k", "");
   CHECK(texts(of_mount.wait_for(2)) == Texts{"resync ", "update b:k"});
   CHECK(texts(of_other.wait_for(1)) == Texts{"update tiny:k"});
+}
+
+TEST_CASE("a watch that saw nothing goes on from its position") {
+  Storage storage = test::open(watched_mounts);
+  Events none, behind;
+  Watch watch = storage.watch("x", none.callback(), resumable());
+  const std::uint64_t position = watch.position();
+  watch = Watch();
+  storage.set("x:1", "");
+  watch = storage.watch("x", behind.callback(), resumable(position));
+  CHECK(watch.position() == position);
+  CHECK(texts(behind.wait_for(1)) == Texts{"update x:1"});
 }

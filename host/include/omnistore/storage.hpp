@@ -20,6 +20,8 @@ namespace loader {
 class Registry;
 }
 
+class View;
+
 /// What is known of a value besides its bytes.
 struct Meta {
   std::uint64_t size = 0;
@@ -184,6 +186,8 @@ public:
   Watch(Watch &&) noexcept = default;
   Watch &operator=(Watch &&) noexcept;
   ~Watch();
+  /// The number of the last event before those that this watch tells of: what to go on behind before any has come.
+  std::uint64_t position() const;
 
 private:
   std::shared_ptr<State> state_;
@@ -247,6 +251,10 @@ public:
   /// the log.
   Watch watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options = {});
 
+  /// A view of the keys under a base, which knows them without it; include omnistore/view.hpp. Empty: of all keys.
+  /// Throws Error(invalid) where the base cannot be one.
+  View prefixed(std::string_view base);
+
   /// Mounts a store, in place of one that stands there already. Operations in flight finish on the old one, which is
   /// closed after the last, before mount returns.
   void mount(std::string_view mountpoint, const MountConfig &config);
@@ -259,6 +267,7 @@ public:
   bool never_blocks(std::string_view key) const;
 
 private:
+  friend class View;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -45,13 +45,15 @@ public:
       thread_.join();
   }
 
-  static void start(const std::shared_ptr<State> &self) {
+  static void start(const std::shared_ptr<State> &self, std::uint64_t position) {
+    self->position_ = position;
     self->running_->fetch_add(1);
     self->thread_ = std::thread([self] { self->run(); });
     self->id_ = self->thread_.get_id();
   }
 
   const std::string &base() const { return base_; }
+  std::uint64_t position() const { return position_; }
   bool resumable() const { return linger_.count() > 0; }
   bool wants(const Event &event) const { return lies_under(event.key, base_); }
   bool touches(std::string_view base) const { return lies_under(base, base_) || lies_under(base_, base); }
@@ -177,6 +179,7 @@ private:
   std::chrono::steady_clock::time_point until_; ///< how long it lingers
   std::atomic<bool> done_{false};
   std::thread thread_;
+  std::uint64_t position_ = 0;
   std::thread::id id_; ///< set before the first event can come
 };
 
@@ -185,6 +188,8 @@ Watch::Watch(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Watch::~Watch() {
   if (state_) state_->end();
 }
+
+std::uint64_t Watch::position() const { return state_ ? state_->position() : 0; }
 
 Watch &Watch::operator=(Watch &&other) noexcept {
   if (state_ && state_ != other.state_) state_->end();
@@ -255,7 +260,7 @@ Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, 
       ++sequence_; // what happened unwatched is not in the history: nobody can go on from before it
       history_.clear();
     }
-    Watch::State::start(state);
+    Watch::State::start(state, goes_on ? *options.after : sequence_);
     states_.push_back(state);
     if (options.after && !goes_on) state->push_resync(sequence_, 0);
     if (goes_on)

@@ -116,6 +116,15 @@ Key::Key(std::string_view text) : view_(text) {
   check(view_, text);
 }
 
+Key::Key(std::string_view base, std::string_view text) : Key(text) {
+  if (base.empty()) return;
+  if (base.size() + view_.size() > max_size) refuse(text, "with the view's base it is longer than 4096 bytes");
+  std::string whole(base);
+  copy_ = std::move(whole.append(view_));
+  view_ = copy_;
+  hidden_ = base.size();
+}
+
 std::string normal_base(std::string_view text) {
   std::string base = normal_form(text);
   if (base.empty()) return base;

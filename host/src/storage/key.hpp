@@ -16,16 +16,21 @@ public:
 
   /// Throws Error(invalid) saying what is wrong with the key.
   explicit Key(std::string_view text);
+  /// The key that a view calls `text`: with the view's base, which ends in ':' or is empty, in front.
+  Key(std::string_view base, std::string_view text);
   Key(const Key &) = delete;
   Key &operator=(const Key &) = delete;
 
   std::string_view view() const { return view_; }
+  /// As the one who named it knows it, without the base of his view: for messages.
+  std::string_view shown() const { return view_.substr(hidden_); }
   /// Whether it is the meta of another key.
   bool is_meta() const { return view_.back() == '$'; }
 
 private:
   std::string_view view_;
   std::string copy_;
+  std::size_t hidden_ = 0;
 };
 
 /// The normal form of a base: a key and a ':' behind it, or empty. Throws Error(invalid).

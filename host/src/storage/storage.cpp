@@ -31,25 +31,25 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
 // ----------------------------------------------------------------------------------------------------------------
 // Route
 
-Storage::Impl::Route::Route(const Impl &impl, const char *operation, std::string_view key)
-    : guard_(impl.epoch), operation_(operation), key_(key), mount_(impl.table().find(key)) {
+Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &key)
+    : guard_(impl.epoch), operation_(operation), key_(key), mount_(impl.table().find(key.view())) {
   if (!mount_) {
     std::string known;
     for (const auto &mount : impl.table().mounts()) known += (known.empty() ? "" : ", ") + mount->mountpoint;
     throw Error(Status::invalid,
-                std::string(operation) + " " + std::string(key) +
+                std::string(operation) + " " + std::string(key.shown()) +
                     ": no mount holds this key; the mountpoints are: " + (known.empty() ? "none" : known));
   }
-  if (!mount_->node) throw Error(Status::unavailable, failure(operation, key, *mount_, mount_->reason));
+  if (!mount_->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount_, mount_->reason));
 }
 
 void Storage::Impl::Route::check_writable() const {
   if (mount_->read_only)
-    throw Error(Status::read_only, failure(operation_, key_, *mount_, "the config mounts it read-only"));
+    throw Error(Status::read_only, failure(operation_, key_.shown(), *mount_, "the config mounts it read-only"));
 }
 
 void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) const {
-  throw Error(to_status(status), failure(operation_, key_, *mount_, call.cause(status)));
+  throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status)));
 }
 
 // -----------------------------------------------------------------------------------------------------------------

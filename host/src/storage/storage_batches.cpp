@@ -26,20 +26,20 @@ void put(Outcome &outcome, Status status, std::string message) {
 
 /// Sorts a batch by mount. Items that lead nowhere have their outcome at once.
 template <typename KeyOf, typename Outcomes>
-std::deque<Group> grouped(const MountTable &table, const char *operation, bool writes, std::size_t count,
-                          const KeyOf &key_of, Outcomes &outcomes) {
+std::deque<Group> grouped(const MountTable &table, const char *operation, bool writes, std::string_view in,
+                          std::size_t count, const KeyOf &key_of, Outcomes &outcomes) {
   std::deque<Group> groups; // stays in its place: the views point into it
   std::string room;
   for (std::size_t i = 0; i < count; ++i) {
     try {
-      const Key key(key_of(i));
+      const Key key(in, key_of(i));
       const Mount *mount = table.find(key.view());
       if (!mount)
         throw Error(Status::invalid,
-                    std::string(operation) + " " + std::string(key.view()) + ": no mount holds this key");
-      if (!mount->node) throw Error(Status::unavailable, failure(operation, key.view(), *mount, mount->reason));
+                    std::string(operation) + " " + std::string(key.shown()) + ": no mount holds this key");
+      if (!mount->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
       if (writes && mount->read_only)
-        throw Error(Status::read_only, failure(operation, key.view(), *mount, "the config mounts it read-only"));
+        throw Error(Status::read_only, failure(operation, key.shown(), *mount, "the config mounts it read-only"));
       auto group = std::find_if(groups.begin(), groups.end(), [&](const Group &known) { return known.mount == mount; });
       if (group == groups.end()) group = groups.insert(groups.end(), Group{mount, {}, {}, {}});
       group->items.push_back(i);
@@ -69,7 +69,7 @@ void run_groups(std::deque<Group> &groups, const Run &run) {
 
 /// Turns the statuses of a group into outcomes.
 template <typename Outcomes>
-void settle(const Group &group, const char *operation, omnistore_status whole,
+void settle(const Group &group, const char *operation, std::string_view in, omnistore_status whole,
             const std::vector<omnistore_status> &statuses, const HostCall &call, Outcomes &outcomes) {
   std::string key;
   for (std::uint32_t i = 0; i < group.items.size(); ++i) {
@@ -77,7 +77,8 @@ void settle(const Group &group, const char *operation, omnistore_status whole,
     if (status == OMNISTORE_OK) continue;
     group.mount->outside(view(group.views[i]), key);
     put(outcomes[group.items[i]], to_status(status),
-        failure(operation, key, *group.mount, call.cause(status, whole == OMNISTORE_OK ? i : 0)));
+        failure(operation, std::string_view(key).substr(in.size()), *group.mount,
+                call.cause(status, whole == OMNISTORE_OK ? i : 0)));
   }
 }
 
@@ -85,21 +86,22 @@ void settle(const Group &group, const char *operation, omnistore_status whole,
 
 /// Tells of the items that were done.
 template <typename KeyOf>
-void Storage::Impl::publish_done(const std::vector<Outcome> &outcomes, Event::Type type, Event::Cause cause,
-                                 const KeyOf &key_of) {
+void Storage::Impl::publish_done(std::string_view in, const std::vector<Outcome> &outcomes, Event::Type type,
+                                 Event::Cause cause, const KeyOf &key_of) {
   if (!hub.active()) return;
   for (std::size_t i = 0; i < outcomes.size(); ++i)
     if (outcomes[i].status == Status::ok) {
-      const Key key(key_of(i));
+      const Key key(in, key_of(i));
       publish(*table().find(key.view()), type, cause, key.view());
     }
 }
 
-std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {
+std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span<const std::string> keys,
+                                                  const GetOptions &options) const {
   std::vector<EntryOutcome> outcomes(keys.size());
-  const Epoch::Guard guard(impl_->epoch);
+  const Epoch::Guard guard(epoch);
   auto groups = grouped(
-      impl_->table(), "get", false, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
+      table(), "get", false, in, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
   run_groups(groups, [&](Group &group) {
     HostCall call(options.timeout);
     std::deque<StringSink> sinks;
@@ -121,17 +123,16 @@ std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, c
       taken += sinks[i].taken();
     }
     group.mount->node->meter().here().add(Count::bytes_read, taken);
-    settle(group, "get", whole, statuses, call, outcomes);
+    settle(group, "get", in, whole, statuses, call, outcomes);
   });
   return outcomes;
 }
 
-std::vector<Outcome> Storage::set_many(std::span<const SetItem> items) {
+std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<const SetItem> items) {
   std::vector<Outcome> outcomes(items.size());
-  const Epoch::Guard guard(impl_->epoch);
+  const Epoch::Guard guard(epoch);
   auto groups = grouped(
-      impl_->table(), "set", true, items.size(), [&](std::size_t i) { return std::string_view(items[i].key); },
-      outcomes);
+      table(), "set", true, in, items.size(), [&](std::size_t i) { return std::string_view(items[i].key); }, outcomes);
   run_groups(groups, [&](Group &group) {
     HostCall call;
     std::deque<omnistore_set_request> requests;
@@ -149,18 +150,18 @@ std::vector<Outcome> Storage::set_many(std::span<const SetItem> items) {
     std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
     const omnistore_status whole = group.mount->node->set_many(
         &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), pointers.data(), statuses.data());
-    settle(group, "set", whole, statuses, call, outcomes);
+    settle(group, "set", in, whole, statuses, call, outcomes);
   });
-  impl_->publish_done(outcomes, Event::Type::update, Event::Cause::none,
-                      [&](std::size_t i) { return std::string_view(items[i].key); });
+  publish_done(in, outcomes, Event::Type::update, Event::Cause::none,
+               [&](std::size_t i) { return std::string_view(items[i].key); });
   return outcomes;
 }
 
-std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys) {
+std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<const std::string> keys) {
   std::vector<Outcome> outcomes(keys.size());
-  const Epoch::Guard guard(impl_->epoch);
+  const Epoch::Guard guard(epoch);
   auto groups = grouped(
-      impl_->table(), "remove", true, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
+      table(), "remove", true, in, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
   run_groups(groups, [&](Group &group) {
     HostCall call;
     // Each key's meta goes with it.
@@ -172,11 +173,17 @@ std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys) {
     const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
     const omnistore_status whole = group.mount->node->remove_many(
         &call, all.data(), static_cast<std::uint32_t>(all.size()), request, statuses.data());
-    settle(group, "remove", whole, statuses, call, outcomes);
+    settle(group, "remove", in, whole, statuses, call, outcomes);
   });
-  impl_->publish_done(outcomes, Event::Type::remove, Event::Cause::removed,
-                      [&](std::size_t i) { return std::string_view(keys[i]); });
+  publish_done(in, outcomes, Event::Type::remove, Event::Cause::removed,
+               [&](std::size_t i) { return std::string_view(keys[i]); });
   return outcomes;
 }
+
+std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {
+  return impl_->get_many({}, keys, options);
+}
+std::vector<Outcome> Storage::set_many(std::span<const SetItem> items) { return impl_->set_many({}, items); }
+std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys) { return impl_->remove_many({}, keys); }
 
 } // namespace omnistore

@@ -14,6 +14,7 @@
 #include "storage/call.hpp"
 #include "storage/epoch.hpp"
 #include "storage/hub.hpp"
+#include "storage/key.hpp"
 #include "storage/mount_table.hpp"
 #include "storage/tasks.hpp"
 
@@ -28,10 +29,10 @@ public:
   class Route {
   public:
     /// Throws Error(invalid) where no mount holds the key, Error(unavailable) where the mount is not open.
-    Route(const Impl &impl, const char *operation, std::string_view key);
+    Route(const Impl &impl, const char *operation, const Key &key);
     const Mount &mount() const { return *mount_; }
     Node &node() const { return *mount_->node; }
-    omnistore_bytes key() { return bytes(mount_->inside(key_, room_)); }
+    omnistore_bytes key() { return bytes(mount_->inside(key_.view(), room_)); }
     /// Throws Error(read_only) where the config lets nobody write here.
     void check_writable() const;
     /// Throws what a failed operation has to say.
@@ -40,7 +41,7 @@ public:
   private:
     Epoch::Guard guard_;
     const char *operation_;
-    std::string_view key_;
+    const Key &key_;
     const Mount *mount_;
     std::string room_;
   };
@@ -57,8 +58,25 @@ public:
     if (hub.active() && !mount.tells_own.load(std::memory_order_relaxed)) publish_key(type, cause, key);
   }
 
-  template <typename KeyOf>
-  void publish_done(const std::vector<Outcome> &outcomes, Event::Type type, Event::Cause cause, const KeyOf &key_of);
+  // What Storage and View offer. Keys and bases come with the base of the view that they were named in (empty: of the
+  // Storage), and go back without it, in messages too.
+  bool get(const Key &key, std::string &into, const GetOptions &options) const;
+  std::optional<Entry> entry(const Key &key, const GetOptions &options) const;
+  bool read(const Key &key, Reader &reader, const GetOptions &options) const;
+  bool has(const Key &key) const;
+  std::optional<Meta> meta(const Key &key) const;
+  Stored set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag);
+  bool remove(const Key &key, const RemoveOptions &options);
+  bool touch(const Key &key, std::chrono::milliseconds life);
+  std::vector<EntryOutcome> get_many(std::string_view in, std::span<const std::string> keys,
+                                     const GetOptions &options) const;
+  std::vector<Outcome> set_many(std::string_view in, std::span<const SetItem> items);
+  std::vector<Outcome> remove_many(std::string_view in, std::span<const std::string> keys);
+  Page list(std::string_view in, std::string_view base, const ListOptions &options) const;
+  std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
+  std::uint64_t clear(std::string_view in, std::string_view base);
+  Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
+              const WatchOptions &options);
 
   const std::string prefix; ///< the global one, with a ':' at its end, or empty
   const std::int64_t ttl;
@@ -68,6 +86,9 @@ public:
   Epoch epoch;
 
 private:
+  template <typename KeyOf>
+  void publish_done(std::string_view in, const std::vector<Outcome> &outcomes, Event::Type type, Event::Cause cause,
+                    const KeyOf &key_of);
   void publish_key(Event::Type type, Event::Cause cause, std::string_view key);
   /// The watch of one mount's store, over a base inside it.
   struct Backend : omnistore_watcher {

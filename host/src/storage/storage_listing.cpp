@@ -65,23 +65,30 @@ private:
   std::string key_;
 };
 
+/// The whole of a base that a view calls `shown`.
+std::string in_view(std::string_view in, std::string_view shown) {
+  std::string base;
+  base.reserve(in.size() + shown.size());
+  return base.append(in).append(shown);
+}
+
 void check_open(const char *operation, std::string_view base, const Mount &mount) {
   if (!mount.node) throw Error(Status::unavailable, failure(operation, base, mount, mount.reason));
 }
 
 } // namespace
 
-Page Storage::list(std::string_view text, const ListOptions &options) const {
+Page Storage::Impl::list(std::string_view in, std::string_view text, const ListOptions &options) const {
   constexpr std::uint32_t most = 100'000;
   if (options.limit < 1 || options.limit > most)
     throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
-  const std::string base = normal_base(text);
+  const std::string shown = normal_base(text), base = in_view(in, shown);
   const Cursor from = options.cursor.empty() ? Cursor{} : Cursor::parse(options.cursor);
-  const Epoch::Guard guard(impl_->epoch);
-  const MountTable &table = impl_->table();
+  const Epoch::Guard guard(epoch);
+  const MountTable &mounted = table();
 
   Page page;
-  const std::vector<const Mount *> mounts = table.spanned(base);
+  const std::vector<const Mount *> mounts = mounted.spanned(base);
   // Where the cursor's mount is gone, the listing goes on with the next one.
   auto at = std::find_if(mounts.begin(), mounts.end(), [&](const Mount *mount) {
     return options.cursor.empty() || mount->mountpoint >= from.mountpoint;
@@ -89,7 +96,7 @@ Page Storage::list(std::string_view text, const ListOptions &options) const {
   std::string cursor = at != mounts.end() && (*at)->mountpoint == from.mountpoint ? from.driver : std::string();
   while (at != mounts.end()) {
     const Mount &mount = **at;
-    check_open("list", base, mount);
+    check_open("list", shown, mount);
     omnistore_list_request request{};
     request.size = sizeof request;
     request.flags = options.meta ? OMNISTORE_LIST_META : 0u;
@@ -102,12 +109,13 @@ Page Storage::list(std::string_view text, const ListOptions &options) const {
     bool more = false;
     if (inside) {
       HostCall call(options.timeout);
-      Outside outside(table, mount, [&](const std::string &key, const omnistore_meta *meta) {
-        page.items.push_back({key, options.meta && meta ? to_meta(*meta) : Meta{}});
+      Outside outside(mounted, mount, [&](const std::string &key, const omnistore_meta *meta) {
+        if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
+        page.items.push_back({key.substr(in.size()), options.meta && meta ? to_meta(*meta) : Meta{}});
       });
       const omnistore_status status = mount.node->list(&call, request, &outside);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
-      if (status != OMNISTORE_OK) throw Error(to_status(status), failure("list", base, mount, call.cause(status)));
+      if (status != OMNISTORE_OK) throw Error(to_status(status), failure("list", shown, mount, call.cause(status)));
       more = outside.more;
       cursor = std::move(outside.cursor);
     }
@@ -121,43 +129,49 @@ Page Storage::list(std::string_view text, const ListOptions &options) const {
   return page;
 }
 
-std::vector<std::string> Storage::keys(std::string_view base, std::uint32_t depth) const {
+std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_view base, std::uint32_t depth) const {
   std::vector<std::string> keys;
   ListOptions options;
   options.depth = depth;
   options.limit = 10'000;
   do {
-    Page page = list(base, options);
+    Page page = list(in, base, options);
     for (Page::Item &item : page.items) keys.push_back(std::move(item.key));
     options.cursor = std::move(page.cursor);
   } while (!options.cursor.empty());
   return keys;
 }
 
-std::uint64_t Storage::clear(std::string_view text) {
-  const std::string base = normal_base(text);
-  const Epoch::Guard guard(impl_->epoch);
-  const MountTable &table = impl_->table();
-  const std::vector<const Mount *> mounts = table.spanned(base);
+std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
+  const std::string shown = normal_base(text), base = in_view(in, shown);
+  const Epoch::Guard guard(epoch);
+  const MountTable &mounted = table();
+  const std::vector<const Mount *> mounts = mounted.spanned(base);
   for (const Mount *mount : mounts) { // nothing is cleared where a part of it cannot be
-    check_open("clear", base, *mount);
+    check_open("clear", shown, *mount);
     if (mount->read_only || mount->node->traits().capabilities & OMNISTORE_READS_ONLY)
-      throw Error(Status::read_only, failure("clear", base, *mount, "the store takes no writes; nothing was cleared"));
+      throw Error(Status::read_only, failure("clear", shown, *mount, "the store takes no writes; nothing was cleared"));
   }
   std::uint64_t cleared = 0;
   for (const Mount *mount : mounts) {
     HostCall call;
     const std::string inner = inner_base(*mount, base);
     const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
-    Outside outside(table, *mount, [&](const std::string &key, const omnistore_meta *) {
+    Outside outside(mounted, *mount, [&](const std::string &key, const omnistore_meta *) {
       ++cleared;
-      impl_->publish(*mount, Event::Type::remove, Event::Cause::cleared, key);
+      publish(*mount, Event::Type::remove, Event::Cause::cleared, key);
     });
     const omnistore_status status = mount->node->clear(&call, request, &outside);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
-    if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", base, *mount, call.cause(status)));
+    if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", shown, *mount, call.cause(status)));
   }
   return cleared;
 }
+
+Page Storage::list(std::string_view base, const ListOptions &options) const { return impl_->list({}, base, options); }
+std::vector<std::string> Storage::keys(std::string_view base, std::uint32_t depth) const {
+  return impl_->keys({}, base, depth);
+}
+std::uint64_t Storage::clear(std::string_view base) { return impl_->clear({}, base); }
 
 } // namespace omnistore

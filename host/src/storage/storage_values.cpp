@@ -56,9 +56,8 @@ std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_me
   return ttl > INT64_MAX - now ? 0 : now + ttl;
 }
 
-bool Storage::get(std::string_view text, std::string &into, const GetOptions &options) const {
-  const Key key(text);
-  Impl::Route route(*impl_, "get", key.view());
+bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &options) const {
+  Route route(*this, "get", key);
   HostCall call(options.timeout);
   StringSink sink(into, options);
   const omnistore_status status =
@@ -68,15 +67,8 @@ bool Storage::get(std::string_view text, std::string &into, const GetOptions &op
   route.raise(status, call);
 }
 
-std::optional<std::string> Storage::get(std::string_view key, const GetOptions &options) const {
-  std::optional<std::string> value(std::in_place);
-  if (!get(key, *value, options)) value.reset();
-  return value;
-}
-
-std::optional<Entry> Storage::entry(std::string_view text, const GetOptions &options) const {
-  const Key key(text);
-  Impl::Route route(*impl_, "get", key.view());
+std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &options) const {
+  Route route(*this, "get", key);
   HostCall call(options.timeout);
   Entry entry;
   omnistore_get_request request = get_request(options);
@@ -89,9 +81,8 @@ std::optional<Entry> Storage::entry(std::string_view text, const GetOptions &opt
   route.raise(status, call);
 }
 
-bool Storage::read(std::string_view text, Reader &reader, const GetOptions &options) const {
-  const Key key(text);
-  Impl::Route route(*impl_, "get", key.view());
+bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &options) const {
+  Route route(*this, "get", key);
   HostCall call(options.timeout);
   ReaderSink sink(reader, options);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
@@ -106,9 +97,8 @@ bool Storage::read(std::string_view text, Reader &reader, const GetOptions &opti
   }
 }
 
-bool Storage::has(std::string_view text) const {
-  const Key key(text);
-  Impl::Route route(*impl_, "has", key.view());
+bool Storage::Impl::has(const Key &key) const {
+  Route route(*this, "has", key);
   HostCall call;
   Meta meta;
   MetaSink sink(meta);
@@ -118,9 +108,8 @@ bool Storage::has(std::string_view text) const {
   return status == OMNISTORE_OK;
 }
 
-std::optional<Meta> Storage::meta(std::string_view text) const {
-  const Key key(text);
-  Impl::Route route(*impl_, "meta", key.view());
+std::optional<Meta> Storage::Impl::meta(const Key &key) const {
+  Route route(*this, "meta", key);
   HostCall call;
   Meta meta;
   MetaSink sink(meta);
@@ -136,9 +125,8 @@ std::optional<Meta> Storage::meta(std::string_view text) const {
   return meta;
 }
 
-Stored Storage::set(std::string_view text, std::string_view value, const SetOptions &options, bool want_etag) {
-  const Key key(text);
-  Impl::Route route(*impl_, "set", key.view());
+Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
+  Route route(*this, "set", key);
   route.check_writable();
   HostCall call(options.timeout);
   omnistore_set_request request{};
@@ -153,13 +141,12 @@ Stored Storage::set(std::string_view text, std::string_view value, const SetOpti
   const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
   if (status == OMNISTORE_CONFLICT) return {false, {}};
   if (status != OMNISTORE_OK) route.raise(status, call);
-  impl_->publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
+  publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
   return {true, std::move(meta.etag)};
 }
 
-bool Storage::remove(std::string_view text, const RemoveOptions &options) {
-  const Key key(text);
-  Impl::Route route(*impl_, "remove", key.view());
+bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
+  Route route(*this, "remove", key);
   route.check_writable();
   HostCall call(options.timeout);
   omnistore_remove_request request{};
@@ -167,28 +154,59 @@ bool Storage::remove(std::string_view text, const RemoveOptions &options) {
   request.condition = to_condition(options.condition.kind);
   request.etag = bytes(options.condition.etag);
   if (request.condition == OMNISTORE_IF_ABSENT)
-    throw Error(Status::invalid, failure("remove", key.view(), route.mount(), "if-absent is no condition of a remove"));
+    throw Error(Status::invalid,
+                failure("remove", key.shown(), route.mount(), "if-absent is no condition of a remove"));
   const omnistore_status status = key.is_meta() ? route.node().remove(&call, route.key(), request)
                                                 : route.node().remove_with_meta(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return false;
   if (status != OMNISTORE_OK) route.raise(status, call);
-  impl_->publish(route.mount(), Event::Type::remove, Event::Cause::removed, key.view());
+  publish(route.mount(), Event::Type::remove, Event::Cause::removed, key.view());
   return true;
 }
 
-bool Storage::touch(std::string_view text, std::chrono::milliseconds ttl) {
-  const Key key(text);
-  Impl::Route route(*impl_, "touch", key.view());
+bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life) {
+  Route route(*this, "touch", key);
   route.check_writable();
   HostCall call;
   SetOptions options;
-  options.ttl = ttl;
+  options.ttl = life;
   const omnistore_touch_request request{sizeof request, 0, expiry_of(route.mount(), options, key.is_meta())};
   const omnistore_status status = route.node().touch(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return false;
   if (status != OMNISTORE_OK) route.raise(status, call);
-  impl_->publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
+  publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
   return true;
 }
+
+// --------------------------------------------------------------------------------------------------------------
+// Storage
+
+bool Storage::get(std::string_view key, std::string &into, const GetOptions &options) const {
+  return impl_->get(Key(key), into, options);
+}
+
+std::optional<std::string> Storage::get(std::string_view key, const GetOptions &options) const {
+  std::optional<std::string> value(std::in_place);
+  if (!get(key, *value, options)) value.reset();
+  return value;
+}
+
+std::optional<Entry> Storage::entry(std::string_view key, const GetOptions &options) const {
+  return impl_->entry(Key(key), options);
+}
+
+bool Storage::read(std::string_view key, Reader &reader, const GetOptions &options) const {
+  return impl_->read(Key(key), reader, options);
+}
+
+bool Storage::has(std::string_view key) const { return impl_->has(Key(key)); }
+std::optional<Meta> Storage::meta(std::string_view key) const { return impl_->meta(Key(key)); }
+
+Stored Storage::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
+  return impl_->set(Key(key), value, options, want_etag);
+}
+
+bool Storage::remove(std::string_view key, const RemoveOptions &options) { return impl_->remove(Key(key), options); }
+bool Storage::touch(std::string_view key, std::chrono::milliseconds ttl) { return impl_->touch(Key(key), ttl); }
 
 } // namespace omnistore

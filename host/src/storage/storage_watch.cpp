@@ -19,7 +19,7 @@ std::string common_base(std::string_view a, std::string_view b) {
 }
 
 /// The base inside a mount's store that holds what a watch of `wanted` can be told of.
-std::string inner_base(const Mount &mount, std::string_view wanted) {
+std::string watched_base(const Mount &mount, std::string_view wanted) {
   if (std::string_view(mount.base).starts_with(wanted) || wanted.size() <= mount.base.size()) return mount.prefix;
   const std::string_view inside = wanted.substr(mount.base.size());
   const std::size_t colon = inside.rfind(':'); // the key `wanted` itself lies in the base above it
@@ -82,7 +82,7 @@ void Storage::Impl::rewatch() {
         mounts.push_back(holder);
       for (const Mount *mount : mounts) {
         if (!mount->node) continue;
-        const std::string inner = inner_base(*mount, base);
+        const std::string inner = watched_base(*mount, base);
         const auto [at, is_new] = wanted.try_emplace(mount->shared_from_this(), inner);
         if (!is_new) at->second = common_base(at->second, inner);
       }
@@ -103,10 +103,23 @@ void Storage::Impl::rewatch() {
     backend->mount->tells_own.store(backend->mount->node->tells_own(backend->watch));
 }
 
-Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
-  std::string normal = normal_base(base);
+Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
+                           const WatchOptions &options) {
+  std::string normal = std::string(in) + normal_base(base);
   if (!normal.empty()) normal.pop_back();
-  return impl_->hub.watch(std::move(normal), std::move(callback), options);
+  if (in.empty()) return hub.watch(std::move(normal), std::move(callback), options);
+  auto without_base = [in = std::string(in), callback = std::move(callback)](const Event &event) {
+    if (event.key.empty()) return callback(event);
+    if (!event.key.starts_with(in)) return; // the key of the base's own name: it is not in the view
+    Event shown = event;
+    shown.key.erase(0, in.size());
+    callback(shown);
+  };
+  return hub.watch(std::move(normal), std::move(without_base), options);
+}
+
+Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
+  return impl_->watch({}, base, std::move(callback), options);
 }
 
 } // namespace omnistore

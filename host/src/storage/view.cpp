@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <omnistore/view.hpp>
+
+#include "storage/key.hpp"
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+
+View Storage::prefixed(std::string_view base) { return View(*impl_, normal_base(base)); }
+
+bool View::get(std::string_view key, std::string &into, const GetOptions &options) const {
+  return storage_->get(Key(base_, key), into, options);
+}
+
+std::optional<std::string> View::get(std::string_view key, const GetOptions &options) const {
+  std::optional<std::string> value(std::in_place);
+  if (!get(key, *value, options)) value.reset();
+  return value;
+}
+
+std::optional<Entry> View::entry(std::string_view key, const GetOptions &options) const {
+  return storage_->entry(Key(base_, key), options);
+}
+
+bool View::read(std::string_view key, Reader &reader, const GetOptions &options) const {
+  return storage_->read(Key(base_, key), reader, options);
+}
+
+bool View::has(std::string_view key) const { return storage_->has(Key(base_, key)); }
+std::optional<Meta> View::meta(std::string_view key) const { return storage_->meta(Key(base_, key)); }
+
+Stored View::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
+  return storage_->set(Key(base_, key), value, options, want_etag);
+}
+
+bool View::remove(std::string_view key, const RemoveOptions &options) {
+  return storage_->remove(Key(base_, key), options);
+}
+
+bool View::touch(std::string_view key, std::chrono::milliseconds ttl) { return storage_->touch(Key(base_, key), ttl); }
+
+std::vector<EntryOutcome> View::get_many(std::span<const std::string> keys, const GetOptions &options) const {
+  return storage_->get_many(base_, keys, options);
+}
+
+std::vector<Outcome> View::set_many(std::span<const SetItem> items) { return storage_->set_many(base_, items); }
+std::vector<Outcome> View::remove_many(std::span<const std::string> keys) { return storage_->remove_many(base_, keys); }
+
+Page View::list(std::string_view base, const ListOptions &options) const {
+  return storage_->list(base_, base, options);
+}
+
+std::vector<std::string> View::keys(std::string_view base, std::uint32_t depth) const {
+  return storage_->keys(base_, base, depth);
+}
+
+std::uint64_t View::clear(std::string_view base) { return storage_->clear(base_, base); }
+
+Watch View::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
+  return storage_->watch(base_, base, std::move(callback), options);
+}
+
+View View::prefixed(std::string_view base) const { return View(*storage_, base_ + normal_base(base)); }
+
+} // namespace omnistore
