@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// Batches stay batches: each layer is asked once for all keys that those above have not answered.
+#include "overlay.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "keys.hpp"
+
+namespace overlay {
+
+/// What of a batch is still to be done, in the form that a layer takes.
+struct Pending {
+  std::vector<std::uint32_t> items; ///< their places in the batch
+  std::vector<omnistore_bytes> keys;
+  std::vector<omnistore_status> statuses;
+
+  Pending() = default;
+  explicit Pending(std::span<const std::string_view> all) {
+    for (std::uint32_t i = 0; i < all.size(); ++i) add(i, as_bytes(all[i]));
+  }
+  void add(std::uint32_t item, omnistore_bytes key) {
+    items.push_back(item);
+    keys.push_back(key);
+  }
+  std::size_t size() const { return items.size(); }
+  /// Readies it for a layer's answer.
+  omnistore_status *open() {
+    statuses.assign(items.size(), OMNISTORE_INTERNAL);
+    return statuses.data();
+  }
+  /// The answer, where one holds for all.
+  void close(omnistore_status whole) {
+    if (whole != OMNISTORE_OK) statuses.assign(items.size(), whole);
+  }
+  /// Ends the items whose status does not say that they go on: `goes_on(status)`.
+  template <typename GoesOn>
+  void settle(omnistore_status *all, GoesOn goes_on) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      if (!goes_on(statuses[i])) {
+        all[items[i]] = statuses[i];
+        continue;
+      }
+      items[kept] = items[i];
+      keys[kept++] = keys[i];
+    }
+    items.resize(kept);
+    keys.resize(kept);
+  }
+};
+
+namespace {
+
+/// A batch's keys as the layers know them.
+class StoredKeys {
+public:
+  explicit StoredKeys(std::span<const omnistore_bytes> keys) {
+    std::string moved;
+    for (const omnistore_bytes key : keys) {
+      const std::string_view name = stored(as_view(key), moved);
+      views_.push_back(name.data() == moved.data() ? moved_.emplace_back(moved) : name);
+    }
+  }
+  std::span<const std::string_view> views() const { return views_; }
+
+private:
+  std::vector<std::string_view> views_;
+  std::deque<std::string> moved_;
+};
+
+/// Keeps the messages of a batch's items.
+class ItemMessages : public omnistore_call {
+public:
+  explicit ItemMessages(Call outer)
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()) {}
+  operator Call() { return Call(this); }
+  const std::string &of(std::uint32_t item) { return messages_[item]; }
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
+    const omnistore_call *outer = static_cast<const ItemMessages *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept {
+    try {
+      static_cast<ItemMessages *>(call)->messages_[item] = as_view(message);
+    } catch (...) {
+      return; // out of memory: the status has to do
+    }
+  }
+  omnistore_call *outer_;
+  std::unordered_map<std::uint32_t, std::string> messages_;
+};
+
+/// Takes a value and forgets it.
+struct Ignored : omnistore_sink {
+  Ignored() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *, const omnistore_meta *, void **buffer) noexcept {
+    if (buffer) *buffer = nullptr;
+    return OMNISTORE_OK;
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
+    return OMNISTORE_OK;
+  }
+};
+
+} // namespace
+
+// --------------------------------------------------------------------------------------------------------------- get
+
+omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> keys,
+                                   const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                   omnistore_status *statuses) {
+  const StoredKeys names(keys);
+  const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX;
+  std::vector<Expected> expected;
+  if (promoting)
+    for (const std::string_view key : names.views())
+      expected.push_back(stripe(key).writes.load(std::memory_order_acquire));
+  return get_many(call, names.views(), request, sinks, statuses, on_error_, promoting ? &expected : nullptr);
+}
+
+/// `expected`: where what is found below is to be promoted.
+omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> keys,
+                                   const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                   omnistore_status *statuses, OnError on_error,
+                                   const std::vector<Expected> *expected) {
+  Pending left(keys);
+  std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
+  std::uint32_t failed = 0;
+  for (Layer &layer : layers_) {
+    if (left.size() == 0) break;
+    const bool copies = expected && layer.index > 0;
+    omnistore_get_request wanted = request;
+    if (copies) wanted.flags |= OMNISTORE_GET_META;
+    std::deque<ValueGate> gates;
+    std::vector<omnistore_sink *> pointers;
+    for (const std::uint32_t item : left.items)
+      pointers.push_back(&gates.emplace_back(*sinks[item], layer, request, layer.holds || copies));
+    LayerCall on(call, layer, left.items.data());
+    left.close(layer.child.get_many(on, left.keys, wanted, pointers.data(), left.open()));
+
+    Pending missed;
+    bool fell = false;
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      const std::uint32_t &item = left.items[i];
+      LayerCall one(call, layer, &item);
+      Answer answer;
+      const omnistore_status status = settle(left.statuses[i], one, layer, keys[item], gates[i], answer);
+      if (status == OMNISTORE_OK && copies && !keys[item].ends_with('$'))
+        promote(call, keys[item], gates[i], layer.index, (*expected)[item], failed);
+      const bool misses = status == OMNISTORE_NOT_FOUND && !answer.removed;
+      const bool skips = is_failure(status) && !answer.last && on_error != OnError::fail && call.remaining() != 0;
+      if (skips) skipped[item] = status, fell = true;
+      if (misses || skips)
+        missed.add(item, left.keys[i]);
+      else
+        statuses[item] = status;
+    }
+    if (fell) failed |= 1u << layer.index;
+    left = std::move(missed);
+    drop_hidden(call, layer, left, statuses, skipped, on_error);
+  }
+  for (const std::uint32_t item : left.items)
+    statuses[item] = on_error == OnError::stale ? skipped[item] : OMNISTORE_NOT_FOUND;
+  return OMNISTORE_OK;
+}
+
+/// Ends the items that the layer records as removed.
+void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_status *statuses,
+                          std::vector<omnistore_status> &skipped, OnError on_error) {
+  std::vector<std::string_view> keys;
+  for (const omnistore_bytes key : left.keys) keys.push_back(as_view(key));
+  std::vector<bool> hidden(left.size(), false);
+  Overheard heard(call);
+  LayerCall on(heard, layer);
+  const omnistore_status status = on.told(layer.records.hides(on, keys, hidden));
+  if (status == OMNISTORE_OK) {
+    left.statuses.assign(left.size(), OMNISTORE_OK);
+    for (std::size_t i = 0; i < left.size(); ++i)
+      if (hidden[i]) left.statuses[i] = OMNISTORE_NOT_FOUND;
+    return left.settle(statuses, [](omnistore_status one) { return one == OMNISTORE_OK; });
+  }
+  for (const std::uint32_t item : left.items) {
+    if (!heard.message().empty()) call.fail(item, status, heard.message());
+    skipped[item] = status;
+  }
+  if (on_error != OnError::fail && is_failure(status) && call.remaining() != 0) return;
+  left.statuses.assign(left.size(), status);
+  left.settle(statuses, [](omnistore_status) { return false; });
+}
+
+// --------------------------------------------------------------------------------------------------------------- set
+
+/// The stripes of some keys, each once, in one order for all.
+std::deque<Overlay::Writing> Overlay::writing(std::span<const std::string_view> keys) {
+  std::vector<Stripe *> lanes;
+  for (const std::string_view key : keys) lanes.push_back(&stripe(key));
+  std::sort(lanes.begin(), lanes.end());
+  lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
+  std::deque<Writing> held;
+  for (Stripe *lane : lanes) held.emplace_back(*lane);
+  return held;
+}
+
+/// Whether all items are sets of values and nothing else.
+bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_request *const *requests) const {
+  const std::int64_t moment = now();
+  return written_.front() == 0 && std::all_of(requests, requests + keys.size(), [&](const omnistore_set_request *one) {
+           return !one->source && one->condition == OMNISTORE_ALWAYS && (one->expiry == 0 || one->expiry > moment) &&
+                  as_view(one->value) != MARKER;
+         });
+}
+
+/// Gives each layer of a write what is left of the batch, in the order of to_written. `step(layer, call, left)` has the
+/// items' answers put into left; those that are OK go on to the next layer, and are done when there is none.
+template <typename Step>
+void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statuses, Step step) {
+  const std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());
+  for (std::size_t place = 0; place < order.size() && left.size() > 0; ++place) {
+    Layer &layer = layers_[order[place]];
+    ItemMessages heard(call);
+    LayerCall on(heard, layer, left.items.data());
+    left.close(step(layer, Call(on)));
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      if (left.statuses[i] == OMNISTORE_OK) continue;
+      const std::string message = heard.of(left.items[i]) + how_far(order, place);
+      if (!message.empty()) call.fail(left.items[i], left.statuses[i], message);
+    }
+    left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
+  }
+  for (const std::uint32_t item : left.items) statuses[item] = OMNISTORE_OK;
+}
+
+/// drop_copies, for a batch.
+void Overlay::drop_copies(Call call, Pending &left, omnistore_status *statuses) {
+  for (const Layer &layer : layers_) {
+    if (!layer.dropped || left.size() == 0) continue;
+    LayerCall on(call, layer, left.items.data());
+    left.close(layer.child.remove_many(on, left.keys, PLAIN_REMOVE, left.open()));
+    left.settle(statuses,
+                [](omnistore_status status) { return status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND; });
+  }
+}
+
+omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> keys,
+                                   const omnistore_set_request *const *requests, omnistore_status *statuses) {
+  if (!plain(keys, requests)) {
+    for (std::uint32_t i = 0; i < keys.size(); ++i) {
+      ItemCall one(call, i);
+      statuses[i] = set(one, as_view(keys[i]), *requests[i], nullptr);
+    }
+    return OMNISTORE_OK;
+  }
+  const StoredKeys names(keys);
+  const auto held = writing(names.views());
+  Pending left(names.views());
+  drop_copies(call, left, statuses);
+  batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
+    std::vector<const omnistore_set_request *> wanted;
+    for (const std::uint32_t item : left.items) wanted.push_back(requests[item]);
+    return layer.child.set_many(on, left.keys, wanted.data(), left.open());
+  });
+  for (const std::uint32_t item : left.items) {
+    ItemCall one(call, item);
+    statuses[item] = forget_removal(one, names.views()[item]);
+  }
+  return OMNISTORE_OK;
+}
+
+// ------------------------------------------------------------------------------------------------------------ remove
+
+omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes> keys,
+                                      const omnistore_remove_request &request, omnistore_status *statuses) {
+  if (written_.front() != 0 || request.condition == OMNISTORE_IF_MATCH) {
+    for (std::uint32_t i = 0; i < keys.size(); ++i) {
+      ItemCall one(call, i);
+      statuses[i] = remove(one, as_view(keys[i]), request);
+    }
+    return OMNISTORE_OK;
+  }
+  const StoredKeys names(keys);
+  const auto held = writing(names.views());
+  Pending left(names.views());
+  Ignored sink;
+  const std::vector<omnistore_sink *> sinks(keys.size(), &sink);
+  const omnistore_get_request little{sizeof little, 0, 0, MARKER.size() + 1};
+  left.close(get_many(call, names.views(), little, sinks.data(), left.open(), OnError::fail, nullptr));
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left.statuses[i] != OMNISTORE_OK) continue;
+    ItemCall one(call, left.items[i]);
+    std::vector<std::uint32_t> recorded;
+    left.statuses[i] = record_removal(one, as_view(left.keys[i]), recorded);
+  }
+  left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
+  drop_copies(call, left, statuses);
+  batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
+    const omnistore_status whole = layer.child.remove_many(on, left.keys, PLAIN_REMOVE, left.open());
+    for (omnistore_status &status : left.statuses)
+      if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK;
+    return whole;
+  });
+  return OMNISTORE_OK;
+}
+
+} // namespace overlay

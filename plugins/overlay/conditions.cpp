@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a write may go on. A condition is held against what is seen of the key through all layers. Layers that only
+// this store writes do not change while the key's stripe is held; of those that others may write, at most one can be
+// made to decide, by its own condition on the write that goes to it.
+#include "overlay.hpp"
+
+#include "keys.hpp"
+
+namespace overlay {
+namespace {
+
+constexpr std::uint64_t NEEDED[] = {0, OMNISTORE_CAN_IF_ABSENT, OMNISTORE_CAN_IF_PRESENT, OMNISTORE_CAN_IF_MATCH};
+
+omnistore_status not_guarded(Call call, const Layer &layer) {
+  return call.fail(OMNISTORE_UNSUPPORTED, "the condition depends on " + layer.name() +
+                                              ", which others may write to, and which cannot decide it");
+}
+
+} // namespace
+
+/// What is so of every key; the others are decided key by key.
+std::uint64_t Overlay::conditions() const {
+  constexpr std::uint64_t all = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
+  std::uint32_t shared = 0, decided = 0, first = count();
+  std::uint64_t can = all;
+  for (const Layer &layer : layers_) {
+    if (!layer.child.can(OMNISTORE_CAN_ETAG)) can &= ~OMNISTORE_CAN_IF_MATCH;
+    if (!layer.shared()) continue;
+    ++shared;
+    first = std::min(first, layer.index);
+    if (layer.written && layer.child.can(all)) ++decided;
+  }
+  if (shared == 0 || (shared == 1 && decided == 1)) return can;
+  // Some keys lie above all that others write, or in the first such layer: those can be kept from two writers.
+  const bool some = first > written_.front() || (layers_[first].written && layers_[first].child.can(all));
+  return some ? can & ~OMNISTORE_CAN_IF_ABSENT : 0;
+}
+
+/// Refuses a write that would not be seen: a layer above the first that is written to has the key, or records it as
+/// removed.
+omnistore_status Overlay::check_above(Call call, std::string_view key) {
+  for (std::uint32_t i = 0; i < written_.front(); ++i) {
+    Layer &layer = layers_[i];
+    LayerCall on(call, layer);
+    bool hidden = false, marked = false;
+    omnistore_status status = layer.records.hides(on, key, hidden);
+    if (status == OMNISTORE_OK && !hidden && !layer.dropped) {
+      HeldMeta meta;
+      status = stat_in(on, layer, key, 0, meta, marked);
+      hidden = status == OMNISTORE_OK || marked;
+      if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK;
+    }
+    if (status != OMNISTORE_OK) return on.told(status);
+    if (hidden)
+      return call.fail(OMNISTORE_READ_ONLY, layer.name() + " has this key, is above the layers of writeTo, and would "
+                                                           "hide the change");
+  }
+  return OMNISTORE_OK;
+}
+
+omnistore_status Overlay::check_condition(Call call, std::string_view key, std::uint32_t condition,
+                                          std::string_view etag, Guarded &guarded) {
+  if (condition == OMNISTORE_ALWAYS) return OMNISTORE_OK;
+  if (condition > OMNISTORE_IF_MATCH)
+    return call.fail(OMNISTORE_UNSUPPORTED, "unknown condition " + std::to_string(condition));
+  Seen seen;
+  bool marked = false;
+  const Layer *shared = nullptr, *second = nullptr;
+  HeldMeta of_shared;
+  std::uint32_t failed = 0;
+  const omnistore_status status =
+      first_hit(call, key, OnError::fail, failed, [&](Layer &layer, Call on, Answer &answer) {
+        seen.meta = HeldMeta();
+        const omnistore_status found = stat_in(on, layer, key, OMNISTORE_GET_META, seen.meta, answer.removed);
+        if (found == OMNISTORE_OK) seen.layer = layer.index;
+        if (layer.shared()) {
+          if (shared) second = &layer;
+          shared = &layer;
+          of_shared = seen.meta;
+          marked = answer.removed;
+        }
+        return found;
+      });
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
+  if (condition == OMNISTORE_IF_MATCH && seen.is() && seen.meta.etag.text().empty())
+    return call.fail(OMNISTORE_UNSUPPORTED, layers_[seen.layer].name() + " gives no etags to compare");
+  const bool holds = condition == OMNISTORE_IF_ABSENT    ? !seen.is()
+                     : condition == OMNISTORE_IF_PRESENT ? seen.is()
+                                                         : seen.is() && seen.meta.etag.text() == etag;
+  if (!holds) return OMNISTORE_CONFLICT;
+  if (!shared) return OMNISTORE_OK;
+  // A value that only this store can take away is present, whatever others do.
+  if (condition == OMNISTORE_IF_PRESENT && !layers_[seen.layer].shared()) return OMNISTORE_OK;
+  if (second) return not_guarded(call, *second);
+  return guard(call, *shared, condition, seen, marked, of_shared, guarded);
+}
+
+/// Makes the one layer that others may write decide: it must still be as it was seen.
+omnistore_status Overlay::guard(Call call, const Layer &layer, std::uint32_t condition, const Seen &seen, bool marked,
+                                const HeldMeta &meta, Guarded &guarded) const {
+  guarded.layer = layer.index;
+  if (seen.layer == layer.index || marked)
+    guarded.condition = condition == OMNISTORE_IF_PRESENT ? OMNISTORE_IF_PRESENT : OMNISTORE_IF_MATCH;
+  else
+    guarded.condition = OMNISTORE_IF_ABSENT;
+  if (guarded.condition == OMNISTORE_IF_MATCH) guarded.etag = meta.etag.own();
+  const bool can = layer.written && layer.child.can(NEEDED[guarded.condition]) &&
+                   (guarded.condition != OMNISTORE_IF_MATCH || !guarded.etag.empty());
+  return can ? OMNISTORE_OK : not_guarded(call, layer);
+}
+
+} // namespace overlay

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <omnistore/child.hpp>
+#include <omnistore/failure.hpp>
+
+#include "records.hpp"
+
+namespace overlay {
+
+using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child;
+
+inline constexpr std::uint32_t MOST_LAYERS = 16; ///< so many that one hexadecimal digit names one
+
+/// What a layer that fails means to a read.
+enum class OnError { fail, skip, stale };
+
+/// One of the stores below, and what the overlay has to do with it.
+struct Layer {
+  Layer(const omnistore_store *store, std::uint32_t place, Records::Kind kind)
+      : child(store), index(place), records(child, kind) {}
+
+  Child child;
+  std::uint32_t index;
+  bool written = false;    ///< writes go to it
+  bool dropped = false;    ///< a write removes the copy that promotion may have left in it
+  bool holds = false;      ///< values are taken out of it before they are given on (sinks.hpp)
+  bool may_mark = false;   ///< unstorage's marker may be in it
+  bool records_in = false; ///< removals are recorded in it
+  Records records;
+
+  bool shared() const { return child.can(OMNISTORE_SHARED); }
+  bool takes_writes() const { return !child.can(OMNISTORE_READS_ONLY); }
+  std::string name() const { return "layer " + std::to_string(index) + " (" + std::string(child.name()) + ")"; }
+};
+
+/// Whether a status says that a layer failed, rather than that the request was wrong or had no answer.
+constexpr bool is_failure(omnistore_status status) {
+  switch (status) {
+  case OMNISTORE_OK:
+  case OMNISTORE_NOT_FOUND:
+  case OMNISTORE_INVALID:
+  case OMNISTORE_READ_ONLY:
+  case OMNISTORE_CONFLICT:
+  case OMNISTORE_TOO_LARGE:
+  case OMNISTORE_UNSUPPORTED:
+    return false;
+  default:
+    return true;
+  }
+}
+
+/// A call as it is passed on to a layer: the layer's name comes before its messages.
+class LayerCall : public omnistore_call {
+public:
+  /// `items` (may be null): the places in the whole batch of the items that the layer is given.
+  LayerCall(Call outer, const Layer &layer, const std::uint32_t *items = nullptr)
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()), layer_(layer),
+        items_(items) {}
+  operator Call() { return Call(this); }
+
+  /// The same status, with a message where the layer gave none for a failure.
+  omnistore_status told(omnistore_status status) {
+    if (is_failure(status) && !told_) Call(this).fail(status, "it gave no reason");
+    return status;
+  }
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
+    const omnistore_call *outer = static_cast<const LayerCall *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept {
+    auto &self = *static_cast<LayerCall *>(call);
+    self.told_ = true;
+    const std::uint32_t place = self.items_ ? self.items_[item] : item;
+    try {
+      const std::string whole = self.layer_.name() + ": " + std::string(as_view(message));
+      self.outer_->fail(self.outer_, place, as_bytes(whole));
+    } catch (...) {
+      self.outer_->fail(self.outer_, place, message); // out of memory: without the name
+    }
+  }
+
+  omnistore_call *outer_;
+  const Layer &layer_;
+  const std::uint32_t *items_;
+  bool told_ = false;
+};
+
+/// Keeps a layer's last message, so that more can be said with it.
+class Overheard : public omnistore_call {
+public:
+  explicit Overheard(Call outer) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()) {}
+  operator Call() { return Call(this); }
+  const std::string &message() const { return message_; }
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
+    const omnistore_call *outer = static_cast<const Overheard *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
+    try {
+      static_cast<Overheard *>(call)->message_ = as_view(message);
+    } catch (...) {
+      static_cast<Overheard *>(call)->message_.clear(); // out of memory: the status has to do
+    }
+  }
+  omnistore_call *outer_;
+  std::string message_;
+};
+
+/// A call for one item of a batch, where each is an operation of its own.
+class ItemCall : public omnistore_call {
+public:
+  ItemCall(Call outer, std::uint32_t item)
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()), item_(item) {}
+  operator Call() { return Call(this); }
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
+    const omnistore_call *outer = static_cast<const ItemCall *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
+    const auto &self = *static_cast<ItemCall *>(call);
+    self.outer_->fail(self.outer_, self.item_, message);
+  }
+  omnistore_call *outer_;
+  std::uint32_t item_;
+};
+
+inline constexpr omnistore_remove_request PLAIN_REMOVE{
+    sizeof(omnistore_remove_request), 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
+
+} // namespace overlay

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "overlay.hpp"
+
+namespace overlay {
+
+omnistore_status Overlay::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
+  const Query query{std::string(as_view(request.base)), request.depth, (request.flags & OMNISTORE_LIST_META) != 0,
+                    on_error_};
+  const std::string_view cursor = as_view(request.cursor);
+  std::unique_ptr<Merge> merge = cursor.empty() ? nullptr : runs_.take(cursor, query);
+  if (!merge) merge = std::make_unique<Merge>(layers_, query, cursor.empty() ? cursor : Runs::rest(cursor));
+  for (std::uint32_t given = 0; given < request.limit; ++given) {
+    const Merge::Item *item = nullptr;
+    const omnistore_status status = merge->next(call, std::min(std::max(request.limit, 100u), 10'000u), item);
+    if (status != OMNISTORE_OK) return status;
+    if (!item) return OMNISTORE_OK;
+    const omnistore_meta meta = query.meta && item->meta ? item->meta->view() : omnistore_meta{};
+    const omnistore_status emitted = page.emit(&page, as_bytes(item->key), query.meta && item->meta ? &meta : nullptr);
+    if (emitted != OMNISTORE_OK) return emitted;
+  }
+  if (merge->ended()) return OMNISTORE_OK;
+  const std::string next = runs_.keep(std::move(merge));
+  page.next(&page, as_bytes(next));
+  return OMNISTORE_OK;
+}
+
+} // namespace overlay

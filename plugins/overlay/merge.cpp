@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "merge.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "keys.hpp"
+
+namespace overlay {
+
+using omnistore::Failure;
+
+namespace {
+
+constexpr std::size_t LONGEST_CURSOR = 4096, RUN_DIGITS = 16;
+/// How many keys of a layer in another order are kept at once, and how many more may be there before they are cut.
+constexpr std::size_t WINDOW = 200'000;
+constexpr std::size_t MOST_RUNS = 16;
+constexpr std::chrono::seconds LONGEST_RUN(10);
+
+bool in_order(const Layer &layer) { return layer.child.traits().order >= OMNISTORE_ORDER_KEYS; }
+
+std::string base_in_layer(const std::string &base) {
+  std::string moved;
+  return std::string(stored(base, moved));
+}
+
+bool by_key(const Stream::Item &a, const Stream::Item &b) { return a.key < b.key; }
+
+// A cursor: a byte for each layer (its listing has ended, begins again, or goes on at a cursor of its own), the length
+// and text of that cursor, and at last the last key.
+constexpr char ENDED = 'e', AGAIN = 'a', AT = 'c';
+
+[[noreturn]] void refuse_cursor() { throw Failure(OMNISTORE_INVALID, "the cursor is none that this store gave"); }
+
+std::string_view take_part(std::string_view &text, std::size_t size) {
+  if (text.size() < size) refuse_cursor();
+  const std::string_view part = text.substr(0, size);
+  text.remove_prefix(size);
+  return part;
+}
+
+} // namespace
+
+// ----------------------------------------------------------------------------------------------------------- a layer
+
+Stream::Stream(const Layer &layer, const Query &query, std::string after, std::string cursor, bool ended)
+    : layer_(layer), base_(base_in_layer(query.base)), depth_(query.depth), wants_meta_(query.meta || layer.may_mark),
+      after_(std::move(after)), next_cursor_(std::move(cursor)), ended_(ended) {}
+
+void Stream::end() {
+  ended_ = true;
+  at_ = items_.size();
+}
+
+omnistore_status Stream::fill(Call call, std::uint32_t ahead) {
+  while (!head() && !ended_) {
+    items_.clear();
+    at_ = 0;
+    const omnistore_status status = in_order(layer_) ? read_page(call, ahead) : read_window(call);
+    if (status != OMNISTORE_OK) return status;
+  }
+  return OMNISTORE_OK;
+}
+
+void Stream::keep(std::string_view key, const omnistore_meta *given) {
+  if (!shown(key) || key <= after_) return;
+  Item item{std::string(key), false, nullptr};
+  if (wants_meta_ && given) {
+    item.meta = std::make_unique<HeldMeta>();
+    item.meta->take(*given, layer_.index);
+  }
+  item.may_be_marker = layer_.may_mark && (!item.meta || item.meta->value_size == MARKER.size() ||
+                                           item.meta->value_size == OMNISTORE_UNKNOWN_SIZE);
+  items_.push_back(std::move(item));
+}
+
+omnistore_status Stream::read_page(Call call, std::uint32_t limit) {
+  omnistore_list_request request{};
+  request.size = sizeof request;
+  request.flags = wants_meta_ ? OMNISTORE_LIST_META : 0;
+  request.base = as_bytes(base_);
+  request.depth = depth_;
+  request.limit = limit;
+  request.cursor = as_bytes(next_cursor_);
+  omnistore::PageSink page([&](std::string_view key, const omnistore_meta *meta) -> omnistore_status {
+    keep(key, meta);
+    return OMNISTORE_OK;
+  });
+  const omnistore_status status = layer_.child.list(call, request, page);
+  if (status != OMNISTORE_OK) return status;
+  page_cursor_ = std::move(next_cursor_);
+  next_cursor_ = std::move(page.cursor);
+  ended_ = next_cursor_.empty();
+  return OMNISTORE_OK;
+}
+
+/// Reads the whole listing, and keeps its smallest keys behind the last.
+omnistore_status Stream::read_window(Call call) {
+  bool cut = false;
+  do {
+    const std::size_t had = items_.size();
+    if (const omnistore_status status = read_page(call, 1000); status != OMNISTORE_OK) return status;
+    if (items_.size() > had && items_.size() >= 2 * WINDOW) cut_window(), cut = true;
+    if (call.remaining() == 0) return call.fail(OMNISTORE_TIMEOUT, "the deadline passed during a listing");
+  } while (!ended_);
+  std::sort(items_.begin(), items_.end(), by_key);
+  const auto same = [](const Item &a, const Item &b) { return a.key == b.key; };
+  items_.erase(std::unique(items_.begin(), items_.end(), same), items_.end());
+  if (items_.size() > WINDOW) cut_window(), cut = true, std::sort(items_.begin(), items_.end(), by_key);
+  ended_ = !cut;
+  page_cursor_.clear();
+  next_cursor_.clear();
+  return OMNISTORE_OK;
+}
+
+void Stream::cut_window() {
+  std::nth_element(items_.begin(), items_.begin() + WINDOW, items_.end(), by_key);
+  items_.resize(WINDOW);
+}
+
+// -------------------------------------------------------------------------------------------------------- all layers
+
+Merge::Merge(std::deque<Layer> &layers, Query query, std::string_view cursor)
+    : layers_(layers), query_(std::move(query)), records_(layers.size()) {
+  if (cursor.empty()) {
+    for (const Layer &layer : layers_) streams_.emplace_back(layer, query_, "", "", false);
+    return;
+  }
+  std::vector<std::pair<char, std::string_view>> parts;
+  for (std::size_t i = 0; i < layers_.size(); ++i) {
+    const char kind = take_part(cursor, 1)[0];
+    std::string_view own;
+    if (kind == AT) {
+      const std::string_view size = take_part(cursor, 2);
+      own = take_part(cursor, static_cast<unsigned char>(size[0]) << 8 | static_cast<unsigned char>(size[1]));
+    } else if (kind != ENDED && kind != AGAIN) {
+      refuse_cursor();
+    }
+    parts.emplace_back(kind, own);
+  }
+  item_.key = cursor;
+  if (!cursor.starts_with(query_.base)) throw Failure(OMNISTORE_INVALID, "the cursor belongs to another base");
+  for (std::size_t i = 0; i < layers_.size(); ++i)
+    streams_.emplace_back(layers_[i], query_, item_.key, std::string(parts[i].second), parts[i].first == ENDED);
+}
+
+std::string Merge::cursor() const {
+  std::size_t size = RUN_DIGITS + item_.key.size() + streams_.size();
+  std::string text;
+  for (const Stream &stream : streams_) {
+    const std::string &own = stream.cursor();
+    if (stream.ended()) {
+      text += ENDED;
+    } else if (own.empty() || size + own.size() + 2 > LONGEST_CURSOR) {
+      text += AGAIN;
+    } else {
+      size += own.size() + 2;
+      text += AT;
+      text += static_cast<char>(own.size() >> 8);
+      text += static_cast<char>(own.size() & 0xff);
+      text += own;
+    }
+  }
+  return text += item_.key;
+}
+
+bool Merge::ended() const {
+  return std::all_of(streams_.begin(), streams_.end(), [](const Stream &stream) { return stream.ended(); });
+}
+
+/// What a failure means; OK: the listing goes on without the layer. A listing that lacks keys says that they are
+/// absent, so that only `skip` allows it.
+omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status) {
+  if (query_.on_error != OnError::skip || !is_failure(status)) return status;
+  streams_[layer].end();
+  return OMNISTORE_OK;
+}
+
+omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
+  for (Layer &layer : layers_) {
+    LayerCall on(call, layer);
+    omnistore_status status = on.told(streams_[layer.index].fill(on, ahead));
+    if (status == OMNISTORE_OK && layer.records.direct() && !records_[layer.index]) {
+      auto records = std::make_unique<RecordSet>();
+      std::string moved;
+      status = on.told(layer.records.read(on, stored(query_.base, moved), *records));
+      if (status == OMNISTORE_OK) records_[layer.index] = std::move(records);
+    }
+    if (status == OMNISTORE_OK) continue;
+    if (status = failed(layer.index, status); status != OMNISTORE_OK) return status;
+    if (call.remaining() == 0) return call.fail(OMNISTORE_TIMEOUT, "the deadline passed during a listing");
+  }
+  return OMNISTORE_OK;
+}
+
+/// Whether a key that `layer` has first is none.
+omnistore_status Merge::hidden(Call call, std::string_view key, const Stream::Item &item, std::uint32_t layer,
+                               bool &is) {
+  is = false;
+  std::string moved;
+  key = stored(key, moved);
+  for (std::uint32_t above = 0; above < layer && !is; ++above) {
+    if (records_[above]) {
+      is = records_[above]->hides(key);
+    } else if (!layers_[above].records.direct()) {
+      LayerCall on(call, layers_[above]);
+      const omnistore_status status = on.told(layers_[above].records.hides(on, key, is));
+      if (status != OMNISTORE_OK && failed(above, status) != OMNISTORE_OK) return status;
+    }
+  }
+  if (is || !item.may_be_marker) return OMNISTORE_OK;
+  LayerCall on(call, layers_[layer]);
+  const omnistore_status status = on.told(has_marker(on, layers_[layer], key, is));
+  if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // gone since it was listed
+  return status == OMNISTORE_OK ? status : failed(layer, status);
+}
+
+omnistore_status Merge::next(Call call, std::uint32_t ahead, const Item *&next) {
+  next = nullptr;
+  for (;;) {
+    if (const omnistore_status status = fill(call, ahead); status != OMNISTORE_OK) return status;
+    const std::string *least = nullptr;
+    std::uint32_t layer = 0;
+    for (std::uint32_t i = 0; i < streams_.size(); ++i) {
+      const Stream::Item *head = streams_[i].head();
+      if (head && (!least || head->key < *least)) least = &head->key, layer = i;
+    }
+    if (!least) return OMNISTORE_OK;
+    Stream::Item item = streams_[layer].take();
+    for (std::uint32_t i = layer + 1; i < streams_.size(); ++i)
+      if (const Stream::Item *head = streams_[i].head(); head && head->key == item.key) streams_[i].take();
+    bool is_hidden = false;
+    const omnistore_status status = hidden(call, item.key, item, layer, is_hidden);
+    if (status != OMNISTORE_OK) return status;
+    item_ = {std::move(item.key), layer, std::move(item.meta)};
+    if (is_hidden) continue;
+    next = &item_;
+    return OMNISTORE_OK;
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------------- runs
+
+std::unique_ptr<Merge> Runs::take(std::string_view cursor, const Query &query) {
+  const std::lock_guard lock(mutex_);
+  const auto run = std::find_if(runs_.begin(), runs_.end(), [&](const Run &r) { return r.cursor == cursor; });
+  if (run == runs_.end()) return nullptr;
+  const bool fits = run->merge->query() == query && Clock::now() - run->kept < LONGEST_RUN;
+  std::unique_ptr<Merge> taken = fits ? std::move(run->merge) : nullptr;
+  runs_.erase(run);
+  return taken;
+}
+
+std::string Runs::keep(std::unique_ptr<Merge> merge) {
+  const std::string rest = merge->cursor();
+  const std::lock_guard lock(mutex_);
+  char number[RUN_DIGITS + 1];
+  std::snprintf(number, sizeof number, "%016llx", static_cast<unsigned long long>(next_++));
+  const std::string cursor = std::string(number, RUN_DIGITS).append(rest);
+  runs_.push_back({cursor, Clock::now(), std::move(merge)});
+  if (runs_.size() > MOST_RUNS) runs_.pop_front();
+  return cursor;
+}
+
+std::string_view Runs::rest(std::string_view cursor) {
+  take_part(cursor, RUN_DIGITS);
+  return cursor;
+}
+
+} // namespace overlay

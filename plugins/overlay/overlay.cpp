@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layer `overlay`: several stores as one. README.md says what it does; here it is opened and read.
+#include "overlay.hpp"
+
+#include <algorithm>
+
+#include <omnistore_schema.h>
+
+#include "keys.hpp"
+
+namespace overlay {
+
+using omnistore::Failure;
+
+namespace {
+
+/// What a layer gives out is held on the stack up to this size.
+constexpr std::size_t ROOM = 4096;
+constexpr std::uint64_t LONGEST_KEY = 4096;
+
+OnError on_error_of(const std::string &name) {
+  if (name == "skip") return OnError::skip;
+  return name == "stale" ? OnError::stale : OnError::fail;
+}
+
+std::uint32_t checked_index(std::int64_t index, std::size_t count) {
+  if (index >= 0 && static_cast<std::size_t>(index) < count) return static_cast<std::uint32_t>(index);
+  throw Failure(OMNISTORE_INVALID, "option writeTo: " + std::to_string(index) + " is no layer; there are " +
+                                       std::to_string(count) + ", 0 to " + std::to_string(count - 1));
+}
+
+std::vector<std::uint32_t> written_layers(const omnistore::Options &options, std::size_t count) {
+  std::vector<std::uint32_t> layers;
+  switch (options.kind("writeTo")) {
+  case omnistore::Kind::string:
+    if (options.string("writeTo") != "all")
+      throw Failure(OMNISTORE_INVALID, "option writeTo: expected an index, a list of indexes or \"all\", found \"" +
+                                           options.string("writeTo") + "\"");
+    for (std::uint32_t i = 0; i < count; ++i) layers.push_back(i);
+    return layers;
+  case omnistore::Kind::array:
+    for (const std::int64_t index : options.integers("writeTo")) layers.push_back(checked_index(index, count));
+    break;
+  default:
+    layers.push_back(checked_index(options.integer("writeTo", 0), count));
+  }
+  std::sort(layers.begin(), layers.end());
+  layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+  if (layers.empty()) throw Failure(OMNISTORE_INVALID, "option writeTo: the list is empty; name at least one layer");
+  return layers;
+}
+
+} // namespace
+
+// ---------------------------------------------------------------------------------------------------------- opening
+
+Overlay::Overlay(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
+                 std::span<const omnistore_store *const> children)
+    : host_(host), written_(written_layers(options, children.size())), promotes_(options.boolean("promote", false)),
+      on_error_(on_error_of(options.string("onLayerError", "fail"))),
+      never_blocks_(std::all_of(children.begin(), children.end(), [](const omnistore_store *child) {
+        return Child(child).can(OMNISTORE_NEVER_BLOCKS);
+      })) {
+  for (std::uint32_t i = 0; i < children.size(); ++i) {
+    const Child child(children[i]);
+    const bool written = std::binary_search(written_.begin(), written_.end(), i);
+    const bool forgets = !child.can(OMNISTORE_SHARED) && child.traits().keeps == OMNISTORE_KEEPS_NOTHING;
+    Records::Kind kind = Records::Kind::loaded;
+    if (i + 1 == children.size() || (forgets && !written))
+      kind = Records::Kind::none;
+    else if (child.can(OMNISTORE_SHARED))
+      kind = Records::Kind::direct;
+    else if (forgets)
+      kind = Records::Kind::memory;
+    Layer &layer = layers_.emplace_back(children[i], i, kind);
+    layer.written = written;
+    layer.dropped = promotes_ && !written && layer.takes_writes() && i < written_.back();
+    layer.holds = !never_blocks_ && child.can(OMNISTORE_NEVER_BLOCKS);
+    layer.may_mark = !forgets;
+  }
+  for (Layer &layer : layers_)
+    layer.records_in = layer.written && layer.index + 1 < count() && !layers_[layer.index + 1].written;
+  state_traits(traits);
+}
+
+void Overlay::state_traits(omnistore_traits &traits) {
+  const auto every = [&](std::uint64_t capability) {
+    return std::all_of(layers_.begin(), layers_.end(), [&](const Layer &l) { return l.child.can(capability); });
+  };
+  const auto every_written = [&](std::uint64_t capability) {
+    return std::all_of(written_.begin(), written_.end(),
+                       [&](std::uint32_t i) { return layers_[i].child.can(capability); });
+  };
+  traits.capabilities = OMNISTORE_CAN_RANGE | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+  for (const std::uint64_t capability : {OMNISTORE_NESTS, OMNISTORE_CAN_TTL, OMNISTORE_CAN_META})
+    if (every_written(capability)) traits.capabilities |= capability;
+  if (every(OMNISTORE_CAN_ETAG)) traits.capabilities |= OMNISTORE_CAN_ETAG;
+  if (never_blocks_) traits.capabilities |= OMNISTORE_NEVER_BLOCKS;
+  if (written_.size() == 1 && every_written(OMNISTORE_CAN_STREAM)) traits.capabilities |= OMNISTORE_CAN_STREAM;
+  for (const Layer &layer : layers_) {
+    if (layer.shared()) traits.capabilities |= OMNISTORE_SHARED;
+    if (layer.written && !layer.takes_writes()) traits.capabilities |= OMNISTORE_READS_ONLY;
+  }
+  traits.capabilities |= conditions();
+  takes_meta_ = traits.capabilities & OMNISTORE_CAN_META;
+
+  const auto limit = [](std::uint64_t &most, std::uint64_t other) {
+    if (other != 0 && (most == 0 || other < most)) most = other;
+  };
+  // What was written is kept where a layer keeps it that no layer between can hide it from; a removal where all
+  // layers keep it that record it.
+  std::uint32_t values_kept = 0, removals_kept = OMNISTORE_KEEPS_POWER;
+  for (std::uint32_t place = 0; place < written_.size(); ++place) {
+    const std::uint32_t i = written_[place];
+    const omnistore_traits &own = layers_[i].child.traits();
+    limit(traits.max_key_size, own.max_key_size);
+    limit(traits.max_value_size, own.max_value_size);
+    traits.min_ttl = std::max(traits.min_ttl, own.min_ttl);
+    traits.ttl_grain = std::max(traits.ttl_grain, own.ttl_grain);
+    if (i == written_.front() + place) values_kept = std::max(values_kept, own.keeps);
+    if (!layers_[i].records_in) continue;
+    removals_kept = std::min(removals_kept, own.keeps);
+    if (layers_[i].records.stored()) limit(traits.max_key_size, LONGEST_KEY - removed_key("").size());
+  }
+  traits.keeps = std::min(values_kept, removals_kept);
+}
+
+// ---------------------------------------------------------------------------------------------------------- reading
+
+/// What becomes of a get that a layer has answered.
+omnistore_status Overlay::settle(omnistore_status status, Call call, const Layer &layer, std::string_view key,
+                                 ValueGate &gate, Answer &answer) const {
+  if (status != OMNISTORE_OK) {
+    answer.last = gate.begun() || gate.refused();
+    return status;
+  }
+  if (gate.passing()) return OMNISTORE_OK;
+  answer.removed = gate.is_marker();
+  if (gate.may_be_marker()) {
+    status = has_marker(call, layer, key, answer.removed);
+    if (status != OMNISTORE_OK) return status;
+  }
+  if (answer.removed) return OMNISTORE_NOT_FOUND;
+  status = gate.finish();
+  answer.last = true;
+  return status;
+}
+
+omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_get_request &request,
+                              omnistore_sink &sink) {
+  std::string moved;
+  key = stored(key, moved);
+  const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX && !key.ends_with('$');
+  const Expected expected = promoting ? stripe(key).writes.load(std::memory_order_acquire) : 0;
+  std::uint32_t failed = 0;
+  std::array<char, ROOM> room;
+  return first_hit(call, key, on_error_, failed, [&](Layer &layer, Call on, Answer &answer) {
+    const bool copies = promoting && layer.index > 0;
+    ValueGate gate(sink, layer, request, layer.holds || copies, room);
+    omnistore_get_request wanted = request;
+    if (copies) wanted.flags |= OMNISTORE_GET_META;
+    const omnistore_status status = settle(layer.child.get(on, key, wanted, gate), on, layer, key, gate, answer);
+    if (copies && status == OMNISTORE_OK) promote(call, key, gate, layer.index, expected, failed);
+    return status;
+  });
+}
+
+omnistore_status Overlay::stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags,
+                                  HeldMeta &meta, bool &removed) const {
+  MetaGate gate(meta, layer.index);
+  const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
+  const omnistore_status status = layer.child.stat(call, key, request, gate);
+  const bool may_be = layer.may_mark && (meta.value_size == MARKER.size() || meta.value_size == OMNISTORE_UNKNOWN_SIZE);
+  if (status != OMNISTORE_OK || !may_be) return status;
+  if (const omnistore_status read = has_marker(call, layer, key, removed); read != OMNISTORE_OK) return read;
+  return removed ? OMNISTORE_NOT_FOUND : OMNISTORE_OK;
+}
+
+omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen) {
+  std::uint32_t failed = 0;
+  return first_hit(call, key, on_error, failed, [&](Layer &layer, Call on, Answer &answer) {
+    const omnistore_status status = stat_in(on, layer, key, flags, seen.meta, answer.removed);
+    if (status == OMNISTORE_OK) seen.layer = layer.index;
+    return status;
+  });
+}
+
+omnistore_status Overlay::stat(Call call, std::string_view key, const omnistore_get_request &request,
+                               omnistore_sink &sink) {
+  std::string moved;
+  Seen seen;
+  const omnistore_status status = see(call, stored(key, moved), request.flags, on_error_, seen);
+  return status == OMNISTORE_OK ? omnistore::give(sink, seen.meta.view()) : status;
+}
+
+/// Copies a value that was found in layer `from` into those above. That it cannot be copied is no failure of the read:
+/// it is logged once, until it succeeds again.
+void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, std::uint32_t from, Expected expected,
+                      std::uint32_t failed) {
+  if (value.meta().expiry != 0 && value.meta().expiry <= now()) return;
+  Stripe &lane = stripe(key);
+  const std::lock_guard lock(lane.mutex);
+  if (lane.writes.load(std::memory_order_acquire) != expected) return;
+  omnistore_set_request request{};
+  request.size = sizeof request;
+  request.value = as_bytes(value.bytes());
+  request.expiry = value.meta().expiry;
+  for (std::uint32_t i = from; i-- > 0;) {
+    Layer &layer = layers_[i];
+    if (!layer.takes_writes() || failed & 1u << i) continue;
+    request.condition = layer.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
+    request.user = layer.child.can(OMNISTORE_CAN_META) ? as_bytes(value.meta().user) : omnistore_bytes{nullptr, 0};
+    Overheard call(outer);
+    const omnistore_status status = layer.child.set(call, key, request);
+    if (status == OMNISTORE_OK) {
+      failing_.fetch_and(~(1u << i));
+    } else if (is_failure(status) && !(failing_.fetch_or(1u << i) & 1u << i)) {
+      omnistore::log_line(host_, OMNISTORE_LOG_WARN,
+                          "promote: " + layer.name() +
+                              " takes no copies: " + (call.message().empty() ? "it gave no reason" : call.message()));
+    }
+  }
+}
+
+constexpr omnistore_traits TRAITS = [] {
+  omnistore_traits traits{};
+  traits.size = sizeof traits;
+  traits.thread_model = OMNISTORE_PARALLEL;
+  traits.order = OMNISTORE_ORDER_KEYS;
+  return traits;
+}();
+
+} // namespace overlay
+
+OMNISTORE_PLUGIN(omnistore::driver<overlay::Overlay>("overlay", "1.0.0", "Several stores as one, read in order",
+                                                     OMNISTORE_OPTIONS_SCHEMA, overlay::TRAITS, 1,
+                                                     overlay::MOST_LAYERS))

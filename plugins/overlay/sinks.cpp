@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sinks.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "keys.hpp"
+
+namespace overlay {
+namespace {
+
+constexpr char DIGITS[] = "0123456789abcdef";
+
+std::uint64_t fnv1a(std::string_view text) {
+  std::uint64_t hash = 14695981039346656037u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return hash;
+}
+
+} // namespace
+
+Etag::Etag(std::uint32_t layer, std::string_view own) {
+  if (own.empty()) return;
+  text_[size_++] = DIGITS[layer % MOST_LAYERS];
+  // One that leaves no room for the digit keeps its first half, and the rest as a number.
+  const std::size_t kept = own.size() < LONGEST_ETAG ? own.size() : LONGEST_ETAG / 2;
+  std::memcpy(text_.data() + size_, own.data(), kept);
+  size_ += kept;
+  own_ = kept == own.size();
+  if (own_) return;
+  for (std::uint64_t hash = fnv1a(own); hash != 0; hash >>= 4) text_[size_++] = DIGITS[hash & 15];
+}
+
+void HeldMeta::take(const omnistore_meta &given, std::uint32_t layer) {
+  const omnistore_meta meta = whole(given);
+  value_size = meta.value_size;
+  mtime = meta.mtime;
+  expiry = meta.expiry;
+  etag = Etag(layer, as_view(meta.etag));
+  user = as_view(meta.user);
+}
+
+omnistore_meta HeldMeta::view() const {
+  return {sizeof(omnistore_meta), 0, value_size, mtime, expiry, as_bytes(etag.text()), as_bytes(user)};
+}
+
+omnistore_meta whole(const omnistore_meta &meta) {
+  omnistore_meta copy{};
+  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
+  copy.size = sizeof copy;
+  return copy;
+}
+
+ValueGate::ValueGate(omnistore_sink &inner, const Layer &layer, const omnistore_get_request &request, bool holds,
+                     std::span<char> room)
+    : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), request_(request),
+      layer_(layer.index), holds_(holds), may_mark_(layer.may_mark), room_(room) {}
+
+bool ValueGate::is_marker() const {
+  return state_ == State::held && suspicious() && shows_marker() && bytes() == MARKER;
+}
+
+/// Whether the marker would be seen in the bytes that were asked for.
+bool ValueGate::shows_marker() const {
+  const bool as_long = meta_.value_size == MARKER.size();
+  return request_.offset == 0 && (as_long ? request_.length >= MARKER.size() : request_.length > MARKER.size());
+}
+
+bool ValueGate::suspicious() const {
+  return may_mark_ && (meta_.value_size == MARKER.size() || meta_.value_size == OMNISTORE_UNKNOWN_SIZE);
+}
+
+omnistore_status ValueGate::begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) noexcept {
+  return omnistore::sdk::without_exceptions([&] { return static_cast<ValueGate *>(sink)->begin(*meta, buffer); });
+}
+omnistore_status ValueGate::write_(omnistore_sink *sink, const void *data, std::uint64_t size) noexcept {
+  return omnistore::sdk::without_exceptions(
+      [&] { return static_cast<ValueGate *>(sink)->write(static_cast<const char *>(data), size); });
+}
+
+omnistore_status ValueGate::begin(const omnistore_meta &meta, void **buffer) {
+  const bool sized = meta.value_size != OMNISTORE_UNKNOWN_SIZE;
+  const bool may_be = may_mark_ && (!sized || meta.value_size == MARKER.size());
+  if (!holds_ && !may_be) {
+    state_ = State::passing;
+    return begin_inner(meta, buffer);
+  }
+  state_ = State::held;
+  meta_.take(meta, layer_);
+  size_ = 0;
+  void *place = nullptr;
+  if (sized) {
+    const std::uint64_t offset = std::min(request_.offset, meta_.value_size);
+    place = place_for(std::min(request_.length, meta_.value_size - offset));
+  }
+  if (buffer) *buffer = place;
+  return OMNISTORE_OK;
+}
+
+omnistore_status ValueGate::begin_inner(const omnistore_meta &meta, void **buffer) {
+  begun_ = true;
+  if (meta.etag.size == 0) return note(inner_.begin(&inner_, &meta, buffer));
+  omnistore_meta tagged = whole(meta);
+  const Etag etag(layer_, as_view(meta.etag));
+  tagged.etag = as_bytes(etag.text());
+  return note(inner_.begin(&inner_, &tagged, buffer));
+}
+
+/// Room for so many bytes behind those that are held.
+char *ValueGate::place_for(std::uint64_t more) {
+  const std::size_t needed = size_ + static_cast<std::size_t>(more);
+  if (long_.empty() && needed <= room_.size()) return room_.data() + size_;
+  if (long_.empty()) long_.assign(room_.data(), size_);
+  if (long_.size() < needed) long_.resize(std::max(needed, needed > long_.capacity() ? 2 * long_.size() : needed));
+  return long_.data() + size_;
+}
+
+omnistore_status ValueGate::write(const char *data, std::uint64_t length) {
+  if (state_ == State::passing) return note(inner_.write(&inner_, data, length));
+  if (length == 0) return OMNISTORE_OK;
+  char *place = place_for(length);
+  if (place != data) std::memcpy(place, data, static_cast<std::size_t>(length));
+  size_ += static_cast<std::size_t>(length);
+  if (holds_ || meta_.value_size != OMNISTORE_UNKNOWN_SIZE || size_ <= MARKER.size()) return OMNISTORE_OK;
+  // It is longer than the marker: no need to hold it any longer.
+  const omnistore_status status = finish();
+  state_ = State::passing;
+  return status;
+}
+
+omnistore_status ValueGate::finish() {
+  if (state_ != State::held) return OMNISTORE_OK;
+  omnistore_meta meta = meta_.view();
+  if (!(request_.flags & OMNISTORE_GET_META)) meta.etag = meta.user = {nullptr, 0};
+  begun_ = true;
+  void *buffer = nullptr;
+  if (const omnistore_status status = note(inner_.begin(&inner_, &meta, &buffer)); status != OMNISTORE_OK)
+    return status;
+  return size_ == 0 ? OMNISTORE_OK : note(inner_.write(&inner_, bytes().data(), size_));
+}
+
+omnistore_status MetaGate::begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) noexcept {
+  auto &self = *static_cast<MetaGate *>(sink);
+  if (buffer) *buffer = nullptr;
+  return omnistore::sdk::without_exceptions([&] {
+    self.meta_.take(*meta, self.layer_);
+    return OMNISTORE_OK;
+  });
+}
+
+omnistore_status has_marker(Call call, const Layer &layer, std::string_view key, bool &is) {
+  omnistore::ValueSink value;
+  const omnistore_get_request request{sizeof request, 0, 0, MARKER.size() + 1};
+  const omnistore_status status = layer.child.get(call, key, request, value);
+  is = status == OMNISTORE_OK && value.bytes == MARKER;
+  return status;
+}
+
+} // namespace overlay

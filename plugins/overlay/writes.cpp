@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes. They go to the lowest layer first and to the highest last: what is seen changes with the last step alone, so
+// that one cut off in between leaves the old value or the new.
+#include "overlay.hpp"
+
+#include <algorithm>
+#include <memory>
+
+#include "keys.hpp"
+
+namespace overlay {
+namespace {
+
+using omnistore::PageSink;
+
+/// Hands on a layer's keys under a base, its records left out, a page at a time, until `take` does not say OK. The keys
+/// are the layer's own.
+template <typename Take>
+omnistore_status each_page(Call call, const Layer &layer, std::string_view base, std::uint32_t limit, Take take) {
+  omnistore_list_request request{};
+  request.size = sizeof request;
+  request.base = as_bytes(base);
+  request.depth = OMNISTORE_ANY_DEPTH;
+  request.limit = limit;
+  std::vector<std::string> keys;
+  PageSink page([&](std::string_view key, const omnistore_meta *) -> omnistore_status {
+    std::string_view user = key;
+    if (shown(user)) keys.emplace_back(key);
+    return OMNISTORE_OK;
+  });
+  std::string cursor;
+  do {
+    keys.clear();
+    cursor = page.cursor;
+    page.cursor.clear();
+    request.cursor = as_bytes(cursor);
+    if (const omnistore_status status = layer.child.list(call, request, page); status != OMNISTORE_OK) return status;
+    if (const omnistore_status status = take(keys); status != OMNISTORE_OK) return status;
+  } while (!page.cursor.empty());
+  return OMNISTORE_OK;
+}
+
+/// Puts the layer's digit before the etag of a set's result.
+class ResultGate : public omnistore_sink {
+public:
+  ResultGate(omnistore_sink &inner, std::uint32_t layer)
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), layer_(layer) {}
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
+                                                void **buffer) noexcept {
+    auto &self = *static_cast<ResultGate *>(sink);
+    if (buffer) *buffer = nullptr;
+    omnistore_meta tagged = whole(*meta);
+    const Etag etag(self.layer_, as_view(tagged.etag));
+    tagged.etag = as_bytes(etag.text());
+    return self.inner_.begin(&self.inner_, &tagged, nullptr);
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
+    return OMNISTORE_OK;
+  }
+  omnistore_sink &inner_;
+  const std::uint32_t layer_;
+};
+
+bool is_past(std::int64_t expiry, std::int64_t now) { return expiry != 0 && expiry <= now; }
+
+/// A stream whose first bytes were read already.
+class Rest : public omnistore_source {
+public:
+  Rest(omnistore_source &source, std::string_view first)
+      : omnistore_source{sizeof(omnistore_source), 0, read_}, source_(source), first_(first) {}
+
+private:
+  static omnistore_status OMNISTORE_CALL read_(omnistore_source *source, void *buffer, std::uint64_t capacity,
+                                               std::uint64_t *read) noexcept {
+    auto &self = *static_cast<Rest *>(source);
+    if (self.first_.empty()) return self.source_.read(&self.source_, buffer, capacity, read);
+    *read = self.first_.copy(static_cast<char *>(buffer), static_cast<std::size_t>(capacity));
+    self.first_.remove_prefix(static_cast<std::size_t>(*read));
+    return OMNISTORE_OK;
+  }
+  omnistore_source &source_;
+  std::string_view first_;
+};
+
+/// Reads a stream until it ends (`ended`), or until `most` bytes are there.
+omnistore_status read_some(omnistore_source &source, std::size_t most, std::string &bytes, bool &ended) {
+  constexpr std::size_t PIECE = 64 * 1024;
+  ended = false;
+  while (bytes.size() < most) {
+    const std::size_t had = bytes.size();
+    bytes.resize(had + std::min(most - had, PIECE));
+    std::uint64_t read = 0;
+    const omnistore_status status = source.read(&source, bytes.data() + had, bytes.size() - had, &read);
+    bytes.resize(had + static_cast<std::size_t>(read));
+    if (status != OMNISTORE_OK) return status;
+    if (read == 0) return ended = true, OMNISTORE_OK;
+  }
+  return OMNISTORE_OK;
+}
+
+} // namespace
+
+// ------------------------------------------------------------------------------------------- the layers of a write
+
+/// Runs `step(layer, call)` for each layer that is written to: the one that decides, then from the lowest to the
+/// highest. It stops at the first that fails, and says how far it came.
+template <typename Step>
+omnistore_status Overlay::to_written(Call call, std::uint32_t first, Step step) {
+  if (written_.size() == 1) {
+    LayerCall on(call, top());
+    return on.told(step(top(), on));
+  }
+  std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());
+  const auto decides = std::find(order.begin(), order.end(), first);
+  if (decides != order.end()) std::rotate(order.begin(), decides, decides + 1);
+  for (std::size_t place = 0; place < order.size(); ++place) {
+    Overheard heard(call);
+    LayerCall on(heard, layers_[order[place]]);
+    const omnistore_status status = on.told(step(layers_[order[place]], on));
+    if (status == OMNISTORE_OK) continue;
+    const std::string message = heard.message() + how_far(order, place);
+    return message.empty() ? status : call.fail(status, message);
+  }
+  return OMNISTORE_OK;
+}
+
+/// Which layers a write has reached, for its message, where it stopped at `place` of its way; empty: none.
+std::string Overlay::how_far(std::span<const std::uint32_t> order, std::size_t place) const {
+  std::string text;
+  for (std::size_t i = 0; i < order.size() && place > 0; ++i)
+    text += (i == 0 ? "; took it: " : i == place ? "; did not: " : ", ") + layers_[order[i]].name();
+  return text;
+}
+
+/// Takes away what promotion has left of a key in layers that are not written to.
+omnistore_status Overlay::drop_copies(Call call, std::string_view key) {
+  for (const Layer &layer : layers_) {
+    if (!layer.dropped) continue;
+    LayerCall on(call, layer);
+    const omnistore_status status = layer.child.remove(on, key, PLAIN_REMOVE);
+    if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return on.told(status);
+  }
+  return OMNISTORE_OK;
+}
+
+// --------------------------------------------------------------------------------------------------------------- set
+
+omnistore_status Overlay::set(Call call, std::string_view key, const omnistore_set_request &request,
+                              omnistore_sink *result) {
+  std::string moved;
+  key = stored(key, moved);
+  if (request.source) return stream(call, key, request, result);
+  const Writing writing(stripe(key));
+  return set_locked(call, key, request, result);
+}
+
+omnistore_status Overlay::set_locked(Call call, std::string_view key, const omnistore_set_request &request,
+                                     omnistore_sink *result) {
+  if (as_view(request.value) == MARKER)
+    return call.fail(OMNISTORE_INVALID, "this value is the mark of a removal in the data of unstorage's overlay");
+  omnistore_status status = check_above(call, key);
+  if (status != OMNISTORE_OK) return status;
+  Guarded guarded;
+  status = check_condition(call, key, request.condition, as_view(request.etag), guarded);
+  if (status != OMNISTORE_OK) return status;
+  // One that has ended already takes the key away.
+  std::vector<std::uint32_t> recorded;
+  if (is_past(request.expiry, now()) && (status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
+  if ((status = drop_copies(call, key)) != OMNISTORE_OK) return status;
+  status = set_in_layers(call, key, request, guarded, result);
+  return status == OMNISTORE_CONFLICT ? take_back(call, key, recorded) : status;
+}
+
+omnistore_status Overlay::set_in_layers(Call call, std::string_view key, const omnistore_set_request &request,
+                                        const Guarded &guarded, omnistore_sink *result) {
+  const omnistore_status status = to_written(call, guarded.layer, [&](Layer &layer, Call on) {
+    omnistore_set_request plain = request;
+    const bool decides = layer.index == guarded.layer;
+    plain.condition = decides ? guarded.condition : OMNISTORE_ALWAYS;
+    plain.etag = decides ? as_bytes(guarded.etag) : omnistore_bytes{nullptr, 0};
+    if (!result || layer.index != written_.front()) return layer.child.set(on, key, plain);
+    ResultGate gate(*result, layer.index);
+    return layer.child.set(on, key, plain, &gate);
+  });
+  return status != OMNISTORE_OK || is_past(request.expiry, now()) ? status : forget_removal(call, key);
+}
+
+/// After a set: a record above a layer that was written to would hide that layer's copy. The lowest one stays.
+omnistore_status Overlay::forget_removal(Call call, std::string_view key) {
+  for (Layer &layer : layers_) {
+    if (!layer.records_in || layer.index == written_.back()) continue;
+    LayerCall on(call, layer);
+    const omnistore_status status = layer.records.forget(on, key);
+    if (status != OMNISTORE_OK) return on.told(status);
+  }
+  return OMNISTORE_OK;
+}
+
+/// A long value is not waited for with the stripe held, unless a condition asks for it: then it is read whole first.
+omnistore_status Overlay::stream(Call call, std::string_view key, const omnistore_set_request &request,
+                                 omnistore_sink *result) {
+  constexpr std::size_t MOST_HELD = 256 * 1024 * 1024;
+  const bool waits = request.condition == OMNISTORE_ALWAYS && !is_past(request.expiry, now());
+  std::string first;
+  bool ended = false;
+  omnistore_set_request plain = request;
+  omnistore_status status = read_some(*request.source, waits ? MARKER.size() + 1 : MOST_HELD, first, ended);
+  if (status != OMNISTORE_OK) return status;
+  if (ended) {
+    if (request.source_size != OMNISTORE_UNKNOWN_SIZE && request.source_size != first.size())
+      return call.fail(OMNISTORE_INVALID, "the stream gave " + std::to_string(first.size()) + " bytes of " +
+                                              std::to_string(request.source_size));
+    plain.source = nullptr;
+    plain.value = as_bytes(first);
+    const Writing writing(stripe(key));
+    return set_locked(call, key, plain, result);
+  }
+  if (!waits)
+    return call.fail(OMNISTORE_TOO_LARGE,
+                     "with a condition a stream may have at most " + std::to_string(MOST_HELD) + " bytes");
+  {
+    const Writing writing(stripe(key));
+    if ((status = check_above(call, key)) != OMNISTORE_OK) return status;
+  }
+  Rest rest(*request.source, first);
+  plain.source = &rest;
+  status = set_in_layers(call, key, plain, {}, result);
+  const Writing writing(stripe(key));
+  return status == OMNISTORE_OK ? drop_copies(call, key) : status;
+}
+
+// ------------------------------------------------------------------------------------------------------------ remove
+
+omnistore_status Overlay::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
+  std::string moved;
+  key = stored(key, moved);
+  const Writing writing(stripe(key));
+  return remove_locked(call, key, request.condition, as_view(request.etag));
+}
+
+omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::uint32_t condition,
+                                        std::string_view etag) {
+  omnistore_status status = check_above(call, key);
+  if (status != OMNISTORE_OK) return status;
+  Guarded guarded;
+  if (condition == OMNISTORE_IF_MATCH) {
+    status = check_condition(call, key, condition, etag, guarded);
+    if (status == OMNISTORE_OK && guarded.condition == OMNISTORE_IF_ABSENT)
+      status = call.fail(OMNISTORE_UNSUPPORTED,
+                         layers_[guarded.layer].name() + " is above the value, and others may write to it");
+  } else {
+    Seen seen;
+    status = see(call, key, 0, OnError::fail, seen);
+  }
+  if (status != OMNISTORE_OK) return status;
+  std::vector<std::uint32_t> recorded;
+  if ((status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
+  if ((status = drop_copies(call, key)) != OMNISTORE_OK) return status;
+  status = to_written(call, guarded.layer, [&](Layer &layer, Call on) {
+    omnistore_remove_request plain = PLAIN_REMOVE;
+    const bool decides = layer.index == guarded.layer;
+    if (decides) plain.condition = guarded.condition, plain.etag = as_bytes(guarded.etag);
+    const omnistore_status removed = layer.child.remove(on, key, plain);
+    return removed == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : removed;
+  });
+  return status == OMNISTORE_CONFLICT ? take_back(call, key, recorded) : status;
+}
+
+/// Before a key is removed: records it where a layer below has it that is not written to. `recorded`: the layers in
+/// which that was new.
+omnistore_status Overlay::record_removal(Call call, std::string_view key, std::vector<std::uint32_t> &recorded) {
+  for (Layer &layer : layers_) {
+    if (!layer.records_in) continue;
+    bool below = false;
+    for (std::uint32_t i = layer.index + 1; i < count() && !layers_[i].written && !below; ++i) {
+      LayerCall on(call, layers_[i]);
+      HeldMeta meta;
+      bool marked = false;
+      const omnistore_status status = stat_in(on, layers_[i], key, 0, meta, marked);
+      if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return on.told(status);
+      below = status == OMNISTORE_OK;
+    }
+    if (!below) continue;
+    LayerCall on(call, layer);
+    bool hidden = false;
+    omnistore_status status = layer.records.hides(on, key, hidden);
+    if (status == OMNISTORE_OK && !hidden) {
+      status = layer.records.remove(on, key);
+      recorded.push_back(layer.index);
+    }
+    if (status != OMNISTORE_OK) return on.told(status);
+  }
+  return OMNISTORE_OK;
+}
+
+/// Nothing was removed after all: the condition did not hold any more.
+omnistore_status Overlay::take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded) {
+  for (const std::uint32_t i : recorded) {
+    LayerCall on(call, layers_[i]);
+    const omnistore_status status = layers_[i].records.forget(on, key);
+    if (status != OMNISTORE_OK) return on.told(status);
+  }
+  return OMNISTORE_CONFLICT;
+}
+
+// ------------------------------------------------------------------------------------------------------------- touch
+
+omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore_touch_request &request) {
+  std::string moved;
+  key = stored(key, moved);
+  const Writing writing(stripe(key));
+  if (is_past(request.expiry, now())) return remove_locked(call, key, OMNISTORE_ALWAYS, {});
+  omnistore_status status = check_above(call, key);
+  if (status == OMNISTORE_OK) status = drop_copies(call, key);
+  if (status != OMNISTORE_OK) return status;
+  Seen seen;
+  if ((status = see(call, key, 0, OnError::fail, seen)) != OMNISTORE_OK) return status;
+  if (!layers_[seen.layer].written) return copy_up(call, key, layers_[seen.layer], request.expiry);
+  bool touched = false;
+  status = to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) {
+    const omnistore_status one = layer.child.touch(on, key, request);
+    touched = touched || one == OMNISTORE_OK;
+    return one == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : one;
+  });
+  return status == OMNISTORE_OK && !touched ? OMNISTORE_NOT_FOUND : status;
+}
+
+/// A layer that is not written to keeps its value as it is: what changes goes, with the value, into those that are.
+omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &from, std::int64_t expiry) {
+  omnistore::ValueSink value;
+  LayerCall on(call, from);
+  const omnistore_status status = from.child.read(on, key, value);
+  if (status != OMNISTORE_OK) return on.told(status);
+  omnistore_set_request request{};
+  request.size = sizeof request;
+  request.value = as_bytes(value.bytes);
+  request.expiry = expiry;
+  if (takes_meta_) request.user = as_bytes(value.user);
+  return set_in_layers(call, key, request, {}, nullptr);
+}
+
+// ------------------------------------------------------------------------------------------------------------- clear
+
+omnistore_status Overlay::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
+  const std::string_view base = as_view(request.base);
+  std::deque<Writing> writing; // nobody sets what is being cleared
+  for (Stripe &each : stripes_) writing.emplace_back(each);
+
+  std::vector<std::string> seen;
+  Merge listing(layers_, {std::string(base), OMNISTORE_ANY_DEPTH, false, OnError::fail}, {});
+  for (const Merge::Item *item = nullptr;;) {
+    if (const omnistore_status status = listing.next(call, 1000, item); status != OMNISTORE_OK) return status;
+    if (!item) break;
+    const Layer &layer = layers_[item->layer];
+    if (layer.index < written_.front() && !layer.dropped)
+      return call.fail(OMNISTORE_READ_ONLY,
+                       layer.name() + " has " + item->key + " and is above the layers of writeTo; nothing was cleared");
+    seen.push_back(item->key);
+  }
+  std::string moved;
+  const omnistore_status status = clear_locked(call, stored(base, moved));
+  if (!removed) return status;
+  for (const std::string &key : seen) {
+    if (status != OMNISTORE_OK && !is_gone(call, key)) continue;
+    if (const omnistore_status told = removed->emit(removed, as_bytes(key), nullptr); told != OMNISTORE_OK) return told;
+  }
+  return status;
+}
+
+omnistore_status Overlay::clear_locked(Call call, std::string_view base) {
+  for (Layer &layer : layers_) {
+    if (!layer.records_in) continue;
+    bool below = false;
+    omnistore_status status = any_below(call, layer, base, below);
+    if (status != OMNISTORE_OK) return status;
+    LayerCall on(call, layer);
+    if (below && (status = layer.records.clear(on, base)) != OMNISTORE_OK) return on.told(status);
+  }
+  for (Layer &layer : layers_) {
+    if (!layer.dropped) continue;
+    LayerCall on(call, layer);
+    if (const omnistore_status status = clear_layer(on, layer, base); status != OMNISTORE_OK) return on.told(status);
+  }
+  return to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) { return clear_layer(on, layer, base); });
+}
+
+/// Whether a layer that is not written to, between this one and the next that is, has keys under the base.
+omnistore_status Overlay::any_below(Call call, const Layer &layer, std::string_view base, bool &any) {
+  any = false;
+  for (std::uint32_t i = layer.index + 1; i < count() && !layers_[i].written && !any; ++i) {
+    LayerCall on(call, layers_[i]);
+    const omnistore_status status = each_page(on, layers_[i], base, 16, [&](std::vector<std::string> &keys) {
+      any = !keys.empty();
+      return any ? OMNISTORE_NOT_FOUND : OMNISTORE_OK; // one is enough
+    });
+    if (status != OMNISTORE_OK && !any) return on.told(status);
+  }
+  return OMNISTORE_OK;
+}
+
+/// Everything under a base, but the records of removals.
+omnistore_status Overlay::clear_layer(Call call, const Layer &layer, std::string_view base) const {
+  if (!base.empty() || !layer.records.stored()) {
+    const omnistore_clear_request request{sizeof request, 0, as_bytes(base)};
+    return layer.child.clear(call, request);
+  }
+  return each_page(call, layer, base, 1000, [&](std::vector<std::string> &keys) -> omnistore_status {
+    std::vector<omnistore_bytes> views;
+    for (const std::string &key : keys) views.push_back(as_bytes(key));
+    std::vector<omnistore_status> statuses(keys.size(), OMNISTORE_INTERNAL);
+    const omnistore_status whole = layer.child.remove_many(call, views, PLAIN_REMOVE, statuses.data());
+    if (whole != OMNISTORE_OK) return whole;
+    for (const omnistore_status status : statuses)
+      if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
+    return OMNISTORE_OK;
+  });
+}
+
+/// After a clear that failed half way.
+bool Overlay::is_gone(Call call, std::string_view key) {
+  std::string moved;
+  Seen seen;
+  Overheard unheard(call);
+  return see(unheard, stored(key, moved), 0, OnError::fail, seen) == OMNISTORE_NOT_FOUND;
+}
+
+} // namespace overlay
