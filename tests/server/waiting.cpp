@@ -65,10 +65,17 @@ TEST_CASE("what was asked before a request that waits is answered before it") {
   CHECK(client.receive().body == "1");
 }
 
+namespace {
+
+/// Long enough that a thread of the pool takes the request up first, also on a machine that is busy.
+constexpr std::chrono::milliseconds starts_in{2000};
+
+} // namespace
+
 TEST_CASE("a driver that does not mind its deadline is given up with 504") {
   Gate gate;
   omnistore::Config config = gate.config();
-  config.http.request_timeout = 50;
+  config.http.request_timeout = starts_in.count();
   Host host(config);
   Client client(host.http());
   const Answer answer = client.ask("GET", "/slow/hang");
@@ -80,7 +87,7 @@ TEST_CASE("a driver that does not mind its deadline is given up with 504") {
 TEST_CASE("a request whose turn comes too late is 504 and is not done") {
   Gate gate;
   omnistore::Config config = gate.config();
-  config.http.request_timeout = 50;
+  config.http.request_timeout = starts_in.count();
   Host host(config);
   const auto hanging = hang(host, 16); // as many threads as a mount has
   gate.await(16);
