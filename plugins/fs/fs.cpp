@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <fcntl.h>
@@ -21,11 +22,13 @@
 
 #include "expiry.hpp"
 #include "ignore.hpp"
+#include "own.hpp"
 #include "runs.hpp"
 #include "slot.hpp"
 #include "sweeper.hpp"
 #include "tree.hpp"
 #include "walk.hpp"
+#include "watch.hpp"
 
 namespace {
 
@@ -157,6 +160,8 @@ public:
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page);
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
+  omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
+  void unwatch(void *watch);
 
 private:
   std::int64_t now() const { return host_.now(&host_); }
@@ -170,6 +175,7 @@ private:
   bool open_holder(const Path &path, Holder &holder) const;
   void make_folders(const Path &path) const;
   void make_folder(std::string_view path) const;
+  void nest_value(const Holder &holder, const Path &path) const;
   void mark_folders(const Path &path, int folder) const;
   void prune(std::string_view folder) const;
 
@@ -177,6 +183,7 @@ private:
   void finish(const Temporary &file, std::int64_t expiry, const Path &path) const;
   omnistore_status move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
                            const Path &path) const;
+  bool unlink_value(const Slot &slot, const Path &path) const;
   omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
   omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
   bool clear_one(Walk &walk);
@@ -194,7 +201,9 @@ private:
   const Tree tree_;
   const bool keeps_expiry_;
   Runs runs_;
+  mutable Own own_;
   Sweeper sweeper_;
+  Watches watches_;
 };
 
 Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits)
@@ -202,7 +211,8 @@ Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_
       durability_(durability_of(options.string("durability", "none"))),
       ignore_(options.strings("ignore", std::vector<std::string>{"**/node_modules/**", "**/.git/**"})),
       tree_(absolute_base(options), !read_only_), keeps_expiry_(keeps_attributes(tree_.base())),
-      sweeper_(host, tree_, ignore_, [this](std::string_view key) { expire(key); }) {
+      sweeper_(host, tree_, ignore_, [this](std::string_view key) { expire(key); }),
+      watches_(host, tree_, ignore_, own_) {
   if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
   if (!keeps_expiry_) traits.capabilities &= ~OMNISTORE_CAN_TTL;
   if (durability_ == Durability::full) traits.keeps = OMNISTORE_KEEPS_POWER;
@@ -305,9 +315,7 @@ void Fs::make_folders(const Path &path) const {
 }
 
 void Fs::make_folder(std::string_view folder) const {
-  std::string key(folder);
-  std::replace(key.begin(), key.end(), '/', ':');
-  const Path path(key);
+  const Path path(key_of(folder));
   Holder holder;
   // What is missing above was made just now: where it is gone again, the caller begins anew.
   if (!open_holder(path, holder)) return;
@@ -317,8 +325,17 @@ void Fs::make_folder(std::string_view folder) const {
   }
   if (errno != EEXIST && errno != ENOENT) fail(errno, folder);
   if (tree_.open_folder(folder) || errno != ENOTDIR) return;
+  nest_value(holder, path);
+}
+
+/// Makes a value's file a folder that holds it. The value stays what it is.
+void Fs::nest_value(const Holder &holder, const Path &path) const {
   const std::lock_guard lock(lock_of(holder.status, path.name()));
-  nest(holder.folder, path.name(), durability_ != Durability::none, folder);
+  std::optional<Own::Place> place = own_.changing(path.text());
+  nest(holder.folder, path.name(), durability_ != Durability::none, path.text());
+  if (!place) return;
+  const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+  if (slot.has_value()) place->note_nested(slot.status);
 }
 
 /// Says of the key's folder, and of those above it, that values below may expire.
@@ -441,7 +458,12 @@ omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnist
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
     if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
-    if (!put(file, slot, path.text())) continue;
+    {
+      std::optional<Own::Place> place = own_.changing(path.text());
+      if (!put(file, slot, path.text())) continue;
+      struct stat status;
+      if (place && fstat(file.file(), &status) == 0) place->note_put(status);
+    }
     lock.unlock();
     if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
     return OMNISTORE_OK;
@@ -466,6 +488,14 @@ omnistore_status Fs::remove(Call, std::string_view key, const omnistore_remove_r
   return take_away(path, key, request.condition, request.etag);
 }
 
+/// Unlinks a value's file. False: the place has changed since it was looked at.
+bool Fs::unlink_value(const Slot &slot, const Path &path) const {
+  std::optional<Own::Place> place = own_.changing(path.text());
+  if (!take_out(slot, path.text())) return false;
+  if (place) place->note_removed();
+  return true;
+}
+
 omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag) {
   const omnistore_status missing = condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
   Holder holder;
@@ -479,7 +509,7 @@ omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint
     if (!expired && condition == OMNISTORE_IF_MATCH && !condition_holds(slot, condition, etag, path)) {
       return OMNISTORE_CONFLICT;
     }
-    if (!take_out(slot, path.text())) continue;
+    if (!unlink_value(slot, path)) continue;
     lock.unlock();
     if (durability_ == Durability::full) fsync(slot.folder);
     if (expired) announce_expired(key);
@@ -631,7 +661,7 @@ bool Fs::clear_one(Walk &walk) {
     const Slot slot = look(tree_, walk.folder(), path.name(), path.c_str());
     if (!slot.has_value()) return false;
     const std::int64_t expiry = expiry_of(slot, path);
-    if (!take_out(slot, path.text())) continue;
+    if (!unlink_value(slot, path)) continue;
     if (expiry == 0 || expiry > now()) return true;
     announce_expired(walk.key());
     return false;
@@ -656,11 +686,21 @@ void Fs::expire(std::string_view key) {
   std::unique_lock lock(lock_of(holder.status, path.name()));
   const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
   const std::int64_t expiry = expiry_of(slot, path);
-  if (expiry == 0 || expiry > now() || !take_out(slot, path.text())) return;
+  if (expiry == 0 || expiry > now() || !unlink_value(slot, path)) return;
   lock.unlock();
   announce_expired(key);
   prune(slot.inner ? path.text() : path.folder());
 }
+
+// ---------------------------------------------------------------------------------------------------------- watching
+
+omnistore_status Fs::watch(Call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch) {
+  tree_.revive();
+  *watch = watches_.begin(omnistore::as_view(request.base), watcher);
+  return OMNISTORE_OK;
+}
+
+void Fs::unwatch(void *watch) { watches_.end(watch); }
 
 constexpr omnistore_traits traits = {
     .size = sizeof(omnistore_traits),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tree.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <filesystem>
@@ -92,10 +93,10 @@ void check_segment(std::string_view segment) {
   if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's temporary files");
 }
 
-int openat2(int folder, const char *path, int flags) {
+int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) {
   open_how how{};
   how.flags = static_cast<unsigned>(flags);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve;
   return static_cast<int>(syscall(SYS_openat2, folder, path, &how, sizeof how));
 }
 
@@ -151,6 +152,23 @@ Path::Path(std::string_view key) : size_(static_cast<std::uint32_t>(key.size()))
   check_segment({text_ + name_, size_ - name_});
 }
 
+std::string path_of(std::string_view key) {
+  std::string path(key);
+  std::replace(path.begin(), path.end(), ':', '/');
+  return path;
+}
+
+std::string folder_of(std::string_view base) {
+  if (!base.empty()) base.remove_suffix(1);
+  return path_of(base);
+}
+
+std::string key_of(std::string_view path) {
+  std::string key(path);
+  std::replace(key.begin(), key.end(), '/', ':');
+  return key;
+}
+
 Tree::Tree(std::string base, bool create) : path_(std::move(base)), create_(create), base_(open_base(path_, create)) {
   const Fd probe(openat2(base_.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   resolves_ = static_cast<bool>(probe);
@@ -169,6 +187,17 @@ Fd Tree::open(const char *path, int flags) const {
 
 Fd Tree::open_folder(std::string_view path) const { return open(std::string(path).c_str(), O_RDONLY | O_DIRECTORY); }
 
+Fd Tree::open_real_folder(std::string_view path) const {
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  if (path.empty()) path = ".";
+  if (!resolves_) return walk(path, flags);
+  Fd folder;
+  do {
+    folder = Fd(openat2(base_.get(), std::string(path).c_str(), flags, RESOLVE_NO_SYMLINKS));
+  } while (!folder && errno == EINTR);
+  return folder;
+}
+
 Fd Tree::walk(std::string_view path, int flags) const {
   Fd folder;
   for (;;) {
@@ -183,13 +212,17 @@ Fd Tree::walk(std::string_view path, int flags) const {
   }
 }
 
-bool Tree::revive() const {
+bool Tree::is_alive() const {
   struct stat status;
-  if (fstat(base_.get(), &status) != 0 || status.st_nlink > 0) return false;
+  return fstat(base_.get(), &status) != 0 || status.st_nlink > 0;
+}
+
+bool Tree::revive(bool make) const {
+  if (is_alive()) return false;
   const std::lock_guard lock(reviving_);
-  if (fstat(base_.get(), &status) != 0 || status.st_nlink > 0) return true; // another thread was faster
-  if (!create_ && access(path_.c_str(), F_OK) != 0) return false;
-  const Fd fresh = open_base(path_, create_);
+  if (is_alive()) return true; // another thread was faster
+  if (!make && access(path_.c_str(), F_OK) != 0) return false;
+  const Fd fresh = open_base(path_, make);
   // The number stays: whoever is about to use it gets the new folder.
   return dup3(fresh.get(), base_.get(), O_CLOEXEC) >= 0;
 }

@@ -63,6 +63,11 @@ private:
   char text_[longest_key + 1];
 };
 
+/// A key's path, and the path of the folder that a key prefix stands for, without a check; and a path's key.
+std::string path_of(std::string_view key);
+std::string folder_of(std::string_view base);
+std::string key_of(std::string_view path);
+
 /// The folder `base`, held open, so that nothing that is done below it depends on its own path. Thread-safe.
 class Tree {
 public:
@@ -77,10 +82,15 @@ public:
   /// and errno where it cannot be opened.
   Fd open(const char *path, int flags) const;
   Fd open_folder(std::string_view path) const;
+  /// The same, following no symbolic link at all.
+  Fd open_real_folder(std::string_view path) const;
 
   /// When base was removed from under the store: opens it anew, making it as the constructor does. True when base is
   /// another folder now.
-  bool revive() const;
+  bool revive() const { return revive(create_); }
+  /// The same, making it only where that is asked for.
+  bool revive(bool make) const;
+  bool is_alive() const;
 
 private:
   Fd walk(std::string_view path, int flags) const;

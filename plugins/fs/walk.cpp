@@ -41,18 +41,6 @@ unsigned char type_of(int folder, const char *name) {
                                    : DT_UNKNOWN;
 }
 
-std::string path_of(std::string_view key) {
-  std::string path(key);
-  std::replace(path.begin(), path.end(), ':', '/');
-  return path;
-}
-
-/// A base's path: without the ':' at its end.
-std::string folder_of(std::string_view base) {
-  if (!base.empty()) base.remove_suffix(1);
-  return path_of(base);
-}
-
 } // namespace
 
 // ------------------------------------------------------------------------------------------------------------- names

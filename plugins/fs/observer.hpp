@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the thread of a store's watches knows and does: which folders the system watches for it, and what it tells.
+//
+// The folders are a tree like that on the disk. Notifications name a folder by its number and a file in it by its name.
+// What is told is decided by what lies there now, not by the kind of notification, so that one which comes late, after
+// others have changed the same file again, tells nothing wrong.
+//
+// The disk is ahead of the notifications. A folder that appears is watched first and then scanned, and each file in it
+// told. Notifications of its files from before the scan say nothing new; a mark in the queue tells which those are.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <sys/stat.h>
+
+#include <omnistore/driver.h>
+
+#include "ignore.hpp"
+#include "inotify.hpp"
+#include "own.hpp"
+#include "tree.hpp"
+
+namespace fs {
+
+/// One watch of the store.
+struct Watching {
+  std::string base;   ///< a key prefix: empty, or ending in ':'
+  std::string folder; ///< its path
+  omnistore_watcher *watcher;
+};
+
+/// Not thread-safe: one thread at a time uses it.
+class Observer {
+public:
+  Observer(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Own &own);
+
+  /// Throws a Failure where not all of the folders can be watched; nothing has changed then.
+  void add(const Watching &watching);
+  void remove(const Watching &watching);
+
+  /// What to poll, -1: nothing; and for how long at most, in milliseconds, -1: for ever.
+  int get() const { return inotify_ ? inotify_->get() : -1; }
+  int timeout() const;
+  /// Does what there is to do now: a part of it where there is much.
+  void work() noexcept;
+
+private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Folder {
+    Folder *parent = nullptr;
+    std::string name;
+    int watch = -1;
+    std::map<std::string, std::unique_ptr<Folder>, std::less<>> folders;
+    bool whole = false;             ///< all below it is watched too
+    bool leaving = false;           ///< it was moved away; whereto is not known yet
+    std::uint64_t mark = 0;         ///< what was notified before it is told already
+    std::optional<std::string> was; ///< its path before it was moved, for what is notified before the mark
+  };
+  /// What a change may be: a file put there, the value's end. And when it is none: the file lies in a folder that the
+  /// store has made around it (moved_in); it is what was told last (untold).
+  static constexpr unsigned put = 1, removed = 2, moved_in = 4, untold = 8;
+  /// What the watches want of a folder: nothing, to see the next folder on the way to a base, or all of it.
+  enum class Want { none, way, all };
+  /// How a folder is scanned: whether its files are told, and its path before it was moved.
+  struct Scan {
+    bool tells;
+    std::optional<std::string> was;
+  };
+  /// A folder above base, and the name in it by which base would appear or go.
+  struct Anchor {
+    int watch;
+    std::string name;
+    bool operator==(const Anchor &) const = default;
+  };
+
+  static constexpr std::size_t most_open = 4096; ///< files that others keep open, and that are waited for
+
+  static std::uint32_t mask_of(Want want);
+  Want wanted(std::string_view path) const;
+  bool is_wanted_key(std::string_view path) const;
+
+  // The whole of it (observer.cpp).
+  void rebuild();
+  void begin();
+  void forget();
+  void find_base();
+  void anchor();
+  void lose_track(const char *why) noexcept;
+
+  // The folders (observer_folders.cpp).
+  static std::string path_to(const Folder &folder);
+  bool is_hidden(std::string_view path, std::string_view name) const;
+  void visit(Folder &parent, const std::string &name, const Scan &how);
+  bool adopt(Folder &moved, int opened, Folder &parent, const std::string &name);
+  void set_moved(Folder &folder, const std::string &was, std::uint64_t mark);
+  void scan(Folder &folder, Fd opened, const Scan &how);
+  std::vector<std::string> scan_names(int opened, const std::string &path, const Scan &how);
+  std::vector<std::string> ways_on(const std::string &path) const;
+  void drop(Folder &folder);
+  void drop_unwanted(Folder &folder);
+
+  // Notifications, and what is told (observer_events.cpp).
+  void take(const Notification &notification);
+  void take_folder(Folder &parent, const std::string &name, std::uint32_t mask);
+  void take_file(const Folder &folder, std::string_view name, std::uint32_t mask);
+  std::string value_path(std::string_view folder, std::string_view name) const;
+  bool find_value(const std::string &path, struct stat &file) const;
+  bool is_being_written(const std::string &path) const;
+  bool lies_there(const std::string &path) const;
+  void note_open(const std::string &path);
+  void tell_open(std::size_t most);
+  void tell_change(const std::string &path, unsigned what);
+  void tell(std::uint32_t type, std::string_view path) const;
+  void tell_lost(std::string_view path) const;
+
+  const omnistore_host &host_;
+  const Tree &tree_;
+  const Ignore &ignore_;
+  Own &own_;
+  std::vector<const Watching *> watchings_;
+
+  std::unique_ptr<Inotify> inotify_;
+  Folder root_;
+  std::unordered_map<int, Folder *> by_watch_;
+  std::vector<Anchor> anchors_;
+  std::string base_path_;     ///< of the base folder, without symbolic links, when it was last there
+  bool stale_ = false;        ///< the folders must be gone through anew
+  Clock::time_point retry_{}; ///< when, where that has failed; else the epoch
+
+  /// Values that others are writing and have not closed, and when they are told anyway; and the same in that order,
+  /// with those that were closed since.
+  std::map<std::string, Clock::time_point, std::less<>> open_;
+  std::deque<std::pair<Clock::time_point, std::string>> open_order_;
+};
+
+/// A path inside a folder; an empty one is the base folder's.
+inline std::string join(std::string_view folder, std::string_view name) {
+  std::string path(folder);
+  if (!path.empty()) path += '/';
+  return path += name;
+}
+
+/// Whether a path is another, or lies below it.
+inline bool is_at_or_below(std::string_view path, std::string_view folder) {
+  return folder.empty() || (path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/'));
+}
+
+/// Errors of an open that say that there is nothing (for us) at a path.
+inline bool is_nothing(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENAMETOOLONG ||
+         error == EACCES;
+}
+
+} // namespace fs

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <utility>
+
+#include <unistd.h>
+
+#include <omnistore/call.hpp>
+
+#include "observer.hpp"
+#include "walk.hpp"
+
+namespace fs {
+
+std::string Observer::path_to(const Folder &folder) {
+  return folder.parent ? join(path_to(*folder.parent), folder.name) : std::string();
+}
+
+/// Whether a folder is none of keys.
+bool Observer::is_hidden(std::string_view path, std::string_view name) const {
+  return name == own_name || is_temporary(name) || !is_segment(name) || ignore_.folder(path, name);
+}
+
+/// Brings what is known of a folder in line with the disk, where it is there.
+void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
+  const std::string above = path_to(parent), path = join(above, name);
+  const Want want = wanted(path);
+  if (want == Want::none || is_hidden(above, name) || path.size() > longest_key) return;
+  Fd opened = tree_.open_real_folder(path);
+  if (!opened) {
+    if (!is_nothing(errno)) fail(errno, path);
+    if (errno == EACCES) omnistore::log_line(host_, OMNISTORE_LOG_WARN, path + ": no permission to watch it");
+    return;
+  }
+  const int watch = inotify_->add(opened.get(), mask_of(want), path);
+  const auto child = parent.folders.find(name);
+  Folder *folder = child == parent.folders.end() ? nullptr : child->second.get();
+  if (folder && folder->watch != watch) { // another one, and why is not known
+    tell_lost(path);
+    drop(*folder);
+    folder = nullptr;
+  }
+  Scan further = how;
+  if (const auto known = by_watch_.find(watch); folder) {
+    folder->leaving = false;
+    if (!how.was && folder->whole) return;
+  } else if (known != by_watch_.end()) {
+    folder = known->second;
+    further = {true, path_to(*folder)};
+    if (!adopt(*folder, opened.get(), parent, name)) return;
+  } else {
+    std::unique_ptr<Folder> &fresh = parent.folders[name];
+    fresh = std::make_unique<Folder>();
+    folder = fresh.get();
+    folder->parent = &parent;
+    folder->name = name;
+    folder->watch = watch;
+    by_watch_.emplace(watch, folder);
+  }
+  scan(*folder, std::move(opened), further);
+}
+
+/// Gives a folder that was moved its new place. False: it is where it was, too (a mount), or all is to be gone through.
+bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::string &name) {
+  const std::string was = path_to(moved);
+  const Fd old_place = tree_.open_real_folder(was);
+  struct stat there, here;
+  if (old_place && fstat(old_place.get(), &there) == 0 && fstat(opened, &here) == 0 && there.st_ino == here.st_ino &&
+      there.st_dev == here.st_dev) {
+    return false;
+  }
+  for (const Folder *above = &parent; above; above = above->parent) {
+    if (above == &moved) return stale_ = true, false;
+  }
+  auto node = moved.parent->folders.extract(moved.name);
+  moved.parent = &parent;
+  moved.name = name;
+  moved.leaving = false;
+  parent.folders[name] = std::move(node.mapped());
+  set_moved(moved, was, inotify_->mark());
+  if (wanted(path_to(moved)) == Want::way) drop_unwanted(moved);
+  return true;
+}
+
+void Observer::set_moved(Folder &folder, const std::string &was, std::uint64_t mark) {
+  folder.was = was;
+  folder.mark = mark;
+  for (auto &[name, below] : folder.folders) set_moved(*below, join(was, name), mark);
+}
+
+void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
+  const std::string path = path_to(folder);
+  folder.whole = wanted(path) == Want::all;
+  if (how.tells) {
+    folder.mark = inotify_->mark();
+    folder.was = how.was;
+  }
+  const std::vector<std::string> names = folder.whole ? scan_names(opened.get(), path, how) : ways_on(path);
+  opened = Fd();
+  for (const std::string &name : names) {
+    if (stale_) return;
+    visit(folder, name, {how.tells, how.was ? std::optional(join(*how.was, name)) : std::nullopt});
+  }
+}
+
+/// Tells of the files in a folder, and gives the names of the folders in it.
+std::vector<std::string> Observer::scan_names(int opened, const std::string &path, const Scan &how) {
+  const auto found = [&](const std::string &was, const std::string &is, unsigned what) {
+    if (how.was) tell_change(was, removed);
+    tell_change(is, what);
+  };
+  if (how.tells && !path.empty()) found(how.was.value_or(""), path, put | moved_in); // the value of its own key
+  std::vector<std::string> folders, leftovers;
+  std::string last;
+  Names names;
+  do {
+    lseek(opened, 0, SEEK_SET);
+    names.read(opened, path, ignore_, {last, false}, leftovers);
+    leftovers.clear();
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const std::string_view name = names.text(names[i]);
+      last = name;
+      if (names[i].kind == Names::Kind::below)
+        folders.emplace_back(name.substr(0, name.size() - 1));
+      else if (how.tells && names[i].kind != Names::Kind::own)
+        found(how.was ? join(*how.was, name) : "", join(path, name), put);
+    }
+  } while (names.was_cut());
+  return folders;
+}
+
+/// The names by which bases go on from a folder.
+std::vector<std::string> Observer::ways_on(const std::string &path) const {
+  std::vector<std::string> names;
+  for (const Watching *watching : watchings_) {
+    const std::string_view base = watching->folder;
+    if (base.size() <= path.size() || !is_at_or_below(base, path)) continue;
+    const std::string_view rest = base.substr(path.empty() ? 0 : path.size() + 1);
+    names.emplace_back(rest.substr(0, rest.find('/')));
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+/// Ends what is watched there. The folder's object is gone then, unless it is base's.
+void Observer::drop(Folder &folder) {
+  while (!folder.folders.empty()) drop(*folder.folders.begin()->second);
+  by_watch_.erase(folder.watch);
+  inotify_->remove(folder.watch);
+  folder.watch = -1;
+  if (folder.parent) folder.parent->folders.erase(folder.parent->folders.find(folder.name));
+}
+
+/// Ends what no watch wants any more, below a folder.
+void Observer::drop_unwanted(Folder &folder) {
+  const std::string path = path_to(folder);
+  folder.whole = folder.whole && wanted(path) == Want::all;
+  for (auto next = folder.folders.begin(); next != folder.folders.end();) {
+    Folder &below = *next++->second;
+    if (wanted(join(path, below.name)) == Want::none)
+      drop(below);
+    else
+      drop_unwanted(below);
+  }
+}
+
+} // namespace fs

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// The watches of one store: a thread that runs while there is one.
+#pragma once
+
+#include <future>
+#include <list>
+#include <mutex>
+#include <string_view>
+#include <thread>
+
+#include "observer.hpp"
+
+namespace fs {
+
+/// Thread-safe.
+class Watches {
+public:
+  Watches(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Own &own);
+  Watches(const Watches &) = delete;
+  Watches &operator=(const Watches &) = delete;
+  ~Watches();
+
+  /// Begins to tell of changes of keys that start with `base`, on the thread. Returns when every folder is watched;
+  /// throws a Failure where that cannot be.
+  void *begin(std::string_view base, omnistore_watcher &watcher);
+  /// Returns after the last event was told.
+  void end(void *watch);
+
+private:
+  void start();
+  void stop();
+  void run();
+  template <class Do>
+  void on_thread(Do run);
+  void wake();
+
+  Own &own_;
+  std::mutex calling_; ///< one begin or end at a time
+  std::list<Watching> all_;
+  std::thread thread_;
+  Fd waker_;
+
+  std::mutex mutex_;
+  std::packaged_task<void()> task_; ///< what a begin or end has for the thread
+  bool stopping_ = false;           ///< the thread's own
+
+  Observer observer_; ///< the thread's own while it runs
+};
+
+} // namespace fs
