@@ -5,6 +5,7 @@
 #include <cctype>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -66,7 +67,7 @@ std::string Client::line() {
   return text;
 }
 
-Answer Client::receive(bool of_head) {
+Answer Client::head() {
   Answer answer;
   const std::string status = line();
   if (!status.starts_with("HTTP/1.1 ")) return answer;
@@ -76,7 +77,21 @@ Answer Client::receive(bool of_head) {
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
     answer.headers[name] = text.substr(text.find_first_not_of(' ', colon + 1));
   }
-  const int code = std::stoi(status.substr(9));
+  answer.status = std::stoi(status.substr(9));
+  return answer;
+}
+
+std::string Client::chunk() {
+  const std::string size = line();
+  if (size.empty()) return {};
+  std::string piece = take(std::stoul(size, nullptr, 16));
+  line();
+  return piece;
+}
+
+Answer Client::receive(bool of_head) {
+  Answer answer = head();
+  const int code = std::exchange(answer.status, 0);
   if (answer.header("transfer-encoding") == "chunked") {
     for (;;) {
       const std::string head = line();
@@ -124,6 +139,8 @@ bool Client::readable_within(int milliseconds) {
   pollfd wanted{socket_, POLLIN, 0};
   return !buffered_.empty() || ::poll(&wanted, 1, milliseconds) > 0;
 }
+
+void Client::hold_back(int bytes) { ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); }
 
 void Client::finish() { ::shutdown(socket_, SHUT_WR); }
 

@@ -33,6 +33,11 @@ public:
   /// send() and receive() of "METHOD TARGET" with Host and these further header lines.
   Answer ask(const std::string &method, const std::string &target, std::string_view body = {},
              const std::string &headers = {});
+  /// The head of the next answer alone, whose body is still to come.
+  Answer head();
+  /// The next piece of a chunked body; empty: it has ended, or is cut off.
+  std::string chunk();
+  void skip(std::size_t bytes) { take(bytes); }
   /// All bytes up to the connection's end.
   std::string rest();
   /// Waits for the connection's end; false: something came, or 20 seconds passed.
@@ -41,6 +46,8 @@ public:
   bool readable_within(int milliseconds);
   /// No more will be sent.
   void finish();
+  /// What has come and was not read may not be more than about so many bytes. Before anything is sent.
+  void hold_back(int bytes);
 
 private:
   bool fill();

@@ -27,7 +27,7 @@ TEST_CASE("every field arrives where it belongs") {
                  "optional": true }
     },
     "server": { "http": { "listen": "[::1]:0", "threads": 3, "maxHeader": "8KiB", "maxBody": "1MB",
-                          "maxConnections": 7, "idleTimeout": "5s", "requestTimeout": 250, "hosts": ["h"],
+                          "maxConnections": 7, "maxWatches": 3, "watchKeepAlive": "2s", "idleTimeout": "5s", "requestTimeout": 250, "hosts": ["h"],
                           "origins": ["*"], "tokens": [{ "value": "t", "write": true, "bases": ["shared:"] }] } },
     "admin": { "listen": "" },
     "log": { "level": "debug", "json": true, "slow": "100ms" }
@@ -49,6 +49,8 @@ TEST_CASE("every field arrives where it belongs") {
   CHECK(config.http.max_header == 8192);
   CHECK(config.http.max_body == 1'000'000);
   CHECK(config.http.max_connections == 7);
+  CHECK(config.http.max_watches == 3);
+  CHECK(config.http.watch_keep_alive == 2000);
   CHECK(config.http.idle_timeout == 5000);
   CHECK(config.http.request_timeout == 250);
   CHECK(config.http.hosts == std::vector<std::string>{"h"});
@@ -81,6 +83,8 @@ TEST_CASE("an empty config is the config that is built in code") {
     CHECK(a->max_header == b->max_header);
     CHECK(a->max_body == b->max_body);
     CHECK(a->max_connections == b->max_connections);
+    CHECK(a->max_watches == b->max_watches);
+    CHECK(a->watch_keep_alive == b->watch_keep_alive);
     CHECK(a->idle_timeout == b->idle_timeout);
     CHECK(a->request_timeout == b->request_timeout);
     CHECK(a->hosts == b->hosts);

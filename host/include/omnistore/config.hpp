@@ -42,20 +42,20 @@ class Places;
 /// One store to open: a driver, its options and, for a layer, the stores below it.
 struct StoreConfig {
   std::string driver;
-  std::string options = "{}";        ///< a JSON object's text; it is checked against the driver's schema when it opens
-  std::vector<StoreConfig> children; ///< `layers`, or what stands inside `through`; the config's order
+  std::string options = "{}"; ///< a JSON object's text; it is checked against the driver's schema when it opens
+  std::vector<StoreConfig> children{}; ///< `layers`, or what stands inside `through`; the config's order
 
-  std::string path;                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
-  std::shared_ptr<const Places> places; ///< null for a config built in code
+  std::string path{};                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
+  std::shared_ptr<const Places> places{}; ///< null for a config built in code
 };
 
 /// What a `ttl`, `prefix` and the like stand beside: one mount.
 struct MountConfig {
   StoreConfig store;
-  std::optional<std::string> prefix; ///< in place of the global one; normalised, without a ':' at its end
-  std::optional<std::int64_t> ttl;   ///< milliseconds, in place of the global one; 0: never
-  bool read_only = false;            ///< refuses writes before the driver sees them
-  bool optional = false;             ///< where it cannot be opened the host goes on without it
+  std::optional<std::string> prefix{}; ///< in place of the global one; normalised, without a ':' at its end
+  std::optional<std::int64_t> ttl{};   ///< milliseconds, in place of the global one; 0: never
+  bool read_only = false;              ///< refuses writes before the driver sees them
+  bool optional = false;               ///< where it cannot be opened the host goes on without it
 };
 
 /// Limits of a listener. Sizes in bytes, times in milliseconds.
@@ -65,6 +65,8 @@ struct HttpConfig {
   std::uint64_t max_header = 16 * 1024;
   std::uint64_t max_body = 64 * 1024 * 1024;
   unsigned max_connections = 10000;
+  unsigned max_watches = 256;             ///< streams of events, each of which is a connection too
+  std::int64_t watch_keep_alive = 15'000; ///< a stream on which nothing came for so long shows that it is alive
   std::int64_t idle_timeout = 60'000;
   std::int64_t request_timeout = 30'000; ///< the deadline of one operation
   std::vector<std::string> hosts{};      ///< further names that a Host header on a loopback listener may have
@@ -105,8 +107,8 @@ struct Config {
 
   /// The same from a text. `file` is only for messages and for resolving relative plugin paths; it may be empty, and
   /// `environment` null: then nothing is set. Thread-safe, as load is.
-  static Config parse(std::string_view text, const std::string &file, std::string_view profile,
-                      const Environment &environment);
+  static Config parse(std::string_view text, const std::string &file = {}, std::string_view profile = {},
+                      const Environment &environment = {});
 };
 
 } // namespace omnistore

@@ -73,6 +73,9 @@ HttpConfig to_http(const json::object &from) {
   http.max_header = static_cast<std::uint64_t>(from.at("maxHeader").as_int64());
   http.max_body = static_cast<std::uint64_t>(from.at("maxBody").as_int64());
   http.max_connections = static_cast<unsigned>(from.at("maxConnections").as_int64());
+  if (const json::value *most = from.if_contains("maxWatches"))
+    http.max_watches = static_cast<unsigned>(most->as_int64());
+  if (const json::value *pause = from.if_contains("watchKeepAlive")) http.watch_keep_alive = pause->as_int64();
   http.idle_timeout = from.at("idleTimeout").as_int64();
   http.request_timeout = from.at("requestTimeout").as_int64();
   http.hosts = as_texts(from.at("hosts"));

@@ -34,9 +34,9 @@ constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice t
 
 Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, std::function<void(bool)> closed)
     : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), routes(to), pool(threads),
-      closed_(std::move(closed)),
-      period_(
-          milliseconds(std::clamp<std::int64_t>(std::min(config.idle_timeout, config.request_timeout) / 4, 10, 1000))),
+      keep_alive(std::min(config.watch_keep_alive, config.idle_timeout / 2)), closed_(std::move(closed)),
+      period_(milliseconds(std::clamp<std::int64_t>(
+          std::min({config.idle_timeout, config.request_timeout, keep_alive.count()}) / 4, 10, 1000))),
       work_(io.get_executor()), timer_(io) {}
 
 Loop::~Loop() = default;
@@ -142,6 +142,8 @@ bool Connection::step() {
     return answer();
   case Phase::stream:
     return stream();
+  case Phase::feed:
+    return feed();
   case Phase::last_write:
     return last_write();
   case Phase::work:
@@ -328,9 +330,47 @@ void Connection::stream_part() {
   });
 }
 
+/// What the client sends from here on is read and dropped: it is no use to it but to end the connection.
+void Connection::begin_feed(std::shared_ptr<Feed> feed) {
+  feed_ = std::move(feed);
+  phase_ = Phase::feed;
+  if (loop_.stopping) return end_feed();
+  body_.clear(0);
+  in_.clear(first_read);
+  start_ = end_ = 0;
+  read(in_, first_read);
+  feed_->start([weak = weak_from_this(), &io = loop_.io] {
+    asio::post(io, [weak] {
+      if (const auto self = weak.lock(); self && self->phase_ == Phase::feed) self->proceed();
+    });
+  });
+}
+
+/// Sends the events that there are, as far as the client takes them; false, for step() to return.
+bool Connection::feed() {
+  while (flush()) {
+    feed_->take(out_);
+    if (!out_.empty()) continue;
+    deadline_ = loop_.now + loop_.keep_alive;
+    return false;
+  }
+  return false;
+}
+
+/// Tells the client, where it has read all there was, that this is the end.
+void Connection::end_feed() {
+  if (!awaits_output_) {
+    feed_->take(out_);
+    feed_->finish(out_);
+    flush();
+  }
+  close();
+}
+
 void Connection::finish_answer(const Response &response) {
   if (response.status >= 100 && response.status < 600) Loop::count(loop_.counts.responses[response.status / 100 - 1]);
   close_ = close_ || response.close || !request_.keep_alive || loop_.stopping;
+  if (response.feed) return begin_feed(response.feed);
   if (!response.more) return end_request();
   more_ = response.more;
   phase_ = Phase::stream;
@@ -410,7 +450,7 @@ void Connection::read(Buffer &into, std::size_t most) {
 void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
   if (phase_ == Phase::closed) return;
   if (failed) return close(); // the client's end, or a broken connection: what was complete has been answered
-  if (phase_ == Phase::linger) return read(in_, first_read);
+  if (phase_ == Phase::linger || phase_ == Phase::feed) return read(in_, first_read);
   into.grew(count);
   moved(count);
   proceed();
@@ -466,7 +506,10 @@ void Connection::moved(std::size_t count) {
 }
 
 void Connection::check_time() {
-  if (loop_.now >= deadline_) late();
+  if (loop_.now < deadline_) return;
+  if (phase_ != Phase::feed || awaits_output_) return late();
+  feed_->keep_alive(out_);
+  proceed();
 }
 
 /// What it waited for did not come. Says so where the client waits for an answer, as far as the socket takes it.
@@ -494,6 +537,7 @@ void Connection::late() {
 }
 
 void Connection::stop() {
+  if (phase_ == Phase::feed) return end_feed();
   if (phase_ != Phase::head || awaits_output_ || !in_.empty()) return;
   error_code error;
   if (socket_.available(error) == 0 || error) close();
@@ -505,6 +549,7 @@ void Connection::close() {
   gone_.store(true, std::memory_order_relaxed);
   error_code ignored;
   socket_.close(ignored);
+  feed_.reset();
   loop_.remove(*this);
 }
 

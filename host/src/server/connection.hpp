@@ -66,6 +66,7 @@ public:
   Counts counts;
   Clock::time_point now = Clock::now(); ///< as of the last tick
   bool stopping = false;
+  const std::chrono::milliseconds keep_alive; ///< between the signs of life of a stream of events
 
 private:
   void tick();
@@ -81,15 +82,15 @@ private:
 
 /// One client's connection: reads requests, has them answered one after the other, and writes the answers. Answers to
 /// requests that came together go out together. At any time it waits for one thing alone: input, room for output, or
-/// the pool.
+/// the pool. Only while events go out it reads beside that, to see the client's end.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
   Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
 
   void start();
-  /// Closes it where it is later than it may be.
+  /// Closes it where it is later than it may be; shows a sign of life where that is due.
   void check_time();
-  /// Closes it where it is idle, else once what is in flight has been answered.
+  /// Closes it where it is idle or sends events, else once what is in flight has been answered.
   void stop();
   void close();
 
@@ -105,6 +106,7 @@ private:
     answer,        ///< the request is complete
     work,          ///< a thread of the pool is at it
     stream,        ///< a part of a long answer goes out
+    feed,          ///< events go out as they come
     last_write,    ///< the last bytes go out
     linger,        ///< waiting for the client to have read them
     closed
@@ -123,6 +125,9 @@ private:
   void answered(const Response &response);
   bool stream();
   void stream_part();
+  void begin_feed(std::shared_ptr<Feed> feed);
+  bool feed();
+  void end_feed();
   void finish_answer(const Response &response);
   void end_request();
   bool refuse(unsigned status, std::string_view message);
@@ -157,6 +162,7 @@ private:
   std::size_t sent_ = 0;
   Buffer worked_; ///< where the pool's threads put answers
   std::function<bool(Buffer &)> more_;
+  std::shared_ptr<Feed> feed_;
 
   Loop::Clock::time_point deadline_;
   Loop::Clock::time_point transfer_began_;

@@ -17,8 +17,10 @@ namespace omnistore::server {
 namespace {
 
 constexpr std::string_view methods = "GET, HEAD, PUT, DELETE, OPTIONS";
-constexpr std::string_view wide_lane = "wide"; // of listings and clears that span mounts
-constexpr int attempts = 8;                    // at a write whose condition had to be looked up first
+constexpr std::string_view wide_lane = "wide";     // of listings and clears that span mounts
+constexpr std::string_view watch_lane = "watches"; // of what begins to watch: stores may be slow to begin
+constexpr std::string_view event_stream = "text/event-stream";
+constexpr int attempts = 8; // at a write whose condition had to be looked up first
 
 void condition_failed(const Request &request, Response &response) {
   reply_error(request, response, 412, "The condition did not hold; nothing was changed");
@@ -174,10 +176,21 @@ bool answered_by_conditions(const Request &request, Response &response, const st
   return true;
 }
 
+/// The event that a client has seen last; nullopt: it says nothing of one.
+std::optional<std::uint64_t> last_event(const Request &request) {
+  std::string id(request[Field::last_event_id]);
+  if (id.empty()) id = parameter(request.query, "lastEventId").value_or("");
+  if (id.empty()) return std::nullopt;
+  if (const auto known = number(id, 0, UINT64_MAX)) return known;
+  throw Error(Status::invalid, "Last-Event-ID: expected the id of an event, which is a whole number");
+}
+
 /// Puts an error in place of what was put together until now.
 void fail(const Request &request, Response &response, std::size_t mark, const Error &error) {
   response.out.truncate(mark);
   response.more = nullptr;
+  response.feed = nullptr;
+  response.close = false;
   const unsigned status = http_status(error.status());
   reply_error(request, response, status, error.what(),
               status == 405   ? "Allow: GET, HEAD, OPTIONS\r\n"
@@ -187,7 +200,8 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
 
 } // namespace
 
-DataRoutes::DataRoutes(Storage &storage, Guard guard) : storage_(storage), guard_(std::move(guard)) {}
+DataRoutes::DataRoutes(Storage &storage, Guard guard, const HttpConfig &config)
+    : storage_(storage), guard_(std::move(guard)), places_(config.max_watches) {}
 
 bool DataRoutes::admit(Request &request, Response &response) {
   const auto refused = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
@@ -206,6 +220,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
   }
   if (const char *problem = decode_key(target.path, request.key, request.is_base)) return refused(400, problem);
   request.query = target.query;
+  request.events = request.method == Method::get && accepts(request, event_stream);
   if (request.is_base && request.method == Method::head)
     return refused(400, "Invalid key: HEAD is not allowed on a base key");
   if (request.is_base && request.method == Method::put)
@@ -232,6 +247,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
 }
 
 std::string DataRoutes::lane(const Request &request) {
+  if (request.events) return std::string(watch_lane);
   if (!request.is_base && storage_.never_blocks(request.key)) return {};
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(mountpoints_mutex_);
@@ -267,6 +283,7 @@ void DataRoutes::answer(Request &request, Response &response) noexcept {
 void DataRoutes::dispatch(Request &request, Response &response) {
   switch (request.method) {
   case Method::get:
+    if (request.events) return watch(request, response);
     return request.is_base ? list(request, response) : get(request, response);
   case Method::head:
     return head(request, response);
@@ -411,6 +428,24 @@ void DataRoutes::list_all(const Request &request, Response &response, ListOption
     keys->read();
     return keys->put(out);
   };
+}
+
+void DataRoutes::watch(const Request &request, Response &response) {
+  const std::optional<std::uint64_t> after = last_event(request);
+  std::shared_ptr<void> place = places_.take();
+  if (!place) {
+    return reply_error(request, response, 503,
+                       "There are too many streams of events (" + std::to_string(places_.most()) + ")",
+                       "Retry-After: 1\r\n");
+  }
+  response.feed = std::make_shared<EventFeed>(storage_, EventFeed::Subject{request.key, request.is_base}, after,
+                                              request.version != 10, std::move(place));
+  response.close = true;
+  begin_head(response, 200);
+  field(response, "Content-Type", event_stream);
+  // Proxies are told not to gather what should go on at once.
+  response.out.append("Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
+  end_chunked_head(request, response);
 }
 
 } // namespace omnistore::server

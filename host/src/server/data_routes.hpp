@@ -10,6 +10,7 @@
 #include <omnistore/storage.hpp>
 
 #include "server/conditions.hpp"
+#include "server/event_feed.hpp"
 #include "server/guard.hpp"
 #include "server/message.hpp"
 
@@ -23,10 +24,12 @@ namespace omnistore::server {
 ///     DELETE /a/b    removes it; OK also where it is absent
 ///     GET    /a/     the keys under a base, as a JSON array; ?limit=&cursor=&depth=
 ///     DELETE /a/     removes them all
+///     GET    /a/     with Accept: text/event-stream: what changes under a base, as server-sent events; GET /a: of a
+///                    key, and of the keys under it. Last-Event-ID, ?lastEventId=
 ///     OPTIONS        for browsers, where the config grants them access
 class DataRoutes final : public Routes {
 public:
-  DataRoutes(Storage &storage, Guard guard);
+  DataRoutes(Storage &storage, Guard guard, const HttpConfig &config);
 
   bool admit(Request &request, Response &response) override;
   std::string lane(const Request &request) override;
@@ -41,9 +44,11 @@ private:
   void remove(const Request &request, Response &response);
   void list(const Request &request, Response &response);
   void list_all(const Request &request, Response &response, ListOptions options);
+  void watch(const Request &request, Response &response);
 
   Storage &storage_;
   const Guard guard_;
+  Places places_;
 
   std::mutex mountpoints_mutex_;
   std::vector<std::string> mountpoints_; ///< longest first

@@ -180,7 +180,8 @@ void answer_options(const Guard &guard, const Request &request, Response &respon
   if (!request.grant_origin.empty()) {
     field(response, "Access-Control-Allow-Methods", methods);
     field(response, "Access-Control-Allow-Headers",
-          "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range, X-Ttl");
+          "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, "
+          "X-Ttl");
     field(response, "Access-Control-Max-Age", std::uint64_t{600});
   }
   end_bare_head(request, response);

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,7 @@ enum class Field : std::uint8_t {
   if_match,
   if_none_match,
   if_range,
+  last_event_id,
   origin,
   range,
   requested_method, ///< Access-Control-Request-Method
@@ -47,6 +49,7 @@ struct Request {
   /// What the routes made of the target when they admitted the request.
   std::string key; ///< normalised; a base without the ':' at its end
   bool is_base = false;
+  bool events = false;           ///< what is asked for is not what is there, but what changes
   std::string_view query;        ///< behind the '?', as it came
   std::string_view grant_origin; ///< the value of Access-Control-Allow-Origin; empty: none is granted
 
@@ -56,6 +59,22 @@ struct Request {
   std::string_view operator[](Field field) const { return fields[static_cast<std::size_t>(field)]; }
   /// Whether the field was sent, even empty.
   bool has(Field field) const { return fields[static_cast<std::size_t>(field)].data() != nullptr; }
+};
+
+/// The body of an answer that goes on for as long as its client stays: events, as they come. All but `ready` is called
+/// on the connection's thread. Destroying it ends it: `ready` is not called any more.
+class Feed {
+public:
+  virtual ~Feed() = default;
+
+  /// From now on calls `ready`, on any thread, when there is something to take and was not before.
+  virtual void start(std::function<void()> ready) = 0;
+  /// Puts what there is behind `out`, a bounded number of bytes. What comes while nobody takes it is bounded too.
+  virtual void take(Buffer &out) = 0;
+  /// Puts something that says no more than that the connection is alive.
+  virtual void keep_alive(Buffer &out) = 0;
+  /// Puts what ends the body.
+  virtual void finish(Buffer &out) = 0;
 };
 
 /// Where an answer goes.
@@ -69,6 +88,8 @@ struct Response {
   /// whether there is still more. Called on a thread of the pool each time what was there has gone out. When it
   /// throws the connection is cut off, so that the client does not take a part for the whole.
   std::function<bool(Buffer &out)> more;
+  /// The rest of an answer that does not end by itself. The connection closes behind it.
+  std::shared_ptr<Feed> feed;
 };
 
 /// What a listener does with requests.

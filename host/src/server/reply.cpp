@@ -7,6 +7,8 @@
 #include <cstring>
 #include <ctime>
 
+#include "server/text.hpp"
+
 namespace omnistore::server {
 
 namespace {
@@ -150,6 +152,15 @@ void append_date(Buffer &out, std::int64_t unix_seconds) {
 
 void append_json(Buffer &out, std::string_view text) { append_json_text(out, text, false); }
 void append_json_key(Buffer &out, std::string_view key) { append_json_text(out, key, true); }
+
+bool accepts(const Request &request, std::string_view type) {
+  std::string_view list = request[Field::accept];
+  while (list.size() >= type.size()) {
+    const std::string_view element = next_element(list);
+    if (equal_ignoring_case(trimmed(element.substr(0, element.find(';'))), type)) return true;
+  }
+  return false;
+}
 
 void begin_head(Response &response, unsigned status) {
   response.status = status;

@@ -12,6 +12,9 @@
 
 namespace omnistore::server {
 
+/// Whether the client's Accept names this type.
+bool accepts(const Request &request, std::string_view type);
+
 /// Starts an answer: status line and Date.
 void begin_head(Response &response, unsigned status);
 /// Adds "Name: value".

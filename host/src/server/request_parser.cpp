@@ -147,8 +147,14 @@ void RequestParser::Parser::on_field_impl(http::field name, string_view name_tex
   if (state_.head_done) return; // a trailer
   Field kept = field_of(name);
   if (kept == Field::count) {
-    if (!equal_ignoring_case({name_text.data(), name_text.size()}, "x-ttl")) return;
-    kept = Field::x_ttl;
+    const std::string_view shown(name_text.data(), name_text.size());
+    if (equal_ignoring_case(shown, "x-ttl")) {
+      kept = Field::x_ttl;
+    } else if (equal_ignoring_case(shown, "last-event-id")) {
+      kept = Field::last_event_id;
+    } else {
+      return;
+    }
   }
   Span &span = state_.head.fields[static_cast<std::size_t>(kept)];
   if (span.there) {

@@ -61,7 +61,7 @@ public:
       : config_(config), pool_(std::in_place, Pool::Limits()) {
     if (!config_.http.listen.empty()) {
       http_.emplace("http", "server.http", config_.http, *pool_);
-      data_routes_.emplace(storage, http_->guard);
+      data_routes_.emplace(storage, http_->guard, config_.http);
     }
     if (!config_.admin.listen.empty()) {
       admin_.emplace("admin", "admin", config_.admin, *pool_);

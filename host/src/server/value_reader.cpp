@@ -2,22 +2,17 @@
 #include "server/value_reader.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <string>
 
 #include "server/reply.hpp"
 #include "server/text.hpp"
+#include "storage/clock.hpp"
 
 namespace omnistore::server {
 
 namespace {
 
 constexpr std::size_t head_room = 640; // more than the head of a value needs
-
-std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 void append_content_range(Buffer &out, const ByteRange &range, std::uint64_t length, std::uint64_t size) {
   out.append("Content-Range: bytes ");
@@ -35,14 +30,7 @@ void append_content_range(Buffer &out, const ByteRange &range, std::uint64_t len
 
 } // namespace
 
-bool wants_bytes(const Request &request) {
-  std::string_view list = request[Field::accept];
-  while (!list.empty()) {
-    const std::string_view element = next_element(list);
-    if (equal_ignoring_case(trimmed(element.substr(0, element.find(';'))), "application/octet-stream")) return true;
-  }
-  return false;
-}
+bool wants_bytes(const Request &request) { return accepts(request, "application/octet-stream"); }
 
 void begin_value_head(const Request &request, Response &response, unsigned status, const Meta &meta) {
   Buffer &out = response.out;
