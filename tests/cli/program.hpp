@@ -73,6 +73,8 @@ public:
   Process &operator=(const Process &) = delete;
 
   pid_t pid() const { return pid_; }
+  /// Nobody reads its standard output any more.
+  void close_output() { close(out_); }
 
   /// Feeds it, takes what it says, and waits for its end.
   Result finish(std::string_view input = {}) {

@@ -15,6 +15,7 @@ int run(const Global &global, const Remove &options);
 int run(const Global &global, const ShowMeta &options);
 int run(const Global &global, const List &options);
 int run(const Global &global, const Clear &options);
+int run(const Global &global, const ShowEvents &options);
 int run(const Global &global, const Mounts &options);
 int run(const Global &global, const Drivers &options);
 

@@ -2,12 +2,14 @@
 #include "cli/http_client.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <optional>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
@@ -87,6 +89,11 @@ public:
 
   const Url &url() const { return url_; }
 
+  void cancel() {
+    cancelled_.store(true);
+    boost::asio::post(context_, [this] { stream_.cancel(); });
+  }
+
   HttpAnswer send(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head,
                   const std::function<void(std::string_view)> &piece) {
     connect();
@@ -125,6 +132,7 @@ private:
   std::size_t wait(const char *what, std::chrono::seconds time, Begin begin) {
     Code result;
     std::size_t moved = 0;
+    if (cancelled_.load()) fail(what, boost::asio::error::operation_aborted);
     stream_.expires_after(time);
     begin(Done{&result, &moved});
     context_.restart();
@@ -245,6 +253,7 @@ private:
   std::vector<char> room_;  ///< what was read
   std::string_view unread_; ///< the part of it that no parser has taken
   bool connected_ = false;
+  std::atomic<bool> cancelled_{false};
 };
 
 HttpClient::HttpClient(const std::string &url) : impl_(std::make_unique<Impl>(url)) {}
@@ -253,6 +262,7 @@ HttpClient::HttpClient(HttpClient &&) noexcept = default;
 const std::string &HttpClient::host() const { return impl_->url().host; }
 std::uint16_t HttpClient::port() const { return impl_->url().port; }
 const std::string &HttpClient::folder() const { return impl_->url().folder; }
+void HttpClient::cancel() { impl_->cancel(); }
 HttpAnswer HttpClient::send(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head,
                             const std::function<void(std::string_view)> &piece) {
   return impl_->send(request, head, piece);

@@ -45,6 +45,9 @@ public:
   HttpAnswer send(const HttpRequest &request, const std::function<void(const HttpAnswer &)> &head = {},
                   const std::function<void(std::string_view)> &piece = {});
 
+  /// Makes a send() that another thread is at, and all later ones, throw Error(unavailable) at once. On any thread.
+  void cancel();
+
 private:
   class Impl;
   std::unique_ptr<Impl> impl_;

@@ -7,6 +7,10 @@
 namespace omnistore::cli {
 namespace {
 
+struct LocalWatch : Subscription {
+  Watch watch;
+};
+
 class Local : public Target {
 public:
   explicit Local(const Config &config) : name_(config.file), storage_(config) {}
@@ -25,6 +29,12 @@ public:
   std::vector<Outcome> remove(std::span<const std::string> keys) override { return storage_.remove_many(keys); }
   Page list(const std::string &base, const ListOptions &options) override { return storage_.list(base, options); }
   std::optional<std::uint64_t> clear(const std::string &base) override { return storage_.clear(base); }
+  std::unique_ptr<Subscription> watch(const std::string &base, EventSink &sink) override {
+    auto watch = std::make_unique<LocalWatch>();
+    watch->watch = storage_.watch(base, [&sink](const Event &event) { sink.event(event); });
+    sink.begun();
+    return watch;
+  }
   boost::json::object mounts() override { return server::describe(storage_.mounts()); }
 
 private:

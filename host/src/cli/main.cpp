@@ -48,6 +48,7 @@ struct Line {
   ShowMeta meta;
   List list;
   Clear clear;
+  ShowEvents events;
   Mounts mounts;
   Drivers drivers;
   std::function<int()> action;
@@ -181,6 +182,24 @@ Examples
   omnistore clear -y)");
   clear->add_option("BASE", line.clear.base);
   clear->add_flag("-y,--yes", line.clear.yes, "Do not ask");
+
+  auto *watch =
+      add(app, line, line.events, "watch", "Print changes as they happen, one a line",
+          R"(Of everything, of a key and the keys under it, or of those under a base alone (user:). Each line has
+the time, update or remove, the key, and why it went: removed, expired, evicted or cleared. "resync"
+says that some were lost, as where they come faster than they are read. Ctrl-C and SIGTERM end it
+with 0.
+
+With --url every change made through that host is told, and after a break of the connection it goes
+on where it was. On a config it tells what other programs change, where the driver can see that.
+
+Examples
+  omnistore watch
+  omnistore watch user --count 10
+  omnistore --json --url http://127.0.0.1:7700 watch session:
+      {"sequence":17,"type":"remove","key":"session:9","cause":"expired","missed":null})");
+  watch->add_option("BASE", line.events.base);
+  watch->add_option("--count", line.events.count, "End after so many")->type_name("N")->check(CLI::PositiveNumber);
 }
 
 void add_host(CLI::App &app, Line &line) {

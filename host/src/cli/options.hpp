@@ -68,6 +68,11 @@ struct Clear {
   bool yes = false;
 };
 
+struct ShowEvents {
+  std::string base;
+  std::uint64_t count = 0; ///< ends after so many; 0: when it is told to
+};
+
 struct Mounts {};
 
 struct Drivers {

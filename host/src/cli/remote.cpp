@@ -9,7 +9,8 @@
 
 #include "cli/failure.hpp"
 #include "cli/http_client.hpp"
-#include "cli/target.hpp"
+#include "cli/log.hpp"
+#include "cli/remote.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -49,7 +50,8 @@ Status status_of(unsigned http) {
   }
 }
 
-/// The host's own words where it is one of ours, else what can be said of the answer.
+} // namespace
+
 Error error_of(const std::string &what, const HttpAnswer &answer) {
   boost::system::error_code broken;
   const json::value body = json::parse(answer.body, broken);
@@ -58,6 +60,8 @@ Error error_of(const std::string &what, const HttpAnswer &answer) {
       return Error(status_of(answer.status), std::string(message->get_string()));
   return Error(status_of(answer.status), what + ": the answer is HTTP " + std::to_string(answer.status));
 }
+
+namespace {
 
 std::string path_of(std::string_view normal) {
   std::string path;
@@ -213,6 +217,12 @@ public:
   std::optional<std::uint64_t> clear(const std::string &base) override {
     check("clear " + base, host_.send({"DELETE", base_path(base), {}, {}}));
     return std::nullopt;
+  }
+
+  std::unique_ptr<Subscription> watch(const std::string &base, EventSink &sink) override {
+    start_log({}, global_); // breaks of the connection are logged
+    const bool is_key = !normal_form(base).empty() && !base.ends_with(':') && !base.ends_with('/');
+    return watch_host(global_, is_key ? key_path(base) : base_path(base), sink);
   }
 
   json::object mounts() override { return ask_admin(global_, "/mounts"); }

@@ -4,13 +4,13 @@
 
 #include <boost/json/parse.hpp>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/log.hpp"
 #include "cli/output.hpp"
+#include "cli/stop_signals.hpp"
 #include "config/schema.hpp"
 #include "server/server.hpp"
 
@@ -43,24 +43,6 @@ void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
   }
 }
 
-sigset_t stop_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGINT);
-  sigaddset(&set, SIGTERM);
-  return set;
-}
-
-[[noreturn]] void stop_now(int signal) { _exit(128 + signal); }
-
-/// From now on a signal to stop ends the process at once.
-void let_signals_end() {
-  std::signal(SIGINT, stop_now);
-  std::signal(SIGTERM, stop_now);
-  const sigset_t set = stop_signals();
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
-
 void announce(const Global &global, const Config &config, const std::string &http, const std::string &admin) {
   Output out;
   if (global.json) {
@@ -91,9 +73,7 @@ std::string url_of(const std::string &address) { return address.empty() ? "" : "
 int run(const Global &global, const Serve &) {
   if (global.remote())
     throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
-  // Before any thread starts, so that all of them inherit it.
-  const sigset_t signals = stop_signals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  hold_stop_signals();
 
   const Config config = load_config(global);
   start_log(config, global, true);
@@ -104,8 +84,7 @@ int run(const Global &global, const Serve &) {
   server.start();
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = wait_for_stop();
   spdlog::info("{}: finishing what is in flight; once more stops at once", signal == SIGINT ? "SIGINT" : "SIGTERM");
   let_signals_end();
   server.stop(std::chrono::milliseconds(config.http.request_timeout));

@@ -2,6 +2,7 @@
 // What the commands work on: the stores of a config, opened here, or a running host.
 #pragma once
 
+#include <exception>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +18,23 @@
 
 namespace omnistore::cli {
 
+/// Where events go. Its functions are called on one thread at a time, and must not throw.
+class EventSink {
+public:
+  virtual ~EventSink() = default;
+  /// From here on every change is told.
+  virtual void begun() = 0;
+  virtual void event(const Event &event) = 0;
+  /// No event will come any more.
+  virtual void failed(std::exception_ptr failure) = 0;
+};
+
+/// A running watch; destroying it ends it, and returns after the last call of its sink.
+class Subscription {
+public:
+  virtual ~Subscription() = default;
+};
+
 /// The part of a Storage that the commands need, with its rules: a miss is a value, a failure an Error.
 class Target {
 public:
@@ -31,6 +49,8 @@ public:
   virtual Page list(const std::string &base, const ListOptions &options) = 0;
   /// How many were removed; nullopt: a running host does not tell.
   virtual std::optional<std::uint64_t> clear(const std::string &base) = 0;
+  /// Tells of changes of the key and of all keys under it; of a base that ends in ':' perhaps of the latter alone.
+  virtual std::unique_ptr<Subscription> watch(const std::string &base, EventSink &sink) = 0;
   /// {"mounts": [...]}, as the admin listener has it.
   virtual boost::json::object mounts() = 0;
 };

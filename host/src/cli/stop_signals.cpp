@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/stop_signals.hpp"
+
+#include <cerrno>
+#include <csignal>
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace omnistore::cli {
+namespace {
+
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGTERM);
+  return set;
+}
+
+[[noreturn]] void stop_now(int signal) { _exit(128 + signal); }
+
+} // namespace
+
+void hold_stop_signals() {
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+int wait_for_stop(int descriptor) {
+  const sigset_t set = stop_signals();
+  const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
+  pollfd ends[] = {{signals, POLLIN, 0}, {descriptor, POLLIN, 0}};
+  while (::poll(ends, 2, -1) < 0 && errno == EINTR) {
+  }
+  signalfd_siginfo came{};
+  if (ends[0].revents != 0 && ::read(signals, &came, sizeof came) < 0) came.ssi_signo = SIGTERM;
+  ::close(signals);
+  return static_cast<int>(came.ssi_signo);
+}
+
+void let_signals_end() {
+  std::signal(SIGINT, stop_now);
+  std::signal(SIGTERM, stop_now);
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+} // namespace omnistore::cli
