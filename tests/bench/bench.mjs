@@ -8,6 +8,8 @@ import { parseArgs } from "node:util";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
 import { memoryGroup } from "./group-memory.mjs";
+import { overlayGroup } from "./group-overlay.mjs";
+import { redisGroup } from "./group-redis.mjs";
 import { startGroup } from "./group-start.mjs";
 import { stopAll } from "./processes.mjs";
 import { table } from "./report.mjs";
@@ -25,6 +27,8 @@ const groups = [
   memoryGroup("memory", 100_000),
   memoryGroup("memory-1m", 1_000_000),
   filesGroup("fs", 100_000),
+  overlayGroup("overlay", 10_000),
+  redisGroup("redis", 10_000),
   httpGroup("http"),
   startGroup("start"),
 ];

@@ -8,3 +8,4 @@ export const { createStorage } = require("unstorage");
 export const { createStorageServer } = require("unstorage/server");
 export const memory = require("unstorage/drivers/memory");
 export const fs = require("unstorage/drivers/fs");
+export const overlay = require("unstorage/drivers/overlay");

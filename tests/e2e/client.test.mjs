@@ -6,7 +6,8 @@ import { randomBytes } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
 import { createStorage, prefixStorage, restoreSnapshot, snapshot } from "unstorage";
 import http from "unstorage/drivers/http";
-import { roots, serve } from "./host.mjs";
+import { roots, serve, tiers } from "./host.mjs";
+import { startRedis } from "./redis.mjs";
 
 const connect = (base) => createStorage({ driver: http({ base }) });
 const sorted = (keys) => [...keys].sort();
@@ -27,7 +28,10 @@ const oddKeys = [
   `very:${Array.from({ length: 15 }, (_, i) => String(i).repeat(120)).join(":")}`,
 ];
 
-for (const [name, root] of Object.entries(roots)) {
+const redis = await startRedis();
+after(() => redis.stop());
+
+for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
   describe(`unstorage's http driver over ${name}`, () => {
     let host;
     let storage;
@@ -146,7 +150,8 @@ for (const [name, root] of Object.entries(roots)) {
       assert.ok(Buffer.from(await storage.getItemRaw("stream")).equals(Buffer.concat(pieces)));
     });
 
-    it("knows when a value was set", async () => {
+    const tellsTimes = name !== "redis"; // a Redis server keeps no time of writing
+    it("knows when a value was set", { skip: !tellsTimes }, async () => {
       const earlier = Date.now();
       await storage.setItem("key", "value");
       const { mtime, ttl } = await storage.getMeta("key");
@@ -165,7 +170,7 @@ for (const [name, root] of Object.entries(roots)) {
       const meta = await storage.getMeta("page");
       assert.deepEqual(meta.tags, ["a", "b"]);
       assert.deepEqual(meta.atime, new Date(1_700_000_000_000));
-      assert.ok(meta.mtime instanceof Date);
+      assert.equal(meta.mtime instanceof Date, tellsTimes);
       assert.deepEqual(await storage.getKeys(), ["page"]);
       assert.equal(await storage.getItem("page"), "text");
     });
@@ -366,6 +371,10 @@ for (const [name, root] of Object.entries(roots)) {
 
     it("heeds the headers of one call", async () => {
       const absent = { headers: { "if-none-match": "*" } };
+      if (name === "overlay") {
+        // Others may put a key into the files below memory, and those cannot decide a write that does not go there.
+        return assert.rejects(storage.setItem("once", "first", absent), (error) => error.status === 501);
+      }
       await storage.setItem("once", "first", absent);
       await assert.rejects(storage.setItem("once", "second", absent), (error) => error.status === 412);
       assert.equal(await storage.getItem("once"), "first");

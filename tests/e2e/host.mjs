@@ -63,3 +63,9 @@ export const roots = {
   memory: { driver: "memory" },
   fs: { driver: "fs", options: { base: "FOLDER/data" } },
 };
+
+/** Those of more than one tier. */
+export const tiers = (redisUrl) => ({
+  redis: { driver: "redis", options: { url: redisUrl, base: "e2e" } },
+  overlay: { driver: "overlay", options: { promote: true }, layers: [roots.memory, roots.fs] },
+});

@@ -68,6 +68,7 @@ std::vector<Place> search_places(const std::vector<std::string> &config) {
     add(places, above / "plugins", "build");
     add(places, above / "lib" / "omnistore" / "plugins", "installed");
   }
+  add(places, OMNISTORE_INSTALLED_PLUGINS, "installed"); // for programs elsewhere that embed the host
   return places;
 }
 
