@@ -27,7 +27,8 @@ TEST_CASE("every field arrives where it belongs") {
                  "optional": true }
     },
     "server": { "http": { "listen": "[::1]:0", "threads": 3, "maxHeader": "8KiB", "maxBody": "1MB",
-                          "maxConnections": 7, "maxWatches": 3, "watchKeepAlive": "2s", "idleTimeout": "5s", "requestTimeout": 250, "hosts": ["h"],
+                          "maxConnections": 7, "maxWatches": 3, "watchKeepAlive": "2s",
+                          "idleTimeout": "5s", "requestTimeout": 250, "hosts": ["h"],
                           "origins": ["*"], "tokens": [{ "value": "t", "write": true, "bases": ["shared:"] }] } },
     "admin": { "listen": "" },
     "log": { "level": "debug", "json": true, "slow": "100ms" }

@@ -12,6 +12,7 @@ namespace omnistore {
 namespace {
 
 constexpr std::size_t most_remembered = 4096;
+constexpr std::size_t most_lingering = 64;
 
 /// Whether a key is the base itself or lies under it.
 bool lies_under(std::string_view key, std::string_view base) {
@@ -120,6 +121,19 @@ public:
   }
 
   bool done() const { return done_.load(); }
+  /// Until when it lingers; nullopt: it runs still, or lingers no more.
+  std::optional<std::chrono::steady_clock::time_point> lingers() {
+    std::lock_guard lock(mutex_);
+    return leaving_ && !stopping_ ? std::optional(until_) : std::nullopt;
+  }
+  /// Lingers no longer. Does not wait.
+  void retire() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.notify_one();
+  }
 
 private:
   Event resync() {
@@ -249,6 +263,25 @@ bool Hub::remembered(std::uint64_t after) const {
   return after == sequence_ || (!history_.empty() && history_.front().sequence <= after + 1 && after < sequence_);
 }
 
+void Hub::retire(std::string_view successor) {
+  std::size_t left = 0;
+  std::shared_ptr<Watch::State> first;
+  for (const auto &state : states_) {
+    const auto until = state->lingers();
+    if (!until) continue;
+    if (lies_under(state->base(), successor)) {
+      state->retire();
+      continue;
+    }
+    ++left;
+    if (!first || *until < *first->lingers()) first = state;
+  }
+  if (left < most_lingering) return;
+  first->retire();
+  ++sequence_; // nobody can go on from before this: changes under its base may be told of no more
+  history_.clear();
+}
+
 Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options) {
   auto state = std::make_shared<Watch::State>(std::move(base), std::move(callback), options, watches_,
                                               [owner = owner_] { owner->tell(); });
@@ -256,6 +289,7 @@ Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, 
     std::lock_guard lock(mutex_);
     std::erase_if(states_, [](const auto &known) { return known->done(); });
     const bool goes_on = options.after && remembered(*options.after);
+    if (state->resumable()) retire(state->base());
     if (std::none_of(states_.begin(), states_.end(), [](auto &known) { return known->resumable(); })) {
       ++sequence_; // what happened unwatched is not in the history: nobody can go on from before it
       history_.clear();

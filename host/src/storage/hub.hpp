@@ -45,6 +45,9 @@ private:
   struct Owner;
   using States = std::vector<std::shared_ptr<Watch::State>>;
   bool remembered(std::uint64_t after) const;
+  /// Ends what lingers for nothing, as a watch of `successor` that can be gone on with begins, and the first of what is
+  /// too many: each is a thread.
+  void retire(std::string_view successor);
 
   const std::shared_ptr<std::atomic<std::size_t>> watches_; ///< those that run; shared with them
   const std::shared_ptr<Owner> owner_;
