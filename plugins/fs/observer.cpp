@@ -76,6 +76,7 @@ void Observer::work() noexcept {
   }
   try {
     if (stale_) rebuild();
+    visit_freed();
     tell_open(most_open);
   } catch (const std::exception &error) {
     lose_track(error.what());
@@ -110,6 +111,7 @@ void Observer::forget() {
   by_watch_.clear();
   root_ = Folder();
   anchors_.clear();
+  freed_.clear();
   open_.clear();
   open_order_.clear();
   stale_ = false;

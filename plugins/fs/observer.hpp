@@ -67,9 +67,11 @@ private:
     std::uint64_t mark = 0;         ///< what was notified before it is told already
     std::optional<std::string> was; ///< its path before it was moved, for what is notified before the mark
   };
-  /// What a change may be: a file put there, the value's end. And when it is none: the file lies in a folder that the
-  /// store has made around it (moved_in); it is what was told last (untold).
-  static constexpr unsigned put = 1, removed = 2, moved_in = 4, untold = 8;
+  enum class There { nothing, value, other };
+  /// What a change may be: a file put there, the value's end, the value's end where something else lies there now. And
+  /// when it is none: the file lies in a folder that the store has made around it (moved_in); it is what was told last
+  /// (untold).
+  static constexpr unsigned put = 1, removed = 2, replaced = 4, moved_in = 8, untold = 16;
   /// What the watches want of a folder: nothing, to see the next folder on the way to a base, or all of it.
   enum class Want { none, way, all };
   /// How a folder is scanned: whether its files are told, and its path before it was moved.
@@ -102,6 +104,7 @@ private:
   static std::string path_to(const Folder &folder);
   bool is_hidden(std::string_view path, std::string_view name) const;
   void visit(Folder &parent, const std::string &name, const Scan &how);
+  void visit_freed();
   bool adopt(Folder &moved, int opened, Folder &parent, const std::string &name);
   void set_moved(Folder &folder, const std::string &was, std::uint64_t mark);
   void scan(Folder &folder, Fd opened, const Scan &how);
@@ -115,9 +118,8 @@ private:
   void take_folder(Folder &parent, const std::string &name, std::uint32_t mask);
   void take_file(const Folder &folder, std::string_view name, std::uint32_t mask);
   std::string value_path(std::string_view folder, std::string_view name) const;
-  bool find_value(const std::string &path, struct stat &file) const;
+  There find(const std::string &path, struct stat &file) const;
   bool is_being_written(const std::string &path) const;
-  bool lies_there(const std::string &path) const;
   void note_open(const std::string &path);
   void tell_open(std::size_t most);
   void tell_change(const std::string &path, unsigned what);
@@ -134,9 +136,10 @@ private:
   Folder root_;
   std::unordered_map<int, Folder *> by_watch_;
   std::vector<Anchor> anchors_;
-  std::string base_path_;     ///< of the base folder, without symbolic links, when it was last there
-  bool stale_ = false;        ///< the folders must be gone through anew
-  Clock::time_point retry_{}; ///< when, where that has failed; else the epoch
+  std::string base_path_;          ///< of the base folder, without symbolic links, when it was last there
+  std::vector<std::string> freed_; ///< places from which a folder has gone
+  bool stale_ = false;             ///< the folders must be gone through anew
+  Clock::time_point retry_{};      ///< when, where that has failed; else the epoch
 
   /// Values that others are writing and have not closed, and when they are told anyway; and the same in that order,
   /// with those that were closed since.

@@ -29,12 +29,16 @@ void Observer::take(const Notification &notification) {
   Folder &folder = *found->second;
   if (mask & IN_UNMOUNT) tell_lost(path_to(folder));
   if (mask & IN_IGNORED) {
-    const bool is_base = !folder.parent;
+    if (!folder.parent) {
+      drop(folder);
+      return find_base();
+    }
+    freed_.push_back(path_to(folder));
     drop(folder);
-    if (is_base) find_base();
   } else if (mask & IN_MOVE_SELF) {
     if (!folder.leaving) return;
-    tell_lost(path_to(folder)); // what was in it cannot be seen any more
+    freed_.push_back(path_to(folder));
+    tell_lost(freed_.back()); // what was in it cannot be seen any more
     drop(folder);
   } else if (!notification.name.empty()) {
     if (mask & IN_ISDIR)
@@ -42,6 +46,7 @@ void Observer::take(const Notification &notification) {
     else
       take_file(folder, notification.name, mask);
   }
+  visit_freed();
 }
 
 void Observer::take_folder(Folder &parent, const std::string &name, std::uint32_t mask) {
@@ -51,7 +56,7 @@ void Observer::take_folder(Folder &parent, const std::string &name, std::uint32_
     if (known != parent.folders.end()) known->second->leaving = true;
     return;
   }
-  if (mask & IN_DELETE && known != parent.folders.end()) drop(*known->second);
+  if (mask & IN_DELETE && known != parent.folders.end()) drop(*known->second); // what lies there now is another one
   visit(parent, name, {true, {}});
 }
 
@@ -69,7 +74,7 @@ void Observer::take_file(const Folder &folder, std::string_view name, std::uint3
   const bool was_written = open_.erase(path) > 0;
   if (mask & IN_CLOSE_WRITE) return tell_change(path, was_written ? put : put | untold);
   // What was moved over a value may be none itself.
-  tell_change(path, mask & IN_MOVED_TO && lies_there(path) ? put | removed : put);
+  tell_change(path, mask & IN_MOVED_TO ? put | replaced : put);
 }
 
 /// The path of the key whose value a file is; empty: of none.
@@ -79,15 +84,14 @@ std::string Observer::value_path(std::string_view folder, std::string_view name)
   return join(folder, name);
 }
 
-bool Observer::find_value(const std::string &path, struct stat &file) const {
+/// What there is at a path; a value's file is looked at.
+Observer::There Observer::find(const std::string &path, struct stat &file) const {
   const Fd found = tree_.open(path.c_str(), O_PATH);
-  if (!found) {
-    if (is_nothing(errno)) return false;
-    fail(errno, path);
-  }
+  if (!found && !is_nothing(errno)) fail(errno, path);
+  if (!found) return tree_.open(path.c_str(), O_PATH | O_NOFOLLOW) ? There::other : There::nothing;
   if (fstat(found.get(), &file) != 0) fail(errno, path);
-  if (S_ISDIR(file.st_mode) && fstatat(found.get(), own_name, &file, AT_SYMLINK_NOFOLLOW) != 0) return false;
-  return S_ISREG(file.st_mode);
+  if (S_ISDIR(file.st_mode) && fstatat(found.get(), own_name, &file, AT_SYMLINK_NOFOLLOW) != 0) return There::other;
+  return S_ISREG(file.st_mode) ? There::value : There::other;
 }
 
 /// Whether a new file is one that its maker will write to and close, rather than another name of an older one.
@@ -95,10 +99,6 @@ bool Observer::is_being_written(const std::string &path) const {
   const Fd found = tree_.open(path.c_str(), O_PATH | O_NOFOLLOW);
   struct stat file;
   return found && fstat(found.get(), &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 1;
-}
-
-bool Observer::lies_there(const std::string &path) const {
-  return static_cast<bool>(tree_.open(path.c_str(), O_PATH | O_NOFOLLOW));
 }
 
 void Observer::note_open(const std::string &path) {
@@ -125,8 +125,9 @@ void Observer::tell_change(const std::string &path, unsigned what) {
   if (path.empty() || path.size() > longest_key || !is_wanted_key(path)) return;
   Own::Place place(own_, path);
   struct stat file;
-  const bool there = find_value(path, file);
-  if (!(what & (there ? put : removed))) return;
+  const There found = find(path, file);
+  const bool there = found == There::value;
+  if (!(what & (there ? put : found == There::other ? removed | replaced : removed))) return;
   if (!there && place.has_removed()) return;
   if (there &&
       (place.has_put(file) || (what & moved_in && place.has_nested(file)) || (what & untold && place.has_told(file)))) {

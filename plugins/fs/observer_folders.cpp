@@ -34,10 +34,10 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   const int watch = inotify_->add(opened.get(), mask_of(want), path);
   const auto child = parent.folders.find(name);
   Folder *folder = child == parent.folders.end() ? nullptr : child->second.get();
-  if (folder && folder->watch != watch) { // another one, and why is not known
-    tell_lost(path);
-    drop(*folder);
-    folder = nullptr;
+  if (folder && folder->watch != watch) {
+    // The end of the one that is known is among the notifications to come, and with it this place is visited again.
+    if (!by_watch_.contains(watch)) inotify_->remove(watch);
+    return;
   }
   Scan further = how;
   if (const auto known = by_watch_.find(watch); folder) {
@@ -59,6 +59,21 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   scan(*folder, std::move(opened), further);
 }
 
+/// Visits the places from which a folder has gone: another may have come there meanwhile.
+void Observer::visit_freed() {
+  for (std::size_t i = 0; i < freed_.size() && !stale_; ++i) {
+    const std::string path = freed_[i];
+    Folder *parent = &root_;
+    std::size_t at = 0;
+    for (std::size_t slash; parent && (slash = path.find('/', at)) != path.npos; at = slash + 1) {
+      const auto next = parent->folders.find(std::string_view(path).substr(at, slash - at));
+      parent = next == parent->folders.end() ? nullptr : next->second.get();
+    }
+    if (parent) visit(*parent, path.substr(at), {true, {}});
+  }
+  freed_.clear();
+}
+
 /// Gives a folder that was moved its new place. False: it is where it was, too (a mount), or all is to be gone through.
 bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::string &name) {
   const std::string was = path_to(moved);
@@ -71,6 +86,7 @@ bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::strin
   for (const Folder *above = &parent; above; above = above->parent) {
     if (above == &moved) return stale_ = true, false;
   }
+  freed_.push_back(was);
   auto node = moved.parent->folders.extract(moved.name);
   moved.parent = &parent;
   moved.name = name;

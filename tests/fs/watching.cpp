@@ -111,7 +111,7 @@ TEST_CASE("a folder that is moved in is told, and one that is moved out makes a 
   CHECK(f.told() == Keys{"resync"});
   write_file(outside / "out/deep/3", "v");
   f.write("here/4");
-  CHECK(f.told() == Keys{"+here:4"});
+  CHECK(unique(f.told()) == Keys{"+here:4"});
 }
 
 TEST_CASE("folders that change places are a resync or told key by key, and are watched on") {
@@ -223,7 +223,7 @@ TEST_CASE("a base that does not exist yet is watched when it appears, however it
   write_file(f.file("a/b/1"), "v");
   CHECK(watch.until("+a:b:1").empty());
   std::filesystem::remove_all(f.file("a"));
-  CHECK(watch.until("-a:b:1").empty());
+  for (const std::string &text : watch.until("-a:b:1")) CHECK(text == "+a:b:1");
   write_file(outside / "a/b/c/2", "v");
   std::filesystem::rename(outside / "a", f.file("a"));
   CHECK(watch.until("+a:b:c:2").empty());
