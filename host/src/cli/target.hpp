@@ -18,7 +18,7 @@
 
 namespace omnistore::cli {
 
-/// Where events go. Its functions are called on one thread at a time, and must not throw.
+/// Where events go. event() and failed() are called on one thread at a time. Its functions must not throw.
 class EventSink {
 public:
   virtual ~EventSink() = default;

@@ -339,20 +339,24 @@ void Connection::begin_feed(std::shared_ptr<Feed> feed) {
   in_.clear(first_read);
   start_ = end_ = 0;
   read(in_, first_read);
-  feed_->start([weak = weak_from_this(), &io = loop_.io] {
-    asio::post(io, [weak] {
-      if (const auto self = weak.lock(); self && self->phase_ == Phase::feed) self->proceed();
-    });
+  feed_->start([this] { feed_later(); }); // it ends with feed_
+}
+
+/// On any thread.
+void Connection::feed_later() {
+  asio::post(loop_.io, [weak = weak_from_this()] {
+    if (const auto self = weak.lock(); self && self->phase_ == Phase::feed) self->proceed();
   });
 }
 
 /// Sends the events that there are, as far as the client takes them; false, for step() to return.
 bool Connection::feed() {
-  while (flush()) {
-    feed_->take(out_);
-    if (!out_.empty()) continue;
+  if (!flush()) return false;
+  feed_->take(out_);
+  if (out_.empty()) {
     deadline_ = loop_.now + loop_.keep_alive;
-    return false;
+  } else if (flush()) {
+    feed_later(); // there may be more, but others of this loop have their turn first
   }
   return false;
 }

@@ -126,6 +126,7 @@ private:
   bool stream();
   void stream_part();
   void begin_feed(std::shared_ptr<Feed> feed);
+  void feed_later();
   bool feed();
   void end_feed();
   void finish_answer(const Response &response);
