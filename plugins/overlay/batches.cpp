@@ -141,7 +141,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     for (const std::uint32_t item : left.items)
       pointers.push_back(&gates.emplace_back(*sinks[item], layer, request, layer.holds || copies));
     LayerCall on(call, layer, left.items.data());
-    left.close(layer.child.get_many(on, left.keys, wanted, pointers.data(), left.open()));
+    left.close(layer.store.child.get_many(on, left.keys, wanted, pointers.data(), left.open()));
 
     Pending missed;
     bool fell = false;
@@ -237,10 +237,10 @@ void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statu
 
 /// drop_copies, for a batch.
 void Overlay::drop_copies(Call call, Pending &left, omnistore_status *statuses) {
-  for (const Layer &layer : layers_) {
+  for (Layer &layer : layers_) {
     if (!layer.dropped || left.size() == 0) continue;
     LayerCall on(call, layer, left.items.data());
-    left.close(layer.child.remove_many(on, left.keys, PLAIN_REMOVE, left.open()));
+    left.close(layer.store.remove_many(on, left.keys, left.open()));
     left.settle(statuses,
                 [](omnistore_status status) { return status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND; });
   }
@@ -262,7 +262,7 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
   batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
     std::vector<const omnistore_set_request *> wanted;
     for (const std::uint32_t item : left.items) wanted.push_back(requests[item]);
-    return layer.child.set_many(on, left.keys, wanted.data(), left.open());
+    return layer.store.set_many(on, left.keys, wanted.data(), left.open());
   });
   for (const std::uint32_t item : left.items) {
     ItemCall one(call, item);
@@ -298,7 +298,7 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
   left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
   drop_copies(call, left, statuses);
   batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
-    const omnistore_status whole = layer.child.remove_many(on, left.keys, PLAIN_REMOVE, left.open());
+    const omnistore_status whole = layer.store.remove_many(on, left.keys, left.open());
     for (omnistore_status &status : left.statuses)
       if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK;
     return whole;

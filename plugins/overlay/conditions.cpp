@@ -24,15 +24,15 @@ std::uint64_t Overlay::conditions() const {
   std::uint32_t shared = 0, decided = 0, first = count();
   std::uint64_t can = all;
   for (const Layer &layer : layers_) {
-    if (!layer.child.can(OMNISTORE_CAN_ETAG)) can &= ~OMNISTORE_CAN_IF_MATCH;
+    if (!layer.store.child.can(OMNISTORE_CAN_ETAG)) can &= ~OMNISTORE_CAN_IF_MATCH;
     if (!layer.shared()) continue;
     ++shared;
     first = std::min(first, layer.index);
-    if (layer.written && layer.child.can(all)) ++decided;
+    if (layer.written && layer.store.child.can(all)) ++decided;
   }
   if (shared == 0 || (shared == 1 && decided == 1)) return can;
   // Some keys lie above all that others write, or in the first such layer: those can be kept from two writers.
-  const bool some = first > written_.front() || (layers_[first].written && layers_[first].child.can(all));
+  const bool some = first > written_.front() || (layers_[first].written && layers_[first].store.child.can(all));
   return some ? can & ~OMNISTORE_CAN_IF_ABSENT : 0;
 }
 
@@ -104,7 +104,7 @@ omnistore_status Overlay::guard(Call call, const Layer &layer, std::uint32_t con
   else
     guarded.condition = OMNISTORE_IF_ABSENT;
   if (guarded.condition == OMNISTORE_IF_MATCH) guarded.etag = meta.etag.own();
-  const bool can = layer.written && layer.child.can(NEEDED[guarded.condition]) &&
+  const bool can = layer.written && layer.store.child.can(NEEDED[guarded.condition]) &&
                    (guarded.condition != OMNISTORE_IF_MATCH || !guarded.etag.empty());
   return can ? OMNISTORE_OK : not_guarded(call, layer);
 }

@@ -8,7 +8,9 @@
 #include <omnistore/child.hpp>
 #include <omnistore/failure.hpp>
 
+#include "marks.hpp"
 #include "records.hpp"
+#include "store.hpp"
 
 namespace overlay {
 
@@ -21,21 +23,23 @@ enum class OnError { fail, skip, stale };
 
 /// One of the stores below, and what the overlay has to do with it.
 struct Layer {
-  Layer(const omnistore_store *store, std::uint32_t place, Records::Kind kind)
-      : child(store), index(place), records(child, kind) {}
+  Layer(const omnistore_store *of, std::uint32_t place, Records::Kind kind)
+      : store(Child(of), place), index(place), records(store, kind) {}
 
-  Child child;
+  Store store;
   std::uint32_t index;
   bool written = false;    ///< writes go to it
   bool dropped = false;    ///< a write removes the copy that promotion may have left in it
   bool holds = false;      ///< values are taken out of it before they are given on (sinks.hpp)
   bool may_mark = false;   ///< unstorage's marker may be in it
   bool records_in = false; ///< removals are recorded in it
+  bool lowest = false;
   Records records;
+  mutable Marks marks; ///< of the lowest
 
-  bool shared() const { return child.can(OMNISTORE_SHARED); }
-  bool takes_writes() const { return !child.can(OMNISTORE_READS_ONLY); }
-  std::string name() const { return "layer " + std::to_string(index) + " (" + std::string(child.name()) + ")"; }
+  bool shared() const { return store.child.can(OMNISTORE_SHARED); }
+  bool takes_writes() const { return !store.child.can(OMNISTORE_READS_ONLY); }
+  std::string name() const { return "layer " + std::to_string(index) + " (" + std::string(store.child.name()) + ")"; }
 };
 
 /// Whether a status says that a layer failed, rather than that the request was wrong or had no answer.

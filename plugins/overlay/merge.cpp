@@ -18,7 +18,7 @@ constexpr std::size_t WINDOW = 200'000;
 constexpr std::size_t MOST_RUNS = 16;
 constexpr std::chrono::seconds LONGEST_RUN(10);
 
-bool in_order(const Layer &layer) { return layer.child.traits().order >= OMNISTORE_ORDER_KEYS; }
+bool in_order(const Layer &layer) { return layer.store.child.traits().order >= OMNISTORE_ORDER_KEYS; }
 
 std::string base_in_layer(const std::string &base) {
   std::string moved;
@@ -45,8 +45,10 @@ std::string_view take_part(std::string_view &text, std::size_t size) {
 // ----------------------------------------------------------------------------------------------------------- a layer
 
 Stream::Stream(const Layer &layer, const Query &query, std::string after, std::string cursor, bool ended)
-    : layer_(layer), base_(base_in_layer(query.base)), depth_(query.depth), wants_meta_(query.meta || layer.may_mark),
-      after_(std::move(after)), next_cursor_(std::move(cursor)), ended_(ended) {}
+    : layer_(layer), base_(base_in_layer(query.base)), depth_(query.depth), wants_meta_(query.meta),
+      wants_sizes_(layer.may_mark && !(layer.lowest && layer.marks.known(base_))),
+      from_start_(after.empty() && depth_ == OMNISTORE_ANY_DEPTH), after_(std::move(after)),
+      next_cursor_(std::move(cursor)), ended_(ended) {}
 
 void Stream::end() {
   ended_ = true;
@@ -70,15 +72,20 @@ void Stream::keep(std::string_view key, const omnistore_meta *given) {
     item.meta = std::make_unique<HeldMeta>();
     item.meta->take(*given, layer_.index);
   }
-  item.may_be_marker = layer_.may_mark && (!item.meta || item.meta->value_size == MARKER.size() ||
-                                           item.meta->value_size == OMNISTORE_UNKNOWN_SIZE);
+  if (wants_sizes_) {
+    const std::uint64_t size = given ? given->value_size : OMNISTORE_UNKNOWN_SIZE;
+    item.may_be_marker = size == MARKER.size() || size == OMNISTORE_UNKNOWN_SIZE;
+    if (item.may_be_marker && layer_.lowest) layer_.marks.put(key, true);
+  } else if (layer_.lowest) {
+    item.may_be_marker = layer_.marks.has(key);
+  }
   items_.push_back(std::move(item));
 }
 
 omnistore_status Stream::read_page(Call call, std::uint32_t limit) {
   omnistore_list_request request{};
   request.size = sizeof request;
-  request.flags = wants_meta_ ? OMNISTORE_LIST_META : 0;
+  request.flags = wants_meta_ || wants_sizes_ ? OMNISTORE_LIST_META : 0;
   request.base = as_bytes(base_);
   request.depth = depth_;
   request.limit = limit;
@@ -87,11 +94,12 @@ omnistore_status Stream::read_page(Call call, std::uint32_t limit) {
     keep(key, meta);
     return OMNISTORE_OK;
   });
-  const omnistore_status status = layer_.child.list(call, request, page);
+  const omnistore_status status = layer_.store.child.list(call, request, page);
   if (status != OMNISTORE_OK) return status;
   page_cursor_ = std::move(next_cursor_);
   next_cursor_ = std::move(page.cursor);
   ended_ = next_cursor_.empty();
+  if (ended_ && wants_sizes_ && from_start_ && layer_.lowest) layer_.marks.looked_at(base_);
   return OMNISTORE_OK;
 }
 
@@ -213,6 +221,7 @@ omnistore_status Merge::hidden(Call call, std::string_view key, const Stream::It
   LayerCall on(call, layers_[layer]);
   const omnistore_status status = on.told(has_marker(on, layers_[layer], key, is));
   if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // gone since it was listed
+  if (status == OMNISTORE_OK && !is && layers_[layer].lowest) layers_[layer].marks.put(key, false);
   return status == OMNISTORE_OK ? status : failed(layer, status);
 }
 

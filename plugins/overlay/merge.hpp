@@ -62,7 +62,8 @@ private:
   const Layer &layer_;
   const std::string base_; ///< the layer's
   const std::uint32_t depth_;
-  const bool wants_meta_;
+  const bool wants_meta_, wants_sizes_;
+  const bool from_start_; ///< and all of the base
   std::string after_;
   std::string page_cursor_, next_cursor_;
   bool ended_;

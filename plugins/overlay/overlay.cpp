@@ -77,6 +77,7 @@ Overlay::Overlay(const omnistore_host &host, const omnistore::Options &options, 
     layer.dropped = promotes_ && !written && layer.takes_writes() && i < written_.back();
     layer.holds = !never_blocks_ && child.can(OMNISTORE_NEVER_BLOCKS);
     layer.may_mark = !forgets;
+    layer.lowest = i + 1 == children.size();
   }
   for (Layer &layer : layers_)
     layer.records_in = layer.written && layer.index + 1 < count() && !layers_[layer.index + 1].written;
@@ -85,11 +86,11 @@ Overlay::Overlay(const omnistore_host &host, const omnistore::Options &options, 
 
 void Overlay::state_traits(omnistore_traits &traits) {
   const auto every = [&](std::uint64_t capability) {
-    return std::all_of(layers_.begin(), layers_.end(), [&](const Layer &l) { return l.child.can(capability); });
+    return std::all_of(layers_.begin(), layers_.end(), [&](const Layer &l) { return l.store.child.can(capability); });
   };
   const auto every_written = [&](std::uint64_t capability) {
     return std::all_of(written_.begin(), written_.end(),
-                       [&](std::uint32_t i) { return layers_[i].child.can(capability); });
+                       [&](std::uint32_t i) { return layers_[i].store.child.can(capability); });
   };
   traits.capabilities = OMNISTORE_CAN_RANGE | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
   for (const std::uint64_t capability : {OMNISTORE_NESTS, OMNISTORE_CAN_TTL, OMNISTORE_CAN_META})
@@ -112,7 +113,7 @@ void Overlay::state_traits(omnistore_traits &traits) {
   std::uint32_t values_kept = 0, removals_kept = OMNISTORE_KEEPS_POWER;
   for (std::uint32_t place = 0; place < written_.size(); ++place) {
     const std::uint32_t i = written_[place];
-    const omnistore_traits &own = layers_[i].child.traits();
+    const omnistore_traits &own = layers_[i].store.child.traits();
     limit(traits.max_key_size, own.max_key_size);
     limit(traits.max_value_size, own.max_value_size);
     traits.min_ttl = std::max(traits.min_ttl, own.min_ttl);
@@ -140,7 +141,10 @@ omnistore_status Overlay::settle(omnistore_status status, Call call, const Layer
     status = has_marker(call, layer, key, answer.removed);
     if (status != OMNISTORE_OK) return status;
   }
-  if (answer.removed) return OMNISTORE_NOT_FOUND;
+  if (answer.removed) {
+    if (layer.lowest) layer.marks.put(key, true);
+    return OMNISTORE_NOT_FOUND;
+  }
   status = gate.finish();
   answer.last = true;
   return status;
@@ -159,7 +163,7 @@ omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_g
     ValueGate gate(sink, layer, request, layer.holds || copies, room);
     omnistore_get_request wanted = request;
     if (copies) wanted.flags |= OMNISTORE_GET_META;
-    const omnistore_status status = settle(layer.child.get(on, key, wanted, gate), on, layer, key, gate, answer);
+    const omnistore_status status = settle(layer.store.child.get(on, key, wanted, gate), on, layer, key, gate, answer);
     if (copies && status == OMNISTORE_OK) promote(call, key, gate, layer.index, expected, failed);
     return status;
   });
@@ -169,17 +173,21 @@ omnistore_status Overlay::stat_in(Call call, const Layer &layer, std::string_vie
                                   HeldMeta &meta, bool &removed) const {
   MetaGate gate(meta, layer.index);
   const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
-  const omnistore_status status = layer.child.stat(call, key, request, gate);
+  const omnistore_status status = layer.store.child.stat(call, key, request, gate);
   const bool may_be = layer.may_mark && (meta.value_size == MARKER.size() || meta.value_size == OMNISTORE_UNKNOWN_SIZE);
   if (status != OMNISTORE_OK || !may_be) return status;
   if (const omnistore_status read = has_marker(call, layer, key, removed); read != OMNISTORE_OK) return read;
-  return removed ? OMNISTORE_NOT_FOUND : OMNISTORE_OK;
+  if (!removed) return OMNISTORE_OK;
+  if (layer.lowest) layer.marks.put(key, true);
+  return OMNISTORE_NOT_FOUND;
 }
 
 omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen) {
   std::uint32_t failed = 0;
   return first_hit(call, key, on_error, failed, [&](Layer &layer, Call on, Answer &answer) {
     const omnistore_status status = stat_in(on, layer, key, flags, seen.meta, answer.removed);
+    seen.last = layer.index;
+    seen.marked = answer.removed;
     if (status == OMNISTORE_OK) seen.layer = layer.index;
     return status;
   });
@@ -208,10 +216,11 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
   for (std::uint32_t i = from; i-- > 0;) {
     Layer &layer = layers_[i];
     if (!layer.takes_writes() || failed & 1u << i) continue;
-    request.condition = layer.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
-    request.user = layer.child.can(OMNISTORE_CAN_META) ? as_bytes(value.meta().user) : omnistore_bytes{nullptr, 0};
+    request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
+    request.user =
+        layer.store.child.can(OMNISTORE_CAN_META) ? as_bytes(value.meta().user) : omnistore_bytes{nullptr, 0};
     Overheard call(outer);
-    const omnistore_status status = layer.child.set(call, key, request);
+    const omnistore_status status = layer.store.set(call, key, request);
     if (status == OMNISTORE_OK) {
       failing_.fetch_and(~(1u << i));
     } else if (is_failure(status) && !(failing_.fetch_or(1u << i) & 1u << i)) {

@@ -16,6 +16,7 @@
 #include "layer.hpp"
 #include "merge.hpp"
 #include "sinks.hpp"
+#include "watches.hpp"
 
 namespace overlay {
 
@@ -23,7 +24,9 @@ namespace overlay {
 struct Seen {
   static constexpr std::uint32_t NOWHERE = UINT32_MAX;
   std::uint32_t layer = NOWHERE;
-  HeldMeta meta; ///< where it is somewhere
+  std::uint32_t last = 0; ///< the last layer that was asked
+  bool marked = false;    ///< that one has unstorage's marker
+  HeldMeta meta;          ///< where it is somewhere
 
   bool is() const { return layer != NOWHERE; }
 };
@@ -61,6 +64,10 @@ public:
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request);
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
+
+  // watching.cpp
+  omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
+  void unwatch(void *watch);
 
   // batches.cpp
   omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, const omnistore_get_request &request,
@@ -142,9 +149,15 @@ private:
   omnistore_status take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded);
   omnistore_status copy_up(Call call, std::string_view key, const Layer &from, std::int64_t expiry);
   omnistore_status clear_locked(Call call, std::string_view base);
-  omnistore_status clear_layer(Call call, const Layer &layer, std::string_view base) const;
+  omnistore_status clear_layer(Call call, Layer &layer, std::string_view base);
   omnistore_status any_below(Call call, const Layer &layer, std::string_view base, bool &any);
   bool is_gone(Call call, std::string_view key);
+
+  // watching.cpp
+  static void OMNISTORE_CALL look(void *self, omnistore_call *call) noexcept;
+  void look_at(Call call, const Change &change);
+  std::uint32_t type_of_value(const Change &change, const Seen &seen) const;
+  std::uint32_t type_of_record(const Change &change, const Seen &seen) const;
 
   const omnistore_host &host_;
   std::deque<Layer> layers_;
@@ -156,6 +169,7 @@ private:
   std::array<Stripe, STRIPES> stripes_;
   std::atomic<std::uint32_t> failing_{0}; ///< layers whose last promotion failed, a bit each
   Runs runs_;
+  Watches watches_{host_, &look, this};
 };
 
 /// Asks the layers in their order. `try_layer(layer, call, answer)` gives one's: OK, NOT_FOUND, or a failure. This

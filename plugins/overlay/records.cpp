@@ -121,7 +121,7 @@ omnistore_status Records::hides(Call call, std::span<const std::string_view> key
   std::sort(bases.begin(), bases.end());
   bases.erase(std::unique(bases.begin(), bases.end()), bases.end());
   for (const std::string &base : bases) asked.add(cleared_key(base));
-  if (const omnistore_status status = asked.ask(call, child_); status != OMNISTORE_OK) return status;
+  if (const omnistore_status status = asked.ask(call, store_.child); status != OMNISTORE_OK) return status;
   RecordSet found;
   for (std::size_t i = 0; i < bases.size(); ++i)
     if (asked.has(keys.size() + i)) found.cleared.insert(bases[i]);
@@ -145,11 +145,11 @@ omnistore_status Records::load(Call call) {
 void Records::count() { count_.store(set_.removed.size() + set_.cleared.size(), std::memory_order_release); }
 
 omnistore_status Records::read(Call call, std::string_view base, RecordSet &into) const {
-  omnistore_status status = each_record(call, child_, std::string(REMOVED).append(base), [&](std::string_view rest) {
-    into.removed.insert(std::string(base).append(rest));
-  });
+  omnistore_status status =
+      each_record(call, store_.child, std::string(REMOVED).append(base),
+                  [&](std::string_view rest) { into.removed.insert(std::string(base).append(rest)); });
   if (status != OMNISTORE_OK) return status;
-  status = each_record(call, child_, std::string(CLEARED).append(base),
+  status = each_record(call, store_.child, std::string(CLEARED).append(base),
                        [&](std::string_view rest) { into.cleared.insert(std::string(base).append(rest).append(":")); });
   if (status != OMNISTORE_OK) return status;
   Presence above;
@@ -158,16 +158,23 @@ omnistore_status Records::read(Call call, std::string_view base, RecordSet &into
     above.add(cleared_key(one));
     return bases.emplace_back(one), true;
   });
-  if ((status = above.ask(call, child_)) != OMNISTORE_OK) return status;
+  if ((status = above.ask(call, store_.child)) != OMNISTORE_OK) return status;
   for (std::size_t i = 0; i < bases.size(); ++i)
     if (above.has(i)) into.cleared.insert(std::move(bases[i]));
   return OMNISTORE_OK;
 }
 
+omnistore_status Records::write(Call call, std::string_view record) {
+  omnistore_set_request request{};
+  request.size = sizeof request;
+  request.value = as_bytes("{}");
+  return store_.set(call, record, request);
+}
+
 omnistore_status Records::remove(Call call, std::string_view key) {
   if (stored()) {
     if (const omnistore_status status = load(call); status != OMNISTORE_OK) return status;
-    const omnistore_status status = child_.write(call, removed_key(key), "{}");
+    const omnistore_status status = write(call, removed_key(key));
     if (status != OMNISTORE_OK || kind_ == Kind::direct) return status;
   }
   const std::lock_guard lock(mutex_);
@@ -180,12 +187,11 @@ omnistore_status Records::clear(Call call, std::string_view base) {
   if (stored()) {
     omnistore_status status = load(call);
     if (status != OMNISTORE_OK) return status;
-    if ((status = child_.write(call, cleared_key(base), "{}")) != OMNISTORE_OK) return status;
+    if ((status = write(call, cleared_key(base))) != OMNISTORE_OK) return status;
     // The one record says it all now.
     for (const std::string_view space : {REMOVED, CLEARED}) {
       const std::string under = std::string(space).append(base);
-      const omnistore_clear_request request{sizeof request, 0, as_bytes(under)};
-      if ((status = child_.clear(call, request)) != OMNISTORE_OK) return status;
+      if ((status = store_.clear(call, under)) != OMNISTORE_OK) return status;
     }
     if (kind_ == Kind::direct) return OMNISTORE_OK;
   }
@@ -201,7 +207,8 @@ omnistore_status Records::clear(Call call, std::string_view base) {
 omnistore_status Records::forget(Call call, std::string_view key) {
   if (stored()) {
     if (const omnistore_status status = load(call); status != OMNISTORE_OK) return status;
-    const omnistore_status status = child_.remove(call, removed_key(key));
+    const omnistore_status status =
+        store_.remove(call, removed_key(key), {sizeof(omnistore_remove_request), 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}});
     if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
     if (kind_ == Kind::direct) return OMNISTORE_OK;
   }

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include <omnistore/child.hpp>
+#include "store.hpp"
 
 namespace overlay {
 
@@ -32,7 +32,7 @@ public:
     direct  ///< others may write it: its records are looked up each time
   };
 
-  Records(omnistore::Child child, Kind kind) : child_(child), kind_(kind), ready_(kind == Kind::memory) {}
+  Records(Store &store, Kind kind) : store_(store), kind_(kind), ready_(kind == Kind::memory) {}
 
   /// Whether records lie in the layer.
   bool stored() const { return kind_ == Kind::loaded || kind_ == Kind::direct; }
@@ -60,9 +60,10 @@ public:
 private:
   omnistore_status look_up(omnistore::Call call, std::string_view key, bool &hidden);
   omnistore_status load(omnistore::Call call);
+  omnistore_status write(omnistore::Call call, std::string_view record);
   void count();
 
-  const omnistore::Child child_;
+  Store &store_;
   const Kind kind_;
   std::mutex loading_;
   std::atomic<bool> ready_; ///< set_ has them all; never of a direct one

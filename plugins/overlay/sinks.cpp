@@ -151,7 +151,7 @@ omnistore_status MetaGate::begin_(omnistore_sink *sink, const omnistore_meta *me
 omnistore_status has_marker(Call call, const Layer &layer, std::string_view key, bool &is) {
   omnistore::ValueSink value;
   const omnistore_get_request request{sizeof request, 0, 0, MARKER.size() + 1};
-  const omnistore_status status = layer.child.get(call, key, request, value);
+  const omnistore_status status = layer.store.child.get(call, key, request, value);
   is = status == OMNISTORE_OK && value.bytes == MARKER;
   return status;
 }

@@ -34,7 +34,8 @@ omnistore_status each_page(Call call, const Layer &layer, std::string_view base,
     cursor = page.cursor;
     page.cursor.clear();
     request.cursor = as_bytes(cursor);
-    if (const omnistore_status status = layer.child.list(call, request, page); status != OMNISTORE_OK) return status;
+    if (const omnistore_status status = layer.store.child.list(call, request, page); status != OMNISTORE_OK)
+      return status;
     if (const omnistore_status status = take(keys); status != OMNISTORE_OK) return status;
   } while (!page.cursor.empty());
   return OMNISTORE_OK;
@@ -136,10 +137,10 @@ std::string Overlay::how_far(std::span<const std::uint32_t> order, std::size_t p
 
 /// Takes away what promotion has left of a key in layers that are not written to.
 omnistore_status Overlay::drop_copies(Call call, std::string_view key) {
-  for (const Layer &layer : layers_) {
+  for (Layer &layer : layers_) {
     if (!layer.dropped) continue;
     LayerCall on(call, layer);
-    const omnistore_status status = layer.child.remove(on, key, PLAIN_REMOVE);
+    const omnistore_status status = layer.store.remove(on, key, PLAIN_REMOVE);
     if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return on.told(status);
   }
   return OMNISTORE_OK;
@@ -180,9 +181,9 @@ omnistore_status Overlay::set_in_layers(Call call, std::string_view key, const o
     const bool decides = layer.index == guarded.layer;
     plain.condition = decides ? guarded.condition : OMNISTORE_ALWAYS;
     plain.etag = decides ? as_bytes(guarded.etag) : omnistore_bytes{nullptr, 0};
-    if (!result || layer.index != written_.front()) return layer.child.set(on, key, plain);
+    if (!result || layer.index != written_.front()) return layer.store.set(on, key, plain);
     ResultGate gate(*result, layer.index);
-    return layer.child.set(on, key, plain, &gate);
+    return layer.store.set(on, key, plain, &gate);
   });
   return status != OMNISTORE_OK || is_past(request.expiry, now()) ? status : forget_removal(call, key);
 }
@@ -262,7 +263,7 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
     omnistore_remove_request plain = PLAIN_REMOVE;
     const bool decides = layer.index == guarded.layer;
     if (decides) plain.condition = guarded.condition, plain.etag = as_bytes(guarded.etag);
-    const omnistore_status removed = layer.child.remove(on, key, plain);
+    const omnistore_status removed = layer.store.remove(on, key, plain);
     return removed == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : removed;
   });
   return status == OMNISTORE_CONFLICT ? take_back(call, key, recorded) : status;
@@ -320,7 +321,7 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   if (!layers_[seen.layer].written) return copy_up(call, key, layers_[seen.layer], request.expiry);
   bool touched = false;
   status = to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) {
-    const omnistore_status one = layer.child.touch(on, key, request);
+    const omnistore_status one = layer.store.touch(on, key, request);
     touched = touched || one == OMNISTORE_OK;
     return one == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : one;
   });
@@ -331,7 +332,7 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
 omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &from, std::int64_t expiry) {
   omnistore::ValueSink value;
   LayerCall on(call, from);
-  const omnistore_status status = from.child.read(on, key, value);
+  const omnistore_status status = from.store.child.read(on, key, value);
   if (status != OMNISTORE_OK) return on.told(status);
   omnistore_set_request request{};
   request.size = sizeof request;
@@ -401,16 +402,15 @@ omnistore_status Overlay::any_below(Call call, const Layer &layer, std::string_v
 }
 
 /// Everything under a base, but the records of removals.
-omnistore_status Overlay::clear_layer(Call call, const Layer &layer, std::string_view base) const {
+omnistore_status Overlay::clear_layer(Call call, Layer &layer, std::string_view base) {
   if (!base.empty() || !layer.records.stored()) {
-    const omnistore_clear_request request{sizeof request, 0, as_bytes(base)};
-    return layer.child.clear(call, request);
+    return layer.store.clear(call, base);
   }
   return each_page(call, layer, base, 1000, [&](std::vector<std::string> &keys) -> omnistore_status {
     std::vector<omnistore_bytes> views;
     for (const std::string &key : keys) views.push_back(as_bytes(key));
     std::vector<omnistore_status> statuses(keys.size(), OMNISTORE_INTERNAL);
-    const omnistore_status whole = layer.child.remove_many(call, views, PLAIN_REMOVE, statuses.data());
+    const omnistore_status whole = layer.store.remove_many(call, views, statuses.data());
     if (whole != OMNISTORE_OK) return whole;
     for (const omnistore_status status : statuses)
       if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;

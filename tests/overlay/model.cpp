@@ -281,11 +281,12 @@ private:
     for (MapLayer &layer : layers_)
       if (layer.dropped || layer.written) layer.clear(under);
   }
-  /// Others write to a layer.
+  /// Others write to a layer. unstorage's overlay writes its marker to the highest, never to the lowest.
   void others() {
     const std::size_t i = below(layers_.size());
     if (!layers_[i].others_write()) return;
-    const std::string k = key(), v = below(4) ? value() : MARKER, at = "l" + std::to_string(i) + ":" + k;
+    const std::string k = key(), v = below(4) || i + 1 == layers_.size() ? value() : MARKER,
+                      at = "l" + std::to_string(i) + ":" + k;
     INFO("others in layer " << i << ": " << k << " to " << v);
     if (below(3)) {
       storage_->set(at, v);
