@@ -108,7 +108,7 @@ TEST_CASE("SIGINT and SIGTERM end a watch with 0") {
   CHECK(ended.err.empty());
 }
 
-TEST_CASE("--count ends a watch after as many events, of what was asked for") {
+TEST_CASE("a watch with --count ends after as many events, of what was asked for") {
   const Place place;
   const Host host(place.config());
   Watching key({"--url", host.url}, {"mem/user", "--count", "2"});

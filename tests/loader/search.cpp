@@ -28,24 +28,24 @@ std::string failure(Registry &registry, const std::string &name, Status status) 
 
 } // namespace
 
-TEST_CASE("places are the config's, the environment's, the build's and the installed one, in this order") {
+TEST_CASE("places are the config's, the environment's, the build's and the installed ones, in this order") {
   const Variable paths("OMNISTORE_PLUGIN_PATH", "/first:/second/");
   const auto searched = Registry({{"/config/a", "/config/b.so"}, {}}).searched();
   const auto build = std::filesystem::canonical(OMNISTORE_BUILD).string(); // this program is BUILD/tests/test_loader
   CHECK(searched == std::vector<std::string>{"/config/a", "/config/b.so", "/first", "/second", build + "/plugins",
-                                             build + "/lib/omnistore/plugins"});
+                                             build + "/lib/omnistore/plugins", OMNISTORE_INSTALLED_PLUGINS});
 }
 
 TEST_CASE("empty parts of OMNISTORE_PLUGIN_PATH are nothing, relative ones are under the working folder") {
   const Variable paths("OMNISTORE_PLUGIN_PATH", "::here:");
   const auto searched = Registry({}).searched();
-  CHECK(searched.size() == 3);
+  CHECK(searched.size() == 4);
   CHECK(searched.at(0) == (std::filesystem::current_path() / "here").string());
 }
 
 TEST_CASE("a place that is named twice is one") {
   const Variable paths("OMNISTORE_PLUGIN_PATH", "/a:/b");
-  CHECK(Registry({{"/b", "/b/"}, {}}).searched().size() == 4);
+  CHECK(Registry({{"/b", "/b/"}, {}}).searched().size() == 5);
 }
 
 TEST_CASE("plugins are found in OMNISTORE_PLUGIN_PATH") {
