@@ -17,7 +17,7 @@ void Breaker::refuse_or_try() {
   const std::lock_guard guard(mutex_);
   if (!open_) return;
   const auto now = Clock::now();
-  if (background_ || now < due_) throw why_;
+  if (background_ || now < due_) throw why_.failure();
   trying_ = true;
   due_ = now + one_try_; // until then the others are refused
 }
@@ -31,15 +31,16 @@ bool Breaker::begin_try() {
   return true;
 }
 
-void Breaker::failed(const omnistore::Failure &why) {
+void Breaker::failed(const Problem &why) {
   const std::lock_guard guard(mutex_);
   if (open_ && !trying_) return; // one of those that failed together
   if (!open_) {
-    omnistore::log_line(host_, OMNISTORE_LOG_WARN, std::string(why.what()) + "; it is tried again until it answers");
+    omnistore::log_line(host_, OMNISTORE_LOG_WARN, why.message + "; it is tried again until it answers");
     pause_ = milliseconds(0);
   }
   // A call that is refused did not take any time.
-  why_ = why.status() == OMNISTORE_TIMEOUT ? omnistore::Failure(OMNISTORE_UNAVAILABLE, why.what()) : why;
+  why_ = why;
+  if (why.status == OMNISTORE_TIMEOUT) why_.status = OMNISTORE_UNAVAILABLE;
   open_.store(true, std::memory_order_release);
   trying_ = false;
   const milliseconds pause = next_pause();

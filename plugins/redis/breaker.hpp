@@ -9,7 +9,6 @@
 #include <random>
 
 #include <omnistore/driver.h>
-#include <omnistore/failure.hpp>
 
 #include "connection.hpp"
 
@@ -27,7 +26,7 @@ public:
     if (open_.load(std::memory_order_acquire)) refuse_or_try();
   }
   /// The server could not be reached, or did not answer.
-  void failed(const omnistore::Failure &why);
+  void failed(const Problem &why);
   /// It answered.
   void worked() {
     if (open_.load(std::memory_order_acquire)) close();
@@ -51,7 +50,7 @@ private:
   bool background_ = false; ///< the host has the task
   milliseconds pause_{};
   Clock::time_point due_;
-  omnistore::Failure why_{OMNISTORE_UNAVAILABLE, ""};
+  Problem why_{OMNISTORE_UNAVAILABLE, ""};
   std::minstd_rand random_{std::random_device{}()};
 };
 

@@ -85,8 +85,9 @@ void Slot::lead(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
     } catch (const Broken &broken) {
       fail_all({OMNISTORE_UNAVAILABLE, shared_.endpoint.shown() + ": " + broken.what()}, true);
     } catch (const omnistore::Failure &failure) {
-      shared_.breaker.failed(failure);
-      fail_all(failure, false);
+      const Problem problem{failure.status(), failure.what()};
+      shared_.breaker.failed(problem);
+      fail_all(problem, false);
     } catch (const std::exception &error) {
       fail_all({OMNISTORE_INTERNAL, error.what()}, false);
     }
@@ -127,7 +128,7 @@ void Slot::settle(const std::shared_ptr<Exchange> &exchange) {
 }
 
 /// Drops the connection with everything that is on it.
-void Slot::fail_all(const omnistore::Failure &failure, bool broken) {
+void Slot::fail_all(const Problem &problem, bool broken) {
   drop();
   out_.clear();
   sent_ = 0;
@@ -139,7 +140,7 @@ void Slot::fail_all(const omnistore::Failure &failure, bool broken) {
     queued_.clear();
   }
   for (const auto &exchange : failed) {
-    exchange->failure = failure;
+    exchange->failure = problem;
     exchange->broken = broken;
     settle(exchange);
   }
@@ -266,9 +267,8 @@ Replies Client::run(omnistore::Call call, Commands &commands, Again again) {
       bytes = std::move(exchange->bytes);
       continue;
     }
-    const omnistore::Failure &failure = *exchange->failure;
-    if (!unknown) throw failure;
-    throw omnistore::Failure(failure.status(), std::string(failure.what()) + "; what was done is not known");
+    if (unknown) exchange->failure->message += "; what was done is not known";
+    throw exchange->failure->failure();
   }
 }
 
@@ -277,7 +277,8 @@ void Client::open(omnistore::Call call) {
     connect(left(call));
   } catch (const omnistore::Failure &failure) {
     if (failure.status() != OMNISTORE_UNAVAILABLE) throw;
-    shared_.breaker.failed(failure); // nothing may fail from here on: the host has a task for this object
+    shared_.breaker.failed(
+        {failure.status(), failure.what()}); // nothing may fail from here on: the host has a task for this object
   }
 }
 
@@ -295,7 +296,7 @@ void Client::try_again(void *self, omnistore_call *call) {
     client.connect(left(omnistore::Call(call)));
     shared.breaker.worked();
   } catch (const omnistore::Failure &failure) {
-    shared.breaker.failed(failure);
+    shared.breaker.failed({failure.status(), failure.what()});
   } catch (const std::exception &error) {
     shared.breaker.failed({OMNISTORE_INTERNAL, error.what()});
   }

@@ -52,7 +52,7 @@ public:
   Replies replies;
   bool sent = false;   ///< a part of it may have gone out
   bool broken = false; ///< it failed since its connection broke
-  std::optional<omnistore::Failure> failure;
+  std::optional<Problem> failure;
 
   bool abandoned = false; ///< nobody waits; under the slot's lock
 
@@ -94,7 +94,7 @@ private:
   [[noreturn]] void give_up(const std::shared_ptr<Exchange> &own);
   void hand_over();
   void settle(const std::shared_ptr<Exchange> &exchange);
-  void fail_all(const omnistore::Failure &failure, bool broken);
+  void fail_all(const Problem &problem, bool broken);
   // The leader's, without the lock.
   bool connect(milliseconds limit);
   void connected();

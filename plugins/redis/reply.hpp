@@ -23,6 +23,14 @@ inline std::string_view text_of(const redisReply &reply) { return {reply.str, re
 inline bool is_error(const redisReply &reply) { return reply.type == REDIS_REPLY_ERROR; }
 inline bool is_nil(const redisReply &reply) { return reply.type == REDIS_REPLY_NIL; }
 
+/// A failure that is handed from thread to thread: each throws one of its own.
+struct Problem {
+  omnistore_status status;
+  std::string message;
+
+  omnistore::Failure failure() const { return {status, message}; }
+};
+
 /// What kind of failure an error of Redis is, and its words as a message.
 omnistore::Failure failure_of(const redisReply &error);
 
