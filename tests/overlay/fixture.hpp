@@ -16,7 +16,8 @@ using Keys = std::vector<std::string>;
 /// `l0`, `l1`, ... as well.
 ///
 /// Kinds of layers: `memory`; `fs`; `jar`, which others may write; `unordered`, the same with keys in no order;
-/// `private`, a jar that says nobody else writes it; `unsized`, one that does not know how long its values are.
+/// `private`, a jar that says nobody else writes it; `unsized`, one that does not know how long its values are;
+/// `echoing`, one whose watch tells of the overlay's own writes too.
 class Layers {
 public:
   Layers(std::string options, std::vector<std::string> kinds) : options_(std::move(options)), kinds_(std::move(kinds)) {
@@ -42,7 +43,8 @@ public:
     if (kind == "fs") return R"({ "driver": "fs", "options": { "base": ")" + folder(i) + R"(" } })";
     return R"({ "driver": "jar", "options": { "name": ")" + name_ + "-" + std::to_string(i) + "\"" +
            (kind == "private" ? R"(, "shared": false)" : "") + (kind == "unordered" ? R"(, "order": "none")" : "") +
-           (kind == "unsized" ? R"(, "sizes": false)" : "") + " } }";
+           (kind == "echoing" ? R"(, "watchesOwn": true)" : "") + (kind == "unsized" ? R"(, "sizes": false)" : "") +
+           " } }";
   }
 
 private:

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A store that other stores of the same name see and change too, as clients of one server do. It lives as long as the
 // process. Setting `!fail` to a status' number makes every function fail with it, for all of its clients; `!reads`
-// is how many reads there were of keys that are not so.
+// is how many values were given out.
+#include <atomic>
 #include <functional>
 #include <list>
 #include <map>
@@ -32,7 +33,8 @@ struct Server {
   std::map<std::string, Value, std::less<>> values;
   std::list<Watching> watches;
   omnistore_status fails = OMNISTORE_OK;
-  std::uint64_t writes = 0, reads = 0;
+  std::uint64_t writes = 0;
+  std::atomic<std::uint64_t> reads{0};
 
   void tell(const void *store, std::uint32_t type, std::string_view key) {
     for (const Watching &watch : watches) {
@@ -69,6 +71,7 @@ public:
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &, omnistore_sink &sink) {
     Value found;
     if (const omnistore_status status = read(call, key, found); status != OMNISTORE_OK) return status;
+    if (!key.starts_with("!")) ++server_->reads;
     return omnistore::give(sink, meta(found), found.bytes);
   }
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &, omnistore_sink &sink) {
@@ -119,9 +122,9 @@ public:
 private:
   omnistore_status read(Call call, std::string_view key, Value &into) {
     const std::lock_guard lock(server_->mutex);
-    if (key == "!reads") return into.bytes = std::to_string(server_->reads), OMNISTORE_OK;
+    if (key == "!reads") return into.bytes = std::to_string(server_->reads.load()), OMNISTORE_OK;
+    if (key.starts_with("!")) return OMNISTORE_NOT_FOUND;
     if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
-    ++server_->reads;
     const auto found = server_->values.find(key);
     if (found == server_->values.end()) return OMNISTORE_NOT_FOUND;
     into = found->second;
