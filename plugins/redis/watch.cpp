@@ -18,7 +18,7 @@
 namespace redis {
 namespace {
 
-constexpr milliseconds FIRST_PAUSE{50}, LONGEST_PAUSE{5000};
+constexpr milliseconds FIRST_RETRY{50}, LONGEST_RETRY{5000};
 /// The classes of events that are needed, beside K: generic (del, expire, rename), strings, expired, evicted.
 constexpr std::string_view NEEDED = "g$xe";
 
@@ -166,7 +166,7 @@ void Watch::run() noexcept {
 bool Watch::reconnect() {
   std::minstd_rand random(std::random_device{}());
   connection_.reset();
-  for (milliseconds pause = FIRST_PAUSE;; pause = std::min(2 * pause, LONGEST_PAUSE)) {
+  for (milliseconds pause = FIRST_RETRY;; pause = std::min(2 * pause, LONGEST_RETRY)) {
     std::uniform_int_distribution<milliseconds::rep> some(pause.count() * 3 / 4, pause.count());
     if (stopped(milliseconds(some(random)))) return false;
     try {

@@ -10,7 +10,7 @@ using test::Store;
 
 namespace {
 
-std::string numbered(size_t i) { return "k" + std::to_string(i); }
+std::string batch_key(size_t i) { return "k" + std::to_string(i); }
 
 struct Keys {
   std::vector<std::string> names;
@@ -63,7 +63,7 @@ TEST_CASE("a batch of gets gives each its value, and not found where there is no
   Store store;
   std::vector<std::string> names;
   for (size_t i = 0; i < 2000; ++i) {
-    names.push_back(numbered(i));
+    names.push_back(batch_key(i));
     if (i % 3 != 0) store.set(names.back(), "value" + std::to_string(i));
   }
   Many many;
@@ -125,7 +125,7 @@ TEST_CASE("a batch of sets is as long and as large as it is") {
   std::vector<std::string> names;
   std::deque<Item> items;
   for (size_t i = 0; i < 1500; ++i) {
-    names.push_back(numbered(i));
+    names.push_back(batch_key(i));
     items.push_back({std::string(i % 100 == 0 ? 1 << 20 : 10, static_cast<char>('a' + i % 26)), {}});
   }
   Many many;

@@ -13,7 +13,8 @@ using test::Store;
 
 namespace {
 
-constexpr int64_t HOUR = 3'600'000; // expiries lie far off or have passed, so that no answer hangs on the time it takes
+constexpr int64_t FAR_OFF =
+    3'600'000; // expiries lie far off or have passed, so that no answer hangs on the time it takes
 
 struct Value {
   std::string bytes;
@@ -61,9 +62,9 @@ private:
     return value;
   }
   int64_t expiry() {
-    return below(3) ? 0 : test::now_ms() + (below(4) ? HOUR + static_cast<int64_t>(below(1000)) : -5);
+    return below(3) ? 0 : test::now_ms() + (below(4) ? FAR_OFF + static_cast<int64_t>(below(1000)) : -5);
   }
-  static bool passed(int64_t expiry) { return expiry != 0 && expiry < test::now_ms() + HOUR / 2; }
+  static bool passed(int64_t expiry) { return expiry != 0 && expiry < test::now_ms() + FAR_OFF / 2; }
 
   std::vector<std::string> keys(const std::string &base) const {
     std::vector<std::string> keys;

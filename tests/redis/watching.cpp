@@ -77,7 +77,7 @@ private:
   void *watch_ = nullptr;
 };
 
-std::string options_of(const RedisServer &server, const std::string &more = "") {
+std::string watched_options(const RedisServer &server, const std::string &more = "") {
   return "{" + test::option("url", server.url(2)) + "," + test::option("base", "w") + more + "}";
 }
 
@@ -87,7 +87,7 @@ const std::vector<std::string> NOTIFIES{"--notify-keyspace-events", "KEA"};
 
 TEST_CASE("what another client writes, removes and renames is told") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watching watching(store);
   Client other(server);
   other({"SELECT", "2"});
@@ -104,7 +104,7 @@ TEST_CASE("what another client writes, removes and renames is told") {
 
 TEST_CASE("what expires is told as expired") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watching watching(store);
   Client other(server);
   other({"SELECT", "2"});
@@ -115,7 +115,7 @@ TEST_CASE("what expires is told as expired") {
 
 TEST_CASE("what the server evicts is told as evicted") {
   RedisServer server({"--notify-keyspace-events", "KEA", "--maxmemory-policy", "allkeys-lru"});
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Client other(server);
   other({"SELECT", "2"});
   other({"SET", "w:a", "v"});
@@ -127,7 +127,7 @@ TEST_CASE("what the server evicts is told as evicted") {
 
 TEST_CASE("changes through the store are told, each once, a clear as a clear") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watching watching(store);
   store.set("a", "v", {.expiry = test::now_ms() + 3'600'000});
   CHECK(watching.next() == update("a"));
@@ -150,7 +150,7 @@ TEST_CASE("changes through the store are told, each once, a clear as a clear") {
 
 TEST_CASE("a watch of a base tells of that base, of that database and of keys of the store alone") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watching watching(store, "a[*]:");
   Client other(server);
   other({"SET", "w:a[*]:other-database", "v"});
@@ -165,7 +165,7 @@ TEST_CASE("a watch of a base tells of that base, of that database and of keys of
 
 TEST_CASE("where notifications are off a watch is unsupported, with what would help") {
   RedisServer server;
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watcher watcher;
   void *watch = nullptr;
   test::Call call;
@@ -175,7 +175,7 @@ TEST_CASE("where notifications are off a watch is unsupported, with what would h
 
 TEST_CASE("with the option notify a watch switches them on, and keeps what was on") {
   RedisServer server({"--notify-keyspace-events", "Elh"});
-  Store store(options_of(server, ",\"notify\":true"));
+  Store store(watched_options(server, ",\"notify\":true"));
   Watching watching(store);
   store.set("a", "v");
   CHECK(watching.next() == update("a"));
@@ -186,7 +186,7 @@ TEST_CASE("with the option notify a watch switches them on, and keeps what was o
 
 TEST_CASE("a flushed database is a resync") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   store.set("a", "v");
   Watching watching(store);
   Client other(server);
@@ -196,7 +196,7 @@ TEST_CASE("a flushed database is a resync") {
 
 TEST_CASE("a lost connection is a resync, and what comes after it is told") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watching watching(store);
   Client other(server);
   REQUIRE(other.number({"CLIENT", "KILL", "TYPE", "pubsub"}) == 1);
@@ -208,7 +208,7 @@ TEST_CASE("a lost connection is a resync, and what comes after it is told") {
 
 TEST_CASE("a watch outlives a restart of the server, and one that answers no more") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server, ",\"commandTimeout\":200,\"connectTimeout\":200"));
+  Store store(watched_options(server, ",\"commandTimeout\":200,\"connectTimeout\":200"));
   Watching watching(store);
   server.kill();
   server.start();
@@ -223,7 +223,7 @@ TEST_CASE("a watch outlives a restart of the server, and one that answers no mor
 
 TEST_CASE("no event comes after unwatch has returned, while others go on") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   Watching stays(store);
   std::atomic<bool> stop = false;
   std::thread writer([&] {
@@ -245,7 +245,7 @@ TEST_CASE("no event comes after unwatch has returned, while others go on") {
 
 TEST_CASE("a watch of a server that is away is unavailable") {
   RedisServer server(NOTIFIES);
-  Store store(options_of(server));
+  Store store(watched_options(server));
   server.kill();
   Watcher watcher;
   void *watch = nullptr;
