@@ -12,6 +12,9 @@ namespace test {
 
 using Keys = std::vector<std::string>;
 
+/// What unstorage's overlay writes in place of a removed value.
+inline const std::string removed_marker = "__OVERLAY_REMOVED__";
+
 /// An overlay mounted at `o`, and a way to each of its layers beside it: those that others can open too are mounted at
 /// `l0`, `l1`, ... as well.
 ///

@@ -12,8 +12,6 @@ using omnistore::Status;
 
 namespace {
 
-const std::string MARKER = "__OVERLAY_REMOVED__";
-
 /// The keys of a layer, with those that no listing of the storage shows.
 Keys files(const std::string &folder) {
   Keys names;
@@ -220,7 +218,7 @@ TEST_CASE("unstorage's marker means removed, whatever layer has it") {
   const int at = GENERATE(0, 1, 2);
   Layers layers("{}", {kind, kind, kind});
   auto storage = layers.open();
-  for (int i = at; i < 3; ++i) storage.set("l" + std::to_string(i) + ":a", i == at ? MARKER : "old");
+  for (int i = at; i < 3; ++i) storage.set("l" + std::to_string(i) + ":a", i == at ? test::removed_marker : "old");
   storage.set("l2:b", "0123456789012345678"); // as long as the marker
   CHECK_FALSE(storage.get("o:a"));
   CHECK_FALSE(storage.has("o:a"));
@@ -240,8 +238,9 @@ TEST_CASE("unstorage's marker means removed, whatever layer has it") {
 TEST_CASE("a value that would be taken for unstorage's marker is refused") {
   Layers layers("{}", {"memory", "jar"});
   auto storage = layers.open();
-  CHECK(status_of([&] { storage.set("o:a", MARKER); }) == Status::invalid);
-  CHECK(storage.set_many(std::vector<omnistore::SetItem>{{"o:a", MARKER, {}}})[0].status == Status::invalid);
+  CHECK(status_of([&] { storage.set("o:a", test::removed_marker); }) == Status::invalid);
+  CHECK(storage.set_many(std::vector<omnistore::SetItem>{{"o:a", test::removed_marker, {}}})[0].status ==
+        Status::invalid);
 }
 
 // ------------------------------------------------------------------------------------------------------------ writeTo

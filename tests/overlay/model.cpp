@@ -16,8 +16,6 @@ using omnistore::Status;
 
 namespace {
 
-const std::string MARKER = "__OVERLAY_REMOVED__";
-
 struct MapLayer {
   std::string kind;
   std::map<std::string, std::string> values;
@@ -109,7 +107,7 @@ private:
   int seen(const std::string &key) const {
     for (std::size_t i = 0; i < layers_.size(); ++i) {
       const auto found = layers_[i].values.find(key);
-      if (found != layers_[i].values.end()) return found->second == MARKER ? -1 : static_cast<int>(i);
+      if (found != layers_[i].values.end()) return found->second == test::removed_marker ? -1 : static_cast<int>(i);
       if (layers_[i].hides(key)) return -1;
     }
     return -1;
@@ -150,7 +148,7 @@ private:
       if (!layer.records || layer.hides(key)) continue;
       for (std::size_t j = i + 1; j < layers_.size() && !layers_[j].written; ++j) {
         const auto found = layers_[j].values.find(key);
-        if (found != layers_[j].values.end() && found->second != MARKER) layer.removed.insert(key);
+        if (found != layers_[j].values.end() && found->second != test::removed_marker) layer.removed.insert(key);
       }
     }
     for (MapLayer &layer : layers_)
@@ -285,7 +283,7 @@ private:
   void others() {
     const std::size_t i = below(layers_.size());
     if (!layers_[i].others_write()) return;
-    const std::string k = key(), v = below(4) || i + 1 == layers_.size() ? value() : MARKER,
+    const std::string k = key(), v = below(4) || i + 1 == layers_.size() ? value() : test::removed_marker,
                       at = "l" + std::to_string(i) + ":" + k;
     INFO("others in layer " << i << ": " << k << " to " << v);
     if (below(3)) {
@@ -303,15 +301,16 @@ private:
     INFO("set " << k << " to " << v << " with a condition");
     if (hidden_above(k)) return;
     omnistore::SetOptions options;
-    using Kind = omnistore::Condition::Kind;
-    const Kind kinds[] = {Kind::if_absent, Kind::if_present, Kind::if_match};
+    const omnistore::Condition::Kind kinds[] = {omnistore::Condition::Kind::if_absent,
+                                                omnistore::Condition::Kind::if_present,
+                                                omnistore::Condition::Kind::if_match};
     options.condition.kind = kinds[below(3)];
     const bool there = expected(k).has_value(), right = below(2);
-    if (options.condition.kind == Kind::if_match)
+    if (options.condition.kind == omnistore::Condition::Kind::if_match)
       options.condition.etag = there && right ? storage_->meta("o:" + k)->etag : "0none";
-    const bool holds = options.condition.kind == Kind::if_absent    ? !there
-                       : options.condition.kind == Kind::if_present ? there
-                                                                    : there && right;
+    const bool holds = options.condition.kind == omnistore::Condition::Kind::if_absent    ? !there
+                       : options.condition.kind == omnistore::Condition::Kind::if_present ? there
+                                                                                          : there && right;
     REQUIRE(storage_->set("o:" + k, v, options).stored == holds);
     if (holds) put(k, v);
   }
