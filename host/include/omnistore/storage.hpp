@@ -132,8 +132,8 @@ struct MountStats {
   std::string driver;
   std::uint64_t reads = 0, hits = 0, misses = 0, writes = 0, removes = 0, lists = 0, errors = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0, evictions = 0, expirations = 0;
-  /// Latency of the operations that were timed (of a driver that never blocks, one in 64): microseconds, upper bounds
-  /// of the buckets, and how many fell into each.
+  /// Latency of the operations that were timed (of a driver that never blocks, or a layer over one, one in 64):
+  /// microseconds, upper bounds of the buckets, and how many fell into each.
   struct Histogram {
     std::vector<std::uint64_t> counts; ///< see latency_bounds()
     std::uint64_t count = 0;

@@ -14,8 +14,8 @@ namespace omnistore {
 namespace {
 
 constexpr std::chrono::seconds open_timeout{30};
-/// Of a driver that never blocks so many operations go untimed for each that is timed: reading the clock twice would
-/// cost as much as the operation.
+/// Of a driver that never blocks, and of a layer that may be answered by one, so many operations go untimed for each
+/// that is timed: reading the clock twice would cost as much as the operation.
 constexpr unsigned timed_one_in = 64;
 
 bool failed(omnistore_status status) {
@@ -97,7 +97,9 @@ void Node::prepare() {
   may_expire_ = emulates_ttl_ && native_.keeps != OMNISTORE_KEEPS_NOTHING;
   never_blocks_ = (can & OMNISTORE_NEVER_BLOCKS) != 0 &&
                   std::all_of(children_.begin(), children_.end(), [](auto &child) { return child->never_blocks(); });
-  time_every_ = never_blocks_ ? timed_one_in : 1;
+  const bool may_be_fast = std::any_of(children_.begin(), children_.end(),
+                                       [](auto &child) { return child->time_every_ == timed_one_in; });
+  time_every_ = never_blocks_ || may_be_fast ? timed_one_in : 1;
   traits_ = emulated(native_);
   if (!never_blocks_) traits_.capabilities &= ~OMNISTORE_NEVER_BLOCKS;
   fill_table();
