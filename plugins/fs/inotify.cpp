@@ -14,7 +14,7 @@ namespace fs {
 
 namespace {
 
-constexpr std::size_t most_marks = 1000;
+constexpr std::size_t most_marks = 4000;
 
 /// "the system's limit NAME (now VALUE)".
 std::string limit_named(const char *name) {

@@ -30,8 +30,8 @@ public:
   int add(int folder, std::uint32_t mask, std::string_view path);
   void remove(int watch);
 
-  /// Puts a mark into the queue, behind everything that has happened until now; its number, ascending. Where a
-  /// thousand marks wait already it is one that was passed.
+  /// Puts a mark into the queue, behind everything that has happened until now; its number, ascending. Where
+  /// four thousand wait already it is one that was passed.
   std::uint64_t mark();
   bool has_passed(std::uint64_t mark) const { return mark <= passed_; }
 

@@ -14,7 +14,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -62,10 +61,10 @@ private:
     std::string name;
     int watch = -1;
     std::map<std::string, std::unique_ptr<Folder>, std::less<>> folders;
-    bool whole = false;             ///< all below it is watched too
-    bool leaving = false;           ///< it was moved away; whereto is not known yet
-    std::uint64_t mark = 0;         ///< what was notified before it is told already
-    std::optional<std::string> was; ///< its path before it was moved, for what is notified before the mark
+    bool whole = false;           ///< all below it is watched too
+    bool leaving = false;         ///< it was moved away; whereto is not known yet
+    std::uint64_t mark = 0;       ///< what was notified before it is told already
+    std::vector<std::string> was; ///< its paths before it was moved, for what is notified before the mark
   };
   enum class There { nothing, value, other };
   /// What a change may be: a file put there, the value's end, the value's end where something else lies there now. And
@@ -74,10 +73,10 @@ private:
   static constexpr unsigned put = 1, removed = 2, replaced = 4, moved_in = 8, untold = 16;
   /// What the watches want of a folder: nothing, to see the next folder on the way to a base, or all of it.
   enum class Want { none, way, all };
-  /// How a folder is scanned: whether its files are told, and its path before it was moved.
+  /// How a folder is scanned: whether its files are told, and its paths before it was moved.
   struct Scan {
     bool tells;
-    std::optional<std::string> was;
+    std::vector<std::string> was;
   };
   /// A folder above base, and the name in it by which base would appear or go.
   struct Anchor {

@@ -56,7 +56,9 @@ void Observer::take_folder(Folder &parent, const std::string &name, std::uint32_
     if (known != parent.folders.end()) known->second->leaving = true;
     return;
   }
-  if (mask & IN_DELETE && known != parent.folders.end()) drop(*known->second); // what lies there now is another one
+  // One that was met after this happened is another one.
+  const bool is_known = known != parent.folders.end() && inotify_->has_passed(known->second->mark);
+  if (mask & IN_DELETE && is_known) drop(*known->second);
   visit(parent, name, {true, {}});
 }
 
@@ -65,7 +67,9 @@ void Observer::take_file(const Folder &folder, std::string_view name, std::uint3
   if (path.empty()) return;
   const bool told = !inotify_->has_passed(folder.mark);
   if (mask & (IN_DELETE | IN_MOVED_FROM)) {
-    if (told && folder.was) tell_change(value_path(*folder.was, name), removed);
+    if (told) {
+      for (const std::string &was : folder.was) tell_change(value_path(was, name), removed);
+    }
     return tell_change(path, removed);
   }
   if (told || !is_wanted_key(path)) return;

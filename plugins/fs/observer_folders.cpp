@@ -42,11 +42,12 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   Scan further = how;
   if (const auto known = by_watch_.find(watch); folder) {
     folder->leaving = false;
-    if (!how.was && folder->whole) return;
+    if (how.was.empty() && folder->whole) return;
+    if (!inotify_->has_passed(folder->mark)) further.was = folder->was;
   } else if (known != by_watch_.end()) {
     folder = known->second;
-    further = {true, path_to(*folder)};
     if (!adopt(*folder, opened.get(), parent, name)) return;
+    further = {true, folder->was};
   } else {
     std::unique_ptr<Folder> &fresh = parent.folders[name];
     fresh = std::make_unique<Folder>();
@@ -98,7 +99,8 @@ bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::strin
 }
 
 void Observer::set_moved(Folder &folder, const std::string &was, std::uint64_t mark) {
-  folder.was = was;
+  if (inotify_->has_passed(folder.mark)) folder.was.clear();
+  folder.was.push_back(was);
   folder.mark = mark;
   for (auto &[name, below] : folder.folders) set_moved(*below, join(was, name), mark);
 }
@@ -114,17 +116,19 @@ void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
   opened = Fd();
   for (const std::string &name : names) {
     if (stale_) return;
-    visit(folder, name, {how.tells, how.was ? std::optional(join(*how.was, name)) : std::nullopt});
+    Scan below{how.tells, {}};
+    for (const std::string &was : how.was) below.was.push_back(join(was, name));
+    visit(folder, name, below);
   }
 }
 
 /// Tells of the files in a folder, and gives the names of the folders in it.
 std::vector<std::string> Observer::scan_names(int opened, const std::string &path, const Scan &how) {
-  const auto found = [&](const std::string &was, const std::string &is, unsigned what) {
-    if (how.was) tell_change(was, removed);
-    tell_change(is, what);
+  const auto found = [&](std::string_view name, unsigned what) {
+    for (const std::string &was : how.was) tell_change(value_path(was, name), removed);
+    tell_change(value_path(path, name), what);
   };
-  if (how.tells && !path.empty()) found(how.was.value_or(""), path, put | moved_in); // the value of its own key
+  if (how.tells && !path.empty()) found(own_name, put | moved_in);
   std::vector<std::string> folders, leftovers;
   std::string last;
   Names names;
@@ -138,7 +142,7 @@ std::vector<std::string> Observer::scan_names(int opened, const std::string &pat
       if (names[i].kind == Names::Kind::below)
         folders.emplace_back(name.substr(0, name.size() - 1));
       else if (how.tells && names[i].kind != Names::Kind::own)
-        found(how.was ? join(*how.was, name) : "", join(path, name), put);
+        found(name, put);
     }
   } while (names.was_cut());
   return folders;

@@ -16,9 +16,6 @@ namespace test {
 /// Collects what it is told: "+key" of an update, "-key" of a removal, "resync".
 class Watch : public omnistore_watcher {
 public:
-  /// Called with each event, on the thread that tells it.
-  std::function<void()> meanwhile;
-
   explicit Watch(Store &store, std::string_view base = "")
       : omnistore_watcher{sizeof(omnistore_watcher), 0, &event_}, store_(store) {
     const omnistore_watch_request request{sizeof request, 0, omnistore::as_bytes(base)};
@@ -27,6 +24,7 @@ public:
   }
   ~Watch() { end(); }
   void end() {
+    let_go();
     if (running_) fs_driver().unwatch(store_.self(), watch_);
     running_ = false;
   }
@@ -53,6 +51,23 @@ public:
     told_.erase(told_.begin(), end == told_.end() ? end : end + 1);
     return before;
   }
+  /// Keeps the thread that tells from going on, once it tells the next event, until it is let go; what it holds then is
+  /// the place of one key.
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    holds_ = true;
+  }
+  bool wait_held() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return is_held_; });
+  }
+  void let_go() {
+    {
+      const std::lock_guard lock(mutex_);
+      holds_ = false;
+    }
+    changed_.notify_all();
+  }
   std::size_t count() {
     const std::lock_guard lock(mutex_);
     return told_.size();
@@ -64,17 +79,17 @@ private:
     std::string text = event->type == OMNISTORE_EVENT_UPDATE ? "+" : event->type == OMNISTORE_EVENT_REMOVE ? "-" : "";
     text += event->type == OMNISTORE_EVENT_RESYNC ? "resync" : omnistore::as_view(event->key);
     if (event->type == OMNISTORE_EVENT_REMOVE && event->cause != OMNISTORE_CAUSE_REMOVED) text += " for another cause";
-    {
-      const std::lock_guard lock(self.mutex_);
-      self.told_.push_back(std::move(text));
-    }
+    std::unique_lock lock(self.mutex_);
+    self.told_.push_back(std::move(text));
+    self.is_held_ = self.holds_;
     self.changed_.notify_all();
-    if (self.meanwhile) self.meanwhile();
+    self.changed_.wait(lock, [&] { return !self.holds_; });
+    self.is_held_ = false;
   }
 
   Store &store_;
   void *watch_ = nullptr;
-  bool running_ = false;
+  bool running_ = false, holds_ = false, is_held_ = false;
   std::mutex mutex_;
   std::condition_variable changed_;
   Keys told_;
@@ -100,6 +115,12 @@ struct Watched : Fixture {
   void write(const std::string &path, std::string_view bytes = "v") const { write_file(file(path), bytes); }
   void move(const std::string &from, const std::string &to) const { std::filesystem::rename(file(from), file(to)); }
   void remove(const std::string &path) const { std::filesystem::remove_all(file(path)); }
+  /// Holds the thread that tells, so that the disk gets ahead of it.
+  void hold() {
+    watch.hold();
+    write("held");
+    REQUIRE(watch.wait_held());
+  }
   /// What is told of changes that were made before this call.
   Keys told() {
     const std::string last = "last" + std::to_string(++asked_);

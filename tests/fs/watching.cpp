@@ -83,16 +83,11 @@ TEST_CASE("keys that went while their folder was renamed are removals under both
   Watched f;
   for (const char *path : {"old/1", "old/deep/2"}) f.write(path);
   f.told();
-  // The thread that tells is held, so that the disk is ahead of it.
-  std::mutex held;
-  std::unique_lock holding(held);
-  f.watch.meanwhile = [&] { const std::lock_guard wait(held); };
-  f.write("first");
-  f.watch.wait_for("+first");
+  f.hold();
   f.move("old", "new");
   f.remove("new/1");
   f.remove("new/deep");
-  holding.unlock();
+  f.watch.let_go();
   Keys told = f.told();
   for (const char *text : {"-old:1", "-old:deep:2", "-new:1", "-new:deep:2"}) {
     INFO(text);
@@ -162,17 +157,13 @@ TEST_CASE("where the system's queue was full a resync is told, and the folders m
   Watched f;
   f.write("gone/1");
   f.told();
-  std::mutex held;
-  std::unique_lock holding(held);
-  f.watch.meanwhile = [&] { const std::lock_guard wait(held); };
-  f.write("first");
-  f.watch.wait_for("+first");
+  f.hold();
   int most = 16384;
   std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> most;
   for (int i = 0; i <= most; i += 2) f.write(i % 4 == 0 ? "x" : "y", std::to_string(i)); // not the same twice in a row
   f.remove("gone");
   f.write("made/deep/1");
-  holding.unlock();
+  f.watch.let_go();
   CHECK(f.watch.wait_for("resync"));
   f.write("made/deep/2");
   const Keys told = f.told();
