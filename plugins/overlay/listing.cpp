@@ -20,6 +20,8 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
   }
   if (merge->ended()) return OMNISTORE_OK;
   const std::string next = runs_.keep(std::move(merge));
+  if (next.size() > Runs::LONGEST_CURSOR)
+    return call.fail(OMNISTORE_TOO_LARGE, "a listing cannot stop at a key of so many bytes; use another limit");
   page.next(&page, as_bytes(next));
   return OMNISTORE_OK;
 }

@@ -12,7 +12,7 @@ using omnistore::Failure;
 
 namespace {
 
-constexpr std::size_t LONGEST_CURSOR = 4096, RUN_DIGITS = 16;
+constexpr std::size_t RUN_DIGITS = 16;
 /// How many keys of a layer in another order are kept at once, and how many more may be there before they are cut.
 constexpr std::size_t WINDOW = 200'000;
 constexpr std::size_t MOST_RUNS = 16;
@@ -160,7 +160,7 @@ std::string Merge::cursor() const {
     const std::string &own = stream.cursor();
     if (stream.ended()) {
       text += ENDED;
-    } else if (own.empty() || size + own.size() + 2 > LONGEST_CURSOR) {
+    } else if (own.empty() || size + own.size() + 2 > Runs::LONGEST_CURSOR) {
       text += AGAIN;
     } else {
       size += own.size() + 2;

@@ -106,6 +106,8 @@ private:
 /// cursor is good without it. Thread-safe. The oldest go.
 class Runs {
 public:
+  static constexpr std::size_t LONGEST_CURSOR = 4096;
+
   /// The listing, taken out; null where it is gone, too old, or another.
   std::unique_ptr<Merge> take(std::string_view cursor, const Query &query);
   /// Keeps it; the cursor for its next page.

@@ -16,7 +16,8 @@ namespace {
 
 /// What a layer gives out is held on the stack up to this size.
 constexpr std::size_t ROOM = 4096;
-constexpr std::uint64_t LONGEST_KEY = 4096;
+/// Beside the longest key, its record has room in a layer's key, and its place in a cursor.
+constexpr std::uint64_t LONGEST_KEY = 4064;
 
 OnError on_error_of(const std::string &name) {
   if (name == "skip") return OnError::skip;
@@ -119,10 +120,9 @@ void Overlay::state_traits(omnistore_traits &traits) {
     traits.min_ttl = std::max(traits.min_ttl, own.min_ttl);
     traits.ttl_grain = std::max(traits.ttl_grain, own.ttl_grain);
     if (i == written_.front() + place) values_kept = std::max(values_kept, own.keeps);
-    if (!layers_[i].records_in) continue;
-    removals_kept = std::min(removals_kept, own.keeps);
-    if (layers_[i].records.stored()) limit(traits.max_key_size, LONGEST_KEY - removed_key("").size());
+    if (layers_[i].records_in) removals_kept = std::min(removals_kept, own.keeps);
   }
+  limit(traits.max_key_size, LONGEST_KEY);
   traits.keeps = std::min(values_kept, removals_kept);
 }
 
