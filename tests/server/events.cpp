@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Server-sent events.
+#include <atomic>
+#include <chrono>
 #include <map>
 #include <thread>
 #include <vector>
@@ -7,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include "gate.hpp"
+#include "server/event_feed.hpp"
 
 using namespace std::chrono_literals;
 using test::Answer;
@@ -29,24 +32,15 @@ public:
     head = client.head();
   }
 
-  /// The next block, also one with an id alone; empty: the stream has ended. Signs of life are passed over.
+  /// The next block, also one with an id alone; empty: the stream has ended, or nothing but signs of life came for 20
+  /// seconds.
   Block block() {
-    while (text_.find("\n\n") == std::string::npos) {
-      const std::string piece = client.chunk();
-      if (piece.empty()) return {};
-      text_ += piece;
-    }
-    const std::size_t end = text_.find("\n\n");
-    Block fields;
-    for (std::size_t at = 0; at < end;) {
-      const std::size_t stop = text_.find('\n', at), colon = text_.find(':', at);
-      if (colon != at) fields[text_.substr(at, colon - at)] = text_.substr(colon + 2, stop - colon - 2);
-      at = stop + 1;
-    }
-    text_.erase(0, end + 2);
-    return fields.empty() ? block() : fields;
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    Block next;
+    while (next.empty() && read_block() && std::chrono::steady_clock::now() < deadline) next = take_block();
+    return next;
   }
-  /// The next event: "update {"key":"a"}"; "": the stream has ended.
+  /// The next event: "update {"key":"a"}"; "": as with block().
   std::string event() {
     Block next = block();
     while (!next.empty() && !next.contains("data")) next = block();
@@ -59,6 +53,26 @@ public:
   std::string id; ///< of the last event
 
 private:
+  bool read_block() {
+    while (text_.find("\n\n") == std::string::npos) {
+      const std::string piece = client.chunk();
+      if (piece.empty()) return false;
+      text_ += piece;
+    }
+    return true;
+  }
+  Block take_block() {
+    const std::size_t end = text_.find("\n\n");
+    Block fields;
+    for (std::size_t at = 0; at < end;) {
+      const std::size_t stop = text_.find('\n', at), colon = text_.find(':', at);
+      if (colon != at) fields[text_.substr(at, colon - at)] = text_.substr(colon + 2, stop - colon - 2);
+      at = stop + 1;
+    }
+    text_.erase(0, end + 2);
+    return fields;
+  }
+
   std::string text_;
 };
 
@@ -224,6 +238,32 @@ TEST_CASE("a client that reads nothing holds up neither writers nor others, and 
   }
   CHECK(missed > 0);
   CHECK(told + missed == count);
+}
+
+TEST_CASE("what nobody takes of a feed is bounded") {
+  Host host;
+  std::atomic<int> calls{0};
+  omnistore::server::EventFeed feed(host.storage, {"", true}, {}, false, nullptr);
+  feed.start([&] { ++calls; });
+  const std::string long_name(1000, 'k');
+  for (int i = 0; i < 20'000; ++i) host.storage.set(std::to_string(i) + long_name, "");
+  omnistore::server::Buffer out;
+  feed.take(out);
+  CHECK(out.size() < 70'000);
+  CHECK(calls <= 2);
+}
+
+TEST_CASE("a stream of a store that hangs begins all the same") {
+  Gate gate;
+  Host host(gate.config());
+  std::vector<std::unique_ptr<Client>> hanging;
+  for (int i = 0; i < 16; ++i) { // as many threads as a mount has
+    hanging.push_back(std::make_unique<Client>(host.http()));
+    hanging.back()->send(request("GET", "/slow/hang"));
+  }
+  gate.await(16);
+  CHECK(Stream(host.http(), "/slow/").head.status == 200);
+  gate.open();
 }
 
 TEST_CASE("streams over their limit are 503, and a client that goes makes room") {

@@ -127,10 +127,18 @@ TEST_CASE("a view's events have keys without the base, and are of the view alone
   Events all, some;
   const omnistore::Watch whole = view.watch("", all.callback()), part = view.watch("x", some.callback());
   for (const char *key : {"a", "ab:1", "a:y", "b", "a:x:1"}) storage.set(key, "");
-  const auto events = all.wait_for(2);
-  REQUIRE(events.size() == 2);
+  view.set_many(std::vector<SetItem>{{"z", "", {}}});
+  view.remove_many(Texts{"z"});
+  view.clear("x");
+  const auto events = all.wait_for(5);
+  REQUIRE(events.size() == 5);
   CHECK(events[0].key == "y");
   CHECK(events[1].key == "x:1");
+  CHECK(events[2].key == "z");
+  CHECK(events[3].key == "z");
+  CHECK(events[3].type == Event::Type::remove);
+  CHECK(events[4].key == "x:1");
+  CHECK(events[4].cause == Event::Cause::cleared);
   CHECK(some.wait_for(1).front().key == "x:1");
 }
 
