@@ -203,7 +203,7 @@ public:
   Host host;
   omnistore_traits traits = *redis_driver().traits;
 
-  Store() : Store("{" + option("url", shared_server().url()) + "," + option("base", own_base()) + "}") {}
+  Store() : Store("{" + option("url", shared_server().url()) + "," + option("base", own_base()) + patient() + "}") {}
   explicit Store(const std::string &options, bool runs_tasks = true) : host(runs_tasks), options_(options) {
     Call call;
     omnistore_open_request request{};
@@ -217,6 +217,8 @@ public:
     host.end_tasks();
     driver_.close(self_);
   }
+  /// Timeouts that no busy machine reaches.
+  static std::string patient() { return ",\"connectTimeout\":30000,\"commandTimeout\":30000"; }
   /// A base that no other test has.
   static std::string own_base() {
     static std::atomic<int> number = 0;
