@@ -547,21 +547,31 @@ TEST_CASE("of two overlays over one store that others write, one alone takes a k
   auto storage = layers.open(R"(, "p": { "driver": "overlay", "options": { "writeTo": "all" }, "layers": [
                                { "driver": "memory" }, )" +
                              layers.layer(1) + "] }");
-  for (int i = 0; i < 200; ++i) {
-    const std::string key = ":k" + std::to_string(i);
-    std::atomic<int> winners{0}, ready{0};
-    const auto take = [&](const std::string &mount) {
-      ++ready;
-      while (ready < 2) std::this_thread::yield();
-      if (storage.set(mount + key, mount, only(Kind::if_absent))) ++winners;
-    };
-    std::thread other(take, "p");
-    take("o");
-    other.join();
-    CHECK(winners == 1);
-    const std::string etag = storage.meta("l1" + key)->etag;
-    CHECK(storage.get("l1" + key) == (storage.has("o" + key) && storage.get("o" + key) == "o" ? "o" : "p"));
-  }
+  constexpr int rounds = 2000;
+  std::atomic<int> at[2] = {0, 0}, winners[rounds] = {};
+  const auto take = [&](int self, const std::string &mount) {
+    for (int i = 0; i < rounds; ++i) {
+      at[self] = i;
+      while (at[1 - self] < i) std::this_thread::yield(); // both come to a key at once
+      if (storage.set(mount + ":k" + std::to_string(i), mount, only(Kind::if_absent))) ++winners[i];
+    }
+    at[self] = rounds;
+  };
+  std::thread other(take, 1, "p");
+  take(0, "o");
+  other.join();
+  CHECK(std::all_of(std::begin(winners), std::end(winners), [](const auto &count) { return count == 1; }));
+}
+
+TEST_CASE("a condition that two stores which others write would have to decide is unsupported") {
+  Layers layers(R"({ "writeTo": "all" })", {"jar", "jar"});
+  auto storage = layers.open();
+  storage.set("l1:a", "below");
+  storage.set("l0:b", "above");
+  const std::string below = storage.meta("o:a")->etag, above = storage.meta("o:b")->etag;
+  CHECK(status_of([&] { storage.set("o:a", "new", only(Kind::if_match, below)); }) == Status::unsupported);
+  CHECK(storage.set("o:b", "new", only(Kind::if_match, above))); // the higher decides alone
+  CHECK_FALSE(storage.set("o:b", "newer", only(Kind::if_match, above)));
 }
 
 // ----------------------------------------------------------------------------------------------------------- listings

@@ -49,6 +49,8 @@ TEST_CASE("a change that others make in a layer is told where it is seen") {
   storage.set("l2:a", "2");      // hidden by layer 1
   storage.set("l2:hidden", "2"); // by layer 0
   storage.set("l2:removed", "2");
+  storage.remove("l2:hidden");
+  storage.remove("l2:removed");
   storage.set("l2:b", "2");
   CHECK(told.finish() == Keys{"+o:a", "+o:b"});
 }
