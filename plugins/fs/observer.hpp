@@ -102,7 +102,6 @@ private:
   // The folders (observer_folders.cpp).
   static std::string path_to(const Folder &folder);
   bool is_hidden(std::string_view path, std::string_view name) const;
-  Fd open_known(const Folder &folder);
   void visit(Folder &parent, const std::string &name, const Scan &how);
   void visit_freed();
   bool adopt(Folder &moved, int opened, Folder &parent, const std::string &name);

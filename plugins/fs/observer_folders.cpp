@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <omnistore/call.hpp>
@@ -21,28 +20,12 @@ bool Observer::is_hidden(std::string_view path, std::string_view name) const {
   return name == own_name || is_temporary(name) || !is_segment(name) || ignore_.folder(path, name);
 }
 
-/// Opens a folder, where it still lies in its place.
-Fd Observer::open_known(const Folder &folder) {
-  const std::string path = path_to(folder);
-  Fd opened = tree_.open_real_folder(path);
-  if (!opened) {
-    if (!is_nothing(errno)) fail(errno, path);
-    return opened;
-  }
-  const int watch = inotify_->add(opened.get(), mask_of(wanted(path)), path);
-  if (watch == folder.watch) return opened;
-  if (!by_watch_.contains(watch)) inotify_->remove(watch);
-  return {};
-}
-
 /// Brings what is known of a folder in line with the disk, where it is there.
 void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   const std::string above = path_to(parent), path = join(above, name);
   const Want want = wanted(path);
   if (want == Want::none || is_hidden(above, name) || path.size() > longest_key) return;
-  const Fd holder = open_known(parent);
-  if (!holder) return; // what lies there now is visited when the end, or the new place, of this one is notified
-  Fd opened(openat(holder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd opened = tree_.open_real_folder(path);
   if (!opened) {
     if (!is_nothing(errno)) fail(errno, path);
     if (errno == EACCES) omnistore::log_line(host_, OMNISTORE_LOG_WARN, path + ": no permission to watch it");
