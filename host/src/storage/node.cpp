@@ -97,8 +97,8 @@ void Node::prepare() {
   may_expire_ = emulates_ttl_ && native_.keeps != OMNISTORE_KEEPS_NOTHING;
   never_blocks_ = (can & OMNISTORE_NEVER_BLOCKS) != 0 &&
                   std::all_of(children_.begin(), children_.end(), [](auto &child) { return child->never_blocks(); });
-  const bool may_be_fast = std::any_of(children_.begin(), children_.end(),
-                                       [](auto &child) { return child->time_every_ == timed_one_in; });
+  const bool may_be_fast =
+      std::any_of(children_.begin(), children_.end(), [](auto &child) { return child->time_every_ == timed_one_in; });
   time_every_ = never_blocks_ || may_be_fast ? timed_one_in : 1;
   traits_ = emulated(native_);
   if (!never_blocks_) traits_.capabilities &= ~OMNISTORE_NEVER_BLOCKS;
