@@ -161,9 +161,15 @@ omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_g
   return first_hit(call, key, on_error_, failed, [&](Layer &layer, Call on, Answer &answer) {
     const bool copies = promoting && layer.index > 0;
     ValueGate gate(sink, layer, request, layer.holds || copies, room);
-    omnistore_get_request wanted = request;
-    if (copies) wanted.flags |= OMNISTORE_GET_META;
-    const omnistore_status status = settle(layer.store.child.get(on, key, wanted, gate), on, layer, key, gate, answer);
+    omnistore_status status;
+    if (!copies) {
+      status = layer.store.child.get(on, key, request, gate);
+    } else {
+      omnistore_get_request wanted = request;
+      wanted.flags |= OMNISTORE_GET_META;
+      status = layer.store.child.get(on, key, wanted, gate);
+    }
+    status = settle(status, on, layer, key, gate, answer);
     if (copies && status == OMNISTORE_OK) promote(call, key, gate, layer.index, expected, failed);
     return status;
   });
@@ -217,8 +223,7 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
     Layer &layer = layers_[i];
     if (!layer.takes_writes() || failed & 1u << i) continue;
     request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
-    request.user =
-        layer.store.child.can(OMNISTORE_CAN_META) ? as_bytes(value.meta().user) : omnistore_bytes{nullptr, 0};
+    request.user = layer.store.child.can(OMNISTORE_CAN_META) ? value.meta().user : omnistore_bytes{nullptr, 0};
     Overheard call(outer);
     const omnistore_status status = layer.store.set(call, key, request);
     if (status == OMNISTORE_OK) {

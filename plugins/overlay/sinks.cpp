@@ -19,7 +19,9 @@ std::uint64_t fnv1a(std::string_view text) {
 
 } // namespace
 
-Etag::Etag(std::uint32_t layer, std::string_view own) {
+void Etag::assign(std::uint32_t layer, std::string_view own) {
+  size_ = 0;
+  own_ = false;
   if (own.empty()) return;
   text_[size_++] = DIGITS[layer % MOST_LAYERS];
   // One that leaves no room for the digit keeps its first half, and the rest as a number.
@@ -36,25 +38,13 @@ void HeldMeta::take(const omnistore_meta &given, std::uint32_t layer) {
   value_size = meta.value_size;
   mtime = meta.mtime;
   expiry = meta.expiry;
-  etag = Etag(layer, as_view(meta.etag));
-  user = as_view(meta.user);
+  etag.assign(layer, as_view(meta.etag));
+  if (meta.user.size != 0 || !user.empty()) user = as_view(meta.user);
 }
 
 omnistore_meta HeldMeta::view() const {
   return {sizeof(omnistore_meta), 0, value_size, mtime, expiry, as_bytes(etag.text()), as_bytes(user)};
 }
-
-omnistore_meta whole(const omnistore_meta &meta) {
-  omnistore_meta copy{};
-  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
-  copy.size = sizeof copy;
-  return copy;
-}
-
-ValueGate::ValueGate(omnistore_sink &inner, const Layer &layer, const omnistore_get_request &request, bool holds,
-                     std::span<char> room)
-    : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), request_(request),
-      layer_(layer.index), holds_(holds), may_mark_(layer.may_mark), room_(room) {}
 
 bool ValueGate::is_marker() const {
   return state_ == State::held && suspicious() && shows_marker() && bytes() == MARKER;
@@ -86,8 +76,16 @@ omnistore_status ValueGate::begin(const omnistore_meta &meta, void **buffer) {
     return begin_inner(meta, buffer);
   }
   state_ = State::held;
-  meta_.take(meta, layer_);
+  meta_ = whole(meta);
   size_ = 0;
+  if (meta_.etag.size != 0) {
+    etag_.assign(layer_, as_view(meta_.etag));
+    meta_.etag = as_bytes(etag_.text());
+  }
+  if (meta_.user.size != 0) {
+    user_ = as_view(meta_.user);
+    meta_.user = as_bytes(user_);
+  }
   void *place = nullptr;
   if (sized) {
     const std::uint64_t offset = std::min(request_.offset, meta_.value_size);
@@ -130,11 +128,10 @@ omnistore_status ValueGate::write(const char *data, std::uint64_t length) {
 
 omnistore_status ValueGate::finish() {
   if (state_ != State::held) return OMNISTORE_OK;
-  omnistore_meta meta = meta_.view();
+  omnistore_meta meta = meta_;
   if (!(request_.flags & OMNISTORE_GET_META)) meta.etag = meta.user = {nullptr, 0};
   begun_ = true;
-  void *buffer = nullptr;
-  if (const omnistore_status status = note(inner_.begin(&inner_, &meta, &buffer)); status != OMNISTORE_OK)
+  if (const omnistore_status status = note(inner_.begin(&inner_, &meta, nullptr)); status != OMNISTORE_OK)
     return status;
   return size_ == 0 ? OMNISTORE_OK : note(inner_.write(&inner_, bytes().data(), size_));
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,7 +21,8 @@ inline constexpr std::size_t LONGEST_ETAG = 64;
 class Etag {
 public:
   Etag() = default;
-  Etag(std::uint32_t layer, std::string_view own);
+  Etag(std::uint32_t layer, std::string_view own) { assign(layer, own); }
+  void assign(std::uint32_t layer, std::string_view own);
   std::string_view text() const { return {text_.data(), size_}; }
   /// The layer's own; empty where there is none, or it had to be shortened.
   std::string_view own() const { return own_ ? text().substr(1) : std::string_view(); }
@@ -42,7 +45,14 @@ struct HeldMeta {
 };
 
 /// A copy of meta of any size.
-omnistore_meta whole(const omnistore_meta &meta);
+inline omnistore_meta whole(const omnistore_meta &meta) {
+  if (meta.size == sizeof meta) [[likely]]
+    return meta;
+  omnistore_meta copy{};
+  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
+  copy.size = sizeof copy;
+  return copy;
+}
 
 /// Stands before the caller's sink while a layer gives a value: puts the layer's digit before the etag, and keeps
 /// unstorage's marker back. A value is passed on as it comes, or held until the layer is done with it: where it may be
@@ -51,7 +61,9 @@ omnistore_meta whole(const omnistore_meta &meta);
 class ValueGate : public omnistore_sink {
 public:
   ValueGate(omnistore_sink &inner, const Layer &layer, const omnistore_get_request &request, bool holds,
-            std::span<char> room = {});
+            std::span<char> room = {})
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), request_(request),
+        layer_(layer.index), holds_(holds), may_mark_(layer.may_mark), room_(room) {}
   ValueGate(const ValueGate &) = delete;
   ValueGate &operator=(const ValueGate &) = delete;
 
@@ -68,7 +80,7 @@ public:
 
   /// What was held: the bytes asked for.
   std::string_view bytes() const { return {long_.empty() ? room_.data() : long_.data(), size_}; }
-  const HeldMeta &meta() const { return meta_; }
+  const omnistore_meta &meta() const { return meta_; }
   /// Whether it was passed on as it came.
   bool passing() const { return state_ == State::passing; }
 
@@ -98,7 +110,9 @@ private:
   std::span<char> room_;
   std::string long_; ///< what does not fit in room_
   std::size_t size_ = 0;
-  HeldMeta meta_;
+  omnistore_meta meta_; ///< of a value that is held; it points to:
+  Etag etag_;
+  std::string user_;
 };
 
 /// Takes meta only.

@@ -204,7 +204,7 @@ TEST_CASE("a quiet stream shows that it is alive, and outlives the idle time") {
   Host host(config);
   Stream stream(host.http(), "/");
   CHECK(stream.block().contains("id"));
-  for (int signs = 0; signs < 5; ++signs) CHECK(stream.client.chunk() == ":\n\n");
+  for (int signs = 0; signs < 5; ++signs) REQUIRE(stream.client.chunk() == ":\n\n");
   host.storage.set("a", "");
   CHECK(stream.event() == update("a"));
 }
