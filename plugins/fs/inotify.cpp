@@ -45,7 +45,8 @@ Inotify::Inotify()
 }
 
 int Inotify::add(int folder, std::uint32_t mask, std::string_view path) {
-  const int watch = inotify_add_watch(instance_.get(), ProcName(folder).text, mask);
+  // Added to the mask of a watch that there is: in place of it, what happens at that moment would be lost.
+  const int watch = inotify_add_watch(instance_.get(), ProcName(folder).text, mask | IN_MASK_ADD);
   if (watch >= 0) return watch;
   if (errno != ENOSPC) fail(errno, path.empty() ? "watching the base folder" : path);
   throw omnistore::Failure(OMNISTORE_NO_SPACE,

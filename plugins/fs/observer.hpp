@@ -61,10 +61,12 @@ private:
     std::string name;
     int watch = -1;
     std::map<std::string, std::unique_ptr<Folder>, std::less<>> folders;
-    bool whole = false;           ///< all below it is watched too
-    bool leaving = false;         ///< it was moved away; whereto is not known yet
-    std::uint64_t mark = 0;       ///< what was notified before it is told already
-    std::vector<std::string> was; ///< its paths before it was moved, for what is notified before the mark
+    bool whole = false;            ///< all below it is watched too
+    bool leaving = false;          ///< it was moved away; whereto is not known yet
+    std::uint64_t mark = 0;        ///< put when it was scanned: what was notified before is told already
+    std::vector<std::string> was;  ///< its paths before it was moved, of which files may be gone that no scan has met:
+    std::uint64_t was_until = 0;   ///< those whose removal is notified before this mark
+    std::vector<std::string> owed; ///< the same of moves after which it was not scanned yet
   };
   enum class There { nothing, value, other };
   /// What a change may be: a file put there, the value's end, the value's end where something else lies there now. And
@@ -102,10 +104,11 @@ private:
   // The folders (observer_folders.cpp).
   static std::string path_to(const Folder &folder);
   bool is_hidden(std::string_view path, std::string_view name) const;
+  Fd open_known(const Folder &folder);
   void visit(Folder &parent, const std::string &name, const Scan &how);
   void visit_freed();
   bool adopt(Folder &moved, int opened, Folder &parent, const std::string &name);
-  void set_moved(Folder &folder, const std::string &was, std::uint64_t mark);
+  static void owe(Folder &folder, const std::string &was);
   void scan(Folder &folder, Fd opened, const Scan &how);
   std::vector<std::string> scan_names(int opened, const std::string &path, const Scan &how);
   std::vector<std::string> ways_on(const std::string &path) const;

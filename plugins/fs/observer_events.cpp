@@ -67,7 +67,8 @@ void Observer::take_file(const Folder &folder, std::string_view name, std::uint3
   if (path.empty()) return;
   const bool told = !inotify_->has_passed(folder.mark);
   if (mask & (IN_DELETE | IN_MOVED_FROM)) {
-    if (told) {
+    for (const std::string &was : folder.owed) tell_change(value_path(was, name), removed);
+    if (!inotify_->has_passed(folder.was_until)) {
       for (const std::string &was : folder.was) tell_change(value_path(was, name), removed);
     }
     return tell_change(path, removed);

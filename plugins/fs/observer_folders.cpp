@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <omnistore/call.hpp>
@@ -20,12 +21,28 @@ bool Observer::is_hidden(std::string_view path, std::string_view name) const {
   return name == own_name || is_temporary(name) || !is_segment(name) || ignore_.folder(path, name);
 }
 
+/// Opens a folder, where it still lies in its place.
+Fd Observer::open_known(const Folder &folder) {
+  const std::string path = path_to(folder);
+  Fd opened = tree_.open_real_folder(path);
+  if (!opened) {
+    if (!is_nothing(errno)) fail(errno, path);
+    return opened;
+  }
+  const int watch = inotify_->add(opened.get(), mask_of(wanted(path)), path);
+  if (watch == folder.watch) return opened;
+  if (!by_watch_.contains(watch)) inotify_->remove(watch);
+  return {};
+}
+
 /// Brings what is known of a folder in line with the disk, where it is there.
 void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   const std::string above = path_to(parent), path = join(above, name);
   const Want want = wanted(path);
   if (want == Want::none || is_hidden(above, name) || path.size() > longest_key) return;
-  Fd opened = tree_.open_real_folder(path);
+  const Fd holder = open_known(parent);
+  if (!holder) return; // what lies there now is visited when the end, or the new place, of this one is notified
+  Fd opened(openat(holder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened) {
     if (!is_nothing(errno)) fail(errno, path);
     if (errno == EACCES) omnistore::log_line(host_, OMNISTORE_LOG_WARN, path + ": no permission to watch it");
@@ -42,12 +59,12 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   Scan further = how;
   if (const auto known = by_watch_.find(watch); folder) {
     folder->leaving = false;
-    if (how.was.empty() && folder->whole) return;
-    if (!inotify_->has_passed(folder->mark)) further.was = folder->was;
+    if (folder->owed.empty() && folder->whole) return;
+    if (!folder->owed.empty()) further = {true, folder->owed};
   } else if (known != by_watch_.end()) {
     folder = known->second;
     if (!adopt(*folder, opened.get(), parent, name)) return;
-    further = {true, folder->was};
+    further = {true, folder->owed};
   } else {
     std::unique_ptr<Folder> &fresh = parent.folders[name];
     fresh = std::make_unique<Folder>();
@@ -93,27 +110,28 @@ bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::strin
   moved.name = name;
   moved.leaving = false;
   parent.folders[name] = std::move(node.mapped());
-  set_moved(moved, was, inotify_->mark());
+  owe(moved, was);
   if (wanted(path_to(moved)) == Want::way) drop_unwanted(moved);
   return true;
 }
 
-void Observer::set_moved(Folder &folder, const std::string &was, std::uint64_t mark) {
-  if (inotify_->has_passed(folder.mark)) folder.was.clear();
-  folder.was.push_back(was);
-  folder.mark = mark;
-  for (auto &[name, below] : folder.folders) set_moved(*below, join(was, name), mark);
+void Observer::owe(Folder &folder, const std::string &was) {
+  folder.owed.push_back(was);
+  for (auto &[name, below] : folder.folders) owe(*below, join(was, name));
 }
 
 void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
   const std::string path = path_to(folder);
   folder.whole = wanted(path) == Want::all;
-  if (how.tells) {
-    folder.mark = inotify_->mark();
-    folder.was = how.was;
-  }
+  if (how.tells) folder.mark = inotify_->mark();
   const std::vector<std::string> names = folder.whole ? scan_names(opened.get(), path, how) : ways_on(path);
   opened = Fd();
+  if (how.tells) {
+    folder.owed.clear();
+    if (inotify_->has_passed(folder.was_until)) folder.was.clear();
+    folder.was.insert(folder.was.end(), how.was.begin(), how.was.end());
+    if (!how.was.empty()) folder.was_until = inotify_->mark();
+  }
   for (const std::string &name : names) {
     if (stale_) return;
     Scan below{how.tells, {}};
@@ -154,8 +172,8 @@ std::vector<std::string> Observer::ways_on(const std::string &path) const {
   for (const Watching *watching : watchings_) {
     const std::string_view base = watching->folder;
     if (base.size() <= path.size() || !is_at_or_below(base, path)) continue;
-    const std::string_view rest = base.substr(path.empty() ? 0 : path.size() + 1);
-    names.emplace_back(rest.substr(0, rest.find('/')));
+    const std::string_view onward = base.substr(path.empty() ? 0 : path.size() + 1);
+    names.emplace_back(onward.substr(0, onward.find('/')));
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());

@@ -81,10 +81,10 @@ TEST_CASE("the copy lies in a folder that only its user may enter, under a name 
 
 TEST_CASE("an equal copy is used again") {
   const Runtime runtime;
-  const Copy first = private_copy("x", "some bytes");
+  const Copy first = private_copy("x", 7, "some bytes");
   struct stat before, after;
   REQUIRE(::stat(first.path.c_str(), &before) == 0);
-  const Copy second = private_copy("x", "some bytes");
+  const Copy second = private_copy("x", 7, "some bytes");
   REQUIRE(::stat(second.path.c_str(), &after) == 0);
   CHECK(first.path == second.path);
   CHECK(before.st_ino == after.st_ino);
@@ -92,20 +92,20 @@ TEST_CASE("an equal copy is used again") {
 
 TEST_CASE("a copy with the right name and other bytes is not used") {
   const Runtime runtime;
-  const std::string path = private_copy("x", "some bytes").path;
+  const std::string path = private_copy("x", 7, "some bytes").path;
   REQUIRE(::chmod(path.c_str(), 0600) == 0);
   write_file(path, "some bytEs");
-  const Copy copy = private_copy("x", "some bytes");
+  const Copy copy = private_copy("x", 7, "some bytes");
   CHECK(copy.path != path);
   CHECK(read_file(copy.path) == "some bytes");
 }
 
 TEST_CASE("copies that no process uses go when a new one of their stem is made") {
   const Runtime runtime;
-  const Copy used = private_copy("x", "used");
-  const std::string unused = private_copy("x", "unused").path;
-  const std::string other_stem = private_copy("x-y", "another").path;
-  const Copy made = private_copy("x", "new");
+  const Copy used = private_copy("x", 7, "used");
+  const std::string unused = private_copy("x", 7, "unused").path;
+  const std::string other_stem = private_copy("x-y", 7, "another").path;
+  const Copy made = private_copy("x", 7, "new");
   std::vector<std::string> expected{used.path, other_stem, made.path};
   std::sort(expected.begin(), expected.end());
   CHECK(runtime.files() == expected);
@@ -116,21 +116,21 @@ TEST_CASE("where XDG_RUNTIME_DIR is not set the copy lies in the temporary folde
   const Folder folder;
   const Variable runtime("XDG_RUNTIME_DIR", nullptr);
   const Variable temporary("TMPDIR", folder.path().c_str());
-  CHECK(private_copy("x", "bytes").path.starts_with(folder / folder_name));
+  CHECK(private_copy("x", 7, "bytes").path.starts_with(folder / folder_name));
 }
 
 TEST_CASE("where XDG_RUNTIME_DIR cannot be used the copy lies in the temporary folder") {
   const Folder folder;
   const Variable runtime("XDG_RUNTIME_DIR", (folder / "absent").c_str());
   const Variable temporary("TMPDIR", folder.path().c_str());
-  CHECK(private_copy("x", "bytes").path.starts_with(folder / folder_name));
+  CHECK(private_copy("x", 7, "bytes").path.starts_with(folder / folder_name));
 }
 
 TEST_CASE("a private folder that is a symbolic link is not used") {
   const Runtime runtime;
   const Folder elsewhere;
   std::filesystem::create_symlink(elsewhere.path(), runtime.copies);
-  CHECK_THROWS_WITH(private_copy("x", "bytes"), Catch::Contains(runtime.copies));
+  CHECK_THROWS_WITH(private_copy("x", 7, "bytes"), Catch::Contains(runtime.copies));
   CHECK(std::filesystem::is_empty(elsewhere.path()));
 }
 
@@ -138,13 +138,13 @@ TEST_CASE("a private folder that others may enter is not used") {
   const Runtime runtime;
   std::filesystem::create_directory(runtime.copies);
   REQUIRE(::chmod(runtime.copies.c_str(), 0755) == 0);
-  CHECK_THROWS_WITH(private_copy("x", "bytes"), Catch::Contains("is open to others (chmod 700 it)"));
+  CHECK_THROWS_WITH(private_copy("x", 7, "bytes"), Catch::Contains("is open to others (chmod 700 it)"));
 }
 
 TEST_CASE("a private folder in one that others can write is not used") {
   const Runtime runtime;
   REQUIRE(::chmod(runtime.folder.path().c_str(), 0777) == 0);
-  CHECK_THROWS_WITH(private_copy("x", "bytes"), Catch::Contains("others can write its folder"));
+  CHECK_THROWS_WITH(private_copy("x", 7, "bytes"), Catch::Contains("others can write its folder"));
 }
 
 TEST_CASE("where no copy can be made the plugin loads from where it is, with a warning") {
@@ -168,11 +168,11 @@ TEST_CASE("a plugin that looks for its libraries beside itself finds them") {
 TEST_CASE("finding a plugin whose copy is there takes well under a millisecond besides the linker") {
   const Runtime runtime;
   const std::string bytes(100 * 1024, 'x');
-  const Copy made = private_copy("x", bytes);
+  const Copy made = private_copy("x", 7, bytes);
   auto best = std::chrono::nanoseconds::max();
   for (int i = 0; i < 20; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    const Copy copy = private_copy("x", bytes);
+    const Copy copy = private_copy("x", 7, bytes);
     best = std::min(best, std::chrono::nanoseconds(std::chrono::steady_clock::now() - start));
   }
   INFO(best.count() << " ns");

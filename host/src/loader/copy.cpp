@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
@@ -26,7 +25,7 @@
 namespace omnistore::loader {
 namespace {
 
-constexpr std::size_t hash_digits = 16;
+constexpr std::size_t mark_digits = 16;
 
 [[noreturn]] void fail(const std::string &what, int error) {
   throw std::runtime_error(what + ": " + std::generic_category().message(error));
@@ -55,24 +54,37 @@ Folder open_folder(const std::string &base) {
   return {std::move(path), std::move(folder)};
 }
 
-std::string hash_of(std::string_view bytes) {
-  // Any hash does: what it names is compared byte for byte.
-  std::uint64_t hash = std::hash<std::string_view>{}(bytes);
-  std::string text(hash_digits, '0');
-  for (std::size_t i = hash_digits; i-- > 0; hash >>= 4) text[i] = "0123456789abcdef"[hash & 15];
-  return text;
+std::string name_of(const std::string &stem, std::uint64_t mark) {
+  constexpr std::size_t longest_stem = 100; // a file's name has at most 255 bytes
+  std::string digits(mark_digits, '0');
+  for (std::size_t i = mark_digits; i-- > 0; mark >>= 4) digits[i] = "0123456789abcdef"[mark & 15];
+  return stem.substr(0, longest_stem) + "-" + digits;
 }
 
-bool holds(const Descriptor &file, std::string_view bytes) {
-  char buffer[32 * 1024];
-  for (;;) {
-    const ssize_t got = ::read(file.number(), buffer, sizeof buffer);
+/// Whether a file holds these bytes. `read` gives the next piece, as read(2) does.
+template <class Read> bool holds(std::uint64_t size, const Descriptor &copy, const Read &read) {
+  char ours[16 * 1024];
+  for (std::uint64_t at = 0;;) {
+    const ssize_t got = ::pread(copy.number(), ours, sizeof ours, static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return got == 0 && bytes.empty();
-    const auto size = static_cast<std::size_t>(got);
-    if (size > bytes.size() || std::memcmp(buffer, bytes.data(), size) != 0) return false;
-    bytes.remove_prefix(size);
+    if (got <= 0) return got == 0 && at == size;
+    if (!read(at, std::string_view(ours, static_cast<std::size_t>(got)))) return false;
+    at += static_cast<std::uint64_t>(got);
   }
+}
+
+bool holds(const Descriptor &copy, std::string_view bytes) {
+  return holds(bytes.size(), copy, [&](std::uint64_t at, std::string_view piece) {
+    return at <= bytes.size() && bytes.substr(at, piece.size()) == piece;
+  });
+}
+
+bool holds_same(const Descriptor &copy, const Descriptor &file, std::uint64_t size) {
+  char theirs[16 * 1024];
+  return holds(size, copy, [&](std::uint64_t at, std::string_view piece) {
+    return ::pread(file.number(), theirs, piece.size(), static_cast<off_t>(at)) == static_cast<ssize_t>(piece.size()) &&
+           std::memcmp(theirs, piece.data(), piece.size()) == 0;
+  });
 }
 
 void write_all(const Descriptor &file, std::string_view bytes) {
@@ -86,14 +98,19 @@ void write_all(const Descriptor &file, std::string_view bytes) {
 
 enum class Found { absent, gone, other, same };
 
-/// Opens and locks a copy that is there. Gone: it was taken away before it was locked.
-Found open_copy(const Folder &folder, const std::string &name, std::string_view bytes, Descriptor &file) {
+/// Opens and locks a copy. False: there is none, with ENOENT, or it was taken away before it was locked.
+bool open_copy(const Folder &folder, const std::string &name, Descriptor &file) {
   file = Descriptor(::openat(folder.descriptor.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!file && errno == ENOENT) return Found::absent;
+  if (!file && errno == ENOENT) return false;
   struct stat info;
   if (!file || ::flock(file.number(), LOCK_SH) != 0 || ::fstat(file.number(), &info) != 0)
     fail("cannot open " + folder.path + "/" + name, errno);
-  if (info.st_nlink == 0) return Found::gone;
+  errno = 0;
+  return info.st_nlink != 0;
+}
+
+Found find_copy(const Folder &folder, const std::string &name, std::string_view bytes, Descriptor &file) {
+  if (!open_copy(folder, name, file)) return errno == ENOENT ? Found::absent : Found::gone;
   return holds(file, bytes) ? Found::same : Found::other;
 }
 
@@ -124,7 +141,7 @@ bool is_copy_of(std::string_view name, const std::string &stem) {
   if (!name.starts_with(stem + "-")) return false;
   name.remove_prefix(stem.size() + 1);
   const std::size_t digits = std::min(name.find_first_not_of("0123456789abcdef"), name.size());
-  return digits == hash_digits && name.find(plugin_suffix()) != std::string_view::npos;
+  return digits == mark_digits && name.find(plugin_suffix()) != std::string_view::npos;
 }
 
 /// Takes away the copies of a stem that nobody has locked.
@@ -139,13 +156,13 @@ void clean(const Folder &folder, const std::string &stem) {
   }
 }
 
-Copy copy_into(const Folder &folder, const std::string &stem, std::string_view bytes) {
-  const std::string base = stem + "-" + hash_of(bytes);
+Copy copy_into(const Folder &folder, const std::string &base, std::string_view bytes) {
+  const std::string stem = base.substr(0, base.size() - mark_digits - 1);
   std::string name = base + plugin_suffix();
   unsigned others = 0;
   for (int tries = 0; tries < 100; ++tries) {
     Descriptor file;
-    const Found found = open_copy(folder, name, bytes, file);
+    const Found found = find_copy(folder, name, bytes, file);
     if (found == Found::same) return {folder.path + "/" + name, std::move(file)};
     if (found == Found::other) name = base + "-" + std::to_string(++others) + plugin_suffix();
     if (found == Found::absent && write_copy(folder, name, bytes, file)) {
@@ -167,17 +184,30 @@ std::vector<std::string> bases() {
 
 } // namespace
 
-Copy private_copy(const std::string &stem, std::string_view bytes) {
-  constexpr std::size_t longest_stem = 100; // a file's name has at most 255 bytes
+Copy private_copy(const std::string &stem, std::uint64_t mark, std::string_view bytes) {
   std::string reasons;
   for (const std::string &base : bases()) {
     try {
-      return copy_into(open_folder(base), stem.substr(0, longest_stem), bytes);
+      return copy_into(open_folder(base), name_of(stem, mark), bytes);
     } catch (const std::runtime_error &error) {
       reasons += (reasons.empty() ? "" : "; ") + (base + ": ") + error.what();
     }
   }
   throw std::runtime_error(reasons);
+}
+
+Copy kept_copy(const std::string &stem, std::uint64_t mark, const Descriptor &file, std::uint64_t size) {
+  const std::string name = name_of(stem, mark) + plugin_suffix();
+  for (const std::string &base : bases()) {
+    try {
+      const Folder folder = open_folder(base);
+      Descriptor copy;
+      if (open_copy(folder, name, copy) && holds_same(copy, file, size))
+        return {folder.path + "/" + name, std::move(copy)};
+    } catch (const std::runtime_error &) { // private_copy() says why
+    }
+  }
+  return {};
 }
 
 } // namespace omnistore::loader

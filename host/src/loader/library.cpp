@@ -9,8 +9,6 @@
 #include <boost/dll/shared_library.hpp>
 #include <spdlog/spdlog.h>
 
-#include "copy.hpp"
-#include "search.hpp"
 #include "unfit.hpp"
 
 #if defined(__has_feature)
@@ -93,12 +91,12 @@ std::string linker_advice(const std::string &text) {
   return {};
 }
 
-std::shared_ptr<Library> load(const PluginFile &file, const ElfFacts &facts) {
+std::shared_ptr<Library> load(PluginFile &file, const ElfFacts &facts) {
   Copy copy{file.path, {}};
   // A copy would look for its libraries beside itself, where they are not.
   if (!facts.by_origin) {
     try {
-      copy = private_copy(stem_of(file.path), file.bytes);
+      copy = file.copy.lock ? std::move(file.copy) : copy_of(file);
     } catch (const std::runtime_error &error) {
       spdlog::warn("plugin {}: loaded from where it is, do not overwrite it while the host runs; no private copy could "
                    "be made of it: {}",
@@ -143,7 +141,7 @@ void check_abi(const omnistore_plugin &plugin) {
 
 } // namespace
 
-Opened open_plugin(const PluginFile &file, const ElfFacts &facts) {
+Opened open_plugin(PluginFile &file, const ElfFacts &facts) {
   static std::mutex mutex;
   const std::lock_guard guard(mutex);
   std::shared_ptr<Library> library = load(file, facts);

@@ -6,7 +6,7 @@
 #include <omnistore/driver.h>
 
 #include "elf.hpp"
-#include "vet.hpp"
+#include "plugin_file.hpp"
 
 namespace omnistore::loader {
 
@@ -22,6 +22,6 @@ struct Opened {
 /// Loads a vetted file through a copy of it, so that the file may be overwritten while the host runs, and calls its
 /// entry. Throws Unfit: the linker's own words, an entry that throws or returns null, another ABI major. Loads are
 /// serialised in the process.
-Opened open_plugin(const PluginFile &file, const ElfFacts &facts);
+Opened open_plugin(PluginFile &file, const ElfFacts &facts);
 
 } // namespace omnistore::loader

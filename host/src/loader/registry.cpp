@@ -14,6 +14,7 @@
 #include "elf.hpp"
 #include "library.hpp"
 #include "negotiate.hpp"
+#include "plugin_file.hpp"
 #include "search.hpp"
 #include "unfit.hpp"
 #include "vet.hpp"
@@ -82,7 +83,7 @@ void Registry::Impl::look_at(const std::string &file, std::size_t place) {
 
 void Registry::Impl::load(const std::string &file, std::size_t place) {
   vet_permissions(file, ::geteuid());
-  const PluginFile plugin = read_plugin(file);
+  PluginFile plugin = read_plugin(file);
   if (loaded_files_.contains(plugin.id)) return;
   if (const auto pin = pin_of(file)) vet_pin(plugin.bytes, *pin);
   const Offers offers = negotiate(file, open_plugin(plugin, vet_elf(plugin.bytes, OMNISTORE_ENTRY)));

@@ -3,6 +3,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 namespace omnistore::loader {
 
@@ -14,5 +15,8 @@ public:
 
   std::string advice; ///< may be empty
 };
+
+/// The system's words for an errno.
+inline std::string cause(int error) { return std::generic_category().message(error); }
 
 } // namespace omnistore::loader

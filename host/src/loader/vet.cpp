@@ -8,21 +8,14 @@
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
-#include <system_error>
 
-#include <fcntl.h>
-#include <openssl/evp.h>
+#include <sodium/crypto_hash_sha256.h>
 #include <sys/stat.h>
 
-#include "descriptor.hpp"
 #include "unfit.hpp"
 
 namespace omnistore::loader {
 namespace {
-
-constexpr std::uint64_t largest_plugin = std::uint64_t{1} << 30;
-
-std::string cause(int error) { return std::generic_category().message(error); }
 
 std::string octal(mode_t mode) {
   std::string text = "0000";
@@ -87,41 +80,13 @@ void vet_permissions(const std::string &file, uid_t user) {
   vet_folder_permissions(parent(real), user);
 }
 
-PluginFile read_plugin(const std::string &path) {
-  // Without O_NONBLOCK the open of a fifo would wait for its writer.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  struct stat info;
-  if (!file || ::fstat(file.number(), &info) != 0) throw Unfit("it cannot be read: " + cause(errno));
-  if (S_ISDIR(info.st_mode)) throw Unfit("it is a folder, not a shared library");
-  if (!S_ISREG(info.st_mode)) throw Unfit("it is a fifo, a socket or a device, not a shared library");
-  if (info.st_size == 0) throw Unfit("it is empty", "build or copy it again");
-  const auto size = static_cast<std::uint64_t>(info.st_size);
-  if (size > largest_plugin)
-    throw Unfit("it has " + std::to_string(size) + " bytes; a plugin has at most " + std::to_string(largest_plugin));
-
-  PluginFile plugin{
-      path, {info.st_dev, info.st_ino, size, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec}, {}};
-  plugin.bytes.resize(size);
-  std::size_t have = 0;
-  while (have < size) {
-    const ssize_t got = ::read(file.number(), plugin.bytes.data() + have, size - have);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Unfit("it cannot be read: " + cause(errno));
-    if (got == 0) throw Unfit("it shrank while it was read", "copy plugins to another name and rename them");
-    have += static_cast<std::size_t>(got);
-  }
-  return plugin;
-}
-
 std::string sha256(std::string_view bytes) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1)
-    throw std::runtime_error("OpenSSL has no SHA-256");
+  unsigned char digest[crypto_hash_sha256_BYTES];
+  crypto_hash_sha256(digest, reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size());
   std::string text = "sha256:";
-  for (unsigned i = 0; i < size; ++i) {
-    text += "0123456789abcdef"[digest[i] >> 4];
-    text += "0123456789abcdef"[digest[i] & 15];
+  for (const unsigned char byte : digest) {
+    text += "0123456789abcdef"[byte >> 4];
+    text += "0123456789abcdef"[byte & 15];
   }
   return text;
 }
