@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "overlay.hpp"
 
+#include <algorithm>
+
 namespace overlay {
 
 omnistore_status Overlay::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
@@ -11,7 +13,7 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
   if (!merge) merge = std::make_unique<Merge>(layers_, query, cursor.empty() ? cursor : Runs::rest(cursor));
   for (std::uint32_t given = 0; given < request.limit; ++given) {
     const Merge::Item *item = nullptr;
-    const omnistore_status status = merge->next(call, std::min(std::max(request.limit, 100u), 10'000u), item);
+    const omnistore_status status = merge->next(call, std::clamp(request.limit, 100u, 1000u), item);
     if (status != OMNISTORE_OK) return status;
     if (!item) return OMNISTORE_OK;
     const omnistore_meta meta = query.meta && item->meta ? item->meta->view() : omnistore_meta{};

@@ -73,6 +73,8 @@ public:
   std::vector<Outcome> set_many(std::string_view in, std::span<const SetItem> items);
   std::vector<Outcome> remove_many(std::string_view in, std::span<const std::string> keys);
   Page list(std::string_view in, std::string_view base, const ListOptions &options) const;
+  template <typename Take>
+  std::string list_step(std::string_view in, std::string_view base, const ListOptions &options, const Take &take) const;
   std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
   std::uint64_t clear(std::string_view in, std::string_view base);
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,

@@ -78,7 +78,11 @@ void check_open(const char *operation, std::string_view base, const Mount &mount
 
 } // namespace
 
-Page Storage::Impl::list(std::string_view in, std::string_view text, const ListOptions &options) const {
+/// One step of a listing: `take` gets each key, without `in`, and its meta where that was asked for and is known. Gives
+/// where the next step goes on.
+template <typename Take>
+std::string Storage::Impl::list_step(std::string_view in, std::string_view text, const ListOptions &options,
+                                     const Take &take) const {
   constexpr std::uint32_t most = 100'000;
   if (options.limit < 1 || options.limit > most)
     throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
@@ -87,13 +91,13 @@ Page Storage::Impl::list(std::string_view in, std::string_view text, const ListO
   const Epoch::Guard guard(epoch);
   const MountTable &mounted = table();
 
-  Page page;
   const std::vector<const Mount *> mounts = mounted.spanned(base);
   // Where the cursor's mount is gone, the listing goes on with the next one.
   auto at = std::find_if(mounts.begin(), mounts.end(), [&](const Mount *mount) {
     return options.cursor.empty() || mount->mountpoint >= from.mountpoint;
   });
   std::string cursor = at != mounts.end() && (*at)->mountpoint == from.mountpoint ? from.driver : std::string();
+  std::uint32_t taken = 0;
   while (at != mounts.end()) {
     const Mount &mount = **at;
     check_open("list", shown, mount);
@@ -103,15 +107,16 @@ Page Storage::Impl::list(std::string_view in, std::string_view text, const ListO
     const std::string inner = inner_base(mount, base);
     request.base = bytes(inner);
     const bool inside = inner_depth(mount, base, options.depth, request.depth);
-    request.limit = options.limit - static_cast<std::uint32_t>(page.items.size());
+    request.limit = options.limit - taken;
     request.cursor = bytes(cursor);
 
     bool more = false;
     if (inside) {
       HostCall call(options.timeout);
-      Outside outside(mounted, mount, [&](const std::string &key, const omnistore_meta *meta) {
+      Outside outside(mounted, mount, [&](std::string_view key, const omnistore_meta *meta) {
         if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
-        page.items.push_back({key.substr(in.size()), options.meta && meta ? to_meta(*meta) : Meta{}});
+        take(key.substr(in.size()), options.meta ? meta : nullptr);
+        ++taken;
       });
       const omnistore_status status = mount.node->list(&call, request, &outside);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
@@ -123,9 +128,16 @@ Page Storage::Impl::list(std::string_view in, std::string_view text, const ListO
       ++at;
       cursor.clear();
     }
-    if (page.items.size() >= options.limit) break;
+    if (taken >= options.limit) break;
   }
-  if (at != mounts.end()) page.cursor = Cursor{(*at)->mountpoint, cursor}.text();
+  return at == mounts.end() ? std::string() : Cursor{(*at)->mountpoint, cursor}.text();
+}
+
+Page Storage::Impl::list(std::string_view in, std::string_view base, const ListOptions &options) const {
+  Page page;
+  page.cursor = list_step(in, base, options, [&](std::string_view key, const omnistore_meta *meta) {
+    page.items.push_back({std::string(key), meta ? to_meta(*meta) : Meta{}});
+  });
   return page;
 }
 
@@ -135,9 +147,8 @@ std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_vi
   options.depth = depth;
   options.limit = 10'000;
   do {
-    Page page = list(in, base, options);
-    for (Page::Item &item : page.items) keys.push_back(std::move(item.key));
-    options.cursor = std::move(page.cursor);
+    options.cursor =
+        list_step(in, base, options, [&](std::string_view key, const omnistore_meta *) { keys.emplace_back(key); });
   } while (!options.cursor.empty());
   return keys;
 }
