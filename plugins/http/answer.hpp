@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a server answered, but for the value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include <omnistore/driver.h>
+
+namespace http {
+
+struct Answer {
+  int status = 0;     ///< HTTP's
+  std::string reason; ///< the words behind it
+  std::string etag, cursor;
+  std::int64_t mtime = 0;                        ///< Unix milliseconds
+  std::int64_t ttl = -1;                         ///< milliseconds from now; -1: none
+  std::uint64_t length = OMNISTORE_UNKNOWN_SIZE; ///< of the body
+  std::uint64_t first = 0;                       ///< of a part: where it begins in the value
+  std::uint64_t whole = OMNISTORE_UNKNOWN_SIZE;  ///< of a part: the value's size
+  std::string text;                              ///< of an error's body the first bytes
+
+  bool good() const { return status >= 200 && status < 300; }
+  bool gone() const { return status == 404 || status == 410; }
+  /// The size of the whole value.
+  std::uint64_t value_size() const;
+};
+
+/// Takes one line of a head; a status line begins the answer anew.
+void read_line(Answer &answer, std::string_view line);
+
+/// What kind of failure a status is.
+omnistore_status status_of(int http, bool write);
+
+/// The answer's own words: "503 Service Unavailable: try later".
+std::string words_of(const Answer &answer);
+
+} // namespace http

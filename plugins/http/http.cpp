@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+// The `http` driver: values on an HTTP server, asked for as unstorage's http driver does it. client.hpp says how
+// requests are made, reader.hpp how a value goes out, listing.hpp how keys are listed.
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <omnistore/driver.hpp>
+#include <omnistore/ext/revalidate.h>
+#include <omnistore_schema.h>
+
+#include "client.hpp"
+#include "etag.hpp"
+#include "listing.hpp"
+#include "reader.hpp"
+
+namespace http {
+namespace {
+
+constexpr omnistore_traits TRAITS = [] {
+  omnistore_traits t{};
+  t.size = sizeof t;
+  t.thread_model = OMNISTORE_PARALLEL;
+  // Of ttl and of the conditions of a write a server may know nothing, and it answers all the same: they are not
+  // claimed.
+  t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM;
+  t.keeps = OMNISTORE_KEEPS_UNKNOWN;
+  t.order = OMNISTORE_ORDER_NONE;
+  return t;
+}();
+
+Fields fields_in(const omnistore::Options &options) {
+  const std::string text(options.has("headers") ? options.raw("headers") : "{}");
+  Fields fields;
+  omnistore::sdk::JsonReader reader(text);
+  for (reader.enter('{'); reader.more('}');) {
+    std::string name = reader.name();
+    const omnistore::sdk::JsonValue value = reader.value();
+    if (value.kind != omnistore::Kind::string)
+      throw omnistore::Failure(OMNISTORE_INVALID, "option headers: expected an object of strings");
+    fields.emplace_back(std::move(name), omnistore::sdk::JsonReader(value.text).string());
+  }
+  return fields;
+}
+
+Limits limits_in(const omnistore::Options &options) {
+  return {milliseconds(options.integer("timeout", 30'000)), milliseconds(options.integer("connectTimeout", 5'000)),
+          static_cast<std::size_t>(options.integer("maxConnections", 8))};
+}
+
+bool nothing_of(const Answer &, std::string_view) { return true; }
+bool no_more_of(const Answer &, std::string_view) { return false; }
+
+Ask ask_for(const char *method, std::string_view key) {
+  Ask ask;
+  ask.method = method;
+  ask.path = "/" + path_of(key);
+  ask.fields = {{"Accept", "application/octet-stream"}, {"Accept-Encoding", "identity"}};
+  return ask;
+}
+
+class Http {
+public:
+  Http(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &)
+      : host_(host), client_(parse_base(options.string("base")), fields_in(options), limits_in(options)) {}
+
+  omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
+                       omnistore_sink &sink) {
+    if (request.length == 0) return stat(call, key, request, sink);
+    Reader reader(host_, request, sink);
+    return read(call, key, request, {}, reader);
+  }
+
+  /// The extension's: as get, where the value's etag is another than `etag`.
+  omnistore_status get_changed(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
+                               std::string_view etag, omnistore_sink &sink, bool &unchanged) {
+    Reader reader(host_, request, sink, etag);
+    const std::string field = field_of(etag);
+    if (field.empty()) {
+      // The server does not know this etag, but may tell by a HEAD which one the value has.
+      const Answer head = look(call, key);
+      if (head.gone()) return OMNISTORE_NOT_FOUND;
+      if (etag_of(head.etag) == etag) {
+        unchanged = true;
+        return reader.finish(head);
+      }
+    }
+    const omnistore_status status = read(call, key, request, field, reader);
+    unchanged = reader.unchanged();
+    return status;
+  }
+
+  omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
+                        omnistore_sink &sink) {
+    const Answer answer = look(call, key);
+    if (answer.gone()) return OMNISTORE_NOT_FOUND;
+    std::string etag;
+    omnistore_meta meta = meta_of(answer, host_, etag);
+    if (!(request.flags & OMNISTORE_GET_META)) meta.etag = {};
+    return omnistore::give(sink, meta);
+  }
+
+  omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
+                       omnistore_sink *result) {
+    Body body(request);
+    Ask ask = ask_for("PUT", key);
+    ask.fields = {{"Content-Type", "application/octet-stream"}};
+    ask.body = &body;
+    const Answer answer = client_.run(call, ask, &nothing_of);
+    if (answer.gone()) // there is no place for it; NOT_FOUND would be a miss
+      throw omnistore::Failure(OMNISTORE_UNSUPPORTED, client_.refused(ask, answer).what());
+    if (!answer.good()) throw client_.refused(ask, answer);
+    if (!result) return OMNISTORE_OK;
+    const std::string etag = etag_of(answer.etag);
+    omnistore_meta meta = omnistore::make_meta(body.size());
+    meta.etag = omnistore::as_bytes(etag);
+    return omnistore::give(*result, meta);
+  }
+
+  omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &) {
+    // unstorage's server answers a DELETE of what is not there as any other.
+    if (look(call, key).gone()) return OMNISTORE_NOT_FOUND;
+    const Ask ask = ask_for("DELETE", key);
+    const Answer answer = client_.run(call, ask, &nothing_of);
+    if (answer.gone()) return OMNISTORE_NOT_FOUND;
+    if (!answer.good()) throw client_.refused(ask, answer);
+    return OMNISTORE_OK;
+  }
+
+  omnistore_status list(omnistore::Call call, const omnistore_list_request &request, omnistore_page &page) {
+    return http::list(client_, call, request, page);
+  }
+
+  const void *extension(const char *id);
+
+private:
+  /// What is known of a value without it, or that it is gone. Any other answer is thrown.
+  Answer look(omnistore::Call call, std::string_view key) {
+    const Ask head = ask_for("HEAD", key);
+    Answer answer = client_.run(call, head, &nothing_of);
+    if (answer.good() || answer.gone()) return answer;
+    if (answer.status != 405 && answer.status != 501) throw client_.refused(head, answer);
+    const Ask get = ask_for("GET", key); // of a server without HEAD; the value is not waited for
+    answer = client_.run(call, get, &no_more_of);
+    if (!answer.good() && !answer.gone()) throw client_.refused(get, answer);
+    return answer;
+  }
+
+  omnistore_status read(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
+                        const std::string &none_match, Reader &reader) {
+    Ask ask = ask_for("GET", key);
+    if (!none_match.empty()) ask.fields.emplace_back("If-None-Match", none_match);
+    if (request.offset != 0 || request.length != UINT64_MAX) ask.fields.emplace_back("Range", range_of(request));
+    const Answer answer = client_.run(
+        call, ask, [&](const Answer &so_far, std::string_view piece) { return reader.take(so_far, piece); });
+    if (answer.gone()) return OMNISTORE_NOT_FOUND;
+    const bool unchanged = answer.status == 304 && !none_match.empty();
+    const bool behind = answer.status == 416 && request.offset != 0; // the part begins behind the value's end
+    if (!answer.good() && !unchanged && !behind) throw client_.refused(ask, answer);
+    return reader.finish(answer);
+  }
+
+  static std::string range_of(const omnistore_get_request &request) {
+    std::string range = "bytes=" + std::to_string(request.offset) + "-";
+    if (request.length <= UINT64_MAX - request.offset) range += std::to_string(request.offset + request.length - 1);
+    return range;
+  }
+
+  const omnistore_host &host_;
+  Client client_;
+};
+
+using Table = omnistore::sdk::Table<Http>;
+
+omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, omnistore_bytes key,
+                                            const omnistore_get_request *request, omnistore_bytes etag,
+                                            omnistore_sink *sink, uint32_t *unchanged) noexcept {
+  return omnistore::sdk::guarded(call, [&](omnistore::Call c) {
+    bool same = false;
+    const omnistore_status status =
+        Table::of(self).get_changed(c, omnistore::as_view(key), *request, omnistore::as_view(etag), *sink, same);
+    *unchanged = same ? 1 : 0;
+    return status;
+  });
+}
+
+constexpr omnistore_revalidate REVALIDATE = {sizeof(omnistore_revalidate), 0, &get_changed};
+
+const void *Http::extension(const char *id) {
+  return std::string_view(id) == OMNISTORE_REVALIDATE ? &REVALIDATE : nullptr;
+}
+
+} // namespace
+} // namespace http
+
+OMNISTORE_PLUGIN(omnistore::driver<http::Http>("http", "1.0.0", "Values on an HTTP server, as unstorage asks for them",
+                                               OMNISTORE_OPTIONS_SCHEMA, http::TRAITS))

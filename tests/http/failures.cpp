@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes wrong, as statuses and messages.
+#include "driven.hpp"
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using test::Got;
+using test::Origin;
+using test::Store;
+
+namespace {
+
+bool says(const std::string &text, const std::string &part) { return text.find(part) != text.npos; }
+
+std::string shown(const Origin &origin) { return "127.0.0.1:" + std::to_string(origin.port()); }
+
+} // namespace
+
+TEST_CASE("An answer's status says what kind of failure it is") {
+  struct Row {
+    unsigned http;
+    omnistore_status read, write;
+  };
+  const Row row = GENERATE(
+      Row{400, OMNISTORE_INVALID, OMNISTORE_INVALID}, Row{401, OMNISTORE_DENIED, OMNISTORE_DENIED},
+      Row{403, OMNISTORE_DENIED, OMNISTORE_DENIED}, Row{405, OMNISTORE_UNSUPPORTED, OMNISTORE_READ_ONLY},
+      Row{408, OMNISTORE_UNAVAILABLE, OMNISTORE_UNAVAILABLE}, Row{412, OMNISTORE_CONFLICT, OMNISTORE_CONFLICT},
+      Row{413, OMNISTORE_TOO_LARGE, OMNISTORE_TOO_LARGE}, Row{429, OMNISTORE_UNAVAILABLE, OMNISTORE_UNAVAILABLE},
+      Row{500, OMNISTORE_UNAVAILABLE, OMNISTORE_UNAVAILABLE}, Row{501, OMNISTORE_UNSUPPORTED, OMNISTORE_UNSUPPORTED},
+      Row{503, OMNISTORE_UNAVAILABLE, OMNISTORE_UNAVAILABLE}, Row{504, OMNISTORE_TIMEOUT, OMNISTORE_TIMEOUT},
+      Row{507, OMNISTORE_NO_SPACE, OMNISTORE_NO_SPACE});
+  CAPTURE(row.http);
+  Origin origin;
+  origin.serve("/k", "x");
+  Store store(origin);
+  Got got;
+  origin.fail(1, row.http);
+  CHECK(store.get("k", got) == row.read);
+  CHECK(store.message() == shown(origin) + " answered GET with " + std::to_string(row.http) + " Scripted");
+  CHECK(got.begun == 0);
+  origin.fail(1, row.http);
+  CHECK(store.set("k", "y") == row.write);
+  CHECK(store.bare.get("k") == "x");
+}
+
+TEST_CASE("The server's own message is told, where it sends one as JSON") {
+  Origin origin;
+  Origin::Answer answer;
+  answer.status = 400;
+  answer.body = R"({"status":400,"message":"Invalid key:\n it is odd."})";
+  origin.handle([&](const Origin::Request &) { return answer; });
+  Store store(origin);
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_INVALID);
+  CHECK(store.message() == shown(origin) + " answered GET with 400 Scripted: Invalid key:  it is odd");
+}
+
+TEST_CASE("A server that is not there is unavailable, and its address is told") {
+  Origin origin;
+  origin.stop();
+  Store store(origin);
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+  CHECK(says(store.message(), shown(origin) + ": "));
+  CHECK(says(store.message(), "Connection refused"));
+  origin.start();
+  origin.serve("/k", "x");
+  CHECK(store.get("k", got) == OMNISTORE_OK);
+}
+
+TEST_CASE("A name that nobody knows is unavailable") {
+  Store store("http://nobody.invalid:81");
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+  CHECK(says(store.message(), "nobody.invalid:81: "));
+}
+
+TEST_CASE("An answer that does not come is a timeout when the option's time has passed") {
+  Origin origin;
+  origin.serve("/k", "x");
+  origin.hold();
+  Store store(origin, "\"timeout\":100");
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_TIMEOUT);
+  CHECK(says(store.message(), shown(origin)));
+  CHECK(origin.count() == 1);
+}
+
+TEST_CASE("A body that stops coming is a timeout too") {
+  Origin origin;
+  Origin::Answer answer;
+  answer.body = std::string(1000, 'x');
+  answer.pause = 500;
+  origin.serve("/k", answer);
+  Store store(origin, "\"timeout\":100");
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_TIMEOUT);
+  CHECK(got.bytes.size() == 500);
+}
+
+TEST_CASE("The call's own deadline ends it long before the option's time") {
+  Origin origin;
+  origin.hold();
+  Store store(origin, "\"timeout\":60000");
+  test::TimedCall call;
+  const auto start = steady_clock::now();
+  call.deadline = start + milliseconds(100);
+  Got got;
+  CHECK(store.get(call, "k", got) == OMNISTORE_TIMEOUT);
+  CHECK(steady_clock::now() - start < std::chrono::seconds(20));
+  origin.release();
+  CHECK(origin.await_ended(1)); // nobody is there to take the answer
+}
+
+TEST_CASE("A call that is cancelled ends while the answer is awaited") {
+  Origin origin;
+  origin.hold();
+  Store store(origin, "\"timeout\":60000");
+  test::TimedCall call;
+  call.cancelled = [&] { return origin.count() == 1; };
+  const auto start = steady_clock::now();
+  Got got;
+  CHECK(store.get(call, "k", got) == OMNISTORE_TIMEOUT);
+  CHECK(steady_clock::now() - start < std::chrono::seconds(20));
+}
+
+TEST_CASE("A connection that ends without an answer, or within the value, is unavailable") {
+  Origin origin;
+  Store store(origin);
+  Got got;
+  SECTION("without an answer") {
+    origin.drop(5);
+    CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+  }
+  SECTION("within the value") {
+    Origin::Answer answer;
+    answer.body = "0123456789";
+    answer.cut = 4;
+    answer.chunked = GENERATE(false, true);
+    origin.serve("/k", answer);
+    CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+    CHECK(got.bytes == "0123");
+  }
+  CHECK(says(store.message(), shown(origin)));
+}
+
+TEST_CASE("No secret of the options is in a message, not even where the server sends it back") {
+  Origin origin;
+  origin.handle([](const Origin::Request &request) {
+    Origin::Answer answer;
+    answer.status = 403;
+    answer.body = "{\"message\":\"not with " + request.header("authorization") + ", " + request.header("x-key") + "\"}";
+    return answer;
+  });
+  const std::string base = "http://127.0.0.1:" + std::to_string(origin.port());
+  Store store(base, R"("headers":{"Authorization":"Bearer tok-12345","X-Key":"key-6789"})");
+  Got got;
+  REQUIRE(store.get("k", got) == OMNISTORE_DENIED);
+  REQUIRE(origin.last().header("authorization") == "Bearer tok-12345");
+  CHECK(says(store.message(), "not with ***, ***"));
+  CHECK_FALSE(says(store.message(), "tok-12345"));
+  CHECK_FALSE(says(store.message(), "key-6789"));
+  CHECK(store.bare.host().lines.empty());
+}
+
+TEST_CASE("The login in the url is used and never shown") {
+  Origin origin;
+  origin.fail(1, 401);
+  const std::string address = "127.0.0.1:" + std::to_string(origin.port());
+  Store store("http://us%40er:pa%3Ass@" + address + "/p");
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_DENIED);
+  CHECK(origin.last().header("authorization") == "Basic dXNAZXI6cGE6c3M="); // us@er:pa:ss
+  CHECK_FALSE(says(store.message(), "pa:ss"));
+  origin.stop();
+  CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+  CHECK_FALSE(says(store.message(), "pa:ss"));
+  CHECK_FALSE(says(store.message(), "us@er"));
+}
