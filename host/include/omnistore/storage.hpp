@@ -47,14 +47,16 @@ struct Condition {
 struct GetOptions {
   std::uint64_t offset = 0;
   std::uint64_t length = UINT64_MAX;
-  bool meta = false;                    ///< etag and user meta are wanted too
-  std::chrono::milliseconds timeout{0}; ///< 0: none
+  bool meta = false; ///< etag and user meta are wanted too
+  /// 0: none. It begins anew with each piece that a Reader takes, whose own time is not counted.
+  std::chrono::milliseconds timeout{0};
 };
 
 struct SetOptions {
   /// How long the value lives: nothing: as the mount or the config says; 0: for ever.
   std::optional<std::chrono::milliseconds> ttl;
   Condition condition;
+  /// 0: none. It begins anew with each piece that a Source gives, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
 };
 
@@ -124,6 +126,23 @@ public:
   virtual char *begin(const Meta &meta) = 0;
   /// The next bytes, where begin gave no place for them.
   virtual void write(std::string_view bytes) = 0;
+};
+
+/// Where a value to be set comes from, piece by piece, for one that is larger than memory should hold. Called on the
+/// setting thread.
+class Source {
+public:
+  virtual ~Source() = default;
+  /// Puts up to `capacity` bytes into `into`, and returns how many; 0: that was the end. May wait. What it throws ends
+  /// the set, which leaves the old value as it was and throws the same.
+  virtual std::size_t read(char *into, std::size_t capacity) = 0;
+};
+
+/// How values may come and go: a piece at a time, for as long as the other side takes, with no more than a piece in
+/// memory and no other operation held up meanwhile.
+struct Streams {
+  bool reads = false;  ///< into a Reader whose begin() gives no place
+  bool writes = false; ///< from a Source
 };
 
 /// Counters of one mount since it was opened.
@@ -228,6 +247,12 @@ public:
 
   /// Stores. The result's etag is there where `want_etag` is set and the driver gives them.
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
+  /// The same from a Source, `size` bytes of it; UINT64_MAX: as many as come. Fewer or more are Error(invalid). The
+  /// old value stands until the last byte has come, and where anything fails. Of a store that takes no streams (see
+  /// streams()) the value is gathered in memory first, up to what the store takes, and never above 256 MiB where the
+  /// store states no limit: Error(too_large).
+  Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
+             bool want_etag = false);
   /// Removes the key and its `key$`. False: there was none. Throws Error(conflict) where the condition does not hold.
   bool remove(std::string_view key, const RemoveOptions &options = {});
   /// Gives a value another ttl; 0: for ever. False: there is no such key.
@@ -265,6 +290,8 @@ public:
   std::vector<MountStats> stats() const;
   /// Whether no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;
+  /// Which values of this key may come and go in pieces.
+  Streams streams(std::string_view key) const;
 
 private:
   friend class View;

@@ -38,6 +38,8 @@ public:
   std::optional<Meta> meta(std::string_view key) const;
 
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
+  Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
+             bool want_etag = false);
   bool remove(std::string_view key, const RemoveOptions &options = {});
   bool touch(std::string_view key, std::chrono::milliseconds ttl);
 

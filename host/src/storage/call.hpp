@@ -21,22 +21,29 @@ inline std::string_view view(omnistore_bytes bytes) {
 /// The host's side of an omnistore_call: a deadline, and the messages that a driver gives. On the stack of the thread
 /// that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing fails.
 class HostCall : public omnistore_call {
+  using Clock = std::chrono::steady_clock;
+
 public:
   explicit HostCall(std::chrono::milliseconds timeout = {})
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_} {
-    if (timeout.count() > 0) deadline_ = std::chrono::steady_clock::now() + timeout;
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, timeout_(timeout) {
+    renew();
   }
   HostCall(const HostCall &) = delete;
   HostCall &operator=(const HostCall &) = delete;
+
+  /// The time begins anew, as the operation got on.
+  void renew() {
+    if (timeout_.count() > 0) deadline_ = Clock::now() + timeout_;
+  }
 
   /// The message for an item, or a phrase for the status where the driver gave none.
   std::string cause(omnistore_status status, std::uint32_t item = 0) const;
 
 private:
-  using Clock = std::chrono::steady_clock;
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call);
   static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message);
 
+  const std::chrono::milliseconds timeout_;
   Clock::time_point deadline_ = Clock::time_point::max();
   std::vector<std::pair<std::uint32_t, std::string>> messages_;
 };

@@ -97,6 +97,12 @@ void Node::prepare() {
   may_expire_ = emulates_ttl_ && native_.keeps != OMNISTORE_KEEPS_NOTHING;
   never_blocks_ = (can & OMNISTORE_NEVER_BLOCKS) != 0 &&
                   std::all_of(children_.begin(), children_.end(), [](auto &child) { return child->never_blocks(); });
+  streams_.reads = !serial_ && !(can & OMNISTORE_NEVER_BLOCKS);
+  streams_.writes = !serial_ && !stripes_ && writes && can & OMNISTORE_CAN_STREAM;
+  for (const auto &child : children_) {
+    streams_.reads = streams_.reads && child->streams_.reads;
+    streams_.writes = streams_.writes && child->streams_.writes;
+  }
   const bool may_be_fast =
       std::any_of(children_.begin(), children_.end(), [](auto &child) { return child->time_every_ == timed_one_in; });
   time_every_ = never_blocks_ || may_be_fast ? timed_one_in : 1;

@@ -70,6 +70,8 @@ public:
   const omnistore_traits &traits() const { return traits_; }
   const loader::Driver &driver() const { return *driver_; }
   bool never_blocks() const { return never_blocks_; }
+  /// What may wait for its Reader or Source without a lock of the host's held, and gathers nothing in memory.
+  Streams streams() const { return streams_; }
   Meter &meter() { return meter_; }
   StoreInfo info() const;
 
@@ -130,6 +132,7 @@ private:
   omnistore_traits traits_{}; ///< with what is emulated
   bool never_blocks_ = false;
   bool emulates_ttl_ = false;
+  Streams streams_;
   unsigned time_every_ = 1;
   std::unique_ptr<std::mutex> serial_;                  ///< held round every call of a serialised driver
   std::unique_ptr<std::array<std::mutex, 64>> stripes_; ///< held round writes where they are emulated; before serial_

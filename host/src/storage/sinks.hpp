@@ -79,8 +79,8 @@ private:
 /// rethrow().
 class ReaderSink : public omnistore_sink {
 public:
-  ReaderSink(Reader &reader, const GetOptions &options)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, reader_(reader), options_(options) {}
+  ReaderSink(Reader &reader, const GetOptions &options, HostCall &call)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, reader_(reader), options_(options), call_(call) {}
 
   std::uint64_t taken() const { return taken_; }
   bool complete() const { return expected_ == UINT64_MAX || taken_ == expected_; }
@@ -112,10 +112,12 @@ private:
     return self.kept([&]() -> omnistore_status {
       if (size > self.expected_ - self.taken_) return OMNISTORE_CORRUPT;
       const char *place = self.place_ ? self.place_ + self.taken_ : nullptr;
-      if (!place)
+      if (!place) {
         self.reader_.write({static_cast<const char *>(data), static_cast<std::size_t>(size)});
-      else if (data != place && size != 0)
+        self.call_.renew();
+      } else if (data != place && size != 0) {
         std::memcpy(self.place_ + self.taken_, data, static_cast<std::size_t>(size));
+      }
       self.taken_ += size;
       return OMNISTORE_OK;
     });
@@ -123,6 +125,7 @@ private:
 
   Reader &reader_;
   const GetOptions &options_;
+  HostCall &call_;
   char *place_ = nullptr;
   std::uint64_t expected_ = UINT64_MAX, taken_ = 0;
   std::exception_ptr thrown_;

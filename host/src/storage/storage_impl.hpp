@@ -66,6 +66,7 @@ public:
   bool has(const Key &key) const;
   std::optional<Meta> meta(const Key &key) const;
   Stored set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag);
+  Stored set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag);
   bool remove(const Key &key, const RemoveOptions &options);
   bool touch(const Key &key, std::chrono::milliseconds life);
   std::vector<EntryOutcome> get_many(std::string_view in, std::span<const std::string> keys,
@@ -109,6 +110,9 @@ private:
   void store_changed(const Mount &mount, const omnistore_event &event);
   /// Begins and ends watches of stores as the watches of the storage need them. Called by the hub, never twice at once.
   void rewatch();
+
+  Stored put(Route &route, const Key &key, HostCall &call, omnistore_set_request request, const SetOptions &options,
+             bool want_etag);
 
   std::vector<std::unique_ptr<Backend>> backends_; ///< the hub's `changed` alone uses it
   std::mutex mounting_;

@@ -3,6 +3,7 @@
 #include "storage/clock.hpp"
 #include "storage/key.hpp"
 #include "storage/sinks.hpp"
+#include "storage/source_feed.hpp"
 #include "storage/storage_impl.hpp"
 
 namespace omnistore {
@@ -84,7 +85,7 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
 bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &options) const {
   Route route(*this, "get", key);
   HostCall call(options.timeout);
-  ReaderSink sink(reader, options);
+  ReaderSink sink(reader, options, call);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
   sink.rethrow();
   switch (const omnistore_status whole = delivered(status, sink, call, route.node())) {
@@ -127,11 +128,35 @@ std::optional<Meta> Storage::Impl::meta(const Key &key) const {
 
 Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
   Route route(*this, "set", key);
-  route.check_writable();
   HostCall call(options.timeout);
   omnistore_set_request request{};
-  request.size = sizeof request;
   request.value = bytes(value);
+  return put(route, key, call, request, options, want_etag);
+}
+
+Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options,
+                          bool want_etag) {
+  Route route(*this, "set", key);
+  HostCall call(options.timeout);
+  SourceFeed feed(source, size, call);
+  omnistore_set_request request{};
+  request.source = &feed;
+  request.source_size = size;
+  try {
+    const Stored stored = put(route, key, call, request, options, want_etag);
+    feed.rethrow();
+    return stored;
+  } catch (const Error &) {
+    feed.rethrow(); // the reason, where the store's is only that its source failed
+    throw;
+  }
+}
+
+/// Sets what the request holds; fills in the rest of it.
+Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, omnistore_set_request request,
+                          const SetOptions &options, bool want_etag) {
+  route.check_writable();
+  request.size = sizeof request;
   request.expiry = expiry_of(route.mount(), options, key.is_meta());
   request.condition = to_condition(options.condition.kind);
   request.etag = bytes(options.condition.etag);
@@ -204,6 +229,22 @@ std::optional<Meta> Storage::meta(std::string_view key) const { return impl_->me
 
 Stored Storage::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
   return impl_->set(Key(key), value, options, want_etag);
+}
+
+Stored Storage::set(std::string_view key, Source &source, std::uint64_t size, const SetOptions &options,
+                    bool want_etag) {
+  return impl_->set(Key(key), source, size, options, want_etag);
+}
+
+Streams Storage::streams(std::string_view text) const {
+  try {
+    const Key key(text);
+    const Epoch::Guard guard(impl_->epoch);
+    const Mount *mount = impl_->table().find(key.view());
+    return mount && mount->node ? mount->node->streams() : Streams();
+  } catch (const Error &) {
+    return {}; // the operation will say what is wrong with the key
+  }
 }
 
 bool Storage::remove(std::string_view key, const RemoveOptions &options) { return impl_->remove(Key(key), options); }

@@ -33,6 +33,10 @@ Stored View::set(std::string_view key, std::string_view value, const SetOptions 
   return storage_->set(Key(base_, key), value, options, want_etag);
 }
 
+Stored View::set(std::string_view key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag) {
+  return storage_->set(Key(base_, key), source, size, options, want_etag);
+}
+
 bool View::remove(std::string_view key, const RemoveOptions &options) {
   return storage_->remove(Key(base_, key), options);
 }
