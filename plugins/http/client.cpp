@@ -8,6 +8,8 @@
 
 #include <curl/curl.h>
 
+#include <openssl/evp.h>
+
 #include <omnistore/failure.hpp>
 
 namespace http {
@@ -54,6 +56,14 @@ bool is_token(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return c > ' ' && c <= '~' && std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
   });
+}
+
+std::string base64(const std::string &text) {
+  std::string out((text.size() + 2) / 3 * 4 + 1, '\0'); // and a NUL
+  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(out.data()),
+                                   reinterpret_cast<const unsigned char *>(text.data()), static_cast<int>(text.size()));
+  out.resize(static_cast<std::size_t>(size));
+  return out;
 }
 
 void check(const Fields &fields) {
@@ -127,13 +137,13 @@ struct Transfer {
   static std::size_t receive(char *data, std::size_t, std::size_t size, void *self) noexcept {
     auto &transfer = *static_cast<Transfer *>(self);
     return transfer.guarded(0, [&]() -> std::size_t {
-      Answer &answer = transfer.answer;
+      Answer &so_far = transfer.answer;
       transfer.has_body = true;
-      if (answer.good()) {
-        transfer.enough = !transfer.take(answer, {data, size});
+      if (so_far.good()) {
+        transfer.enough = !transfer.take(so_far, {data, size});
         return transfer.enough ? 0 : size;
       }
-      if (answer.status >= 400) answer.text.append(data, std::min(size, LONGEST_TEXT - answer.text.size()));
+      if (so_far.status >= 400) so_far.text.append(data, std::min(size, LONGEST_TEXT - so_far.text.size()));
       return size;
     });
   }
@@ -231,8 +241,6 @@ omnistore_status status_of(CURLcode code) {
     return OMNISTORE_INVALID;
   case CURLE_FAILED_INIT:
     return OMNISTORE_INTERNAL;
-  case CURLE_PEER_FAILED_VERIFICATION:
-    return OMNISTORE_DENIED;
   default:
     return OMNISTORE_UNAVAILABLE;
   }
@@ -262,6 +270,7 @@ Client::Client(Base base, Fields fields, Limits limits)
     if (secret.size() >= SHORTEST_SECRET) secrets_.emplace_back(secret);
   };
   keep(base_.password);
+  if (base_.has_login) keep(base64(base_.user + ":" + base_.password)); // as the server is told them
   for (const auto &[name, value] : fields_) {
     keep(value);
     if (const std::size_t space = value.find(' '); space != value.npos) keep(value.substr(space + 1)); // "Bearer ..."

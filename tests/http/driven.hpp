@@ -35,6 +35,8 @@ inline std::string option(const std::string &name, const std::string &text) {
   return "\"" + name + "\":\"" + text + "\"";
 }
 
+inline bool says(const std::string &text, const std::string &part) { return text.find(part) != text.npos; }
+
 /// A call whose time is up at a moment, or once somebody says so.
 struct TimedCall : Call {
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();

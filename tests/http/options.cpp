@@ -5,6 +5,7 @@
 using test::Got;
 using test::Origin;
 using test::Refused;
+using test::says;
 using test::Store;
 
 namespace {
@@ -19,8 +20,6 @@ std::string refusal(const std::string &base, const std::string &more = "") {
     return refused.what();
   }
 }
-
-bool says(const std::string &text, const std::string &part) { return text.find(part) != text.npos; }
 
 } // namespace
 
