@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `http` driver: values on an HTTP server, asked for as unstorage's http driver does it. client.hpp says how
 // requests are made, reader.hpp how a value goes out, listing.hpp how keys are listed.
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,9 +23,10 @@ constexpr omnistore_traits TRAITS = [] {
   omnistore_traits t{};
   t.size = sizeof t;
   t.thread_model = OMNISTORE_PARALLEL;
-  // Of ttl and of the conditions of a write a server may know nothing, and it answers all the same: they are not
-  // claimed.
-  t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM;
+  // Of the conditions of a write a server may know nothing, and it answers all the same: they are not claimed. A ttl
+  // is the server's, or refused: were it left to the host, each read would ask for `key$` as well.
+  t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE |
+                   OMNISTORE_CAN_STREAM;
   t.keeps = OMNISTORE_KEEPS_UNKNOWN;
   t.order = OMNISTORE_ORDER_NONE;
   return t;
@@ -49,6 +51,13 @@ Limits limits_in(const omnistore::Options &options) {
           static_cast<std::size_t>(options.integer("maxConnections", 8))};
 }
 
+std::string seconds_until(std::int64_t expiry, const omnistore_host &host) {
+  const std::int64_t left = std::max<std::int64_t>(expiry - host.now(&host), 1);
+  std::string thousandths = std::to_string(1000 + left % 1000);
+  thousandths[0] = '.';
+  return std::to_string(left / 1000) + thousandths;
+}
+
 bool nothing_of(const Answer &, std::string_view) { return true; }
 bool no_more_of(const Answer &, std::string_view) { return false; }
 
@@ -63,7 +72,8 @@ Ask ask_for(const char *method, std::string_view key) {
 class Http {
 public:
   Http(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &)
-      : host_(host), client_(parse_base(options.string("base")), fields_in(options), limits_in(options)) {}
+      : host_(host), keeps_ttl_(options.boolean("ttl", false)),
+        client_(parse_base(options.string("base")), fields_in(options), limits_in(options)) {}
 
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                        omnistore_sink &sink) {
@@ -103,9 +113,11 @@ public:
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                        omnistore_sink *result) {
+    if (request.expiry != 0 && !keeps_ttl_) return no_ttl(call);
     Body body(request);
     Ask ask = ask_for("PUT", key);
     ask.fields = {{"Content-Type", "application/octet-stream"}};
+    if (request.expiry != 0) ask.fields.emplace_back("X-Ttl", seconds_until(request.expiry, host_));
     ask.body = &body;
     const Answer answer = client_.run(call, ask, &nothing_of);
     if (answer.gone()) // there is no place for it; NOT_FOUND would be a miss
@@ -128,6 +140,17 @@ public:
     return OMNISTORE_OK;
   }
 
+  /// By PATCH, as Omnistore's host has it.
+  omnistore_status touch(omnistore::Call call, std::string_view key, const omnistore_touch_request &request) {
+    if (!keeps_ttl_) return no_ttl(call);
+    Ask ask = ask_for("PATCH", key);
+    ask.fields = {{"X-Ttl", request.expiry == 0 ? "0" : seconds_until(request.expiry, host_)}};
+    const Answer answer = client_.run(call, ask, &nothing_of);
+    if (answer.gone()) return OMNISTORE_NOT_FOUND;
+    if (!answer.good()) throw client_.refused(ask, answer);
+    return OMNISTORE_OK;
+  }
+
   omnistore_status list(omnistore::Call call, const omnistore_list_request &request, omnistore_page &page) {
     return http::list(client_, call, request, page);
   }
@@ -135,6 +158,11 @@ public:
   const void *extension(const char *id);
 
 private:
+  static omnistore_status no_ttl(omnistore::Call call) {
+    return call.fail(OMNISTORE_UNSUPPORTED,
+                     "the server is not known to keep a ttl; set the option ttl where it does, as "
+                     "Omnistore's and unstorage's servers do");
+  }
   /// What is known of a value without it, or that it is gone. Any other answer is thrown.
   Answer look(omnistore::Call call, std::string_view key) {
     const Ask head = ask_for("HEAD", key);
@@ -168,6 +196,7 @@ private:
   }
 
   const omnistore_host &host_;
+  const bool keeps_ttl_;
   Client client_;
 };
 

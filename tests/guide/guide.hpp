@@ -9,6 +9,7 @@
 
 #include <omnistore/storage.hpp>
 
+#include "storage/fixture.hpp"
 #include "support/temporary.hpp"
 
 namespace test {

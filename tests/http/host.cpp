@@ -156,7 +156,9 @@ TEST_CASE("One host stands before another") {
   test::write_file(file, R"({
     "mounts": { "": { "driver": "http", "options": {
       "base": ")" + pair.host.url +
-                             R"(/deep", "headers": { "X-Word": "a secret word" }, "timeout": "10s" } } },
+                             R"(/deep", "headers": { "X-Word": "a secret word" }, "timeout": "10s", "ttl": true } },
+      "plain": { "driver": "http", "options": { "base": ")" +
+                             pair.host.url + R"(/elsewhere" } } },
     "server": { "http": { "listen": "127.0.0.1:0" } },
     "admin": { "listen": "127.0.0.1:0" },
   })");
@@ -176,6 +178,10 @@ TEST_CASE("One host stands before another") {
   CHECK(run({"set", "session", "x", "--ttl", "1h"}).code == 0);
   CHECK(run({"get", "session"}).out == "x");
   CHECK(test::says(run({"meta", "session"}).out, "expir"));
+  CHECK(pair.store.stat("deep:session")->expiry != 0);
+  const test::Result unknown = run({"set", "plain:session", "x", "--ttl", "1h"});
+  CHECK(unknown.code == 5);
+  CHECK(test::says(unknown.err, "set the option ttl"));
 
   pair.host.stop();
   const test::Result away = run({"get", "user:2"});

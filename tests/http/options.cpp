@@ -84,6 +84,7 @@ TEST_CASE("What a server may ignore is not claimed") {
   const omnistore_traits &traits = store.bare.traits();
   CHECK(traits.thread_model == OMNISTORE_PARALLEL);
   CHECK(traits.capabilities ==
-        (OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM));
+        (OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE |
+         OMNISTORE_CAN_STREAM)); // a ttl is refused unless the options say that the server keeps it
   CHECK(traits.order == OMNISTORE_ORDER_NONE);
 }

@@ -47,6 +47,7 @@ struct StoreConfig {
 
   std::string path{};                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
   std::shared_ptr<const Places> places{}; ///< null for a config built in code
+  bool short_form = false;                ///< a cache that `invalidation` and `origin` stand for
 };
 
 /// What a `ttl`, `prefix` and the like stand beside: one mount.
@@ -64,6 +65,7 @@ struct HttpConfig {
   unsigned threads = 0;                  ///< 0: as many as there are processors, at most 4
   std::uint64_t max_header = 16 * 1024;
   std::uint64_t max_body = 64 * 1024 * 1024;
+  std::uint64_t max_stream = std::uint64_t{1} << 40; ///< a value that its store takes piece by piece
   unsigned max_connections = 10000;
   unsigned max_watches = 256;             ///< streams of events, each of which is a connection too
   std::int64_t watch_keep_alive = 15'000; ///< a stream on which nothing came for so long shows that it is alive

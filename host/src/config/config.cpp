@@ -53,7 +53,13 @@ StoreConfig to_store(const json::object &from, const std::string &path, const st
     outer.children.push_back(std::move(store));
     store = std::move(outer);
   }
-  return store;
+  const json::value *invalidation = from.if_contains("invalidation"), *origin = from.if_contains("origin");
+  if (!invalidation && !origin) return store;
+  StoreConfig cache{.driver = "cache", .path = path, .places = places, .short_form = true};
+  if (invalidation) cache.options = json::serialize(*invalidation);
+  cache.children.push_back(std::move(store));
+  if (origin) cache.children.push_back(to_store(origin->as_object(), join(path, "origin"), places));
+  return cache;
 }
 
 MountConfig to_mount(const json::object &from, const std::string &path, const std::shared_ptr<const Places> &places) {
@@ -73,6 +79,8 @@ HttpConfig to_http(const json::object &from) {
   http.max_header = static_cast<std::uint64_t>(from.at("maxHeader").as_int64());
   http.max_body = static_cast<std::uint64_t>(from.at("maxBody").as_int64());
   http.max_connections = static_cast<unsigned>(from.at("maxConnections").as_int64());
+  if (const json::value *most = from.if_contains("maxStream"))
+    http.max_stream = static_cast<std::uint64_t>(most->as_int64());
   if (const json::value *most = from.if_contains("maxWatches"))
     http.max_watches = static_cast<unsigned>(most->as_int64());
   if (const json::value *pause = from.if_contains("watchKeepAlive")) http.watch_keep_alive = pause->as_int64();

@@ -96,6 +96,11 @@ std::string editor_schema(const std::map<std::string, json::object> &drivers) {
   if (!drivers.empty()) {
     // A driver's name may also come from the environment.
     all.at("driver").as_object()["anyOf"] = json::array{{{"enum", names}}, {{"pattern", "\\$\\{"}}};
+    if (drivers.contains("cache")) {
+      json::object &invalidation = all.at("invalidation").as_object();
+      invalidation.erase("additionalProperties");
+      invalidation["$ref"] = std::string(defs_path) + "options.cache";
+    }
     for (const char *store : {"mount", "layer", "wrapper"}) all.at(store).as_object()["allOf"] = rules;
   }
   add_profiles(schema);

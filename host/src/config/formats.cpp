@@ -18,6 +18,7 @@ struct Unit {
   std::int64_t factor;
 };
 constexpr Unit durations[] = {{"", 1}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+constexpr Unit ages[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
 constexpr std::int64_t kib = 1024;
 constexpr Unit sizes[] = {{"", 1},
                           {"b", 1},
@@ -63,6 +64,10 @@ bool parse_quantity(std::string_view text, std::span<const Unit> units, std::int
   if (total > max_quantity) return false;
   into = total;
   return true;
+}
+
+bool parse_seconds(std::string_view text, std::int64_t &milliseconds) {
+  return parse_quantity(text, ages, milliseconds);
 }
 
 bool check_prefix(std::string &text, std::string &problem) {
@@ -111,6 +116,8 @@ bool check_sha256(std::string &text, std::string &) {
 constexpr Format formats[] = {
     {"duration", "a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")", parse_duration,
      nullptr},
+    {"seconds", "a duration (seconds, or a text as \"500ms\", \"90s\", \"5m\", \"1h\", \"7d\")", parse_seconds, nullptr,
+     1000},
     {"bytes", "a size (bytes, or a text as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
     {"prefix", "a prefix of keys, as app:v1", nullptr, check_prefix},
     {"listen", "address:port, as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},

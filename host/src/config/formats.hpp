@@ -21,6 +21,8 @@ struct Format {
   /// Checks a text and brings it into its usual form; null for a format of numbers. `problem` may say what is wrong
   /// more closely. False: it does not fit.
   bool (*text)(std::string &text, std::string &problem);
+  /// What a number without a unit is multiplied by.
+  std::int64_t factor = 1;
 };
 
 /// Null where we have none of this name.

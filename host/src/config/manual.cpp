@@ -44,7 +44,7 @@ void wrap(std::string &out, std::string_view text, std::size_t indent) {
 class Manual {
 public:
   std::string out;
-  bool durations = false, sizes = false;
+  bool durations = false, ages = false, sizes = false;
 
   /// The members of an object's schema, under `path`.
   void members(View schema, const std::string &path) {
@@ -92,6 +92,7 @@ private:
   std::string type(View schema) {
     std::string_view format = schema.text("format");
     if (format == "duration") return durations = true, "duration";
+    if (format == "seconds") return ages = true, "duration in seconds";
     if (format == "bytes") return sizes = true, "size";
     if (const json::array *allowed = schema.array("enum")) {
       std::vector<std::string> words;
@@ -123,10 +124,13 @@ std::string manual(const json::object &schema) {
   Manual manual;
   manual.members({schema, schema}, {});
   if (manual.out.empty()) return "  It takes no options.\n";
-  if (manual.durations || manual.sizes) manual.out += '\n';
+  if (manual.durations || manual.ages || manual.sizes) manual.out += '\n';
   if (manual.durations)
     wrap(manual.out, "A duration is a number of milliseconds, or a text: \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\".",
          2);
+  if (manual.ages)
+    wrap(manual.out,
+         "A duration in seconds is a number of them, or a text: \"500ms\", \"90s\", \"5m\", \"1h\", \"7d\".", 2);
   if (manual.sizes) wrap(manual.out, "A size is a number of bytes, or a text: \"64KiB\", \"1MB\", \"2GiB\".", 2);
   return manual.out;
 }

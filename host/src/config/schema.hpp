@@ -14,6 +14,7 @@
 //   duration, bytes  "90s", "100ms", "5m", "1h", "7d"; "64KiB", "1MB", "2GiB"; or a whole number of milliseconds or
 //                    bytes. Numbers and texts both fit, whatever `type` says; after the check the value is a number,
 //                    and minimum and maximum hold for that.
+//   seconds          a duration of which a number without unit is seconds; after the check, too, it is milliseconds
 //   prefix           a mountpoint, base or prefix; after the check it is normalised, without a ':' at its end
 //   listen           address:port, or empty
 //   sha256           "sha256:" and 64 hexadecimal digits

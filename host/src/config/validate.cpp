@@ -113,7 +113,9 @@ private:
       value = number;
       return true;
     }
-    return to_integer(value) && value.get_int64() >= 0 && value.get_int64() <= max_quantity;
+    if (!to_integer(value) || value.get_int64() < 0 || value.get_int64() > max_quantity / format.factor) return false;
+    value = value.get_int64() * format.factor;
+    return true;
   }
 
   bool check_type(View schema, json::value &value, const std::string &path) {

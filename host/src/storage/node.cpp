@@ -86,6 +86,8 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
 }
 
 void Node::prepare() {
+  if (driver_->table.extension)
+    revalidates_ = static_cast<const omnistore_revalidate *>(driver_->table.extension(self_, OMNISTORE_REVALIDATE));
   if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::mutex>();
   const std::uint64_t can = native_.capabilities;
   const bool writes = !(can & OMNISTORE_READS_ONLY);
@@ -194,6 +196,15 @@ omnistore_status Node::stat(omnistore_call *call, omnistore_bytes key, const omn
   Timer timer(*this, Meter::read);
   if (emulates_ttl_) return timer.read(emulated_get(call, key, request, sink, true));
   return timer.read(driver_stat(call, key, request.flags, sink));
+}
+
+omnistore_status Node::get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                                   omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged) {
+  unchanged = 0;
+  if (!revalidates_ || emulates_ttl_) return emulated_get_changed(call, key, request, etag, sink, unchanged);
+  Timer timer(*this, Meter::read);
+  return timer.read(
+      guarded(call, [&] { return revalidates_->get_changed(self_, call, key, &request, etag, sink, &unchanged); }));
 }
 
 omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,

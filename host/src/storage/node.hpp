@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <omnistore/driver.h>
+#include <omnistore/ext/revalidate.h>
 #include <omnistore/storage.hpp>
 
 #include "storage/meter.hpp"
@@ -50,6 +51,9 @@ public:
   omnistore_status remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
                                const omnistore_remove_request &request, omnistore_status *statuses);
   omnistore_status touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request);
+  /// Of omnistore/ext/revalidate.h.
+  omnistore_status get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                               omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged);
 
   /// Tells of removals that the store makes by itself, and of what the driver's own watch tells. Where the driver
   /// refuses, the log says so, and the watch goes on without it.
@@ -110,6 +114,8 @@ private:
   Stripe stripe(std::string_view key);
   omnistore_status emulated_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                 omnistore_sink *sink, bool stat);
+  omnistore_status emulated_get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
+                                        omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged);
   omnistore_status emulated_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
                                 omnistore_sink *result);
   omnistore_status emulated_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
@@ -127,6 +133,7 @@ private:
   std::vector<const omnistore_store *> child_handles_;
   std::unique_ptr<Host> host_;
   void *self_ = nullptr;
+  const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own
   bool opened_ = false;
   omnistore_traits native_{}; ///< the driver's, as `open` left them
   omnistore_traits traits_{}; ///< with what is emulated

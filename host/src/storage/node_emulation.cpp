@@ -40,20 +40,32 @@ private:
   std::string &text_;
 };
 
-/// Keeps the etag of what a stat gives.
-class EtagSink : public omnistore_sink {
+/// Keeps what a stat gives.
+class MetaSink : public omnistore_sink {
 public:
-  EtagSink() : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_} {}
+  MetaSink() : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_} {}
   const std::string &etag() const { return etag_; }
+  /// Its views are of this object.
+  omnistore_meta meta() const {
+    omnistore_meta meta = meta_;
+    meta.etag = bytes(etag_);
+    meta.user = bytes(user_);
+    return meta;
+  }
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
-    static_cast<EtagSink *>(sink)->etag_ = view(meta->etag);
+    auto &self = *static_cast<MetaSink *>(sink);
+    std::memcpy(&self.meta_, meta, std::min<std::size_t>(meta->size, sizeof self.meta_));
+    self.meta_.size = sizeof self.meta_;
+    self.etag_ = view(self.meta_.etag);
+    self.user_ = view(self.meta_.user);
     if (buffer) *buffer = nullptr;
     return OMNISTORE_OK;
   }
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }
-  std::string etag_;
+  omnistore_meta meta_{};
+  std::string etag_, user_;
 };
 
 /// Hands a whole value on as the range that was asked for, with the expiry that the host keeps.
@@ -228,7 +240,7 @@ omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
   if (status != OMNISTORE_OK) return status;
   const std::int64_t expiry = sidecar_expiry(text);
   if (expiry != 0 && expiry <= now_ms()) return OMNISTORE_NOT_FOUND;
-  EtagSink ignored;
+  MetaSink ignored;
   status = driver_stat(call, key, 0, &ignored);
   return status == OMNISTORE_OK ? write_sidecar(call, view(key), text, request.expiry) : status;
 }
@@ -251,6 +263,20 @@ omnistore_status Node::emulated_get(omnistore_call *call, omnistore_bytes key, c
     wanted.length = UINT64_MAX;
   }
   return driver_get(call, key, wanted, target);
+}
+
+/// A look at the etag first. Where it is the same, the sink is begun with what the look gave.
+omnistore_status Node::emulated_get_changed(omnistore_call *call, omnistore_bytes key,
+                                            const omnistore_get_request &request, omnistore_bytes etag,
+                                            omnistore_sink *sink, std::uint32_t &unchanged) {
+  MetaSink seen;
+  const omnistore_get_request look{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+  const omnistore_status status = stat(call, key, look, &seen);
+  if (status != OMNISTORE_OK) return status;
+  if (seen.etag().empty() || seen.etag() != view(etag)) return get(call, key, request, sink);
+  unchanged = 1;
+  const omnistore_meta meta = seen.meta();
+  return sink->begin(sink, &meta, nullptr);
 }
 
 omnistore_status Node::emulated_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
@@ -329,7 +355,7 @@ omnistore_status Node::check_condition(omnistore_call *call, std::string_view ke
   if (keeps_expiry_of(key))
     if (const omnistore_status status = read_sidecar(call, key, text); status != OMNISTORE_OK) return status;
   const std::int64_t expiry = sidecar_expiry(text);
-  EtagSink found;
+  MetaSink found;
   omnistore_status status = driver_stat(call, bytes(key), OMNISTORE_GET_META, &found);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
   const bool present = status == OMNISTORE_OK && (expiry == 0 || expiry > now_ms());

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table through which a layer calls a node: each entry leads to the function of the same name.
+#include <omnistore/ext/revalidate.h>
+
 #include "storage/call.hpp"
 #include "storage/node.hpp"
 
@@ -56,7 +58,16 @@ omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call, const om
   return node(self).watch(call, *request, watcher, watch);
 }
 void OMNISTORE_CALL unwatch(void *self, void *watch) { node(self).unwatch(watch); }
-const void *OMNISTORE_CALL extension(void *, const char *) { return nullptr; }
+omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, omnistore_bytes key,
+                                            const omnistore_get_request *request, omnistore_bytes etag,
+                                            omnistore_sink *sink, uint32_t *unchanged) {
+  return node(self).get_changed(call, key, *request, etag, sink, *unchanged);
+}
+/// Nothing is passed through that a node does not meter and emulate.
+const void *OMNISTORE_CALL extension(void *, const char *id) {
+  static constexpr omnistore_revalidate revalidate{sizeof(omnistore_revalidate), 0, get_changed};
+  return std::string_view(id) == OMNISTORE_REVALIDATE ? &revalidate : nullptr;
+}
 
 } // namespace
 

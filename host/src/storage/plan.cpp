@@ -36,7 +36,7 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
     result.driver = registry.find(config.driver);
   } catch (const Error &error) {
     result.problem = error.what();
-    if (!optional) add_problem(problems, config, "driver", error.what());
+    if (!optional) add_problem(problems, config, config.short_form ? "invalidation" : "driver", error.what());
   }
   for (const StoreConfig &child : config.children) {
     result.children.push_back(plan(child, registry, optional, problems));
@@ -45,7 +45,10 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   if (!result.driver) return result;
 
   const omnistore_driver &driver = result.driver->table;
-  if (config.children.size() < driver.min_children || config.children.size() > driver.max_children)
+  const std::string field = config.short_form ? "invalidation" : "options";
+  if (config.short_form && config.children.size() == 1)
+    add_problem(problems, config, field, "the origin is missing; add \"origin\": { \"driver\": ... } beside it");
+  else if (config.children.size() < driver.min_children || config.children.size() > driver.max_children)
     add_problem(problems, config, "layers",
                 "driver " + config.driver + " takes " + children_wanted(driver) + ", found " +
                     std::to_string(config.children.size()));
@@ -53,10 +56,10 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   boost::json::error_code failed;
   boost::json::value options = boost::json::parse(config.options, failed);
   if (failed) {
-    add_problem(problems, config, "options", "not JSON: " + failed.message());
+    add_problem(problems, config, field, "not JSON: " + failed.message());
     return result;
   }
-  config::validate(result.driver->schema, options, config.path.empty() ? "options" : config.path + ".options",
+  config::validate(result.driver->schema, options, config.path.empty() ? field : config.path + "." + field,
                    config.places.get(), problems);
   result.options = boost::json::serialize(options);
   return result;

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layer `cache`: copies of an origin's values that age. README.md says what it promises; here it is opened, and its
+// copies are read.
+#include "cache.hpp"
+
+#include <algorithm>
+
+#include <omnistore/driver.hpp>
+
+#include <omnistore_schema.h>
+
+namespace cache {
+
+using omnistore::Failure;
+
+namespace {
+
+constexpr std::int64_t LONGEST_SPAN = 366ll * 24 * 3600 * 1000;
+
+std::int64_t span_of(const omnistore::Options &options, const char *name, std::int64_t otherwise) {
+  const std::int64_t span = options.integer(name, otherwise);
+  if (span <= LONGEST_SPAN) return span;
+  throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": at most 366d; nothing is kept for ever");
+}
+
+} // namespace
+
+Settings::Settings(const omnistore::Options &options)
+    : max_age(span_of(options, "maxAge", 60'000)), max_stale(span_of(options, "maxStale", 86'400'000)),
+      stale_if_error(span_of(options, "staleIfError", 86'400'000)),
+      negative_max_age(span_of(options, "negativeMaxAge", 0)), revalidate(options.boolean("revalidate", true)),
+      head_only(options.boolean("headOnly", false)), retry(static_cast<unsigned>(options.integer("retry", 0))),
+      refreshes(static_cast<std::size_t>(options.integer("refreshes", 4))),
+      largest(static_cast<std::uint64_t>(options.integer("maxValueSize", 64 << 20))) {}
+
+Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
+             std::span<const omnistore_store *const> children)
+    : host_(host), settings_(options), copies_(children[0]), origin_(children[1]),
+      revalidates_(static_cast<const omnistore_revalidate *>(
+          children[1]->driver->extension(children[1]->self, OMNISTORE_REVALIDATE))),
+      keeps_(copies_.can(OMNISTORE_NEVER_BLOCKS)), records_(copies_),
+      workers_(settings_.refreshes, [this](Call call, const std::string &key) { refresh(call, key); }) {
+  if (copies_.can(OMNISTORE_READS_ONLY))
+    throw Failure(OMNISTORE_INVALID, "the first store is to hold the copies, and takes no writes");
+  constexpr std::uint64_t of_origin = OMNISTORE_READS_ONLY | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
+                                      OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
+                                      OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+  const omnistore_traits &origin = origin_.traits();
+  traits.capabilities = OMNISTORE_SHARED | OMNISTORE_CAN_RANGE | (origin.capabilities & of_origin);
+  traits.max_key_size = origin.max_key_size;
+  traits.max_value_size = origin.max_value_size;
+  traits.keeps = origin.keeps;
+  traits.order = origin.order;
+  traits.min_ttl = origin.min_ttl;
+  traits.ttl_grain = origin.ttl_grain;
+}
+
+// ------------------------------------------------------------------------------------------------------------ reading
+
+Age Cache::age_of(const Record &record, std::int64_t now) const {
+  if (record.expiry != 0 && record.expiry <= now) return Age::over;
+  const std::int64_t age = now - record.checked;
+  if (age >= 0 && age <= settings_.max_age) return Age::fresh;
+  const std::int64_t behind = std::max<std::int64_t>(age - settings_.max_age, 0); // of a moment to come: stale
+  if (settings_.revalidate && behind <= settings_.max_stale) return Age::stale;
+  return behind <= settings_.stale_if_error ? Age::old : Age::over;
+}
+
+Age Cache::judge(void *judging, const omnistore_meta &copy, Record &record) {
+  const Judging &self = *static_cast<const Judging *>(judging);
+  std::optional<Record> known = self.cache->records_.known(self.key);
+  if (!known || known->absent || known->of != state_of(copy)) return Age::unknown;
+  record = std::move(*known);
+  return self.cache->age_of(record, self.now);
+}
+
+/// Answers from the copy where it is no older than `oldest`.
+Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
+  omnistore_get_request request = reading.request;
+  request.flags |= OMNISTORE_GET_META; // for the state of the copy
+  for (bool again = false;; again = true) {
+    Judging judging{this, reading.key, now()};
+    CopyGate gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
+    Overheard on(call);
+    omnistore_status status =
+        reading.stat ? copies_.stat(on, reading.key, request, gate) : copies_.get(on, reading.key, request, gate);
+    if (status == OMNISTORE_OK && !gate.held_back()) return {true, gate.finish(), gate.age(), gate.record()};
+    if (gate.begun()) return {true, call.fail(status, on.message()), gate.age(), gate.record()};
+    if (gate.held_back() && gate.age() != Age::unknown) return {false, status, gate.age(), gate.record()};
+    if (gate.held_back()) {
+      // Once more, where there is a record beside the copy; memory's, if it is of another state, is old.
+      if (!again) records_.forget(reading.key);
+      if (!again && records_.find(on, reading.key)) continue;
+      return {false, status, Age::unknown, {}};
+    }
+    if (status == OMNISTORE_NOT_FOUND && settings_.negative_max_age != 0) {
+      const std::optional<Record> record = records_.find(on, reading.key);
+      const std::int64_t age = record ? judging.now - record->checked : -1;
+      if (record && record->absent && age >= 0 && age <= settings_.negative_max_age)
+        return {true, OMNISTORE_NOT_FOUND, Age::fresh, *record};
+    }
+    if (is_failure(status)) warn("reading copies: " + on.message());
+    return {};
+  }
+}
+
+omnistore_status Cache::read(Call call, const Reading &reading) {
+  Look look = from_copy(call, reading, Age::stale);
+  if (look.answered) {
+    if (look.age == Age::stale) refresh_later(reading.key);
+    return look.status;
+  }
+  return reading.stat ? ask_meta(call, reading, look) : fetch(call, reading, std::move(look));
+}
+
+omnistore_status Cache::get(Call call, std::string_view key, const omnistore_get_request &request,
+                            omnistore_sink &sink) {
+  if (is_reserved(key)) return origin_.get(call, key, request, sink);
+  return read(call, {key, request, sink, false});
+}
+
+omnistore_status Cache::stat(Call call, std::string_view key, const omnistore_get_request &request,
+                             omnistore_sink &sink) {
+  if (is_reserved(key)) return origin_.stat(call, key, request, sink);
+  return read(call, {key, request, sink, true});
+}
+
+/// After the origin failed: an old copy, else the failure.
+omnistore_status Cache::from_copy_or(Call call, const Reading &reading, omnistore_status failure,
+                                     const std::string &message) {
+  if (is_failure(failure))
+    if (const Look look = from_copy(call, reading, Age::old); look.answered && look.status != OMNISTORE_NOT_FOUND)
+      return look.status;
+  return is_failure(failure) ? call.fail(failure, "the origin (" + std::string(origin_.name()) + "): " + message)
+                             : call.fail(failure, message);
+}
+
+// --------------------------------------------------------------------------------------------------------- listing
+
+namespace {
+
+/// Puts before a page's cursor whose it is, and leaves records out.
+class MarkedPage : public omnistore_page {
+public:
+  MarkedPage(omnistore_page &outer, char mark)
+      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_}, outer_(outer), mark_(mark) {}
+
+private:
+  static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key,
+                                               const omnistore_meta *meta) noexcept {
+    auto &self = *static_cast<MarkedPage *>(page);
+    if (self.mark_ == OF_COPIES && is_reserved(as_view(key))) return OMNISTORE_OK;
+    return self.outer_.emit(&self.outer_, key, meta);
+  }
+  static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
+    auto &self = *static_cast<MarkedPage *>(page);
+    try {
+      const std::string marked = self.mark_ + std::string(as_view(cursor));
+      self.outer_.next(&self.outer_, as_bytes(marked));
+    } catch (...) { // out of memory: the page has no next one, and the host cannot be told
+    }
+  }
+  omnistore_page &outer_;
+  const char mark_;
+
+public:
+  static constexpr char OF_COPIES = 'c', OF_ORIGIN = 'o';
+};
+
+} // namespace
+
+/// The origin's keys; of an origin that cannot list, those of which there are copies.
+omnistore_status Cache::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
+  omnistore_list_request inner = request;
+  const std::string_view cursor = as_view(request.cursor);
+  if (!cursor.empty()) {
+    if (cursor[0] != MarkedPage::OF_COPIES && cursor[0] != MarkedPage::OF_ORIGIN)
+      return call.fail(OMNISTORE_INVALID, "the cursor is none that this store gave");
+    inner.cursor = as_bytes(cursor.substr(1));
+  }
+  if (cursor.empty() || cursor[0] == MarkedPage::OF_ORIGIN) {
+    MarkedPage marked(page, MarkedPage::OF_ORIGIN);
+    Overheard on(call);
+    const omnistore_status status = origin_.list(on, inner, marked);
+    if (status == OMNISTORE_OK) return status;
+    if (status != OMNISTORE_UNSUPPORTED || !cursor.empty()) return call.fail(status, on.message());
+  }
+  MarkedPage marked(page, MarkedPage::OF_COPIES);
+  return copies_.list(call, inner, marked);
+}
+
+constexpr omnistore_traits TRAITS = [] {
+  omnistore_traits traits{};
+  traits.size = sizeof traits;
+  traits.thread_model = OMNISTORE_PARALLEL;
+  return traits;
+}();
+
+} // namespace cache
+
+OMNISTORE_PLUGIN(omnistore::driver<cache::Cache>("cache", "1.0.0", "Copies of an origin's values that age",
+                                                 OMNISTORE_OPTIONS_SCHEMA, cache::TRAITS, 2, 2))

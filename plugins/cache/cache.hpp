@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <omnistore/child.hpp>
+#include <omnistore/ext/revalidate.h>
+#include <omnistore/failure.hpp>
+#include <omnistore/options.hpp>
+
+#include "flights.hpp"
+#include "records.hpp"
+#include "sinks.hpp"
+#include "workers.hpp"
+
+namespace cache {
+
+using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child;
+
+/// Spans in milliseconds.
+struct Settings {
+  explicit Settings(const omnistore::Options &options);
+
+  std::int64_t max_age, max_stale, stale_if_error, negative_max_age;
+  bool revalidate, head_only;
+  unsigned retry;
+  std::size_t refreshes;
+  std::uint64_t largest;
+};
+
+/// The layer: README.md says what it promises.
+///
+/// What is asked of the origin for a key, and what is written to it, holds the key's flight (flights.hpp); reading a
+/// copy holds nothing. Copies are stored under a shared lock of `clearing_`, behind a look at whether a clear came
+/// meanwhile.
+class Cache {
+public:
+  Cache(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
+        std::span<const omnistore_store *const> children);
+
+  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
+  omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
+  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result);
+  omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request);
+  omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
+  omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page);
+  omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
+  omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
+  void unwatch(void *watch);
+
+private:
+  /// What a look at a copy came to.
+  struct Look {
+    bool answered = false; ///< the reader has its answer: `status`
+    omnistore_status status = OMNISTORE_OK;
+    Age age = Age::over; ///< of the copy; over where there is none
+    Record record{};     ///< of a copy whose age is known
+    bool has_copy() const { return age != Age::unknown && age != Age::over; }
+  };
+  struct Judging {
+    Cache *cache;
+    std::string_view key;
+    std::int64_t now;
+  };
+  struct Reading {
+    std::string_view key;
+    const omnistore_get_request &request;
+    omnistore_sink &sink;
+    bool stat; ///< meta alone
+  };
+  struct Watch {
+    std::string base;
+    omnistore_watcher *watcher;
+  };
+
+  // cache.cpp: copies
+  static Age judge(void *judging, const omnistore_meta &copy, Record &record);
+  Age age_of(const Record &record, std::int64_t now) const;
+  std::int64_t now() const { return host_.now(&host_); }
+  omnistore_status read(Call call, const Reading &reading);
+  Look from_copy(Call call, const Reading &reading, Age oldest);
+  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure,
+                                const std::string &message);
+
+  // fetching.cpp: the origin is asked
+  omnistore_status fetch(Call call, const Reading &reading, Look look);
+  omnistore_status fetch_in(Call call, const Reading &reading, const Look &look, Flights::Flight &flight);
+  omnistore_status ask_meta(Call call, const Reading &reading, const Look &look);
+  omnistore_status ask(Call call, std::string_view key, const Record *have, FetchSink &into, bool &unchanged) const;
+  bool pause(Call call, unsigned attempt);
+  void refresh_later(std::string_view key);
+  void refresh(Call call, const std::string &key);
+  void refresh_in(Call call, const std::string &key);
+  void note_failure(const std::string &key, const std::string &message);
+  void note_success(const std::string &key);
+
+  // writing.cpp: copies and the origin are changed
+  std::int64_t until(const Record &record) const;
+  omnistore_status keep(Call call, std::string_view key, std::string_view value, Record record, std::uint64_t seen);
+  void renew(Call call, std::string_view key, Record record, std::uint64_t seen);
+  void keep_absence(Call call, std::string_view key);
+  omnistore_status drop(Call call, std::string_view key);
+  void tell(std::string_view key, std::uint32_t type, std::uint32_t cause);
+  void warn(const std::string &message);
+
+  const omnistore_host &host_;
+  const Settings settings_;
+  const Child copies_, origin_;
+  const omnistore_revalidate *const revalidates_; ///< the origin's
+  const bool keeps_; ///< values are taken out of the copies' store before they are given on
+  Records records_;
+  Flights flights_;
+
+  std::shared_mutex clearing_;
+  std::atomic<std::uint64_t> cleared_{0}; ///< how many clears there were
+
+  std::mutex refresh_mutex_;
+  std::set<std::string, std::less<>> refreshing_; ///< waiting or under way
+  struct Failing {
+    std::int64_t until; ///< no refresh before
+    std::int64_t pause;
+  };
+  std::unordered_map<std::string, Failing> failing_;
+  std::int64_t warned_ = 0; ///< when
+
+  std::mutex watch_mutex_;
+  std::vector<std::unique_ptr<Watch>> watches_;
+  Workers workers_; ///< the last member: its threads use the others
+};
+
+/// Whether a status says that a store failed, rather than that the request was wrong or had no answer.
+constexpr bool is_failure(omnistore_status status) {
+  switch (status) {
+  case OMNISTORE_OK:
+  case OMNISTORE_NOT_FOUND:
+  case OMNISTORE_INVALID:
+  case OMNISTORE_READ_ONLY:
+  case OMNISTORE_CONFLICT:
+  case OMNISTORE_TOO_LARGE:
+  case OMNISTORE_UNSUPPORTED:
+    return false;
+  default:
+    return true;
+  }
+}
+
+/// Keeps a store's last message, so that it can be told later or not at all.
+class Overheard : public omnistore_call {
+public:
+  explicit Overheard(Call outer) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()) {}
+  operator Call() { return Call(this); }
+  std::string message() const { return message_.empty() ? "it gave no reason" : message_; }
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
+    const omnistore_call *outer = static_cast<const Overheard *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
+    try {
+      static_cast<Overheard *>(call)->message_ = as_view(message);
+    } catch (...) {
+      static_cast<Overheard *>(call)->message_.clear(); // out of memory: the status has to do
+    }
+  }
+  omnistore_call *outer_;
+  std::string message_;
+};
+
+} // namespace cache

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include <omnistore/call.hpp>
+
+namespace cache {
+
+/// One question to the origin, or write, a key at a time: whoever comes meanwhile waits, or goes without. Thread-safe.
+class Flights {
+public:
+  /// Held while a key is asked for or written.
+  class Flight {
+  public:
+    Flight() = default;
+    Flight(Flights *of, std::string key) : of_(of), key_(std::move(key)) {}
+    Flight(Flight &&other) noexcept : of_(std::exchange(other.of_, nullptr)), key_(std::move(other.key_)) {}
+    Flight &operator=(Flight &&) = delete;
+    ~Flight() { land(); }
+    explicit operator bool() const { return of_ != nullptr; }
+    void land() {
+      if (Flights *const of = std::exchange(of_, nullptr)) of->land(key_);
+    }
+
+  private:
+    Flights *of_ = nullptr;
+    std::string key_;
+  };
+
+  /// An empty flight where one is under way.
+  Flight try_begin(std::string_view key) {
+    const std::lock_guard lock(mutex_);
+    return keys_.emplace(key).second ? Flight(this, std::string(key)) : Flight();
+  }
+
+  /// Waits for the one that is under way; `waited` tells whether there was one. An empty flight where the caller's time
+  /// is over.
+  Flight begin(omnistore::Call call, std::string_view key, bool &waited) {
+    std::unique_lock lock(mutex_);
+    waited = false;
+    while (!keys_.emplace(key).second) {
+      const std::int64_t left = call.remaining();
+      if (left <= 0) return {};
+      waited = true;
+      // Whether the caller is still there is asked from time to time.
+      landed_.wait_for(lock, std::chrono::milliseconds(std::min<std::int64_t>(left, 200)));
+    }
+    return Flight(this, std::string(key));
+  }
+
+private:
+  void land(const std::string &key) {
+    {
+      const std::lock_guard lock(mutex_);
+      keys_.erase(keys_.find(key));
+    }
+    landed_.notify_all();
+  }
+
+  std::mutex mutex_;
+  std::condition_variable landed_;
+  std::set<std::string, std::less<>> keys_;
+};
+
+} // namespace cache

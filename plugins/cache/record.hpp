@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <omnistore/driver.h>
+
+namespace cache {
+
+/// What is known of a key's copy beside its bytes. Times in Unix milliseconds.
+struct Record {
+  std::int64_t checked = 0;           ///< when the origin was last asked
+  bool absent = false;                ///< it had no such key: there is no copy
+  std::string of;                     ///< the state of the copy that this is about (state_of)
+  std::string etag;                   ///< the origin's; empty: it gave none
+  std::int64_t mtime = 0, expiry = 0; ///< the origin's
+  std::uint64_t size = OMNISTORE_UNKNOWN_SIZE;
+
+  /// Takes over what the origin tells of the value.
+  void take(const omnistore_meta &origin);
+  /// Whether the origin's meta says that its value is still this one: by the etag, or by size and mtime.
+  bool same(const omnistore_meta &origin) const;
+
+  /// One JSON object, and back; nullopt for another text.
+  std::string text() const;
+  static std::optional<Record> parse(std::string_view text);
+};
+
+/// What tells one state of a copy from another: its etag, or where the store gives none mtime and size.
+std::string state_of(const omnistore_meta &copy);
+
+/// Where a record lies among the copies. It ends in '$', so that no listing shows it.
+std::string record_key(std::string_view key);
+/// The base under which the records of a base's keys lie.
+std::string record_base(std::string_view base);
+/// Whether a key could be taken for a record's. It is not kept.
+bool is_reserved(std::string_view key);
+
+} // namespace cache

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include <omnistore/child.hpp>
+
+#include "record.hpp"
+
+namespace cache {
+
+/// What is known of the copies: in memory, and where the store of the copies outlives this one, or others use it too,
+/// beside them. Thread-safe; the changes of one key are the caller's to order.
+class Records {
+public:
+  explicit Records(omnistore::Child copies);
+
+  /// What memory knows; nullopt: nothing, which may be since it was forgotten.
+  std::optional<Record> known(std::string_view key) const;
+  /// The same, read from beside the copies where memory has nothing. A store that fails counts as nothing known.
+  std::optional<Record> find(omnistore::Call call, std::string_view key);
+
+  /// `until`: when the record itself is forgotten.
+  omnistore_status put(omnistore::Call call, std::string_view key, const Record &record, std::int64_t until);
+  omnistore_status drop(omnistore::Call call, std::string_view key);
+  omnistore_status clear(omnistore::Call call, std::string_view base);
+  /// Memory forgets what it knows of a key: what lies beside the copy is newer.
+  void forget(std::string_view key);
+
+private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  struct Shard {
+    mutable std::mutex mutex;
+    std::unordered_map<std::string, Record, Hash, std::equal_to<>> records;
+  };
+  Shard &shard(std::string_view key) { return shards_[Hash()(key) % shards_.size()]; }
+  const Shard &shard(std::string_view key) const { return shards_[Hash()(key) % shards_.size()]; }
+  void remember(std::string_view key, const Record &record);
+
+  const omnistore::Child copies_;
+  const bool keeps_; ///< beside the copies too
+  std::array<Shard, 64> shards_;
+};
+
+} // namespace cache

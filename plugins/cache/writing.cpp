@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// How copies are stored and dropped, and how the origin is written to.
+#include <algorithm>
+#include <cstring>
+
+#include "cache.hpp"
+
+namespace cache {
+
+namespace {
+
+constexpr omnistore_get_request META{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+constexpr std::int64_t WARN_EVERY = 10'000; // milliseconds
+
+/// Keeps the meta that a set gives, and gives it on.
+class ResultSink : public omnistore_sink {
+public:
+  explicit ResultSink(omnistore_sink *outer)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, outer_(outer) {}
+  bool begun = false;
+  omnistore::ValueSink kept;
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
+                                                void **buffer) noexcept {
+    auto &self = *static_cast<ResultSink *>(sink);
+    if (buffer) *buffer = nullptr;
+    if (const omnistore_status status = self.kept.begin(&self.kept, meta, nullptr); status != OMNISTORE_OK)
+      return status;
+    self.begun = true;
+    return self.outer_ ? self.outer_->begin(self.outer_, meta, nullptr) : OMNISTORE_OK;
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
+    return OMNISTORE_OK;
+  }
+  omnistore_sink *outer_;
+};
+
+} // namespace
+
+/// When a copy goes by itself.
+std::int64_t Cache::until(const Record &record) const {
+  const std::int64_t end =
+      now() + settings_.max_age + std::max(settings_.revalidate ? settings_.max_stale : 0, settings_.stale_if_error);
+  return record.expiry == 0 ? end : std::min(end, record.expiry);
+}
+
+/// Stores a copy of what the origin gave just now, unless a clear came since `seen`. What cannot be stored is dropped.
+omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view value, Record record,
+                             std::uint64_t seen) {
+  const std::shared_lock lock(clearing_);
+  if (cleared_ != seen) return OMNISTORE_CONFLICT;
+  record.checked = now();
+  Overheard call(outer);
+  omnistore_set_request request{};
+  request.size = sizeof request;
+  request.value = as_bytes(value);
+  request.expiry = until(record);
+  ResultSink result(nullptr);
+  omnistore_status status = copies_.set(call, key, request, &result);
+  if (status == OMNISTORE_OK && (!result.begun || result.kept.etag.empty()))
+    status = copies_.stat(call, key, META, result.kept);
+  if (status == OMNISTORE_OK) {
+    record.of = state_of(result.kept.meta());
+    status = records_.put(call, key, record, request.expiry);
+  }
+  if (status == OMNISTORE_OK) return status;
+  warn("keeping a copy: " + call.message());
+  Overheard unheard(outer);
+  records_.drop(unheard, key);
+  copies_.remove(unheard, key);
+  return status;
+}
+
+/// The origin's value is still that of the copy: it is fresh again.
+void Cache::renew(Call outer, std::string_view key, Record record, std::uint64_t seen) {
+  const std::shared_lock lock(clearing_);
+  if (cleared_ != seen) return;
+  record.checked = now();
+  Overheard call(outer);
+  const std::int64_t end = until(record);
+  omnistore_status status = copies_.touch(call, key, {sizeof(omnistore_touch_request), 0, end});
+  if (status == OMNISTORE_OK) {
+    // Where a touch gives the copy another state, the record must be of that one.
+    omnistore::ValueSink meta;
+    status = copies_.stat(call, key, META, meta);
+    record.of = state_of(meta.meta());
+  }
+  if (status == OMNISTORE_OK) status = records_.put(call, key, record, end);
+  if (is_failure(status)) warn("renewing a copy: " + call.message());
+}
+
+/// The origin has no such key.
+void Cache::keep_absence(Call outer, std::string_view key) {
+  const std::shared_lock lock(clearing_);
+  Overheard call(outer);
+  copies_.remove(call, key);
+  if (settings_.negative_max_age == 0) {
+    records_.drop(call, key);
+    return;
+  }
+  Record record;
+  record.absent = true;
+  record.checked = now();
+  records_.put(call, key, record, record.checked + settings_.negative_max_age);
+}
+
+/// There is no copy of a key any more.
+omnistore_status Cache::drop(Call call, std::string_view key) {
+  const std::shared_lock lock(clearing_);
+  const omnistore_status record = records_.drop(call, key);
+  const omnistore_status copy = copies_.remove(call, key);
+  return copy == OMNISTORE_OK || copy == OMNISTORE_NOT_FOUND ? record : copy;
+}
+
+/// At most one line in a while: a store that is away would fill the log.
+void Cache::warn(const std::string &message) {
+  {
+    const std::lock_guard lock(refresh_mutex_);
+    if (warned_ != 0 && now() - warned_ < WARN_EVERY) return;
+    warned_ = now();
+  }
+  omnistore::log_line(host_, OMNISTORE_LOG_WARN, message);
+}
+
+// ------------------------------------------------------------------------------------------------ writes of the user's
+
+omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set_request &request,
+                            omnistore_sink *result) {
+  if (is_reserved(key)) return origin_.set(call, key, request, result);
+  bool waited = false;
+  const Flights::Flight flight = flights_.begin(call, key, waited);
+  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  const std::uint64_t seen = cleared_;
+  Overheard unheard(call);
+  records_.drop(unheard, key); // should the host end between here and there, the copy is not taken for the value
+  ResultSink stored(result);
+  if (const omnistore_status status = origin_.set(call, key, request, &stored); status != OMNISTORE_OK) return status;
+  if (request.source || request.value.size > settings_.largest) {
+    drop(unheard, key);
+    return OMNISTORE_OK;
+  }
+  Record record;
+  if (stored.begun) record.take(stored.kept.meta());
+  record.expiry = request.expiry;
+  record.size = request.value.size;
+  keep(call, key, as_view(request.value), std::move(record), seen);
+  return OMNISTORE_OK;
+}
+
+omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
+  if (is_reserved(key)) return origin_.remove(call, key, request);
+  bool waited = false;
+  const Flights::Flight flight = flights_.begin(call, key, waited);
+  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  const omnistore_status status = origin_.remove(call, key, request);
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
+  Overheard on(call);
+  const omnistore_status dropped = drop(on, key);
+  return dropped == OMNISTORE_OK
+             ? status
+             : call.fail(dropped, "the origin has removed it, its copy could not be: " + on.message());
+}
+
+omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_touch_request &request) {
+  if (is_reserved(key)) return origin_.touch(call, key, request);
+  bool waited = false;
+  const Flights::Flight flight = flights_.begin(call, key, waited);
+  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  const omnistore_status status = origin_.touch(call, key, request);
+  if (status == OMNISTORE_OK) {
+    Overheard unheard(call);
+    drop(unheard, key);
+  }
+  return status;
+}
+
+omnistore_status Cache::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
+  const omnistore_status status = origin_.clear(call, request, removed);
+  const std::unique_lock lock(clearing_);
+  ++cleared_;
+  Overheard on(call);
+  const omnistore_status records = records_.clear(on, as_view(request.base));
+  const omnistore_status copies = copies_.clear(on, request);
+  if (status != OMNISTORE_OK) return status;
+  return records == OMNISTORE_OK && copies == OMNISTORE_OK
+             ? OMNISTORE_OK
+             : call.fail(records == OMNISTORE_OK ? copies : records,
+                         "the origin is cleared, the copies could not be: " + on.message());
+}
+
+} // namespace cache

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// An origin that fails, or is away.
+#include <catch2/catch.hpp>
+
+#include "fixture.hpp"
+
+using namespace test;
+using omnistore::Status;
+using omnistore::Storage;
+
+TEST_CASE("an origin that fails is asked again as often as retry says") {
+  Origin origin;
+  origin.serve("/k", "v");
+  Storage storage = open(cached(origin, R"({ "retry": 3 })"));
+  origin.fail(3);
+  CHECK(storage.get("pages:k") == "v");
+  CHECK(origin.count() == 4);
+  origin.forget();
+  origin.fail(4);
+  CHECK(status_of([&] { storage.get("pages:other"); }) == Status::unavailable);
+  CHECK(origin.count() == 4);
+}
+
+TEST_CASE("without retry the first failure is told, in the origin's words") {
+  Origin origin;
+  Storage storage = open(cached(origin, "{}"));
+  origin.stop();
+  std::string message;
+  CHECK(status_of([&] { storage.get("pages:k"); }, &message) == Status::unavailable);
+  CHECK_THAT(message, Catch::Contains("get pages:k") && Catch::Contains("the origin (http)"));
+}
+
+TEST_CASE("a refresh that fails keeps the stale copy, and the key rests before the next") {
+  Origin origin;
+  origin.serve("/k", "old", "\"1\"");
+  Storage storage = open(cached(origin, R"({ "maxAge": 60 })"));
+  make_stale(storage, "pages:k");
+  origin.forget();
+  origin.fail(1);
+  CHECK(storage.get("pages:k") == "old");
+  REQUIRE(origin.await(1));
+  origin.serve("/k", "new", "\"2\"");
+  // It rests for a second of the host's clock, which goes on when it is told to.
+  for (int i = 0; i < 100; ++i) CHECK(storage.get("pages:k") == "old");
+  omnistore::advance_clock(2'000);
+  CHECK(other_than(storage, "pages:k", "old") == "new");
+}
+
+TEST_CASE("a stale copy is served while the origin is down, and nothing is kept for ever") {
+  Origin origin;
+  origin.serve("/k", "v", "\"1\"");
+  Storage storage = open(cached(origin, R"({ "maxAge": 60, "maxStale": 600, "staleIfError": 3600 })"));
+  storage.get("pages:k");
+  origin.stop();
+  omnistore::advance_clock(61'000);
+  CHECK(storage.get("pages:k") == "v");
+  omnistore::advance_clock(700'000); // behind maxStale the origin is asked first, and fails
+  CHECK(storage.get("pages:k") == "v");
+  CHECK(storage.has("pages:k"));
+  omnistore::advance_clock(3'600'000);
+  CHECK(status_of([&] { storage.get("pages:k"); }) == Status::unavailable);
+  origin.start();
+  CHECK(storage.get("pages:k") == "v");
+}
+
+TEST_CASE("with staleIfError 0 a copy behind its maxStale is not served where the origin fails") {
+  Origin origin;
+  origin.serve("/k", "v", "\"1\"");
+  Storage storage = open(cached(origin, R"({ "maxAge": 60, "maxStale": 0, "staleIfError": 0 })"));
+  storage.get("pages:k");
+  origin.stop();
+  CHECK(storage.get("pages:k") == "v");
+  omnistore::advance_clock(61'000);
+  CHECK(status_of([&] { storage.get("pages:k"); }) == Status::unavailable);
+}
+
+TEST_CASE("an answer that breaks off is no value") {
+  Origin origin;
+  Origin::Answer answer;
+  answer.body = std::string(10'000, 'x');
+  answer.cut = 5'000;
+  origin.serve("/k", answer);
+  Storage storage = open(cached(origin, "{}"));
+  CHECK(status_of([&] { storage.get("pages:k"); }) != Status::ok);
+  origin.serve("/k", "whole");
+  CHECK(storage.get("pages:k") == "whole");
+}
