@@ -38,6 +38,8 @@ public:
   /// The next piece of a chunked body; empty: it has ended, or is cut off.
   std::string chunk();
   void skip(std::size_t bytes) { take(bytes); }
+  /// The next bytes of a body, as many as that; fewer where the connection ends before.
+  std::string take_all(std::size_t bytes) { return take(bytes); }
   /// All bytes up to the connection's end.
   std::string rest();
   /// Waits for the connection's end; false: something came, or 20 seconds passed.

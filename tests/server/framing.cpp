@@ -187,6 +187,6 @@ TEST_CASE("a value of many megabytes goes out to a slow reader") {
   Host host(config);
   Client client(host.http());
   client.send(request("GET", "/slow/big") + request("GET", "/slow/big") + request("GET", "/slow/free"));
-  for (int i = 0; i < 2; ++i) CHECK(client.receive().body == std::string(8 << 20, 'b'));
+  for (int i = 0; i < 2; ++i) CHECK((client.receive().body == std::string(8 << 20, 'b')));
   CHECK(client.receive().body == "free");
 }

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr std::size_t first_read = 8 * 1024;   // what a connection's input buffer begins with
-constexpr std::size_t chunk_room = 4 * 1024;   // behind the head of a chunked request
+constexpr std::size_t chunk_room = 32 * 1024;  // behind the head of a chunked request
 constexpr std::size_t body_read = 1024 * 1024; // how much of a long body is read, and made room for, at once
 constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two requests
 constexpr std::size_t gathered = 256 * 1024;   // answers that wait for each other to be sent in one go
@@ -138,10 +138,14 @@ bool Connection::step() {
     return read_body_apart();
   case Phase::body_chunks:
     return read_chunks();
+  case Phase::body_piped:
+    return pipe_body();
   case Phase::answer:
     return answer();
   case Phase::stream:
     return stream();
+  case Phase::piped:
+    return pipe_answer();
   case Phase::feed:
     return feed();
   case Phase::last_write:
@@ -193,8 +197,9 @@ bool Connection::begin_request() {
   }
   request_.keep_alive = keep_alive;
 
-  if (length && *length > loop_.config.max_body) {
-    return refuse(413, "The body is longer than " + std::to_string(loop_.config.max_body) + " bytes");
+  const std::uint64_t most_piped = !length || *length > long_value ? loop_.routes.longest_stream(request_) : 0;
+  if (const std::uint64_t most = std::max(most_piped, loop_.config.max_body); length && *length > most) {
+    return refuse(413, "The body is longer than " + std::to_string(most) + " bytes");
   }
   if (request_.has(Field::expect)) {
     if (!equal_ignoring_case(request_[Field::expect], "100-continue")) {
@@ -202,6 +207,8 @@ bool Connection::begin_request() {
     }
     if (!body_is_here && request_.version == 11) out_.append("HTTP/1.1 100 Continue\r\n\r\n");
   }
+  chunked_ = !length;
+  most_piped_ = most_piped;
   if (!length) {
     phase_ = Phase::body_chunks;
     return true;
@@ -215,6 +222,7 @@ bool Connection::begin_request() {
   body_.room(std::min<std::uint64_t>(body_length_, body_read));
   body_.append(in_.view().substr(end_));
   in_.truncate(end_);
+  if (most_piped_ != 0) return begin_piped_body();
   phase_ = Phase::body_apart;
   return true;
 }
@@ -236,8 +244,11 @@ bool Connection::read_body_apart() {
 
 bool Connection::read_chunks() {
   std::size_t used = 0;
-  const auto progress = parser_.chunks(in_.view().substr(end_), used, body_, loop_.config.max_body);
+  const auto progress =
+      parser_.chunks(in_.view().substr(end_), used, body_, std::max(most_piped_, loop_.config.max_body));
   in_.erase(end_, used);
+  if (progress == RequestParser::Progress::more && most_piped_ != 0 && body_.size() > long_value)
+    return begin_piped_body();
   switch (progress) {
   case RequestParser::Progress::failed:
     return refuse(parser_.status(), parser_.message());
@@ -252,6 +263,78 @@ bool Connection::read_chunks() {
   return true;
 }
 
+// A long body goes to the store as it comes: this thread reads it into body_ and gives it to the pipe, a piece at a
+// time; a thread of the pool, on which the driver may wait, takes it from there.
+
+bool Connection::begin_piped_body() {
+  body_pipe_ = std::make_unique<BodyPipe>([this] {
+    asio::post(loop_.io, [self = shared_from_this()] {
+      if (self->phase_ == Phase::body_piped) self->proceed();
+    });
+  });
+  request_.source = body_pipe_.get();
+  request_.source_size = chunked_ ? UINT64_MAX : body_length_;
+  if (!chunked_) body_length_ -= body_.size(); // what is to come still
+  body_whole_ = piping_ = false;
+  phase_ = Phase::body_piped;
+  return true;
+}
+
+/// Goes on with a long body; false, for step() to return.
+bool Connection::pipe_body() {
+  if (!flush()) return false;
+  if (!piping_ && !submit_job("stream " + loop_.routes.lane(request_))) return true;
+  if (phase_ != Phase::body_piped || reading_) return false;
+  if (!body_whole_ && !take_body_in()) return false;
+  const bool given = body_.empty() || body_pipe_->give(body_);
+  if (body_whole_ && given) body_pipe_->finish();
+  if (body_whole_ || body_.size() >= stream_piece) {
+    await_store();
+    return false;
+  }
+  if (paused_ != Loop::Clock::time_point()) { // the client is not to blame for that time
+    transfer_began_ += Loop::Clock::now() - paused_;
+    paused_ = {};
+  }
+  moved(0);
+  if (chunked_) {
+    read(in_, in_.capacity() - in_.size()); // it must not move: the request's fields lie in it
+  } else {
+    read(body_, std::min<std::uint64_t>(body_length_, stream_piece));
+  }
+  return false;
+}
+
+/// Sees what of the body has been read. False: it is malformed or too long, and the store is told so.
+bool Connection::take_body_in() {
+  if (!chunked_) {
+    body_whole_ = body_length_ == 0;
+    return true;
+  }
+  if (body_.size() >= stream_piece) return true;
+  std::size_t used = 0;
+  const auto progress = parser_.chunks(in_.view().substr(end_), used, body_, most_piped_);
+  in_.erase(end_, used);
+  body_whole_ = progress == RequestParser::Progress::done;
+  const bool is_stuck = progress == RequestParser::Progress::more && in_.size() == in_.capacity();
+  if (progress != RequestParser::Progress::failed && !is_stuck) return true;
+  body_fails(!is_stuck && parser_.status() == 413 ? Status::too_large : Status::invalid,
+             is_stuck ? "A chunk's head is too long" : parser_.message());
+  return false;
+}
+
+/// The store keeps what it had, and the answer says why.
+void Connection::body_fails(Status status, const std::string &message) {
+  body_pipe_->fail(std::make_exception_ptr(Error(status, message)));
+  close_ = true;
+  await_store();
+}
+
+void Connection::await_store() {
+  paused_ = Loop::Clock::now();
+  deadline_ = paused_ + milliseconds(loop_.config.request_timeout) + work_grace;
+}
+
 bool Connection::answer() {
   const std::string lane = loop_.routes.lane(request_);
   if (!lane.empty()) return submit(lane);
@@ -264,17 +347,25 @@ bool Connection::answer() {
 /// Hands the request to the pool. What was answered before goes out first: it need not wait for this one.
 bool Connection::submit(const std::string &lane) {
   if (!flush()) return false;
+  if (!submit_job(lane)) return true;
+  phase_ = Phase::work;
+  return false;
+}
+
+/// False: there was no room for it, and that has been answered.
+bool Connection::submit_job(const std::string &lane) {
   const milliseconds timeout(loop_.config.request_timeout);
   const auto deadline = Loop::Clock::now() + timeout;
   if (!loop_.pool.submit(lane, [self = shared_from_this(), deadline] { self->work(deadline); })) {
     Response response(out_);
     reply_error(request_, response, 503, "Too many requests wait for this store", "Retry-After: 1\r\n");
+    close_ = close_ || body_pipe_; // the rest of its body is not waited for
     finish_answer(response);
-    return true;
+    return false;
   }
-  phase_ = Phase::work;
+  piping_ = body_pipe_ != nullptr;
   deadline_ = deadline + work_grace;
-  return false;
+  return true;
 }
 
 /// On a thread of the pool. Until answered() has been posted, nothing else touches the request.
@@ -291,10 +382,57 @@ void Connection::work(Loop::Clock::time_point deadline) {
 }
 
 void Connection::answered(const Response &response) {
-  if (phase_ != Phase::work) return;
+  if (phase_ == Phase::closed) return;
+  if (response.again) return ask_again();
+  last_.emplace(response);
+  if (phase_ == Phase::body_piped) {
+    close_ = close_ || !body_whole_; // the store did not want all of it
+    // What is being read into must stay: on_read goes on here when the read has ended.
+    if (reading_) {
+      error_code ignored;
+      socket_.cancel(ignored);
+      return;
+    }
+  }
+  if (phase_ != Phase::piped) end_work(); // else what is in the pipe goes first
+  proceed();
+}
+
+/// The answer has been put together and nothing else goes on: sends it, or the rest of it.
+void Connection::end_work() {
+  const Response response = *last_;
+  last_.reset();
+  answer_pipe_.reset();
+  request_.pipe = nullptr;
+  if (response.cut) return close();
   out_.swap(worked_);
   finish_answer(response);
+}
+
+/// The answer is a long value. It gets a pipe, and a lane in which slow clients hold up each other alone.
+void Connection::ask_again() {
+  worked_.clear(0);
+  answer_pipe_ = std::make_unique<AnswerPipe>([this] {
+    asio::post(loop_.io, [self = shared_from_this()] {
+      if (self->phase_ == Phase::piped) self->proceed();
+    });
+  });
+  request_.pipe = answer_pipe_.get();
+  if (submit_job("stream " + loop_.routes.lane(request_))) phase_ = Phase::piped;
   proceed();
+}
+
+/// Sends what the store has given, and, when that was all, ends the answer.
+bool Connection::pipe_answer() {
+  do {
+    if (!flush()) return false;
+  } while (answer_pipe_->take(out_));
+  if (last_) {
+    end_work();
+    return true;
+  }
+  await_store();
+  return false;
 }
 
 bool Connection::stream() {
@@ -382,6 +520,13 @@ void Connection::finish_answer(const Response &response) {
 
 void Connection::end_request() {
   more_ = nullptr;
+  body_pipe_.reset();
+  answer_pipe_.reset();
+  piping_ = false;
+  paused_ = {};
+  request_.source = nullptr;
+  request_.source_size = UINT64_MAX;
+  request_.pipe = nullptr;
   start_ = end_;
   body_.clear(kept_memory);
   parser_.reset();
@@ -445,6 +590,7 @@ bool Connection::await_input() {
 }
 
 void Connection::read(Buffer &into, std::size_t most) {
+  reading_ = true;
   socket_.async_read_some(asio::buffer(into.room(most), most),
                           [self = shared_from_this(), &into](const error_code &error, std::size_t count) {
                             self->on_read(into, count, error.failed());
@@ -452,10 +598,16 @@ void Connection::read(Buffer &into, std::size_t most) {
 }
 
 void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
+  reading_ = false;
   if (phase_ == Phase::closed) return;
+  if (last_) { // the answer was there before the body
+    end_work();
+    return proceed();
+  }
   if (failed) return close(); // the client's end, or a broken connection: what was complete has been answered
   if (phase_ == Phase::linger || phase_ == Phase::feed) return read(in_, first_read);
   into.grew(count);
+  if (phase_ == Phase::body_piped && !chunked_) body_length_ -= count;
   moved(count);
   proceed();
 }
@@ -507,6 +659,9 @@ void Connection::moved(std::size_t count) {
   const std::uint64_t paid = phase_ == Phase::head && !awaits_output_ ? 0 : transferred_ / slowest;
   if (phase_ == Phase::head && !awaits_output_ && in_.empty()) return;
   deadline_ = transfer_began_ + milliseconds(loop_.config.idle_timeout + static_cast<std::int64_t>(paid));
+  // What a long value has earned must not buy it hours of silence.
+  if (phase_ == Phase::body_piped || phase_ == Phase::piped)
+    deadline_ = std::min(deadline_, Loop::Clock::now() + milliseconds(loop_.config.idle_timeout));
 }
 
 void Connection::check_time() {
@@ -519,8 +674,9 @@ void Connection::check_time() {
 /// What it waited for did not come. Says so where the client waits for an answer, as far as the socket takes it.
 void Connection::late() {
   const bool reads_request = (phase_ == Phase::head && !in_.empty()) || phase_ == Phase::body_in_place ||
-                             phase_ == Phase::body_apart || phase_ == Phase::body_chunks;
-  const bool answering = phase_ == Phase::work && !more_;
+                             phase_ == Phase::body_apart || phase_ == Phase::body_chunks ||
+                             (phase_ == Phase::body_piped && reading_);
+  const bool answering = (phase_ == Phase::work && !more_) || (phase_ == Phase::body_piped && !reading_);
   if (phase_ != Phase::linger) Loop::count(loop_.counts.timed_out);
   if (!awaits_output_ && (reads_request || answering)) {
     Buffer last;
@@ -551,6 +707,8 @@ void Connection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
   gone_.store(true, std::memory_order_relaxed);
+  if (body_pipe_) body_pipe_->fail(std::make_exception_ptr(Error(Status::unavailable, "the client went away")));
+  if (answer_pipe_) answer_pipe_->abandon();
   error_code ignored;
   socket_.close(ignored);
   feed_.reset();

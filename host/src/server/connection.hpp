@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -21,6 +22,7 @@
 
 #include "server/buffer.hpp"
 #include "server/message.hpp"
+#include "server/pipes.hpp"
 #include "server/pool.hpp"
 #include "server/request_parser.hpp"
 
@@ -82,7 +84,8 @@ private:
 
 /// One client's connection: reads requests, has them answered one after the other, and writes the answers. Answers to
 /// requests that came together go out together. At any time it waits for one thing alone: input, room for output, or
-/// the pool. Only while events go out it reads beside that, to see the client's end.
+/// the pool. Only while events go out it reads beside that, to see the client's end, and while a long body comes in the
+/// pool's thread stores what has come.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
   Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
@@ -103,9 +106,11 @@ private:
     body_in_place, ///< reading a body that fits behind its head
     body_apart,    ///< reading a longer one into its own buffer
     body_chunks,   ///< reading a chunked one
+    body_piped,    ///< reading a long one while the store takes it, or waiting until it has
     answer,        ///< the request is complete
     work,          ///< a thread of the pool is at it
     stream,        ///< a part of a long answer goes out
+    piped,         ///< a long value goes out as the store gives it
     feed,          ///< events go out as they come
     last_write,    ///< the last bytes go out
     linger,        ///< waiting for the client to have read them
@@ -119,10 +124,19 @@ private:
   bool read_body_in_place();
   bool read_body_apart();
   bool read_chunks();
+  bool begin_piped_body();
+  bool pipe_body();
+  bool take_body_in();
+  void body_fails(Status status, const std::string &message);
+  void await_store();
   bool answer();
   bool submit(const std::string &lane);
+  bool submit_job(const std::string &lane);
   void work(Loop::Clock::time_point deadline);
   void answered(const Response &response);
+  void end_work();
+  void ask_again();
+  bool pipe_answer();
   bool stream();
   void stream_part();
   void begin_feed(std::shared_ptr<Feed> feed);
@@ -158,6 +172,15 @@ private:
   Request request_;
   Buffer body_;
   std::uint64_t body_length_ = 0;
+  bool chunked_ = false;
+  bool reading_ = false; ///< a read of the socket is under way
+
+  std::unique_ptr<BodyPipe> body_pipe_;
+  std::uint64_t most_piped_ = 0;
+  bool piping_ = false;     ///< a thread of the pool takes from the pipe, or will
+  bool body_whole_ = false; ///< all of it has been read
+  std::unique_ptr<AnswerPipe> answer_pipe_;
+  std::optional<Response> last_; ///< the answer, or its end, that waits for what is still on its way
 
   Buffer out_;
   std::size_t sent_ = 0;
@@ -167,6 +190,7 @@ private:
 
   Loop::Clock::time_point deadline_;
   Loop::Clock::time_point transfer_began_;
+  Loop::Clock::time_point paused_{}; ///< since when it does not read, for the store's sake
   std::uint64_t transferred_ = 0;
 };
 

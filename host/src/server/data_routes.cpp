@@ -6,7 +6,9 @@
 #include <new>
 #include <utility>
 
+#include "server/batch.hpp"
 #include "server/conditions.hpp"
+#include "server/pipes.hpp"
 #include "server/reply.hpp"
 #include "server/target.hpp"
 #include "server/text.hpp"
@@ -16,7 +18,7 @@ namespace omnistore::server {
 
 namespace {
 
-constexpr std::string_view methods = "GET, HEAD, PUT, DELETE, OPTIONS";
+constexpr std::string_view methods = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
 constexpr std::string_view wide_lane = "wide";     // of listings and clears that span mounts
 constexpr std::string_view watch_lane = "watches"; // of what begins to watch: stores may be slow to begin
 constexpr std::string_view event_stream = "text/event-stream";
@@ -31,7 +33,9 @@ bool lies_in(std::string_view key, std::string_view base) {
   return base.empty() ? !key.empty() : key.size() > base.size() && key.starts_with(base) && key[base.size()] == ':';
 }
 
-bool writes(Method method) { return method == Method::put || method == Method::remove; }
+bool writes(Method method) {
+  return method == Method::put || method == Method::remove || method == Method::post || method == Method::patch;
+}
 
 /// The condition fields' lists. Throws Error(invalid) where one is malformed.
 struct Preconditions {
@@ -96,6 +100,14 @@ void ok(const Request &request, Response &response, const std::string &etag = {}
   }
   end_head(request, response, 2);
   response.out.append("OK");
+}
+
+/// What X-Ttl says. Throws Error(invalid) where that is no ttl.
+std::optional<std::chrono::milliseconds> asked_ttl(const Request &request) {
+  if (request[Field::x_ttl].empty()) return std::nullopt;
+  const auto ttl = parse_ttl(request[Field::x_ttl]);
+  if (!ttl) throw Error(Status::invalid, "X-Ttl: expected a number of seconds, as 60");
+  return std::chrono::milliseconds(*ttl);
 }
 
 void append_keys(Buffer &out, const Page &page, bool &first) {
@@ -191,6 +203,10 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
   response.more = nullptr;
   response.feed = nullptr;
   response.close = false;
+  if (request.pipe && request.pipe->used()) {
+    response.cut = true;
+    return;
+  }
   const unsigned status = http_status(error.status());
   reply_error(request, response, status, error.what(),
               status == 405   ? "Allow: GET, HEAD, OPTIONS\r\n"
@@ -201,7 +217,8 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
 } // namespace
 
 DataRoutes::DataRoutes(Storage &storage, Guard guard, const HttpConfig &config)
-    : storage_(storage), guard_(std::move(guard)), places_(config.max_watches) {}
+    : storage_(storage), guard_(std::move(guard)), max_body_(config.max_body), max_stream_(config.max_stream),
+      places_(config.max_watches) {}
 
 bool DataRoutes::admit(Request &request, Response &response) {
   const auto refused = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
@@ -215,8 +232,8 @@ bool DataRoutes::admit(Request &request, Response &response) {
     answer_options(guard_, request, response, methods, foreign);
     return false;
   }
-  if (request.method == Method::other || request.method == Method::post) {
-    return refused(405, "This method is not allowed here", "Allow: GET, HEAD, PUT, DELETE, OPTIONS\r\n");
+  if (request.method == Method::other) {
+    return refused(405, "This method is not allowed here", "Allow: " + std::string(methods) + "\r\n");
   }
   if (const char *problem = decode_key(target.path, request.key, request.is_base)) return refused(400, problem);
   request.query = target.query;
@@ -226,8 +243,17 @@ bool DataRoutes::admit(Request &request, Response &response) {
   if (request.is_base && request.method == Method::put)
     return refused(400, "Invalid key: PUT is not allowed on a base key");
 
+  if (request.is_base && request.method == Method::patch)
+    return refused(400, "Invalid key: PATCH is not allowed on a base key");
+  if (!request.is_base && request.method == Method::post)
+    return refused(405, "POST is for bases, whose names end in '/'",
+                   "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS\r\n");
+
   const bool write = writes(request.method);
-  const Guard::Verdict verdict = guard_.judge(request[Field::authorization], write, request.key, request.is_base);
+  // What a batch may do is judged item by item.
+  const Guard::Verdict verdict = request.method == Method::post
+                                     ? guard_.judge(request[Field::authorization])
+                                     : guard_.judge(request[Field::authorization], write, request.key, request.is_base);
   if (verdict != Guard::Verdict::granted) {
     refuse(request, response, verdict);
     return false;
@@ -267,10 +293,18 @@ std::string DataRoutes::lane(const Request &request) {
   return "mount ";
 }
 
+std::uint64_t DataRoutes::longest_stream(const Request &request) {
+  if (request.method != Method::put || !storage_.streams(request.key).writes) return 0;
+  return max_stream_;
+}
+
 void DataRoutes::answer(Request &request, Response &response) noexcept {
   const std::size_t mark = response.out.size();
   try {
     return dispatch(request, response);
+  } catch (const ValueReader::LongValue &) {
+    response.out.truncate(mark);
+    response.again = true;
   } catch (const Error &error) {
     fail(request, response, mark, error);
   } catch (const std::bad_alloc &) {
@@ -289,6 +323,10 @@ void DataRoutes::dispatch(Request &request, Response &response) {
     return head(request, response);
   case Method::put:
     return put(request, response);
+  case Method::post:
+    return answer_batch(storage_, guard_, max_body_, request, response);
+  case Method::patch:
+    return touch(request, response);
   default:
     return remove(request, response);
   }
@@ -300,7 +338,7 @@ void DataRoutes::get(const Request &request, Response &response) {
   if (request.has(Field::if_match) || request.has(Field::if_none_match) || needs_size) {
     return get_after_look(request, response, range);
   }
-  ValueReader reader(request, response, range);
+  ValueReader reader(request, response, range, storage_.streams(request.key).reads);
   storage_.read(request.key, reader, read_options(request, range)) ? reader.finish() : not_found(request, response);
 }
 
@@ -311,11 +349,14 @@ void DataRoutes::get_after_look(const Request &request, Response &response, cons
     if (answered_by_conditions(request, response, seen)) return;
     if (!seen) return not_found(request, response);
     const std::optional<ByteRange> part = range ? settled(*range, request, *seen) : std::nullopt;
-    ValueReader reader(request, response, part);
-    if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
     // A part of a value that was set since it was looked at would be a part of something else.
-    if (!part || (seen->size == reader.meta().size && seen->etag == reader.meta().etag)) return reader.finish();
-    response.out.truncate(mark);
+    ValueReader reader(request, response, part, storage_.streams(request.key).reads, part ? &*seen : nullptr);
+    try {
+      if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
+      return reader.finish();
+    } catch (const ValueReader::Changed &) {
+      response.out.truncate(mark);
+    }
   }
   throw Error(Status::unavailable, "The value changed each time that it was read; try again");
 }
@@ -329,21 +370,25 @@ void DataRoutes::head(const Request &request, Response &response) {
   end_head(request, response, meta->size);
 }
 
+void DataRoutes::touch(const Request &request, Response &response) {
+  const std::optional<std::chrono::milliseconds> ttl = asked_ttl(request);
+  if (!ttl) throw Error(Status::invalid, "PATCH gives a value another ttl: say in X-Ttl how many seconds, as 60");
+  storage_.touch(request.key, *ttl) ? ok(request, response) : not_found(request, response);
+}
+
 void DataRoutes::put(const Request &request, Response &response) {
   SetOptions options;
   options.timeout = request.timeout;
-  if (!request[Field::x_ttl].empty()) {
-    const auto ttl = parse_ttl(request[Field::x_ttl]);
-    if (!ttl) throw Error(Status::invalid, "X-Ttl: expected a number of seconds, as 60");
-    options.ttl = std::chrono::milliseconds(*ttl);
-  }
+  options.ttl = asked_ttl(request);
   for (int attempt = 0; attempt < attempts; ++attempt) {
     WriteCondition condition = write_condition(storage_, request);
     if (condition.failed) break;
     options.condition = std::move(condition.condition);
-    const Stored stored = storage_.set(request.key, request.body, options, true);
+    const Stored stored = request.source
+                              ? storage_.set(request.key, *request.source, request.source_size, options, true)
+                              : storage_.set(request.key, request.body, options, true);
     if (stored) return ok(request, response, stored.etag);
-    if (!condition.pinned) break;
+    if (!condition.pinned || request.source) break; // what has been read of a source does not come again
   }
   condition_failed(request, response);
 }

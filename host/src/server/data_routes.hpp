@@ -21,9 +21,11 @@ namespace omnistore::server {
 ///     GET    /a/b    the value: text, or bytes where Accept asks for application/octet-stream; Range, If-None-Match
 ///     HEAD   /a/b    whether it is there, and what is known of it
 ///     PUT    /a/b    sets it; X-Ttl: SECONDS, If-Match, If-None-Match
+///     PATCH  /a/b    gives it another ttl, and nothing else: X-Ttl: SECONDS, 0 for ever; 404 where it is absent
 ///     DELETE /a/b    removes it; OK also where it is absent
 ///     GET    /a/     the keys under a base, as a JSON array; ?limit=&cursor=&depth=
 ///     DELETE /a/     removes them all
+///     POST   /a/     gets, sets and removes many of them, see batch.hpp
 ///     GET    /a/     with Accept: text/event-stream: what changes under a base, as server-sent events; GET /a: of a
 ///                    key, and of the keys under it. Last-Event-ID, ?lastEventId=
 ///     OPTIONS        for browsers, where the config grants them access
@@ -33,6 +35,7 @@ public:
 
   bool admit(Request &request, Response &response) override;
   std::string lane(const Request &request) override;
+  std::uint64_t longest_stream(const Request &request) override;
   void answer(Request &request, Response &response) noexcept override;
 
 private:
@@ -41,6 +44,7 @@ private:
   void get_after_look(const Request &request, Response &response, const std::optional<ByteRange> &range);
   void head(const Request &request, Response &response);
   void put(const Request &request, Response &response);
+  void touch(const Request &request, Response &response);
   void remove(const Request &request, Response &response);
   void list(const Request &request, Response &response);
   void list_all(const Request &request, Response &response, ListOptions options);
@@ -48,6 +52,7 @@ private:
 
   Storage &storage_;
   const Guard guard_;
+  const std::uint64_t max_body_, max_stream_;
   Places places_;
 
   std::mutex mountpoints_mutex_;

@@ -10,11 +10,19 @@
 #include <string>
 #include <string_view>
 
+#include <omnistore/storage.hpp>
+
 #include "server/buffer.hpp"
 
 namespace omnistore::server {
 
-enum class Method : std::uint8_t { get, head, put, remove, post, options, other };
+class AnswerPipe;
+
+/// From how many bytes on a value goes between socket and store in pieces, where the store lets it, rather than whole.
+constexpr std::uint64_t long_value = 1024 * 1024;
+constexpr std::size_t stream_piece = 256 * 1024;
+
+enum class Method : std::uint8_t { get, head, put, remove, post, patch, options, other };
 
 /// The header fields that anything here looks at; all others are dropped as they are read.
 enum class Field : std::uint8_t {
@@ -45,6 +53,8 @@ struct Request {
   bool keep_alive = true;  ///< whether the connection stays open behind the answer
   std::array<std::string_view, static_cast<std::size_t>(Field::count)> fields;
   std::string_view body;
+  Source *source = nullptr;               ///< a body that comes in pieces, in place of `body`
+  std::uint64_t source_size = UINT64_MAX; ///< what it will be; UINT64_MAX: not known
 
   /// What the routes made of the target when they admitted the request.
   std::string key; ///< normalised; a base without the ':' at its end
@@ -55,6 +65,8 @@ struct Request {
 
   /// How long the operation may take; only requests that are answered on a thread of the pool have one.
   std::chrono::milliseconds timeout{0};
+  /// Where an answer that is too long for memory goes, piece by piece; null: nowhere, see Response::again.
+  AnswerPipe *pipe = nullptr;
 
   std::string_view operator[](Field field) const { return fields[static_cast<std::size_t>(field)]; }
   /// Whether the field was sent, even empty.
@@ -84,6 +96,8 @@ struct Response {
   Buffer &out;         ///< the whole answer, head and body, is put behind what it holds
   unsigned status = 0; ///< for the counters
   bool close = false;  ///< the connection cannot be used any more behind this answer
+  bool again = false;  ///< the answer is a long value: it is to be asked for again, with a pipe to put it into
+  bool cut = false;    ///< what went into the pipe cannot be completed: the connection is cut off
   /// The rest of an answer that is longer than one would hold in memory: puts the next part behind `out` and says
   /// whether there is still more. Called on a thread of the pool each time what was there has gone out. When it
   /// throws the connection is cut off, so that the client does not take a part for the whole.
@@ -104,6 +118,10 @@ public:
   /// Which lane of the pool an admitted request waits in; empty: none, answer() does not wait and is called on the
   /// connection's thread. Requests of one lane never hold up those of another.
   virtual std::string lane(const Request &request) = 0;
+
+  /// How long a body of an admitted request may be where it comes in pieces, as Request::source; 0: it has to be there
+  /// whole.
+  virtual std::uint64_t longest_stream(const Request &) { return 0; }
 
   /// Answers an admitted request. Whatever goes wrong becomes an answer too; it does not throw.
   virtual void answer(Request &request, Response &response) noexcept = 0;

@@ -42,6 +42,8 @@ Method method_of(http::verb verb) {
     return Method::remove;
   case http::verb::post:
     return Method::post;
+  case http::verb::patch:
+    return Method::patch;
   case http::verb::options:
     return Method::options;
   default:
@@ -95,7 +97,7 @@ private:
   void on_header_impl(error_code &) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t> &, error_code &) override {}
   std::size_t on_body_impl(string_view bytes, error_code &) override { return bytes.size(); }
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code &) override {}
+  void on_chunk_header_impl(std::uint64_t size, string_view, error_code &error) override;
   std::size_t on_chunk_body_impl(std::uint64_t, string_view bytes, error_code &error) override;
   void on_finish_impl(error_code &) override {}
   void on_response_impl(int, string_view, int, error_code &) override {}
@@ -110,7 +112,9 @@ struct RequestParser::State {
   std::string_view message; ///< what the running call of head() was given
   std::size_t used = 0;     ///< how much of the message the parser took
   bool head_done = false;
-  Buffer *body = nullptr; ///< where the running call of chunks() puts them
+  std::uint64_t chunked = 0; ///< how much of a chunked body was read
+  std::uint64_t most = 0;    ///< how much there may be
+  Buffer *body = nullptr;    ///< where the running call of chunks() puts them
   unsigned status = 400;
   std::string failure;
 
@@ -169,7 +173,12 @@ void RequestParser::Parser::on_field_impl(http::field name, string_view name_tex
   error = http::error::bad_value;
 }
 
+void RequestParser::Parser::on_chunk_header_impl(std::uint64_t size, string_view, error_code &error) {
+  if (state_.chunked > state_.most || size > state_.most - state_.chunked) error = http::error::body_limit;
+}
+
 std::size_t RequestParser::Parser::on_chunk_body_impl(std::uint64_t, string_view bytes, error_code &) {
+  state_.chunked += bytes.size();
   state_.body->append({bytes.data(), bytes.size()});
   return bytes.size();
 }
@@ -186,6 +195,7 @@ void RequestParser::reset() {
   state_->head = {};
   state_->used = 0;
   state_->head_done = false;
+  state_->chunked = 0;
   state_->failure.clear();
 }
 
@@ -246,10 +256,8 @@ RequestParser::Progress RequestParser::chunks(std::string_view bytes, std::size_
   state.body = &body;
   error_code error;
   used = 0;
-  if (!state.parser->eager()) {
-    state.parser->eager(true);
-    state.parser->body_limit(max_body);
-  }
+  state.parser->eager(true);
+  state.most = max_body;
   if (!bytes.empty()) used = state.parser->put(boost::asio::buffer(bytes.data(), bytes.size()), error);
   if (error == http::error::body_limit) {
     return state.fail(413, "The body is longer than " + std::to_string(max_body) + " bytes");

@@ -37,8 +37,8 @@ public:
   /// What the body's length will be; nullopt: it is chunked.
   std::optional<std::uint64_t> content_length() const;
 
-  /// Reads on in a chunked body: adds what it holds to `body`, at most `max_body` bytes in all. `used` is how many
-  /// bytes were read off; the rest must be there again, with more behind it, at the next call.
+  /// Reads on in a chunked body: adds what it holds to `body`, at most `max_body` bytes in all calls. `used` is how
+  /// many bytes were read off; the rest must be there again, with more behind it, at the next call.
   Progress chunks(std::string_view bytes, std::size_t &used, Buffer &body, std::uint64_t max_body);
 
   /// After `failed`: the HTTP status and the reason.

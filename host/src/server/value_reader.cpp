@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "server/pipes.hpp"
 #include "server/reply.hpp"
 #include "server/text.hpp"
 #include "storage/clock.hpp"
@@ -67,8 +68,19 @@ void ValueReader::put_head(std::uint64_t length) {
   end_head(request_, response_, length);
 }
 
+void ValueReader::put_chunked_head() {
+  begin_value_head(request_, response_, 200, meta_);
+  end_chunked_head(request_, response_);
+  is_framed_ = request_.version != 10;
+  response_.close = response_.close || !is_framed_; // what ends the body then
+}
+
 char *ValueReader::begin(const Meta &meta) {
+  if (request_.pipe && request_.pipe->used())
+    throw Error(Status::io, "the store failed half way and began again, when a part of the value had gone out");
+  if (seen_ && (seen_->size != meta.size || seen_->etag != meta.etag)) throw Changed();
   meta_ = meta;
+  is_long_ = false;
   Buffer &out = response_.out;
   out.truncate(mark_); // a layer may begin again with another of its children
   if (meta.size == UINT64_MAX) return nullptr;
@@ -77,6 +89,12 @@ char *ValueReader::begin(const Meta &meta) {
     if (range_->first >= meta.size) return nullptr;
     length = std::min(range_->last, meta.size - 1) - range_->first + 1;
   }
+  if (streams_ && length > long_value) {
+    if (!request_.pipe) throw LongValue();
+    put_head(length);
+    is_long_ = true;
+    return nullptr;
+  }
   out.room(head_room + length);
   put_head(length);
   char *const place = out.room(length);
@@ -84,7 +102,29 @@ char *ValueReader::begin(const Meta &meta) {
   return place;
 }
 
+void ValueReader::write(std::string_view bytes) {
+  Buffer &out = response_.out;
+  if (is_long_) {
+    const std::size_t chunk = is_framed_ ? open_chunk(out) : 0;
+    out.append(bytes);
+    if (is_framed_) close_chunk(out, chunk);
+    if (out.size() >= stream_piece) request_.pipe->give(out);
+    return;
+  }
+  out.append(bytes);
+  // Only a value without a size comes here: with one the driver has its place.
+  if (!streams_ || range_ || out.size() - mark_ <= long_value) return;
+  if (!request_.pipe) throw LongValue();
+  const std::string begun(out.data() + mark_, out.size() - mark_);
+  out.truncate(mark_);
+  put_chunked_head();
+  is_long_ = true;
+  write(begun);
+}
+
 void ValueReader::finish() {
+  if (is_framed_) last_chunk(response_.out);
+  if (is_long_) return;
   const bool no_bytes = response_.out.size() == mark_;
   if (range_ && no_bytes) {
     std::string extra = "Content-Range: bytes */";

@@ -17,14 +17,23 @@ bool wants_bytes(const Request &request);
 void begin_value_head(const Request &request, Response &response, unsigned status, const Meta &meta);
 
 /// Puts the answer to a GET together while the value is read: the head, and right behind it the place that the driver
-/// writes to, so that a value is copied once on its way from the store to the socket.
+/// writes to, so that a value is copied once on its way from the store to the socket. A long one goes into the
+/// request's pipe, piece by piece.
 class ValueReader final : public Reader {
 public:
-  ValueReader(const Request &request, Response &response, const std::optional<ByteRange> &range)
-      : request_(request), response_(response), range_(range), mark_(response.out.size()) {}
+  /// Thrown out of the read where the value is long and the request has no pipe for it, but could have.
+  struct LongValue {};
+  /// Thrown out of the read where the value is not the one that was looked at.
+  struct Changed {};
+
+  /// `streams`: whether the store lets a value go out in pieces. `seen`: what the range was made for, if anything.
+  ValueReader(const Request &request, Response &response, const std::optional<ByteRange> &range, bool streams,
+              const Meta *seen = nullptr)
+      : request_(request), response_(response), range_(range), streams_(streams && request.timeout.count() > 0),
+        seen_(seen), mark_(response.out.size()) {}
 
   char *begin(const Meta &meta) override;
-  void write(std::string_view bytes) override { response_.out.append(bytes); }
+  void write(std::string_view bytes) override;
   /// The value has been read: completes the answer.
   void finish();
 
@@ -32,10 +41,15 @@ public:
 
 private:
   void put_head(std::uint64_t length);
+  void put_chunked_head();
 
   const Request &request_;
   Response &response_;
   const std::optional<ByteRange> &range_;
+  const bool streams_;
+  const Meta *const seen_;
+  bool is_long_ = false;   ///< its head is written, and it goes into the pipe
+  bool is_framed_ = false; ///< in chunks, since its length is not known
   const std::size_t mark_; ///< where the answer begins
   Meta meta_;
 };
