@@ -368,7 +368,9 @@ Answer Client::once(omnistore::Call call, Handle &handle, const std::string &url
   const bool refused_early =
       ask.body && answer.status >= 400 && (*code == CURLE_SEND_ERROR || *code == CURLE_RECV_ERROR);
   if (*code == CURLE_OK || transfer.enough || refused_early) return answer;
-  const bool connecting = *code == CURLE_OPERATION_TIMEDOUT && Clock::now() < end;
+  curl_off_t connected = 0; // the time it took; 0: it was not done
+  curl_easy_getinfo(handle.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+  const bool connecting = *code == CURLE_OPERATION_TIMEDOUT && connected == 0;
   throw omnistore::Failure(connecting ? OMNISTORE_UNAVAILABLE : status_of(*code),
                            base_.shown + ": " + without_secrets(in_words(handle, *code)));
 }

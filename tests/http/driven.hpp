@@ -139,10 +139,12 @@ public:
                                            omnistore::as_bytes(etag), &into, &unchanged);
     return {kept(call, status), unchanged == 1};
   }
-  omnistore_status set(std::string_view key, std::string_view value, omnistore_sink *result = nullptr) {
+  omnistore_status set(std::string_view key, std::string_view value, omnistore_sink *result = nullptr,
+                       std::int64_t expiry = 0) {
     omnistore_set_request request{};
     request.size = sizeof request;
     request.value = omnistore::as_bytes(value);
+    request.expiry = expiry;
     Call call;
     return kept(call, bare.child().set(omnistore::Call(&call), key, request, result));
   }
@@ -157,6 +159,12 @@ public:
   omnistore_status remove(std::string_view key) {
     Call call;
     return kept(call, bare.child().remove(omnistore::Call(&call), key));
+  }
+
+  omnistore_status touch(std::string_view key, std::int64_t expiry) {
+    Call call;
+    const omnistore_touch_request request{sizeof request, 0, expiry};
+    return kept(call, bare.child().touch(omnistore::Call(&call), key, request));
   }
 
   /// The message of the last call that failed.

@@ -11,6 +11,34 @@ using test::Store;
 
 namespace {
 
+/// A port of 127.0.0.1 where connecting has no end: its queue of connections is full, and nobody takes them.
+class Deaf {
+public:
+  Deaf() {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto *where = reinterpret_cast<sockaddr *>(&address);
+    const int listener = add();
+    REQUIRE(::bind(listener, where, size) == 0);
+    REQUIRE(::listen(listener, 0) == 0);
+    REQUIRE(::getsockname(listener, where, &size) == 0);
+    port = ntohs(address.sin_port);
+    for (int i = 0; i < 8; ++i) ::connect(add(), where, size);
+  }
+  Deaf(const Deaf &) = delete;
+  Deaf &operator=(const Deaf &) = delete;
+  ~Deaf() {
+    for (const int each : sockets_) ::close(each);
+  }
+  int port = 0;
+
+private:
+  int add() { return sockets_.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+  std::vector<int> sockets_;
+};
+
 std::string shown(const Origin &origin) { return "127.0.0.1:" + std::to_string(origin.port()); }
 
 } // namespace
@@ -74,6 +102,15 @@ TEST_CASE("A name that nobody knows is unavailable") {
   CHECK(says(store.message(), "nobody.invalid:81: "));
 }
 
+TEST_CASE("A server that takes no connection is unavailable when connectTimeout has passed") {
+  const Deaf deaf;
+  Store store("http://127.0.0.1:" + std::to_string(deaf.port), "\"connectTimeout\":100,\"timeout\":60000");
+  const auto start = steady_clock::now();
+  Got got;
+  CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
+  CHECK(steady_clock::now() - start < std::chrono::seconds(20));
+}
+
 TEST_CASE("An answer that does not come is a timeout when the option's time has passed") {
   Origin origin;
   origin.serve("/k", "x");
@@ -82,7 +119,7 @@ TEST_CASE("An answer that does not come is a timeout when the option's time has 
   Got got;
   CHECK(store.get("k", got) == OMNISTORE_TIMEOUT);
   CHECK(says(store.message(), shown(origin)));
-  CHECK(origin.count() == 1);
+  CHECK(got.begun == 0);
 }
 
 TEST_CASE("A body that stops coming is a timeout too") {
@@ -94,7 +131,7 @@ TEST_CASE("A body that stops coming is a timeout too") {
   Store store(origin, "\"timeout\":100");
   Got got;
   CHECK(store.get("k", got) == OMNISTORE_TIMEOUT);
-  CHECK(got.bytes.size() == 500);
+  CHECK(got.bytes.size() <= 500);
 }
 
 TEST_CASE("The call's own deadline ends it long before the option's time") {

@@ -78,7 +78,7 @@ TEST_CASE("A path's own slashes at the end change nothing") {
   for (const char *base : {"/p", "/p/", "/p//"}) CHECK(Store(origin.url(base)).bare.get("k") == "x");
 }
 
-TEST_CASE("What a server may ignore is not claimed") {
+TEST_CASE("No condition of a write is claimed, since a server may ignore it") {
   Origin origin;
   Store store(origin);
   const omnistore_traits &traits = store.bare.traits();

@@ -5,6 +5,7 @@
 using test::Got;
 using test::Origin;
 using test::Pieces;
+using test::says;
 using test::Store;
 
 TEST_CASE("A set is a PUT of the bytes, and gives the etag that the server tells") {
@@ -96,4 +97,36 @@ TEST_CASE("A write that the server has no place for is no miss") {
   origin.fail(1, 404);
   Store store(origin);
   CHECK(store.set("k", "x") == OMNISTORE_UNSUPPORTED);
+}
+
+TEST_CASE("A write with a ttl is refused where the server is not said to keep it") {
+  Origin origin;
+  origin.serve("/k", "old");
+  Store store(origin);
+  CHECK(store.set("k", "x", nullptr, store.bare.host().time + 1000) == OMNISTORE_UNSUPPORTED);
+  CHECK(store.touch("k", 0) == OMNISTORE_UNSUPPORTED);
+  CHECK(says(store.message(), "set the option ttl"));
+  CHECK(origin.count() == 0);
+}
+
+TEST_CASE("With the option ttl a set sends X-Ttl in seconds, and a touch is a PATCH with it") {
+  Origin origin;
+  origin.handle([](const Origin::Request &request) -> std::optional<Origin::Answer> {
+    if (request.method != "PATCH") return {};
+    Origin::Answer answer;
+    answer.status = request.path == "/k" ? 200 : 404;
+    return answer;
+  });
+  Store store(origin, "\"ttl\":true");
+  const std::int64_t now = store.bare.host().time;
+  REQUIRE(store.set("k", "x") == OMNISTORE_OK);
+  CHECK(origin.last().header("x-ttl").empty());
+  REQUIRE(store.set("k", "x", nullptr, now + 61'005) == OMNISTORE_OK);
+  CHECK(origin.last().header("x-ttl") == "61.005");
+  REQUIRE(store.touch("k", now + 2'000) == OMNISTORE_OK);
+  CHECK(origin.last().method == "PATCH");
+  CHECK(origin.last().header("x-ttl") == "2.000");
+  REQUIRE(store.touch("k", 0) == OMNISTORE_OK);
+  CHECK(origin.last().header("x-ttl") == "0");
+  CHECK(store.touch("missing", 0) == OMNISTORE_NOT_FOUND);
 }
