@@ -135,8 +135,8 @@ TEST_CASE("A value that is longer than the host takes ends with 2") {
 TEST_CASE("A line that cannot be read ends with 2 and names what is wrong") {
   CHECK(says(test::omnistore({"gte", "k"}).err, "there is no command gte; is get meant?"));
   CHECK(says(test::omnistore({"get", "k", "--jsn"}).err, "get: unexpected --jsn"));
-  CHECK(says(test::omnistore({"get", "a", "b"}).err, "get: unexpected b"));
-  CHECK(says(test::omnistore({"get"}).err, "KEY is required"));
+  CHECK(says(test::omnistore({"has", "a", "b"}).err, "has: unexpected b"));
+  CHECK(says(test::omnistore({"has"}).err, "KEY is required"));
   CHECK(says(test::omnistore({"set", "k", "x", "--ttl", "soon"}).err, "expected a duration"));
   CHECK(test::omnistore({"set", "k", "x", "--if-absent", "--if-present"}).code == 2);
   CHECK(test::omnistore({"set", "k", "x", "-f", "y"}).code == 2);

@@ -12,6 +12,7 @@ int run(const Global &global, const Get &options);
 int run(const Global &global, const Set &options);
 int run(const Global &global, const Has &options);
 int run(const Global &global, const Remove &options);
+int run(const Global &global, const Touch &options);
 int run(const Global &global, const ShowMeta &options);
 int run(const Global &global, const List &options);
 int run(const Global &global, const Clear &options);

@@ -11,9 +11,11 @@
 
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
 #include "config/names.hpp"
+#include "server/base64.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -108,36 +110,97 @@ private:
 
 [[noreturn]] void missing(const std::string &key) { throw Error(Status::not_found, "get " + key + ": no such key"); }
 
-void get_json(Target &target, const std::string &key) {
-  Whole whole;
-  if (!target.read(key, whole)) missing(key);
-  whole.meta.size = whole.value.size();
+void print_json(Output &out, const std::string &key, std::string &&value, Meta meta) {
+  meta.size = value.size();
   boost::json::object result{{"key", Key(key).view()}};
-  if (config::valid_utf8(whole.value))
-    result["value"] = std::move(whole.value);
+  if (config::valid_utf8(value))
+    result["value"] = std::move(value);
   else
-    result["base64"] = base64(whole.value);
-  result["meta"] = to_json(whole.meta);
-  Output out;
+    result["base64"] = server::to_base64(value);
+  result["meta"] = to_json(meta);
   out.json(result);
-  out.flush();
+}
+
+void get_json(Target &target, const std::string &key, const std::optional<server::ByteRange> &range, Output &out) {
+  Whole whole;
+  if (!target.read(key, whole, range)) missing(key);
+  print_json(out, key, std::move(whole.value), whole.meta);
+}
+
+/// Many keys, a batch at a time: a JSON line each, in the order asked; what fails is told on standard error.
+class Many {
+public:
+  Many(const Global &global, Target &target) : global_(global), target_(target) {}
+
+  void add(const std::string &key) {
+    keys_.push_back(key);
+    if (keys_.size() == batch_size) flush();
+  }
+  void flush() {
+    if (keys_.empty()) return;
+    std::vector<EntryOutcome> outcomes = target_.get(keys_);
+    for (std::size_t i = 0; i < keys_.size(); ++i) print(keys_[i], std::move(outcomes[i]));
+    out_.flush();
+    keys_.clear();
+  }
+  int code() const { return code_; }
+
+private:
+  void print(const std::string &key, EntryOutcome outcome) {
+    try {
+      if (outcome.status == Status::not_found) missing(key);
+      if (outcome.status == Status::too_large) return get_json(target_, key, {}, out_); // for a batch, that is
+      if (outcome.status != Status::ok) throw Error(outcome.status, outcome.message);
+      print_json(out_, key, std::move(outcome.entry.value), std::move(outcome.entry.meta));
+    } catch (const Error &error) {
+      out_.flush();
+      const int failed = report(global_, error);
+      if (code_ == 0) code_ = failed;
+    }
+  }
+
+  const Global &global_;
+  Target &target_;
+  Output out_;
+  std::vector<std::string> keys_;
+  int code_ = 0;
+};
+
+int get_many(const Global &global, const Get &options) {
+  if (options.range || !options.output.empty())
+    throw Failure(Status::invalid, "get: --range and --output are for one key", "get the keys one by one");
+  const auto target = open_target(global);
+  Many many(global, *target);
+  for (const std::string &key : options.keys) many.add(key);
+  if (!options.from.empty()) {
+    Lines lines(options.from);
+    for (std::string key; lines.next_key(key);) many.add(key);
+  }
+  many.flush();
+  return many.code();
 }
 
 } // namespace
 
 int run(const Global &global, const Get &options) {
+  if (options.keys.empty() && options.from.empty())
+    throw Failure(Status::invalid, "get: there is no key", "name one, or give a file of them with --from");
+  if (options.many()) return get_many(global, options);
+  const std::string &key = options.keys[0];
   const auto target = open_target(global);
   if (!options.output.empty()) {
     NewFile file(options.output);
     Pipe pipe(file.descriptor(), options.output);
-    if (!target->read(options.key, pipe)) missing(options.key);
+    if (!target->read(key, pipe, options.range)) missing(key);
     pipe.check();
     file.keep();
   } else if (global.json) {
-    get_json(*target, options.key);
+    Output out;
+    get_json(*target, key, options.range, out);
+    out.flush();
   } else {
     Pipe pipe(STDOUT_FILENO, "to standard output");
-    if (!target->read(options.key, pipe)) missing(options.key);
+    if (!target->read(key, pipe, options.range)) missing(key);
     pipe.check();
   }
   return 0;

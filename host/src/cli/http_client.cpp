@@ -5,6 +5,7 @@
 #include <atomic>
 #include <charconv>
 #include <chrono>
+#include <iterator>
 #include <optional>
 
 #include <boost/asio/io_context.hpp>
@@ -99,7 +100,11 @@ public:
     connect();
     try {
       write(head_of(request));
-      write(request.body);
+      if (request.source) {
+        if (!write_source(request)) return refusal(request);
+      } else {
+        write(request.body);
+      }
     } catch (const Error &) {
       // A host that refuses a long body answers, and reads no more.
       if (std::optional<HttpAnswer> refusal = early_answer(request)) return *refusal;
@@ -173,8 +178,12 @@ private:
         throw Error(Status::invalid, "header " + name + ": a line end cannot be sent");
       head += name + ": " + value + "\r\n";
     }
-    if (!request.body.empty() || request.method == "PUT" || request.method == "POST")
+    if (request.source) {
+      head += request.source_size == UINT64_MAX ? "Transfer-Encoding: chunked\r\n"
+                                                : "Content-Length: " + std::to_string(request.source_size) + "\r\n";
+    } else if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
       head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+    }
     return head + "\r\n";
   }
 
@@ -185,11 +194,46 @@ private:
       }));
   }
 
+  /// False: the host answers already, and wants no more.
+  bool write_source(const HttpRequest &request) {
+    constexpr std::size_t head_room = 18; // of a chunk: 16 digits and a line end
+    std::vector<char> piece(head_room + 256 * 1024 + 2);
+    const bool chunked = request.source_size == UINT64_MAX;
+    for (;;) {
+      std::size_t size = 0;
+      try {
+        size = request.source(piece.data() + head_room, piece.size() - head_room - 2);
+      } catch (...) {
+        connected_ = false;
+        throw;
+      }
+      if (size == 0) break;
+      char *start = piece.data() + head_room;
+      if (chunked) {
+        char digits[16];
+        char *end = std::to_chars(digits, std::end(digits), size, 16).ptr;
+        start[size] = '\r', start[size + 1] = '\n';
+        *--start = '\n', *--start = '\r';
+        start = std::copy_backward(&digits[0], end, start);
+      }
+      const std::size_t framed = static_cast<std::size_t>(piece.data() + head_room - start) + size + (chunked ? 2 : 0);
+      Code code;
+      if (stream_.socket().available(code) > 0) return false;
+      write({start, framed});
+    }
+    if (chunked) write("0\r\n\r\n");
+    return true;
+  }
+
+  HttpAnswer refusal(const HttpRequest &request) {
+    HttpAnswer answer = read(request, {}, {});
+    connected_ = false;
+    return answer;
+  }
+
   std::optional<HttpAnswer> early_answer(const HttpRequest &request) {
     try {
-      HttpAnswer answer = read(request, {}, {});
-      connected_ = false;
-      return answer;
+      return refusal(request);
     } catch (const Error &) {
       return std::nullopt;
     }

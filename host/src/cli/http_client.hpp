@@ -18,6 +18,10 @@ struct HttpRequest {
   std::string target; ///< as it stands in the request, escaped
   std::vector<std::pair<std::string, std::string>> headers;
   std::string_view body;
+  /// A body that comes piece by piece, in place of `body`: puts bytes into the room given and returns how many; 0: that
+  /// was all. What it throws ends the request, which the host then sees cut off.
+  std::function<std::size_t(char *, std::size_t)> source{};
+  std::uint64_t source_size = UINT64_MAX; ///< UINT64_MAX: not known, it goes in chunks
 };
 
 struct HttpAnswer {

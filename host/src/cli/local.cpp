@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "cli/find_config.hpp"
 #include "cli/log.hpp"
 #include "cli/target.hpp"
@@ -16,9 +18,17 @@ public:
   explicit Local(const Config &config) : name_(config.file), storage_(config) {}
 
   std::string name() const override { return name_; }
-  bool read(const std::string &key, Reader &reader) override {
+  bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range) override {
     GetOptions options;
     options.meta = true;
+    if (!range) return storage_.read(key, reader, options);
+    const std::optional<Meta> meta = storage_.meta(key);
+    if (!meta) return false;
+    options.offset = range->suffix ? meta->size - std::min(range->last, meta->size) : range->first;
+    if (options.offset >= meta->size)
+      throw Error(Status::invalid, "get " + key + ": the range begins behind the value's end, which has " +
+                                       std::to_string(meta->size) + " bytes");
+    if (!range->suffix && range->last != UINT64_MAX) options.length = range->last - range->first + 1;
     return storage_.read(key, reader, options);
   }
   bool has(const std::string &key) override { return storage_.has(key); }
@@ -26,6 +36,16 @@ public:
   Stored set(const std::string &key, std::string_view value, const SetOptions &options) override {
     return storage_.set(key, value, options, true);
   }
+  Stored set(const std::string &key, Source &source, std::uint64_t size, const SetOptions &options) override {
+    return storage_.set(key, source, size, options, true);
+  }
+  bool touch(const std::string &key, std::chrono::milliseconds ttl) override { return storage_.touch(key, ttl); }
+  std::vector<EntryOutcome> get(std::span<const std::string> keys) override {
+    GetOptions options;
+    options.meta = true;
+    return storage_.get_many(keys, options);
+  }
+  std::vector<Outcome> set(std::span<const SetItem> items) override { return storage_.set_many(items); }
   std::vector<Outcome> remove(std::span<const std::string> keys) override { return storage_.remove_many(keys); }
   Page list(const std::string &base, const ListOptions &options) override { return storage_.list(base, options); }
   std::optional<std::uint64_t> clear(const std::string &base) override { return storage_.clear(base); }

@@ -45,6 +45,7 @@ struct Line {
   Set set;
   Has has;
   Remove remove;
+  Touch touch;
   ShowMeta meta;
   List list;
   Clear clear;
@@ -78,19 +79,48 @@ void add_globals(CLI::App &app, Global &global) {
   app.add_flag("-v,--verbose", global.verbose, "More: debug messages in the log; -vv: all of it");
 }
 
+std::chrono::milliseconds duration_of(const std::string &text) {
+  std::int64_t milliseconds = 0;
+  if (!config::parse_duration(text, milliseconds))
+    throw CLI::ValidationError("--ttl: expected a duration such as 90s, 5m, 1h or 7d, found " + text);
+  return std::chrono::milliseconds(milliseconds);
+}
+
 void add_values(CLI::App &app, Line &line) {
-  auto *get = add(app, line, line.get, "get", "Print a value", R"(Examples
+  auto *get =
+      add(app, line, line.get, "get", "Print a value, or those of many keys",
+          R"(One key's value is printed byte for byte. Those of several keys, or of --from, are a JSON line each,
+in the order asked; what fails is told on standard error, and the rest goes on. A line of --from is a
+key, or JSON: a string, or an object with "key".
+
+Examples
   omnistore get user:1
   omnistore get images/logo.png -o logo.png
+  omnistore get logs/today --range -1000
+  omnistore get user:1 user:2
+  omnistore ls user | omnistore get --from -
   omnistore --json get user:1
       {"key":"user:1","value":"Ada","meta":{"size":3,...}})");
-  get->add_option("KEY", line.get.key)->required();
+  get->add_option("KEY", line.get.keys);
+  get->add_option("--from", line.get.from, "Read keys from a file, one a line; -: from standard input")
+      ->type_name("FILE");
+  get->add_option_function<std::string>(
+         "--range",
+         [&](const std::string &text) {
+           line.get.range = server::parse_range("bytes=" + text);
+           if (!line.get.range)
+             throw CLI::ValidationError("--range: expected bytes as 0-99, 100- or -50, found " + text);
+         },
+         "Only a part of it: from the first byte to the last, counted from 0; 100-: to the end; -50: the last 50")
+      ->type_name("A-B");
   get->add_option("-o,--output", line.get.output, "Write it to a file, which is replaced when all of it is there")
       ->type_name("FILE");
 
   auto *set = add(app, line, line.set, "set", "Store a value",
                   R"(The value is the argument, or a file's, or what comes through a pipe. Put -- in front of one
-that begins with '-'. Durations are 100ms, 90s, 5m, 1h, 7d, or a number of milliseconds.
+that begins with '-'. A long one goes piece by piece, and an older value stands until all of it has
+come. A line of --from is {"key": "a", "value": "text"}, or "base64" in place of "value", and may have
+a "ttl"; what fails is told on standard error, and the rest goes on. Durations are 100ms, 90s, 5m, 1h, 7d, or a number of milliseconds.
 
 Examples
   omnistore set user:1 Ada
@@ -99,20 +129,17 @@ Examples
   tar c src | omnistore set backup:src -f -
   omnistore set lock mine --if-absent && echo got it
   omnistore set user:1 Grace --if-match "$ETAG"
-  omnistore set number -- -5)");
-  set->add_option("KEY", line.set.key)->required();
+  omnistore set number -- -5
+  omnistore get --from keys | omnistore --url http://127.0.0.1:7700 set --from -)");
+  set->add_option("KEY", line.set.key);
   auto *value = set->add_option_function<std::string>("VALUE", [&](const std::string &text) { line.set.value = text; });
   set->add_option("-f,--file", line.set.file, "Read the value from a file; -: from standard input")
       ->type_name("FILE")
       ->excludes(value);
+  set->add_option("--from", line.set.from, "Read keys and values from a file, a JSON line each; -: from standard input")
+      ->type_name("FILE");
   set->add_option_function<std::string>(
-         "--ttl",
-         [&](const std::string &text) {
-           std::int64_t milliseconds = 0;
-           if (!config::parse_duration(text, milliseconds))
-             throw CLI::ValidationError("--ttl: expected a duration such as 90s, 5m, 1h or 7d, found " + text);
-           line.set.ttl = std::chrono::milliseconds(milliseconds);
-         },
+         "--ttl", [&](const std::string &text) { line.set.ttl = duration_of(text); },
          "How long it lives, in place of the mount's; 0: for ever")
       ->type_name("DURATION");
   auto *absent = set->add_flag_callback(
@@ -141,11 +168,24 @@ Examples
       ->add_option("KEY", line.has.key)
       ->required();
 
-  add(app, line, line.remove, "rm", "Remove keys", R"(A key that is not there is no failure.
+  auto *remove = add(app, line, line.remove, "rm", "Remove keys", R"(A key that is not there is no failure.
 
 Examples
-  omnistore rm user:1 user:2)")
-      ->add_option("KEY", line.remove.keys)
+  omnistore rm user:1 user:2
+  omnistore ls session | omnistore rm --from -)");
+  remove->add_option("KEY", line.remove.keys);
+  remove->add_option("--from", line.remove.from, "Read keys from a file, one a line; -: from standard input")
+      ->type_name("FILE");
+
+  auto *touch = add(app, line, line.touch, "touch", "Give a value another ttl", R"(Examples
+  omnistore touch session:9 --ttl 5m
+  omnistore touch session:9 --ttl 0)");
+  touch->add_option("KEY", line.touch.key)->required();
+  touch
+      ->add_option_function<std::string>(
+          "--ttl", [&](const std::string &text) { line.touch.ttl = duration_of(text); },
+          "How long it lives from now on; 0: for ever")
+      ->type_name("DURATION")
       ->required();
 
   add(app, line, line.meta, "meta", "Print what is known of a value: size, times, etag",
@@ -264,7 +304,7 @@ void add_environment(Global &global, bool opens) {
 }
 
 /// The line as the parser wants it, last word first. It would take "[a,b]" for a list of two words where there may be
-/// several, which is among rm's keys: a '/' in front changes no key, and keeps it whole.
+/// several, which is among the keys of rm and get: a '/' in front changes no key, and keeps it whole.
 std::vector<std::string> words_of(int argc, char **argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto takes_value = [](const std::string &word) {
@@ -273,7 +313,7 @@ std::vector<std::string> words_of(int argc, char **argv) {
   };
   std::size_t at = 0;
   while (at < words.size() && words[at].starts_with('-')) at += takes_value(words[at]) ? 2 : 1;
-  if (at < words.size() && words[at] == "rm")
+  if (at < words.size() && (words[at] == "rm" || words[at] == "get"))
     for (; at < words.size(); ++at)
       if (words[at].starts_with('[') && words[at].ends_with(']')) words[at].insert(0, 1, '/');
   std::reverse(words.begin(), words.end());

@@ -9,6 +9,8 @@
 
 #include <omnistore/storage.hpp>
 
+#include "server/conditions.hpp"
+
 namespace omnistore::cli {
 
 struct Global {
@@ -31,15 +33,22 @@ struct Check {
   bool schema = false;
 };
 
+constexpr std::size_t batch_size = 256; // keys that are asked for, set or removed at once
+
 struct Get {
-  std::string key;
+  std::vector<std::string> keys;
+  std::string from;   ///< a file of further keys; "-": standard input
   std::string output; ///< a file; empty: standard output
+  std::optional<server::ByteRange> range;
+
+  bool many() const { return keys.size() != 1 || !from.empty(); }
 };
 
 struct Set {
   std::string key;
   std::optional<std::string> value;
   std::string file; ///< "-": standard input
+  std::string from; ///< a file of keys and values; "-": standard input
   std::optional<std::chrono::milliseconds> ttl;
   Condition condition;
 };
@@ -50,6 +59,12 @@ struct Has {
 
 struct Remove {
   std::vector<std::string> keys;
+  std::string from; ///< a file of further keys; "-": standard input
+};
+
+struct Touch {
+  std::string key;
+  std::chrono::milliseconds ttl{0};
 };
 
 struct ShowMeta {

@@ -46,7 +46,6 @@ void print_table(Output &out, const std::vector<std::vector<std::string>> &rows)
 
 std::string time_text(std::int64_t unix_ms); ///< "2025-11-24T07:13:07.250Z"
 std::string duration_text(std::int64_t ms);  ///< "90s", "1h": the largest unit that is exact; 0: "-"
-std::string base64(std::string_view bytes);
 
 boost::json::object to_json(const Meta &meta);
 boost::json::array to_json(const std::vector<Problem> &problems);

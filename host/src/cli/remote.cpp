@@ -6,11 +6,14 @@
 #include <ctime>
 
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
 #include "cli/failure.hpp"
 #include "cli/http_client.hpp"
 #include "cli/log.hpp"
 #include "cli/remote.hpp"
+#include "config/names.hpp"
+#include "server/base64.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -22,6 +25,7 @@ Status status_of(unsigned http) {
   switch (http) {
   case 400:
   case 421:
+  case 416:
   case 431:
     return Status::invalid;
   case 401:
@@ -136,13 +140,15 @@ public:
 
   std::string name() const override { return host_.url(); }
 
-  bool read(const std::string &key, Reader &reader) override {
+  bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range) override {
     bool found = false;
     std::string failure;
+    HttpRequest request{"GET", key_path(key), {}, {}};
+    if (range) request.headers.emplace_back("Range", range_text(*range));
     HttpAnswer answer = host_.send(
-        {"GET", key_path(key), {}, {}},
+        std::move(request),
         [&](const HttpAnswer &head) {
-          found = head.status == 200;
+          found = head.status == 200 || head.status == 206;
           if (found) reader.begin(meta_of(head));
         },
         [&](std::string_view part) { found ? reader.write(part) : void(failure += part); });
@@ -163,38 +169,51 @@ public:
   }
 
   Stored set(const std::string &key, std::string_view value, const SetOptions &options) override {
-    HttpRequest request{"PUT", key_path(key), {{"Content-Type", "application/octet-stream"}}, value};
-    if (options.ttl) request.headers.emplace_back("X-Ttl", seconds_text(options.ttl->count()));
-    switch (options.condition.kind) {
-    case Condition::Kind::always:
-      break;
-    case Condition::Kind::if_absent:
-      request.headers.emplace_back("If-None-Match", "*");
-      break;
-    case Condition::Kind::if_present:
-      request.headers.emplace_back("If-Match", "*");
-      break;
-    case Condition::Kind::if_match:
-      request.headers.emplace_back("If-Match", "\"" + options.condition.etag + "\"");
-      break;
+    HttpRequest request = put_request(key, options);
+    request.body = value;
+    return stored(key, host_.send(std::move(request)));
+  }
+
+  Stored set(const std::string &key, Source &source, std::uint64_t size, const SetOptions &options) override {
+    HttpRequest request = put_request(key, options);
+    request.source = [&source](char *into, std::size_t capacity) { return source.read(into, capacity); };
+    request.source_size = size;
+    return stored(key, host_.send(std::move(request)));
+  }
+
+  bool touch(const std::string &key, std::chrono::milliseconds ttl) override {
+    const HttpAnswer answer = host_.send({"PATCH", key_path(key), {{"X-Ttl", seconds_text(ttl.count())}}, {}});
+    if (answer.status == 404) return false;
+    check("touch " + key, answer);
+    return true;
+  }
+
+  std::vector<EntryOutcome> get(std::span<const std::string> keys) override {
+    std::vector<EntryOutcome> outcomes;
+    for (const json::value &item : batch("get", json::array(keys.begin(), keys.end()))) {
+      EntryOutcome &outcome = outcomes.emplace_back();
+      static_cast<Outcome &>(outcome) = outcome_of(item);
+      if (outcome.status == Status::ok) outcome.entry = entry_of(item.as_object());
     }
-    const HttpAnswer answer = host_.send(std::move(request));
-    if (answer.status == 412) return {false, {}};
-    check("set " + key, answer);
-    return {true, unquoted(answer.header("ETag"))};
+    return outcomes;
+  }
+
+  std::vector<Outcome> set(std::span<const SetItem> items) override {
+    json::array list;
+    for (const SetItem &item : items) {
+      json::object shown{{"key", item.key}};
+      if (config::valid_utf8(item.value))
+        shown["value"] = item.value;
+      else
+        shown["base64"] = server::to_base64(item.value);
+      if (item.options.ttl) shown["ttl"] = item.options.ttl->count();
+      list.push_back(std::move(shown));
+    }
+    return outcomes_of(batch("set", std::move(list)));
   }
 
   std::vector<Outcome> remove(std::span<const std::string> keys) override {
-    std::vector<Outcome> outcomes;
-    for (const std::string &key : keys) {
-      try {
-        check("remove " + key, host_.send({"DELETE", key_path(key), {}, {}}));
-        outcomes.emplace_back();
-      } catch (const Error &error) {
-        outcomes.push_back({error.status(), error.what()});
-      }
-    }
-    return outcomes;
+    return outcomes_of(batch("remove", json::array(keys.begin(), keys.end())));
   }
 
   Page list(const std::string &base, const ListOptions &options) override {
@@ -228,6 +247,71 @@ public:
   json::object mounts() override { return ask_admin(global_, "/mounts"); }
 
 private:
+  static HttpRequest put_request(const std::string &key, const SetOptions &options) {
+    HttpRequest request{"PUT", key_path(key), {{"Content-Type", "application/octet-stream"}}, {}};
+    if (options.ttl) request.headers.emplace_back("X-Ttl", seconds_text(options.ttl->count()));
+    switch (options.condition.kind) {
+    case Condition::Kind::always:
+      break;
+    case Condition::Kind::if_absent:
+      request.headers.emplace_back("If-None-Match", "*");
+      break;
+    case Condition::Kind::if_present:
+      request.headers.emplace_back("If-Match", "*");
+      break;
+    case Condition::Kind::if_match:
+      request.headers.emplace_back("If-Match", "\"" + options.condition.etag + "\"");
+      break;
+    }
+    return request;
+  }
+
+  static Stored stored(const std::string &key, const HttpAnswer &answer) {
+    if (answer.status == 412) return {false, {}};
+    check("set " + key, answer);
+    return {true, unquoted(answer.header("ETag"))};
+  }
+
+  static std::string range_text(const server::ByteRange &range) {
+    if (range.suffix) return "bytes=-" + std::to_string(range.last);
+    return "bytes=" + std::to_string(range.first) + "-" +
+           (range.last == UINT64_MAX ? std::string() : std::to_string(range.last));
+  }
+
+  /// The outcomes that the host has for one list of items.
+  json::array batch(const std::string &what, json::array items) {
+    const std::string body = json::serialize(json::object{{what, std::move(items)}});
+    const HttpAnswer answer = host_.send({"POST", "/", {{"Content-Type", "application/json"}}, body});
+    check(what + " of many keys", answer);
+    return json::parse(answer.body).at(what).as_array();
+  }
+
+  static Outcome outcome_of(const json::value &item) {
+    const auto http = item.at("status").to_number<unsigned>();
+    if (http == 200) return {};
+    return {status_of(http), std::string(item.at("message").as_string())};
+  }
+
+  static std::vector<Outcome> outcomes_of(const json::array &items) {
+    std::vector<Outcome> outcomes;
+    for (const json::value &item : items) outcomes.push_back(outcome_of(item));
+    return outcomes;
+  }
+
+  static Entry entry_of(const json::object &item) {
+    Entry entry;
+    if (const json::value *text = item.if_contains("value"))
+      entry.value = text->as_string();
+    else
+      entry.value = server::from_base64(item.at("base64").as_string().c_str()).value_or("");
+    const json::object &meta = item.at("meta").as_object();
+    entry.meta.size = entry.value.size();
+    if (meta.at("mtime").is_int64()) entry.meta.mtime = meta.at("mtime").get_int64();
+    if (meta.at("expiry").is_int64()) entry.meta.expiry = meta.at("expiry").get_int64();
+    if (meta.at("etag").is_string()) entry.meta.etag = meta.at("etag").get_string();
+    return entry;
+  }
+
   static void check(const std::string &what, const HttpAnswer &answer) {
     if (answer.status / 100 != 2) throw error_of(what, answer);
   }

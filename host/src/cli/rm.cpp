@@ -3,28 +3,59 @@
 
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
 
-/// A key that is not there is gone too: removing it again is no failure. Where some keys fail, the others are removed
-/// all the same, each failure is reported, and the first one's code is the program's.
-int run(const Global &global, const Remove &options) {
-  const std::vector<Outcome> outcomes = open_target(global)->remove(options.keys);
-  Output out;
+namespace {
+
+/// Removes a batch; the first failure's code, or 0.
+int remove_some(const Global &global, Target &target, const std::vector<std::string> &keys, Output &out) {
+  const std::vector<Outcome> outcomes = target.remove(keys);
   int code = 0;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const Outcome &outcome = outcomes[i];
     if (outcome.status == Status::ok || outcome.status == Status::not_found) {
-      if (global.json) out.json(boost::json::object{{"key", Key(options.keys[i]).view()}});
+      if (global.json) out.json(boost::json::object{{"key", Key(keys[i]).view()}});
       continue;
     }
     const int failed = report(global, Error(outcome.status, outcome.message));
     if (code == 0) code = failed;
   }
   out.flush();
+  return code;
+}
+
+} // namespace
+
+/// A key that is not there is gone too: removing it again is no failure. Where some keys fail, the others are removed
+/// all the same, each failure is reported, and the first one's code is the program's.
+int run(const Global &global, const Remove &options) {
+  if (options.keys.empty() && options.from.empty())
+    throw Failure(Status::invalid, "rm: there is no key", "name one, or give a file of them with --from");
+  const auto target = open_target(global);
+  Output out;
+  int code = 0;
+  std::vector<std::string> batch;
+  const auto flush = [&] {
+    if (batch.empty()) return;
+    const int failed = remove_some(global, *target, batch, out);
+    if (code == 0) code = failed;
+    batch.clear();
+  };
+  const auto add = [&](const std::string &key) {
+    batch.push_back(key);
+    if (batch.size() == batch_size) flush();
+  };
+  for (const std::string &key : options.keys) add(key);
+  if (!options.from.empty()) {
+    Lines lines(options.from);
+    for (std::string key; lines.next_key(key);) add(key);
+  }
+  flush();
   return code;
 }
 

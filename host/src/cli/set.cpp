@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
 
 #include <boost/json/object.hpp>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
 #include "storage/key.hpp"
@@ -15,35 +15,40 @@
 namespace omnistore::cli {
 namespace {
 
-std::string read_all(int descriptor, const std::string &name) {
-  std::string result;
-  std::size_t size = 0;
-  while (true) {
-    result.resize(std::max<std::size_t>(64 * 1024, size * 2));
-    const ssize_t got = ::read(descriptor, result.data() + size, result.size() - size);
-    if (got == 0) break;
-    if (got > 0) size += static_cast<std::size_t>(got);
-    if (got < 0 && errno != EINTR) throw Failure(Status::invalid, "read " + name + ": " + std::strerror(errno), "");
-  }
-  result.resize(size);
-  return result;
-}
+constexpr std::size_t held_value = 1024 * 1024; // a longer one goes piece by piece
 
-std::string value_of(const Set &options) {
-  if (options.value) return *options.value;
-  if (!options.file.empty() && options.file != "-") {
-    const int descriptor = ::open(options.file.c_str(), O_RDONLY | O_CLOEXEC);
-    if (descriptor < 0) throw Failure(Status::invalid, "read " + options.file + ": " + std::strerror(errno), "");
-    const struct Closer {
-      int descriptor;
-      ~Closer() { ::close(descriptor); }
-    } closer{descriptor};
-    return read_all(descriptor, options.file);
+/// An input, with what was read of it before in front, that counts.
+class Counted : public Source {
+public:
+  Counted(Input &input, std::string_view begun) : input_(input), begun_(begun) {}
+
+  std::size_t read(char *into, std::size_t capacity) override {
+    std::size_t size = std::min(capacity, begun_.size());
+    std::memcpy(into, begun_.data(), size);
+    begun_.remove_prefix(size);
+    if (size == 0) size = input_.read(into, capacity);
+    given_ += size;
+    return size;
   }
-  if (options.file.empty() && is_terminal(STDIN_FILENO))
-    throw Failure(Status::invalid, "set " + options.key + ": there is no value",
-                  "give one behind the key, or in a file with -f FILE, or through a pipe; -f - reads the terminal");
-  return read_all(STDIN_FILENO, "standard input");
+  std::uint64_t given() const { return given_; }
+
+private:
+  Input &input_;
+  std::string_view begun_;
+  std::uint64_t given_ = 0;
+};
+
+/// As much of an input as is held; shorter: that is all of it.
+std::string begin_of(Input &input) {
+  std::string text(held_value, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const std::size_t got = input.read(text.data() + size, text.size() - size);
+    if (got == 0) break;
+    size += got;
+  }
+  text.resize(size);
+  return text;
 }
 
 [[noreturn]] void refused(const Set &options) {
@@ -58,18 +63,101 @@ std::string value_of(const Set &options) {
                 "`omnistore meta KEY` gives the etag that it has now");
 }
 
+/// Stores what is read; `size` is set to how much that was.
+Stored store_input(Target &target, const Set &options, const SetOptions &how, std::uint64_t &size) {
+  if (options.file.empty() && is_terminal(STDIN_FILENO))
+    throw Failure(Status::invalid, "set " + options.key + ": there is no value",
+                  "give one behind the key, or in a file with -f FILE, or through a pipe; -f - reads the terminal");
+  Input input(options.file.empty() ? "-" : options.file);
+  const std::uint64_t whole = input.left();
+  const std::string begun = begin_of(input);
+  size = begun.size();
+  if (begun.size() < held_value) return target.set(options.key, begun, how);
+  Counted source(input, begun);
+  const Stored stored = target.set(options.key, source, whole, how);
+  size = source.given();
+  return stored;
+}
+
+/// Many keys and values, a batch at a time; what fails is told on standard error.
+class Many {
+public:
+  Many(const Global &global, Target &target) : global_(global), target_(target) {}
+
+  void add(SetItem &&item) {
+    const bool is_long = item.value.size() > held_value;
+    if (is_long) flush();
+    bytes_ += item.value.size();
+    items_.push_back(std::move(item));
+    if (is_long || items_.size() == batch_size || bytes_ > 4 * held_value) flush();
+  }
+  void flush() {
+    if (items_.empty()) return;
+    const std::vector<Outcome> outcomes = items_.size() == 1 ? alone(items_[0]) : target_.set(items_);
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      if (outcomes[i].status == Status::ok) {
+        if (global_.json)
+          out_.json(boost::json::object{{"key", Key(items_[i].key).view()}, {"size", items_[i].value.size()}});
+        continue;
+      }
+      const int failed = report(global_, Error(outcomes[i].status, outcomes[i].message));
+      if (code_ == 0) code_ = failed;
+    }
+    out_.flush();
+    items_.clear();
+    bytes_ = 0;
+  }
+  int code() const { return code_; }
+
+private:
+  std::vector<Outcome> alone(const SetItem &item) {
+    try {
+      target_.set(item.key, item.value, item.options);
+      return {{}};
+    } catch (const Error &error) {
+      return {{error.status(), error.what()}};
+    }
+  }
+
+  const Global &global_;
+  Target &target_;
+  Output out_;
+  std::vector<SetItem> items_;
+  std::uint64_t bytes_ = 0;
+  int code_ = 0;
+};
+
+int set_many(const Global &global, const Set &options) {
+  if (!options.key.empty() || options.condition.kind != Condition::Kind::always)
+    throw Failure(Status::invalid, "set: --from brings its keys along, and no condition goes with it",
+                  "leave KEY, VALUE and --if-... out");
+  const auto target = open_target(global);
+  Many many(global, *target);
+  Lines lines(options.from);
+  for (SetItem item; lines.next_item(item);) {
+    if (!item.options.ttl) item.options.ttl = options.ttl;
+    many.add(std::move(item));
+  }
+  many.flush();
+  return many.code();
+}
+
 } // namespace
 
 int run(const Global &global, const Set &options) {
-  const std::string value = value_of(options);
+  if (!options.from.empty()) return set_many(global, options);
+  if (options.key.empty()) throw Failure(Status::invalid, "set: there is no key", "name one, or use --from FILE");
   SetOptions how;
   how.ttl = options.ttl;
   how.condition = options.condition;
-  const Stored stored = open_target(global)->set(options.key, value, how);
+  const auto target = open_target(global);
+  std::uint64_t size = options.value ? options.value->size() : 0;
+  const Stored stored =
+      options.value ? target->set(options.key, *options.value, how) : store_input(*target, options, how, size);
   if (!stored.stored) refused(options);
   if (global.json) {
     Output out;
-    boost::json::object result{{"key", Key(options.key).view()}, {"size", value.size()}, {"etag", nullptr}};
+    boost::json::object result{{"key", Key(options.key).view()}, {"size", size}, {"etag", nullptr}};
     if (!stored.etag.empty()) result["etag"] = stored.etag;
     out.json(result);
     out.flush();

@@ -41,10 +41,17 @@ public:
   virtual ~Target() = default;
   /// Its name for messages: the config's file, or the host's URL.
   virtual std::string name() const = 0;
-  virtual bool read(const std::string &key, Reader &reader) = 0;
+  /// With a range: that part of it; Error(invalid) where it begins behind the value's end.
+  virtual bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range = {}) = 0;
   virtual bool has(const std::string &key) = 0;
   virtual std::optional<Meta> meta(const std::string &key) = 0;
   virtual Stored set(const std::string &key, std::string_view value, const SetOptions &options) = 0;
+  /// From a source of `size` bytes; UINT64_MAX: as many as come.
+  virtual Stored set(const std::string &key, Source &source, std::uint64_t size, const SetOptions &options) = 0;
+  virtual bool touch(const std::string &key, std::chrono::milliseconds ttl) = 0;
+  /// An item that a running host found too large for a batch has too_large, and can be read by itself.
+  virtual std::vector<EntryOutcome> get(std::span<const std::string> keys) = 0;
+  virtual std::vector<Outcome> set(std::span<const SetItem> items) = 0;
   virtual std::vector<Outcome> remove(std::span<const std::string> keys) = 0;
   virtual Page list(const std::string &base, const ListOptions &options) = 0;
   /// How many were removed; nullopt: a running host does not tell.

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/input.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <boost/json/object.hpp>
+#include <boost/json/parse.hpp>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/failure.hpp"
+#include "config/formats.hpp"
+#include "server/base64.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t longest_line = 256 * 1024 * 1024;
+
+} // namespace
+
+Input::Input(const std::string &file)
+    : descriptor_(file == "-" ? STDIN_FILENO : ::open(file.c_str(), O_RDONLY | O_CLOEXEC)),
+      name_(file == "-" ? "standard input" : file) {
+  if (descriptor_ < 0) throw Failure(Status::invalid, "read " + file + ": " + std::strerror(errno), "");
+}
+
+Input::~Input() {
+  if (descriptor_ != STDIN_FILENO) ::close(descriptor_);
+}
+
+std::size_t Input::read(char *into, std::size_t capacity) {
+  for (;;) {
+    const ssize_t got = ::read(descriptor_, into, capacity);
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno != EINTR) throw Failure(Status::invalid, "read " + name_ + ": " + std::strerror(errno), "");
+  }
+}
+
+std::uint64_t Input::left() const {
+  struct stat status;
+  if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return UINT64_MAX;
+  const off_t at = ::lseek(descriptor_, 0, SEEK_CUR);
+  // What says that it is empty may be made as it is read, as files of /proc are.
+  return at < 0 || status.st_size <= at ? UINT64_MAX : static_cast<std::uint64_t>(status.st_size - at);
+}
+
+bool Lines::next(std::string &line) {
+  for (;;) {
+    std::size_t end = held_.find('\n', at_);
+    while (end == held_.npos && !ended_) {
+      held_.erase(0, at_);
+      at_ = 0;
+      const std::size_t had = held_.size();
+      if (had > longest_line)
+        throw Failure(Status::too_large, name_ + ", line " + std::to_string(number_ + 1) + ": longer than 256 MiB",
+                      "set a value of that size by itself, with -f");
+      held_.resize(had + 64 * 1024);
+      const std::size_t got = input_.read(held_.data() + had, held_.size() - had);
+      held_.resize(had + got);
+      ended_ = got == 0;
+      end = held_.find('\n', had);
+    }
+    if (at_ == held_.size()) return false;
+    if (end == held_.npos) end = held_.size();
+    line.assign(held_, at_, end - at_);
+    at_ = std::min(end + 1, held_.size());
+    ++number_;
+    if (line.ends_with('\r')) line.pop_back();
+    if (!line.empty()) return true;
+  }
+}
+
+void Lines::malformed(const std::string &expected) const {
+  throw Failure(Status::invalid, name_ + ", line " + std::to_string(number_) + ": expected " + expected, "");
+}
+
+bool Lines::next_key(std::string &key) {
+  if (!next(key)) return false;
+  if (!key.starts_with('{') && !key.starts_with('"')) return true;
+  boost::system::error_code broken;
+  json::value value = json::parse(key, broken);
+  if (broken) malformed("a key, or JSON with one: " + broken.message());
+  if (value.is_object())
+    if (const json::value *inner = value.get_object().if_contains("key")) value = json::value(*inner);
+  if (!value.is_string()) malformed("a key, a JSON string, or an object with \"key\"");
+  key = value.get_string();
+  return true;
+}
+
+bool Lines::next_item(SetItem &item) {
+  std::string line;
+  if (!next(line)) return false;
+  boost::system::error_code broken;
+  const json::value value = json::parse(line, broken);
+  if (broken || !value.is_object()) malformed(R"(an object as {"key": "a", "value": "text"})");
+  item = {};
+  int keys = 0, values = 0;
+  for (const auto &[name, field] : value.get_object()) {
+    if (name == "key" && field.is_string()) {
+      item.key = field.get_string();
+      ++keys;
+    } else if (name == "value" && field.is_string()) {
+      item.value = field.get_string();
+      ++values;
+    } else if (name == "base64" && field.is_string()) {
+      std::optional<std::string> bytes = server::from_base64(field.get_string().c_str());
+      if (!bytes) malformed("base64 as \"base64\"");
+      item.value = std::move(*bytes);
+      ++values;
+    } else if (name == "ttl") {
+      std::int64_t milliseconds = field.is_int64() ? field.get_int64() : -1;
+      if (field.is_string()) config::parse_duration(field.get_string().c_str(), milliseconds);
+      if (milliseconds < 0) malformed("milliseconds as \"ttl\", or a text as \"5m\"");
+      item.options.ttl = std::chrono::milliseconds(milliseconds);
+    } else if (name != "meta") { // which `get --json` shows
+      malformed("the fields key, value or base64, which are strings, and ttl; found \"" +
+                std::string(name.data(), name.size()) + "\"");
+    }
+  }
+  if (keys != 1 || values != 1) malformed("an object with \"key\" and either \"value\" or \"base64\"");
+  return true;
+}
+
+} // namespace omnistore::cli

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a command reads: a file, or standard input.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <omnistore/storage.hpp>
+
+namespace omnistore::cli {
+
+/// An open file. Throws Failure(invalid) where it cannot be opened or read.
+class Input : public Source {
+public:
+  /// "-": standard input.
+  explicit Input(const std::string &file);
+  ~Input() override;
+  Input(const Input &) = delete;
+  Input &operator=(const Input &) = delete;
+
+  std::size_t read(char *into, std::size_t capacity) override;
+  /// How much is still to be read of a regular file; UINT64_MAX: of anything else.
+  std::uint64_t left() const;
+
+private:
+  int descriptor_;
+  std::string name_;
+};
+
+/// The lines of an input, one JSON value or key each. Empty ones are passed over.
+class Lines {
+public:
+  explicit Lines(const std::string &file) : input_(file), name_(file == "-" ? "standard input" : file) {}
+
+  /// False: that was all.
+  bool next(std::string &line);
+  /// A key: the line as it stands, or a JSON string, or the "key" of a JSON object. False: that was all.
+  bool next_key(std::string &key);
+  /// {"key": ..., "value": ... or "base64": ..., "ttl": ...}. False: that was all.
+  bool next_item(SetItem &item);
+
+private:
+  [[noreturn]] void malformed(const std::string &expected) const;
+
+  Input input_;
+  std::string name_;
+  std::string held_;   ///< what was read and no line has taken
+  std::size_t at_ = 0; ///< where in it the next line begins
+  std::size_t number_ = 0;
+  bool ended_ = false;
+};
+
+} // namespace omnistore::cli
