@@ -15,7 +15,7 @@ TEST_CASE("guide, overlay: memory is checked first, then the disk, and writes go
   CHECK(storage.get("both") == "above");
   CHECK(test::read_file(".cache/both") == "below");
   CHECK_FALSE(std::filesystem::exists(".cache/new"));
-  CHECK(storage.keys() == std::vector<std::string>{"both", "kept", "new"});
+  CHECK(storage.keys().all() == std::vector<std::string>{"both", "kept", "new"});
 }
 
 TEST_CASE("guide, overlay: what was removed does not come back from the layer below") {
@@ -24,6 +24,6 @@ TEST_CASE("guide, overlay: what was removed does not come back from the layer be
   omnistore::Storage storage = test::guide("overlay");
   CHECK(storage.remove("kept"));
   CHECK_FALSE(storage.get("kept"));
-  CHECK(storage.keys().empty());
+  CHECK(storage.keys().all().empty());
   CHECK(test::read_file(".cache/kept") == "on disk");
 }

@@ -170,7 +170,7 @@ TEST_CASE("what cannot be one request and no other is refused, and the connectio
     client.send(message);
     CHECK(client.receive().status == status);
   }
-  CHECK(host.storage.keys().empty());
+  CHECK(host.storage.keys().all().empty());
 }
 
 TEST_CASE("a target may be a URL, whose host counts") {

@@ -48,30 +48,30 @@ Storage filled() {
 
 TEST_CASE("a listing of everything spans all mounts") {
   const Storage storage = filled();
-  CHECK(sorted(storage.keys()) == Keys{"a", "a:b", "a:b:c", "m:deep:1", "m:deep:2:3", "m:x", "m:x:y", "n", "z:1"});
+  CHECK(sorted(storage.keys().all()) == Keys{"a", "a:b", "a:b:c", "m:deep:1", "m:deep:2:3", "m:x", "m:x:y", "n", "z:1"});
 }
 
 TEST_CASE("a listing of a base spans the mount that holds it and those below") {
   const Storage storage = filled();
-  CHECK(sorted(storage.keys("m")) == Keys{"m:deep:1", "m:deep:2:3", "m:x", "m:x:y"});
-  CHECK(sorted(storage.keys("m:deep")) == Keys{"m:deep:1", "m:deep:2:3"});
-  CHECK(sorted(storage.keys("a:b")) == Keys{"a:b:c"});
-  CHECK(storage.keys("no:such").empty());
+  CHECK(sorted(storage.keys("m").all()) == Keys{"m:deep:1", "m:deep:2:3", "m:x", "m:x:y"});
+  CHECK(sorted(storage.keys("m:deep").all()) == Keys{"m:deep:1", "m:deep:2:3"});
+  CHECK(sorted(storage.keys("a:b").all()) == Keys{"a:b:c"});
+  CHECK(storage.keys("no:such").all().empty());
 }
 
 TEST_CASE("depth counts from the queried base, across mounts") {
   const Storage storage = filled();
-  CHECK(sorted(storage.keys("", 0)) == Keys{"a", "n"});
-  CHECK(sorted(storage.keys("", 1)) == Keys{"a", "a:b", "m:x", "n", "z:1"});
-  CHECK(sorted(storage.keys("m", 0)) == Keys{"m:x"});
-  CHECK(sorted(storage.keys("m", 1)) == Keys{"m:deep:1", "m:x", "m:x:y"});
-  CHECK(sorted(storage.keys("m:deep", 0)) == Keys{"m:deep:1"});
+  CHECK(sorted(storage.keys("", 0).all()) == Keys{"a", "n"});
+  CHECK(sorted(storage.keys("", 1).all()) == Keys{"a", "a:b", "m:x", "n", "z:1"});
+  CHECK(sorted(storage.keys("m", 0).all()) == Keys{"m:x"});
+  CHECK(sorted(storage.keys("m", 1).all()) == Keys{"m:deep:1", "m:x", "m:x:y"});
+  CHECK(sorted(storage.keys("m:deep", 0).all()) == Keys{"m:deep:1"});
 }
 
 TEST_CASE("pages of any size give the same keys as one listing") {
   const Storage storage = filled();
   for (std::uint32_t limit : {1u, 2u, 3u, 5u, 100u})
-    for (const char *base : {"", "m", "m:deep", "z", "a"}) CHECK(by_pages(storage, base, limit) == storage.keys(base));
+    for (const char *base : {"", "m", "m:deep", "z", "a"}) CHECK(by_pages(storage, base, limit) == storage.keys(base).all());
 }
 
 TEST_CASE("what a deeper mount covers is masked in the one above") {
@@ -81,14 +81,14 @@ TEST_CASE("what a deeper mount covers is masked in the one above") {
   omnistore::MountConfig memory;
   memory.store.driver = "memory";
   storage.mount("m", memory);
-  CHECK(storage.keys() == Keys{"mm"});
-  CHECK(storage.keys("m").empty());
+  CHECK(storage.keys().all() == Keys{"mm"});
+  CHECK(storage.keys("m").all().empty());
 }
 
 TEST_CASE("meta keys are never listed") {
   Storage storage = test::open(R"({ "": { "driver": "memory" }, "b": { "driver": "bare" } })");
   for (const char *key : {"x", "x$", "b:y", "b:y$"}) storage.set(key, "{}");
-  CHECK(sorted(storage.keys()) == Keys{"b:y", "x"});
+  CHECK(sorted(storage.keys().all()) == Keys{"b:y", "x"});
   CHECK(by_pages(storage, "", 1).size() == 2);
 }
 
@@ -159,11 +159,11 @@ TEST_CASE("clear of a base removes it in the mount that holds it and in every mo
   Storage storage = filled();
   storage.set("mx", "1");
   CHECK(storage.clear("m") == 4);
-  CHECK(sorted(storage.keys()) == Keys{"a", "a:b", "a:b:c", "mx", "n", "z:1"});
+  CHECK(sorted(storage.keys().all()) == Keys{"a", "a:b", "a:b:c", "mx", "n", "z:1"});
   CHECK(storage.clear("a:b") == 1);
   CHECK(storage.get("a:b") == "value");
   CHECK(storage.clear() == 5);
-  CHECK(storage.keys().empty());
+  CHECK(storage.keys().all().empty());
 }
 
 TEST_CASE("clear removes the meta too") {

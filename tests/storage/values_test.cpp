@@ -120,7 +120,7 @@ TEST_CASE("a value past its ttl is not returned, listed, counted or found") {
     storage.set("ever", "3");
     CHECK(storage.get("brief") == "1");
     omnistore::advance_clock(300'001);
-    CHECK(storage.keys() == std::vector<std::string>{"ever", "long"});
+    CHECK(storage.keys().all() == std::vector<std::string>{"ever", "long"});
     CHECK(storage.get("brief") == std::nullopt);
     CHECK_FALSE(storage.has("brief"));
     CHECK(storage.meta("brief") == std::nullopt);
@@ -286,7 +286,7 @@ TEST_CASE("what expires under a driver without ttl is removed without being read
   REQUIRE(seen.size() == 7);
   for (std::size_t i = 4; i < seen.size(); ++i) CHECK(seen[i].cause == omnistore::Event::Cause::expired);
   CHECK(storage.stats().at(0).expirations == 3);
-  CHECK(storage.keys() == std::vector<std::string>{"stays"});
+  CHECK(storage.keys().all() == std::vector<std::string>{"stays"});
 }
 
 TEST_CASE("what a store without ttl held before it was opened is swept too") {
@@ -305,5 +305,5 @@ TEST_CASE("what a store without ttl held before it was opened is swept too") {
   while (storage.stats().at(0).expirations < 750 && std::chrono::steady_clock::now() < deadline)
     std::this_thread::yield();
   CHECK(storage.stats().at(0).expirations == 750);
-  CHECK(storage.keys().size() == 750);
+  CHECK(storage.keys().all().size() == 750);
 }

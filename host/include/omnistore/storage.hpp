@@ -84,6 +84,14 @@ struct Page {
   std::string cursor;      ///< where the next one goes on; printable, URL-safe; empty: that was all
 };
 
+struct EntriesOptions {
+  std::uint32_t depth = ListOptions::any_depth;
+  std::size_t batch = 100; ///< values read at once
+};
+
+class KeyRange;
+class EntryRange;
+
 /// What a set gave.
 struct Stored {
   bool stored = true; ///< false: the condition did not hold, and nothing was changed
@@ -265,8 +273,10 @@ public:
 
   /// One page of the keys under a base, over all mounts that it spans.
   Page list(std::string_view base, const ListOptions &options = {}) const;
-  /// All of them, in memory. For many keys go by page.
-  std::vector<std::string> keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
+  /// The keys under a base, read as one walks them (ranges.hpp).
+  KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
+  /// The same with their values, read in batches ahead of the walk.
+  EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
   /// Removes every key under a base; how many. Keys of mounts below it too.
   std::uint64_t clear(std::string_view base = {});
 
@@ -295,8 +305,12 @@ public:
 
 private:
   friend class View;
+  friend class KeyRange;
+  friend class EntryRange;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };
 
 } // namespace omnistore
+
+#include <omnistore/ranges.hpp>

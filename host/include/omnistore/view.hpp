@@ -19,7 +19,7 @@ namespace omnistore {
 ///
 ///     omnistore::View users = storage.prefixed("app:users");
 ///     users.set("1", "Ada");  // sets app:users:1
-///     users.keys();           // {"1"}
+///     users.keys().all();     // {"1"}
 ///
 /// The key of the base's own name (`app:users`) is not among them. Each function does what Storage's of the same name
 /// does, with the same results and errors; a key with the base in front may be 4096 bytes long.
@@ -49,7 +49,8 @@ public:
 
   /// A cursor is good for the view that gave it, and for others of the same base.
   Page list(std::string_view base, const ListOptions &options = {}) const;
-  std::vector<std::string> keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
+  KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
+  EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
   /// The empty base is all of the view, and no more than that.
   std::uint64_t clear(std::string_view base = {});
 

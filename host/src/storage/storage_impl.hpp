@@ -77,6 +77,8 @@ public:
   template <typename Take>
   std::string list_step(std::string_view in, std::string_view base, const ListOptions &options, const Take &take) const;
   std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
+  /// Whether a store under a base may wait for a disk, a network or another process.
+  bool spans_blocking(std::string_view in, std::string_view base) const;
   std::uint64_t clear(std::string_view in, std::string_view base);
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
               const WatchOptions &options);

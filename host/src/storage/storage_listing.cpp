@@ -153,6 +153,13 @@ std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_vi
   return keys;
 }
 
+bool Storage::Impl::spans_blocking(std::string_view in, std::string_view text) const {
+  const std::string base = in_view(in, normal_base(text));
+  const Epoch::Guard guard(epoch);
+  const std::vector<const Mount *> mounts = table().spanned(base);
+  return std::any_of(mounts.begin(), mounts.end(), [](const Mount *m) { return m->node && !m->node->never_blocks(); });
+}
+
 std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
   const std::string shown = normal_base(text), base = in_view(in, shown);
   const Epoch::Guard guard(epoch);
@@ -180,9 +187,6 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
 }
 
 Page Storage::list(std::string_view base, const ListOptions &options) const { return impl_->list({}, base, options); }
-std::vector<std::string> Storage::keys(std::string_view base, std::uint32_t depth) const {
-  return impl_->keys({}, base, depth);
-}
 std::uint64_t Storage::clear(std::string_view base) { return impl_->clear({}, base); }
 
 } // namespace omnistore

@@ -54,10 +54,6 @@ Page View::list(std::string_view base, const ListOptions &options) const {
   return storage_->list(base_, base, options);
 }
 
-std::vector<std::string> View::keys(std::string_view base, std::uint32_t depth) const {
-  return storage_->keys(base_, base, depth);
-}
-
 std::uint64_t View::clear(std::string_view base) { return storage_->clear(base_, base); }
 
 Watch View::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {

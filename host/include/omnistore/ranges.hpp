@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keys and entries as ranges that are read as one walks them. Comes with storage.hpp.
+#pragma once
+
+#include <cstddef>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/storage.hpp>
+
+namespace omnistore {
+
+/// The keys under a base, read a page at a time as one walks them, so that memory stays flat however many there are:
+///
+///     for (const std::string &key : storage.keys("archive:wayback")) ...
+///
+/// A single pass: what was walked is gone. A walk while others write gives every key that is there throughout, none
+/// twice. begin() and ++ read, and throw the Error of a page that cannot be read. For one thread at a time. The Storage
+/// must outlive it.
+class KeyRange {
+public:
+  class iterator {
+  public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = std::string;
+    using difference_type = std::ptrdiff_t;
+    const std::string &operator*() const { return *range_->key(); }
+    const std::string *operator->() const { return range_->key(); }
+    iterator &operator++() { return range_->step(), *this; }
+    void operator++(int) { range_->step(); }
+    bool operator==(std::default_sentinel_t) const { return !range_->key(); }
+
+  private:
+    friend class KeyRange;
+    explicit iterator(KeyRange *range) : range_(range) {}
+    KeyRange *range_;
+  };
+
+  KeyRange(KeyRange &&) noexcept;
+  ~KeyRange();
+  iterator begin();
+  std::default_sentinel_t end() const { return {}; }
+  /// Those that were not walked yet, in memory.
+  std::vector<std::string> all();
+
+private:
+  friend class Storage;
+  friend class View;
+  friend class EntryRange;
+  class Walk;
+  explicit KeyRange(std::unique_ptr<Walk> walk);
+  const std::string *key() const;
+  void step();
+  std::unique_ptr<Walk> walk_;
+};
+
+/// The entries under a base: keys with their values and meta, read in batches. Where a store may wait for a disk or a
+/// network, the next batch is read on another thread while this one is walked:
+///
+///     for (const auto &[key, entry] : storage.entries("archive:wayback")) use(key, entry.value);
+///
+/// At most two batches are in memory. A value that went while it was walked is left out; one that cannot be read ends
+/// the walk with its Error. Else as KeyRange.
+class EntryRange {
+public:
+  struct Item {
+    std::string key;
+    Entry entry;
+  };
+  class iterator {
+  public:
+    using iterator_concept = std::input_iterator_tag;
+    using value_type = Item;
+    using difference_type = std::ptrdiff_t;
+    const Item &operator*() const { return *range_->item(); }
+    const Item *operator->() const { return range_->item(); }
+    iterator &operator++() { return range_->step(), *this; }
+    void operator++(int) { range_->step(); }
+    bool operator==(std::default_sentinel_t) const { return !range_->item(); }
+
+  private:
+    friend class EntryRange;
+    explicit iterator(EntryRange *range) : range_(range) {}
+    EntryRange *range_;
+  };
+
+  EntryRange(EntryRange &&) noexcept;
+  ~EntryRange();
+  iterator begin();
+  std::default_sentinel_t end() const { return {}; }
+
+private:
+  friend class Storage;
+  friend class View;
+  class Walk;
+  explicit EntryRange(std::unique_ptr<Walk> walk);
+  const Item *item() const;
+  void step();
+  std::unique_ptr<Walk> walk_;
+};
+
+} // namespace omnistore

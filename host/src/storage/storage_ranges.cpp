@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks over keys and entries: a listing, page by page, behind a range.
+#include <omnistore/ranges.hpp>
+
+#include <algorithm>
+#include <future>
+#include <optional>
+
+#include <omnistore/view.hpp>
+
+#include "storage/storage_impl.hpp"
+
+namespace omnistore {
+
+// --------------------------------------------------------------------------------------------------------------- keys
+
+class KeyRange::Walk {
+public:
+  Walk(const Storage::Impl &storage, std::string_view in, std::string_view base, std::uint32_t depth)
+      : storage_(storage), in_(in), base_(base) {
+    options_.depth = depth;
+  }
+
+  const std::string *key() const { return at_ < page_.items.size() ? &page_.items[at_].key : nullptr; }
+  void start() {
+    if (!started_) read();
+  }
+  void step() {
+    if (++at_ >= page_.items.size()) read();
+  }
+  std::vector<std::string> all() {
+    if (!started_) return storage_.keys(in_, base_, options_.depth);
+    std::vector<std::string> keys;
+    for (; key(); step()) keys.push_back(std::move(page_.items[at_].key));
+    return keys;
+  }
+
+private:
+  /// The next page that has a key; an empty one at the end.
+  void read() {
+    at_ = 0;
+    do {
+      const bool ended = started_ && page_.cursor.empty();
+      started_ = true;
+      if (ended) {
+        page_ = Page();
+        return;
+      }
+      options_.cursor = std::move(page_.cursor);
+      page_ = storage_.list(in_, base_, options_);
+    } while (page_.items.empty());
+  }
+
+  const Storage::Impl &storage_;
+  const std::string in_, base_;
+  ListOptions options_;
+  bool started_ = false;
+  Page page_;
+  std::size_t at_ = 0;
+};
+
+KeyRange::KeyRange(std::unique_ptr<Walk> walk) : walk_(std::move(walk)) {}
+KeyRange::KeyRange(KeyRange &&) noexcept = default;
+KeyRange::~KeyRange() = default;
+KeyRange::iterator KeyRange::begin() { return walk_->start(), iterator(this); }
+std::vector<std::string> KeyRange::all() { return walk_->all(); }
+const std::string *KeyRange::key() const { return walk_->key(); }
+void KeyRange::step() { walk_->step(); }
+
+// ------------------------------------------------------------------------------------------------------------ entries
+
+class EntryRange::Walk {
+public:
+  Walk(const Storage::Impl &storage, std::string_view in, std::string_view base, const EntriesOptions &options)
+      : storage_(storage), in_(in), keys_(storage, in, base, options.depth),
+        batch_size_(std::max<std::size_t>(options.batch, 1)), reads_ahead_(storage.spans_blocking(in, base)) {}
+  ~Walk() {
+    if (next_.valid()) next_.wait();
+  }
+
+  const Item *item() const { return at_ < batch_.size() ? &batch_[at_] : nullptr; }
+  void start() {
+    if (std::exchange(started_, true)) return;
+    keys_.start();
+    read();
+  }
+  void step() {
+    if (++at_ >= batch_.size()) read();
+  }
+
+private:
+  using Batch = std::vector<Item>;
+
+  /// The next batch that has an entry; an empty one at the end.
+  void read() {
+    at_ = 0;
+    do {
+      std::optional<Batch> batch;
+      if (next_.valid()) {
+        batch = next_.get();
+      } else {
+        batch = load();
+      }
+      batch_.clear();
+      if (!batch) return;
+      batch_ = std::move(*batch);
+      if (reads_ahead_) next_ = std::async(std::launch::async, [this] { return load(); });
+    } while (batch_.empty());
+  }
+
+  /// The keys of a batch with their values; nullopt at the end. On this thread, or ahead on another, never both.
+  std::optional<Batch> load() {
+    std::vector<std::string> keys;
+    for (; keys.size() < batch_size_ && keys_.key(); keys_.step()) keys.push_back(*keys_.key());
+    if (keys.empty()) return std::nullopt;
+    GetOptions options;
+    options.meta = true;
+    std::vector<EntryOutcome> outcomes = storage_.get_many(in_, keys, options);
+    Batch batch;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      if (outcomes[i].status == Status::not_found) continue;
+      if (outcomes[i].status != Status::ok) throw Error(outcomes[i].status, outcomes[i].message);
+      batch.push_back({std::move(keys[i]), std::move(outcomes[i].entry)});
+    }
+    return batch;
+  }
+
+  const Storage::Impl &storage_;
+  const std::string in_;
+  KeyRange::Walk keys_;
+  const std::size_t batch_size_;
+  const bool reads_ahead_; ///< a store may wait
+  bool started_ = false;
+  Batch batch_;
+  std::size_t at_ = 0;
+  std::future<std::optional<Batch>> next_;
+};
+
+EntryRange::EntryRange(std::unique_ptr<Walk> walk) : walk_(std::move(walk)) {}
+EntryRange::EntryRange(EntryRange &&) noexcept = default;
+EntryRange::~EntryRange() = default;
+EntryRange::iterator EntryRange::begin() { return walk_->start(), iterator(this); }
+const EntryRange::Item *EntryRange::item() const { return walk_->item(); }
+void EntryRange::step() { walk_->step(); }
+
+KeyRange Storage::keys(std::string_view base, std::uint32_t depth) const {
+  return KeyRange(std::make_unique<KeyRange::Walk>(*impl_, "", base, depth));
+}
+EntryRange Storage::entries(std::string_view base, const EntriesOptions &options) const {
+  return EntryRange(std::make_unique<EntryRange::Walk>(*impl_, "", base, options));
+}
+KeyRange View::keys(std::string_view base, std::uint32_t depth) const {
+  return KeyRange(std::make_unique<KeyRange::Walk>(*storage_, base_, base, depth));
+}
+EntryRange View::entries(std::string_view base, const EntriesOptions &options) const {
+  return EntryRange(std::make_unique<EntryRange::Walk>(*storage_, base_, base, options));
+}
+
+} // namespace omnistore
