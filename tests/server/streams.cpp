@@ -58,8 +58,7 @@ std::string chunk(std::string_view text) {
   return size + std::string(text) + "\r\n";
 }
 
-/// So much is more than the sockets and the host's buffers take in without the store.
-const std::string framing_of(bool chunked, std::size_t size) {
+std::string framing_of(bool chunked, std::size_t size) {
   return chunked ? "Transfer-Encoding: chunked" : "Content-Length: " + std::to_string(size);
 }
 
@@ -122,12 +121,11 @@ TEST_CASE("a stream that breaks off half way leaves the old value and no tempora
     client.send(head("/k", framing_of(chunked, 8 * MiB)));
     const std::string half = pattern(4 * MiB);
     client.send(chunked ? chunk(half) : half);
-    // What has come lies on the disk when most of it has been taken off this side's hands.
     client.finish();
     CHECK(client.receive().status == 0);
   }
   CHECK(files.files() == (has_old ? std::set<std::string>{"k"} : std::set<std::string>{}));
-  if (has_old) CHECK(test::read_file(files.folder / "data/k") == "old");
+  if (has_old) CHECK((test::read_file(files.folder / "data/k") == "old"));
 }
 
 TEST_CASE("a long body that does not come in time is 408 and leaves the old value") {
@@ -139,7 +137,7 @@ TEST_CASE("a long body that does not come in time is 408 and leaves the old valu
   CHECK(client.receive().status == 408);
   CHECK(client.ended());
   CHECK(files.files() == std::set<std::string>{"k"});
-  CHECK(test::read_file(files.folder / "data/k") == "old");
+  CHECK((test::read_file(files.folder / "data/k") == "old"));
 }
 
 TEST_CASE("malformed chunks in a long body are 400 and leave the old value") {
