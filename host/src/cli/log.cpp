@@ -36,9 +36,9 @@ std::string level_name(spdlog::level::level_enum level) {
 }
 
 /// One line a message: "2025-11-24T07:13:07.250Z info  text", or {"time", "level", "message"}.
-class Lines : public spdlog::sinks::base_sink<std::mutex> {
+class LogLines : public spdlog::sinks::base_sink<std::mutex> {
 public:
-  explicit Lines(bool json) : json_(json) {}
+  explicit LogLines(bool json) : json_(json) {}
 
 protected:
   void sink_it_(const spdlog::details::log_msg &message) override {
@@ -84,7 +84,7 @@ void start_log(const Config &config, const Global &global, bool serving) {
   if (global.quiet) level = std::max(level, spdlog::level::err);
   if (global.verbose > 0) level = global.verbose == 1 ? std::min(level, spdlog::level::debug) : spdlog::level::trace;
   auto logger =
-      std::make_shared<spdlog::logger>("", std::make_shared<Lines>(config.log.json || (serving && global.json)));
+      std::make_shared<spdlog::logger>("", std::make_shared<LogLines>(config.log.json || (serving && global.json)));
   logger->set_level(level);
   spdlog::set_default_logger(std::move(logger));
 }
