@@ -5,12 +5,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <omnistore/child.hpp>
@@ -125,7 +125,7 @@ private:
   std::atomic<std::uint64_t> cleared_{0}; ///< how many clears there were
 
   std::mutex refresh_mutex_;
-  std::set<std::string, std::less<>> refreshing_; ///< waiting or under way
+  std::unordered_set<std::string, TextHash, std::equal_to<>> refreshing_; ///< waiting or under way
   struct Failing {
     std::int64_t until; ///< no refresh before
     std::int64_t pause;

@@ -15,6 +15,11 @@
 
 namespace cache {
 
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
 /// What is known of the copies: in memory, and where the store of the copies outlives this one, or others use it too,
 /// beside them. Thread-safe; the changes of one key are the caller's to order.
 class Records {
@@ -34,16 +39,12 @@ public:
   void forget(std::string_view key);
 
 private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
-  };
   struct Shard {
     mutable std::mutex mutex;
-    std::unordered_map<std::string, Record, Hash, std::equal_to<>> records;
+    std::unordered_map<std::string, Record, TextHash, std::equal_to<>> records;
   };
-  Shard &shard(std::string_view key) { return shards_[Hash()(key) % shards_.size()]; }
-  const Shard &shard(std::string_view key) const { return shards_[Hash()(key) % shards_.size()]; }
+  Shard &shard(std::string_view key) { return shards_[TextHash()(key) % shards_.size()]; }
+  const Shard &shard(std::string_view key) const { return shards_[TextHash()(key) % shards_.size()]; }
   void remember(std::string_view key, const Record &record);
 
   const omnistore::Child copies_;

@@ -157,7 +157,7 @@ omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_g
   const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX && !key.ends_with('$');
   const Expected expected = promoting ? stripe(key).writes.load(std::memory_order_acquire) : 0;
   std::uint32_t failed = 0;
-  std::array<char, ROOM> room;
+  alignas(64) std::array<char, ROOM> room;
   return first_hit(call, key, on_error_, failed, [&](Layer &layer, Call on, Answer &answer) {
     const bool copies = promoting && layer.index > 0;
     ValueGate gate(sink, layer, request, layer.holds || copies, room);

@@ -5,8 +5,10 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { agesGroup } from "./group-ages.mjs";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
+import { lsGroup } from "./group-ls.mjs";
 import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
 import { redisGroup } from "./group-redis.mjs";
@@ -30,6 +32,8 @@ const groups = [
   overlayGroup("overlay", 10_000),
   redisGroup("redis", 10_000),
   httpGroup("http"),
+  agesGroup("ages", 1_000_000),
+  lsGroup("ls", 1_000_000),
   startGroup("start"),
 ];
 

@@ -134,8 +134,9 @@ bench::Result ours_batch_set(Bench &bench, double seconds) {
 }
 
 bench::Result ours_list(Bench &bench, double seconds) {
-  return bench::repeat(seconds, 1, bench.keys.size(),
-                       [&] { bench::require(bench.ours.keys().all().size() == bench.keys.size(), "keys are missing"); });
+  return bench::repeat(seconds, 1, bench.keys.size(), [&] {
+    bench::require(bench.ours.keys().all().size() == bench.keys.size(), "keys are missing");
+  });
 }
 
 bench::Result raw_list(Bench &bench, double seconds) {

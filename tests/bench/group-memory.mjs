@@ -11,6 +11,7 @@ const tasks = [
   { task: "batch-get", unit: "items/s" },
   { task: "batch-set", unit: "items/s" },
   { task: "list", unit: "keys/s" },
+  { task: "list-base", unit: "keys/s", bars: { unstorage: 50 }, raw: false },
 ];
 
 export function memoryGroup(name, count) {
@@ -21,13 +22,13 @@ export function memoryGroup(name, count) {
       const unstorage = worker("node", new URL("peer-memory.mjs", import.meta.url).pathname, count);
       await ours("load", 0);
       await unstorage("load", 0);
-      return tasks.map(({ task, unit = "op/s", bars }) => ({
+      return tasks.map(({ task, unit = "op/s", bars, raw = true }) => ({
         name: `${name}-${task}`,
         unit,
         bars,
         sides: {
           ours: rate(ours, `ours.${task}`, seconds, "processor"),
-          unordered_map: rate(ours, `raw.${task}`, seconds, "processor"),
+          ...(raw ? { unordered_map: rate(ours, `raw.${task}`, seconds, "processor") } : {}),
           unstorage: rate(unstorage, task, seconds, "processor"),
         },
       }));

@@ -39,7 +39,7 @@ struct Bench {
   bench::Ring at;
   std::vector<std::size_t> order;
   std::size_t turn = 0;
-  std::optional<omnistore::Storage> storage;
+  std::optional<omnistore::Storage> storage, hundreds;
   Map map;
 };
 
@@ -144,8 +144,22 @@ bench::Result map_batch_set(Bench &bench, double seconds) {
 }
 
 bench::Result ours_list(Bench &bench, double seconds) {
-  return bench::repeat(seconds, 1, bench.keys.size(),
-                       [&] { bench::require(bench.storage->keys().size() == bench.keys.size(), "keys are missing"); });
+  return bench::repeat(seconds, 1, bench.keys.size(), [&] {
+    bench::require(bench.storage->keys().all().size() == bench.keys.size(), "keys are missing");
+  });
+}
+
+/// A base with one key of a hundred.
+bench::Result ours_list_base(Bench &bench, double seconds) {
+  if (!bench.hundreds) {
+    bench.hundreds.emplace(open_memory());
+    for (std::size_t i = 0; i < bench.keys.size(); ++i) bench.hundreds->set(bench::in_hundredth(i), "x");
+  }
+  const std::size_t part = bench.keys.size() / 100;
+  return bench::repeat(seconds, 1, part, [&] {
+    const std::string base = "p" + std::to_string(bench.turn++ % 100);
+    bench::require(bench.hundreds->keys(base).all().size() == part, "keys are missing");
+  });
 }
 
 bench::Result map_list(Bench &bench, double seconds) {
@@ -182,6 +196,7 @@ int main(int argc, char **argv) {
       {"ours.batch-get", task(ours_batch_get)},
       {"ours.batch-set", task(ours_batch_set)},
       {"ours.list", task(ours_list)},
+      {"ours.list-base", task(ours_list_base)},
       {"raw.get", task(map_get)},
       {"raw.set-over", task(map_set_over)},
       {"raw.set-new", task(map_set_new)},

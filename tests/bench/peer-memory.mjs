@@ -12,6 +12,8 @@ const turn = ring(values.length);
 const some = () => values[turn()];
 const storage = createStorage({ driver: memory() });
 
+let hundreds;
+
 async function load(into) {
   for (const item of keys) await into.setItem(item, some());
 }
@@ -40,6 +42,15 @@ await serve({
     repeat(seconds, 1, 100, () =>
       storage.setItems(Array.from({ length: 100 }, () => ({ key: visited[at()], value: some() }))),
     ),
+  "list-base": async (seconds) => {
+    if (!hundreds) {
+      hundreds = createStorage({ driver: memory() });
+      for (let i = 0; i < count; ++i) await hundreds.setItem(`p${i % 100}:${i}`, "x");
+    }
+    return repeat(seconds, 1, count / 100, async () =>
+      require((await hundreds.getKeys(`p${turn() % 100}`)).length === count / 100, "keys are missing"),
+    );
+  },
   list: (seconds) =>
     repeat(seconds, 1, count, async () => require((await storage.getKeys()).length === count, "keys are missing")),
 });

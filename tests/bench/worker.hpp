@@ -75,6 +75,11 @@ inline std::string key(std::uint32_t number, const char *base = "k") {
   return text;
 }
 
+/// A key in one of a hundred bases, p0 to p99.
+inline std::string in_hundredth(std::size_t number) {
+  return "p" + std::to_string(number % 100) + ":" + std::to_string(number);
+}
+
 /// `count` keys in random order, the same in every run.
 inline std::vector<std::string> shuffled_keys(std::uint32_t count) {
   std::vector<std::string> keys;
