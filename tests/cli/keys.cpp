@@ -3,22 +3,15 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
-#include <sstream>
 
 #include "program.hpp"
 
 using test::Front;
+using test::lines;
 using test::Result;
 using test::Strings;
 
 namespace {
-
-Strings lines(const std::string &text) {
-  Strings result;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) result.push_back(line);
-  return result;
-}
 
 Strings sorted(Strings list) {
   std::sort(list.begin(), list.end());

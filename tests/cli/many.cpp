@@ -5,22 +5,9 @@
 #include "program.hpp"
 
 using test::Front;
+using test::lines;
 using test::Result;
 using test::says;
-
-namespace {
-
-std::vector<std::string> lines(const std::string &text) {
-  std::vector<std::string> all;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
-    all.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return all;
-}
-
-} // namespace
 
 TEST_CASE("get --range prints a part of a value") {
   const Front omnistore(GENERATE(false, true));

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -228,6 +229,13 @@ private:
 };
 
 inline bool says(const std::string &text, const std::string &part) { return text.find(part) != std::string::npos; }
+
+inline Strings lines(const std::string &text) {
+  Strings result;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) result.push_back(line);
+  return result;
+}
 
 /// The same commands on a config's stores, opened by the program, and on a host of that config.
 class Front {

@@ -48,7 +48,8 @@ Storage filled() {
 
 TEST_CASE("a listing of everything spans all mounts") {
   const Storage storage = filled();
-  CHECK(sorted(storage.keys().all()) == Keys{"a", "a:b", "a:b:c", "m:deep:1", "m:deep:2:3", "m:x", "m:x:y", "n", "z:1"});
+  CHECK(sorted(storage.keys().all()) ==
+        Keys{"a", "a:b", "a:b:c", "m:deep:1", "m:deep:2:3", "m:x", "m:x:y", "n", "z:1"});
 }
 
 TEST_CASE("a listing of a base spans the mount that holds it and those below") {
@@ -71,7 +72,8 @@ TEST_CASE("depth counts from the queried base, across mounts") {
 TEST_CASE("pages of any size give the same keys as one listing") {
   const Storage storage = filled();
   for (std::uint32_t limit : {1u, 2u, 3u, 5u, 100u})
-    for (const char *base : {"", "m", "m:deep", "z", "a"}) CHECK(by_pages(storage, base, limit) == storage.keys(base).all());
+    for (const char *base : {"", "m", "m:deep", "z", "a"})
+      CHECK(by_pages(storage, base, limit) == storage.keys(base).all());
 }
 
 TEST_CASE("what a deeper mount covers is masked in the one above") {

@@ -28,8 +28,8 @@ public:
 
   omnistore_status list(omnistore::Call, const omnistore_list_request &request, omnistore_page &page) {
     if (request.base.size != 0) return OMNISTORE_OK;
-    unsigned at = static_cast<unsigned>(
-        std::strtoul(std::string(omnistore::as_view(request.cursor)).c_str(), nullptr, 10));
+    unsigned at =
+        static_cast<unsigned>(std::strtoul(std::string(omnistore::as_view(request.cursor)).c_str(), nullptr, 10));
     char key[16];
     for (unsigned given = 0; given < request.limit && at < count_; ++given, ++at) {
       std::snprintf(key, sizeof key, "n%07u", at);

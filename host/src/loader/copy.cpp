@@ -62,7 +62,8 @@ std::string name_of(const std::string &stem, std::uint64_t mark) {
 }
 
 /// Whether a file holds these bytes. `read` gives the next piece, as read(2) does.
-template <class Read> bool holds(std::uint64_t size, const Descriptor &copy, const Read &read) {
+template <class Read>
+bool holds(std::uint64_t size, const Descriptor &copy, const Read &read) {
   char ours[16 * 1024];
   for (std::uint64_t at = 0;;) {
     const ssize_t got = ::pread(copy.number(), ours, sizeof ours, static_cast<off_t>(at));

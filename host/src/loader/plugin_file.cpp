@@ -69,8 +69,6 @@ PluginFile read_plugin(const std::string &path) {
   return plugin;
 }
 
-Copy copy_of(const PluginFile &plugin) {
-  return private_copy(stem_of(plugin.path), mark_of(plugin.id), plugin.bytes);
-}
+Copy copy_of(const PluginFile &plugin) { return private_copy(stem_of(plugin.path), mark_of(plugin.id), plugin.bytes); }
 
 } // namespace omnistore::loader
