@@ -22,7 +22,9 @@ export async function startRedis() {
   const folder = mkdtempSync(join(tmpdir(), "omnistore-redis-"));
   for (let tries = 1; ; ++tries) {
     const port = await freePort(); // another program may take it before the server does
-    const child = spawn("redis-server", ["--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder], {
+    // It ends with this process, however that ends.
+    const command = ["--pdeathsig", "KILL", "redis-server"];
+    const child = spawn("setpriv", [...command, "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     const ended = once(child, "close");
