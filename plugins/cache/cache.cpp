@@ -4,6 +4,8 @@
 #include "cache.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include <omnistore/driver.hpp>
 
@@ -85,7 +87,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
     omnistore_status status =
         reading.stat ? copies_.stat(on, reading.key, request, gate) : copies_.get(on, reading.key, request, gate);
     if (status == OMNISTORE_OK && !gate.held_back()) return {true, gate.finish(), gate.age(), gate.record()};
-    if (gate.begun()) return {true, call.fail(status, on.message()), gate.age(), gate.record()};
+    if (gate.begun()) return {true, call.fail(status, on.reason()), gate.age(), gate.record()};
     if (gate.held_back() && gate.age() != Age::unknown) return {false, status, gate.age(), gate.record()};
     if (gate.held_back()) {
       // Once more, where there is a record beside the copy; memory's, if it is of another state, is old.
@@ -99,7 +101,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
       if (record && record->absent && age >= 0 && age <= settings_.negative_max_age)
         return {true, OMNISTORE_NOT_FOUND, Age::fresh, *record};
     }
-    if (is_failure(status)) warn("reading copies: " + on.message());
+    if (is_failure(status)) warn("reading copies: " + on.reason());
     return {};
   }
 }
@@ -154,17 +156,25 @@ private:
   }
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
     auto &self = *static_cast<MarkedPage *>(page);
-    try {
-      const std::string marked = self.mark_ + std::string(as_view(cursor));
-      self.outer_.next(&self.outer_, as_bytes(marked));
-    } catch (...) { // out of memory: the page has no next one, and the host cannot be told
-    }
+    std::array<char, LONGEST_CURSOR> marked;
+    self.too_long_ = cursor.size >= marked.size();
+    if (self.too_long_) return;
+    marked[0] = self.mark_;
+    std::memcpy(marked.data() + 1, cursor.data, cursor.size);
+    self.outer_.next(&self.outer_, {marked.data(), cursor.size + 1});
   }
+  static constexpr std::size_t LONGEST_CURSOR = 4096; // of any page (driver.h)
   omnistore_page &outer_;
   const char mark_;
+  bool too_long_ = false;
 
 public:
   static constexpr char OF_COPIES = 'c', OF_ORIGIN = 'o';
+  /// The store's own status, unless its cursor leaves no room for the mark.
+  omnistore_status after(Call call, omnistore_status status) const {
+    if (status != OMNISTORE_OK || !too_long_) return status;
+    return call.fail(OMNISTORE_TOO_LARGE, "a listing cannot go on at so long a cursor; use another limit");
+  }
 };
 
 } // namespace
@@ -182,11 +192,11 @@ omnistore_status Cache::list(Call call, const omnistore_list_request &request, o
     MarkedPage marked(page, MarkedPage::OF_ORIGIN);
     Overheard on(call);
     const omnistore_status status = origin_.list(on, inner, marked);
-    if (status == OMNISTORE_OK) return status;
-    if (status != OMNISTORE_UNSUPPORTED || !cursor.empty()) return call.fail(status, on.message());
+    if (status == OMNISTORE_OK) return marked.after(call, status);
+    if (status != OMNISTORE_UNSUPPORTED || !cursor.empty()) return call.fail(status, on.reason());
   }
   MarkedPage marked(page, MarkedPage::OF_COPIES);
-  return copies_.list(call, inner, marked);
+  return marked.after(call, copies_.list(call, inner, marked));
 }
 
 constexpr omnistore_traits TRAITS = [] {

@@ -25,7 +25,8 @@
 
 namespace cache {
 
-using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child;
+using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
+    omnistore::Overheard;
 
 /// Spans in milliseconds.
 struct Settings {
@@ -104,6 +105,13 @@ private:
   void note_failure(const std::string &key, const std::string &message);
   void note_success(const std::string &key);
 
+  /// The key's flight; empty, and the call told so, where the caller's time is over. `waited`: another was under way.
+  Flights::Flight hold(Call call, std::string_view key, bool &waited);
+  Flights::Flight hold(Call call, std::string_view key) {
+    bool waited = false;
+    return hold(call, key, waited);
+  }
+
   // writing.cpp: copies and the origin are changed
   std::int64_t until(const Record &record) const;
   omnistore_status keep(Call call, std::string_view key, std::string_view value, Record record, std::uint64_t seen);
@@ -136,45 +144,6 @@ private:
   std::mutex watch_mutex_;
   std::vector<std::unique_ptr<Watch>> watches_;
   Workers workers_; ///< the last member: its threads use the others
-};
-
-/// Whether a status says that a store failed, rather than that the request was wrong or had no answer.
-constexpr bool is_failure(omnistore_status status) {
-  switch (status) {
-  case OMNISTORE_OK:
-  case OMNISTORE_NOT_FOUND:
-  case OMNISTORE_INVALID:
-  case OMNISTORE_READ_ONLY:
-  case OMNISTORE_CONFLICT:
-  case OMNISTORE_TOO_LARGE:
-  case OMNISTORE_UNSUPPORTED:
-    return false;
-  default:
-    return true;
-  }
-}
-
-/// Keeps a store's last message, so that it can be told later or not at all.
-class Overheard : public omnistore_call {
-public:
-  explicit Overheard(Call outer) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()) {}
-  operator Call() { return Call(this); }
-  std::string message() const { return message_.empty() ? "it gave no reason" : message_; }
-
-private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    const omnistore_call *outer = static_cast<const Overheard *>(call)->outer_;
-    return outer->remaining(outer);
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
-    try {
-      static_cast<Overheard *>(call)->message_ = as_view(message);
-    } catch (...) {
-      static_cast<Overheard *>(call)->message_.clear(); // out of memory: the status has to do
-    }
-  }
-  omnistore_call *outer_;
-  std::string message_;
 };
 
 } // namespace cache

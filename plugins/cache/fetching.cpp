@@ -56,10 +56,16 @@ bool Cache::pause(Call call, unsigned attempt) {
 
 // ------------------------------------------------------------------------------------------------------ for a reader
 
+Flights::Flight Cache::hold(Call call, std::string_view key, bool &waited) {
+  Flights::Flight flight = flights_.begin(call, key, waited);
+  if (!flight) call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  return flight;
+}
+
 omnistore_status Cache::fetch(Call call, const Reading &reading, Look look) {
   bool waited = false;
-  Flights::Flight flight = flights_.begin(call, reading.key, waited);
-  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  Flights::Flight flight = hold(call, reading.key, waited);
+  if (!flight) return OMNISTORE_TIMEOUT;
   if (waited) { // whoever was before has fetched it, or not
     look = from_copy(call, reading, Age::stale);
     if (look.answered) return look.status;
@@ -77,7 +83,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
     if (fetched.passed()) {
       drop(call, reading.key);
       flight.land();
-      if (is_whole(reading.request)) return status == OMNISTORE_OK ? status : call.fail(status, on.message());
+      if (is_whole(reading.request)) return status == OMNISTORE_OK ? status : call.fail(status, on.reason());
       return origin_.get(call, reading.key, reading.request, reading.sink);
     }
     if (status == OMNISTORE_OK && unchanged) {
@@ -97,7 +103,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
       return status;
     }
     if (may_pass(status) && attempt < settings_.retry && call.remaining() > 0 && pause(call, attempt)) continue;
-    return from_copy_or(call, reading, status, on.message());
+    return from_copy_or(call, reading, status, on.reason());
   }
 }
 
@@ -107,7 +113,7 @@ omnistore_status Cache::ask_meta(Call call, const Reading &reading, const Look &
   omnistore::ValueSink meta;
   Overheard on(call);
   const omnistore_status status = origin_.stat(on, reading.key, WHOLE, meta);
-  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on.message());
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on.reason());
   if (const Flights::Flight flight = flights_.try_begin(reading.key)) {
     if (status == OMNISTORE_NOT_FOUND) keep_absence(call, reading.key);
     if (status == OMNISTORE_OK && look.has_copy() && look.record.same(meta.meta()))
@@ -171,7 +177,7 @@ void Cache::refresh_in(Call call, const std::string &key) {
     }
     if (call.remaining() == 0) return; // the store closes
     if (may_pass(status) && attempt < settings_.retry && pause(call, attempt)) continue;
-    return note_failure(key, on.message());
+    return note_failure(key, on.reason());
   }
 }
 

@@ -6,18 +6,10 @@
 
 namespace cache {
 
-using omnistore::as_bytes, omnistore::as_view;
+using omnistore::as_bytes, omnistore::as_view, omnistore::whole;
 using omnistore::sdk::without_exceptions;
 
 namespace {
-
-/// A copy of meta of any size.
-omnistore_meta whole(const omnistore_meta &meta) {
-  omnistore_meta copy{};
-  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
-  copy.size = sizeof copy;
-  return copy;
-}
 
 /// Hands bytes over, into the reader's buffer where it has one.
 omnistore_status hand_over(std::string_view bytes, const omnistore_meta &meta, omnistore_sink &reader) {

@@ -65,7 +65,7 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
     status = records_.put(call, key, record, request.expiry);
   }
   if (status == OMNISTORE_OK) return status;
-  warn("keeping a copy: " + call.message());
+  warn("keeping a copy: " + call.reason());
   Overheard unheard(outer);
   records_.drop(unheard, key);
   copies_.remove(unheard, key);
@@ -87,7 +87,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, std::uint64_t
     record.of = state_of(meta.meta());
   }
   if (status == OMNISTORE_OK) status = records_.put(call, key, record, end);
-  if (is_failure(status)) warn("renewing a copy: " + call.message());
+  if (is_failure(status)) warn("renewing a copy: " + call.reason());
 }
 
 /// The origin has no such key.
@@ -128,9 +128,8 @@ void Cache::warn(const std::string &message) {
 omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set_request &request,
                             omnistore_sink *result) {
   if (is_reserved(key)) return origin_.set(call, key, request, result);
-  bool waited = false;
-  const Flights::Flight flight = flights_.begin(call, key, waited);
-  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  const Flights::Flight flight = hold(call, key);
+  if (!flight) return OMNISTORE_TIMEOUT;
   const std::uint64_t seen = cleared_;
   Overheard unheard(call);
   records_.drop(unheard, key); // should the host end between here and there, the copy is not taken for the value
@@ -150,23 +149,21 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
 
 omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
   if (is_reserved(key)) return origin_.remove(call, key, request);
-  bool waited = false;
-  const Flights::Flight flight = flights_.begin(call, key, waited);
-  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  const Flights::Flight flight = hold(call, key);
+  if (!flight) return OMNISTORE_TIMEOUT;
   const omnistore_status status = origin_.remove(call, key, request);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
   Overheard on(call);
   const omnistore_status dropped = drop(on, key);
   return dropped == OMNISTORE_OK
              ? status
-             : call.fail(dropped, "the origin has removed it, its copy could not be: " + on.message());
+             : call.fail(dropped, "the origin has removed it, its copy could not be: " + on.reason());
 }
 
 omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_touch_request &request) {
   if (is_reserved(key)) return origin_.touch(call, key, request);
-  bool waited = false;
-  const Flights::Flight flight = flights_.begin(call, key, waited);
-  if (!flight) return call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  const Flights::Flight flight = hold(call, key);
+  if (!flight) return OMNISTORE_TIMEOUT;
   const omnistore_status status = origin_.touch(call, key, request);
   if (status == OMNISTORE_OK) {
     Overheard unheard(call);
@@ -186,7 +183,7 @@ omnistore_status Cache::clear(Call call, const omnistore_clear_request &request,
   return records == OMNISTORE_OK && copies == OMNISTORE_OK
              ? OMNISTORE_OK
              : call.fail(records == OMNISTORE_OK ? copies : records,
-                         "the origin is cleared, the copies could not be: " + on.message());
+                         "the origin is cleared, the copies could not be: " + on.reason());
 }
 
 } // namespace cache

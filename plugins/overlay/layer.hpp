@@ -14,7 +14,8 @@
 
 namespace overlay {
 
-using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child;
+using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
+    omnistore::Overheard, omnistore::whole;
 
 inline constexpr std::uint32_t MOST_LAYERS = 16; ///< so many that one hexadecimal digit names one
 
@@ -41,22 +42,6 @@ struct Layer {
   bool takes_writes() const { return !store.child.can(OMNISTORE_READS_ONLY); }
   std::string name() const { return "layer " + std::to_string(index) + " (" + std::string(store.child.name()) + ")"; }
 };
-
-/// Whether a status says that a layer failed, rather than that the request was wrong or had no answer.
-constexpr bool is_failure(omnistore_status status) {
-  switch (status) {
-  case OMNISTORE_OK:
-  case OMNISTORE_NOT_FOUND:
-  case OMNISTORE_INVALID:
-  case OMNISTORE_READ_ONLY:
-  case OMNISTORE_CONFLICT:
-  case OMNISTORE_TOO_LARGE:
-  case OMNISTORE_UNSUPPORTED:
-    return false;
-  default:
-    return true;
-  }
-}
 
 /// A call as it is passed on to a layer: the layer's name comes before its messages.
 class LayerCall : public omnistore_call {
@@ -94,29 +79,6 @@ private:
   const Layer &layer_;
   const std::uint32_t *items_;
   bool told_ = false;
-};
-
-/// Keeps a layer's last message, so that more can be said with it.
-class Overheard : public omnistore_call {
-public:
-  explicit Overheard(Call outer) : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()) {}
-  operator Call() { return Call(this); }
-  const std::string &message() const { return message_; }
-
-private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    const omnistore_call *outer = static_cast<const Overheard *>(call)->outer_;
-    return outer->remaining(outer);
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
-    try {
-      static_cast<Overheard *>(call)->message_ = as_view(message);
-    } catch (...) {
-      static_cast<Overheard *>(call)->message_.clear(); // out of memory: the status has to do
-    }
-  }
-  omnistore_call *outer_;
-  std::string message_;
 };
 
 /// A call for one item of a batch, where each is an operation of its own.

@@ -229,9 +229,7 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
     if (status == OMNISTORE_OK) {
       failing_.fetch_and(~(1u << i));
     } else if (is_failure(status) && !(failing_.fetch_or(1u << i) & 1u << i)) {
-      omnistore::log_line(host_, OMNISTORE_LOG_WARN,
-                          "promote: " + layer.name() +
-                              " takes no copies: " + (call.message().empty() ? "it gave no reason" : call.message()));
+      omnistore::log_line(host_, OMNISTORE_LOG_WARN, "promote: " + layer.name() + " takes no copies: " + call.reason());
     }
   }
 }

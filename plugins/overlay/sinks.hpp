@@ -44,16 +44,6 @@ struct HeldMeta {
   omnistore_meta view() const;
 };
 
-/// A copy of meta of any size.
-inline omnistore_meta whole(const omnistore_meta &meta) {
-  if (meta.size == sizeof meta) [[likely]]
-    return meta;
-  omnistore_meta copy{};
-  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
-  copy.size = sizeof copy;
-  return copy;
-}
-
 /// Stands before the caller's sink while a layer gives a value: puts the layer's digit before the etag, and keeps
 /// unstorage's marker back. A value is passed on as it comes, or held until the layer is done with it: where it may be
 /// the marker, and where `holds` says so. A layer that never blocks may use its sink under its locks, while the

@@ -8,6 +8,7 @@
 
 #include <omnistore/storage.hpp>
 
+#include "storage/clock.hpp"
 #include "support/origin.hpp"
 #include "worker.hpp"
 
@@ -41,7 +42,7 @@ struct Ages {
     std::string value;
     for (const auto *keys : {&fresh_keys, &stale_keys})
       for (const std::string &key : *keys) storage->get(key, value);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50)); // what is to be stale is
+    omnistore::advance_clock(1000); // what is to be stale is
     origin.hold();
     for (const std::string &key : stale_keys) storage->get(key, value); // whose refreshes now wait
   }

@@ -128,9 +128,9 @@ void get_json(Target &target, const std::string &key, const std::optional<server
 }
 
 /// Many keys, a batch at a time: a JSON line each, in the order asked; what fails is told on standard error.
-class Many {
+class GetMany {
 public:
-  Many(const Global &global, Target &target) : global_(global), target_(target) {}
+  GetMany(const Global &global, Target &target) : global_(global), target_(target) {}
 
   void add(const std::string &key) {
     keys_.push_back(key);
@@ -170,7 +170,7 @@ int get_many(const Global &global, const Get &options) {
   if (options.range || !options.output.empty())
     throw Failure(Status::invalid, "get: --range and --output are for one key", "get the keys one by one");
   const auto target = open_target(global);
-  Many many(global, *target);
+  GetMany many(global, *target);
   for (const std::string &key : options.keys) many.add(key);
   if (!options.from.empty()) {
     Lines lines(options.from);

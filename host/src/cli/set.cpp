@@ -80,9 +80,9 @@ Stored store_input(Target &target, const Set &options, const SetOptions &how, st
 }
 
 /// Many keys and values, a batch at a time; what fails is told on standard error.
-class Many {
+class SetMany {
 public:
-  Many(const Global &global, Target &target) : global_(global), target_(target) {}
+  SetMany(const Global &global, Target &target) : global_(global), target_(target) {}
 
   void add(SetItem &&item) {
     const bool is_long = item.value.size() > held_value;
@@ -132,7 +132,7 @@ int set_many(const Global &global, const Set &options) {
     throw Failure(Status::invalid, "set: --from brings its keys along, and no condition goes with it",
                   "leave KEY, VALUE and --if-... out");
   const auto target = open_target(global);
-  Many many(global, *target);
+  SetMany many(global, *target);
   Lines lines(options.from);
   for (SetItem item; lines.next_item(item);) {
     if (!item.options.ttl) item.options.ttl = options.ttl;

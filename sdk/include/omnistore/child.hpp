@@ -3,7 +3,9 @@
 // omnistore/child.hpp - what a layer works with: the stores below it, and sinks and pages to read them into.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <new>
 #include <span>
 #include <string>
@@ -30,6 +32,62 @@ omnistore_status without_exceptions(F run) noexcept {
 }
 
 } // namespace sdk
+
+/// Whether a status says that a store failed, rather than that the request was wrong or had no answer.
+constexpr bool is_failure(omnistore_status status) noexcept {
+  switch (status) {
+  case OMNISTORE_OK:
+  case OMNISTORE_NOT_FOUND:
+  case OMNISTORE_INVALID:
+  case OMNISTORE_READ_ONLY:
+  case OMNISTORE_CONFLICT:
+  case OMNISTORE_TOO_LARGE:
+  case OMNISTORE_UNSUPPORTED:
+    return false;
+  default:
+    return true;
+  }
+}
+
+/// A copy of meta of any size. Its views are those of the original.
+inline omnistore_meta whole(const omnistore_meta &meta) noexcept {
+  if (meta.size == sizeof meta) [[likely]]
+    return meta;
+  omnistore_meta copy{};
+  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
+  copy.size = sizeof copy;
+  return copy;
+}
+
+/// A call that keeps a store's last message in place of telling it, so that more can be said with it, or nothing. It
+/// has the deadline of the call that it stands for, and must not outlive it.
+class Overheard : public omnistore_call {
+public:
+  explicit Overheard(Call outer) noexcept
+      : omnistore_call{sizeof(omnistore_call), 0, &remaining_, &fail_}, outer_(outer.raw()) {}
+  Overheard(const Overheard &) = delete;
+  Overheard &operator=(const Overheard &) = delete;
+  operator Call() { return Call(this); }
+  const std::string &message() const noexcept { return message_; }
+  /// The message, or that there was none.
+  std::string reason() const { return message_.empty() ? "it gave no reason" : message_; }
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
+    const omnistore_call *outer = static_cast<const Overheard *>(call)->outer_;
+    return outer->remaining(outer);
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
+    std::string &kept = static_cast<Overheard *>(call)->message_;
+    try {
+      kept = as_view(message);
+    } catch (...) {
+      kept.clear(); // out of memory: the status has to do
+    }
+  }
+  omnistore_call *outer_;
+  std::string message_;
+};
 
 /// A sink that keeps a value: what a layer reads a child's value into. Use it for one call of get or stat.
 struct ValueSink : omnistore_sink {
