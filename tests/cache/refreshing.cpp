@@ -148,6 +148,7 @@ TEST_CASE("no more refreshes run at once than the config says") {
   CHECK(origin.count() == 2);
   origin.release();
   for (const std::string &key : keys) CHECK(other_than(storage, key, "old") == "new");
+  CHECK(origin.connections() <= 3); // of two refreshes and this reader
 }
 
 TEST_CASE("a storage closes at once while a refresh waits for the origin") {
