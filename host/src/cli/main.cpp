@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
-#include <functional>
 #include <iostream>
 
-#include <CLI/CLI.hpp>
-
-#include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/line.hpp"
 #include "cli/output.hpp"
-#include "config/formats.hpp"
 #include "config/schema.hpp"
 
 namespace omnistore::cli {
@@ -36,34 +32,6 @@ JSON (--json)
 
 Run `omnistore COMMAND --help` for examples.)";
 
-/// What all commands are read into, and the one that was chosen.
-struct Line {
-  Global global;
-  Serve serve;
-  Check check;
-  Get get;
-  Set set;
-  Has has;
-  Remove remove;
-  Touch touch;
-  ShowMeta meta;
-  List list;
-  Clear clear;
-  ShowEvents events;
-  Mounts mounts;
-  Drivers drivers;
-  std::function<int()> action;
-};
-
-template <class Options>
-CLI::App *add(CLI::App &app, Line &line, const Options &options, const char *name, const char *summary,
-              const std::string &rest) {
-  CLI::App *command = app.add_subcommand(name, summary);
-  command->footer(rest);
-  command->callback([&line, &options] { line.action = [&] { return run(line.global, options); }; });
-  return command;
-}
-
 void add_globals(CLI::App &app, Global &global) {
   app.add_option("-c,--config", global.config,
                  "The config; else omnistore.jsonc here, in the user's config folder, or in /etc/omnistore")
@@ -77,13 +45,6 @@ void add_globals(CLI::App &app, Global &global) {
   app.add_flag("--json", global.json, "Results and failures as JSON");
   app.add_flag("-q,--quiet", global.quiet, "Less: no notes, only errors in the log");
   app.add_flag("-v,--verbose", global.verbose, "More: debug messages in the log; -vv: all of it");
-}
-
-std::chrono::milliseconds duration_of(const std::string &text) {
-  std::int64_t milliseconds = 0;
-  if (!config::parse_duration(text, milliseconds))
-    throw CLI::ValidationError("--ttl: expected a duration such as 90s, 5m, 1h or 7d, found " + text);
-  return std::chrono::milliseconds(milliseconds);
 }
 
 void add_values(CLI::App &app, Line &line) {

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all commands are read into. A group of commands has a function that adds them to the parser, in a file of its
+// own (line_*.cpp); main.cpp calls them.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.hpp"
+#include "config/formats.hpp"
+
+namespace omnistore::cli {
+
+/// What all commands are read into, and the one that was chosen.
+struct Line {
+  Global global;
+  Serve serve;
+  Check check;
+  Get get;
+  Set set;
+  Has has;
+  Remove remove;
+  Touch touch;
+  ShowMeta meta;
+  List list;
+  Clear clear;
+  ShowEvents events;
+  Mounts mounts;
+  Drivers drivers;
+  std::function<int()> action;
+};
+
+template <class Options>
+CLI::App *add(CLI::App &app, Line &line, const Options &options, const char *name, const char *summary,
+              const std::string &rest) {
+  CLI::App *command = app.add_subcommand(name, summary);
+  command->footer(rest);
+  command->callback([&line, &options] { line.action = [&] { return run(line.global, options); }; });
+  return command;
+}
+
+inline std::chrono::milliseconds duration_of(const std::string &text, const char *option = "--ttl") {
+  std::int64_t milliseconds = 0;
+  if (!config::parse_duration(text, milliseconds))
+    throw CLI::ValidationError(std::string(option) + ": expected a duration such as 90s, 5m, 1h or 7d, found " + text);
+  return std::chrono::milliseconds(milliseconds);
+}
+
+} // namespace omnistore::cli
