@@ -95,7 +95,7 @@ struct Config {
   std::int64_t ttl = 0;                      ///< milliseconds; 0: never
   std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root
   HttpConfig http;
-  HttpConfig admin{.listen = "127.0.0.1:7701"};
+  HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256};
   LogConfig log;
 
   std::string file;    ///< where it was read from; empty: built in code

@@ -3,6 +3,7 @@
 
 #include <condition_variable>
 #include <cstring>
+#include <future>
 #include <mutex>
 #include <vector>
 
@@ -40,9 +41,10 @@ Error bind_error(const Address &address, const std::string &field, const error_c
 
 class Listener::Impl {
 public:
-  Impl(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool)
-      : name_(std::move(name)), bound_(address), config_(config), pool_(pool), acceptor_(accepting_),
-        pause_(accepting_) {
+  Impl(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool,
+       asio::io_context &accepting)
+      : name_(std::move(name)), bound_(address), config_(config), pool_(pool), accepting_(accepting),
+        acceptor_(accepting), pause_(accepting) {
     const tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
     error_code error;
     acceptor_.open(endpoint.protocol(), error);
@@ -67,20 +69,20 @@ public:
       loops_.push_back(
           std::make_unique<Loop>(config_, routes, pool_, [this](bool refused) { connection_closed(refused); }));
     }
-    for (auto &loop : loops_) loop->start();
-    accept();
-    accept_thread_ = std::thread([this] { accepting_.run(); });
     started_ = true;
+    asio::post(accepting_, [this] { accept(); });
   }
 
   void drain(std::chrono::steady_clock::time_point deadline) {
     if (!started_) return;
-    asio::post(accepting_, [this] {
+    std::promise<void> closed;
+    asio::post(accepting_, [this, &closed] {
       error_code ignored;
       acceptor_.close(ignored);
       pause_.cancel();
+      closed.set_value();
     });
-    if (accept_thread_.joinable()) accept_thread_.join();
+    closed.get_future().wait();
     for (auto &loop : loops_) {
       asio::post(loop->io, [&loop = *loop] { loop.stop(); });
     }
@@ -152,7 +154,9 @@ private:
     error_code error;
     const auto handle = socket.release(error);
     if (error) return connection_closed(refused);
-    Loop &loop = *loops_[next_++ % loops_.size()];
+    const std::size_t turn = next_++;
+    Loop &loop = *loops_[turn % loops_.size()];
+    if (turn < loops_.size()) loop.start();
     asio::post(loop.io,
                [&loop, handle, refused, protocol = bound_.host.find(':') == std::string::npos ? tcp::v4() : tcp::v6()] {
                  loop.add(tcp::socket(loop.io, protocol, handle), refused);
@@ -171,10 +175,9 @@ private:
   Pool &pool_;
   bool started_ = false;
 
-  asio::io_context accepting_{1};
+  asio::io_context &accepting_;
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
-  std::thread accept_thread_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::size_t next_ = 0;
 
@@ -184,8 +187,8 @@ private:
 };
 
 Listener::Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field,
-                   Pool &pool)
-    : impl_(std::make_unique<Impl>(std::move(name), address, config, field, pool)) {}
+                   Pool &pool, asio::io_context &accepting)
+    : impl_(std::make_unique<Impl>(std::move(name), address, config, field, pool, accepting)) {}
 Listener::~Listener() = default;
 
 std::string Listener::address() const { return impl_->bound().text(); }

@@ -5,6 +5,8 @@
 #include <memory>
 #include <string>
 
+#include <boost/asio/io_context.hpp>
+
 #include <omnistore/config.hpp>
 
 #include "server/guard.hpp"
@@ -14,19 +16,21 @@
 
 namespace omnistore::server {
 
-/// An address that is listened on, and the threads that serve its connections. All members but stats() are for one
-/// thread.
+/// An address that is listened on, and the threads that serve its connections; each is started with the first
+/// connection that it is given. All members but stats() are for one thread.
 class Listener {
 public:
-  /// Binds. Throws Error with the address and the reason. What it is given must outlive it.
-  Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool);
+  /// Binds. Throws Error with the address and the reason. What it is given must outlive it. `accepting` is run by one
+  /// thread from before start() until after drain().
+  Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool,
+           boost::asio::io_context &accepting);
   ~Listener();
   Listener(const Listener &) = delete;
   Listener &operator=(const Listener &) = delete;
 
   /// With the port that was really bound.
   std::string address() const;
-  /// Accepts from now on, on `threads` threads.
+  /// Accepts from now on, for `threads` threads.
   void start(Routes &routes, unsigned threads);
   /// Accepts no more and closes what is idle. Returns when all connections have gone, or at `deadline`.
   void drain(std::chrono::steady_clock::time_point deadline);

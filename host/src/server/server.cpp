@@ -17,6 +17,8 @@
 
 namespace omnistore::server {
 
+namespace asio = boost::asio;
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
@@ -47,10 +49,12 @@ struct Bound {
   Guard guard;
   Listener listener;
 
-  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool)
-      : Bound(name, field, config, pool, parse_listen(config.listen, field)) {}
-  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool, const Address &address)
-      : guard(config, address, field), listener(name, address, config, field, pool) {}
+  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool,
+        asio::io_context &accepting)
+      : Bound(name, field, config, pool, accepting, parse_listen(config.listen, field)) {}
+  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool,
+        asio::io_context &accepting, const Address &address)
+      : guard(config, address, field), listener(name, address, config, field, pool, accepting) {}
 };
 
 } // namespace
@@ -60,11 +64,11 @@ public:
   Impl(Storage &storage, loader::Registry &registry, const Config &config)
       : config_(config), pool_(std::in_place, Pool::Limits()) {
     if (!config_.http.listen.empty()) {
-      http_.emplace("http", "server.http", config_.http, *pool_);
+      http_.emplace("http", "server.http", config_.http, *pool_, accepting_);
       data_routes_.emplace(storage, http_->guard, config_.http);
     }
     if (!config_.admin.listen.empty()) {
-      admin_.emplace("admin", "admin", config_.admin, *pool_);
+      admin_.emplace("admin", "admin", config_.admin, *pool_, accepting_);
       admin_routes_.emplace(storage, registry, config_, admin_->guard, [this] { return state(); });
     }
   }
@@ -80,6 +84,7 @@ public:
     const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
     if (http_) http_->listener.start(*data_routes_, threads_of(config_.http, processors));
     if (admin_) admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
+    accept_thread_ = std::thread([this] { accepting_.run(); });
   }
 
   void stop(std::chrono::milliseconds patience) {
@@ -90,6 +95,7 @@ public:
     const auto deadline = Clock::now() + patience;
     if (http_) http_->listener.drain(deadline);
     if (admin_) admin_->listener.drain(std::min(deadline, Clock::now() + admin_patience));
+    accept_thread_.join(); // nothing is accepted any more, so it has ended
     if (http_) http_->listener.close_all();
     if (admin_) admin_->listener.close_all();
     pool_.reset(); // its threads post to the loops until they end
@@ -108,6 +114,8 @@ private:
 
   const Config config_;
   std::optional<Pool> pool_;
+  asio::io_context accepting_{1};
+  std::thread accept_thread_;
   std::optional<Bound> http_, admin_;
   std::optional<DataRoutes> data_routes_;
   std::optional<AdminRoutes> admin_routes_;
