@@ -31,7 +31,7 @@ public:
   explicit Host(const omnistore::Config &config = memory_config())
       : registry(std::make_shared<omnistore::loader::Registry>(
             omnistore::loader::SearchPaths{config.plugin_paths, config.pins})),
-        storage(config, registry), server(storage, *registry, config) {
+        storage(config, registry), reloader(storage, config), server(reloader) {
     server.start();
   }
 
@@ -40,6 +40,7 @@ public:
 
   std::shared_ptr<omnistore::loader::Registry> registry;
   omnistore::Storage storage;
+  omnistore::server::Reloader reloader;
   omnistore::server::Server server;
 };
 

@@ -67,11 +67,10 @@ TEST_CASE("a stop without patience cuts off what is in flight") {
 
 TEST_CASE("a server that was never started, or stopped twice, ends well") {
   omnistore::Config config = test::memory_config();
-  const auto registry =
-      std::make_shared<omnistore::loader::Registry>(omnistore::loader::SearchPaths{config.plugin_paths, config.pins});
-  omnistore::Storage storage(config, registry);
-  { omnistore::server::Server unused(storage, *registry, config); }
-  omnistore::server::Server server(storage, *registry, config);
+  omnistore::Storage storage(config);
+  omnistore::server::Reloader reloader(storage, config);
+  { omnistore::server::Server unused(reloader); }
+  omnistore::server::Server server(reloader);
   server.start();
   server.stop(1s);
   server.stop(1s);

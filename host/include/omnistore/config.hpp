@@ -77,8 +77,10 @@ struct HttpConfig {
     std::string value;
     bool write = false;
     std::vector<std::string> bases; ///< empty: every key
+    bool operator==(const Token &) const = default;
   };
   std::vector<Token> tokens{}; ///< none: no authentication, which only a loopback listener may have
+  bool operator==(const HttpConfig &) const = default;
 };
 
 struct LogConfig {

@@ -189,9 +189,27 @@ struct MountInfo {
   std::string prefix;
   std::int64_t ttl = 0;
   bool read_only = false;
+  bool optional = false; ///< the config lets it fail to open
+  bool runtime = false;  ///< mounted by mount(), not by the config
   bool available = true; ///< false: an optional mount that could not be opened
   std::string reason;    ///< why not
   StoreInfo store;
+};
+
+/// What becomes of one mount with another config.
+struct MountChange {
+  enum class Kind {
+    added,
+    kept,     ///< its store stays open, with what it holds
+    replaced, ///< another store takes its place
+    removed,
+  };
+  Kind kind;
+  std::string mountpoint;
+  std::string driver; ///< the new one; of a removed mount the old one
+  std::string
+      details; ///< why it is replaced, or what else is new: "driver memory -> fs", "ttl 1h -> never"; may be empty
+  bool changed = false; ///< whether anything is different: false only of mounts that are kept
 };
 
 struct WatchOptions {
@@ -290,11 +308,26 @@ public:
   /// Throws Error(invalid) where the base cannot be one.
   View prefixed(std::string_view base);
 
-  /// Mounts a store, in place of one that stands there already. Operations in flight finish on the old one, which is
-  /// closed after the last, before mount returns.
+  /// Mounts a store, in place of one that stands there already. New operations go to it at once; those in flight finish
+  /// on the old one, which is closed after the last, before mount returns. Where the new store cannot be opened nothing
+  /// changes, and the Error says why. The mount stays when a config is reloaded that does not name its mountpoint.
   void mount(std::string_view mountpoint, const MountConfig &config);
-  /// False: nothing is mounted there.
+  /// False: nothing is mounted there. Returns as mount does.
   bool unmount(std::string_view mountpoint);
+
+  /// Makes the mounts those of another config, all or nothing: its plugins are looked for anew, and every store that is
+  /// new or differs is opened beside the old ones; when all are open new operations go to the new mounts, at once, and
+  /// those in flight finish on the old. A mount whose store is the same keeps it, and what it holds. Old stores are
+  /// closed in the background, after the last operation. Throws ConfigError or Error, and nothing has changed then; a
+  /// mount that is new and optional may stay unavailable, one that works is not given up for one that does not open.
+  /// Returns what became of each mount, by mountpoint. The config's listeners and log are not this class's.
+  std::vector<MountChange> reload(const Config &config);
+  /// The same with plugins that were looked for already: a Registry that was made with plugins() as the one before.
+  std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins);
+  /// What reload would do; opens no store.
+  std::vector<MountChange> diff(const Config &config) const;
+  /// The plugins that its drivers come from.
+  std::shared_ptr<loader::Registry> plugins() const;
 
   std::vector<MountInfo> mounts() const;
   std::vector<MountStats> stats() const;

@@ -3,11 +3,15 @@
 
 #include <boost/json/object.hpp>
 
+#include "cli/admin.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/output.hpp"
+#include "cli/tables.hpp"
 #include "config/schema.hpp"
+#include "server/describe.hpp"
+#include "storage/changes.hpp"
 #include "storage/plan.hpp"
 
 namespace omnistore::cli {
@@ -45,9 +49,28 @@ int print_schema(const Global &global) {
   return 0;
 }
 
+boost::json::object diff(const Global &global, const Check &options) {
+  if (options.from.empty()) return ask_admin(global, "/reload");
+  const Config now = Config::load(options.from, global.profile), next = load_config(global);
+  server::Reload reload{changes_between(now, next), {}};
+  return server::describe(reload, next);
+}
+
+int print_diff(const Global &global, const Check &options) {
+  const boost::json::object answer = diff(global, options);
+  Output out;
+  if (global.json)
+    out.json(answer);
+  else
+    print_changes(out, answer);
+  out.flush();
+  return 0;
+}
+
 } // namespace
 
 int run(const Global &global, const Check &options) {
+  if (options.diff) return print_diff(global, options);
   if (global.remote())
     throw Failure(Status::invalid, "check: --url is for work on a host that runs already", "leave it out");
   if (options.schema) return print_schema(global);

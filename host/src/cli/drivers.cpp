@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json/array.hpp>
 
+#include "cli/admin.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/output.hpp"
 #include "cli/tables.hpp"
-#include "cli/target.hpp"
 #include "config/schema.hpp"
 #include "server/describe.hpp"
 

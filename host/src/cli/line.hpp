@@ -29,6 +29,9 @@ struct Line {
   ShowEvents events;
   Mounts mounts;
   Drivers drivers;
+  ReloadConfig reload;
+  MountStore mount;
+  Unmount unmount;
   std::function<int()> action;
 };
 
@@ -47,5 +50,7 @@ inline std::chrono::milliseconds duration_of(const std::string &text, const char
     throw CLI::ValidationError(std::string(option) + ": expected a duration such as 90s, 5m, 1h or 7d, found " + text);
   return std::chrono::milliseconds(milliseconds);
 }
+
+void add_running(CLI::App &app, Line &line);
 
 } // namespace omnistore::cli

@@ -17,14 +17,21 @@
 namespace omnistore::cli {
 namespace {
 
-std::vector<std::string> &secrets() {
-  static std::vector<std::string> known;
-  return known;
+/// What must not stand in the log. A reload may add to it while others log.
+struct Secrets {
+  std::mutex mutex;
+  std::vector<std::string> known;
+};
+
+Secrets &secrets() {
+  static Secrets kept;
+  return kept;
 }
 
 std::string masked(std::string_view text) {
   std::string result = config::without_passwords(text);
-  for (const std::string &secret : secrets())
+  const std::lock_guard lock(secrets().mutex);
+  for (const std::string &secret : secrets().known)
     for (std::size_t at = result.find(secret); at != std::string::npos; at = result.find(secret, at + 3))
       result.replace(at, secret.size(), "***");
   return result;
@@ -74,19 +81,25 @@ spdlog::level::level_enum level_of(const std::string &name) {
 
 void keep_secret(std::string secret) {
   constexpr std::size_t shortest = 4; // a shorter one would black out half the log and protect nothing
-  if (secret.size() >= shortest) secrets().push_back(std::move(secret));
+  if (secret.size() < shortest) return;
+  const std::lock_guard lock(secrets().mutex);
+  auto &known = secrets().known;
+  if (std::find(known.begin(), known.end(), secret) == known.end()) known.push_back(std::move(secret));
 }
 
-void start_log(const Config &config, const Global &global, bool serving) {
+void set_log_level(const Config &config, const Global &global, bool serving) {
   for (const HttpConfig *listener : {&config.http, &config.admin})
     for (const auto &token : listener->tokens) keep_secret(token.value);
   auto level = serving ? level_of(config.log.level) : spdlog::level::warn;
   if (global.quiet) level = std::max(level, spdlog::level::err);
   if (global.verbose > 0) level = global.verbose == 1 ? std::min(level, spdlog::level::debug) : spdlog::level::trace;
-  auto logger =
-      std::make_shared<spdlog::logger>("", std::make_shared<LogLines>(config.log.json || (serving && global.json)));
-  logger->set_level(level);
-  spdlog::set_default_logger(std::move(logger));
+  spdlog::default_logger_raw()->set_level(level);
+}
+
+void start_log(const Config &config, const Global &global, bool serving) {
+  spdlog::set_default_logger(
+      std::make_shared<spdlog::logger>("", std::make_shared<LogLines>(config.log.json || (serving && global.json))));
+  set_log_level(config, global, serving);
 }
 
 } // namespace omnistore::cli

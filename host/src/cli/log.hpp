@@ -12,7 +12,10 @@ namespace omnistore::cli {
 /// what keep_secret() was told.
 void start_log(const Config &config, const Global &global, bool serving = false);
 
-/// A text that must not stand in the log. Before any other thread logs.
+/// The level that another config gives it, and the config's tokens to mask. Thread-safe.
+void set_log_level(const Config &config, const Global &global, bool serving = false);
+
+/// A text that must not stand in the log. Thread-safe.
 void keep_secret(std::string secret);
 
 } // namespace omnistore::cli

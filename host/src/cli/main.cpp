@@ -212,14 +212,29 @@ Examples
   omnistore -c config/default.jsonc serve
   omnistore --profile test --json serve)");
 
-  add(app, line, line.check, "check", "Look for everything that is wrong in a config",
-      R"(Opens no store; loads the drivers, whose schemas the options are held to. Exit code 0 or 2.
+  auto *check = add(app, line, line.check, "check", "Look for everything that is wrong in a config",
+                    R"(Opens no store; loads the drivers, whose schemas the options are held to. Exit code 0 or 2.
+
+--diff tells what a reload would add, keep, replace and remove: in the host that runs with this config,
+or, with another config's file, in one that runs with that.
 
 Examples
   omnistore check
   omnistore -c other.jsonc --profile production check
-  omnistore check --schema > omnistore.schema.json)")
-      ->add_flag("--schema", line.check.schema, "Print the JSON Schema of configs instead, for editors");
+  omnistore check --diff
+  omnistore -c new.jsonc check --diff old.jsonc
+  omnistore check --schema > omnistore.schema.json)");
+  check->add_flag("--schema", line.check.schema, "Print the JSON Schema of configs instead, for editors");
+  check
+      ->add_option_function<std::vector<std::string>>(
+          "--diff",
+          [&](const std::vector<std::string> &files) {
+            line.check.diff = true;
+            line.check.from = files.empty() ? "" : files[0];
+          },
+          "What a reload would change, in the running host or in one with that config")
+      ->type_name("[FILE]")
+      ->expected(0, 1);
 
   add(app, line, line.mounts, "mounts", "List the mounts, with the tree of their layers", R"(Examples
   omnistore mounts
@@ -299,7 +314,7 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     std::cerr << app.help();
     return exit_code(Status::invalid);
   }
-  add_environment(line.global, app.got_subcommand("serve") || app.got_subcommand("check"));
+  add_environment(line.global, app.got_subcommand("serve") || (app.got_subcommand("check") && !line.check.diff));
   return line.action();
 }
 
@@ -317,6 +332,7 @@ int run_program(int argc, char **argv) {
   add_values(app, line);
   add_keys(app, line);
   add_host(app, line);
+  add_running(app, line);
   app.allow_extras(); // they are told of with more words than the parser has
   try {
     return parse_and_run(app, line, argc, argv);

@@ -31,6 +31,8 @@ struct Serve {};
 
 struct Check {
   bool schema = false;
+  bool diff = false;
+  std::string from; ///< another config to compare with; empty: what a running host would change
 };
 
 constexpr std::size_t batch_size = 256; // keys that are asked for, set or removed at once
@@ -92,6 +94,20 @@ struct Mounts {};
 
 struct Drivers {
   std::string name; ///< empty: all of them
+};
+
+struct ReloadConfig {
+  bool dry_run = false;
+};
+
+struct MountStore {
+  std::string mountpoint;
+  std::string what;                 ///< a driver, or a mount as JSON
+  std::vector<std::string> options; ///< "name=value"
+};
+
+struct Unmount {
+  std::string mountpoint;
 };
 
 } // namespace omnistore::cli

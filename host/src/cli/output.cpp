@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cli/failure.hpp"
+#include "config/formats.hpp"
 #include "config/names.hpp"
 
 namespace omnistore::cli {
@@ -109,14 +110,7 @@ std::string time_text(std::int64_t unix_ms) {
   return std::string(text, size) + rest;
 }
 
-std::string duration_text(std::int64_t ms) {
-  if (ms == 0) return "-";
-  constexpr std::pair<std::int64_t, const char *> units[] = {
-      {86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}, {1, "ms"}};
-  for (const auto &[size, name] : units)
-    if (ms % size == 0) return std::to_string(ms / size) + name;
-  return {};
-}
+std::string duration_text(std::int64_t ms) { return ms == 0 ? "-" : config::shown_duration(ms); }
 
 json::object to_json(const Meta &meta) {
   json::object result{

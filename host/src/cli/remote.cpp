@@ -8,8 +8,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "cli/admin.hpp"
 #include "cli/failure.hpp"
-#include "cli/http_client.hpp"
+#include "cli/host.hpp"
 #include "cli/log.hpp"
 #include "cli/remote.hpp"
 #include "config/names.hpp"
@@ -20,52 +21,6 @@ namespace omnistore::cli {
 namespace {
 
 namespace json = boost::json;
-
-Status status_of(unsigned http) {
-  switch (http) {
-  case 400:
-  case 421:
-  case 416:
-  case 431:
-    return Status::invalid;
-  case 401:
-  case 403:
-    return Status::denied;
-  case 404:
-    return Status::not_found;
-  case 405:
-    return Status::read_only;
-  case 412:
-    return Status::conflict;
-  case 413:
-    return Status::too_large;
-  case 501:
-    return Status::unsupported;
-  case 502:
-  case 503:
-    return Status::unavailable;
-  case 408:
-  case 504:
-    return Status::timeout;
-  case 507:
-    return Status::no_space;
-  default:
-    return Status::internal;
-  }
-}
-
-} // namespace
-
-Error error_of(const std::string &what, const HttpAnswer &answer) {
-  boost::system::error_code broken;
-  const json::value body = json::parse(answer.body, broken);
-  if (!broken && body.is_object())
-    if (const json::value *message = body.get_object().if_contains("message"); message && message->is_string())
-      return Error(status_of(answer.status), std::string(message->get_string()));
-  return Error(status_of(answer.status), what + ": the answer is HTTP " + std::to_string(answer.status));
-}
-
-namespace {
 
 std::string path_of(std::string_view normal) {
   std::string path;
@@ -106,33 +61,6 @@ Meta meta_of(const HttpAnswer &answer) {
   }
   return meta;
 }
-
-class Host {
-public:
-  Host(const std::string &url, const std::string &token) : url_(url), client_(url) {
-    if (!token.empty()) authorization_ = "Bearer " + token;
-  }
-
-  const std::string &url() const { return url_; }
-  const HttpClient &client() const { return client_; }
-
-  HttpAnswer send(HttpRequest request, const std::function<void(const HttpAnswer &)> &head = {},
-                  const std::function<void(std::string_view)> &piece = {}) {
-    if (!authorization_.empty()) request.headers.emplace_back("Authorization", authorization_);
-    request.headers.emplace_back("Accept", "application/octet-stream");
-    try {
-      return client_.send(request, head, piece);
-    } catch (const Error &error) {
-      if (error.status() != Status::unavailable) throw;
-      throw Failure(Status::unavailable, error.what(), "see that the host runs; `omnistore serve` starts one");
-    }
-  }
-
-private:
-  std::string url_;
-  HttpClient client_;
-  std::string authorization_;
-};
 
 class Remote : public Target {
 public:
@@ -342,34 +270,8 @@ private:
   Host host_;
 };
 
-/// The admin listener's URL where none was given: the host's, one port higher, as the ports of a config without any
-/// are.
-std::string admin_url(const Global &global) {
-  if (!global.admin.empty()) return global.admin;
-  const HttpClient data(global.url);
-  return "http://" + data.host() + ":" + std::to_string(data.port() + 1);
-}
-
 } // namespace
 
 std::unique_ptr<Target> open_remote(const Global &global) { return std::make_unique<Remote>(global); }
-
-json::object ask_admin(const Global &global, const std::string &path) {
-  Host host(admin_url(global), global.token);
-  const std::string what = "GET " + host.url() + path;
-  HttpAnswer answer;
-  try {
-    answer = host.send({"GET", path, {}, {}});
-  } catch (const Error &error) {
-    if (!global.admin.empty()) throw;
-    throw Failure(error.status(), error.what(),
-                  "this asks the host's admin listener: say where it is with --admin-url");
-  }
-  if (answer.status != 200) throw error_of(what, answer);
-  boost::system::error_code broken;
-  const json::value body = json::parse(answer.body, broken);
-  if (broken || !body.is_object()) throw Error(Status::internal, what + ": the answer is no JSON object");
-  return body.get_object();
-}
 
 } // namespace omnistore::cli

@@ -10,6 +10,7 @@
 
 #include "cli/event_parser.hpp"
 #include "cli/failure.hpp"
+#include "cli/host.hpp"
 #include "cli/output.hpp"
 #include "cli/remote.hpp"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <csignal>
+#include <optional>
 
 #include <boost/json/parse.hpp>
 #include <spdlog/spdlog.h>
@@ -12,6 +13,7 @@
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
 #include "config/schema.hpp"
+#include "server/config_watch.hpp"
 #include "server/server.hpp"
 
 namespace omnistore::cli {
@@ -40,6 +42,18 @@ void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
     keep_differences(options, config::masked(registry.find(store.driver)->schema, options));
   } catch (const Error &) {
     // The storage says why the driver cannot be had.
+  }
+}
+
+void keep_all_secrets(const Config &config, loader::Registry &registry) {
+  for (const auto &[mountpoint, mount] : config.mounts) keep_secrets(mount.store, registry);
+}
+
+void reload(server::Reloader &reloader, std::string_view why) {
+  try {
+    reloader.reload(why);
+  } catch (const std::exception &) {
+    // The log says why, and nothing has changed.
   }
 }
 
@@ -73,18 +87,28 @@ std::string url_of(const std::string &address) { return address.empty() ? "" : "
 int run(const Global &global, const Serve &) {
   if (global.remote())
     throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
-  hold_stop_signals();
+  hold_stop_signals(true);
 
   const Config config = load_config(global);
   start_log(config, global, true);
-  const auto registry = open_registry(config);
-  for (const auto &[mountpoint, mount] : config.mounts) keep_secrets(mount.store, *registry);
-  Storage storage(config, registry);
-  server::Server server(storage, *registry, config);
+  const auto plugins = open_registry(config);
+  keep_all_secrets(config, *plugins);
+  Storage storage(config, plugins);
+  server::Reloader reloader(storage, config,
+                            {[file = config.file, profile = global.profile] { return Config::load(file, profile); },
+                             keep_all_secrets, [&global](const Config &now) { set_log_level(now, global, true); }});
+  server::Server server(reloader);
   server.start();
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
+  std::optional<server::ConfigWatch> watch(
+      std::in_place,
+      [&] {
+        return server::ConfigWatch::Paths{config.file, storage.plugins()->searched()};
+      },
+      [&](std::string_view why) { reload(reloader, why); });
 
-  const int signal = wait_for_stop();
+  int signal = 0;
+  while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");
   spdlog::info("{}: finishing what is in flight; once more stops at once", signal == SIGINT ? "SIGINT" : "SIGTERM");
   let_signals_end();
   server.stop(std::chrono::milliseconds(config.http.request_timeout));

@@ -11,11 +11,14 @@
 namespace omnistore::cli {
 namespace {
 
-sigset_t stop_signals() {
+bool hangup_too = false;
+
+sigset_t held_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  if (hangup_too) sigaddset(&set, SIGHUP);
   return set;
 }
 
@@ -23,13 +26,14 @@ sigset_t stop_signals() {
 
 } // namespace
 
-void hold_stop_signals() {
-  const sigset_t set = stop_signals();
+void hold_stop_signals(bool and_hangup) {
+  hangup_too = and_hangup;
+  const sigset_t set = held_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }
 
 int wait_for_stop(int descriptor) {
-  const sigset_t set = stop_signals();
+  const sigset_t set = held_signals();
   const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
   pollfd ends[] = {{signals, POLLIN, 0}, {descriptor, POLLIN, 0}};
   while (::poll(ends, 2, -1) < 0 && errno == EINTR) {
@@ -43,7 +47,8 @@ int wait_for_stop(int descriptor) {
 void let_signals_end() {
   std::signal(SIGINT, stop_now);
   std::signal(SIGTERM, stop_now);
-  const sigset_t set = stop_signals();
+  hangup_too = false;
+  const sigset_t set = held_signals();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 

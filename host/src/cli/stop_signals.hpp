@@ -4,11 +4,13 @@
 
 namespace omnistore::cli {
 
-/// From now on the signals wait for wait_for_stop(). Before any thread starts, so that all of them inherit it.
-void hold_stop_signals();
-/// Returns which of them came, once one has; 0 where the descriptor can be read before that. -1: no descriptor.
+/// From now on the signals, and SIGHUP where it is wanted too, wait for wait_for_stop(). Before any thread starts, so
+/// that all of them inherit it.
+void hold_stop_signals(bool and_hangup = false);
+/// Returns which of those that are held came, once one has; 0 where the descriptor can be read before that. -1: no
+/// descriptor.
 int wait_for_stop(int descriptor = -1);
-/// From now on they end the process at once.
+/// From now on Ctrl-C and SIGTERM end the process at once.
 void let_signals_end();
 
 } // namespace omnistore::cli

@@ -41,6 +41,8 @@ const json::array &array_in(const json::object &object, std::string_view name) {
 
 std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
+std::string shown_point(const std::string &mountpoint) { return mountpoint.empty() ? "(root)" : mountpoint + ":"; }
+
 std::string state(const json::object &mount) {
   if (!truth(mount, "available", true)) return "not open: " + text(mount, "reason");
   return truth(mount, "read_only", false) ? "read-only" : "open";
@@ -95,7 +97,7 @@ void print_mounts(Output &out, const json::object &answer) {
     const json::object *store = object_in(mount, "store");
     if (!store) store = &none;
     const std::string mountpoint = text(mount, "mountpoint");
-    rows.push_back({mountpoint.empty() ? "(root)" : mountpoint + ":", or_dash(text(*store, "driver")),
+    rows.push_back({shown_point(mountpoint), or_dash(text(*store, "driver")),
                     or_dash(text(*store, "version")), duration_text(number(mount, "ttl")),
                     or_dash(text(mount, "prefix")), state(mount)});
     add_children(rows, *store, "");
@@ -124,6 +126,18 @@ void print_drivers(Output &out, const json::object &answer) {
     out.line("  " + text(reject, "file") + ": " + text(reject, "reason"));
     if (const std::string advice = text(reject, "advice"); !advice.empty()) out.line("    " + advice);
   }
+}
+
+void print_changes(Output &out, const json::object &answer) {
+  Rows rows{{"CHANGE", "MOUNT", "DRIVER", "DETAILS"}};
+  for (const json::value &value : array_in(answer, "mounts")) {
+    const json::object &mount = value.get_object();
+    rows.push_back({text(mount, "change"), shown_point(text(mount, "mountpoint")), text(mount, "driver"),
+                    or_dash(text(mount, "details"))});
+  }
+  print_table(out, rows);
+  for (const json::value &field : array_in(answer, "later"))
+    out.line(std::string(field.get_string()) + " is different; it takes effect when the host is started again");
 }
 
 void print_manual(Output &out, const json::object &driver) {

@@ -11,6 +11,8 @@ namespace omnistore::cli {
 
 void print_mounts(Output &out, const boost::json::object &answer);
 void print_drivers(Output &out, const boost::json::object &answer);
+/// What a reload did or would do, a mount a line.
+void print_changes(Output &out, const boost::json::object &answer);
 /// One driver of the answer, with the manual of its options.
 void print_manual(Output &out, const boost::json::object &driver);
 

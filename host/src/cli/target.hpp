@@ -68,7 +68,4 @@ inline std::unique_ptr<Target> open_target(const Global &global) {
   return global.remote() ? open_remote(global) : open_local(global);
 }
 
-/// What the admin listener of a running host answers at a path, as "/drivers".
-boost::json::object ask_admin(const Global &global, const std::string &path);
-
 } // namespace omnistore::cli

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <span>
+#include <utility>
 
 #include <arpa/inet.h>
 
@@ -144,6 +145,14 @@ std::vector<std::string> known_formats() {
 
 bool parse_duration(std::string_view text, std::int64_t &milliseconds) {
   return parse_quantity(text, durations, milliseconds);
+}
+
+std::string shown_duration(std::int64_t milliseconds) {
+  constexpr std::pair<std::int64_t, const char *> units[] = {
+      {86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}};
+  for (const auto &[size, name] : units)
+    if (milliseconds % size == 0) return std::to_string(milliseconds / size) + name;
+  return std::to_string(milliseconds) + "ms";
 }
 
 bool parse_bytes(std::string_view text, std::int64_t &bytes) {

@@ -32,6 +32,8 @@ std::vector<std::string> known_formats();
 
 /// "90s" -> 90000; "100ms", "5m", "1h", "7d", "1.5h"; a number without unit is milliseconds.
 bool parse_duration(std::string_view text, std::int64_t &milliseconds);
+/// "90s", "1h": in the largest unit that is exact.
+std::string shown_duration(std::int64_t milliseconds);
 /// "64KiB" -> 65536; "1MB" -> 1000000; B, KB, MB, GB, TB are powers of 1000, KiB and so on of 1024, in capitals or
 /// not; a number without unit is bytes.
 bool parse_bytes(std::string_view text, std::int64_t &bytes);

@@ -25,7 +25,9 @@ std::string Reject::text() const { return file + ": " + reason + (advice.empty()
 
 class Registry::Impl {
 public:
-  explicit Impl(SearchPaths paths) : pins_(std::move(paths.pins)), places_(search_places(paths.config)) {}
+  Impl(SearchPaths paths, const Impl *before)
+      : pins_(std::move(paths.pins)), places_(search_places(paths.config)),
+        before_(before ? before->loaded() : std::map<std::string, Loaded>()) {}
 
   std::shared_ptr<const Driver> find(const std::string &name);
   std::vector<std::shared_ptr<const Driver>> all();
@@ -48,7 +50,19 @@ private:
     }
   };
 
+  /// What a file offered, and which state of it that was.
+  struct Loaded {
+    FileId id;
+    Offers offers;
+    bool without_copy = false; ///< it was loaded from where it is
+  };
+  std::map<std::string, Loaded> loaded() const {
+    const std::lock_guard guard(mutex_);
+    return loaded_;
+  }
+
   void look_at(const std::string &file, std::size_t place);
+  const Offers &offers_of(PluginFile &plugin);
   void load(const std::string &file, std::size_t place);
   void offer(std::shared_ptr<const Driver> driver, std::size_t place);
   void reject(const std::string &file, const std::string &driver, const Unfit &reason);
@@ -60,11 +74,13 @@ private:
 
   const std::map<std::string, std::string> pins_;
   const std::vector<Place> places_;
+  const std::map<std::string, Loaded> before_; ///< of the registry before, by path
 
   mutable std::mutex mutex_;
   std::map<std::string, Offer> offers_;
-  std::set<std::string> loaded_paths_;
-  std::set<FileId> loaded_files_; ///< one file may have two names
+  std::map<std::string, Loaded> loaded_; ///< by path
+  std::set<std::string> loaded_paths_;   ///< those that offered a driver
+  std::set<FileId> loaded_files_;        ///< likewise; one file may have two names
   std::vector<Rejected> rejects_;
 };
 
@@ -81,12 +97,26 @@ void Registry::Impl::look_at(const std::string &file, std::size_t place) {
   }
 }
 
+const Offers &Registry::Impl::offers_of(PluginFile &plugin) {
+  const auto before = before_.find(plugin.path);
+  // A copy that was found holds just these bytes; without one there is the file's state to go by.
+  const bool same =
+      before != before_.end() && before->second.id == plugin.id && (plugin.copy.lock || before->second.without_copy);
+  Loaded loaded = same ? before->second : Loaded{plugin.id, {}, false};
+  if (!same) {
+    const ElfFacts facts = vet_elf(plugin.bytes, OMNISTORE_ENTRY);
+    loaded.without_copy = facts.by_origin;
+    loaded.offers = negotiate(plugin.path, open_plugin(plugin, facts));
+  }
+  return loaded_.insert_or_assign(plugin.path, std::move(loaded)).first->second.offers;
+}
+
 void Registry::Impl::load(const std::string &file, std::size_t place) {
   vet_permissions(file, ::geteuid());
   PluginFile plugin = read_plugin(file);
   if (loaded_files_.contains(plugin.id)) return;
   if (const auto pin = pin_of(file)) vet_pin(plugin.bytes, *pin);
-  const Offers offers = negotiate(file, open_plugin(plugin, vet_elf(plugin.bytes, OMNISTORE_ENTRY)));
+  const Offers &offers = offers_of(plugin);
   for (const Offers::Unusable &one : offers.unusable) reject(file, one.driver, one.reason);
   for (const auto &driver : offers.drivers) {
     try {
@@ -208,7 +238,8 @@ std::vector<std::string> Registry::Impl::searched() const {
   return paths;
 }
 
-Registry::Registry(SearchPaths paths) : impl_(std::make_unique<Impl>(std::move(paths))) {}
+Registry::Registry(SearchPaths paths, const Registry *before)
+    : impl_(std::make_unique<Impl>(std::move(paths), before ? before->impl_.get() : nullptr)) {}
 Registry::~Registry() = default;
 std::shared_ptr<const Driver> Registry::find(const std::string &name) { return impl_->find(name); }
 std::vector<std::shared_ptr<const Driver>> Registry::all() { return impl_->all(); }

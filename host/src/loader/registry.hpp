@@ -54,7 +54,8 @@ struct SearchPaths {
 /// Thread-safe. Loads are serialised in the process.
 class Registry {
 public:
-  explicit Registry(SearchPaths paths);
+  /// Plugins that `before` has loaded, and whose files did not change, are the same ones here: their Drivers too.
+  explicit Registry(SearchPaths paths, const Registry *before = nullptr);
   ~Registry();
   Registry(const Registry &) = delete;
   Registry &operator=(const Registry &) = delete;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/admin_routes.hpp"
 
+#include <string>
 #include <utility>
 
 #include <boost/json/array.hpp>
@@ -15,32 +16,51 @@ namespace omnistore::server {
 namespace json = boost::json;
 
 struct AdminRoutes::Path {
-  std::string_view path, summary;
+  std::string_view path, summary; ///< a path that ends in '/' stands for all below it
   Handler handler;
-  bool open;  ///< needs no token
-  bool waits; ///< reads files, so it is answered on a thread of the pool
+  bool waits = false; ///< reads files or opens stores, so it is answered on a thread of the pool
+  bool open = false;  ///< needs no token
+  Method method = Method::get;
+
+  bool fits(std::string_view asked) const {
+    return path == asked || (path.size() > 1 && path.ends_with('/') && asked.starts_with(path));
+  }
 };
 
-const AdminRoutes::Path *AdminRoutes::find(std::string_view path) {
+const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method) {
   static constexpr Path paths[] = {
-      {"/", "What is here", &AdminRoutes::index, false, false},
-      {"/health", "200 as long as the process serves", &AdminRoutes::health, true, false},
-      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, true, false},
-      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, false, true},
-      {"/stats", "Counters and latencies", &AdminRoutes::stats, false, true},
-      {"/mounts", "What is mounted where", &AdminRoutes::mounts, false, false},
-      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, false, true},
+      {"/", "What is here", &AdminRoutes::index},
+      {"/health", "200 as long as the process serves", &AdminRoutes::health, false, true},
+      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, false, true},
+      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, true},
+      {"/stats", "Counters and latencies", &AdminRoutes::stats, true},
+      {"/mounts", "What is mounted where; PUT and DELETE below it mount and unmount", &AdminRoutes::mounts},
+      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, true},
+      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, true},
+      {"/reload", {}, &AdminRoutes::reload, true, false, Method::post},
+      {"/mounts/", {}, &AdminRoutes::mount, true, false, Method::put},
+      {"/mounts/", {}, &AdminRoutes::unmount, true, false, Method::remove},
   };
-  if (path.empty()) return std::begin(paths);
-  for (const Path &known : paths) {
-    if (known.path == path) return &known;
-  }
+  if (method == Method::head) method = Method::get;
+  for (const Path &known : paths)
+    if (known.fits(path) && (method == known.method || method == Method::other)) return &known;
   return nullptr;
 }
 
 namespace {
 
-constexpr std::string_view admin_methods = "GET, HEAD, OPTIONS";
+constexpr std::string_view admin_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
+/// What is behind the last '/' of a path below /mounts/, as a mountpoint. Throws Error(invalid).
+std::string mountpoint_of(const Request &request) {
+  Target target;
+  split_target(request.target, target);
+  std::string point;
+  bool is_base = false;
+  const std::string_view path = target.path.substr(std::string_view("/mounts").size());
+  if (const char *wrong = decode_key(path, point, is_base)) throw Error(Status::invalid, wrong);
+  return point;
+}
 
 void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
   begin_head(response, status);
@@ -52,9 +72,8 @@ void reply_json(const Request &request, Response &response, unsigned status, con
 
 } // namespace
 
-AdminRoutes::AdminRoutes(Storage &storage, loader::Registry &registry, const Config &config, Guard guard,
-                         std::function<HostState()> state)
-    : storage_(storage), registry_(registry), config_(config), guard_(std::move(guard)), state_(std::move(state)) {}
+AdminRoutes::AdminRoutes(Reloader &reloader, Guard guard, std::function<HostState()> state)
+    : reloader_(reloader), storage_(reloader.storage()), guard_(std::move(guard)), state_(std::move(state)) {}
 
 bool AdminRoutes::admit(Request &request, Response &response) {
   Target target;
@@ -64,28 +83,40 @@ bool AdminRoutes::admit(Request &request, Response &response) {
     answer_options(guard_, request, response, admin_methods, foreign);
     return false;
   }
-  const Path *path = find(target.path);
-  if (!path) {
+  request.key = target.path.empty() ? "/" : target.path;
+  if (!find(request.key, Method::other)) {
     reply_error(request, response, 404, "There is no such page; / tells what is here");
     return false;
   }
-  if (request.method != Method::get && request.method != Method::head) {
-    reply_error(request, response, 405, "This method is not allowed here", "Allow: GET, HEAD, OPTIONS\r\n");
+  const Path *path = request.method == Method::other ? nullptr : find(request.key, request.method);
+  if (!path) {
+    std::string allowed;
+    for (const auto &[method, name] : {std::pair(Method::get, "GET, HEAD, "), std::pair(Method::post, "POST, "),
+                                       std::pair(Method::put, "PUT, "), std::pair(Method::remove, "DELETE, ")})
+      if (find(request.key, method)) allowed += name;
+    reply_error(request, response, 405, "This method is not allowed here", "Allow: " + allowed + "OPTIONS\r\n");
     return false;
   }
-  request.key = path->path;
-  const Guard::Verdict verdict = guard_.judge(request[Field::authorization]);
+  const bool changes = path->method != Method::get;
+  if (changes && foreign) {
+    refuse_origin(guard_, request, response);
+    return false;
+  }
+  const std::string_view token = request[Field::authorization];
+  const Guard::Verdict verdict = changes ? guard_.judge(token, true, {}, true) : guard_.judge(token);
   if (path->open || verdict == Guard::Verdict::granted) return true;
   refuse(request, response, verdict);
   return false;
 }
 
-std::string AdminRoutes::lane(const Request &request) { return find(request.key)->waits ? "admin" : std::string(); }
+std::string AdminRoutes::lane(const Request &request) {
+  return find(request.key, request.method)->waits ? "admin" : std::string();
+}
 
 void AdminRoutes::answer(Request &request, Response &response) noexcept {
   const std::size_t mark = response.out.size();
   try {
-    (this->*find(request.key)->handler)(request, response);
+    (this->*find(request.key, request.method)->handler)(request, response);
   } catch (const Error &error) {
     response.out.truncate(mark);
     reply_error(request, response, http_status(error.status()), error.what());
@@ -97,8 +128,8 @@ void AdminRoutes::answer(Request &request, Response &response) noexcept {
 
 void AdminRoutes::index(const Request &request, Response &response) {
   json::object paths;
-  for (const std::string_view path : {"/health", "/ready", "/metrics", "/stats", "/mounts", "/drivers"}) {
-    paths[path] = find(path)->summary;
+  for (const std::string_view path : {"/health", "/ready", "/metrics", "/stats", "/mounts", "/drivers", "/reload"}) {
+    paths[path] = find(path, Method::get)->summary;
   }
   reply_json(request, response, 200,
              json::object{{"name", "omnistore"}, {"version", OMNISTORE_VERSION}, {"paths", paths}});
@@ -112,9 +143,7 @@ void AdminRoutes::ready(const Request &request, Response &response) {
   json::array reasons;
   if (state_().stopping) reasons.emplace_back("the host is stopping");
   for (const MountInfo &mount : storage_.mounts()) {
-    const auto configured = config_.mounts.find(mount.mountpoint);
-    const bool optional = configured != config_.mounts.end() && configured->second.optional;
-    if (mount.available || optional) continue;
+    if (mount.available || mount.optional) continue;
     reasons.emplace_back("mount " + (mount.mountpoint.empty() ? "(root)" : mount.mountpoint) + ": " + mount.reason);
   }
   json::object body{{"status", reasons.empty() ? "ready" : "not ready"}};
@@ -138,7 +167,27 @@ void AdminRoutes::mounts(const Request &request, Response &response) {
 }
 
 void AdminRoutes::drivers(const Request &request, Response &response) {
-  reply_json(request, response, 200, describe(registry_, storage_.mounts()));
+  reply_json(request, response, 200, describe(*storage_.plugins(), storage_.mounts()));
+}
+
+void AdminRoutes::diff(const Request &request, Response &response) {
+  reply_json(request, response, 200, describe(reloader_.diff(), reloader_.config()));
+}
+
+void AdminRoutes::reload(const Request &request, Response &response) {
+  reply_json(request, response, 200, describe(reloader_.reload("asked over HTTP"), reloader_.config()));
+}
+
+void AdminRoutes::mount(const Request &request, Response &response) {
+  const std::string point = mountpoint_of(request);
+  const bool replaced = reloader_.mount(point, request.body);
+  reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", replaced ? "replaced" : "added"}});
+}
+
+void AdminRoutes::unmount(const Request &request, Response &response) {
+  const std::string point = mountpoint_of(request);
+  if (!reloader_.unmount(point)) throw Error(Status::not_found, "nothing is mounted at " + point);
+  reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", "removed"}});
 }
 
 } // namespace omnistore::server

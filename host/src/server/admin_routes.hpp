@@ -4,17 +4,16 @@
 #include <functional>
 #include <string>
 
-#include <omnistore/config.hpp>
 #include <omnistore/storage.hpp>
 
-#include "loader/registry.hpp"
 #include "server/guard.hpp"
 #include "server/listener_stats.hpp"
 #include "server/message.hpp"
+#include "server/reloader.hpp"
 
 namespace omnistore::server {
 
-/// How the host is, over HTTP. All paths are for GET and HEAD:
+/// How the host is, and what it has mounted, over HTTP. GET and HEAD tell:
 ///
 ///     /         what is here
 ///     /health   200 as long as the process serves
@@ -23,14 +22,20 @@ namespace omnistore::server {
 ///     /stats    the same as JSON
 ///     /mounts   what is mounted where, and what each store can do
 ///     /drivers  the drivers that there are, and the plugin files that could not be used
+///     /reload   what a reload of the config would change
 ///
-/// Where the config has tokens, any of them opens all paths; /health and /ready need none, and tell their status alone
-/// without one.
+/// and these change something:
+///
+///     POST /reload           reads the config anew, and brings the mounts to it
+///     PUT /mounts/POINT      mounts what the body says, as a mount of the config is written; /mounts/ is the root's
+///     DELETE /mounts/POINT   unmounts it
+///
+/// Where the config has tokens, any of them opens what only tells; /health and /ready need none, and tell their status
+/// alone without one. What changes something needs one that may write everything.
 class AdminRoutes final : public Routes {
 public:
   /// `state` may be called on any thread.
-  AdminRoutes(Storage &storage, loader::Registry &registry, const Config &config, Guard guard,
-              std::function<HostState()> state);
+  AdminRoutes(Reloader &reloader, Guard guard, std::function<HostState()> state);
 
   bool admit(Request &request, Response &response) override;
   std::string lane(const Request &request) override;
@@ -39,7 +44,8 @@ public:
 private:
   using Handler = void (AdminRoutes::*)(const Request &, Response &);
   struct Path;
-  static const Path *find(std::string_view path);
+  /// The path that a request is for, of those with its method; null: none.
+  static const Path *find(std::string_view path, Method method);
 
   void index(const Request &request, Response &response);
   void health(const Request &request, Response &response);
@@ -48,10 +54,13 @@ private:
   void stats(const Request &request, Response &response);
   void mounts(const Request &request, Response &response);
   void drivers(const Request &request, Response &response);
+  void diff(const Request &request, Response &response);
+  void reload(const Request &request, Response &response);
+  void mount(const Request &request, Response &response);
+  void unmount(const Request &request, Response &response);
 
+  Reloader &reloader_;
   Storage &storage_;
-  loader::Registry &registry_;
-  const Config &config_;
   const Guard guard_;
   const std::function<HostState()> state_;
 };

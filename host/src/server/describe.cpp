@@ -141,4 +141,16 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
             {"open_files", process.open_files}}}};
 }
 
+json::object describe(const Reload &reload, const Config &config) {
+  json::array mounts, later;
+  for (const MountChange &change : reload.mounts)
+    mounts.push_back(json::object{{"mountpoint", change.mountpoint},
+                                  {"driver", change.driver},
+                                  {"change", change_name(change.kind)},
+                                  {"details", change.details}});
+  for (const std::string &field : reload.later) later.emplace_back(field);
+  return {
+      {"config", config.file}, {"profile", config.profile}, {"mounts", std::move(mounts)}, {"later", std::move(later)}};
+}
+
 } // namespace omnistore::server

@@ -10,6 +10,7 @@
 
 #include "loader/registry.hpp"
 #include "server/listener_stats.hpp"
+#include "server/reloader.hpp"
 
 namespace omnistore::server {
 
@@ -24,5 +25,9 @@ boost::json::object describe(loader::Registry &registry, const std::vector<Mount
 
 /// {"mounts": [...], "listeners": [...], "process": {...}}
 boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
+
+/// {"config", "profile", "mounts": [{mountpoint, driver, change, details}], "later": [...]}; a change is "added",
+/// "kept", "replaced" or "removed".
+boost::json::object describe(const Reload &reload, const Config &config);
 
 } // namespace omnistore::server

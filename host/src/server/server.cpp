@@ -61,15 +61,14 @@ struct Bound {
 
 class Server::Impl {
 public:
-  Impl(Storage &storage, loader::Registry &registry, const Config &config)
-      : config_(config), pool_(std::in_place, Pool::Limits()) {
+  explicit Impl(Reloader &reloader) : config_(reloader.config()), pool_(std::in_place, Pool::Limits()) {
     if (!config_.http.listen.empty()) {
       http_.emplace("http", "server.http", config_.http, *pool_, accepting_);
-      data_routes_.emplace(storage, http_->guard, config_.http);
+      data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
     }
     if (!config_.admin.listen.empty()) {
       admin_.emplace("admin", "admin", config_.admin, *pool_, accepting_);
-      admin_routes_.emplace(storage, registry, config_, admin_->guard, [this] { return state(); });
+      admin_routes_.emplace(reloader, admin_->guard, [this] { return state(); });
     }
   }
 
@@ -123,8 +122,7 @@ private:
   std::atomic<bool> stopping_{false};
 };
 
-Server::Server(Storage &storage, loader::Registry &registry, const Config &config)
-    : impl_(std::make_unique<Impl>(storage, registry, config)) {}
+Server::Server(Reloader &reloader) : impl_(std::make_unique<Impl>(reloader)) {}
 Server::~Server() = default;
 
 std::string Server::http_address() const { return impl_->http_address(); }

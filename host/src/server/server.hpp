@@ -5,10 +5,7 @@
 #include <memory>
 #include <string>
 
-#include <omnistore/config.hpp>
-#include <omnistore/storage.hpp>
-
-#include "loader/registry.hpp"
+#include "server/reloader.hpp"
 
 namespace omnistore::server {
 
@@ -20,8 +17,8 @@ namespace omnistore::server {
 class Server {
 public:
   /// Binds the listeners that the config names, and does not accept yet. Throws Error(invalid, denied, unavailable)
-  /// with address and reason: "127.0.0.1:7700: Address already in use; ...". `storage` and `registry` must outlive it.
-  Server(Storage &storage, loader::Registry &registry, const Config &config);
+  /// with address and reason: "127.0.0.1:7700: Address already in use; ...". `reloader` must outlive it.
+  explicit Server(Reloader &reloader);
   /// Stops without patience where stop was not called.
   ~Server();
   Server(const Server &) = delete;

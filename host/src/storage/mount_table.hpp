@@ -24,9 +24,12 @@ struct Mount : std::enable_shared_from_this<Mount> {
   std::string prefix;     ///< in front of every key inside the store: "app:v1:", or ""
   std::int64_t ttl = 0;   ///< of values set without one; milliseconds, 0: never
   bool read_only = false;
+  bool runtime = false; ///< mounted by a call, not by the config
   MountConfig config;
+  Plan plan;
   std::string reason; ///< why it could not be opened, where node is null
-  std::unique_ptr<Node> node;
+  std::shared_ptr<Node>
+      node; ///< shared with the mount that this one took the place of, where only what is beside changed
   mutable std::atomic<bool> tells_own{false}; ///< the store tells of this host's writes too, while it is watched
 
   /// The key as the store knows it. `room` is used where a prefix has to be put in front.
@@ -46,6 +49,16 @@ struct Mount : std::enable_shared_from_this<Mount> {
   /// "shared" or "root", for messages.
   std::string_view shown() const { return mountpoint.empty() ? std::string_view("root") : mountpoint; }
 };
+
+/// What a config has beside its mounts' own settings.
+struct MountDefaults {
+  std::string prefix; ///< with a ':' at its end, or empty
+  std::int64_t ttl = 0;
+};
+
+/// A mount that is not open yet.
+std::shared_ptr<Mount> make_mount(const std::string &mountpoint, const MountConfig &config, Plan plan,
+                                  const MountDefaults &defaults);
 
 /// The mounts at one moment. Immutable.
 class MountTable {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening and closing, the mount table, and what is told of them.
+// Opening and closing, and what is told of the mounts.
 #include <algorithm>
 
 #include <spdlog/spdlog.h>
@@ -16,8 +16,6 @@ namespace {
 std::shared_ptr<loader::Registry> registry_for(const Config &config) {
   return std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins});
 }
-
-std::string with_colon(std::string_view normal) { return normal.empty() ? std::string() : std::string(normal) + ':'; }
 
 } // namespace
 
@@ -52,73 +50,6 @@ void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) 
   throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status)));
 }
 
-// -----------------------------------------------------------------------------------------------------------------
-// Impl
-
-Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
-    : prefix(with_colon(config.prefix)), ttl(config.ttl), registry(std::move(plugins)), hub([this] { rewatch(); }) {
-  std::vector<Problem> problems;
-  std::vector<Plan> plans;
-  for (const auto &[mountpoint, mount] : config.mounts)
-    plans.push_back(plan(mount.store, *registry, mount.optional, problems));
-  if (!problems.empty()) throw ConfigError(config.file, std::move(problems));
-
-  std::vector<std::shared_ptr<Mount>> mounts;
-  auto next = plans.begin();
-  for (const auto &[mountpoint, mount] : config.mounts)
-    mounts.push_back(open_mount(normal_form(mountpoint), mount, *next++));
-  current_ = std::make_unique<MountTable>(std::move(mounts));
-  table_.store(current_.get(), std::memory_order_release);
-}
-
-Storage::Impl::~Impl() {
-  hub.stop(); // callbacks may use the storage
-  backends_.clear();
-  epoch.synchronize();
-}
-
-std::shared_ptr<Mount> Storage::Impl::open_mount(const std::string &mountpoint, const MountConfig &config,
-                                                 const Plan &plan) {
-  auto mount = std::make_shared<Mount>();
-  mount->mountpoint = mountpoint;
-  mount->base = with_colon(mountpoint);
-  mount->prefix = config.prefix ? with_colon(*config.prefix) : prefix;
-  mount->ttl = config.ttl.value_or(ttl);
-  mount->read_only = config.read_only;
-  mount->config = config;
-  try {
-    mount->node = Node::open(plan, tasks, std::string(mount->shown()));
-  } catch (const Error &error) {
-    mount->reason = error.what();
-    const std::string message = failure("open", {}, *mount, error.what());
-    if (!config.optional) throw Error(error.status(), message);
-    spdlog::warn("{}; the host goes on without this mount", message);
-  }
-  return mount;
-}
-
-std::shared_ptr<Mount> Storage::Impl::replace(const std::string &mountpoint, std::shared_ptr<Mount> mount) {
-  std::lock_guard lock(mounting_);
-  std::vector<std::shared_ptr<Mount>> mounts = current_->mounts();
-  const auto at =
-      std::find_if(mounts.begin(), mounts.end(), [&](const auto &known) { return known->mountpoint == mountpoint; });
-  std::shared_ptr<Mount> old;
-  if (at != mounts.end()) {
-    old = std::move(*at);
-    mounts.erase(at);
-  }
-  if (mount) mounts.push_back(std::move(mount));
-  auto next = std::make_unique<MountTable>(std::move(mounts));
-  table_.store(next.get(), std::memory_order_seq_cst);
-  epoch.synchronize();
-  current_ = std::move(next);
-  if (hub.active()) {
-    hub.refresh(); // no watch is left on the old store
-    hub.lost(mountpoint, 0);
-  }
-  return old;
-}
-
 // --------------------------------------------------------------------------------------------------------------
 // Storage
 
@@ -128,19 +59,6 @@ Storage::Storage(const Config &config, std::shared_ptr<loader::Registry> registr
 Storage::~Storage() = default;
 Storage::Storage(Storage &&) noexcept = default;
 Storage &Storage::operator=(Storage &&) noexcept = default;
-
-void Storage::mount(std::string_view mountpoint, const MountConfig &config) {
-  const std::string point = normal_form(mountpoint);
-  if (!point.empty()) Key check(point);
-  std::vector<Problem> problems;
-  const Plan planned = plan(config.store, *impl_->registry, config.optional, problems);
-  if (!problems.empty()) throw ConfigError("mount " + point, std::move(problems));
-  impl_->replace(point, impl_->open_mount(point, config, planned));
-}
-
-bool Storage::unmount(std::string_view mountpoint) {
-  return impl_->replace(normal_form(mountpoint), nullptr) != nullptr;
-}
 
 bool Storage::never_blocks(std::string_view text) const {
   try {
@@ -162,6 +80,8 @@ std::vector<MountInfo> Storage::mounts() const {
     info.prefix = mount->prefix.substr(0, mount->prefix.empty() ? 0 : mount->prefix.size() - 1);
     info.ttl = mount->ttl;
     info.read_only = mount->read_only;
+    info.optional = mount->config.optional;
+    info.runtime = mount->runtime;
     info.available = mount->node != nullptr;
     info.reason = mount->reason;
     if (mount->node)

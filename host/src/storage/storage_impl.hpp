@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <future>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "loader/registry.hpp"
 #include "storage/call.hpp"
+#include "storage/closer.hpp"
 #include "storage/epoch.hpp"
 #include "storage/hub.hpp"
 #include "storage/key.hpp"
@@ -46,11 +48,15 @@ public:
     std::string room_;
   };
 
-  /// Opens a mount; where that fails: Error, or a mount without a node and with the reason where it is optional.
-  std::shared_ptr<Mount> open_mount(const std::string &mountpoint, const MountConfig &config, const Plan &plan);
-  /// Puts a mount into the table or, null, takes the one at the mountpoint out; returns the old one when no operation
-  /// is on it any more.
-  std::shared_ptr<Mount> replace(const std::string &mountpoint, std::shared_ptr<Mount> mount);
+  /// Mounts a store, or takes the one at the mountpoint out where there is no config. Returns when the old one is
+  /// closed. False: there was none.
+  bool replace(const std::string &mountpoint, const MountConfig *config);
+  /// What the config changes; where `apply` is set, does it.
+  std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins, bool apply);
+  std::shared_ptr<loader::Registry> registry() const {
+    const std::lock_guard lock(mounting_);
+    return registry_;
+  }
   const MountTable &table() const { return *table_.load(std::memory_order_acquire); }
 
   /// Tells of a change that was made through this Storage, unless the store tells of it.
@@ -83,9 +89,6 @@ public:
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
               const WatchOptions &options);
 
-  const std::string prefix; ///< the global one, with a ':' at its end, or empty
-  const std::int64_t ttl;
-  std::shared_ptr<loader::Registry> registry;
   Tasks tasks;
   Hub hub;
   Epoch epoch;
@@ -116,10 +119,19 @@ private:
   Stored put(Route &route, const Key &key, HostCall &call, omnistore_set_request request, const SetOptions &options,
              bool want_etag);
 
+  /// Opens a mount's store. Where that fails: Error, or where it may fail a mount without a node and with the reason.
+  void open(Mount &mount, bool may_fail);
+  /// The table takes effect at once; what it no longer has is closed in the background, when no operation is on it.
+  /// The mountpoints are those whose watches lost something. Under mounting_.
+  std::future<void> publish_table(std::vector<std::shared_ptr<Mount>> mounts, const std::vector<std::string> &changed);
+
   std::vector<std::unique_ptr<Backend>> backends_; ///< the hub's `changed` alone uses it
-  std::mutex mounting_;
+  mutable std::mutex mounting_;                    ///< for what follows
+  std::shared_ptr<loader::Registry> registry_;
+  MountDefaults defaults_;
   std::unique_ptr<const MountTable> current_;
-  std::atomic<const MountTable *> table_{nullptr};
+  std::atomic<const MountTable *> table_{nullptr}; ///< current_, for those who read
+  Closer closer_;
 };
 
 /// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE".

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/config_watch.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <tuple>
+
+#include <poll.h>
+#include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace omnistore::server {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto quiet = std::chrono::milliseconds(100);    // without a change, before it is told
+constexpr auto longest = std::chrono::milliseconds(2000); // where it never gets quiet
+constexpr std::uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR;
+
+/// Which file a path leads to, and in which state; all 0: none.
+using State = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t>;
+
+State state_of(const std::string &path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  const auto nanoseconds = [](const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
+  return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+}
+
+} // namespace
+
+class ConfigWatch::Impl {
+public:
+  Impl(std::function<Paths()> paths, std::function<void(std::string_view)> changed)
+      : paths_(std::move(paths)), changed_(std::move(changed)), notify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (notify_ < 0)
+      spdlog::warn("config changes are not seen by themselves ({}); reload with SIGHUP or `omnistore reload`",
+                   std::generic_category().message(errno));
+    look();
+    thread_ = std::thread([this] { run(); });
+  }
+
+  ~Impl() {
+    stopping_.store(true);
+    wake();
+    thread_.join();
+    if (notify_ >= 0) ::close(notify_);
+    ::close(wake_);
+  }
+
+  void poke(std::string_view why) {
+    {
+      const std::lock_guard lock(mutex_);
+      poked_ = why;
+    }
+    wake();
+  }
+
+private:
+  void wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
+  }
+
+  /// Watches what there is to watch now, and remembers the states.
+  void look() {
+    const Paths paths = paths_();
+    config_ = paths.config;
+    std::map<std::string, State> states;
+    states[config_] = state_of(config_);
+    watch_folder(fs::absolute(config_).parent_path());
+    for (const std::string &place : paths.plugins) {
+      std::error_code failed;
+      if (!fs::is_directory(place, failed)) {
+        states[place] = state_of(place);
+        watch_folder(fs::path(place).parent_path());
+        continue;
+      }
+      watch_folder(place);
+      for (fs::directory_iterator at(place, failed), end; !failed && at != end; at.increment(failed))
+        if (at->path().extension() == ".so") states[at->path()] = state_of(at->path());
+    }
+    states_ = std::move(states);
+  }
+
+  void watch_folder(const fs::path &folder) {
+    // A folder that is watched already keeps its watch; one whose path leads elsewhere now gets another.
+    if (notify_ >= 0) ::inotify_add_watch(notify_, folder.c_str(), events);
+  }
+
+  /// What is another file, or another state of it, than when it was looked at last; empty: nothing.
+  std::string difference() {
+    const std::map<std::string, State> before = states_;
+    look();
+    const auto now = [&](const std::string &path) {
+      const auto at = states_.find(path);
+      return at == states_.end() ? State{} : at->second;
+    };
+    for (const auto &[path, state] : states_) {
+      const auto old = before.find(path);
+      if (old != before.end() && old->second == state) continue;
+      return path == config_ ? "the config file changed" : path + " changed";
+    }
+    for (const auto &[path, state] : before)
+      if (now(path) != state) return path + " is gone";
+    return {};
+  }
+
+  void run() {
+    bool pending = false;
+    Clock::time_point first, due;
+    while (!stopping_.load()) {
+      int wait = -1;
+      if (pending)
+        wait = static_cast<int>(
+            std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now()).count()));
+      pollfd ends[] = {{wake_, POLLIN, 0}, {notify_, POLLIN, 0}};
+      if (::poll(ends, notify_ >= 0 ? 2 : 1, wait) < 0 && errno != EINTR) return;
+      drain();
+      const std::string poked = take_poke();
+      if (stopping_.load()) return;
+      if (!poked.empty()) {
+        look(); // what is there now is what will be read
+        pending = false;
+        changed_(poked);
+      } else if (ends[1].revents != 0) {
+        const auto now = Clock::now();
+        if (!pending) first = now;
+        pending = true;
+        due = std::min(now + quiet, first + longest);
+      } else if (pending && Clock::now() >= due) {
+        pending = false;
+        if (const std::string what = difference(); !what.empty()) changed_(what);
+      }
+    }
+  }
+
+  void drain() {
+    alignas(inotify_event) char buffer[4096];
+    while (notify_ >= 0 && ::read(notify_, buffer, sizeof buffer) > 0) {
+    }
+    std::uint64_t count = 0;
+    while (::read(wake_, &count, sizeof count) > 0) {
+    }
+  }
+
+  std::string take_poke() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(poked_, {});
+  }
+
+  const std::function<Paths()> paths_;
+  const std::function<void(std::string_view)> changed_;
+  const int notify_, wake_;
+  std::string config_;
+  std::map<std::string, State> states_;
+  std::atomic<bool> stopping_{false};
+  std::mutex mutex_;
+  std::string poked_;
+  std::thread thread_;
+};
+
+ConfigWatch::ConfigWatch(std::function<Paths()> paths, std::function<void(std::string_view)> changed)
+    : impl_(std::make_unique<Impl>(std::move(paths), std::move(changed))) {}
+ConfigWatch::~ConfigWatch() = default;
+void ConfigWatch::poke(std::string_view why) { impl_->poke(why); }
+
+} // namespace omnistore::server

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace omnistore::server {
+
+/// Watches a config's file and the folders of its plugins (inotify(7)), and calls back when something there is another
+/// one than before: after a moment without further changes, so that a file that is being written, or several that are
+/// replaced, are one change. A file that is renamed over the old one counts, and one that a link leads to.
+class ConfigWatch {
+public:
+  /// What is looked at now; asked for again after each call, since a new config may name other folders. Files and
+  /// folders may be absent: a file's folder is watched, a folder that is not there only from the next call on.
+  struct Paths {
+    std::string config;
+    std::vector<std::string> plugins; ///< folders and files
+  };
+  /// `changed` is called on the watch's own thread, with what it was: "the config file changed", "SIGHUP".
+  ConfigWatch(std::function<Paths()> paths, std::function<void(std::string_view why)> changed);
+  /// Returns after the last callback has returned.
+  ~ConfigWatch();
+
+  /// Has `changed` called soon, whatever changed. On any thread.
+  void poke(std::string_view why);
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore::server

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/reloader.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <spdlog/spdlog.h>
+
+namespace omnistore::server {
+namespace {
+
+std::int64_t now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : mountpoint; }
+
+void tell(const Reload &reload, std::string_view why) {
+  const std::string head = "config reloaded (" + std::string(why) + ")";
+  if (!reload.changes()) return spdlog::debug("{}: nothing is different", head);
+  std::string text;
+  for (const MountChange &change : reload.mounts) {
+    if (!change.changed) continue;
+    text += "; mount " + shown(change.mountpoint) + " " + std::string(change_name(change.kind));
+    if (!change.details.empty()) text += " (" + change.details + ")";
+  }
+  spdlog::info("{}{}", head, text);
+  for (const std::string &field : reload.later)
+    spdlog::warn("config: {} is different; it takes effect when the host is started again", field);
+}
+
+} // namespace
+
+std::string_view change_name(MountChange::Kind kind) {
+  constexpr std::string_view names[] = {"added", "kept", "replaced", "removed"};
+  return names[static_cast<unsigned>(kind)];
+}
+
+bool Reload::changes() const {
+  return !later.empty() || std::any_of(mounts.begin(), mounts.end(), [](const MountChange &c) { return c.changed; });
+}
+
+Reloader::Reloader(Storage &storage, Config config, Hooks hooks)
+    : storage_(storage), hooks_(std::move(hooks)), config_(std::move(config)) {
+  stats_.last_done = now_ms();
+}
+
+Config Reloader::config() const {
+  const std::lock_guard lock(mutex_);
+  return config_;
+}
+
+ReloadStats Reloader::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+Config Reloader::load() const {
+  if (!hooks_.load) throw Error(Status::unsupported, "reload: this host was started without a config file");
+  return hooks_.load();
+}
+
+Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) const {
+  Reload reload{std::move(mounts), {}};
+  const std::lock_guard lock(mutex_);
+  if (config.http != config_.http) reload.later.emplace_back("server.http");
+  if (config.admin != config_.admin) reload.later.emplace_back("admin");
+  if (config.log.json != config_.log.json) reload.later.emplace_back("log.json");
+  return reload;
+}
+
+Reload Reloader::reload(std::string_view why) {
+  const std::lock_guard changing(changing_);
+  try {
+    Config config = load();
+    auto plugins = std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins},
+                                                      storage_.plugins().get());
+    if (hooks_.opening) hooks_.opening(config, *plugins);
+    Reload done = changes(config, storage_.reload(config, std::move(plugins)));
+    if (hooks_.applied) hooks_.applied(config);
+    tell(done, why);
+    const std::lock_guard lock(mutex_);
+    config.http = config_.http; // these hold on, see Reload::later
+    config.admin = config_.admin;
+    config.log.json = config_.log.json;
+    config_ = std::move(config);
+    ++stats_.done;
+    stats_.last_failed = false;
+    stats_.last_done = now_ms();
+    return done;
+  } catch (const std::exception &failure) {
+    spdlog::error("config not reloaded ({}), all is as it was: {}", why, failure.what());
+    const std::lock_guard lock(mutex_);
+    ++stats_.failed;
+    stats_.last_failed = true;
+    throw;
+  }
+}
+
+Reload Reloader::diff() {
+  const std::lock_guard changing(changing_);
+  const Config config = load();
+  return changes(config, storage_.diff(config));
+}
+
+bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
+  boost::json::error_code broken;
+  const boost::json::value json = boost::json::parse(text, broken);
+  if (broken || !json.is_object())
+    throw Error(Status::invalid, "mount " + mountpoint + ": expected a JSON object such as {\"driver\": \"memory\"}" +
+                                     (broken ? ", found no JSON: " + broken.message() : std::string()));
+  const Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
+  const std::lock_guard changing(changing_);
+  if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
+  const std::vector<MountInfo> before = storage_.mounts();
+  const auto &[point, config] = *one.mounts.begin();
+  const bool replaces = std::any_of(before.begin(), before.end(),
+                                    [&, &point = point](const MountInfo &mount) { return mount.mountpoint == point; });
+  storage_.mount(point, config);
+  spdlog::info("mounted {} (driver {}){}", shown(point), config.store.driver,
+               replaces ? " in place of another store" : "");
+  return replaces;
+}
+
+bool Reloader::unmount(const std::string &mountpoint) {
+  const std::lock_guard changing(changing_);
+  const bool done = storage_.unmount(mountpoint);
+  if (done) spdlog::info("unmounted {}", shown(mountpoint));
+  return done;
+}
+
+} // namespace omnistore::server

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/config.hpp>
+#include <omnistore/storage.hpp>
+
+#include "loader/registry.hpp"
+
+namespace omnistore::server {
+
+/// What a reload did, or would do.
+struct Reload {
+  std::vector<MountChange> mounts; ///< by mountpoint
+  std::vector<std::string> later;  ///< what is different too, and takes effect when the host is started again
+  /// Whether any of it is different.
+  bool changes() const;
+};
+
+/// How reloads went since the host was started.
+struct ReloadStats {
+  std::uint64_t done = 0, failed = 0;
+  bool last_failed = false;
+  std::int64_t last_done = 0; ///< Unix milliseconds, the start counts; since then this config holds
+};
+
+/// The config of a host that runs: reads it anew, and brings the mounts to it. Thread-safe; changes happen one at a
+/// time, and each is told in the log.
+class Reloader {
+public:
+  struct Hooks {
+    /// Reads the config; throws as Config::load does. Null: there is no file to read.
+    std::function<Config()> load;
+    /// Called before a store of this config is opened, with its plugins. May be null.
+    std::function<void(const Config &, loader::Registry &)> opening;
+    /// Called when the config holds. May be null.
+    std::function<void(const Config &)> applied;
+  };
+  /// `config` is what the storage was opened with. `storage` must outlive it.
+  Reloader(Storage &storage, Config config, Hooks hooks = {});
+
+  /// `why` is for the log: "SIGHUP". Throws ConfigError or Error, and then nothing has changed.
+  Reload reload(std::string_view why);
+  /// What reload would do.
+  Reload diff();
+  /// Mounts a store that a JSON object describes as one of the config's mounts; variables are not put in. Returns
+  /// whether it took another one's place. Throws as Storage::mount does.
+  bool mount(const std::string &mountpoint, std::string_view json);
+  /// False: nothing is mounted there.
+  bool unmount(const std::string &mountpoint);
+
+  Config config() const;
+  ReloadStats stats() const;
+  Storage &storage() { return storage_; }
+
+private:
+  Reload changes(const Config &config, std::vector<MountChange> mounts) const;
+  Config load() const;
+
+  Storage &storage_;
+  const Hooks hooks_;
+  std::mutex changing_;
+  mutable std::mutex mutex_; ///< for what follows
+  Config config_;
+  ReloadStats stats_;
+};
+
+/// "added", "kept", ...
+std::string_view change_name(MountChange::Kind kind);
+
+} // namespace omnistore::server
