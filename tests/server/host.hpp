@@ -31,7 +31,7 @@ public:
   explicit Host(const omnistore::Config &config = memory_config())
       : registry(std::make_shared<omnistore::loader::Registry>(
             omnistore::loader::SearchPaths{config.plugin_paths, config.pins})),
-        storage(config, registry), reloader(storage, config), server(reloader) {
+        storage(config, registry), reloader(storage, config, {[config] { return config; }, {}, {}}), server(reloader) {
     server.start();
   }
 

@@ -66,15 +66,16 @@ TEST_CASE("a base is a key and a colon, or empty") {
 TEST_CASE("a cursor is URL-safe and comes back as it was") {
   for (const std::string &driver :
        std::vector<std::string>{std::string(), std::string("k"), std::string("\0\xff:x", 4), std::string(300, 'z')}) {
-    const std::string text = omnistore::Cursor{"a:b", driver}.text();
+    const std::string text = omnistore::Cursor{"a:b", 0xFE000001, driver}.text();
     CHECK(text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == text.npos);
     const auto cursor = omnistore::Cursor::parse(text);
     CHECK(cursor.mountpoint == "a:b");
+    CHECK(cursor.store == 0xFE000001);
     CHECK(cursor.driver == driver);
   }
 }
 
 TEST_CASE("what is no cursor is refused as invalid") {
-  for (const char *text : {"x", "!!", "AAAA", "äö", "MQ"})
+  for (const char *text : {"x", "!!", "AAAA", "äö", "MQ", "MmEAAAAA"})
     CHECK(test::status_of([&] { omnistore::Cursor::parse(text); }) == Status::invalid);
 }

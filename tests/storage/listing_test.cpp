@@ -147,6 +147,27 @@ TEST_CASE("a cursor whose mount is gone goes on with the next one") {
   CHECK(keys == Keys{"m:deep:1", "m:deep:2:3", "z:1"});
 }
 
+TEST_CASE("a cursor whose store was replaced by another begins with that one's first key; the same store goes on") {
+  omnistore::Storage storage = test::open(R"({ "a": { "driver": "memory" }, "b": { "driver": "memory" } })");
+  for (const char *key : {"a:1", "a:2", "a:3", "b:1"}) storage.set(key, "");
+  omnistore::ListOptions options;
+  options.limit = 2;
+  options.cursor = storage.list("", options).cursor;
+  CHECK(storage.list("", options).items.front().key == "a:3");
+  omnistore::MountConfig other;
+  other.store.driver = "bare";
+  storage.mount("a", other);
+  for (const char *key : {"a:1", "a:4"}) storage.set(key, "");
+  options.limit = 10;
+  std::vector<std::string> keys;
+  do {
+    const omnistore::Page page = storage.list("", options);
+    for (const auto &item : page.items) keys.push_back(item.key);
+    options.cursor = page.cursor;
+  } while (!options.cursor.empty());
+  CHECK(keys == std::vector<std::string>{"a:1", "a:4", "b:1"});
+}
+
 TEST_CASE("a limit of none and a cursor of somebody else's are refused") {
   const Storage storage = filled();
   ListOptions options;

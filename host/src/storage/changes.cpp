@@ -69,6 +69,7 @@ MountChange change_of(const Mount *old, bool was_open, const Mount &wanted) {
     add(change.details, "prefix " + shown_prefix(old->prefix) + " -> " + shown_prefix(wanted.prefix));
   if (old->ttl != wanted.ttl) add(change.details, "ttl " + shown_ttl(old->ttl) + " -> " + shown_ttl(wanted.ttl));
   if (old->read_only != wanted.read_only) add(change.details, wanted.read_only ? "becomes read-only" : "takes writes");
+  change.changed = !change.details.empty();
   return change;
 }
 

@@ -10,7 +10,8 @@ namespace omnistore {
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-constexpr char version = '1';
+constexpr char version = '2';
+constexpr std::size_t fingerprint_size = sizeof(std::uint32_t);
 
 std::string encode(std::string_view bytes) {
   std::string text;
@@ -45,6 +46,7 @@ bool decode(std::string_view text, std::string &bytes) {
 std::string Cursor::text() const {
   std::string bytes(1, version);
   bytes.append(mountpoint).push_back('\0');
+  for (std::size_t i = 0; i < fingerprint_size; ++i) bytes.push_back(static_cast<char>(store >> 8 * i & 0xFF));
   return encode(bytes.append(driver));
 }
 
@@ -52,9 +54,13 @@ Cursor Cursor::parse(std::string_view text) {
   std::string bytes;
   const bool decoded = decode(text, bytes);
   const std::size_t end = bytes.find('\0');
-  if (!decoded || bytes.empty() || bytes.front() != version || end == bytes.npos)
+  if (!decoded || bytes.empty() || bytes.front() != version || end == bytes.npos ||
+      bytes.size() - end - 1 < fingerprint_size)
     throw Error(Status::invalid, "the cursor is none of this host's; leave it out to begin from the start");
-  return {bytes.substr(1, end - 1), bytes.substr(end + 1)};
+  std::uint32_t store = 0;
+  for (std::size_t i = 0; i < fingerprint_size; ++i)
+    store |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[end + 1 + i])) << 8 * i;
+  return {bytes.substr(1, end - 1), store, bytes.substr(end + 1 + fingerprint_size)};
 }
 
 } // namespace omnistore

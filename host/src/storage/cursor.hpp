@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,9 +10,11 @@ namespace omnistore {
 /// Where a listing over several mounts goes on.
 struct Cursor {
   std::string mountpoint;
-  std::string driver; ///< the driver's own cursor in it; empty: from the mount's start
+  std::uint32_t store = 0; ///< Mount::fingerprint of the store that gave the driver's cursor
+  std::string driver;      ///< the driver's own cursor in it; empty: from the mount's start
 
-  /// As it goes out: base64url (RFC 4648, without padding) of a version, the mountpoint and the driver's cursor.
+  /// As it goes out: base64url (RFC 4648, without padding) of a version, the mountpoint, a NUL, the fingerprint (least
+  /// byte first) and the driver's cursor.
   std::string text() const;
   /// Throws Error(invalid) where the text is no cursor.
   static Cursor parse(std::string_view text);

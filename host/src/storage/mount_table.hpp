@@ -27,7 +27,8 @@ struct Mount : std::enable_shared_from_this<Mount> {
   bool runtime = false; ///< mounted by a call, not by the config
   MountConfig config;
   Plan plan;
-  std::string reason; ///< why it could not be opened, where node is null
+  std::uint32_t fingerprint = 0; ///< the same for the same store, in another process too
+  std::string reason;            ///< why it could not be opened, where node is null
   std::shared_ptr<Node>
       node; ///< shared with the mount that this one took the place of, where only what is beside changed
   mutable std::atomic<bool> tells_own{false}; ///< the store tells of this host's writes too, while it is watched

@@ -96,7 +96,9 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
   auto at = std::find_if(mounts.begin(), mounts.end(), [&](const Mount *mount) {
     return options.cursor.empty() || mount->mountpoint >= from.mountpoint;
   });
-  std::string cursor = at != mounts.end() && (*at)->mountpoint == from.mountpoint ? from.driver : std::string();
+  // And where another store is mounted there now, it begins with that one's first key: its cursors are its own.
+  const bool goes_on = at != mounts.end() && (*at)->mountpoint == from.mountpoint && (*at)->fingerprint == from.store;
+  std::string cursor = goes_on ? from.driver : std::string();
   std::uint32_t taken = 0;
   while (at != mounts.end()) {
     const Mount &mount = **at;
@@ -130,7 +132,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     }
     if (taken >= options.limit) break;
   }
-  return at == mounts.end() ? std::string() : Cursor{(*at)->mountpoint, cursor}.text();
+  return at == mounts.end() ? std::string() : Cursor{(*at)->mountpoint, (*at)->fingerprint, cursor}.text();
 }
 
 Page Storage::Impl::list(std::string_view in, std::string_view base, const ListOptions &options) const {

@@ -42,6 +42,19 @@ std::vector<std::shared_ptr<Mount>> mounts_of(const Config &config, loader::Regi
   return mounts;
 }
 
+/// FNV-1a (Fowler, Noll, Vo), 32 bits.
+std::uint32_t hash(std::string_view text, std::uint32_t value) {
+  for (const char c : text) value = (value ^ static_cast<unsigned char>(c)) * 16777619u;
+  return value;
+}
+
+std::uint32_t fingerprint(const Plan &plan, std::string_view prefix, std::uint32_t value = 2166136261u) {
+  value = hash(plan.driver ? plan.driver->name : std::string(), value);
+  value = hash(plan.options, hash(prefix, value));
+  for (const Plan &child : plan.children) value = fingerprint(child, "layer", value);
+  return value;
+}
+
 void sort(std::vector<MountChange> &changes) {
   std::sort(changes.begin(), changes.end(), [](const auto &a, const auto &b) { return a.mountpoint < b.mountpoint; });
 }
@@ -60,6 +73,7 @@ std::shared_ptr<Mount> make_mount(const std::string &mountpoint, const MountConf
   mount->read_only = config.read_only;
   mount->config = config;
   mount->plan = std::move(plan);
+  mount->fingerprint = fingerprint(mount->plan, mount->prefix);
   return mount;
 }
 

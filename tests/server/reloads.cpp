@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the admin listener changes: a reload, mounts, and who may have them changed.
+#include <boost/json/parse.hpp>
+#include <catch2/catch.hpp>
+
+#include "host.hpp"
+
+using test::Answer;
+using test::Client;
+using test::Host;
+namespace json = boost::json;
+
+namespace {
+
+const std::string memory = R"({"driver": "memory"})";
+
+std::string change(const Answer &answer) {
+  INFO(answer.body);
+  REQUIRE(answer.status == 200);
+  return std::string(json::parse(answer.body).at("change").as_string());
+}
+
+} // namespace
+
+TEST_CASE("a store is mounted and unmounted over HTTP, with its key space at once") {
+  Host host;
+  Client admin(host.admin()), data(host.http());
+  CHECK(data.ask("PUT", "/scratch/x", "of the root").status == 200);
+  CHECK(change(admin.ask("PUT", "/mounts/scratch", memory)) == "added");
+  CHECK(data.ask("GET", "/scratch/x").status == 404);
+  CHECK(data.ask("PUT", "/scratch/x", "of scratch").status == 200);
+  CHECK(change(admin.ask("PUT", "/mounts/scratch", memory)) == "replaced");
+  CHECK(change(admin.ask("PUT", "/mounts/a/b%3Ac", memory)) == "added");
+  CHECK(host.storage.mounts().at(1).mountpoint == "a:b:c");
+  CHECK(change(admin.ask("DELETE", "/mounts/scratch")) == "removed");
+  CHECK(data.ask("GET", "/scratch/x").body == "of the root");
+  CHECK(admin.ask("DELETE", "/mounts/scratch").status == 404);
+  CHECK(change(admin.ask("PUT", "/mounts/", memory)) == "replaced");
+  CHECK(data.ask("GET", "/scratch/x").status == 404);
+}
+
+TEST_CASE("a mount that cannot be is refused with its reason, and changes nothing") {
+  Host host;
+  Client admin(host.admin());
+  const auto refused = [&](const std::string &body) {
+    const Answer answer = admin.ask("PUT", "/mounts/x", body);
+    CHECK(answer.status == 400);
+    return answer.body;
+  };
+  CHECK_THAT(refused("memory"), Catch::Contains("expected a JSON object"));
+  CHECK_THAT(refused(R"({"driver": "memery"})"), Catch::Contains("did you mean 'memory'"));
+  CHECK_THAT(refused(R"({"driver": "memory", "options": {"sise": 1}})"), Catch::Contains("size"));
+  CHECK_THAT(refused(R"({"driver": "memory", "options": {"size": "${HOME}"}})"), Catch::Contains("HOME"));
+  CHECK(host.storage.mounts().size() == 1);
+}
+
+TEST_CASE("a reload over HTTP tells what it changed, and beforehand what it would") {
+  omnistore::Config config = test::memory_config();
+  omnistore::Storage storage(config);
+  omnistore::Config next = config;
+  next.mounts["more"].store.driver = "memory";
+  next.http.max_body = 1000;
+  omnistore::server::Reloader reloader(storage, config, {[&] { return next; }, {}, {}});
+  omnistore::server::Server server(reloader);
+  server.start();
+  Client admin(server.admin_address());
+  const std::string expected =
+      R"("mounts":[{"mountpoint":"","driver":"memory","change":"kept","details":""},)"
+      R"({"mountpoint":"more","driver":"memory","change":"added","details":""}],"later":["server.http"])";
+  CHECK_THAT(admin.ask("GET", "/reload").body, Catch::Contains(expected));
+  CHECK(storage.mounts().size() == 1);
+  CHECK_THAT(admin.ask("POST", "/reload").body, Catch::Contains(expected));
+  CHECK(storage.mounts().size() == 2);
+  CHECK(reloader.stats().done == 1);
+  next.mounts["more"].store.driver = "no-such";
+  const Answer refused = admin.ask("POST", "/reload");
+  CHECK(refused.status == 400);
+  CHECK_THAT(refused.body, Catch::Contains("no-such"));
+  CHECK(storage.mounts().size() == 2);
+  CHECK(reloader.stats().last_failed);
+}
+
+TEST_CASE("a host that was started without a file has nothing to reload") {
+  const omnistore::Config config = test::memory_config();
+  omnistore::Storage storage(config);
+  omnistore::server::Reloader reloader(storage, config);
+  omnistore::server::Server server(reloader);
+  server.start();
+  CHECK(Client(server.admin_address()).ask("POST", "/reload").status == 501);
+}
+
+TEST_CASE("what the admin listener changes needs a token that may write everything") {
+  omnistore::Config config = test::memory_config();
+  config.admin.tokens = {{"reader-token", false, {}}, {"writer-token", true, {}}, {"part-token", true, {"a"}}};
+  Host host(config);
+  Client admin(host.admin());
+  const auto put = [&](const std::string &token) {
+    const std::string header = token.empty() ? "" : "Authorization: Bearer " + token + "\r\n";
+    return admin.ask("PUT", "/mounts/x", memory, header).status;
+  };
+  CHECK(put("") == 401);
+  CHECK(put("reader-token") == 403);
+  CHECK(put("part-token") == 403);
+  CHECK(put("writer-token") == 200);
+  CHECK(admin.ask("GET", "/mounts", {}, "Authorization: Bearer reader-token\r\n").status == 200);
+}
+
+TEST_CASE("a page of another origin changes nothing, and a wrong method names the right ones") {
+  Host host;
+  Client admin(host.admin());
+  CHECK(admin.ask("PUT", "/mounts/x", memory, "Origin: http://elsewhere.example\r\n").status == 403);
+  CHECK(admin.ask("POST", "/reload", {}, "Origin: http://elsewhere.example\r\n").status == 403);
+  CHECK(host.storage.mounts().size() == 1);
+  const Answer post = admin.ask("POST", "/mounts/x");
+  CHECK(post.status == 405);
+  CHECK(post.header("allow") == "PUT, DELETE, OPTIONS");
+  CHECK(admin.ask("DELETE", "/reload").header("allow") == "GET, HEAD, POST, OPTIONS");
+  CHECK(admin.ask("GET", "/mounts/x").status == 405);
+  CHECK(admin.ask("BREW", "/reload").status == 405);
+}
