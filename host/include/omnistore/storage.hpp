@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <omnistore/config.hpp>
@@ -153,20 +154,33 @@ struct Streams {
   bool writes = false; ///< from a Source
 };
 
-/// Counters of one mount since it was opened.
+/// Counters of one mount's store since it was opened, or of a layer's child.
 struct MountStats {
-  std::string mountpoint;
+  std::string mountpoint; ///< of a child: empty
   std::string driver;
   std::uint64_t reads = 0, hits = 0, misses = 0, writes = 0, removes = 0, lists = 0, errors = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0, evictions = 0, expirations = 0;
+  std::uint64_t in_flight = 0; ///< operations under way now; those of stores that never block are not counted
+  std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< those that there were
+  /// What the driver counts beside this (the SDK's ext/stats.h), as a cache its "refreshes".
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
   /// Latency of the operations that were timed (of a driver that never blocks, or a layer over one, one in 64):
-  /// microseconds, upper bounds of the buckets, and how many fell into each.
+  /// how many fell into each bucket.
   struct Histogram {
     std::vector<std::uint64_t> counts; ///< see latency_bounds()
     std::uint64_t count = 0;
     double sum = 0; ///< seconds
+    /// The time in seconds that a part of them (0.99) did not exceed, as near as the buckets tell: their bounds lie at
+    /// most a factor of 2.5 apart. 0: none were timed.
+    double quantile(double part) const;
   };
   Histogram read_latency, write_latency;
+  std::vector<MountStats> layers; ///< of the stores below it, in the config's order
+
+  /// Which part of the reads found a value; 0 where there were none.
+  double hit_rate() const { return reads == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(reads); }
+  /// Adds the counters; names, kinds, latencies and layers stay this one's.
+  MountStats &operator+=(const MountStats &other);
   /// Seconds, ascending; the last bucket, without a bound, is one more.
   static std::span<const double> latency_bounds();
 };
@@ -330,6 +344,7 @@ public:
   std::shared_ptr<loader::Registry> plugins() const;
 
   std::vector<MountInfo> mounts() const;
+  /// What was counted, mount by mount.
   std::vector<MountStats> stats() const;
   /// Whether no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;

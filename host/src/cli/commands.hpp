@@ -22,5 +22,7 @@ int run(const Global &global, const Drivers &options);
 int run(const Global &global, const ReloadConfig &options);
 int run(const Global &global, const MountStore &options);
 int run(const Global &global, const Unmount &options);
+int run(const Global &global, const ShowStats &options);
+int run(const Global &global, const Top &options);
 
 } // namespace omnistore::cli

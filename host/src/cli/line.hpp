@@ -32,6 +32,8 @@ struct Line {
   ReloadConfig reload;
   MountStore mount;
   Unmount unmount;
+  ShowStats stats;
+  Top top;
   std::function<int()> action;
 };
 
@@ -52,5 +54,6 @@ inline std::chrono::milliseconds duration_of(const std::string &text, const char
 }
 
 void add_running(CLI::App &app, Line &line);
+void add_monitoring(CLI::App &app, Line &line);
 
 } // namespace omnistore::cli

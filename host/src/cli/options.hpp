@@ -2,6 +2,7 @@
 // What the command line said: the options of all commands, and those of each. Plain data, filled by main.cpp.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -108,6 +109,17 @@ struct MountStore {
 
 struct Unmount {
   std::string mountpoint;
+};
+
+struct ShowStats {
+  std::string mountpoint;             ///< empty: all
+  std::chrono::milliseconds every{0}; ///< 0: once, what was counted in all
+  std::uint64_t count = 0;            ///< ends after so many; 0: when it is told to
+};
+
+struct Top {
+  std::chrono::milliseconds every{2000};
+  std::uint64_t count = 0;
 };
 
 } // namespace omnistore::cli

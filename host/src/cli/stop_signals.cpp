@@ -44,6 +44,14 @@ int wait_for_stop(int descriptor) {
   return static_cast<int>(came.ssi_signo);
 }
 
+bool stop_within(std::chrono::milliseconds time) {
+  const sigset_t set = held_signals();
+  const auto nanoseconds = std::chrono::nanoseconds(time).count();
+  const timespec limit{static_cast<time_t>(nanoseconds / 1'000'000'000),
+                       static_cast<long>(nanoseconds % 1'000'000'000)};
+  return ::sigtimedwait(&set, nullptr, &limit) > 0;
+}
+
 void let_signals_end() {
   std::signal(SIGINT, stop_now);
   std::signal(SIGTERM, stop_now);

@@ -97,9 +97,8 @@ void print_mounts(Output &out, const json::object &answer) {
     const json::object *store = object_in(mount, "store");
     if (!store) store = &none;
     const std::string mountpoint = text(mount, "mountpoint");
-    rows.push_back({shown_point(mountpoint), or_dash(text(*store, "driver")),
-                    or_dash(text(*store, "version")), duration_text(number(mount, "ttl")),
-                    or_dash(text(mount, "prefix")), state(mount)});
+    rows.push_back({shown_point(mountpoint), or_dash(text(*store, "driver")), or_dash(text(*store, "version")),
+                    duration_text(number(mount, "ttl")), or_dash(text(mount, "prefix")), state(mount)});
     add_children(rows, *store, "");
   }
   print_table(out, rows);

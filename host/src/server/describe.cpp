@@ -5,6 +5,7 @@
 
 #include "server/process_stats.hpp"
 #include "storage/capabilities.hpp"
+#include "storage/clock.hpp"
 
 namespace omnistore::server {
 
@@ -65,25 +66,44 @@ json::object histogram_json(const MountStats::Histogram &latency) {
   json::array counts, bounds;
   for (const std::uint64_t count : latency.counts) counts.emplace_back(count);
   for (const double bound : MountStats::latency_bounds()) bounds.emplace_back(bound);
-  return {{"count", latency.count}, {"sum", latency.sum}, {"bounds", std::move(bounds)}, {"counts", std::move(counts)}};
+  return {{"count", latency.count},        {"sum", latency.sum},
+          {"p50", latency.quantile(0.5)},  {"p90", latency.quantile(0.9)},
+          {"p99", latency.quantile(0.99)}, {"p999", latency.quantile(0.999)},
+          {"bounds", std::move(bounds)},   {"counts", std::move(counts)}};
+}
+
+json::object stats_json(const MountStats &store) {
+  json::object errors, counters;
+  for (const auto &[status, count] : store.errors_by_kind) errors[status_name(status)] = count;
+  for (const auto &[name, count] : store.counters) counters[name] = count;
+  json::object object{{"driver", store.driver},
+                      {"reads", store.reads},
+                      {"hits", store.hits},
+                      {"misses", store.misses},
+                      {"hit_rate", store.hit_rate()},
+                      {"writes", store.writes},
+                      {"removes", store.removes},
+                      {"lists", store.lists},
+                      {"errors", store.errors},
+                      {"errors_by_kind", std::move(errors)},
+                      {"in_flight", store.in_flight},
+                      {"bytes_read", store.bytes_read},
+                      {"bytes_written", store.bytes_written},
+                      {"evictions", store.evictions},
+                      {"expirations", store.expirations},
+                      {"counters", std::move(counters)},
+                      {"read_latency", histogram_json(store.read_latency)},
+                      {"write_latency", histogram_json(store.write_latency)}};
+  json::array layers;
+  for (const MountStats &layer : store.layers) layers.push_back(stats_json(layer));
+  if (!layers.empty()) object["layers"] = std::move(layers);
+  return object;
 }
 
 json::object mount_json(const MountStats &mount) {
-  return {{"mountpoint", mount.mountpoint},
-          {"driver", mount.driver},
-          {"reads", mount.reads},
-          {"hits", mount.hits},
-          {"misses", mount.misses},
-          {"writes", mount.writes},
-          {"removes", mount.removes},
-          {"lists", mount.lists},
-          {"errors", mount.errors},
-          {"bytes_read", mount.bytes_read},
-          {"bytes_written", mount.bytes_written},
-          {"evictions", mount.evictions},
-          {"expirations", mount.expirations},
-          {"read_latency", histogram_json(mount.read_latency)},
-          {"write_latency", histogram_json(mount.write_latency)}};
+  json::object object = stats_json(mount);
+  object["mountpoint"] = mount.mountpoint;
+  return object;
 }
 
 json::object listener_json(const ListenerStats &listener) {
@@ -132,8 +152,15 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
   for (const MountStats &mount : mounts) list.push_back(mount_json(mount));
   for (const ListenerStats &listener : host.listeners) listeners.push_back(listener_json(listener));
   const ProcessStats process = process_stats();
-  return {{"mounts", std::move(list)},
+  const ReloadStats &reloads = host.reloads;
+  return {{"time", now_ms()},
+          {"mounts", std::move(list)},
           {"listeners", std::move(listeners)},
+          {"reloads",
+           {{"done", reloads.done},
+            {"failed", reloads.failed},
+            {"last_failed", reloads.last_failed},
+            {"last_done", reloads.last_done}}},
           {"process",
            {{"start_time", process.start_time},
             {"cpu_seconds", process.cpu_seconds},

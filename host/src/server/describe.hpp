@@ -23,7 +23,7 @@ boost::json::object describe(const std::vector<MountInfo> &mounts);
 /// where there is one (options can make a difference), else those that its table states.
 boost::json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts);
 
-/// {"mounts": [...], "listeners": [...], "process": {...}}
+/// {"time", "mounts": [...], "listeners": [...], "reloads": {...}, "process": {...}}; "time" in Unix milliseconds.
 boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
 
 /// {"config", "profile", "mounts": [{mountpoint, driver, change, details}], "later": [...]}; a change is "added",

@@ -19,9 +19,17 @@ struct ListenerStats {
   std::array<std::uint64_t, 5> responses{}; ///< by class: 1xx to 5xx
 };
 
-/// How the host's listeners are.
+/// How reloads of the config went since the host was started.
+struct ReloadStats {
+  std::uint64_t done = 0, failed = 0;
+  bool last_failed = false;
+  std::int64_t last_done = 0; ///< Unix milliseconds, the start counts: since then the config that holds does
+};
+
+/// How the host is, beside its stores.
 struct HostState {
   bool stopping = false;
+  ReloadStats reloads;
   std::vector<ListenerStats> listeners;
 };
 

@@ -38,7 +38,6 @@ struct Counter {
 constexpr Counter counters[] = {
     {"omnistore_hits_total", "Reads that found a value.", &MountStats::hits},
     {"omnistore_misses_total", "Reads that found none.", &MountStats::misses},
-    {"omnistore_errors_total", "Operations that failed.", &MountStats::errors},
     {"omnistore_read_bytes_total", "Bytes of the values that were read.", &MountStats::bytes_read},
     {"omnistore_written_bytes_total", "Bytes of the values that were written.", &MountStats::bytes_written},
     {"omnistore_evictions_total", "Values that were removed to make room.", &MountStats::evictions},
@@ -69,6 +68,49 @@ void histogram(std::string &out, const std::string &labels, const MountStats::Hi
   sample(out, std::string(name) + "_count", labels, std::to_string(below));
 }
 
+/// The stores below a mount's, each with its place ("0.1") as a label.
+struct Layer {
+  std::string labels;
+  const MountStats *stats;
+};
+void add_layers(std::vector<Layer> &all, const MountStats &store, const std::string &mount, const std::string &place) {
+  for (std::size_t i = 0; i < store.layers.size(); ++i) {
+    const std::string here = place + std::to_string(i);
+    all.push_back({"mount=\"" + escaped_label(mount) + "\",layer=\"" + here + "\",driver=\"" +
+                       escaped_label(store.layers[i].driver) + "\"",
+                   &store.layers[i]});
+    add_layers(all, store.layers[i], mount, here + ".");
+  }
+}
+
+constexpr Counter layer_counters[] = {
+    {"omnistore_layer_hits_total", "Reads of a layer's child that found a value.", &MountStats::hits},
+    {"omnistore_layer_misses_total", "Reads of a layer's child that found none.", &MountStats::misses},
+    {"omnistore_layer_writes_total", "Writes to a layer's child.", &MountStats::writes},
+    {"omnistore_layer_errors_total", "Operations on a layer's child that failed.", &MountStats::errors},
+};
+
+void errors_text(std::string &out, const std::vector<MountStats> &mounts) {
+  family(out, "omnistore_errors_total", "counter", "Operations that failed, by the kind of failure.");
+  for (const MountStats &mount : mounts)
+    for (const auto &[status, count] : mount.errors_by_kind)
+      sample(out, "omnistore_errors_total", labels_of(mount) + ",kind=\"" + std::string(status_name(status)) + "\"",
+             std::to_string(count));
+}
+
+void driver_counters_text(std::string &out, const std::vector<MountStats> &mounts, const std::vector<Layer> &layers) {
+  constexpr std::string_view name = "omnistore_driver_count_total";
+  family(out, name, "counter", "What a driver counts by itself, as a cache its refreshes.");
+  const auto add = [&](const std::string &labels, const MountStats &store) {
+    for (const auto &[counter, count] : store.counters)
+      sample(out, name, labels + ",count=\"" + counter + "\"", std::to_string(count));
+  };
+  for (const MountStats &mount : mounts)
+    add("mount=\"" + escaped_label(mount.mountpoint) + "\",layer=\"\",driver=\"" + escaped_label(mount.driver) + "\"",
+        mount);
+  for (const Layer &layer : layers) add(layer.labels, *layer.stats);
+}
+
 void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
   family(out, "omnistore_operations_total", "counter", "Operations on a mount's store.");
   for (const MountStats &mount : mounts) {
@@ -82,6 +124,19 @@ void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
     for (const MountStats &mount : mounts)
       sample(out, counter.name, labels_of(mount), std::to_string(mount.*counter.value));
   }
+  errors_text(out, mounts);
+  family(out, "omnistore_in_flight", "gauge",
+         "Operations under way; those of stores that never block are not counted.");
+  for (const MountStats &mount : mounts)
+    sample(out, "omnistore_in_flight", labels_of(mount), std::to_string(mount.in_flight));
+  std::vector<Layer> layers;
+  for (const MountStats &mount : mounts) add_layers(layers, mount, mount.mountpoint, {});
+  for (const Counter &counter : layer_counters) {
+    family(out, counter.name, "counter", counter.help);
+    for (const Layer &layer : layers)
+      sample(out, counter.name, layer.labels, std::to_string(layer.stats->*counter.value));
+  }
+  driver_counters_text(out, mounts, layers);
   family(out, "omnistore_operation_duration_seconds", "histogram",
          "How long operations took; of stores that never block, one in 64 is timed.");
   for (const MountStats &mount : mounts) {
@@ -119,6 +174,18 @@ void listeners_text(std::string &out, const std::vector<ListenerStats> &listener
   }
 }
 
+void reloads_text(std::string &out, const ReloadStats &reloads) {
+  family(out, "omnistore_reloads_total", "counter", "Reloads of the config, by how they ended.");
+  sample(out, "omnistore_reloads_total", "result=\"done\"", std::to_string(reloads.done));
+  sample(out, "omnistore_reloads_total", "result=\"failed\"", std::to_string(reloads.failed));
+  family(out, "omnistore_config_last_reload_successful", "gauge", "0: the config's file cannot be taken up as it is.");
+  sample(out, "omnistore_config_last_reload_successful", "", reloads.last_failed ? "0" : "1");
+  family(out, "omnistore_config_last_reload_success_timestamp_seconds", "gauge",
+         "When the config that holds was taken up, in Unix seconds.");
+  sample(out, "omnistore_config_last_reload_success_timestamp_seconds", "",
+         shown(static_cast<double>(reloads.last_done) / 1000));
+}
+
 void process_text(std::string &out) {
   const ProcessStats process = process_stats();
   family(out, "omnistore_build_info", "gauge", "1, with the build's version and compiler as labels.");
@@ -153,6 +220,7 @@ std::string metrics_text(const std::vector<MountStats> &mounts, const HostState 
   std::string out;
   mounts_text(out, mounts);
   listeners_text(out, host.listeners);
+  reloads_text(out, host.reloads);
   process_text(out);
   return out;
 }

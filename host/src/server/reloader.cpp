@@ -2,19 +2,15 @@
 #include "server/reloader.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <spdlog/spdlog.h>
 
+#include "storage/clock.hpp"
+
 namespace omnistore::server {
 namespace {
-
-std::int64_t now_ms() {
-  using namespace std::chrono;
-  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
-}
 
 std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : mountpoint; }
 

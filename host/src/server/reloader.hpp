@@ -13,6 +13,7 @@
 #include <omnistore/storage.hpp>
 
 #include "loader/registry.hpp"
+#include "server/listener_stats.hpp"
 
 namespace omnistore::server {
 
@@ -22,13 +23,6 @@ struct Reload {
   std::vector<std::string> later;  ///< what is different too, and takes effect when the host is started again
   /// Whether any of it is different.
   bool changes() const;
-};
-
-/// How reloads went since the host was started.
-struct ReloadStats {
-  std::uint64_t done = 0, failed = 0;
-  bool last_failed = false;
-  std::int64_t last_done = 0; ///< Unix milliseconds, the start counts; since then this config holds
 };
 
 /// The config of a host that runs: reads it anew, and brings the mounts to it. Thread-safe; changes happen one at a

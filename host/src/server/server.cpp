@@ -61,7 +61,8 @@ struct Bound {
 
 class Server::Impl {
 public:
-  explicit Impl(Reloader &reloader) : config_(reloader.config()), pool_(std::in_place, Pool::Limits()) {
+  explicit Impl(Reloader &reloader)
+      : reloader_(reloader), config_(reloader.config()), pool_(std::in_place, Pool::Limits()) {
     if (!config_.http.listen.empty()) {
       http_.emplace("http", "server.http", config_.http, *pool_, accepting_);
       data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
@@ -106,11 +107,13 @@ private:
   HostState state() const {
     HostState state;
     state.stopping = stopping_.load(std::memory_order_relaxed);
+    state.reloads = reloader_.stats();
     if (http_) state.listeners.push_back(http_->listener.stats());
     if (admin_) state.listeners.push_back(admin_->listener.stats());
     return state;
   }
 
+  Reloader &reloader_;
   const Config config_;
   std::optional<Pool> pool_;
   asio::io_context accepting_{1};

@@ -30,6 +30,9 @@ Meter::Totals Meter::totals() const {
     if (!block) continue;
     for (std::size_t i = 0; i < totals.counts.size(); ++i)
       totals.counts[i] += block->counts[i].load(std::memory_order_relaxed);
+    totals.in_flight += block->in_flight.load(std::memory_order_relaxed);
+    for (std::size_t i = 0; i < status_kinds; ++i)
+      totals.failures[i] += block->failures[i].load(std::memory_order_relaxed);
     for (std::size_t kind = 0; kind < totals.latency.size(); ++kind) {
       for (std::size_t i = 0; i < totals.latency[kind].counts.size(); ++i)
         totals.latency[kind].counts[i] += block->latency[kind].counts[i].load(std::memory_order_relaxed);

@@ -28,6 +28,9 @@ enum class Count : unsigned {
   last_ = expirations,
 };
 
+/// How many kinds of failure there are: statuses are 0, 10, 20, ...
+inline constexpr std::size_t status_kinds = 14;
+
 /// The upper bounds of the latency buckets in nanoseconds; the last bucket has none.
 inline constexpr std::array<std::int64_t, 21> latency_bounds_ns = {
     250,        500,        1'000,      2'500,       5'000,       10'000,        25'000,
@@ -39,6 +42,8 @@ class Meter {
   struct alignas(64) Block {
     std::array<Cell, static_cast<unsigned>(Count::last_) + 1> counts{};
     std::atomic<std::uint32_t> ticks{0};
+    std::atomic<std::int32_t> in_flight{0};
+    std::array<Cell, status_kinds> failures{}; ///< by kind
     struct Latency {
       std::array<Cell, latency_bounds_ns.size() + 1> counts{};
       Cell sum_ns{0};
@@ -53,7 +58,9 @@ public:
   };
   struct Totals {
     std::array<std::uint64_t, static_cast<unsigned>(Count::last_) + 1> counts{};
-    std::array<Histogram, 2> latency{}; ///< reads, writes
+    std::array<Histogram, 2> latency{};                 ///< reads, writes
+    std::array<std::uint64_t, status_kinds> failures{}; ///< by status / 10
+    std::int64_t in_flight = 0;
     std::uint64_t operator[](Count count) const { return counts[static_cast<unsigned>(count)]; }
   };
   enum Kind : unsigned { read, write };
@@ -67,6 +74,15 @@ public:
   class Here {
   public:
     void add(Count count, std::uint64_t by = 1) { bump(block_.counts[static_cast<unsigned>(count)], by); }
+    /// An operation that failed, beside its Count.
+    void fail(std::int32_t status) { bump(block_.failures[static_cast<std::size_t>(status) / 10 % status_kinds], 1); }
+    /// An operation begins (1) or ends (-1) on this thread.
+    void under_way(std::int32_t change) {
+      if (shared_)
+        block_.in_flight.fetch_add(change, std::memory_order_relaxed);
+      else
+        block_.in_flight.store(block_.in_flight.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
+    }
     /// Whether this operation's time should be taken: one in `every`.
     bool due(unsigned every) {
       const auto tick = block_.ticks.load(std::memory_order_relaxed);

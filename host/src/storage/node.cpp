@@ -24,9 +24,27 @@ bool failed(omnistore_status status) {
 
 } // namespace
 
+/// Counts an operation among those under way, where it may be for long.
+struct Node::UnderWay {
+  explicit UnderWay(Node &node) : here(node.meter_.here()), counted(node.time_every_ == 1) {
+    if (counted) here.under_way(1);
+  }
+  ~UnderWay() {
+    if (counted) here.under_way(-1);
+  }
+  omnistore_status failing(omnistore_status status, Count count) {
+    here.add(count);
+    here.fail(status);
+    return status;
+  }
+
+  Meter::Here here;
+  const bool counted;
+};
+
 /// Counts one operation and, where it is due, its time.
-struct Node::Timer {
-  Timer(Node &node, Meter::Kind what) : here(node.meter_.here()), kind(what) {
+struct Node::Timer : Node::UnderWay {
+  Timer(Node &node, Meter::Kind what) : UnderWay(node), kind(what) {
     if (here.due(node.time_every_)) start = std::chrono::steady_clock::now();
   }
   ~Timer() {
@@ -34,7 +52,8 @@ struct Node::Timer {
       here.time(kind, std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
   }
   omnistore_status read(omnistore_status status) {
-    here.add(status == OMNISTORE_OK ? Count::hits : status == OMNISTORE_NOT_FOUND ? Count::misses : Count::read_errors);
+    if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return failing(status, Count::read_errors);
+    here.add(status == OMNISTORE_OK ? Count::hits : Count::misses);
     return status;
   }
   omnistore_status write(omnistore_status status, Count done, std::uint64_t written = 0) {
@@ -42,12 +61,11 @@ struct Node::Timer {
       here.add(done);
       if (written != 0) here.add(Count::bytes_written, written);
     } else if (failed(status)) {
-      here.add(Count::write_errors);
+      failing(status, Count::write_errors);
     }
     return status;
   }
 
-  Meter::Here here;
   Meter::Kind kind;
   std::chrono::steady_clock::time_point start{};
 };
@@ -123,6 +141,36 @@ Node::~Node() {
     driver_->table.close(self_);
     return OMNISTORE_OK;
   });
+}
+
+MountStats Node::stats() {
+  const auto histogram = [](const Meter::Histogram &from) {
+    MountStats::Histogram to{{from.counts.begin(), from.counts.end()}, 0, static_cast<double>(from.sum_ns) / 1e9};
+    for (const std::uint64_t count : from.counts) to.count += count;
+    return to;
+  };
+  const Meter::Totals totals = meter_.totals();
+  MountStats stats;
+  stats.driver = driver_->name;
+  stats.hits = totals[Count::hits];
+  stats.misses = totals[Count::misses];
+  stats.reads = totals[Count::hits] + totals[Count::misses] + totals[Count::read_errors];
+  stats.writes = totals[Count::writes];
+  stats.removes = totals[Count::removes];
+  stats.lists = totals[Count::lists];
+  stats.errors = totals[Count::read_errors] + totals[Count::write_errors];
+  for (std::size_t i = 0; i < status_kinds; ++i)
+    if (totals.failures[i] != 0) stats.errors_by_kind.emplace_back(static_cast<Status>(i * 10), totals.failures[i]);
+  stats.in_flight = static_cast<std::uint64_t>(std::max<std::int64_t>(0, totals.in_flight));
+  stats.bytes_read = totals[Count::bytes_read];
+  stats.bytes_written = totals[Count::bytes_written];
+  stats.evictions = totals[Count::evictions];
+  stats.expirations = totals[Count::expirations];
+  stats.read_latency = histogram(totals.latency[Meter::read]);
+  stats.write_latency = histogram(totals.latency[Meter::write]);
+  stats.counters = counters();
+  for (const auto &child : children_) stats.layers.push_back(child->stats());
+  return stats;
 }
 
 StoreInfo Node::info() const {
@@ -256,24 +304,24 @@ omnistore_status Node::remove_with_meta(omnistore_call *call, omnistore_bytes ke
 }
 
 omnistore_status Node::list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
-  Meter::Here here = meter_.here();
+  UnderWay under_way(*this);
   const std::uint64_t can = native_.capabilities;
   const bool native = !may_expire_.load(std::memory_order_relaxed) &&
                       (request.depth == OMNISTORE_ANY_DEPTH || can & OMNISTORE_CAN_DEPTH) &&
                       (!(request.flags & OMNISTORE_LIST_META) || can & OMNISTORE_CAN_LIST_META);
   const omnistore_status status = native ? driver_list(call, request, page) : emulated_list(call, request, page);
-  here.add(status == OMNISTORE_OK ? Count::lists : Count::read_errors);
+  if (status != OMNISTORE_OK) return under_way.failing(status, Count::read_errors);
+  under_way.here.add(Count::lists);
   return status;
 }
 
 omnistore_status Node::clear(omnistore_call *call, const omnistore_clear_request &request, omnistore_page *removed) {
-  Meter::Here here = meter_.here();
+  UnderWay under_way(*this);
   omnistore_status status = OMNISTORE_READ_ONLY;
   if (!(native_.capabilities & OMNISTORE_READS_ONLY))
     status = driver_->table.clear ? guarded(call, [&] { return driver_->table.clear(self_, call, &request, removed); })
                                   : emulated_clear(call, request, removed);
-  if (failed(status)) here.add(Count::write_errors);
-  return status;
+  return failed(status) ? under_way.failing(status, Count::write_errors) : status;
 }
 
 omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request) {

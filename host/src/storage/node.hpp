@@ -12,6 +12,7 @@
 
 #include <omnistore/driver.h>
 #include <omnistore/ext/revalidate.h>
+#include <omnistore/ext/stats.h>
 #include <omnistore/storage.hpp>
 
 #include "storage/meter.hpp"
@@ -78,9 +79,12 @@ public:
   Streams streams() const { return streams_; }
   Meter &meter() { return meter_; }
   StoreInfo info() const;
+  /// Without the mountpoint.
+  MountStats stats();
 
 private:
   class Host;
+  struct UnderWay;
   struct Timer;
   struct Watching;
   class Sweep;
@@ -90,6 +94,7 @@ private:
   void prepare();
   void fill_table();
   void tell(const omnistore_event &removal);
+  std::vector<std::pair<std::string, std::uint64_t>> counters();
 
   /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side.
   template <typename Function>
@@ -134,6 +139,7 @@ private:
   std::unique_ptr<Host> host_;
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own
+  const omnistore_stats *counts_ = nullptr;           ///< likewise
   bool opened_ = false;
   omnistore_traits native_{}; ///< the driver's, as `open` left them
   omnistore_traits traits_{}; ///< with what is emulated

@@ -30,7 +30,9 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
 // Route
 
 Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &key)
-    : guard_(impl.epoch), operation_(operation), key_(key), mount_(impl.table().find(key.view())) {
+    : guard_(impl.epoch), told_(impl.op_log.wanted() ? &impl.op_log : nullptr), operation_(operation), key_(key),
+      mount_(impl.table().find(key.view())) {
+  if (told_) start_ = OpLog::Clock::now();
   if (!mount_) {
     std::string known;
     for (const auto &mount : impl.table().mounts()) known += (known.empty() ? "" : ", ") + mount->mountpoint;
@@ -41,12 +43,27 @@ Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &
   if (!mount_->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount_, mount_->reason));
 }
 
+void Storage::Impl::Route::tell() const noexcept {
+  constexpr std::pair<std::string_view, const char *> words[] = {
+      {"get", "READ"}, {"set", "WRITE"}, {"remove", "REMOVE"}, {"touch", "TOUCH"}, {"has", "STAT"}, {"meta", "STAT"}};
+  try {
+    std::string what = operation_;
+    for (const auto &[operation, word] : words)
+      if (operation == operation_) what = word;
+    if (outcome_) what.append(" ").append(outcome_);
+    told_->tell(what, key_.view(), *mount_, OpLog::Clock::now() - start_, error_);
+  } catch (const std::exception &) { // nothing is lost but the line
+  }
+}
+
 void Storage::Impl::Route::check_writable() const {
   if (mount_->read_only)
     throw Error(Status::read_only, failure(operation_, key_.shown(), *mount_, "the config mounts it read-only"));
 }
 
-void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) const {
+void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) {
+  outcome_ = "ERROR";
+  if (told_) error_ = call.cause(status);
   throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status)));
 }
 
@@ -103,34 +120,39 @@ std::span<const double> MountStats::latency_bounds() {
   return seconds;
 }
 
+double MountStats::Histogram::quantile(double part) const {
+  const auto bounds = latency_bounds();
+  const double wanted = part * static_cast<double>(count);
+  double below = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    const auto here = static_cast<double>(counts[i]);
+    if (here == 0 || below + here < wanted) {
+      below += here;
+      continue;
+    }
+    const double from = i == 0 ? 0 : bounds[i - 1];
+    if (i == bounds.size()) return from; // the last bucket has no end
+    return from + (bounds[i] - from) * std::clamp((wanted - below) / here, 0.0, 1.0);
+  }
+  return 0;
+}
+
+MountStats &MountStats::operator+=(const MountStats &other) {
+  constexpr std::uint64_t MountStats::*sums[] = {
+      &MountStats::reads,      &MountStats::hits,          &MountStats::misses,    &MountStats::writes,
+      &MountStats::removes,    &MountStats::lists,         &MountStats::errors,    &MountStats::in_flight,
+      &MountStats::bytes_read, &MountStats::bytes_written, &MountStats::evictions, &MountStats::expirations};
+  for (const auto sum : sums) this->*sum += other.*sum;
+  return *this;
+}
+
 std::vector<MountStats> Storage::stats() const {
   const Epoch::Guard guard(impl_->epoch);
   std::vector<MountStats> all;
-  auto histogram = [](const Meter::Histogram &from) {
-    MountStats::Histogram to{{from.counts.begin(), from.counts.end()}, 0, static_cast<double>(from.sum_ns) / 1e9};
-    for (std::uint64_t count : from.counts) to.count += count;
-    return to;
-  };
   for (const auto &mount : impl_->table().mounts()) {
-    MountStats stats;
+    MountStats stats = mount->node ? mount->node->stats() : MountStats();
     stats.mountpoint = mount->mountpoint;
     stats.driver = mount->config.store.driver;
-    if (mount->node) {
-      const Meter::Totals totals = mount->node->meter().totals();
-      stats.hits = totals[Count::hits];
-      stats.misses = totals[Count::misses];
-      stats.reads = totals[Count::hits] + totals[Count::misses] + totals[Count::read_errors];
-      stats.writes = totals[Count::writes];
-      stats.removes = totals[Count::removes];
-      stats.lists = totals[Count::lists];
-      stats.errors = totals[Count::read_errors] + totals[Count::write_errors];
-      stats.bytes_read = totals[Count::bytes_read];
-      stats.bytes_written = totals[Count::bytes_written];
-      stats.evictions = totals[Count::evictions];
-      stats.expirations = totals[Count::expirations];
-      stats.read_latency = histogram(totals.latency[Meter::read]);
-      stats.write_latency = histogram(totals.latency[Meter::write]);
-    }
     all.push_back(std::move(stats));
   }
   return all;

@@ -52,9 +52,20 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
   return groups;
 }
 
-/// Runs each group: those of stores that may block at once, so that the slowest alone counts.
+/// Runs each group: those of stores that may block at once, so that the slowest alone counts. `what` is for the log.
 template <typename Run>
-void run_groups(std::deque<Group> &groups, const Run &run) {
+void run_groups(std::deque<Group> &groups, const OpLog &log, const char *what, const Run &run_group) {
+  const auto run = [&](Group &group) {
+    if (!log.wanted()) return run_group(group);
+    const auto start = OpLog::Clock::now();
+    run_group(group);
+    const auto took = OpLog::Clock::now() - start;
+    std::string keys;
+    group.mount->outside(view(group.views.front()), keys);
+    if (const std::size_t others = group.items.size() - 1; others != 0)
+      keys += " and " + std::to_string(others) + (others == 1 ? " other" : " others");
+    log.tell(what, keys, *group.mount, took);
+  };
   std::vector<std::future<void>> running;
   std::vector<Group *> here;
   for (Group &group : groups) {
@@ -102,7 +113,7 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
   const Epoch::Guard guard(epoch);
   auto groups = grouped(
       table(), "get", false, in, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
-  run_groups(groups, [&](Group &group) {
+  run_groups(groups, op_log, "READ MANY", [&](Group &group) {
     HostCall call(options.timeout);
     std::deque<StringSink> sinks;
     std::vector<omnistore_sink *> pointers;
@@ -133,7 +144,7 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
   const Epoch::Guard guard(epoch);
   auto groups = grouped(
       table(), "set", true, in, items.size(), [&](std::size_t i) { return std::string_view(items[i].key); }, outcomes);
-  run_groups(groups, [&](Group &group) {
+  run_groups(groups, op_log, "WRITE MANY", [&](Group &group) {
     HostCall call;
     std::deque<omnistore_set_request> requests;
     std::vector<const omnistore_set_request *> pointers;
@@ -162,7 +173,7 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
   const Epoch::Guard guard(epoch);
   auto groups = grouped(
       table(), "remove", true, in, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
-  run_groups(groups, [&](Group &group) {
+  run_groups(groups, op_log, "REMOVE MANY", [&](Group &group) {
     HostCall call;
     // Each key's meta goes with it.
     const std::size_t count = group.views.size();

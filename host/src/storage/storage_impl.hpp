@@ -18,6 +18,7 @@
 #include "storage/hub.hpp"
 #include "storage/key.hpp"
 #include "storage/mount_table.hpp"
+#include "storage/op_log.hpp"
 #include "storage/tasks.hpp"
 
 namespace omnistore {
@@ -32,16 +33,32 @@ public:
   public:
     /// Throws Error(invalid) where no mount holds the key, Error(unavailable) where the mount is not open.
     Route(const Impl &impl, const char *operation, const Key &key);
+    /// Tells the log of the operation where it wants to know.
+    ~Route() {
+      if (told_) tell();
+    }
+    /// What the operation came to, for the log: "HIT", "MISS"; a text that stays.
+    void came_to(const char *outcome) { outcome_ = outcome; }
+    bool found(bool is) {
+      outcome_ = is ? "HIT" : "MISS";
+      return is;
+    }
     const Mount &mount() const { return *mount_; }
     Node &node() const { return *mount_->node; }
     omnistore_bytes key() { return bytes(mount_->inside(key_.view(), room_)); }
     /// Throws Error(read_only) where the config lets nobody write here.
     void check_writable() const;
     /// Throws what a failed operation has to say.
-    [[noreturn]] void raise(omnistore_status status, const HostCall &call) const;
+    [[noreturn]] void raise(omnistore_status status, const HostCall &call);
 
   private:
+    void tell() const noexcept;
+
     Epoch::Guard guard_;
+    const OpLog *told_; ///< null: nobody wants to know
+    OpLog::Clock::time_point start_;
+    const char *outcome_ = nullptr;
+    std::string error_;
     const char *operation_;
     const Key &key_;
     const Mount *mount_;
@@ -92,6 +109,7 @@ public:
   Tasks tasks;
   Hub hub;
   Epoch epoch;
+  OpLog op_log;
 
 private:
   template <typename KeyOf>

@@ -76,6 +76,12 @@ void check_open(const char *operation, std::string_view base, const Mount &mount
   if (!mount.node) throw Error(Status::unavailable, failure(operation, base, mount, mount.reason));
 }
 
+/// The part of a base that lies in a mount, for the log.
+std::string_view told_base(std::string_view base, const Mount &mount) {
+  const std::string_view longer = base.size() > mount.base.size() ? base : mount.base;
+  return longer.empty() ? std::string_view("(root)") : longer;
+}
+
 } // namespace
 
 /// One step of a listing: `take` gets each key, without `in`, and its meta where that was asked for and is known. Gives
@@ -120,7 +126,11 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
         take(key.substr(in.size()), options.meta ? meta : nullptr);
         ++taken;
       });
+      const auto start = op_log.wanted() ? OpLog::Clock::now() : OpLog::Clock::time_point();
       const omnistore_status status = mount.node->list(&call, request, &outside);
+      if (op_log.wanted() && start != OpLog::Clock::time_point())
+        op_log.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base, mount), mount,
+                    OpLog::Clock::now() - start);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
       if (status != OMNISTORE_OK) throw Error(to_status(status), failure("list", shown, mount, call.cause(status)));
       more = outside.more;
@@ -181,7 +191,11 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
       ++cleared;
       publish(*mount, Event::Type::remove, Event::Cause::cleared, key);
     });
+    const auto start = op_log.wanted() ? OpLog::Clock::now() : OpLog::Clock::time_point();
     const omnistore_status status = mount->node->clear(&call, request, &outside);
+    if (op_log.wanted() && start != OpLog::Clock::time_point())
+      op_log.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, *mount), *mount,
+                  OpLog::Clock::now() - start);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
     if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", shown, *mount, call.cause(status)));
   }

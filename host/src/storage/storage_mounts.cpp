@@ -98,6 +98,7 @@ Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plug
   for (const auto &mount : mounts) open(*mount, mount->config.optional);
   current_ = std::make_unique<MountTable>(std::move(mounts));
   table_.store(current_.get(), std::memory_order_release);
+  op_log.configure(config.log.slow);
 }
 
 Storage::Impl::~Impl() {
@@ -200,6 +201,7 @@ std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared
   registry_ = std::move(plugins);
   defaults_ = defaults;
   publish_table(std::move(mounts), changed);
+  op_log.configure(config.log.slow);
   return changes;
 }
 

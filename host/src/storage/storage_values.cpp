@@ -63,9 +63,8 @@ bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &opt
   StringSink sink(into, options);
   const omnistore_status status =
       delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, call, route.node());
-  if (status == OMNISTORE_OK) return true;
-  if (status == OMNISTORE_NOT_FOUND) return false;
-  route.raise(status, call);
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
+  return route.found(status == OMNISTORE_OK);
 }
 
 std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &options) const {
@@ -77,9 +76,9 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
   StringSink sink(entry.value, options, &entry.meta);
   const omnistore_status status =
       delivered(route.node().get(&call, route.key(), request, &sink), sink, call, route.node());
-  if (status == OMNISTORE_OK) return entry;
-  if (status == OMNISTORE_NOT_FOUND) return std::nullopt;
-  route.raise(status, call);
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
+  if (!route.found(status == OMNISTORE_OK)) return std::nullopt;
+  return entry;
 }
 
 bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &options) const {
@@ -88,14 +87,9 @@ bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &optio
   ReaderSink sink(reader, options, call);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
   sink.rethrow();
-  switch (const omnistore_status whole = delivered(status, sink, call, route.node())) {
-  case OMNISTORE_OK:
-    return true;
-  case OMNISTORE_NOT_FOUND:
-    return false;
-  default:
-    route.raise(whole, call);
-  }
+  const omnistore_status whole = delivered(status, sink, call, route.node());
+  if (whole != OMNISTORE_OK && whole != OMNISTORE_NOT_FOUND) route.raise(whole, call);
+  return route.found(whole == OMNISTORE_OK);
 }
 
 bool Storage::Impl::has(const Key &key) const {
@@ -106,7 +100,7 @@ bool Storage::Impl::has(const Key &key) const {
   const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
   const omnistore_status status = route.node().stat(&call, route.key(), request, &sink);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
-  return status == OMNISTORE_OK;
+  return route.found(status == OMNISTORE_OK);
 }
 
 std::optional<Meta> Storage::Impl::meta(const Key &key) const {
@@ -117,7 +111,7 @@ std::optional<Meta> Storage::Impl::meta(const Key &key) const {
   const omnistore_bytes inside = route.key();
   const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
   omnistore_status status = route.node().stat(&call, inside, request, &sink);
-  if (status == OMNISTORE_NOT_FOUND) return std::nullopt;
+  if (!route.found(status != OMNISTORE_NOT_FOUND)) return std::nullopt;
   if (status == OMNISTORE_OK && meta.user.empty() && !key.is_meta()) {
     status = route.node().read_sidecar(&call, view(inside), meta.user);
     if (!is_object(meta.user)) meta.user.clear();
@@ -164,7 +158,10 @@ Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, omnistor
   Meta meta;
   MetaSink sink(meta);
   const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
-  if (status == OMNISTORE_CONFLICT) return {false, {}};
+  if (status == OMNISTORE_CONFLICT) {
+    route.came_to("CONFLICT");
+    return {false, {}};
+  }
   if (status != OMNISTORE_OK) route.raise(status, call);
   publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
   return {true, std::move(meta.etag)};
@@ -183,7 +180,7 @@ bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
                 failure("remove", key.shown(), route.mount(), "if-absent is no condition of a remove"));
   const omnistore_status status = key.is_meta() ? route.node().remove(&call, route.key(), request)
                                                 : route.node().remove_with_meta(&call, route.key(), request);
-  if (status == OMNISTORE_NOT_FOUND) return false;
+  if (status == OMNISTORE_NOT_FOUND) return route.found(false);
   if (status != OMNISTORE_OK) route.raise(status, call);
   publish(route.mount(), Event::Type::remove, Event::Cause::removed, key.view());
   return true;
@@ -197,7 +194,7 @@ bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life) {
   options.ttl = life;
   const omnistore_touch_request request{sizeof request, 0, expiry_of(route.mount(), options, key.is_meta())};
   const omnistore_status status = route.node().touch(&call, route.key(), request);
-  if (status == OMNISTORE_NOT_FOUND) return false;
+  if (status == OMNISTORE_NOT_FOUND) return route.found(false);
   if (status != OMNISTORE_OK) route.raise(status, call);
   publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
   return true;

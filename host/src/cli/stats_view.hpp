@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "cli/output.hpp"
+
+namespace omnistore::cli {
+
+/// What the admin listener's /stats tells, as people read it.
+class StatsView {
+public:
+  explicit StatsView(boost::json::object answer) : now_(std::move(answer)) {}
+
+  /// What was counted since the stores were opened. Empty: all mounts.
+  void print_totals(Output &out, const std::string &mountpoint) const;
+  /// What was counted a second since `before`, the busiest mounts first; not more than so many lines.
+  void print_rates(Output &out, const StatsView &before, const std::string &mountpoint, std::size_t lines) const;
+  /// A line on the process and its listeners, since `before`.
+  std::string headline(const StatsView &before) const;
+
+  const boost::json::object &json() const { return now_; }
+
+private:
+  double seconds_since(const StatsView &before) const;
+
+  boost::json::object now_;
+};
+
+} // namespace omnistore::cli

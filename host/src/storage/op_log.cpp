@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/op_log.hpp"
+
+#include <string>
+
+#include <spdlog/spdlog.h>
+
+#include "storage/mount_table.hpp"
+
+namespace omnistore {
+
+void OpLog::configure(std::int64_t slow) {
+  slow_.store(slow, std::memory_order_relaxed);
+  each_.store(spdlog::default_logger_raw()->should_log(spdlog::level::debug), std::memory_order_relaxed);
+  wanted_.store(slow > 0 || each_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
+void OpLog::tell(std::string_view what, std::string_view key, const Mount &mount, Clock::duration took,
+                 std::string_view error) const {
+  const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
+  const std::int64_t slow = slow_.load(std::memory_order_relaxed);
+  const bool is_slow = slow > 0 && milliseconds >= static_cast<double>(slow);
+  if (!is_slow && !each_.load(std::memory_order_relaxed)) return;
+  std::string line = fmt::format("{} {} ({:.{}f}ms)", what, key, milliseconds, milliseconds < 0.1 ? 3 : 1);
+  if (!error.empty()) line.append(": ").append(error);
+  if (is_slow)
+    spdlog::warn("slow: {}; mount {}, driver {}", line, mount.shown(), mount.config.store.driver);
+  else
+    spdlog::debug("{}", line);
+}
+
+} // namespace omnistore

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+namespace omnistore {
+
+struct Mount;
+
+/// Tells operations in the log: each at debug (`READ HIT user:1 (0.2ms)`), and the slow ones at warn, with mount and
+/// driver. Where neither is wanted an operation costs one load. Thread-safe.
+class OpLog {
+public:
+  using Clock = std::chrono::steady_clock;
+
+  /// Operations that take `slow` milliseconds or longer are told; 0: none. Whether each is told is what the log's
+  /// level is now.
+  void configure(std::int64_t slow);
+  bool wanted() const { return wanted_.load(std::memory_order_relaxed); }
+  /// `what` is "READ HIT"; `error` is why it failed, or empty.
+  void tell(std::string_view what, std::string_view key, const Mount &mount, Clock::duration took,
+            std::string_view error = {}) const;
+
+private:
+  std::atomic<bool> wanted_{false};
+  std::atomic<bool> each_{false};
+  std::atomic<std::int64_t> slow_{0}; ///< milliseconds
+};
+
+} // namespace omnistore
