@@ -132,7 +132,7 @@ TEST_CASE("a value larger than maxValueSize comes from the origin each time, who
   CHECK(origin.count() >= 3);
 }
 
-TEST_CASE("a listing is the origin's; of one that cannot list, the keys that there are copies of") {
+TEST_CASE("a listing is the origin's, and of one that cannot list the keys that there are copies of") {
   Origin origin;
   origin.serve("/a/1", "v");
   origin.serve("/b", "v");

@@ -27,15 +27,21 @@ private:
   Folder folder_;
 };
 
-/// A storage from config/guide/NAME.jsonc, with these variables in its environment and no others.
+/// config/guide/NAME.jsonc, with these variables in its environment and no others.
+inline omnistore::Config guide_config(const std::string &name, const std::map<std::string, std::string> &variables = {},
+                                      const std::string &profile = "") {
+  const std::string file = OMNISTORE_SOURCE "/config/guide/" + name + ".jsonc";
+  return omnistore::Config::parse(read_file(file), file, profile,
+                                  [&](const std::string &variable) -> std::optional<std::string> {
+                                    const auto found = variables.find(variable);
+                                    return found == variables.end() ? std::nullopt : std::optional(found->second);
+                                  });
+}
+
+/// A storage from it.
 inline omnistore::Storage guide(const std::string &name, const std::map<std::string, std::string> &variables = {},
                                 const std::string &profile = "") {
-  const std::string file = OMNISTORE_SOURCE "/config/guide/" + name + ".jsonc";
-  return omnistore::Storage(omnistore::Config::parse(
-      read_file(file), file, profile, [&](const std::string &variable) -> std::optional<std::string> {
-        const auto found = variables.find(variable);
-        return found == variables.end() ? std::nullopt : std::optional(found->second);
-      }));
+  return omnistore::Storage(guide_config(name, variables, profile));
 }
 
 } // namespace test

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
 #include <sstream>
 
 #include <boost/json/parse.hpp>
@@ -115,6 +116,27 @@ TEST_CASE("the metrics are in Prometheus' text format") {
     INFO(line);
     CHECK(answer.body.find(line) != std::string::npos);
   }
+}
+
+TEST_CASE("the parser of Prometheus' own client takes the metrics") {
+  omnistore::Config config = test::memory_config();
+  omnistore::MountConfig &layered = config.mounts["a\"b\\c\n"];
+  layered.store.driver = "overlay";
+  layered.store.children = {{.driver = "memory"}, {.driver = "fs", .options = R"({"base": "/dev/shm"})"}};
+  Host host(config);
+  Client data(host.http());
+  data.ask("PUT", "/x", "12345");
+  data.ask("GET", "/x");
+  data.ask("GET", "/y");
+  const std::string command = "/usr/bin/python3 " OMNISTORE_SOURCE "/tests/server/metrics_parse.py http://" +
+                              host.admin() +
+                              R"( 'omnistore_layer_misses_total{mount=' 'operation="read",le="+Inf"' 2>&1)";
+  std::string said;
+  std::FILE *const pipe = ::popen(command.c_str(), "r");
+  REQUIRE(pipe);
+  for (char room[4096]; const std::size_t got = std::fread(room, 1, sizeof room, pipe);) said.append(room, got);
+  INFO(said);
+  CHECK(::pclose(pipe) == 0);
 }
 
 TEST_CASE("the admin's index names its pages, and other pages are 404") {

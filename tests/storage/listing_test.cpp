@@ -147,7 +147,7 @@ TEST_CASE("a cursor whose mount is gone goes on with the next one") {
   CHECK(keys == Keys{"m:deep:1", "m:deep:2:3", "z:1"});
 }
 
-TEST_CASE("a cursor whose store was replaced by another begins with that one's first key; the same store goes on") {
+TEST_CASE("a cursor whose store was replaced by another begins with that one's first key, and the same store goes on") {
   omnistore::Storage storage = test::open(R"({ "a": { "driver": "memory" }, "b": { "driver": "memory" } })");
   for (const char *key : {"a:1", "a:2", "a:3", "b:1"}) storage.set(key, "");
   omnistore::ListOptions options;

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as a host whose config changes while it runs, and what tells how it does.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <regex>
+
+#include "program.hpp"
+
+using test::omnistore;
+using test::Result;
+using test::says;
+
+namespace {
+
+/// A host with memory at the root, and what asks and changes it.
+struct Running {
+  explicit Running(const std::string &mounts = R"({ "": { "driver": "memory" } })", const std::string &rest = "")
+      : rest_(rest), config(write(mounts)), host(config) {}
+
+  std::string write(const std::string &mounts) const {
+    const std::string file = folder / "omnistore.jsonc";
+    // In one step, as editors do.
+    test::write_file(file + ".new", "{ " + rest_ + R"("plugins": { "paths": [")" + (folder / "plugins") +
+                                        R"("] }, "mounts": )" + mounts + R"(,
+      "server": { "http": { "listen": "127.0.0.1:0" } }, "admin": { "listen": "127.0.0.1:0" } })");
+    std::filesystem::rename(file + ".new", file);
+    return file;
+  }
+  Result operator()(test::Strings arguments) const {
+    arguments.insert(arguments.begin(), {"--url", host.url, "--admin-url", host.admin});
+    return omnistore(arguments);
+  }
+  /// The next line of its log that says so.
+  std::string log(const std::string &part) {
+    for (;;) {
+      std::string line = host.process().error_line();
+      if (says(line, part)) return line;
+    }
+  }
+
+  test::Folder folder;
+  std::string rest_;
+  std::string config;
+  test::Host host;
+};
+
+} // namespace
+
+TEST_CASE("A host takes up its config's file when it changes, and says what that did") {
+  Running running;
+  REQUIRE(running({"set", "k", "kept"}).code == 0);
+  running.write(R"({ "": { "driver": "memory" }, "new": { "driver": "memory" } })");
+  const std::string line = running.log("config reloaded");
+  CHECK(says(line, "the config file changed"));
+  CHECK(says(line, "mount new added"));
+  CHECK(running({"get", "k"}).out == "kept");
+  CHECK(says(running({"mounts"}).out, "new:"));
+}
+
+TEST_CASE("A host that a bad config is given stays as it is, and says why") {
+  Running running;
+  REQUIRE(running({"set", "k", "kept"}).code == 0);
+  running.write(R"({ "": { "driver": "memroy" } })");
+  running.log("config not reloaded");
+  CHECK(running({"get", "k"}).out == "kept");
+  const Result refused = running({"reload"});
+  CHECK(refused.code == 2);
+  CHECK(says(refused.err, "did you mean 'memory'"));
+  CHECK(says(running({"--json", "stats"}).out, "\"last_failed\":true"));
+  running.write(R"({ "": { "driver": "memory" } })");
+  CHECK(running({"reload"}).code == 0);
+  CHECK(running({"get", "k"}).out == "kept");
+}
+
+TEST_CASE("SIGHUP has a host read its config, whatever changed") {
+  Running running;
+  ::kill(running.host.process().pid(), SIGHUP);
+  // Nothing is different, which is told at debug alone; the count tells.
+  for (;;) {
+    const Result stats = running({"--json", "stats"});
+    REQUIRE(stats.code == 0);
+    if (stats.json().at("reloads").at("done").to_number<int>() == 1) break;
+  }
+  CHECK(running.host.stop().code == 0);
+}
+
+TEST_CASE("A plugin that is dropped into a folder is there for the next mount, and one that is replaced is taken up") {
+  Running running;
+  std::filesystem::create_directories(running.folder.path() / "plugins");
+  const std::string plugin = running.folder / "plugins/memory.so";
+  std::filesystem::copy(OMNISTORE_BUILD "/plugins/memory.so", plugin);
+  REQUIRE(running({"reload"}).code == 0); // the folder is new: it is watched from here on
+  CHECK(says(running({"--json", "mounts"}).out, plugin));
+  test::write_file(running.folder / "plugins/.part", test::read_file(plugin) + "\n");
+  std::filesystem::rename(running.folder / "plugins/.part", plugin);
+  const std::string line = running.log("memory.so changed");
+  CHECK(says(line, "mount root replaced (plugin file " + plugin + ")"));
+}
+
+TEST_CASE("check --diff tells what a reload would do, and reload does just that") {
+  Running running(R"({ "": { "driver": "memory" }, "a": { "driver": "memory" }, "b": { "driver": "memory" } })");
+  const std::string before = running.folder / "before.jsonc";
+  std::filesystem::copy(running.config, before);
+  // The running host is not to see it before it is asked: another folder has the new one.
+  const std::string next = running.folder / "next.jsonc";
+  std::string text = test::read_file(before);
+  text.replace(text.find(R"("a": { "driver": "memory" })"), 27, R"("a": { "driver": "null" })");
+  text.replace(text.find(R"(, "b": { "driver": "memory" })"), 29, R"(, "c": { "driver": "memory", "ttl": "5m" })");
+  test::write_file(next, text);
+  const Result diff = omnistore({"-c", next, "check", "--diff", before});
+  CHECK(diff.code == 0);
+  const test::Strings lines = test::lines(diff.out);
+  REQUIRE(lines.size() == 5);
+  CHECK(std::regex_search(lines[1], std::regex("^kept +\\(root\\) +memory +-$")));
+  CHECK(std::regex_search(lines[2], std::regex("^replaced +a: +null +driver memory -> null$")));
+  CHECK(std::regex_search(lines[3], std::regex("^removed +b: ")));
+  CHECK(std::regex_search(lines[4], std::regex("^added +c: ")));
+  CHECK(test::lines(running({"check", "--diff"}).out).size() == 4); // the host's own file says nothing new
+  CHECK_FALSE(says(running({"reload", "--dry-run"}).out, "replaced"));
+  std::filesystem::rename(next, running.config);
+  // By itself or since it was asked, whichever is first: together they are one change.
+  CHECK(running({"reload"}).code == 0);
+  CHECK(says(running({"mounts"}).out, "c:"));
+  CHECK_FALSE(says(running({"mounts"}).out, "b:"));
+}
+
+TEST_CASE("A store is mounted in a host that runs, and unmounted") {
+  Running running;
+  CHECK(running({"mount", "scratch", "memory", "-o", "size=2"}).code == 0);
+  for (const char *key : {"scratch:1", "scratch:2", "scratch:3"}) REQUIRE(running({"set", key, "x"}).code == 0);
+  CHECK(test::lines(running({"ls", "scratch"}).out).size() == 2);
+  CHECK(running({"mount", "scratch", R"({"driver": "memory", "ttl": "1h"})"}).code == 0);
+  CHECK(running({"ls", "scratch"}).out.empty());
+  const Result wrong = running({"mount", "scratch", "memory", "-o", "size"});
+  CHECK(wrong.code == 2);
+  CHECK(says(wrong.err, "NAME=VALUE"));
+  CHECK(says(running({"mount", "scratch", "memory", "-o", "size=many"}).err, "size"));
+  CHECK(running({"unmount", "scratch"}).code == 0);
+  const Result gone = running({"unmount", "scratch"});
+  CHECK(gone.code == 1);
+  CHECK(says(gone.err, "omnistore mounts"));
+}
+
+TEST_CASE("reload, mount and stats find the host by the config that it runs with") {
+  test::Folder folder;
+  const std::string config = folder / "omnistore.jsonc";
+  const std::string token = "a-secret-token";
+  test::write_file(config, R"({ "mounts": { "": { "driver": "memory" } }, "server": { "http": { "listen": "" } },
+    "admin": { "listen": "127.0.0.1:0", "tokens": [ { "value": ")" +
+                               token + R"(", "write": true } ] } })");
+  test::Host host(config);
+  // With the port that it has now, which the config of a host in earnest names.
+  std::string text = test::read_file(config);
+  text.replace(text.find("127.0.0.1:0"), 11, host.admin.substr(7));
+  test::write_file(config, text);
+  CHECK(omnistore({"-c", config, "mount", "x", "memory"}).code == 0);
+  CHECK(says(omnistore({"-c", config, "stats"}).out, "x:"));
+  CHECK(omnistore({"-c", config, "reload"}).code == 0);
+  CHECK(omnistore({"--admin-url", host.admin, "stats"}).code == 3);
+  const Result stopped = host.stop();
+  CHECK_FALSE(says(stopped.err, token));
+  const Result nobody = omnistore({"-c", config, "stats"});
+  CHECK(nobody.code == 6);
+  CHECK(says(nobody.err, config));
+}
+
+TEST_CASE("stats prints what was counted, and a second of it, and top the busiest mount first") {
+  Running running(R"({ "": { "driver": "memory" }, "busy": { "driver": "overlay",
+    "layers": [ { "driver": "memory" }, { "driver": "memory" } ] } })");
+  for (const char *key : {"busy:1", "busy:2"}) REQUIRE(running({"set", key, "12345"}).code == 0);
+  REQUIRE(running({"get", "busy:1"}).code == 0);
+  REQUIRE(running({"get", "busy:9"}).code == 1);
+  const test::Strings lines = test::lines(running({"stats"}).out);
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[0].starts_with("MOUNT"));
+  CHECK(std::regex_search(lines[2], std::regex("^busy: +overlay +2 +1 +50.0% +2 ")));
+  CHECK(says(lines[3], "├─ 0"));
+  CHECK(test::lines(running({"stats", "busy"}).out).size() == 4);
+  CHECK(running({"stats", "nowhere"}).code == 1);
+  const Result json = running({"--json", "stats", "busy"});
+  CHECK(json.json().at("mounts").at(0).at("hit_rate").to_number<double>() == 0.5);
+  CHECK(json.json().at("mounts").at(0).at("layers").as_array().size() == 2);
+  CHECK(test::lines(running({"stats", "--watch", "10ms", "--count", "2"}).out).size() == 10);
+  const test::Strings top = test::lines(running({"top", "--delay", "10ms", "--count", "1"}).out);
+  REQUIRE(top.size() == 6);
+  CHECK(says(top[0], "memory"));
+  CHECK(says(top[1], "READS/S"));
+  CHECK(running({"stats", "--watch", "soon"}).code == 2);
+}
+
+TEST_CASE("At debug a host tells each operation, what is slow with its mount, and no secret") {
+  // A driver whose option is a secret, at a place where nothing listens.
+  Running running(R"({ "": { "driver": "memory" }, "far": { "driver": "http", "optional": true,
+    "options": { "base": "http://user:pass-word@127.0.0.1:9/", "headers": { "Authorization": "Bearer secret-token" } } } })",
+                  R"("log": { "level": "debug", "slow": "1ms" }, )");
+  REQUIRE(running({"set", "user:1", "Ada"}).code == 0);
+  REQUIRE(running({"get", "user:1"}).code == 0);
+  REQUIRE(running({"get", "user:2"}).code == 1);
+  CHECK(running({"get", "far:1"}).code != 0);
+  const Result stopped = running.host.stop();
+  for (const char *line : {"WRITE user:1 \\([0-9.]+ms\\)", "READ HIT user:1 \\([0-9.]+ms\\)",
+                           "READ MISS user:2 \\([0-9.]+ms\\)", "READ ERROR far:1 \\([0-9.]+ms\\)"}) {
+    INFO(line << "\n" << stopped.err);
+    CHECK(std::regex_search(stopped.err, std::regex(line)));
+  }
+  CHECK_FALSE(says(stopped.err, "pass-word"));
+  CHECK_FALSE(says(stopped.err, "secret-token"));
+}
