@@ -39,6 +39,7 @@
 //     omnistore_status watch(Call, const omnistore_watch_request &, omnistore_watcher &, void **watch);
 //     void unwatch(void *watch);
 //     const void *extension(const char *id);
+//     std::string explain(Call, std::string_view key); // of ext/explain.h: a JSON object; empty: nothing to say
 //
 // The simple form is for values that fit in memory and keys that are names without structure:
 //
@@ -87,6 +88,7 @@
 #include <omnistore/call.hpp>
 #include <omnistore/child.hpp>
 #include <omnistore/driver.h>
+#include <omnistore/ext/explain.h>
 #include <omnistore/failure.hpp>
 #include <omnistore/fields.hpp>
 #include <omnistore/options.hpp>
@@ -191,6 +193,11 @@ concept FullExtension = requires(T &t, const char *id) {
   { t.extension(id) } -> std::same_as<const void *>;
 };
 
+template <class T>
+concept FullExplain = requires(T &t, Call c, std::string_view k) {
+  { t.explain(c, k) } -> std::same_as<std::string>;
+};
+
 template <class V>
 concept Readable = std::convertible_to<const V &, std::string_view> || std::same_as<V, Value>;
 template <class T>
@@ -264,6 +271,8 @@ constexpr bool check_members() {
       FullWatch<T> || !requires { &T::watch; }, "watch and unwatch are not of the forms in driver.hpp");
   static_assert(
       FullExtension<T> || !requires { &T::extension; }, "extension is not of the form in driver.hpp");
+  static_assert(
+      FullExplain<T> || !requires { &T::explain; }, "explain is not of the form in driver.hpp");
   return true;
 }
 
@@ -526,7 +535,26 @@ struct Table {
     }
   }
   static const void *OMNISTORE_CALL extension(void *self, const char *id) noexcept {
-    return self ? of(self).extension(id) : nullptr;
+    if constexpr (FullExplain<T>) {
+      static constexpr omnistore_explain table{sizeof(omnistore_explain), 0, &explain};
+      if (id == std::string_view(OMNISTORE_EXPLAIN)) return &table;
+    }
+    if constexpr (FullExtension<T>)
+      return self ? of(self).extension(id) : nullptr;
+    else
+      return nullptr;
+  }
+  static omnistore_status OMNISTORE_CALL explain(void *self, omnistore_call *call, omnistore_bytes key,
+                                                 omnistore_sink *sink) noexcept {
+    return guarded(call, [&](Call c) {
+      const std::string text = of(self).explain(c, as_view(key));
+      if (text.empty()) return omnistore_status{OMNISTORE_NOT_FOUND};
+      omnistore_meta meta{};
+      meta.size = sizeof meta;
+      meta.value_size = text.size();
+      const omnistore_status status = sink->begin(sink, &meta, nullptr);
+      return status == OMNISTORE_OK ? sink->write(sink, text.data(), text.size()) : status;
+    });
   }
 
 private:
@@ -611,7 +639,7 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   if constexpr (sdk::FullRemoveMany<T>) table.remove_many = &Table::remove_many;
   if constexpr (sdk::FullTouch<T>) table.touch = &Table::touch;
   if constexpr (sdk::FullWatch<T>) table.watch = &Table::watch, table.unwatch = &Table::unwatch;
-  if constexpr (sdk::FullExtension<T>) table.extension = &Table::extension;
+  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T>) table.extension = &Table::extension;
   return table;
 }
 template <class T>
