@@ -226,6 +226,42 @@ struct MountChange {
   bool changed = false; ///< whether anything is different: false only of mounts that are kept
 };
 
+/// One store on a key's way, and what it answered.
+struct Hop {
+  enum class Outcome {
+    not_asked,
+    hit,
+    miss,
+    passed_over, ///< it has the key, and the layer above wanted another's, as where a copy is too old
+    failed
+  };
+  std::string driver;
+  Outcome outcome = Outcome::not_asked;
+  std::string message;              ///< of failed: why, in the store's words
+  std::uint32_t order = 0;          ///< as which it was asked, from 1 on; 0: it was not
+  std::uint32_t asked = 0;          ///< how often
+  std::chrono::nanoseconds time{0}; ///< in it and in the stores below it
+  /// What its driver adds, as it was before it was asked: a JSON object's text; empty: nothing. Of a cache the state of
+  /// its copy (the SDK's ext/explain.h).
+  std::string about;
+  std::vector<Hop> children; ///< in the config's order
+};
+/// Where a key leads, and what a get of it met.
+struct Explanation {
+  std::string key;        ///< in its normal form
+  std::string mountpoint; ///< of the mount that holds it
+  std::string prefix;     ///< in front of the key inside the store, with a ':' at its end, or empty
+  std::string inside;     ///< the key as the store knows it
+  std::int64_t ttl = 0;   ///< of values that are set there without one; milliseconds, 0: never
+  bool read_only = false;
+  Status status = Status::ok; ///< not_found: no such key
+  std::string message;        ///< of a failure, whole
+  Meta meta;                  ///< where status is ok
+  /// Where the store that answered is in the tree: the child to take at each step; empty: the mount's own store.
+  std::vector<std::uint32_t> answered;
+  Hop store; ///< the mount's, with those below it
+};
+
 struct WatchOptions {
   /// At most so many events wait; a watcher that is slower gets a resync in place of those that it missed.
   std::size_t queue = 1024;
@@ -284,6 +320,11 @@ public:
   bool has(std::string_view key) const;
   /// Size, times, etag, and the user's own (the JSON object under `key$`); nullopt where there is no such key.
   std::optional<Meta> meta(std::string_view key) const;
+
+  /// Which stores a get of this key asks, and what each answers. It does that get, of the value's first byte: it
+  /// counts, and a cache fetches and refreshes as for any reader. What fails on the way is in the result; Error only
+  /// where no open mount holds the key. What a layer asks on other threads is not seen. `timeout`: 0: none.
+  Explanation explain(std::string_view key, std::chrono::milliseconds timeout = {}) const;
 
   /// Stores. The result's etag is there where `want_etag` is set and the driver gives them.
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);

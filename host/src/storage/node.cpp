@@ -9,6 +9,7 @@
 #include "storage/capabilities.hpp"
 #include "storage/node_host.hpp"
 #include "storage/node_sweep.hpp"
+#include "storage/trace.hpp"
 
 namespace omnistore {
 namespace {
@@ -104,8 +105,10 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
 }
 
 void Node::prepare() {
-  if (driver_->table.extension)
+  if (driver_->table.extension) {
     revalidates_ = static_cast<const omnistore_revalidate *>(driver_->table.extension(self_, OMNISTORE_REVALIDATE));
+    explains_ = static_cast<const omnistore_explain *>(driver_->table.extension(self_, OMNISTORE_EXPLAIN));
+  }
   if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::mutex>();
   const std::uint64_t can = native_.capabilities;
   const bool writes = !(can & OMNISTORE_READS_ONLY);
@@ -233,6 +236,8 @@ omnistore_status Node::driver_watch(omnistore_call *call, const omnistore_watch_
 
 omnistore_status Node::get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                            omnistore_sink *sink) {
+  if (Trace *trace = Trace::current(); trace && trace->enters(*this)) [[unlikely]]
+    return trace->ask(*this, call, key, sink, [&](auto *c, auto *s) { return get(c, key, request, s); });
   Timer timer(*this, Meter::read);
   const bool whole = request.offset == 0 && request.length == UINT64_MAX;
   const bool native = !emulates_ttl_ && (whole || native_.capabilities & OMNISTORE_CAN_RANGE);
@@ -241,6 +246,8 @@ omnistore_status Node::get(omnistore_call *call, omnistore_bytes key, const omni
 
 omnistore_status Node::stat(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                             omnistore_sink *sink) {
+  if (Trace *trace = Trace::current(); trace && trace->enters(*this)) [[unlikely]]
+    return trace->ask(*this, call, key, sink, [&](auto *c, auto *s) { return stat(c, key, request, s); });
   Timer timer(*this, Meter::read);
   if (emulates_ttl_) return timer.read(emulated_get(call, key, request, sink, true));
   return timer.read(driver_stat(call, key, request.flags, sink));
@@ -248,6 +255,9 @@ omnistore_status Node::stat(omnistore_call *call, omnistore_bytes key, const omn
 
 omnistore_status Node::get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                    omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged) {
+  if (Trace *trace = Trace::current(); trace && trace->enters(*this)) [[unlikely]]
+    return trace->ask(*this, call, key, sink,
+                      [&](auto *c, auto *s) { return get_changed(c, key, request, etag, s, unchanged); });
   unchanged = 0;
   if (!revalidates_ || emulates_ttl_) return emulated_get_changed(call, key, request, etag, sink, unchanged);
   Timer timer(*this, Meter::read);

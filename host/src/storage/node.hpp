@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <omnistore/driver.h>
+#include <omnistore/ext/explain.h>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/ext/stats.h>
 #include <omnistore/storage.hpp>
@@ -81,6 +82,9 @@ public:
   StoreInfo info() const;
   /// Without the mountpoint.
   MountStats stats();
+  const std::vector<std::unique_ptr<Node>> &children() const { return children_; }
+  /// What the driver adds about a key (omnistore/ext/explain.h), a JSON object's text; empty: nothing.
+  std::string explain(omnistore_call *call, omnistore_bytes key);
 
 private:
   class Host;
@@ -140,6 +144,7 @@ private:
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own
   const omnistore_stats *counts_ = nullptr;           ///< likewise
+  const omnistore_explain *explains_ = nullptr;       ///< likewise
   bool opened_ = false;
   omnistore_traits native_{}; ///< the driver's, as `open` left them
   omnistore_traits traits_{}; ///< with what is emulated

@@ -88,6 +88,7 @@ public:
   bool read(const Key &key, Reader &reader, const GetOptions &options) const;
   bool has(const Key &key) const;
   std::optional<Meta> meta(const Key &key) const;
+  Explanation explain(const Key &key, std::chrono::milliseconds timeout) const;
   Stored set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag);
   Stored set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag);
   bool remove(const Key &key, const RemoveOptions &options);
