@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/admin_routes.hpp"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "server/describe.hpp"
 #include "server/metrics_text.hpp"
 #include "server/reply.hpp"
+#include "server/target.hpp"
 
 namespace omnistore::server {
 
@@ -40,6 +42,7 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
       {"/reload", {}, &AdminRoutes::reload, true, false, Method::post},
       {"/mounts/", {}, &AdminRoutes::mount, true, false, Method::put},
       {"/mounts/", {}, &AdminRoutes::unmount, true, false, Method::remove},
+      {"/explain", "Which stores a get of this key asks, and what each answers", &AdminRoutes::explain, true},
   };
   if (method == Method::head) method = Method::get;
   for (const Path &known : paths)
@@ -97,6 +100,7 @@ bool AdminRoutes::admit(Request &request, Response &response) {
     reply_error(request, response, 405, "This method is not allowed here", "Allow: " + allowed + "OPTIONS\r\n");
     return false;
   }
+  request.query = target.query;
   const bool changes = path->method != Method::get;
   if (changes && foreign) {
     refuse_origin(guard_, request, response);
@@ -109,7 +113,9 @@ bool AdminRoutes::admit(Request &request, Response &response) {
   return false;
 }
 
+/// What explains a key has its own: a store that hangs meanwhile holds up no figures.
 std::string AdminRoutes::lane(const Request &request) {
+  if (request.key == "/explain") return "explain";
   return find(request.key, request.method)->waits ? "admin" : std::string();
 }
 
@@ -131,6 +137,7 @@ void AdminRoutes::index(const Request &request, Response &response) {
   for (const std::string_view path : {"/health", "/ready", "/metrics", "/stats", "/mounts", "/drivers", "/reload"}) {
     paths[path] = find(path, Method::get)->summary;
   }
+  paths["/explain?key=KEY"] = find("/explain", Method::get)->summary;
   reply_json(request, response, 200,
              json::object{{"name", "omnistore"}, {"version", OMNISTORE_VERSION}, {"paths", paths}});
 }
@@ -188,6 +195,12 @@ void AdminRoutes::unmount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
   if (!reloader_.unmount(point)) throw Error(Status::not_found, "nothing is mounted at " + point);
   reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", "removed"}});
+}
+
+void AdminRoutes::explain(const Request &request, Response &response) {
+  const std::optional<std::string> key = parameter(request.query, "key");
+  if (!key) throw Error(Status::invalid, "Which key? /explain?key=KEY");
+  reply_json(request, response, 200, describe(storage_.explain(*key, request.timeout)));
 }
 
 } // namespace omnistore::server

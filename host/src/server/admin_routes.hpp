@@ -23,6 +23,7 @@ namespace omnistore::server {
 ///     /mounts   what is mounted where, and what each store can do
 ///     /drivers  the drivers that there are, and the plugin files that could not be used
 ///     /reload   what a reload of the config would change
+///     /explain  ?key=KEY: which stores a get of the key asks, and what each answers; nothing of the value
 ///
 /// and these change something:
 ///
@@ -58,6 +59,7 @@ private:
   void reload(const Request &request, Response &response);
   void mount(const Request &request, Response &response);
   void unmount(const Request &request, Response &response);
+  void explain(const Request &request, Response &response);
 
   Reloader &reloader_;
   Storage &storage_;

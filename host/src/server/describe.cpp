@@ -2,6 +2,7 @@
 #include "server/describe.hpp"
 
 #include <boost/json/array.hpp>
+#include <boost/json/parse.hpp>
 
 #include "server/process_stats.hpp"
 #include "storage/capabilities.hpp"
@@ -120,7 +121,65 @@ json::object listener_json(const ListenerStats &listener) {
           {"responses", std::move(responses)}};
 }
 
+/// A JSON object's text as what it says; null where it is none.
+json::value parsed(const std::string &text) {
+  boost::system::error_code broken;
+  json::value value = text.empty() ? json::value() : json::parse(text, broken);
+  return broken || !value.is_object() ? json::value() : value;
+}
+
+json::object meta_json(const Meta &meta) {
+  json::object object{
+      {"size", meta.size}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}, {"user", parsed(meta.user)}};
+  if (meta.mtime != 0) object["mtime"] = meta.mtime;
+  if (meta.expiry != 0) object["expiry"] = meta.expiry;
+  if (!meta.etag.empty()) object["etag"] = meta.etag;
+  return object;
+}
+
+const char *outcome_name(Hop::Outcome outcome) {
+  constexpr const char *names[] = {"not_asked", "hit", "miss", "passed_over", "failed"};
+  return names[static_cast<int>(outcome)];
+}
+
+json::object hop_json(const Hop &hop) {
+  json::object object{{"driver", hop.driver}, {"outcome", outcome_name(hop.outcome)}};
+  if (hop.asked != 0) {
+    object["order"] = hop.order;
+    object["asked"] = hop.asked;
+    object["time"] = static_cast<double>(hop.time.count()) / 1000;
+    object["message"] = hop.message.empty() ? json::value() : json::value(hop.message);
+    object["about"] = parsed(hop.about);
+  }
+  json::array children;
+  for (const Hop &child : hop.children) children.push_back(hop_json(child));
+  if (!children.empty()) object["children"] = std::move(children);
+  return object;
+}
+
 } // namespace
+
+json::object describe(const Explanation &found) {
+  json::object object{{"key", found.key},
+                      {"mount", found.mountpoint},
+                      {"prefix", found.prefix},
+                      {"inside", found.inside},
+                      {"ttl", found.ttl},
+                      {"read_only", found.read_only},
+                      {"status", status_name(found.status)},
+                      {"message", found.message.empty() ? json::value() : json::value(found.message)},
+                      {"meta", nullptr},
+                      {"layer", nullptr}};
+  if (found.status == Status::ok) {
+    const Hop *answered = &found.store;
+    for (const std::uint32_t place : found.answered) answered = &answered->children[place];
+    object["meta"] = meta_json(found.meta);
+    object["layer"] = {{"driver", answered->driver},
+                       {"place", json::array(found.answered.begin(), found.answered.end())}};
+  }
+  object["store"] = hop_json(found.store);
+  return object;
+}
 
 json::object describe(const std::vector<MountInfo> &mounts) {
   json::array list;

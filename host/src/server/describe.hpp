@@ -30,4 +30,9 @@ boost::json::object describe(const std::vector<MountStats> &mounts, const HostSt
 /// "kept", "replaced" or "removed".
 boost::json::object describe(const Reload &reload, const Config &config);
 
+/// {key, mount, prefix, inside, ttl, read_only, status, message, meta: {size, mtime, expiry, etag, user}, layer:
+/// {driver, place}, store: {driver, outcome, order, asked, time, message, about, children}}. What is not known or not
+/// so is null; of a store that was not asked only driver, outcome and children are there. Times are microseconds.
+boost::json::object describe(const Explanation &explanation);
+
 } // namespace omnistore::server
