@@ -24,5 +24,7 @@ int run(const Global &global, const MountStore &options);
 int run(const Global &global, const Unmount &options);
 int run(const Global &global, const ShowStats &options);
 int run(const Global &global, const Top &options);
+int run(const Global &global, const Inspect &options);
+int run(const Global &global, const Explain &options);
 
 } // namespace omnistore::cli

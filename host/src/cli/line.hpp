@@ -34,6 +34,8 @@ struct Line {
   Unmount unmount;
   ShowStats stats;
   Top top;
+  Inspect inspect;
+  Explain explain;
   std::function<int()> action;
 };
 
@@ -55,5 +57,6 @@ inline std::chrono::milliseconds duration_of(const std::string &text, const char
 
 void add_running(CLI::App &app, Line &line);
 void add_monitoring(CLI::App &app, Line &line);
+void add_inspection(CLI::App &app, Line &line); // line_inspect.cpp
 
 } // namespace omnistore::cli

@@ -55,6 +55,7 @@ public:
     sink.begun();
     return watch;
   }
+  boost::json::object explain(const std::string &key) override { return server::describe(storage_.explain(key)); }
   boost::json::object mounts() override { return server::describe(storage_.mounts()); }
 
 private:

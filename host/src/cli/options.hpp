@@ -122,4 +122,20 @@ struct Top {
   std::uint64_t count = 0;
 };
 
+struct Inspect {
+  std::string base;
+  std::optional<std::uint64_t> limit; ///< keys that are shown; of a tree: folders of each folder
+  std::string cursor;
+  bool count = true;
+  std::size_t preview = 50; ///< characters of a value
+  bool tree = false;
+  unsigned depth = 2; ///< of the tree
+  std::string order = "name";
+  bool sizes = true; ///< of the tree
+};
+
+struct Explain {
+  std::string key;
+};
+
 } // namespace omnistore::cli

@@ -51,6 +51,8 @@ Meta meta_of(const HttpAnswer &answer) {
   using namespace std::chrono;
   Meta meta;
   meta.size = number_of(answer.header("Content-Length"), UINT64_MAX);
+  if (const std::string part = answer.header("Content-Range"); !part.empty()) // "bytes 0-99/1234"
+    meta.size = number_of(part.substr(part.find('/') + 1), UINT64_MAX);
   meta.etag = unquoted(answer.header("ETag"));
   std::tm date{};
   if (strptime(answer.header("Last-Modified").c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date))
@@ -172,6 +174,9 @@ public:
     return watch_host(global_, is_key ? key_path(base) : base_path(base), sink);
   }
 
+  json::object explain(const std::string &key) override {
+    return ask_admin(global_, "/explain?key=" + escape(Key(key).view()));
+  }
   json::object mounts() override { return ask_admin(global_, "/mounts"); }
 
 private:

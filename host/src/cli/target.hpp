@@ -58,6 +58,8 @@ public:
   virtual std::optional<std::uint64_t> clear(const std::string &base) = 0;
   /// Tells of changes of the key and of all keys under it; of a base that ends in ':' perhaps of the latter alone.
   virtual std::unique_ptr<Subscription> watch(const std::string &base, EventSink &sink) = 0;
+  /// Which stores a get of the key asks, and what each answers, as the admin listener has it (server/describe.hpp).
+  virtual boost::json::object explain(const std::string &key) = 0;
   /// {"mounts": [...]}, as the admin listener has it.
   virtual boost::json::object mounts() = 0;
 };

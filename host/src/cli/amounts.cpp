@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/amounts.hpp"
+
+#include <chrono>
+#include <cstdio>
+
+#include <boost/json/array.hpp>
+
+namespace omnistore::cli {
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  constexpr const char *units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double amount = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; amount >= 1023.95 && unit < 5; ++unit) amount /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %s", amount, units[unit]);
+  return text;
+}
+
+std::string span_text(std::int64_t milliseconds) {
+  if (milliseconds < 0) return "-" + span_text(-milliseconds);
+  if (milliseconds < 1000) return std::to_string(milliseconds) + "ms";
+  struct Unit {
+    std::int64_t size;
+    const char *name;
+  };
+  constexpr Unit units[] = {{86'400'000, "d"}, {3'600'000, "h"}, {60'000, "m"}, {1'000, "s"}};
+  const Unit *unit = units;
+  while (milliseconds < unit->size) ++unit;
+  std::string text = std::to_string(milliseconds / unit->size) + unit->name;
+  if (unit == &units[3]) return text;
+  const std::int64_t rest = milliseconds % unit->size / unit[1].size;
+  return rest == 0 ? text : text + std::to_string(rest) + unit[1].name;
+}
+
+std::int64_t unix_now() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::string layer_text(const boost::json::value &layer) {
+  const boost::json::object *object = layer.if_object();
+  if (!object) return "-";
+  std::string place;
+  for (const boost::json::value &step : object->at("place").as_array())
+    place += (place.empty() ? "" : ".") + std::to_string(step.to_number<std::uint32_t>());
+  const std::string driver(object->at("driver").as_string());
+  return place.empty() ? driver : "layer " + place + " (" + driver + ")";
+}
+
+} // namespace omnistore::cli

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Amounts as people read them, rounded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <boost/json/object.hpp>
+
+namespace omnistore::cli {
+
+std::string size_text(std::uint64_t bytes);       ///< "17 B", "5.6 MiB"
+std::string span_text(std::int64_t milliseconds); ///< "850ms", "3m12s", "6d23h"
+
+std::int64_t unix_now(); ///< milliseconds, by this machine's clock
+
+/// The layer of an explanation (server/describe.hpp) that answered: "memory", "layer 1 (fs)"; "-": not known.
+std::string layer_text(const boost::json::value &layer);
+
+} // namespace omnistore::cli

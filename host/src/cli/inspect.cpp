@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
+#include <boost/json/object.hpp>
+
+#include "cli/amounts.hpp"
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/inspect_tree.hpp"
+#include "cli/output.hpp"
+#include "cli/target.hpp"
+#include "jobs/inspect.hpp"
+#include "jobs/preview.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+namespace json = boost::json;
+
+/// A value's beginning and its meta.
+class Head : public Reader {
+public:
+  char *begin(const Meta &given) override {
+    meta = given;
+    bytes.clear();
+    return nullptr;
+  }
+  void write(std::string_view piece) override { bytes += piece; }
+
+  std::string bytes;
+  Meta meta;
+};
+
+/// Reads at most so much of a value; false: there is none.
+bool read_head(Target &target, const std::string &key, std::uint64_t most, Head &into) {
+  try {
+    return target.read(key, into, server::ByteRange{false, 0, most - 1});
+  } catch (const Error &error) {
+    // An empty value has no first byte.
+    if (error.status() != Status::invalid) throw;
+    const std::optional<Meta> meta = target.meta(key);
+    if (meta && meta->size != 0) throw;
+    if (meta) into.meta = *meta;
+    return meta.has_value();
+  }
+}
+
+/// Prints keys as they are found.
+class Shower : public jobs::InspectSink {
+public:
+  Shower(const Global &global, const Inspect &options, Target &target, std::string base)
+      : global_(global), options_(options), target_(target), base_(std::move(base)) {}
+
+  void head(std::optional<std::uint64_t> count) override {
+    if (global_.json) return;
+    std::string line = "Storage contents";
+    if (count) line += " (" + std::to_string(*count) + (*count == 1 ? " key)" : " keys)");
+    if (!base_.empty()) line += " with prefix \"" + jobs::printable(base_) + "\"";
+    if (!options_.cursor.empty()) line += ", going on";
+    out_.line(paint(Colour::bold, line + ":", 1));
+    out_.flush();
+  }
+
+  void key(const Page::Item &item) override {
+    try {
+      show(item.key);
+    } catch (const Error &error) {
+      if (code_ == 0) code_ = exit_code(error.status());
+      if (global_.json)
+        out_.json(json::object{{"key", item.key},
+                               {"error", {{"status", status_name(error.status())}, {"message", error.what()}}}});
+      else
+        out_.line("- " + jobs::printable(item.key) + "\n  Error reading " + jobs::printable(item.key) + ": " +
+                  jobs::printable(error.what()));
+    }
+    out_.flush();
+  }
+
+  void tail(const jobs::Inspected &seen) {
+    if (global_.json) {
+      json::object line{{"keys", nullptr}, {"shown", seen.shown}, {"more", nullptr}, {"cursor", nullptr}};
+      if (seen.more) line["keys"] = seen.shown + *seen.more, line["more"] = *seen.more;
+      if (!seen.cursor.empty()) line["cursor"] = seen.cursor;
+      out_.json(line);
+    } else if (!seen.cursor.empty()) {
+      out_.line("... and " + (seen.more ? std::to_string(*seen.more) + " " : std::string()) +
+                (seen.more == std::uint64_t{1} ? "more key" : "more keys"));
+      if (!global_.quiet) out_.line("    the next: --cursor " + seen.cursor);
+    }
+    out_.flush();
+  }
+  int code() const { return code_; }
+
+private:
+  /// Where the key leads; null: that is not known.
+  json::value explained(const std::string &key) {
+    if (!explains_) return nullptr;
+    try {
+      return target_.explain(key);
+    } catch (const Error &error) {
+      if (!global_.remote()) throw;
+      explains_ = false;
+      if (!global_.quiet) complain("omnistore: mounts and layers are not known: " + jobs::printable(error.what()));
+      return nullptr;
+    }
+  }
+
+  void show(const std::string &key) {
+    const json::value found = explained(key);                           // first, since a read can change who answers
+    if (found.is_object() && found.at("status") == "not_found") return; // it went since it was listed
+    Head head;
+    if (!read_head(target_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
+    const jobs::Preview preview = jobs::preview_of(head.bytes, head.meta.size, options_.preview);
+    json::object meta = to_json(head.meta);
+    if (found.is_object() && found.at("meta").is_object()) meta = found.at("meta").get_object(); // to the millisecond
+    std::optional<std::int64_t> age;
+    if (meta.at("mtime").is_int64()) age = std::max<std::int64_t>(unix_now() - meta.at("mtime").get_int64(), 0);
+    global_.json ? print_json(key, found, meta, age, preview) : print_text(key, found, meta, age, preview);
+  }
+
+  void print_json(const std::string &key, const json::value &found, const json::object &meta,
+                  const std::optional<std::int64_t> &age, const jobs::Preview &preview) {
+    json::object line{{"key", key}, {"meta", meta}, {"age", nullptr}, {"mount", nullptr}, {"layer", nullptr}};
+    if (age) line["age"] = *age;
+    if (found.is_object()) line["mount"] = found.at("mount"), line["layer"] = found.at("layer");
+    if (options_.preview != 0)
+      line["preview"] = {{"kind", jobs::name_of(preview.kind)}, {"text", preview.text}, {"cut", preview.cut}};
+    out_.json(line);
+  }
+
+  void print_text(const std::string &key, const json::value &found, const json::object &meta,
+                  const std::optional<std::int64_t> &age, const jobs::Preview &preview) {
+    const json::value &expiry = meta.at("expiry");
+    out_.line("- " + paint(Colour::bold, jobs::printable(key), 1) +
+              " (expires: " + (expiry.is_int64() ? time_text(expiry.get_int64()) : "never") + ")");
+    if (options_.preview != 0) out_.line("  Value: " + preview.text + (preview.cut ? "..." : ""));
+    std::string mount = "-", layer = "-";
+    if (found.is_object()) {
+      mount = jobs::printable(std::string_view(found.at("mount").as_string()));
+      mount = mount.empty() ? "(root)" : mount + ":";
+      layer = layer_text(found.at("layer"));
+    }
+    out_.line("  Size: " + size_text(meta.at("size").to_number<std::uint64_t>()) +
+              ", age: " + (age ? span_text(*age) : "-") + ", mount: " + mount + ", answers: " + layer);
+  }
+
+  const Global &global_;
+  const Inspect &options_;
+  Target &target_;
+  const std::string base_;
+  Output out_;
+  bool explains_ = true;
+  int code_ = 0;
+};
+
+} // namespace
+
+int run(const Global &global, const Inspect &options) {
+  const std::string base = normal_base(options.base);
+  const auto target = open_target(global);
+  const jobs::ListPage list = [&](const ListOptions &how) { return target->list(base, how); };
+  if (options.tree) return print_tree(global, options, base, list);
+  jobs::InspectOptions how;
+  how.limit = options.limit.value_or(how.limit);
+  how.cursor = options.cursor;
+  how.count = options.count;
+  Shower shower(global, options, *target, base);
+  shower.tail(jobs::inspect(list, how, shower));
+  return shower.code();
+}
+
+} // namespace omnistore::cli
