@@ -58,6 +58,7 @@ public:
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
   void unwatch(void *watch);
+  std::string explain(Call call, std::string_view key);
 
 private:
   /// What a look at a copy came to.
@@ -86,6 +87,7 @@ private:
 
   // cache.cpp: copies
   static Age judge(void *judging, const omnistore_meta &copy, Record &record);
+  std::string_view state_of_copy(Call call, std::string_view key, std::optional<Record> &record);
   Age age_of(const Record &record, std::int64_t now) const;
   std::int64_t now() const { return host_.now(&host_); }
   omnistore_status read(Call call, const Reading &reading);

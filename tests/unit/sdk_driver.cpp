@@ -159,6 +159,40 @@ TEST_CASE("the optional entries of the table are those that the class has") {
   CHECK((map.open && map.close && map.get && map.stat && map.set && map.remove && map.list));
 }
 
+TEST_CASE("a class with explain has its extension, and keeps those of its own") {
+  struct Told {
+    omnistore_status get(Call, std::string_view, const omnistore_get_request &, omnistore_sink &) { return 0; }
+    std::string explain(Call, std::string_view key) {
+      if (key == "bad") throw omnistore::Failure(OMNISTORE_IO, "no");
+      return key == "none" ? "" : "{\"of\":\"" + std::string(key) + "\"}";
+    }
+    const void *extension(const char *id) { return std::string_view(id) == "mine/1" ? this : nullptr; }
+  };
+  static constexpr omnistore_traits reads{
+      sizeof(omnistore_traits), OMNISTORE_PARALLEL, OMNISTORE_READS_ONLY, 0, 0, 0, 0, 0, 0, 0, 0};
+  static constexpr omnistore_driver told = omnistore::driver<Told>("told", "1", "Tells", nullptr, reads);
+  REQUIRE(told.extension);
+  BareStore store(told);
+  void *self = store.raw()->self;
+  CHECK(told.extension(self, "mine/1"));
+  CHECK_FALSE(told.extension(self, "other/1"));
+  const auto *explain = static_cast<const omnistore_explain *>(told.extension(self, OMNISTORE_EXPLAIN));
+  REQUIRE(explain);
+  const auto status = [&](std::string_view key, std::string &text) {
+    omnistore::testing::BareCall call;
+    omnistore::ValueSink sink;
+    const omnistore_status result = explain->explain(self, &call, omnistore::as_bytes(key), &sink);
+    text = result == OMNISTORE_OK ? sink.bytes : call.message();
+    return result;
+  };
+  std::string text;
+  CHECK(status("k", text) == OMNISTORE_OK);
+  CHECK(text == "{\"of\":\"k\"}");
+  CHECK(status("none", text) == OMNISTORE_NOT_FOUND);
+  CHECK(status("bad", text) == OMNISTORE_IO);
+  CHECK(text == "no");
+}
+
 TEST_CASE("a simple list is cut into pages in the order of the keys, each key once") {
   BareStore store(shuffled);
   const std::vector<std::string> all{"a", "a:1", "a:1:y", "a:2", "ab", "b:1", "b:1:x", "c"};

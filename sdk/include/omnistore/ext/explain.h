@@ -27,13 +27,14 @@ typedef struct omnistore_explain {
    *
    * It changes nothing, and answers from what the store itself knows: it may read its records, and asks no origin.
    * It is called before the get that is explained. Names whose meaning is set, each where the store knows it:
-   *   "state"       "fresh", "stale" (may be served, and is to be refreshed), "old" (served only where the origin
-   *                 fails), "missing" (the origin had no such key when it was last asked) or "absent"
+   *   "state"       of the copy: "fresh"; "stale": it may be served, and is to be refreshed; "old": it is served only
+   *                 where the origin fails; "over": it is not served any more; "unknown": others changed it; "absent":
+   *                 there is none; "missing": there is none, and the origin had no such key when it was last asked
    *   "age"         milliseconds since it was known to be the origin's
    *   "maxAge"      for how many milliseconds it is fresh
    *   "checked"     when the origin was last asked, Unix milliseconds
    *   "refreshing"  true: a refresh waits or is under way
-   *   "failing"     true: refreshes of it failed, and the next one is put off
+   *   "failing"     true: a refresh failed, and the next one is put off
    * Others are the driver's own, and shown as they are. [store] */
   omnistore_status(OMNISTORE_CALL *explain)(void *self, omnistore_call *call, omnistore_bytes key,
                                             omnistore_sink *sink);

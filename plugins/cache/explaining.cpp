@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of a key's copy, for who asks why he got what he got (omnistore/ext/explain.h). No origin is asked.
+#include <omnistore/value.hpp>
+
+#include "cache.hpp"
+
+namespace cache {
+
+/// The state of a key's copy in the words of explain.h, and the record of it where there is one.
+std::string_view Cache::state_of_copy(Call call, std::string_view key, std::optional<Record> &record) {
+  constexpr omnistore_get_request of_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+  omnistore::ValueSink copy;
+  const omnistore_status status = copies_.stat(call, key, of_meta, copy);
+  if (is_failure(status)) return "unknown";
+  record = records_.find(call, key);
+  if (status == OMNISTORE_NOT_FOUND) {
+    const std::int64_t age = record ? now() - record->checked : -1;
+    const bool missing = record && record->absent && age >= 0 && age <= settings_.negative_max_age;
+    if (!missing) record.reset();
+    return missing ? "missing" : "absent";
+  }
+  if (record && record->of != state_of(copy.meta())) { // as a reader does: what lies beside the copy is newer
+    records_.forget(key);
+    record = records_.find(call, key);
+  }
+  if (!record || record->absent || record->of != state_of(copy.meta())) {
+    record.reset();
+    return "unknown";
+  }
+  switch (age_of(*record, now())) {
+  case Age::fresh:
+    return "fresh";
+  case Age::stale:
+    return "stale";
+  case Age::old:
+    return "old";
+  default:
+    return "over";
+  }
+}
+
+std::string Cache::explain(Call call, std::string_view key) {
+  if (is_reserved(key)) return {};
+  std::optional<Record> record;
+  std::string text = "{\"state\":\"" + std::string(state_of_copy(call, key, record)) + '"';
+  if (record) text += ",\"age\":" + std::to_string(now() - record->checked);
+  text += ",\"maxAge\":" + std::to_string(settings_.max_age);
+  if (record) text += ",\"checked\":" + std::to_string(record->checked);
+  bool refreshing = false, failing = false;
+  {
+    const std::lock_guard lock(refresh_mutex_);
+    refreshing = refreshing_.contains(key);
+    if (const auto found = failing_.find(std::string(key)); found != failing_.end())
+      failing = now() < found->second.until;
+  }
+  text += std::string(",\"refreshing\":") + (refreshing ? "true" : "false");
+  text += std::string(",\"failing\":") + (failing ? "true" : "false");
+  return text + "}";
+}
+
+} // namespace cache
