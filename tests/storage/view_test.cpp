@@ -19,7 +19,7 @@ using Texts = std::vector<std::string>;
 const std::string mounts =
     R"({ "": { "driver": "memory" }, "a:deep": { "driver": "memory" }, "a:fixed": { "driver": "memory", "readOnly": true } })";
 
-Texts sorted(Texts texts) {
+Texts in_order(Texts texts) {
   std::sort(texts.begin(), texts.end());
   return texts;
 }
@@ -62,8 +62,8 @@ TEST_CASE("a view lists its own keys, without the base, over all mounts below") 
   Storage storage = test::open(mounts);
   for (const char *key : {"a", "a:1", "a:2:3", "ab", "b", "a:deep:4"}) storage.set(key, "");
   View view = storage.prefixed("a");
-  CHECK(sorted(view.keys().all()) == Texts{"1", "2:3", "deep:4"});
-  CHECK(sorted(view.keys("", 0).all()) == Texts{"1"});
+  CHECK(in_order(view.keys().all()) == Texts{"1", "2:3", "deep:4"});
+  CHECK(in_order(view.keys("", 0).all()) == Texts{"1"});
   CHECK(view.keys("2").all() == Texts{"2:3"});
   Texts paged;
   omnistore::ListOptions one;
@@ -73,7 +73,7 @@ TEST_CASE("a view lists its own keys, without the base, over all mounts below") 
     for (const auto &item : page.items) paged.push_back(item.key);
     one.cursor = page.cursor;
   } while (!one.cursor.empty());
-  CHECK(sorted(paged) == Texts{"1", "2:3", "deep:4"});
+  CHECK(in_order(paged) == Texts{"1", "2:3", "deep:4"});
 }
 
 TEST_CASE("a view's clear leaves what lies outside of it") {
@@ -82,7 +82,7 @@ TEST_CASE("a view's clear leaves what lies outside of it") {
   View view = storage.prefixed("a");
   CHECK(view.clear("2") == 1);
   CHECK(view.clear() == 2);
-  CHECK(sorted(storage.keys().all()) == Texts{"a", "ab"});
+  CHECK(in_order(storage.keys().all()) == Texts{"a", "ab"});
 }
 
 TEST_CASE("a view's batches have keys without the base, in their messages too") {
