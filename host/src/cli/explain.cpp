@@ -5,8 +5,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "cli/amounts.hpp"
 #include "cli/commands.hpp"
+#include "cli/explained.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
@@ -102,15 +102,6 @@ void print(Output &out, const json::object &found) {
   std::vector<std::vector<std::string>> rows{{"ROUTE", "ANSWER", "TIME", "NOTE"}};
   add_hops(rows, found.at("store").as_object(), "", "");
   print_table(out, rows);
-}
-
-/// The status that a name stands for; internal for one that this program does not know.
-Status status_of_name(std::string_view name) {
-  for (const Status status : {Status::ok, Status::not_found, Status::invalid, Status::denied, Status::read_only,
-                              Status::conflict, Status::too_large, Status::unsupported, Status::timeout,
-                              Status::unavailable, Status::no_space, Status::io, Status::corrupt})
-    if (status_name(status) == name) return status;
-  return Status::internal;
 }
 
 } // namespace

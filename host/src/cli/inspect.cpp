@@ -3,8 +3,8 @@
 
 #include <boost/json/object.hpp>
 
-#include "cli/amounts.hpp"
 #include "cli/commands.hpp"
+#include "cli/explained.hpp"
 #include "cli/failure.hpp"
 #include "cli/inspect_tree.hpp"
 #include "cli/output.hpp"
@@ -107,8 +107,10 @@ private:
   }
 
   void show(const std::string &key) {
-    const json::value found = explained(key);                           // first, since a read can change who answers
-    if (found.is_object() && found.at("status") == "not_found") return; // it went since it was listed
+    const json::value found = explained(key); // first, since a read can change who answers
+    const Status status = found.is_object() ? status_of_name(found.at("status").as_string()) : Status::ok;
+    if (status == Status::not_found) return; // it went since it was listed
+    if (status != Status::ok) throw Error(status, std::string(found.at("message").as_string()));
     Head head;
     if (!read_head(target_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
     const jobs::Preview preview = jobs::preview_of(head.bytes, head.meta.size, options_.preview);

@@ -5,7 +5,7 @@
 
 #include <boost/json/object.hpp>
 
-#include "cli/amounts.hpp"
+#include "cli/explained.hpp"
 #include "cli/output.hpp"
 #include "jobs/key_tree.hpp"
 #include "jobs/preview.hpp"

@@ -36,6 +36,7 @@ struct Line {
   Top top;
   Inspect inspect;
   Explain explain;
+  std::string shell; ///< that completions are for
   std::function<int()> action;
 };
 
@@ -58,5 +59,6 @@ inline std::chrono::milliseconds duration_of(const std::string &text, const char
 void add_running(CLI::App &app, Line &line);
 void add_monitoring(CLI::App &app, Line &line);
 void add_inspection(CLI::App &app, Line &line); // line_inspect.cpp
+void add_completion(CLI::App &app, Line &line); // line_completion.cpp
 
 } // namespace omnistore::cli

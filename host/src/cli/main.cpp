@@ -335,6 +335,7 @@ int run_program(int argc, char **argv) {
   add_running(app, line);
   add_monitoring(app, line);
   add_inspection(app, line);
+  add_completion(app, line);
   app.allow_extras(); // they are told of with more words than the parser has
   try {
     return parse_and_run(app, line, argc, argv);

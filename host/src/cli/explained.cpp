@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/amounts.hpp"
+#include "cli/explained.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -38,6 +38,14 @@ std::string span_text(std::int64_t milliseconds) {
 std::int64_t unix_now() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Status status_of_name(std::string_view name) {
+  for (const Status status : {Status::ok, Status::not_found, Status::invalid, Status::denied, Status::read_only,
+                              Status::conflict, Status::too_large, Status::unsupported, Status::timeout,
+                              Status::unavailable, Status::no_space, Status::io, Status::corrupt})
+    if (status_name(status) == name) return status;
+  return Status::internal;
 }
 
 std::string layer_text(const boost::json::value &layer) {
