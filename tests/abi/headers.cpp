@@ -41,6 +41,8 @@ TEST_CASE("the headers define no macro but OMNISTORE_...") {
     CHECK(leaked_macros(file.path().filename().string(), ABI_CXX " -x c++ -std=c++20") == "");
   }
   CHECK(leaked_macros("driver.h", ABI_CC " -x c -std=c11") == "");
+  for (const auto &file : fs::directory_iterator(sdk / "omnistore" / "ext"))
+    CHECK(leaked_macros("ext/" + file.path().filename().string(), ABI_CC " -x c -std=c11") == "");
 }
 
 TEST_CASE("no plugin and no example includes a header of the host") {
