@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { agesGroup } from "./group-ages.mjs";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
+import { inspectGroup } from "./group-inspect.mjs";
 import { lsGroup } from "./group-ls.mjs";
 import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
@@ -34,6 +35,7 @@ const groups = [
   httpGroup("http"),
   agesGroup("ages", 1_000_000),
   lsGroup("ls", 1_000_000),
+  inspectGroup("inspect", 1_000_000),
   startGroup("start"),
 ];
 
