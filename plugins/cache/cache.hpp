@@ -59,6 +59,7 @@ public:
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
   void unwatch(void *watch);
   std::string explain(Call call, std::string_view key);
+  std::string stats(Call call) const;
 
 private:
   /// What a look at a copy came to.
@@ -133,6 +134,8 @@ private:
 
   std::shared_mutex clearing_;
   std::atomic<std::uint64_t> cleared_{0}; ///< how many clears there were
+
+  std::atomic<std::uint64_t> fetches_{0}, refreshes_{0}, refresh_failures_{0}; ///< see stats()
 
   std::mutex refresh_mutex_;
   std::unordered_set<std::string, TextHash, std::equal_to<>> refreshing_; ///< waiting or under way

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of a key's copy, for who asks why he got what he got (omnistore/ext/explain.h). No origin is asked.
+// What is known of a key's copy, for who asks why he got what he got (omnistore/ext/explain.h),
+// and what is counted (ext/stats.h). No origin is asked.
 #include <omnistore/value.hpp>
 
 #include "cache.hpp"
@@ -56,6 +57,11 @@ std::string Cache::explain(Call call, std::string_view key) {
   text += std::string(",\"refreshing\":") + (refreshing ? "true" : "false");
   text += std::string(",\"failing\":") + (failing ? "true" : "false");
   return text + "}";
+}
+
+std::string Cache::stats(Call) const {
+  return "{\"fetches\":" + std::to_string(fetches_) + ",\"refreshes\":" + std::to_string(refreshes_) +
+         ",\"refresh_failures\":" + std::to_string(refresh_failures_) + "}";
 }
 
 } // namespace cache

@@ -92,6 +92,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
       return again.answered ? again.status : origin_.get(call, reading.key, reading.request, reading.sink);
     }
     if (status == OMNISTORE_OK) {
+      ++fetches_;
       Record record;
       record.take(fetched.meta());
       keep(call, reading.key, fetched.value(), std::move(record), seen);
@@ -167,8 +168,12 @@ void Cache::refresh_in(Call call, const std::string &key) {
            status == OMNISTORE_NOT_FOUND ? OMNISTORE_CAUSE_REMOVED : OMNISTORE_CAUSE_NONE);
       return note_success(key);
     }
-    if (status == OMNISTORE_OK && unchanged) return renew(call, key, *have, seen), note_success(key);
+    if (status == OMNISTORE_OK && unchanged) {
+      ++refreshes_;
+      return renew(call, key, *have, seen), note_success(key);
+    }
     if (status == OMNISTORE_OK) {
+      ++refreshes_;
       Record record;
       record.take(fetched.meta());
       if (keep(call, key, fetched.value(), std::move(record), seen) == OMNISTORE_OK)
@@ -183,6 +188,7 @@ void Cache::refresh_in(Call call, const std::string &key) {
 
 /// The stale copy stays. The key is not asked for again at once.
 void Cache::note_failure(const std::string &key, const std::string &message) {
+  ++refresh_failures_;
   {
     const std::lock_guard lock(refresh_mutex_);
     if (failing_.size() >= MOST_FAILING) failing_.clear();

@@ -46,6 +46,31 @@ TEST_CASE("a refresh that fails keeps the stale copy, and the key rests before t
   CHECK(other_than(storage, "pages:k", "old") == "new");
 }
 
+TEST_CASE("fetches, refreshes and those that failed are counted") {
+  Origin origin;
+  origin.serve("/k", "old", "\"1\"");
+  Storage storage = open(cached(origin, R"({ "maxAge": 60 })"));
+  const auto counted = [&](const std::string &name) {
+    for (const omnistore::MountStats &mount : storage.stats())
+      for (const auto &[counter, count] : mount.counters)
+        if (counter == name) return static_cast<int>(count);
+    return -1;
+  };
+  make_stale(storage, "pages:k");
+  CHECK(counted("fetches") == 1);
+  CHECK(counted("refreshes") == 0);
+  origin.fail(1);
+  CHECK(storage.get("pages:k") == "old");
+  while (counted("refresh_failures") == 0) std::this_thread::yield();
+  CHECK(counted("refreshes") == 0);
+  origin.serve("/k", "new", "\"2\"");
+  omnistore::advance_clock(2'000);
+  CHECK(other_than(storage, "pages:k", "old") == "new");
+  while (counted("refreshes") == 0) std::this_thread::yield();
+  CHECK(counted("refresh_failures") == 1);
+  CHECK(counted("fetches") == 1);
+}
+
 TEST_CASE("a stale copy is served while the origin is down, and nothing is kept for ever") {
   Origin origin;
   origin.serve("/k", "v", "\"1\"");

@@ -9,6 +9,7 @@
 
 #include <boost/json/array.hpp>
 
+#include "cli/json_fields.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -16,28 +17,6 @@ namespace {
 
 namespace json = boost::json;
 using Rows = std::vector<std::vector<std::string>>;
-
-double number(const json::object &object, std::string_view name) {
-  const json::value *value = object.if_contains(name);
-  return value && value->is_number() ? value->to_number<double>() : 0;
-}
-
-std::string text(const json::object &object, std::string_view name) {
-  const json::value *value = object.if_contains(name);
-  return value && value->is_string() ? std::string(value->get_string()) : std::string();
-}
-
-const json::array &list(const json::object &object, std::string_view name) {
-  static const json::array none;
-  const json::value *value = object.if_contains(name);
-  return value && value->is_array() ? value->get_array() : none;
-}
-
-const json::object &part(const json::object &object, std::string_view name) {
-  static const json::object none;
-  const json::value *value = object.if_contains(name);
-  return value && value->is_object() ? value->get_object() : none;
-}
 
 std::string formatted(const char *format, double value) {
   std::array<char, 32> room;
@@ -81,18 +60,18 @@ struct Line {
 void add_lines(std::vector<Line> &lines, const json::object &now, const json::object *before, const std::string &name,
                const std::string &indent) {
   lines.push_back({name, &now, before});
-  const json::array &layers = list(now, "layers");
+  const json::array &layers = array_in(now, "layers");
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const json::array &old = before ? list(*before, "layers") : json::array();
+    const json::array &old = before ? array_in(*before, "layers") : json::array();
     add_lines(lines, layers[i].get_object(),
-              before && i < old.size() ? &list(*before, "layers")[i].get_object() : nullptr,
+              before && i < old.size() ? &array_in(*before, "layers")[i].get_object() : nullptr,
               indent + (i + 1 == layers.size() ? "└─ " : "├─ ") + std::to_string(i),
               indent + (i + 1 == layers.size() ? "   " : "│  "));
   }
 }
 
 const json::object *mount_in(const json::object &answer, const std::string &mountpoint, const std::string &driver) {
-  for (const json::value &mount : list(answer, "mounts"))
+  for (const json::value &mount : array_in(answer, "mounts"))
     if (text(mount.get_object(), "mountpoint") == mountpoint && text(mount.get_object(), "driver") == driver)
       return &mount.get_object();
   return nullptr;
@@ -102,7 +81,7 @@ const json::object *mount_in(const json::object &answer, const std::string &moun
 std::vector<Line> lines_of(const json::object &now, const json::object &before, const std::string &mountpoint,
                            bool busiest_first) {
   std::vector<std::vector<Line>> groups;
-  for (const json::value &value : list(now, "mounts")) {
+  for (const json::value &value : array_in(now, "mounts")) {
     const json::object &mount = value.get_object();
     const std::string point = text(mount, "mountpoint");
     if (!mountpoint.empty() && point != normal_form(mountpoint)) continue;
@@ -119,25 +98,27 @@ std::vector<Line> lines_of(const json::object &now, const json::object &before, 
 
 /// Refreshes of a store and of all below it.
 double refreshes(const json::object &store) {
-  double sum = number(part(store, "counters"), "refreshes");
-  for (const json::value &layer : list(store, "layers")) sum += refreshes(layer.get_object());
+  double sum = number(object_in(store, "counters"), "refreshes");
+  for (const json::value &layer : array_in(store, "layers")) sum += refreshes(layer.get_object());
   return sum;
 }
 
 /// The time that a part of the operations between two looks did not exceed.
 double quantile(const json::object &now, const json::object *before, const char *kind, double wanted_part) {
-  const json::array &counts = list(part(now, kind), "counts"), &bounds = list(part(now, kind), "bounds");
+  const json::array &counts = array_in(object_in(now, kind), "counts"),
+                    &bounds = array_in(object_in(now, kind), "bounds");
   MountStats::Histogram between;
   for (std::size_t i = 0; i < counts.size(); ++i) {
-    const json::array &old = before ? list(part(*before, kind), "counts") : json::array();
-    const double had = before && i < old.size() ? list(part(*before, kind), "counts")[i].to_number<double>() : 0;
+    const json::array &old = before ? array_in(object_in(*before, kind), "counts") : json::array();
+    const double had =
+        before && i < old.size() ? array_in(object_in(*before, kind), "counts")[i].to_number<double>() : 0;
     between.counts.push_back(static_cast<std::uint64_t>(std::max(0.0, counts[i].to_number<double>() - had)));
     between.count += between.counts.back();
   }
   // A host of another version may have other buckets.
   return bounds.size() == MountStats::latency_bounds().size() && counts.size() == bounds.size() + 1
              ? between.quantile(wanted_part)
-             : number(part(now, kind), "p99");
+             : number(object_in(now, kind), "p99");
 }
 
 } // namespace
@@ -147,7 +128,7 @@ void StatsView::print_totals(Output &out, const std::string &mountpoint) const {
              "EVICTED", "EXPIRED", "REFRESHED", "IN FLIGHT", "READ P50", "P99", "WRITE P50", "P99"}};
   std::vector<std::string> errors;
   for (const Line &line : lines_of(now_, now_, mountpoint, false)) {
-    const json::object &reads = part(*line.now, "read_latency"), &writes = part(*line.now, "write_latency");
+    const json::object &reads = object_in(*line.now, "read_latency"), &writes = object_in(*line.now, "write_latency");
     rows.push_back(
         {line.name, text(*line.now, "driver"), count_text(line.value("reads")), count_text(line.value("hits")),
          percent(line.value("hits"), line.value("reads")), count_text(line.value("writes")),
@@ -157,7 +138,7 @@ void StatsView::print_totals(Output &out, const std::string &mountpoint) const {
          time_shown(number(reads, "p50")), time_shown(number(reads, "p99")), time_shown(number(writes, "p50")),
          time_shown(number(writes, "p99"))});
     std::string kinds;
-    for (const auto &[kind, count] : part(*line.now, "errors_by_kind"))
+    for (const auto &[kind, count] : object_in(*line.now, "errors_by_kind"))
       kinds += (kinds.empty() ? "" : ", ") + count_text(count.to_number<double>()) + " " + std::string(kind);
     if (!kinds.empty()) errors.push_back("errors of " + line.name + " " + kinds);
   }
@@ -188,13 +169,13 @@ void StatsView::print_rates(Output &out, const StatsView &before, const std::str
 }
 
 std::string StatsView::headline(const StatsView &before) const {
-  const json::object &process = part(now_, "process"), &old = part(before.now_, "process");
+  const json::object &process = object_in(now_, "process"), &old = object_in(before.now_, "process");
   const double seconds = seconds_since(before);
   double connections = 0, answers = 0;
   const auto count = [](const json::object &answer, double &open, double &all) {
-    for (const json::value &listener : list(answer, "listeners")) {
+    for (const json::value &listener : array_in(answer, "listeners")) {
       open += number(listener.get_object(), "connections");
-      for (const auto &[name, responses] : part(listener.get_object(), "responses"))
+      for (const auto &[name, responses] : object_in(listener.get_object(), "responses"))
         all += responses.to_number<double>();
     }
   };

@@ -3,41 +3,13 @@
 
 #include <boost/json/array.hpp>
 
+#include "cli/json_fields.hpp"
 #include "config/schema.hpp"
 
 namespace omnistore::cli {
 namespace {
 
 namespace json = boost::json;
-
-/// A field as text; "" where there is none.
-std::string text(const json::object &object, std::string_view name) {
-  const json::value *value = object.if_contains(name);
-  const json::string *found = value ? value->if_string() : nullptr;
-  return found ? std::string(*found) : std::string();
-}
-
-std::int64_t number(const json::object &object, std::string_view name) {
-  const json::value *value = object.if_contains(name);
-  return value && value->is_number() ? value->to_number<std::int64_t>() : 0;
-}
-
-bool truth(const json::object &object, std::string_view name, bool otherwise) {
-  const json::value *value = object.if_contains(name);
-  return value && value->is_bool() ? value->get_bool() : otherwise;
-}
-
-const json::object *object_in(const json::object &object, std::string_view name) {
-  const json::value *value = object.if_contains(name);
-  return value ? value->if_object() : nullptr;
-}
-
-const json::array &array_in(const json::object &object, std::string_view name) {
-  static const json::array none;
-  const json::value *value = object.if_contains(name);
-  const json::array *found = value ? value->if_array() : nullptr;
-  return found ? *found : none;
-}
 
 std::string or_dash(std::string text) { return text.empty() ? "-" : text; }
 
@@ -64,9 +36,7 @@ void add_children(Rows &rows, const json::object &store, const std::string &inde
 /// The names of the capabilities that a driver has in one way, with commas between.
 std::string having(const json::object &driver, std::string_view how) {
   std::string result;
-  const json::object *all = object_in(driver, "capabilities");
-  if (!all) return result;
-  for (const auto &[name, value] : *all) {
+  for (const auto &[name, value] : object_in(driver, "capabilities")) {
     if (!value.is_string() || std::string_view(value.get_string()) != how) continue;
     result += (result.empty() ? "" : ", ") + std::string(name);
   }
@@ -93,13 +63,11 @@ void print_mounts(Output &out, const json::object &answer) {
   for (const json::value &value : array_in(answer, "mounts")) {
     if (!value.is_object()) continue;
     const json::object &mount = value.get_object();
-    static const json::object none;
-    const json::object *store = object_in(mount, "store");
-    if (!store) store = &none;
+    const json::object &store = object_in(mount, "store");
     const std::string mountpoint = text(mount, "mountpoint");
-    rows.push_back({shown_point(mountpoint), or_dash(text(*store, "driver")), or_dash(text(*store, "version")),
-                    duration_text(number(mount, "ttl")), or_dash(text(mount, "prefix")), state(mount)});
-    add_children(rows, *store, "");
+    rows.push_back({shown_point(mountpoint), or_dash(text(store, "driver")), or_dash(text(store, "version")),
+                    duration_text(integer(mount, "ttl")), or_dash(text(mount, "prefix")), state(mount)});
+    add_children(rows, store, "");
   }
   print_table(out, rows);
 }
@@ -142,8 +110,7 @@ void print_changes(Output &out, const json::object &answer) {
 void print_manual(Output &out, const json::object &driver) {
   print_head(out, driver);
   out.line("");
-  const json::object *schema = object_in(driver, "schema");
-  out.write(config::manual(schema ? *schema : json::object{}));
+  out.write(config::manual(object_in(driver, "schema")));
 }
 
 } // namespace omnistore::cli

@@ -107,6 +107,7 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
 void Node::prepare() {
   if (driver_->table.extension) {
     revalidates_ = static_cast<const omnistore_revalidate *>(driver_->table.extension(self_, OMNISTORE_REVALIDATE));
+    counts_ = static_cast<const omnistore_stats *>(driver_->table.extension(self_, OMNISTORE_STATS));
     explains_ = static_cast<const omnistore_explain *>(driver_->table.extension(self_, OMNISTORE_EXPLAIN));
   }
   if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::mutex>();

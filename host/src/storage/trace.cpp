@@ -5,33 +5,12 @@
 
 #include "storage/call.hpp"
 #include "storage/node.hpp"
+#include "storage/report_sink.hpp"
 
 namespace omnistore {
-namespace {
-
-/// Takes a text of bounded size.
-struct AboutSink : omnistore_sink {
-  static constexpr std::uint64_t most = 64 * 1024; // ext/explain.h
-  AboutSink()
-      : omnistore_sink{sizeof(omnistore_sink), 0,
-                       [](omnistore_sink *, const omnistore_meta *meta, void **buffer) {
-                         if (buffer) *buffer = nullptr;
-                         return meta->value_size > most ? OMNISTORE_TOO_LARGE : OMNISTORE_OK;
-                       },
-                       [](omnistore_sink *sink, const void *data, std::uint64_t count) {
-                         std::string &kept = static_cast<AboutSink *>(sink)->text;
-                         if (count > most - kept.size()) return OMNISTORE_TOO_LARGE;
-                         kept.append(static_cast<const char *>(data), static_cast<std::size_t>(count));
-                         return OMNISTORE_OK;
-                       }} {}
-  std::string text;
-};
-
-} // namespace
-
 std::string Node::explain(omnistore_call *call, omnistore_bytes key) {
   if (!explains_) return {};
-  AboutSink sink;
+  ReportSink sink;
   try {
     std::unique_lock lock = serial_ ? std::unique_lock(*serial_) : std::unique_lock<std::mutex>();
     return explains_->explain(self_, call, key, &sink) == OMNISTORE_OK ? std::move(sink.text) : std::string();

@@ -40,6 +40,7 @@
 //     void unwatch(void *watch);
 //     const void *extension(const char *id);
 //     std::string explain(Call, std::string_view key); // of ext/explain.h: a JSON object; empty: nothing to say
+//     std::string stats(Call);                         // of ext/stats.h: a JSON object of names and counts
 //
 // The simple form is for values that fit in memory and keys that are names without structure:
 //
@@ -89,6 +90,7 @@
 #include <omnistore/child.hpp>
 #include <omnistore/driver.h>
 #include <omnistore/ext/explain.h>
+#include <omnistore/ext/stats.h>
 #include <omnistore/failure.hpp>
 #include <omnistore/fields.hpp>
 #include <omnistore/options.hpp>
@@ -198,6 +200,11 @@ concept FullExplain = requires(T &t, Call c, std::string_view k) {
   { t.explain(c, k) } -> std::same_as<std::string>;
 };
 
+template <class T>
+concept FullStats = requires(T &t, Call c) {
+  { t.stats(c) } -> std::same_as<std::string>;
+};
+
 template <class V>
 concept Readable = std::convertible_to<const V &, std::string_view> || std::same_as<V, Value>;
 template <class T>
@@ -273,6 +280,8 @@ constexpr bool check_members() {
       FullExtension<T> || !requires { &T::extension; }, "extension is not of the form in driver.hpp");
   static_assert(
       FullExplain<T> || !requires { &T::explain; }, "explain is not of the form in driver.hpp");
+  static_assert(
+      FullStats<T> || !requires { &T::stats; }, "stats is not of the form in driver.hpp");
   return true;
 }
 
@@ -539,6 +548,10 @@ struct Table {
       static constexpr omnistore_explain table{sizeof(omnistore_explain), 0, &explain};
       if (id == std::string_view(OMNISTORE_EXPLAIN)) return &table;
     }
+    if constexpr (FullStats<T>) {
+      static constexpr omnistore_stats table{sizeof(omnistore_stats), 0, &stats};
+      if (id == std::string_view(OMNISTORE_STATS)) return &table;
+    }
     if constexpr (FullExtension<T>)
       return self ? of(self).extension(id) : nullptr;
     else
@@ -546,18 +559,22 @@ struct Table {
   }
   static omnistore_status OMNISTORE_CALL explain(void *self, omnistore_call *call, omnistore_bytes key,
                                                  omnistore_sink *sink) noexcept {
-    return guarded(call, [&](Call c) {
-      const std::string text = of(self).explain(c, as_view(key));
-      if (text.empty()) return omnistore_status{OMNISTORE_NOT_FOUND};
-      omnistore_meta meta{};
-      meta.size = sizeof meta;
-      meta.value_size = text.size();
-      const omnistore_status status = sink->begin(sink, &meta, nullptr);
-      return status == OMNISTORE_OK ? sink->write(sink, text.data(), text.size()) : status;
-    });
+    return guarded(call, [&](Call c) { return give(of(self).explain(c, as_view(key)), *sink); });
+  }
+  static omnistore_status OMNISTORE_CALL stats(void *self, omnistore_call *call, omnistore_sink *sink) noexcept {
+    return guarded(call, [&](Call c) { return give(of(self).stats(c), *sink); });
   }
 
 private:
+  /// A text as a value; nothing where it is empty.
+  static omnistore_status give(const std::string &text, omnistore_sink &sink) {
+    if (text.empty()) return OMNISTORE_NOT_FOUND;
+    omnistore_meta meta{};
+    meta.size = sizeof meta;
+    meta.value_size = text.size();
+    const omnistore_status status = sink.begin(&sink, &meta, nullptr);
+    return status == OMNISTORE_OK ? sink.write(&sink, text.data(), text.size()) : status;
+  }
   static std::span<const omnistore_bytes> span(const omnistore_bytes *keys, std::uint32_t count) noexcept {
     return {keys, count};
   }
@@ -639,7 +656,7 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   if constexpr (sdk::FullRemoveMany<T>) table.remove_many = &Table::remove_many;
   if constexpr (sdk::FullTouch<T>) table.touch = &Table::touch;
   if constexpr (sdk::FullWatch<T>) table.watch = &Table::watch, table.unwatch = &Table::unwatch;
-  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T>) table.extension = &Table::extension;
+  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T>) table.extension = &Table::extension;
   return table;
 }
 template <class T>

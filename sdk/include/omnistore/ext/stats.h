@@ -24,8 +24,9 @@ typedef struct omnistore_stats {
   /* Gives one JSON object of names to whole numbers, each of which only rises while the store is open, as a get gives a
    * value: `sink` is begun with a meta whose value_size is the text's, and the text is written. Names are of the form
    * [a-z][a-z0-9_]*, the same ones each time, at most 32. It does not wait for a backend. A name whose meaning is set:
-   *   "refreshes"         values that were brought from an origin, asked for or in the background
-   *   "refresh_failures"  attempts of it that failed
+   *   "fetches"           values that a reader waited for while they came from an origin
+   *   "refreshes"         copies that were brought up to date in the background, changed or found to be the same
+   *   "refresh_failures"  refreshes that failed
    * Any thread, at any time between open and close. [store] */
   omnistore_status(OMNISTORE_CALL *stats)(void *self, omnistore_call *call, omnistore_sink *sink);
 } omnistore_stats;
