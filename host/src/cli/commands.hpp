@@ -26,5 +26,7 @@ int run(const Global &global, const ShowStats &options);
 int run(const Global &global, const Top &options);
 int run(const Global &global, const Inspect &options);
 int run(const Global &global, const Explain &options);
+int run(const Global &global, const CopyKeys &options);
+int run(const Global &global, const MigrateKeys &options);
 
 } // namespace omnistore::cli

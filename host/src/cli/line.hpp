@@ -37,6 +37,8 @@ struct Line {
   Inspect inspect;
   Explain explain;
   std::string shell; ///< that completions are for
+  CopyKeys copy;
+  MigrateKeys migrate;
   std::function<int()> action;
 };
 
@@ -60,5 +62,6 @@ void add_running(CLI::App &app, Line &line);
 void add_monitoring(CLI::App &app, Line &line);
 void add_inspection(CLI::App &app, Line &line); // line_inspect.cpp
 void add_completion(CLI::App &app, Line &line); // line_completion.cpp
+void add_jobs(CLI::App &app, Line &line);
 
 } // namespace omnistore::cli

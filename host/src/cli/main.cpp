@@ -336,6 +336,7 @@ int run_program(int argc, char **argv) {
   add_monitoring(app, line);
   add_inspection(app, line);
   add_completion(app, line);
+  add_jobs(app, line);
   app.allow_extras(); // they are told of with more words than the parser has
   try {
     return parse_and_run(app, line, argc, argv);

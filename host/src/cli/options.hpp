@@ -10,6 +10,8 @@
 
 #include <omnistore/storage.hpp>
 
+#include "jobs/rewrite.hpp"
+#include "jobs/writer.hpp"
 #include "server/conditions.hpp"
 
 namespace omnistore::cli {
@@ -137,5 +139,35 @@ struct Inspect {
 struct Explain {
   std::string key;
 };
+
+/// One end of a job: what the command line says of it beyond the global options.
+struct JobEnd {
+  std::string base;
+  std::string config, profile; ///< empty: the global ones
+  std::string url, token;
+
+  bool named() const { return !config.empty() || !profile.empty() || !url.empty(); }
+};
+
+/// What copy, migrate, verify, dump and restore have in common; each uses the part of it that it has.
+struct Job {
+  JobEnd from, to;
+  unsigned workers = 4;
+  jobs::OnConflict on_conflict = jobs::OnConflict::fail;
+  std::vector<jobs::RewriteRule> rewrite;
+  std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0: no limit
+  bool move = false;
+  bool verify = false;
+  bool dry_run = false;
+  bool count = false; ///< the source is counted beside the job
+  bool meta = false;
+  bool resume = false, restart = false;
+  std::string journal;      ///< empty: the default place
+  bool to_is_named = false; ///< the target's base
+  std::string file;         ///< of a dump; "-": standard input or output
+};
+
+struct CopyKeys : Job {};
+struct MigrateKeys : Job {};
 
 } // namespace omnistore::cli

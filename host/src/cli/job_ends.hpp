@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include <omnistore/storage.hpp>
+
+#include "cli/options.hpp"
+#include "jobs/endpoint.hpp"
+
+namespace omnistore::cli {
+
+/// The storages that a job works on: a config's, or a running host as a storage whose root mount is the driver http.
+/// Both ends that are named alike are one storage.
+class JobEnds {
+public:
+  /// Opens what it needs; the second end may be left out. Starts the log. Throws.
+  JobEnds(const Global &global, const JobEnd &from, const JobEnd *to);
+
+  jobs::Endpoint from() const { return end(*from_, from_name_, from_base_); }
+  jobs::Endpoint to() const { return end(*to_, to_name_, to_base_); }
+
+private:
+  static jobs::Endpoint end(Storage &storage, const std::string &name, const std::string &base) {
+    jobs::Endpoint result(storage, base);
+    result.name = name;
+    return result;
+  }
+
+  std::string from_base_, to_base_, from_name_, to_name_;
+  std::shared_ptr<Storage> from_, to_;
+};
+
+} // namespace omnistore::cli

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/job_run.hpp"
+
+#include <cmath>
+
+#include <boost/json/serialize.hpp>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "cli/failure.hpp"
+#include "cli/output.hpp"
+#include "cli/stop_signals.hpp"
+#include "config/names.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+std::uint64_t handled(const jobs::Counts &counts) { return of(counts, jobs::Fate::listed); }
+
+std::string time_left(double seconds) {
+  if (!(seconds < 1e6)) return "";
+  const long whole = std::lround(std::ceil(seconds));
+  char text[40];
+  if (whole >= 3600)
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
+  return text;
+}
+
+} // namespace
+
+std::string bytes_text(double bytes) {
+  constexpr const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  for (; bytes >= 1024 && unit + 1 < std::size(units); ++unit) bytes /= 1024;
+  char text[40];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+  return text;
+}
+
+// ---------------------------------------------------------------------------------------------------------- interrupt
+
+Interrupt::Interrupt() : end_(::eventfd(0, EFD_CLOEXEC)) {
+  hold_stop_signals();
+  thread_ = std::thread([this] {
+    if (wait_for_stop(end_) == 0) return;
+    let_signals_end();
+    {
+      const std::lock_guard lock(mutex_);
+      came_ = true;
+      if (stop_) stop_();
+    }
+    wait_for_stop(end_); // this thread is the one that a second signal reaches
+  });
+}
+
+Interrupt::~Interrupt() {
+  const std::uint64_t one = 1;
+  if (::write(end_, &one, sizeof one) == sizeof one) thread_.join();
+  ::close(end_);
+}
+
+void Interrupt::on_stop(std::function<void()> stop) {
+  const std::lock_guard lock(mutex_);
+  stop_ = std::move(stop);
+  if (came_ && stop_) stop_();
+}
+
+// -------------------------------------------------------------------------------------------------------------- total
+
+Total::Total(const jobs::Endpoint &from) {
+  thread_ = std::thread([this, from] {
+    try {
+      std::int64_t keys = 0;
+      ListOptions how;
+      do {
+        Page page = from.storage->list(from.base, how);
+        keys += static_cast<std::int64_t>(page.items.size());
+        how.cursor = std::move(page.cursor);
+      } while (!how.cursor.empty() && !stop_);
+      if (!stop_) keys_ = keys;
+    } catch (const Error &) {
+      // The job itself will say what is wrong with the source.
+    }
+  });
+}
+
+Total::~Total() {
+  stop_ = true;
+  thread_.join();
+}
+
+std::optional<std::uint64_t> Total::keys() const {
+  const std::int64_t keys = keys_;
+  return keys < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(keys));
+}
+
+// ----------------------------------------------------------------------------------------------------------- progress
+
+Progress::Progress(const Global &global, std::string verb, Counts counts, const Total *total)
+    : global_(global), verb_(std::move(verb)), counts_(std::move(counts)), total_(total), before_(counts_()) {
+  if (is_terminal(STDERR_FILENO) && !global.quiet) thread_ = std::thread([this] { run(); });
+}
+
+Progress::~Progress() { end(); }
+
+void Progress::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Progress::run() {
+  constexpr auto pause = std::chrono::milliseconds(200);
+  const auto show = [](const std::string &text) {
+    const std::string line = "\r" + text + "\033[K";
+    if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return; // there is nobody to tell
+  };
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, pause, [&] { return ended_; })) show(text());
+  show("");
+}
+
+std::string Progress::text() const {
+  const jobs::Counts now = counts_();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  const std::uint64_t done = handled(now), bytes = of(now, jobs::Fate::bytes);
+  const double keys_a_second = static_cast<double>(done - handled(before_)) / seconds;
+  std::string text = verb_ + "  " + std::to_string(done);
+  const std::optional<std::uint64_t> total = total_ ? total_->keys() : std::nullopt;
+  if (total) text += "/" + std::to_string(*total);
+  text += " keys, " + bytes_text(static_cast<double>(bytes)) + "  " + std::to_string(std::lround(keys_a_second)) +
+          " keys/s, " + bytes_text(static_cast<double>(bytes - of(before_, jobs::Fate::bytes)) / seconds) + "/s";
+  if (!total || *total == 0) return text;
+  const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(*total));
+  text += "  " + std::to_string(static_cast<int>(100 * part)) + "%";
+  const std::string left = time_left(static_cast<double>(*total - std::min(*total, done)) / keys_a_second);
+  return left.empty() ? text : text + "  " + left + " left";
+}
+
+void Progress::problem(const Error &error) {
+  constexpr std::uint64_t most = 100;
+  const std::lock_guard lock(mutex_);
+  if (++problems_ > most) return;
+  const std::string message = config::without_passwords(error.what());
+  if (thread_.joinable())
+    complain("\r\033[K" + message);
+  else if (global_.json)
+    complain(boost::json::serialize(
+        boost::json::object{{"problem", {{"status", status_name(error.status())}, {"message", message}}}}));
+  else
+    complain("omnistore: " + message);
+  if (problems_ == most) complain(global_.json ? "{\"problem\":null}" : "omnistore: and more, which are counted only");
+}
+
+// ------------------------------------------------------------------------------------------------------------ summary
+
+int summarise(const Global &global, const JobEnding &ending, const jobs::Counts &counts) {
+  using jobs::Fate;
+  const auto code = [&] {
+    if (!ending.done) return interrupted_code;
+    if (ending.failure != Status::ok) return exit_code(ending.failure);
+    return of(counts, Fate::conflict) > 0 ? exit_code(Status::conflict) : 0;
+  };
+  if (global.json) {
+    boost::json::object result{{"job", ending.verb},          {"done", ending.done && ending.failure == Status::ok},
+                               {"interrupted", !ending.done}, {"dryRun", ending.dry_run},
+                               {"resumed", ending.resumed},   {"seconds", ending.seconds}};
+    for (std::size_t i = 0; i < counts.size(); ++i) result[jobs::fate_name(static_cast<Fate>(i))] = counts[i];
+    if (ending.to_error) {
+      complain(boost::json::serialize(result));
+    } else {
+      Output out;
+      out.json(result);
+      out.flush();
+    }
+    return code();
+  }
+  if (global.quiet) return code();
+  std::string text = ending.verb +
+                     (ending.dry_run ? ", nothing was written"
+                      : ending.done  ? ""
+                                     : ", interrupted") +
+                     ": " + std::to_string(of(counts, Fate::listed)) + " keys";
+  const auto say = [&](Fate fate, const char *words) {
+    if (of(counts, fate) > 0) text += ", " + std::to_string(of(counts, fate)) + " " + words;
+  };
+  text += ", " + std::to_string(of(counts, Fate::copied)) + (ending.dry_run ? " to be written (" : " written (") +
+          bytes_text(static_cast<double>(of(counts, Fate::bytes))) + ")";
+  say(Fate::same, "there already");
+  say(Fate::skipped, "kept with another value");
+  say(Fate::conflict, "in conflict");
+  say(Fate::expired, "expired");
+  say(Fate::gone, "gone meanwhile");
+  say(Fate::removed, "removed at the source");
+  say(Fate::failed, "failed");
+  char seconds[40];
+  std::snprintf(seconds, sizeof seconds, "; %.1f s", ending.seconds);
+  complain(text + seconds);
+  if (!ending.done)
+    complain(ending.can_resume ? "  the same command with --resume goes on, with --restart it begins anew"
+                               : "  the same command begins anew");
+  else if (ending.failure != Status::ok && ending.can_resume)
+    complain("  the same command with --resume tries those that failed again");
+  return code();
+}
+
+void rethrow_job(const Error &error, bool has_journal) {
+  if (dynamic_cast<const Failure *>(&error) || dynamic_cast<const ConfigError *>(&error)) throw;
+  if (dynamic_cast<const jobs::Unfinished *>(&error))
+    throw Failure(error.status(), error.what(), "go on with it: --resume; or forget what it did: --restart");
+  if (!has_journal) throw;
+  if (error.status() == Status::conflict)
+    throw Failure(error.status(), error.what(),
+                  "go on with --resume and --on-conflict skip or overwrite; --dry-run shows all conflicts");
+  throw Failure(error.status(), error.what(), "once that is mended, the same command with --resume goes on");
+}
+
+} // namespace omnistore::cli

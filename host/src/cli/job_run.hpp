@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands of long work have in common: Ctrl-C, progress on a terminal, problems of single keys, the summary.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <boost/json/object.hpp>
+
+#include "cli/options.hpp"
+#include "jobs/endpoint.hpp"
+#include "jobs/journal.hpp"
+#include "jobs/tally.hpp"
+
+namespace omnistore::cli {
+
+constexpr int interrupted_code = 130;
+
+/// Ctrl-C and SIGTERM while a job runs: the first asks it to stop, a second ends the program at once. To be made before
+/// any thread starts.
+class Interrupt {
+public:
+  Interrupt();
+  ~Interrupt();
+  Interrupt(const Interrupt &) = delete;
+  Interrupt &operator=(const Interrupt &) = delete;
+
+  /// What the first is to do; at once where it has come. It is forgotten by forget().
+  void on_stop(std::function<void()> stop);
+  void forget() { on_stop({}); }
+
+private:
+  int end_;
+  std::mutex mutex_;
+  std::function<void()> stop_;
+  bool came_ = false;
+  std::thread thread_;
+};
+
+/// Counts what is under a base, on a thread of its own.
+class Total {
+public:
+  explicit Total(const jobs::Endpoint &from);
+  ~Total();
+  Total(const Total &) = delete;
+  Total &operator=(const Total &) = delete;
+  /// Keys; nothing: not known yet.
+  std::optional<std::uint64_t> keys() const;
+
+private:
+  std::atomic<bool> stop_{false};
+  std::atomic<std::int64_t> keys_{-1};
+  std::thread thread_;
+};
+
+/// One line on a terminal that says how far a job is, at most five times a second.
+class Progress {
+public:
+  using Counts = std::function<jobs::Counts()>;
+
+  Progress(const Global &global, std::string verb, Counts counts, const Total *total);
+  ~Progress();
+  Progress(const Progress &) = delete;
+  Progress &operator=(const Progress &) = delete;
+
+  /// A problem of a single key, to standard error: as text, or as one JSON object. Of the first hundred.
+  void problem(const Error &error);
+  /// The line goes, and does not come again.
+  void end();
+
+private:
+  void run();
+  std::string text() const;
+
+  const Global &global_;
+  const std::string verb_;
+  const Counts counts_;
+  const Total *total_;
+  const jobs::Counts before_; ///< what earlier runs had done
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool ended_ = false;
+  std::uint64_t problems_ = 0;
+  std::thread thread_;
+};
+
+/// How a job ended.
+struct JobEnding {
+  std::string verb;
+  bool done = true; ///< false: it was interrupted
+  bool dry_run = false;
+  bool resumed = false;
+  bool can_resume = true;
+  bool to_error = false; ///< standard output has something else
+  double seconds = 0;
+  Status failure = Status::ok; ///< of the first key that failed
+  std::string from, to;        ///< for people
+};
+
+/// Prints the summary, for people or as one JSON object; the exit code.
+int summarise(const Global &global, const JobEnding &ending, const jobs::Counts &counts);
+
+/// Throws on what ended a job before it was done, with the next step.
+[[noreturn]] void rethrow_job(const Error &error, bool has_journal);
+
+std::string bytes_text(double bytes); ///< "12.3 MiB"
+
+} // namespace omnistore::cli

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands of long work: copy and migrate.
+#include "cli/line.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+void add_end(CLI::App *command, JobEnd &end, const std::string &name, const std::string &what) {
+  command->add_option("--" + name + "-config", end.config, "The config of the " + what + "; else the global one")
+      ->type_name("FILE");
+  command->add_option("--" + name + "-profile", end.profile, "Its profile")->type_name("NAME");
+  command->add_option("--" + name + "-url", end.url, "The " + what + " is the host that runs there")->type_name("URL");
+  command->add_option("--" + name + "-token", end.token, "What it wants to see; else --token")->type_name("TEXT");
+}
+
+void add_rewrite(CLI::App *command, Job &job) {
+  command
+      ->add_option(
+          "--rewrite", job.rewrite,
+          "Replace each match of a regular expression (Perl's) in the key behind its base; $1 is a group; may be "
+          "given several times, one after the other")
+      ->type_name("REGEX REPLACEMENT");
+}
+
+void add_conflicts(CLI::App *command, Job &job) {
+  command
+      ->add_option_function<std::string>(
+          "--on-conflict",
+          [&job](const std::string &text) {
+            if (text == "fail")
+              job.on_conflict = jobs::OnConflict::fail;
+            else if (text == "skip")
+              job.on_conflict = jobs::OnConflict::skip;
+            else if (text == "overwrite")
+              job.on_conflict = jobs::OnConflict::overwrite;
+            else
+              throw CLI::ValidationError("--on-conflict: expected fail, skip or overwrite, found " + text);
+          },
+          "Where a key has another value at the target: fail (the default: nothing is lost), skip, overwrite")
+      ->type_name("HOW");
+}
+
+void add_pace(CLI::App *command, Job &job) {
+  command->add_option("--jobs", job.workers, "How many batches are under way at once; 4")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+  command
+      ->add_option_function<std::string>(
+          "--rate",
+          [&job](const std::string &text) {
+            std::int64_t bytes = 0;
+            if (!config::parse_bytes(text, bytes) || bytes <= 0)
+              throw CLI::ValidationError("--rate: expected bytes a second such as 10MiB, found " + text);
+            job.bytes_a_second = static_cast<std::uint64_t>(bytes);
+          },
+          "At most so many bytes a second")
+      ->type_name("BYTES");
+  command->add_option("--rate-keys", job.keys_a_second, "At most so many keys a second")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  command->add_flag("--count", job.count, "Count the source beside the work, for percent and the time that is left");
+}
+
+void add_journal(CLI::App *command, Job &job) {
+  command->add_flag("--dry-run", job.dry_run, "Say what would be done, and write nothing");
+  auto *resume = command->add_flag("--resume", job.resume, "Go on where a run was cut off, or begin");
+  command->add_flag("--restart", job.restart, "Forget what a run that was cut off has done")->excludes(resume);
+  command
+      ->add_option("--journal", job.journal, "Where it is written down what is done; else in ~/.local/state/omnistore")
+      ->type_name("FILE");
+}
+
+void add_copying(CLI::App *command, Job &job) {
+  command->add_flag("--verify", job.verify, "Read back what was written, and compare");
+  add_conflicts(command, job);
+  add_rewrite(command, job);
+  add_pace(command, job);
+  add_journal(command, job);
+}
+
+constexpr const char *about_copying = R"(
+Values go with their expiry and the user's meta. A key that the target has with the same value is left
+as it is. With another value it is a conflict: the job ends (fail, exit code 4), keeps the target's
+(skip), or replaces it (overwrite).
+
+While it works a journal keeps what is done. Ctrl-C finishes the batches under way; after it, a kill or
+a failure, --resume goes on: nothing is copied twice, and nothing is left out.
+
+Two keys that a rewrite makes one are an error that names both, where they come within some 250
+thousand keys of each other; further apart the second is a conflict with the first.
+)";
+
+} // namespace
+
+void add_jobs(CLI::App &app, Line &line) {
+  auto *copy = add(app, line, line.copy, "copy", "Copy all keys under a base to another base, config or host",
+                   std::string(about_copying) + R"(
+Examples
+  omnistore copy local shared
+  omnistore copy session backup:session --on-conflict overwrite
+  omnistore copy --to-config other.jsonc
+  omnistore copy user --to-url http://127.0.0.1:7700 --rate 10MiB
+  omnistore copy old new --rewrite '^user-(\d+)$' 'user:$1' --dry-run
+  omnistore --json copy local shared --resume)");
+  copy->add_option("FROM", line.copy.from.base, "The base to copy; left out or /: everything");
+  copy->add_option_function<std::string>(
+      "TO", [&line](const std::string &text) { line.copy.to.base = text, line.copy.to_is_named = true; },
+      "The base to copy to; left out: as FROM");
+  add_end(copy, line.copy.from, "from", "source");
+  add_end(copy, line.copy.to, "to", "target");
+  add_copying(copy, line.copy);
+
+  auto *migrate = add(app, line, line.migrate, "migrate", "Give all keys under a base another base or form",
+                      std::string(about_copying) + R"(
+With --move each key is removed once its copy was read back and is as it should be, and only where its
+value has not changed meanwhile; a value that has is copied again.
+
+Examples
+  omnistore migrate oldPrefix newPrefix:v2
+  omnistore migrate oldPrefix newPrefix:v2 --move
+  omnistore migrate user user --rewrite '^(\d+)$' 'id:$1' --move
+  omnistore --url http://127.0.0.1:7700 migrate a b --dry-run)");
+  migrate->add_option("OLD", line.migrate.from.base, "The base that the keys have")->required();
+  migrate->add_option("NEW", line.migrate.to.base, "The base that they get")->required();
+  migrate->add_flag("--move", line.migrate.move, "Remove each old key once its new one is there, and verified");
+  add_copying(migrate, line.migrate);
+}
+
+} // namespace omnistore::cli

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobs/endpoint.hpp"
+
+#include "storage/key.hpp"
+
+namespace omnistore::jobs {
+
+Endpoint::Endpoint(Storage &held, std::string_view text) : storage(&held), base(normal_base(text)) {}
+
+} // namespace omnistore::jobs

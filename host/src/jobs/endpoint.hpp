@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <omnistore/storage.hpp>
+
+namespace omnistore::jobs {
+
+/// Where a job reads or writes: the keys under a base of a storage, which must outlive it.
+struct Endpoint {
+  /// `base` is brought into its normal form; throws Error(invalid).
+  Endpoint(Storage &storage, std::string_view base);
+
+  Storage *storage;
+  std::string base; ///< ends in ':', or is empty
+  std::string name; ///< of the storage, for messages and a job's identity; as a config's file or a URL
+
+  /// The base as people write it, without the ':' at its end.
+  std::string shown() const { return base.substr(0, base.empty() ? 0 : base.size() - 1); }
+};
+
+} // namespace omnistore::jobs

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// Long values: looked at before they are sent, and sent in pieces.
+#include <thread>
+
+#include "jobs/pipe.hpp"
+#include "jobs/writer.hpp"
+#include "storage/clock.hpp"
+
+namespace omnistore::jobs {
+namespace {
+
+constexpr int most_starts = 5; ///< of one value, where others write the same key
+
+/// Reads a value into a pipe on a thread of its own, which ends with the object.
+class Feed {
+public:
+  Feed(const Storage &source, const std::string &key, Pipe &pipe)
+      : pipe_(pipe), thread_([&source, &key, &pipe] {
+          try {
+            GetOptions options;
+            options.meta = true;
+            pipe.finish(source.read(key, pipe, options));
+          } catch (...) {
+            pipe.fail(std::current_exception());
+          }
+        }) {}
+  ~Feed() {
+    pipe_.abandon();
+    thread_.join();
+  }
+  Feed(const Feed &) = delete;
+  Feed &operator=(const Feed &) = delete;
+
+private:
+  Pipe &pipe_;
+  std::thread thread_;
+};
+
+SetOptions long_options(const Item &item, Condition::Kind kind) {
+  SetOptions options;
+  const std::int64_t expiry = item.taken.expiry;
+  options.ttl = std::chrono::milliseconds(expiry == 0 ? 0 : std::max<std::int64_t>(1, expiry - now_ms()));
+  options.condition.kind = kind;
+  return options;
+}
+
+} // namespace
+
+/// False: the condition did not hold. The item's meta is that of the value that was sent.
+bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
+                    const std::function<void(std::size_t)> &passing) {
+  if (!source.streams(item.from).reads) { // it lies in memory as it is
+    take_whole(source, item.from, item.taken);
+    if (item.taken.state == Taken::State::gone) return item.fate = Fate::gone, true;
+    passing(item.taken.value.size());
+    const std::string value = std::move(item.taken.value);
+    item.digest = digest_of(value);
+    item.fate = Fate::copied;
+    return target_.set(item.key, value, long_options(item, kind)).stored;
+  }
+  Pipe pipe(passing);
+  const Feed feed(source, item.from, pipe);
+  Meta meta;
+  if (!pipe.begun(meta)) return item.fate = Fate::gone, true;
+  item.taken.expiry = meta.expiry;
+  item.taken.etag = meta.etag;
+  const bool stored = target_.set(item.key, pipe, meta.size, long_options(item, kind)).stored;
+  item.taken.size = pipe.size();
+  item.digest = pipe.digest();
+  item.fate = Fate::copied;
+  return stored;
+}
+
+void Writer::write_long(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
+  try {
+    for (int starts = 0; starts < most_starts; ++starts) {
+      if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
+      Taken there;
+      bool same_bytes = false;
+      const std::optional<Meta> found = target_.meta(item.key);
+      if (found) {
+        there.state = Taken::State::is_long;
+        there.size = found->size;
+        if (there.size == item.taken.size) {
+          item.digest = digest_of(source, item.from, item.taken);
+          if (item.taken.state == Taken::State::gone) return void(item.fate = Fate::gone);
+          same_bytes = digest_of(target_, item.key, there) == item.digest;
+        }
+        if (there.state != Taken::State::gone && !settle(item, there, same_bytes)) return;
+      }
+      const bool conditional = there.state == Taken::State::gone && conditional_;
+      try {
+        if (!stream(source, item, conditional ? Condition::Kind::if_absent : Condition::Kind::always, passing))
+          continue; // another writer was faster: looked at again
+      } catch (const Error &error) {
+        if (error.status() != Status::unsupported || !conditional) throw;
+        conditional_ = false;
+        continue;
+      }
+      if (item.fate == Fate::copied) set_user(item, found.has_value() && !found->user.empty());
+      return;
+    }
+    item.fail(Status::conflict, verb_ + " " + item.from + ": others write " + item.key);
+  } catch (const Error &error) {
+    if (error.status() == Status::conflict) throw;
+    Outcome outcome;
+    outcome.status = error.status();
+    outcome.message = error.what();
+    failed(item, outcome);
+  }
+}
+
+void Writer::look_long(const Storage &source, Item &item) {
+  Taken there;
+  bool same_bytes = false;
+  if (const std::optional<Meta> found = target_.meta(item.key)) {
+    there.state = Taken::State::is_long;
+    there.size = found->size;
+    if (there.size == item.taken.size) {
+      item.digest = digest_of(source, item.from, item.taken);
+      same_bytes = digest_of(target_, item.key, there) == item.digest;
+    }
+  }
+  settle_look(item, there, same_bytes);
+}
+
+} // namespace omnistore::jobs
