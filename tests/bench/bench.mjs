@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { agesGroup } from "./group-ages.mjs";
+import { copyGroup } from "./group-copy.mjs";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
 import { inspectGroup } from "./group-inspect.mjs";
@@ -30,6 +31,7 @@ const groups = [
   memoryGroup("memory", 100_000),
   memoryGroup("memory-1m", 1_000_000),
   filesGroup("fs", 100_000),
+  copyGroup("copy", 100_000),
   overlayGroup("overlay", 10_000),
   redisGroup("redis", 10_000),
   httpGroup("http"),

@@ -13,16 +13,20 @@ const secondCore = cpus().length > 1 ? "1" : "0";
 
 const running = new Set();
 
-function startOnFirstCore(command, input) {
-  const child = spawn("taskset", ["-c", firstCore, ...command.map(String)], { stdio: [input, "pipe", "inherit"] });
+function startOn(cores, command, input) {
+  const child = spawn("taskset", ["-c", cores, ...command.map(String)], { stdio: [input, "pipe", "inherit"] });
   running.add(child);
   child.on("exit", () => running.delete(child));
   return child;
 }
 
 /** Starts a worker (worker.hpp): ask(task, seconds) gives its answer. Workers of all benchmarks share one core. */
-export function worker(...command) {
-  const child = startOnFirstCore(command, "pipe");
+export const worker = (...command) => ask(startOn(firstCore, command, "pipe"), command);
+
+/** The same for one whose threads work at once: it has both cores. */
+export const freeWorker = (...command) => ask(startOn(`${firstCore},${secondCore}`, command, "pipe"), command);
+
+function ask(child, command) {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   return async (task, seconds) => {
     child.stdin.write(`${task} ${seconds}\n`);
@@ -43,7 +47,7 @@ export function rate(ask, task, seconds, time) {
 
 /** Starts a server and waits until url answers. */
 export async function server(url, ...command) {
-  const child = startOnFirstCore(command, "ignore");
+  const child = startOn(firstCore, command, "ignore");
   child.stdout.resume();
   for (let tries = 0; tries < 500; ++tries) {
     if (child.exitCode !== null) throw new Error(`${command.join(" ")}: it ended with ${child.exitCode}`);
