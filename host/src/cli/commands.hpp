@@ -28,5 +28,8 @@ int run(const Global &global, const Inspect &options);
 int run(const Global &global, const Explain &options);
 int run(const Global &global, const CopyKeys &options);
 int run(const Global &global, const MigrateKeys &options);
+int run(const Global &global, const VerifyKeys &options);
+int run(const Global &global, const DumpKeys &options);
+int run(const Global &global, const RestoreKeys &options);
 
 } // namespace omnistore::cli

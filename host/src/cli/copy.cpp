@@ -8,24 +8,6 @@
 namespace omnistore::cli {
 namespace {
 
-jobs::CopyOptions copy_options(const Job &job, const char *verb) {
-  jobs::CopyOptions options;
-  options.verb = verb;
-  options.workers = job.workers;
-  options.on_conflict = job.on_conflict;
-  options.rewrite = jobs::Rewrite(job.rewrite);
-  options.move = job.move;
-  options.verify = job.verify;
-  options.dry_run = job.dry_run;
-  options.bytes_a_second = job.bytes_a_second;
-  options.keys_a_second = job.keys_a_second;
-  options.start = job.resume    ? jobs::Journal::Start::resume
-                  : job.restart ? jobs::Journal::Start::restart
-                                : jobs::Journal::Start::fresh;
-  options.journal = job.journal;
-  return options;
-}
-
 int run_copy(const Global &global, const Job &job, const char *verb) {
   const auto start = std::chrono::steady_clock::now();
   Interrupt interrupt;
@@ -46,15 +28,7 @@ int run_copy(const Global &global, const Job &job, const char *verb) {
     Progress progress(
         global, verb, [&] { return copy.counts(); }, total ? &*total : nullptr);
     shows = &progress;
-    interrupt.on_stop([&] { copy.stop(); });
-    bool done = false;
-    try {
-      done = copy.run();
-    } catch (...) {
-      interrupt.forget();
-      throw;
-    }
-    interrupt.forget();
+    const bool done = run_job(interrupt, copy);
     progress.end();
     JobEnding ending;
     ending.verb = verb;

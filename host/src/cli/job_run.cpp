@@ -157,6 +157,29 @@ void Progress::problem(const Error &error) {
   if (problems_ == most) complain(global_.json ? "{\"problem\":null}" : "omnistore: and more, which are counted only");
 }
 
+// ------------------------------------------------------------------------------------------------------------ options
+
+jobs::Journal::Start start_of(const Job &job) {
+  using Start = jobs::Journal::Start;
+  return job.resume ? Start::resume : job.restart ? Start::restart : Start::fresh;
+}
+
+jobs::CopyOptions copy_options(const Job &job, const char *verb) {
+  jobs::CopyOptions options;
+  options.verb = verb;
+  options.workers = job.workers;
+  options.on_conflict = job.on_conflict;
+  options.rewrite = jobs::Rewrite(job.rewrite);
+  options.move = job.move;
+  options.verify = job.verify;
+  options.dry_run = job.dry_run;
+  options.bytes_a_second = job.bytes_a_second;
+  options.keys_a_second = job.keys_a_second;
+  options.start = start_of(job);
+  options.journal = job.journal;
+  return options;
+}
+
 // ------------------------------------------------------------------------------------------------------------ summary
 
 int summarise(const Global &global, const JobEnding &ending, const jobs::Counts &counts) {

@@ -15,6 +15,7 @@
 #include <boost/json/object.hpp>
 
 #include "cli/options.hpp"
+#include "jobs/copy.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/journal.hpp"
 #include "jobs/tally.hpp"
@@ -91,6 +92,23 @@ private:
   std::uint64_t problems_ = 0;
   std::thread thread_;
 };
+
+/// Runs a job that Ctrl-C stops. False: it did.
+template <typename Runs>
+bool run_job(Interrupt &interrupt, Runs &job) {
+  interrupt.on_stop([&job] { job.stop(); });
+  try {
+    const bool done = job.run();
+    interrupt.forget();
+    return done;
+  } catch (...) {
+    interrupt.forget();
+    throw;
+  }
+}
+
+jobs::Journal::Start start_of(const Job &job);
+jobs::CopyOptions copy_options(const Job &job, const char *verb);
 
 /// How a job ended.
 struct JobEnding {

@@ -39,6 +39,9 @@ struct Line {
   std::string shell; ///< that completions are for
   CopyKeys copy;
   MigrateKeys migrate;
+  VerifyKeys verify;
+  DumpKeys dump;
+  RestoreKeys restore;
   std::function<int()> action;
 };
 

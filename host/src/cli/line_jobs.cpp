@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of long work: copy and migrate.
+// The commands of long work: copy, migrate, verify, dump and restore.
 #include "cli/line.hpp"
 
 namespace omnistore::cli {
@@ -61,10 +61,14 @@ void add_pace(CLI::App *command, Job &job) {
   command->add_flag("--count", job.count, "Count the source beside the work, for percent and the time that is left");
 }
 
-void add_journal(CLI::App *command, Job &job) {
+void add_start(CLI::App *command, Job &job) {
   command->add_flag("--dry-run", job.dry_run, "Say what would be done, and write nothing");
   auto *resume = command->add_flag("--resume", job.resume, "Go on where a run was cut off, or begin");
   command->add_flag("--restart", job.restart, "Forget what a run that was cut off has done")->excludes(resume);
+}
+
+void add_journal(CLI::App *command, Job &job) {
+  add_start(command, job);
   command
       ->add_option("--journal", job.journal, "Where it is written down what is done; else in ~/.local/state/omnistore")
       ->type_name("FILE");
@@ -124,6 +128,62 @@ Examples
   migrate->add_option("NEW", line.migrate.to.base, "The base that they get")->required();
   migrate->add_flag("--move", line.migrate.move, "Remove each old key once its new one is there, and verified");
   add_copying(migrate, line.migrate);
+
+  auto *verify = add(app, line, line.verify, "verify", "Compare all keys under two bases", R"(
+Prints each difference, the kind and the key at the target: missing (there), extra (not at the source),
+different (another value), meta (the same value with another expiry or meta of the user's; with --meta).
+Exit code 0: all is the same; 1: it is not.
+
+Examples
+  omnistore verify local shared
+  omnistore verify user --to-url http://127.0.0.1:7700 --meta
+  omnistore verify old new --rewrite '^user-(\d+)$' 'user:$1'
+  omnistore --json verify local shared
+      {"difference":"missing","from":"local:a","to":"shared:a"})");
+  verify->add_option("FROM", line.verify.from.base, "A base; left out or /: everything");
+  verify->add_option_function<std::string>(
+      "TO", [&line](const std::string &text) { line.verify.to.base = text, line.verify.to_is_named = true; },
+      "The one to compare it with; left out: as FROM");
+  add_end(verify, line.verify.from, "from", "source");
+  add_end(verify, line.verify.to, "to", "target");
+  verify->add_flag("--meta", line.verify.meta, "Compare expiry and the user's meta as well");
+  add_rewrite(verify, line.verify);
+  add_pace(verify, line.verify);
+
+  auto *dump = add(app, line, line.dump, "dump", "Write all keys under a base to a file, or to standard output", R"(
+JSON Lines with checksums, which other programs can read: host/src/jobs/FORMAT.md says how. Values go
+with their expiry and the user's meta. FILE has its name once it is whole; until then it is FILE.part.
+
+Examples
+  omnistore dump -o all.jsonl
+  omnistore dump user -o user.jsonl --resume
+  omnistore dump user | gzip > user.jsonl.gz
+  omnistore --url http://127.0.0.1:7700 dump --dry-run)");
+  dump->add_option("BASE", line.dump.from.base, "The base to dump; left out or /: everything");
+  dump->add_option("-o,--output", line.dump.file, "The file; left out or -: standard output")->type_name("FILE");
+  add_pace(dump, line.dump);
+  add_start(dump, line.dump);
+
+  auto *restore = add(app, line, line.restore, "restore", "Set all keys of a dump", R"(
+Each entry is set only where its checksum is right. What is wrong with the dump is told, the rest is
+set, and the exit code is 7. Entries that have expired are left out. Conflicts as with copy: a key
+that has the same value is left as it is.
+
+Examples
+  omnistore restore user user.jsonl
+  zcat user.jsonl.gz | omnistore restore
+  omnistore restore other:base -f user.jsonl --on-conflict overwrite
+  omnistore restore -f all.jsonl --dry-run)");
+  restore->add_option_function<std::string>(
+      "BASE", [&line](const std::string &text) { line.restore.to.base = text, line.restore.to_is_named = true; },
+      "The base to set them under; left out: as they were dumped; /: none");
+  restore->add_option("FILE,-f,--file", line.restore.file, "The dump; left out or -: standard input")
+      ->type_name("FILE");
+  restore->add_flag("--verify", line.restore.verify, "Read back what was written, and compare");
+  add_conflicts(restore, line.restore);
+  add_rewrite(restore, line.restore);
+  add_pace(restore, line.restore);
+  add_journal(restore, line.restore);
 }
 
 } // namespace omnistore::cli

@@ -169,5 +169,8 @@ struct Job {
 
 struct CopyKeys : Job {};
 struct MigrateKeys : Job {};
+struct VerifyKeys : Job {};
+struct DumpKeys : Job {};
+struct RestoreKeys : Job {};
 
 } // namespace omnistore::cli

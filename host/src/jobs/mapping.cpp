@@ -5,16 +5,19 @@
 
 namespace omnistore::jobs {
 
-Mapping::Mapping(std::string verb, const Endpoint &from, const Endpoint &to, const Rewrite &rewrite)
+Mapping::Mapping(std::string verb, const Endpoint &from, const Endpoint &to, const Rewrite &rewrite, Overlap overlap)
     : verb_(std::move(verb)), from_(from.base), to_(to.base), rewrite_(rewrite),
-      one_storage_(from.storage == to.storage) {
-  if (!one_storage_ || !rewrite_.empty()) return;
+      guarded_(from.storage == to.storage && overlap == Overlap::refused) {
+  if (!guarded_ || !rewrite_.empty()) return;
   const auto quoted = [](const Endpoint &end) { return end.base.empty() ? "the whole storage" : end.shown(); };
   if (from_ == to_) throw Error(Status::invalid, verb_ + " " + quoted(from) + ": source and target are the same");
   if (to_.starts_with(from_) || from_.starts_with(to_))
     throw Error(Status::invalid, verb_ + " " + quoted(from) + " to " + quoted(to) +
                                      ": one lies under the other, so the copies would be copied again");
 }
+
+Mapping::Mapping(std::string verb, const Endpoint &to, const Rewrite &rewrite)
+    : verb_(std::move(verb)), to_(to.base), rewrite_(rewrite), guarded_(false) {}
 
 std::string Mapping::rewritten(std::string_view key) const {
   const std::string relative = rewrite_.apply(key.substr(from_.size()));
@@ -37,7 +40,7 @@ std::string Mapping::target(std::string_view key) const {
     return whole.append(to_).append(key.substr(from_.size()));
   }
   std::string whole = rewritten(key);
-  if (one_storage_ && whole != key && whole.starts_with(from_)) {
+  if (guarded_ && whole != key && whole.starts_with(from_)) {
     const std::string again = rewritten(whole);
     if (again != whole)
       throw Error(Status::invalid, verb_ + " " + std::string(key) + ": its copy " + whole +

@@ -19,8 +19,15 @@ namespace omnistore::jobs {
 /// rewrite no base may then hold the other. With one, a copy that lies under the source's base must become itself.
 class Mapping {
 public:
-  /// Throws Error(invalid) where the job would chase its own copies. `verb` is for messages: "copy".
-  Mapping(std::string verb, const Endpoint &from, const Endpoint &to, const Rewrite &rewrite);
+  enum class Overlap { refused, allowed };
+
+  /// Throws Error(invalid) where the job would chase its own copies; a job that writes nothing is allowed to overlap.
+  /// `verb` is for messages: "copy".
+  Mapping(std::string verb, const Endpoint &from, const Endpoint &to, const Rewrite &rewrite,
+          Overlap overlap = Overlap::refused);
+
+  /// For keys that come without a base, from a dump.
+  Mapping(std::string verb, const Endpoint &to, const Rewrite &rewrite);
 
   /// Both are whole keys. Throws Error(invalid), naming the key, where it becomes none or would be copied again.
   std::string target(std::string_view key) const;
@@ -36,7 +43,7 @@ private:
   const std::string verb_;
   const std::string from_, to_;
   const Rewrite rewrite_;
-  const bool one_storage_;
+  const bool guarded_; ///< both ends lie in one storage, and are written
   std::mutex mutex_;
   std::unordered_map<std::string, std::string> claimed_; ///< target's key -> source's
   std::deque<std::string> order_;                        ///< the former's keys, the oldest first

@@ -55,6 +55,14 @@ public:
   /// The same for one that is long, which is read from `source` under item.from, in pieces where both sides can.
   /// `passing` is called with the size of each piece.
   void write_long(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing);
+  /// For a long value that is read only once: whether it is to be sent, whatever it is. Where it is not, its digest is
+  /// to be found out and meet_long() called.
+  bool sends(const Item &item);
+  /// Sends it from a source whose size is not known. A key that another writer sets meanwhile is a failure.
+  void send(Source &source, Item &item);
+  /// What becomes of one whose digest is known; look: of a dry run.
+  void meet_long(Item &item);
+  void look_long(Item &item);
   /// Reads those that are copied or the same back from the target. One that is not as it should be has failed.
   void check(std::span<Item> items);
   /// What write() would do, without doing it; fate may be conflict.
@@ -70,6 +78,7 @@ private:
   void set_user(Item &item, bool had_one);
   void meet(const Items &items, int tries);
   bool same_value(const Item &item, Taken &there);
+  bool find_long(const Item &item, Taken &there);
   bool settle(Item &item, const Taken &there, bool same_bytes) const;
   void settle_look(Item &item, const Taken &there, bool same_bytes) const;
   void check_one(Item &item, Taken &there);

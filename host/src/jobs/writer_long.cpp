@@ -111,17 +111,69 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
 }
 
 void Writer::look_long(const Storage &source, Item &item) {
+  const std::optional<Meta> found = target_.meta(item.key);
+  if (found && found->size == item.taken.size) item.digest = digest_of(source, item.from, item.taken);
+  look_long(item);
+}
+
+void Writer::look_long(Item &item) {
   Taken there;
-  bool same_bytes = false;
-  if (const std::optional<Meta> found = target_.meta(item.key)) {
-    there.state = Taken::State::is_long;
-    there.size = found->size;
-    if (there.size == item.taken.size) {
-      item.digest = digest_of(source, item.from, item.taken);
-      same_bytes = digest_of(target_, item.key, there) == item.digest;
-    }
-  }
+  const bool same_bytes = find_long(item, there);
   settle_look(item, there, same_bytes);
+}
+
+/// Whether the target has the bytes whose digest the item has; `there` is what it has.
+bool Writer::find_long(const Item &item, Taken &there) {
+  const std::optional<Meta> found = target_.meta(item.key);
+  if (!found) return false;
+  there.state = Taken::State::is_long;
+  there.size = found->size;
+  return there.size == item.taken.size && digest_of(target_, item.key, there) == item.digest;
+}
+
+bool Writer::sends(const Item &item) { return on_conflict_ == OnConflict::overwrite || !target_.has(item.key); }
+
+void Writer::send(Source &source, Item &item) {
+  if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
+  const bool overwrites = on_conflict_ == OnConflict::overwrite;
+  const bool had_user = overwrites && target_.has(item.key + '$');
+  const auto set = [&](Condition::Kind kind) {
+    return target_.set(item.key, source, UINT64_MAX, long_options(item, kind)).stored;
+  };
+  try {
+    bool stored = false;
+    if (conditional_ && !overwrites) {
+      try {
+        stored = set(Condition::Kind::if_absent);
+      } catch (const Error &error) { // before anything was read
+        if (error.status() != Status::unsupported) throw;
+        conditional_ = false;
+        stored = set(Condition::Kind::always);
+      }
+    } else {
+      stored = set(Condition::Kind::always);
+    }
+    if (!stored)
+      return item.fail(Status::conflict, verb_ + " " + item.from + ": another writer was just faster at " + item.key);
+    item.fate = Fate::copied;
+    set_user(item, had_user);
+  } catch (const Error &error) {
+    Outcome outcome;
+    outcome.status = error.status();
+    outcome.message = error.what();
+    failed(item, outcome);
+  }
+}
+
+void Writer::meet_long(Item &item) {
+  if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
+  Taken there;
+  const bool same_bytes = find_long(item, there);
+  if (!settle(item, there, same_bytes)) return;
+  // A run that was cut off wrote it, and not yet its meta.
+  item.fate = Fate::copied;
+  set_user(item, !there.user.empty());
+  if (item.taken.user.empty()) target_.touch(item.key, *long_options(item, Condition::Kind::always).ttl);
 }
 
 } // namespace omnistore::jobs

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobs/dump.hpp"
+
+#include <unistd.h>
+
+#include "cli/commands.hpp"
+#include "cli/failure.hpp"
+#include "cli/job_ends.hpp"
+#include "cli/job_run.hpp"
+#include "cli/output.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+class DumpToOutput : public jobs::DumpFile {
+public:
+  void write(std::string_view bytes) override { write_all(STDOUT_FILENO, bytes, "to standard output"); }
+};
+
+int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint &from, Interrupt &interrupt) {
+  const auto start = std::chrono::steady_clock::now();
+  const bool to_output = options.file.empty() || options.file == "-";
+  if (to_output && options.resume)
+    throw Failure(Status::invalid, "dump: what went to standard output cannot be gone on with",
+                  "write it to a file with -o FILE");
+  if (to_output && !options.dry_run && is_terminal(STDOUT_FILENO) && !global.json)
+    throw Failure(Status::invalid, "dump: standard output is a terminal",
+                  "write it to a file with -o FILE, or to a pipe");
+  jobs::DumpOptions how;
+  how.workers = options.workers;
+  how.dry_run = options.dry_run;
+  how.bytes_a_second = options.bytes_a_second;
+  how.keys_a_second = options.keys_a_second;
+  DumpToOutput output;
+  std::optional<jobs::DumpPart> part;
+  if (!to_output && !options.dry_run) part.emplace(options.file, from.shown(), start_of(options));
+  jobs::Dump dump(from, how, part ? static_cast<jobs::DumpFile &>(*part) : output, part ? &*part : nullptr);
+  std::optional<Total> total;
+  if (options.count) total.emplace(from);
+  JobEnding ending;
+  {
+    Progress progress(
+        global, "dump", [&] { return dump.counts(); }, total ? &*total : nullptr);
+    ending.done = run_job(interrupt, dump);
+  }
+  if (ending.done && part) part->keep();
+  ending.verb = "dump";
+  ending.dry_run = options.dry_run;
+  ending.can_resume = part.has_value();
+  ending.resumed = part && part->goes_on();
+  ending.to_error = to_output && !options.dry_run;
+  ending.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return summarise(global, ending, dump.counts());
+}
+
+} // namespace
+
+int run(const Global &global, const DumpKeys &options) {
+  Interrupt interrupt;
+  const JobEnds ends(global, options.from, nullptr);
+  try {
+    return run_dump(global, options, ends.from(), interrupt);
+  } catch (const Error &error) {
+    rethrow_job(error, !options.file.empty() && options.file != "-" && !options.dry_run);
+  }
+}
+
+} // namespace omnistore::cli

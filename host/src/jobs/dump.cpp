@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobs/dump.hpp"
+
+#include <algorithm>
+
+#include "jobs/crew.hpp"
+#include "jobs/writer.hpp"
+
+namespace omnistore::jobs {
+namespace {
+
+/// Hands a long value on to the dump.
+class LongReader : public Reader {
+public:
+  LongReader(DumpWriter &dump, std::string_view key, const Taken &known, Rate &rate, const std::atomic<bool> &stop)
+      : dump_(dump), key_(key), known_(known), rate_(rate), stop_(stop) {}
+
+  char *begin(const Meta &meta) override {
+    if (value_) throw Error(Status::io, "the store failed half way and began again");
+    known_.mtime = meta.mtime;
+    known_.expiry = meta.expiry;
+    value_.emplace(dump_, key_, known_);
+    return nullptr;
+  }
+  void write(std::string_view bytes) override {
+    rate_.take(bytes.size(), stop_);
+    size += bytes.size();
+    value_->add(bytes);
+  }
+  void end() {
+    if (value_) value_->end();
+  }
+
+  std::uint64_t size = 0;
+
+private:
+  DumpWriter &dump_;
+  const std::string_view key_;
+  Taken known_;
+  Rate &rate_;
+  const std::atomic<bool> &stop_;
+  std::optional<DumpWriter::Long> value_;
+};
+
+} // namespace
+
+Dump::Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part)
+    : from_(from), options_(options), part_(part),
+      writer_([&out](std::string_view bytes) { out.write(bytes); }, part ? part->sum : DumpSum()),
+      bytes_(options.bytes_a_second), keys_(options.keys_a_second) {}
+
+bool Dump::run() {
+  if (!options_.dry_run && !(part_ && part_->goes_on())) writer_.header(from_.shown());
+  if (part_) {
+    tally_.add(Fate::listed, part_->sum.entries);
+    tally_.add(Fate::copied, part_->sum.entries);
+    tally_.add(Fate::bytes, part_->sum.bytes);
+  }
+  Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
+  try {
+    list([&](Batch &&batch) { return crew.put(std::move(batch)); });
+  } catch (...) {
+    stop_ = true;
+    throw;
+  }
+  crew.finish();
+  if (stop_) return false;
+  if (!options_.dry_run) writer_.finish();
+  return true;
+}
+
+template <typename Put>
+void Dump::list(const Put &put) {
+  ListOptions how;
+  how.limit = 8 * batch_keys;
+  if (part_) how.cursor = part_->cursor;
+  std::uint64_t number = 0;
+  do {
+    Page page = from_.storage->list(from_.base, how);
+    std::vector<std::string> keys;
+    for (Page::Item &item : page.items)
+      if (!part_ || !part_->known.contains(item.key.substr(from_.base.size()))) keys.push_back(std::move(item.key));
+    {
+      const std::lock_guard lock(mutex_);
+      pages_[++number] = {(keys.size() + batch_keys - 1) / batch_keys, page.cursor};
+    }
+    for (std::size_t at = 0; at < keys.size(); at += batch_keys) {
+      Batch batch{number, {}};
+      for (std::size_t i = at; i < std::min(at + batch_keys, keys.size()); ++i)
+        batch.keys.push_back(std::move(keys[i]));
+      if (!put(std::move(batch))) return;
+    }
+    how.cursor = std::move(page.cursor);
+  } while (!how.cursor.empty() && !stop_);
+}
+
+void Dump::work(Batch &batch) {
+  keys_.take(batch.keys.size(), stop_);
+  if (stop_) return;
+  std::vector<Taken> taken = take(*from_.storage, batch.keys);
+  std::vector<std::string_view> keys;
+  std::vector<const Taken *> held;
+  std::uint64_t bytes = 0;
+  std::vector<std::size_t> long_ones;
+  tally_.add(Fate::listed, batch.keys.size());
+  for (std::size_t i = 0; i < taken.size(); ++i) {
+    if (taken[i].state == Taken::State::failed) throw Error(taken[i].failure.status, taken[i].failure.message);
+    if (taken[i].state == Taken::State::gone) tally_.add(Fate::gone);
+    if (taken[i].state == Taken::State::is_long) long_ones.push_back(i);
+    if (taken[i].state != Taken::State::held) continue;
+    keys.push_back(std::string_view(batch.keys[i]).substr(from_.base.size()));
+    held.push_back(&taken[i]);
+    bytes += taken[i].size;
+  }
+  bytes_.take(bytes, stop_);
+  if (!options_.dry_run && !keys.empty()) writer_.entries(keys, held);
+  tally_.add(Fate::copied, keys.size());
+  tally_.add(Fate::bytes, bytes);
+  for (const std::size_t i : long_ones) write_long(batch.keys[i], taken[i]);
+  done(batch.page);
+}
+
+void Dump::write_long(const std::string &key, const Taken &known) {
+  const std::string_view relative = std::string_view(key).substr(from_.base.size());
+  std::uint64_t size = known.size;
+  if (!options_.dry_run && size > whole_value) {
+    LongReader reader(writer_, relative, known, bytes_, stop_);
+    if (!from_.storage->read(key, reader)) return tally_.add(Fate::gone);
+    reader.end();
+    size = reader.size;
+  } else if (!options_.dry_run) {
+    Taken whole = known;
+    take_whole(*from_.storage, key, whole);
+    if (whole.state == Taken::State::gone) return tally_.add(Fate::gone);
+    size = whole.size;
+    bytes_.take(size, stop_);
+    const Taken *one = &whole;
+    writer_.entries({&relative, 1}, {&one, 1});
+  }
+  tally_.add(Fate::copied);
+  tally_.add(Fate::bytes, size);
+}
+
+/// A batch is written. Where all before a place of the listing is, the dump says so, for a run that goes on with it.
+void Dump::done(std::uint64_t page) {
+  if (options_.dry_run || !part_) return;
+  std::string cursor;
+  const std::lock_guard lock(mutex_);
+  --pages_[page].left;
+  while (!pages_.empty() && pages_.begin()->second.left == 0) {
+    cursor = std::move(pages_.begin()->second.next);
+    pages_.erase(pages_.begin());
+  }
+  if (!cursor.empty()) writer_.checkpoint(cursor);
+}
+
+} // namespace omnistore::jobs

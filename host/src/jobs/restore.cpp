@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobs/restore.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include <boost/json/array.hpp>
+#include <boost/json/value_from.hpp>
+#include <boost/json/value_to.hpp>
+
+#include "jobs/crew.hpp"
+
+namespace omnistore::jobs {
+
+namespace json = boost::json;
+
+// --------------------------------------------------------------------------------------------------------- the journal
+
+RestoreLog::RestoreLog(const std::string &file, const json::object &identity, Journal::Start start)
+    : journal_(file, identity, start, [this](json::object &record) { read(record); }) {
+  for (const auto &[number, lines] : batches_) under_way_.insert(lines);
+  batches_.clear();
+}
+
+void RestoreLog::read(json::object &record) {
+  if (const json::value *batch = record.if_contains("batch")) {
+    const auto number = json::value_to<std::uint64_t>(*batch);
+    batches_[number] = {json::value_to<std::uint64_t>(record.at("first")),
+                        json::value_to<std::uint64_t>(record.at("last"))};
+    next_batch_ = std::max(next_batch_, number + 1);
+    return;
+  }
+  const auto found = batches_.extract(json::value_to<std::uint64_t>(record.at("done")));
+  const Counts counts = json::value_to<Counts>(record.at("counts"));
+  for (std::size_t i = 0; i < counts.size(); ++i) counts_[i] += counts[i];
+  if (found.empty()) return;
+  auto [first, last] = found.mapped();
+  // What failed is tried again.
+  for (const auto line : json::value_to<std::vector<std::uint64_t>>(record.at("failed"))) {
+    if (line > first) done_[first] = line - 1;
+    first = line + 1;
+  }
+  if (first <= last) done_[first] = last;
+}
+
+bool RestoreLog::within(const Ranges &ranges, std::uint64_t line) {
+  auto after = ranges.upper_bound(line);
+  return after != ranges.begin() && line <= std::prev(after)->second;
+}
+
+std::uint64_t RestoreLog::begin(std::uint64_t first, std::uint64_t last) {
+  std::uint64_t number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    number = next_batch_++;
+  }
+  journal_.append({{"batch", number}, {"first", first}, {"last", last}});
+  return number;
+}
+
+void RestoreLog::done(std::uint64_t batch, const Counts &counts, const std::vector<std::uint64_t> &failed) {
+  journal_.append({{"done", batch}, {"counts", json::value_from(counts)}, {"failed", json::value_from(failed)}});
+}
+
+// ------------------------------------------------------------------------------------------------------------- the job
+
+namespace {
+
+/// The parts of a long value as a source. A checksum that is wrong is thrown at its end, and so ends the set.
+class Parts : public Source {
+public:
+  Parts(DumpReader &dump, std::function<void(std::size_t)> passing) : dump_(dump), passing_(std::move(passing)) {}
+
+  std::size_t read(char *into, std::size_t capacity) override {
+    while (at_ == part_.size() && !ended_) {
+      at_ = 0;
+      ended_ = !dump_.part(part_);
+      passing_(part_.size());
+    }
+    const std::size_t given = std::min(capacity, part_.size() - at_);
+    std::memcpy(into, part_.data() + at_, given);
+    digest.add({into, given});
+    at_ += given;
+    size += given;
+    return given;
+  }
+
+  Digest digest;
+  std::uint64_t size = 0;
+
+private:
+  DumpReader &dump_;
+  const std::function<void(std::size_t)> passing_;
+  std::string part_;
+  std::size_t at_ = 0;
+  bool ended_ = false;
+};
+
+constexpr std::uint64_t batch_bytes = 4 * 1024 * 1024;
+
+} // namespace
+
+struct Restore::Settled {
+  Counts counts{};
+  std::vector<std::uint64_t> failed;
+};
+
+Restore::Restore(DumpReader &dump, const Endpoint &to, CopyOptions options, OnProblem problem)
+    : dump_(dump), to_(to), options_(std::move(options)), problem_(std::move(problem)),
+      mapping_("restore", to, options_.rewrite), writer_("restore", *to.storage, options_.on_conflict, options_.verify),
+      bytes_(options_.bytes_a_second), keys_(options_.keys_a_second) {
+  if (options_.dry_run || options_.journal.empty()) return;
+  log_.emplace(options_.journal, identity(dump, to, options_), options_.start);
+  tally_.add(log_->counts());
+}
+
+json::object Restore::identity(const DumpReader &dump, const Endpoint &to, const CopyOptions &options) {
+  json::array rules;
+  for (const auto &[pattern, replacement] : options.rewrite.rules()) rules.push_back(json::array{pattern, replacement});
+  return {{"version", "1"}, {"job", "restore"},  {"dump", dump.first_line()},
+          {"to", to.name},  {"target", to.base}, {"rewrite", std::move(rules)}};
+}
+
+bool Restore::run() {
+  Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
+  try {
+    read([&](Batch &&batch) { return crew.put(std::move(batch)); });
+  } catch (...) {
+    stop_ = true;
+    throw;
+  }
+  crew.finish();
+  if (stop_) return false;
+  if (log_ && failure_ == Status::ok) log_->finish();
+  return true;
+}
+
+/// Reads the dump to its end, and hands on what is to be written.
+template <typename Put>
+void Restore::read(const Put &put) {
+  DumpReader::Line line;
+  Batch batch;
+  const auto hand_on = [&] { return batch.items.empty() || put(std::exchange(batch, {})); };
+  // The journal knows a batch by its first line and its last: none of another fate may stand between them.
+  while (!stop_ && dump_.next(line)) {
+    switch (line.kind) {
+    case DumpReader::Line::Kind::damaged:
+      problem(Status::corrupt, line.problem);
+      if (!hand_on()) return;
+      break;
+    case DumpReader::Line::Kind::checkpoint:
+      break;
+    case DumpReader::Line::Kind::end:
+      hand_on();
+      return;
+    case DumpReader::Line::Kind::long_entry:
+      if (!hand_on()) return;
+      take_long(line);
+      break;
+    case DumpReader::Line::Kind::entry: {
+      Item item;
+      if (log_ && log_->is_done(line.number)) break;
+      if (!take_line(line, item)) {
+        if (!hand_on()) return;
+        break;
+      }
+      batch.bytes += item.taken.size;
+      batch.items.push_back(std::move(item));
+      batch.lines.push_back(line.number);
+      if ((batch.items.size() >= batch_keys || batch.bytes >= batch_bytes) && !hand_on()) return;
+    }
+    }
+  }
+  hand_on();
+  if (!stop_)
+    problem(Status::corrupt, "dump " + dump_.name() + " was cut off: it ends behind line " +
+                                 std::to_string(dump_.sum().lines) + ", and its last line is missing");
+}
+
+/// Makes an item of an entry. False: its key cannot be; that was told.
+bool Restore::take_line(DumpReader::Line &line, Item &item) {
+  item.from = line.key;
+  item.taken = std::move(line.taken);
+  item.ours = log_ && log_->was_under_way(line.number);
+  try {
+    item.key = mapping_.claim(line.key);
+    return true;
+  } catch (const Error &error) {
+    if (error.status() == Status::conflict && options_.on_conflict == OnConflict::fail && !options_.dry_run) throw;
+    tally_.add(Fate::listed);
+    tally_.add(Fate::failed);
+    problem(error.status(), dump_.place(line.number) + ": " + error.what());
+    return false;
+  }
+}
+
+/// A long value, on the reading thread: its lines come one after the other.
+void Restore::take_long(DumpReader::Line &line) {
+  const std::uint64_t number = line.number;
+  if (log_ && log_->is_done(number)) return dump_.pass_over();
+  Item item;
+  if (!take_line(line, item)) return dump_.pass_over();
+  const std::uint64_t batch = log_ ? log_->begin(number, number) : 0;
+  keys_.take(1, stop_);
+  Settled settled;
+  try {
+    send_long(item);
+  } catch (const Error &error) {
+    if (error.status() != Status::corrupt) throw;
+    item.fail(error.status(), error.what());
+  }
+  if (options_.verify && !options_.dry_run) writer_.check({&item, 1});
+  settle(settled, item, number);
+  tally_.add(settled.counts);
+  if (log_) log_->done(batch, settled.counts, settled.failed);
+}
+
+void Restore::send_long(Item &item) {
+  Parts parts(dump_, [this](std::size_t size) { bytes_.take(size, stop_); });
+  if (!options_.dry_run && writer_.sends(item)) {
+    writer_.send(parts, item);
+    item.taken.size = parts.size;
+    item.digest = parts.digest.hex();
+    return;
+  }
+  std::string room(dump_part, '\0');
+  while (parts.read(room.data(), room.size()) > 0) {
+  }
+  item.taken.size = parts.size;
+  item.digest = parts.digest.hex();
+  options_.dry_run ? writer_.look_long(item) : writer_.meet_long(item);
+}
+
+void Restore::work(Batch &batch) {
+  keys_.take(batch.items.size(), stop_);
+  bytes_.take(batch.bytes, stop_);
+  if (stop_) return;
+  const std::uint64_t number = log_ ? log_->begin(batch.lines.front(), batch.lines.back()) : 0;
+  options_.dry_run ? writer_.look(batch.items) : writer_.write(batch.items);
+  if (options_.verify && !options_.dry_run) writer_.check(batch.items);
+  Settled settled;
+  for (std::size_t i = 0; i < batch.items.size(); ++i) settle(settled, batch.items[i], batch.lines[i]);
+  tally_.add(settled.counts);
+  if (log_) log_->done(number, settled.counts, settled.failed);
+}
+
+void Restore::settle(Settled &settled, const Item &item, std::uint64_t line) {
+  const auto count = [&](Fate fate, std::uint64_t number) { settled.counts[static_cast<std::size_t>(fate)] += number; };
+  count(Fate::listed, 1);
+  count(item.fate, 1);
+  if (item.fate == Fate::copied) count(Fate::bytes, item.taken.size);
+  if (item.fate == Fate::failed) {
+    settled.failed.push_back(line);
+    problem(item.failure.status, item.failure.message);
+  } else if ((item.fate == Fate::conflict || item.fate == Fate::skipped) && problem_) {
+    const std::lock_guard lock(telling_);
+    problem_(Error(Status::conflict, "restore " + item.from + ": " + item.key +
+                                         " is there already, with another value" +
+                                         (item.fate == Fate::skipped ? ", which is kept" : "")));
+  }
+}
+
+void Restore::problem(Status status, const std::string &message) {
+  Status none = Status::ok;
+  failure_.compare_exchange_strong(none, status);
+  const std::lock_guard lock(telling_);
+  if (problem_) problem_(Error(status, message));
+}
+
+} // namespace omnistore::jobs
