@@ -43,6 +43,19 @@ TEST_CASE("An empty value is a value") {
   CHECK(got.written == 0);
 }
 
+TEST_CASE("A part of an empty value from its begin is the empty value, with its meta") {
+  Origin origin;
+  Origin::Answer answer;
+  answer.headers = {{"X-Ttl", "60"}};
+  origin.serve("/k", answer);
+  Store store(origin);
+  Got got;
+  REQUIRE(store.get("k", got, 0, 10) == OMNISTORE_OK);
+  CHECK(got.begun == 1);
+  CHECK(got.value_size == 0);
+  CHECK(got.expiry != 0);
+}
+
 TEST_CASE("Meta comes from the head: size, mtime, etag, and X-Ttl as the expiry") {
   Origin origin;
   Origin::Answer answer;

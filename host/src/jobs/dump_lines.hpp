@@ -73,10 +73,12 @@ public:
       entry,
       long_entry, ///< its value is read by part()
       checkpoint, ///< `cursor` is set
+      other,      ///< of a kind that this program does not know
       damaged,    ///< `problem` says what is wrong; the next line may be good
       end         ///< the last line, which is as it should be
     };
-    Kind kind = Kind::end;
+    Kind kind = Kind::other;
+    bool is_last = false;     ///< it says that it is the last, right or damaged
     std::uint64_t number = 0; ///< counted from 1
     std::string key;
     Taken taken; ///< of an entry: held

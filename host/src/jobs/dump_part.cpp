@@ -101,7 +101,7 @@ void DumpPart::read(std::string_view base) {
         break; // it was cut off within this value
       }
     }
-    known.insert(line.key);
+    if (line.kind != DumpReader::Line::Kind::other) known.insert(line.key);
   }
   if (::ftruncate(descriptor_, static_cast<off_t>(whole)) != 0) part_failed(part_, "shorten");
 }

@@ -38,6 +38,7 @@ std::optional<std::uint64_t> number_at(const json::object &fields, const char *n
 
 std::string bytes_at(const json::object &fields) {
   if (fields.contains("value")) return text_at(fields, "value");
+  if (!fields.contains("base64")) throw Malformed{"it has neither \"value\" nor \"base64\""};
   const std::string text = text_at(fields, "base64");
   std::string bytes(text.size(), '\0');
   std::size_t size = 0;
@@ -154,6 +155,7 @@ void DumpReader::read_entry(const json::object &fields, Line &line) {
 }
 
 void DumpReader::read_end(const json::object &fields, Line &line) const {
+  line.is_last = true;
   const std::uint64_t lines = number_at(fields, "lines").value_or(0);
   if (lines != sum_.lines)
     throw Malformed{"there should be " + std::to_string(lines) + " lines before it, and there are " +

@@ -146,9 +146,10 @@ void Restore::read(const Put &put) {
     switch (line.kind) {
     case DumpReader::Line::Kind::damaged:
       problem(Status::corrupt, line.problem);
-      if (!hand_on()) return;
+      if (!hand_on() || line.is_last) return;
       break;
     case DumpReader::Line::Kind::checkpoint:
+    case DumpReader::Line::Kind::other:
       break;
     case DumpReader::Line::Kind::end:
       hand_on();

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a move takes away, and what it leaves.
+#include <atomic>
+#include <thread>
+
+#include <catch2/catch.hpp>
+
+#include "ground.hpp"
+
+using test::Fate;
+using test::Ground;
+using test::OnConflict;
+using Status = omnistore::Status;
+
+namespace {
+
+test::CopyOptions moving() {
+  test::CopyOptions options;
+  options.move = true;
+  return options;
+}
+
+} // namespace
+
+TEST_CASE("a move takes each key away with its meta, and it is all at the target") {
+  Ground ground;
+  const std::string from = GENERATE("from", "mem", "bare");
+  for (int i = 0; i < 300; ++i) ground.storage.set(from + ":k:" + std::to_string(i), std::to_string(i));
+  ground.storage.set(from + ":long", std::string(2'500'000, 'l'));
+  ground.storage.set(from + ":k:1$", R"({"a":1})");
+  const auto before = ground.all(from);
+  const auto counts = ground.copy(from, "to", moving());
+  CHECK(of(counts, Fate::removed) == 301);
+  CHECK(ground.all("to") == before);
+  CHECK(ground.storage.keys(from).all().empty());
+  CHECK_FALSE(ground.storage.get(from + ":k:1$"));
+}
+
+TEST_CASE("a move leaves keys whose copies the target did not take") {
+  Ground ground;
+  ground.storage.set("from:a", "mine");
+  ground.storage.set("from:b", "same", test::lives(std::chrono::hours(2)));
+  ground.storage.set("to:a", "theirs");
+  ground.storage.set("to:b", "same", test::lives(std::chrono::minutes(1))); // which would end the only copy early
+  test::CopyOptions options = moving();
+  options.on_conflict = OnConflict::skip;
+  const auto counts = ground.copy("from", "to", std::move(options));
+  CHECK(of(counts, Fate::skipped) == 2);
+  CHECK(of(counts, Fate::removed) == 0);
+  CHECK(ground.storage.get("from:a") == "mine");
+  CHECK(ground.storage.has("from:b"));
+}
+
+TEST_CASE("a value that is set while its key is moved is not lost") {
+  // The writer goes on until the move is over; its last value must be where a reader looks: at the source where that
+  // has the key, else at the target.
+  Ground ground;
+  const std::string from = GENERATE("from", "mem"); // whose drivers give etags
+  int copied_again = 0;
+  for (int round = 0; round < 60; ++round) {
+    const std::string key = ":k" + std::to_string(round);
+    ground.storage.set(from + key, "0");
+    std::atomic<bool> over{false};
+    std::string last = "0";
+    std::thread writer([&] {
+      omnistore::SetOptions present; // what was moved away is not made again
+      present.condition.kind = omnistore::Condition::Kind::if_present;
+      for (int i = 1; !over && ground.storage.set(from + key, std::to_string(i), present).stored; ++i) {
+        last = std::to_string(i);
+        std::this_thread::sleep_for(std::chrono::microseconds(50)); // or the move gives up
+      }
+    });
+    test::CopyOptions options = moving();
+    options.on_conflict = OnConflict::overwrite;
+    ground.copy(from, "to", std::move(options));
+    over = true;
+    writer.join();
+    const auto left = ground.storage.get(from + key), moved = ground.storage.get("to" + key);
+    copied_again += !left && last != "0";
+    INFO(from << ": " << last << " was set last, the source has " << left.value_or("none") << ", the target "
+              << moved.value_or("none"));
+    CHECK((left ? left : moved) == last);
+  }
+  INFO(from << ": " << copied_again << " moved with a value that was set meanwhile");
+  CHECK(copied_again > 0);
+}
