@@ -202,6 +202,20 @@ TEST_CASE("two configs are two ends, and a config with itself is one storage") {
   CHECK(says(result.err, "source and target are the same"));
 }
 
+TEST_CASE("a pattern and a replacement may look like anything: a list, an option, or nothing") {
+  const Commands here;
+  here.set("a/x-y", "1");
+  here.set("a/q", "2");
+  here.set("a/dash", "3");
+  const test::Result result = here({"copy", "a", "b", "--rewrite", "[x,y]", "[n,m]", "--rewrite=^q$", "-q", "--rewrite",
+                                    "dash", "--", "--rewrite", "-q-q", "", "--on-conflict", "skip"});
+  INFO(result.err);
+  CHECK(result.code == 0);
+  CHECK(here.get("b/[n,m]-[n,m]") == "1");
+  CHECK(here.get("b/-q") == "2");
+  CHECK(here.get("b/--") == "3");
+}
+
 TEST_CASE("what is wrong with the command line is said with the option, and nothing is done") {
   const Commands here;
   here.set("a/1", "one");

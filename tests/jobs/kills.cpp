@@ -12,7 +12,13 @@
 namespace {
 
 constexpr unsigned least_kills = 50;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr unsigned keys = 300; // a program that is watched takes its time
+#else
 constexpr unsigned keys = 1200;
+#endif
+
+const char *const pace = keys < 1000 ? "2000" : "8000"; ///< keys a second, so that most kills come while it works
 
 /// Two folders as the mounts `from` and `to`, and what is in the former.
 class Ground {
@@ -46,6 +52,19 @@ public:
     return all;
   }
 
+  std::string dump() const { return folder_ / "dump.jsonl"; }
+  /// Writes what is in the source into dump().
+  void make_dump() {
+    const test::Result result = test::omnistore({"-c", config(), "-q", "dump", "from", "-o", dump()});
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+    for (const std::string &line : test::lines(test::read_file(dump()))) {
+      const boost::json::value value = boost::json::parse(line);
+      const auto *key = value.get_object().if_contains("key");
+      dumped_.push_back(key ? path_of("from:" + std::string(key->as_string())) : "");
+    }
+  }
+
   /// The files of the keys that the journal says are done.
   test::Strings recorded() const {
     std::map<std::int64_t, test::Strings> batches;
@@ -56,9 +75,15 @@ public:
       const boost::json::value record = boost::json::parse(line.substr(std::min<std::size_t>(9, line.size())), torn);
       if (torn || !record.is_object()) continue;
       const boost::json::object &fields = record.get_object();
-      if (const auto *number = fields.if_contains("batch"))
-        for (const auto &key : fields.at("keys").as_array())
-          batches[number->as_int64()].push_back(path_of(key.as_string().c_str()));
+      if (const auto *number = fields.if_contains("batch")) {
+        test::Strings &files = batches[number->as_int64()];
+        if (const auto *all = fields.if_contains("keys"))
+          for (const auto &key : all->as_array()) files.push_back(path_of(key.as_string().c_str()));
+        else // of a restore: lines of the dump, counted from 1
+          for (auto at = fields.at("first").as_int64(); at <= fields.at("last").as_int64(); ++at)
+            if (const std::string &file = dumped_.at(static_cast<std::size_t>(at - 1)); !file.empty())
+              files.push_back(file);
+      }
       if (const auto *number = fields.if_contains("done"))
         for (std::string &file : batches[number->as_int64()]) done.push_back(file);
     }
@@ -80,6 +105,7 @@ private:
 
   test::Folder folder_;
   std::map<std::string, std::string> values_;
+  test::Strings dumped_; ///< the file of each line's key
 };
 
 /// Which write of a file this is: each write of the fs driver makes a new one.
@@ -128,14 +154,18 @@ unsigned run_through(const Ground &ground, const test::Strings &job, std::mt1993
   }
 }
 
-void kill_and_resume(const test::Strings &job, bool moves) {
+void kill_and_resume(test::Strings job, bool moves, bool restores = false) {
   const unsigned seed = std::random_device()();
   std::mt19937 random(seed);
   INFO("seed " << seed);
   double whole_ms = 20; // how long a run takes, at most, as far as is known
   unsigned kills = 0, jobs = 0;
   for (; kills < least_kills; ++jobs) {
-    const Ground ground;
+    Ground ground;
+    if (restores) {
+      ground.make_dump();
+      job[2] = ground.dump();
+    }
     kills += run_through(ground, job, random, whole_ms, moves);
     for (const auto &[file, value] : ground.values()) {
       if (!holds(ground.target(file), value)) FAIL("not copied: " << file);
@@ -150,9 +180,50 @@ void kill_and_resume(const test::Strings &job, bool moves) {
 } // namespace
 
 TEST_CASE("a copy that is killed at random moments is whole after it was resumed, and nothing is copied twice") {
-  kill_and_resume({"copy", "from", "to", "--rate-keys", "8000"}, false);
+  kill_and_resume({"copy", "from", "to", "--rate-keys", pace}, false);
 }
 
 TEST_CASE("a move that is killed at random moments loses nothing, and leaves the target alone with all of it") {
-  kill_and_resume({"migrate", "from", "to", "--move", "--rate-keys", "8000"}, true);
+  kill_and_resume({"migrate", "from", "to", "--move", "--rate-keys", pace}, true);
+}
+
+TEST_CASE("a restore that is killed at random moments is whole after it was resumed, and nothing is written twice") {
+  kill_and_resume({"restore", "to", "DUMP", "--rate-keys", pace}, false, true);
+}
+
+TEST_CASE("a dump that is killed at random moments has each key once it was resumed") {
+  const unsigned seed = std::random_device()();
+  std::mt19937 random(seed);
+  INFO("seed " << seed);
+  double whole_ms = 20;
+  unsigned kills = 0, dumps = 0;
+  Ground ground;
+  while (kills < least_kills) {
+    const auto start = std::chrono::steady_clock::now();
+    test::Process process({test::program(), "-c", ground.config(), "-q", "dump", "from", "-o", ground.dump(),
+                           "--resume", "--rate-keys", pace},
+                          {});
+    std::this_thread::sleep_for(
+        std::chrono::duration<double, std::milli>(std::uniform_real_distribution(0.0, whole_ms)(random)));
+    ::kill(process.pid(), SIGKILL);
+    const test::Result result = process.finish();
+    if (result.signal != 0) {
+      ++kills;
+      whole_ms = std::max(
+          whole_ms, 1.1 * std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count());
+      continue;
+    }
+    INFO(result.err);
+    REQUIRE(result.code == 0);
+    ++dumps;
+    std::filesystem::remove_all(ground.target(""));
+    const test::Result restored =
+        test::omnistore({"-c", ground.config(), "restore", "to", ground.dump(), "--journal", ground.journal()});
+    INFO(restored.err);
+    REQUIRE(restored.code == 0);
+    for (const auto &[file, value] : ground.values())
+      if (!holds(ground.target(file), value)) FAIL("not dumped: " << file);
+    std::filesystem::remove(ground.dump());
+  }
+  std::cout << "dump: " << kills << " kills of " << dumps << " dumps, seed " << seed << "\n";
 }

@@ -15,8 +15,12 @@ void add_end(CLI::App *command, JobEnd &end, const std::string &name, const std:
 
 void add_rewrite(CLI::App *command, Job &job) {
   command
-      ->add_option(
-          "--rewrite", job.rewrite,
+      ->add_option_function<std::vector<jobs::RewriteRule>>(
+          "--rewrite",
+          [&job](std::vector<jobs::RewriteRule> rules) {
+            for (auto &[pattern, replacement] : rules) // words_of() put a character in front
+              job.rewrite.emplace_back(pattern.substr(1), replacement.substr(1));
+          },
           "Replace each match of a regular expression (Perl's) in the key behind its base; $1 is a group; may be "
           "given several times, one after the other")
       ->type_name("REGEX REPLACEMENT");
@@ -58,6 +62,9 @@ void add_pace(CLI::App *command, Job &job) {
   command->add_option("--rate-keys", job.keys_a_second, "At most so many keys a second")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
+}
+
+void add_count(CLI::App *command, Job &job) {
   command->add_flag("--count", job.count, "Count the source beside the work, for percent and the time that is left");
 }
 
@@ -79,6 +86,7 @@ void add_copying(CLI::App *command, Job &job) {
   add_conflicts(command, job);
   add_rewrite(command, job);
   add_pace(command, job);
+  add_count(command, job);
   add_journal(command, job);
 }
 
@@ -149,6 +157,7 @@ Examples
   verify->add_flag("--meta", line.verify.meta, "Compare expiry and the user's meta as well");
   add_rewrite(verify, line.verify);
   add_pace(verify, line.verify);
+  add_count(verify, line.verify);
 
   auto *dump = add(app, line, line.dump, "dump", "Write all keys under a base to a file, or to standard output", R"(
 JSON Lines with checksums, which other programs can read: host/src/jobs/FORMAT.md says how. Values go
@@ -162,6 +171,7 @@ Examples
   dump->add_option("BASE", line.dump.from.base, "The base to dump; left out or /: everything");
   dump->add_option("-o,--output", line.dump.file, "The file; left out or -: standard output")->type_name("FILE");
   add_pace(dump, line.dump);
+  add_count(dump, line.dump);
   add_start(dump, line.dump);
 
   auto *restore = add(app, line, line.restore, "restore", "Set all keys of a dump", R"(

@@ -279,6 +279,22 @@ void add_environment(Global &global, bool opens) {
                 help);
 }
 
+/// Both words behind --rewrite get a character in front, so that the parser takes neither "[a,b]" for a list nor "-"
+/// for an option. Who reads the option takes it off.
+void protect_rewrites(std::vector<std::string> &words) {
+  constexpr std::string_view with_value = "--rewrite=";
+  for (std::size_t at = 0; at < words.size() && words[at] != "--"; ++at) {
+    if (words[at].starts_with(with_value)) {
+      words.insert(words.begin() + static_cast<std::ptrdiff_t>(at) + 1, words[at].substr(with_value.size()));
+      words[at] = "--rewrite";
+    }
+    if (words[at] != "--rewrite") continue;
+    for (std::size_t behind = at + 1; behind < std::min(at + 3, words.size()); ++behind)
+      words[behind].insert(0, 1, '=');
+    at += 2;
+  }
+}
+
 /// The line as the parser wants it, last word first. It would take "[a,b]" for a list of two words where there may be
 /// several, which is among the keys of rm and get: a '/' in front changes no key, and keeps it whole.
 std::vector<std::string> words_of(int argc, char **argv) {
@@ -292,6 +308,7 @@ std::vector<std::string> words_of(int argc, char **argv) {
   if (at < words.size() && (words[at] == "rm" || words[at] == "get"))
     for (; at < words.size(); ++at)
       if (words[at].starts_with('[') && words[at].ends_with(']')) words[at].insert(0, 1, '/');
+  protect_rewrites(words);
   std::reverse(words.begin(), words.end());
   return words;
 }

@@ -140,4 +140,22 @@ TEST_CASE("guide, development tools, on the command line and over HTTP: the insp
          "└─ (keys right here)  1     4 B\n"
          "answers  layer 0 (memory)\n"
          "\"layer\":{\"driver\":\"memory\",\"place\":[0]}\n");
+TEST_CASE("guide, migrations, on the command line: a dry run, a move, a new form, another mount, a dump") {
+  const Section section("migrations");
+  CHECK(section.out(R"(
+    for i in {1..300}; do echo "{\"key\":\"oldPrefix:$i\",\"value\":\"page $i\"}"; done | omnistore set --from -
+    omnistore --json migrate oldPrefix newPrefix:v2 --dry-run | grep -o '"copied":300'
+    omnistore --json migrate oldPrefix newPrefix:v2 --move --journal journal | grep -o '"removed":300'
+    omnistore ls oldPrefix
+    omnistore get newPrefix:v2:300
+    echo
+    omnistore -q migrate newPrefix:v2 newPrefix:v2 --rewrite '^(\d+)$' 'id:$1' --move --journal journal
+    omnistore get newPrefix:v2:id:300
+    echo
+    omnistore -q copy newPrefix:v2 archive:2025 --journal journal
+    omnistore -q verify newPrefix:v2 archive:2025 && echo the same
+    omnistore -q dump archive -o archive.jsonl
+    omnistore -q restore restored archive.jsonl --journal journal
+    omnistore -q verify archive restored && echo and again
+  )") == "\"copied\":300\n\"removed\":300\npage 300\npage 300\nthe same\nand again\n");
 }
