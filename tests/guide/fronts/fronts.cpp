@@ -140,6 +140,8 @@ TEST_CASE("guide, development tools, on the command line and over HTTP: the insp
          "└─ (keys right here)  1     4 B\n"
          "answers  layer 0 (memory)\n"
          "\"layer\":{\"driver\":\"memory\",\"place\":[0]}\n");
+}
+
 TEST_CASE("guide, migrations, on the command line: a dry run, a move, a new form, another mount, a dump") {
   const Section section("migrations");
   CHECK(section.out(R"(
