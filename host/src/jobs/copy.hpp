@@ -34,8 +34,8 @@ using OnProblem = std::function<void(const Error &problem)>;
 /// Copies or moves every key under a base, with its meta and its expiry. One run, once.
 ///
 /// Keys that others set or remove meanwhile are copied or not. A move removes a key only as it was copied: where the
-/// source gives etags, under if-match; else it is compared once more just before, which leaves the moment in between. Memory is bounded: by workers, times the short values of
-/// a batch, and pieces of long ones.
+/// source gives etags, under if-match; else it is compared once more just before, which leaves the moment in between.
+/// Memory is bounded: by workers, times the short values of a batch, and pieces of long ones.
 class Copy {
 public:
   /// Throws Error: of the journal, or (invalid) where the job cannot be. The storages must outlive it.
