@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_memory KEYS: the memory driver through the whole stack, beside std::unordered_map in the same process.
+#include <atomic>
+#include <chrono>
 #include <optional>
 #include <unordered_map>
 
 #include <omnistore/storage.hpp>
+
+#include "storage/meter.hpp"
 
 #include "worker.hpp"
 
@@ -55,6 +59,24 @@ bench::Result ours_get(Bench &bench, double seconds) {
   std::string value;
   return bench::repeat(seconds, 64, 1, [&] {
     bench::require(bench.storage->get(bench.visited[bench.at.next()], value) && value.size() == value_size, "a miss");
+  });
+}
+
+/// The same, with all that a get is counted and timed by done once more, and the look whether somebody watches.
+bench::Result ours_get_counted_twice(Bench &bench, double seconds) {
+  static omnistore::Meter meter;
+  static const std::atomic<std::size_t> watches{0};
+  std::string value;
+  return bench::repeat(seconds, 64, 1, [&] {
+    omnistore::Meter::Here here = meter.here();
+    std::chrono::steady_clock::time_point start{};
+    if (here.due(64)) start = std::chrono::steady_clock::now();
+    bench::require(bench.storage->get(bench.visited[bench.at.next()], value) && value.size() == value_size, "a miss");
+    here.add(omnistore::Count::hits);
+    here.add(omnistore::Count::bytes_read, value.size());
+    if (start.time_since_epoch().count() != 0)
+      here.time(omnistore::Meter::read, std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
+    bench::require(watches.load(std::memory_order_relaxed) == 0, "somebody watches");
   });
 }
 
@@ -191,6 +213,7 @@ int main(int argc, char **argv) {
          return bench::Result{};
        }},
       {"ours.get", task(ours_get)},
+      {"ours.get-counted-twice", task(ours_get_counted_twice)},
       {"ours.set-over", task(ours_set_over)},
       {"ours.set-new", task(ours_set_new)},
       {"ours.batch-get", task(ours_batch_get)},
