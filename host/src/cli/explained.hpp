@@ -12,7 +12,6 @@
 
 namespace omnistore::cli {
 
-std::string size_text(std::uint64_t bytes);       ///< "17 B", "5.6 MiB"
 std::string span_text(std::int64_t milliseconds); ///< "850ms", "3m12s", "6d23h"
 
 std::int64_t unix_now(); ///< milliseconds, by this machine's clock

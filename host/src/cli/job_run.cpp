@@ -30,15 +30,6 @@ std::string time_left(double seconds) {
 
 } // namespace
 
-std::string bytes_text(double bytes) {
-  constexpr const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  std::size_t unit = 0;
-  for (; bytes >= 1024 && unit + 1 < std::size(units); ++unit) bytes /= 1024;
-  char text[40];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
-  return text;
-}
-
 // ---------------------------------------------------------------------------------------------------------- interrupt
 
 Interrupt::Interrupt() : end_(::eventfd(0, EFD_CLOEXEC)) {
@@ -133,8 +124,9 @@ std::string Progress::text() const {
   std::string text = verb_ + "  " + std::to_string(done);
   const std::optional<std::uint64_t> total = total_ ? total_->keys() : std::nullopt;
   if (total) text += "/" + std::to_string(*total);
-  text += " keys, " + bytes_text(static_cast<double>(bytes)) + "  " + std::to_string(std::lround(keys_a_second)) +
-          " keys/s, " + bytes_text(static_cast<double>(bytes - of(before_, jobs::Fate::bytes)) / seconds) + "/s";
+  text += " keys, " + size_text(bytes) + "  " + std::to_string(std::lround(keys_a_second)) + " keys/s, " +
+          size_text(static_cast<std::uint64_t>(static_cast<double>(bytes - of(before_, jobs::Fate::bytes)) / seconds)) +
+          "/s";
   if (!total || *total == 0) return text;
   const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(*total));
   text += "  " + std::to_string(static_cast<int>(100 * part)) + "%";
@@ -213,7 +205,7 @@ int summarise(const Global &global, const JobEnding &ending, const jobs::Counts 
     if (of(counts, fate) > 0) text += ", " + std::to_string(of(counts, fate)) + " " + words;
   };
   text += ", " + std::to_string(of(counts, Fate::copied)) + (ending.dry_run ? " to be written (" : " written (") +
-          bytes_text(static_cast<double>(of(counts, Fate::bytes))) + ")";
+          size_text(of(counts, Fate::bytes)) + ")";
   say(Fate::same, "there already");
   say(Fate::skipped, "kept with another value");
   say(Fate::conflict, "in conflict");

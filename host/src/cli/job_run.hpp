@@ -129,6 +129,4 @@ int summarise(const Global &global, const JobEnding &ending, const jobs::Counts 
 /// Throws on what ended a job before it was done, with the next step.
 [[noreturn]] void rethrow_job(const Error &error, bool has_journal);
 
-std::string bytes_text(double bytes); ///< "12.3 MiB"
-
 } // namespace omnistore::cli

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
@@ -108,6 +109,17 @@ std::string time_text(std::int64_t unix_ms) {
   char rest[8];
   std::snprintf(rest, sizeof rest, ".%03dZ", static_cast<int>(unix_ms % 1000));
   return std::string(text, size) + rest;
+}
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes < 1024) return std::to_string(bytes) + " B";
+  constexpr const char *units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+  double amount = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; amount >= 1023.95 && unit < 5; ++unit) amount /= 1024;
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %s", amount, units[unit]);
+  return text;
 }
 
 std::string duration_text(std::int64_t ms) { return ms == 0 ? "-" : config::shown_duration(ms); }

@@ -32,7 +32,7 @@ std::string scaled(double value, double step, std::initializer_list<const char *
 std::string count_text(double count) {
   return count < 100'000 ? formatted("%.0f", count) : scaled(count, 1000, {"", "k", "M", "G", "T"});
 }
-std::string bytes_text(double bytes) { return scaled(bytes, 1024, {"B", "KiB", "MiB", "GiB", "TiB", "PiB"}); }
+std::string shown_bytes(double bytes) { return size_text(static_cast<std::uint64_t>(bytes)); }
 
 std::string time_shown(double seconds) {
   if (seconds <= 0) return "-";
@@ -132,8 +132,8 @@ void StatsView::print_totals(Output &out, const std::string &mountpoint) const {
     rows.push_back(
         {line.name, text(*line.now, "driver"), count_text(line.value("reads")), count_text(line.value("hits")),
          percent(line.value("hits"), line.value("reads")), count_text(line.value("writes")),
-         count_text(line.value("removes")), count_text(line.value("errors")), bytes_text(line.value("bytes_read")),
-         bytes_text(line.value("bytes_written")), count_text(line.value("evictions")),
+         count_text(line.value("removes")), count_text(line.value("errors")), shown_bytes(line.value("bytes_read")),
+         shown_bytes(line.value("bytes_written")), count_text(line.value("evictions")),
          count_text(line.value("expirations")), count_text(refreshes(*line.now)), count_text(line.value("in_flight")),
          time_shown(number(reads, "p50")), time_shown(number(reads, "p99")), time_shown(number(writes, "p50")),
          time_shown(number(writes, "p99"))});
@@ -160,7 +160,7 @@ void StatsView::print_rates(Output &out, const StatsView &before, const std::str
     const auto rate = [&](std::string_view field) { return line.change(field) / seconds; };
     rows.push_back({line.name, text(*line.now, "driver"), count_text(rate("reads")),
                     percent(line.change("hits"), line.change("reads")), count_text(rate("writes") + rate("removes")),
-                    count_text(rate("errors")), bytes_text(rate("bytes_read")), bytes_text(rate("bytes_written")),
+                    count_text(rate("errors")), shown_bytes(rate("bytes_read")), shown_bytes(rate("bytes_written")),
                     count_text(line.value("in_flight")),
                     time_shown(quantile(*line.now, line.before, "read_latency", 0.99)),
                     time_shown(quantile(*line.now, line.before, "write_latency", 0.99))});
@@ -183,7 +183,7 @@ std::string StatsView::headline(const StatsView &before) const {
   count(now_, connections, answers);
   count(before.now_, ignored, answers_before);
   return "processor " + percent(number(process, "cpu_seconds") - number(old, "cpu_seconds"), seconds) + "   memory " +
-         bytes_text(number(process, "resident_bytes")) + "   connections " + count_text(connections) + "   answers " +
+         shown_bytes(number(process, "resident_bytes")) + "   connections " + count_text(connections) + "   answers " +
          count_text((answers - answers_before) / seconds) + "/s";
 }
 

