@@ -143,9 +143,11 @@ private:
     ::dup2(in, 0);
     ::dup2(out, 1);
     ::dup2(err, 2);
-    // Nothing that stands in the tester's own home or environment takes part.
+    // Nothing that stands in the tester's own home or environment takes part, and nothing is put there: this home
+    // cannot be made, and journals lie in the folder that the program starts in.
     std::map<std::string, std::string> variables{
-        {"PATH", std::getenv("PATH")}, {"HOME", "/nonexistent"}, {"LC_ALL", "C.UTF-8"}};
+        {"PATH", std::getenv("PATH")}, {"HOME", "/dev/null/home"}, {"LC_ALL", "C.UTF-8"}};
+    if (!setting.folder.empty()) variables["XDG_STATE_HOME"] = setting.folder + "/.state";
     for (const char *kept : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
       if (const char *value = std::getenv(kept)) variables[kept] = value;
     for (const auto &[name, value] : setting.variables) variables[name] = value;

@@ -25,7 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto quiet = std::chrono::milliseconds(100);    // without a change, before it is told
 constexpr auto longest = std::chrono::milliseconds(2000); // where it never gets quiet
-constexpr std::uint32_t events = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_ONLYDIR;
+constexpr std::uint32_t events =
+    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CREATE | IN_ONLYDIR;
 
 /// Which file a path leads to, and in which state; all 0: none.
 using State = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t>;
@@ -127,14 +128,14 @@ private:
             std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now()).count()));
       pollfd ends[] = {{wake_, POLLIN, 0}, {notify_, POLLIN, 0}};
       if (::poll(ends, notify_ >= 0 ? 2 : 1, wait) < 0 && errno != EINTR) return;
-      drain();
+      const bool told = drain();
       const std::string poked = take_poke();
       if (stopping_.load()) return;
       if (!poked.empty()) {
         look(); // what is there now is what will be read
         pending = false;
         changed_(poked);
-      } else if (ends[1].revents != 0) {
+      } else if (told) {
         const auto now = Clock::now();
         if (!pending) first = now;
         pending = true;
@@ -146,13 +147,22 @@ private:
     }
   }
 
-  void drain() {
+  /// Whether anything may be another one than before. A file that was only just made is not whole yet: its end is told
+  /// too; a folder is.
+  bool drain() {
+    bool told = false;
     alignas(inotify_event) char buffer[4096];
-    while (notify_ >= 0 && ::read(notify_, buffer, sizeof buffer) > 0) {
+    for (ssize_t got = 0; notify_ >= 0 && (got = ::read(notify_, buffer, sizeof buffer)) > 0;) {
+      for (const char *at = buffer; at < buffer + got;) {
+        const auto *event = reinterpret_cast<const inotify_event *>(at);
+        told = told || !(event->mask & IN_CREATE) || event->mask & IN_ISDIR;
+        at += sizeof(inotify_event) + event->len;
+      }
     }
     std::uint64_t count = 0;
     while (::read(wake_, &count, sizeof count) > 0) {
     }
+    return told;
   }
 
   std::string take_poke() {

@@ -15,7 +15,7 @@ namespace omnistore::server {
 class ConfigWatch {
 public:
   /// What is looked at now; asked for again after each call, since a new config may name other folders. Files and
-  /// folders may be absent: a file's folder is watched, a folder that is not there only from the next call on.
+  /// folders may be absent: the folder that they would lie in is watched.
   struct Paths {
     std::string config;
     std::vector<std::string> plugins; ///< folders and files
