@@ -80,9 +80,10 @@ for (const base of ["", "app:v1"]) {
       await theirs.setItem("theirs", "value", { ttl: 1000 });
       for (const key of ["ours", "theirs"]) {
         const left = await raw.pttl(prefix + key);
-        assert.ok(left > 900_000 && left <= 1_000_000, `${key}: ${left}`);
+        // The end is a moment by the host's clock, from which redis's may differ by some milliseconds.
+        assert.ok(left > 900_000 && left <= 1_001_000, `${key}: ${left}`);
         const { ttl } = await ours.getMeta(key);
-        assert.ok(ttl > 900 && ttl <= 1000, `${key}: ${ttl}`);
+        assert.ok(ttl > 900 && ttl <= 1001, `${key}: ${ttl}`);
       }
       await theirs.setItem("ours", "for ever");
       assert.equal((await ours.getMeta("ours")).ttl, undefined);
