@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/config_watch.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <tuple>
+#include <utility>
 
 #include <poll.h>
 #include <spdlog/spdlog.h>
@@ -135,30 +138,27 @@ private:
         look(); // what is there now is what will be read
         pending = false;
         changed_(poked);
-      } else if (told) {
-        const auto now = Clock::now();
+        continue;
+      }
+      const auto now = Clock::now();
+      if (told) {
         if (!pending) first = now;
         pending = true;
         due = std::min(now + quiet, first + longest);
-      } else if (pending && Clock::now() >= due) {
+      }
+      if (pending && now >= due) {
         pending = false;
         if (const std::string what = difference(); !what.empty()) changed_(what);
       }
     }
   }
 
-  /// Whether anything may be another one than before. A file that was only just made is not whole yet: its end is told
-  /// too; a folder is.
+  /// Whether anything may be another one than before. A plugin that is still being written may be read too early, and
+  /// is refused then; its end is told too.
   bool drain() {
     bool told = false;
     alignas(inotify_event) char buffer[4096];
-    for (ssize_t got = 0; notify_ >= 0 && (got = ::read(notify_, buffer, sizeof buffer)) > 0;) {
-      for (const char *at = buffer; at < buffer + got;) {
-        const auto *event = reinterpret_cast<const inotify_event *>(at);
-        told = told || !(event->mask & IN_CREATE) || event->mask & IN_ISDIR;
-        at += sizeof(inotify_event) + event->len;
-      }
-    }
+    while (notify_ >= 0 && ::read(notify_, buffer, sizeof buffer) > 0) told = true;
     std::uint64_t count = 0;
     while (::read(wake_, &count, sizeof count) > 0) {
     }
