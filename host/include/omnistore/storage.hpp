@@ -366,7 +366,8 @@ public:
   /// Mounts a store, in place of one that stands there already. New operations go to it at once; those in flight finish
   /// on the old one, which is closed after the last, before mount returns. Where the new store cannot be opened nothing
   /// changes, and the Error says why. The mount stays when a config is reloaded that does not name its mountpoint.
-  void mount(std::string_view mountpoint, const MountConfig &config);
+  /// Returns whether it took another's place.
+  bool mount(std::string_view mountpoint, const MountConfig &config);
   /// False: nothing is mounted there. Returns as mount does.
   bool unmount(std::string_view mountpoint);
 

@@ -20,8 +20,10 @@ namespace json = boost::json;
 struct AdminRoutes::Path {
   std::string_view path, summary; ///< a path that ends in '/' stands for all below it
   Handler handler;
-  bool waits = false; ///< reads files or opens stores, so it is answered on a thread of the pool
-  bool open = false;  ///< needs no token
+  /// Of the pool, for what reads files or asks stores; empty: it does not wait. A store that hangs while it is opened
+  /// or explained holds up no figures.
+  std::string_view lane{};
+  bool open = false; ///< needs no token
   Method method = Method::get;
 
   bool fits(std::string_view asked) const {
@@ -32,17 +34,17 @@ struct AdminRoutes::Path {
 const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method) {
   static constexpr Path paths[] = {
       {"/", "What is here", &AdminRoutes::index},
-      {"/health", "200 as long as the process serves", &AdminRoutes::health, false, true},
-      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, false, true},
-      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, true},
-      {"/stats", "Counters and latencies", &AdminRoutes::stats, true},
+      {"/health", "200 as long as the process serves", &AdminRoutes::health, {}, true},
+      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, {}, true},
+      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin"},
+      {"/stats", "Counters and latencies", &AdminRoutes::stats, "admin"},
       {"/mounts", "What is mounted where; PUT and DELETE below it mount and unmount", &AdminRoutes::mounts},
-      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, true},
-      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, true},
-      {"/reload", {}, &AdminRoutes::reload, true, false, Method::post},
-      {"/mounts/", {}, &AdminRoutes::mount, true, false, Method::put},
-      {"/mounts/", {}, &AdminRoutes::unmount, true, false, Method::remove},
-      {"/explain", "Which stores a get of this key asks, and what each answers", &AdminRoutes::explain, true},
+      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, "admin"},
+      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, "change"},
+      {"/reload", {}, &AdminRoutes::reload, "change", false, Method::post},
+      {"/mounts/", {}, &AdminRoutes::mount, "change", false, Method::put},
+      {"/mounts/", {}, &AdminRoutes::unmount, "change", false, Method::remove},
+      {"/explain", "Which stores a get of this key asks, and what each answers", &AdminRoutes::explain, "explain"},
   };
   if (method == Method::head) method = Method::get;
   for (const Path &known : paths)
@@ -113,11 +115,7 @@ bool AdminRoutes::admit(Request &request, Response &response) {
   return false;
 }
 
-/// What explains a key has its own: a store that hangs meanwhile holds up no figures.
-std::string AdminRoutes::lane(const Request &request) {
-  if (request.key == "/explain") return "explain";
-  return find(request.key, request.method)->waits ? "admin" : std::string();
-}
+std::string AdminRoutes::lane(const Request &request) { return std::string(find(request.key, request.method)->lane); }
 
 void AdminRoutes::answer(Request &request, Response &response) noexcept {
   const std::size_t mark = response.out.size();

@@ -111,11 +111,8 @@ bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
   const Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
   const std::lock_guard changing(changing_);
   if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
-  const std::vector<MountInfo> before = storage_.mounts();
   const auto &[point, config] = *one.mounts.begin();
-  const bool replaces = std::any_of(before.begin(), before.end(),
-                                    [&, &point = point](const MountInfo &mount) { return mount.mountpoint == point; });
-  storage_.mount(point, config);
+  const bool replaces = storage_.mount(point, config);
   spdlog::info("mounted {} (driver {}){}", shown(point), config.store.driver,
                replaces ? " in place of another store" : "");
   return replaces;

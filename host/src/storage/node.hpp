@@ -98,6 +98,8 @@ private:
   void prepare();
   void fill_table();
   void tell(const omnistore_event &removal);
+  template <typename Ask>
+  std::string report(Ask ask);
   std::vector<std::pair<std::string, std::uint64_t>> counters();
 
   /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side.

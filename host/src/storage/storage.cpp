@@ -30,9 +30,7 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
 // Route
 
 Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &key)
-    : guard_(impl.epoch), told_(impl.op_log.wanted() ? &impl.op_log : nullptr), operation_(operation), key_(key),
-      mount_(impl.table().find(key.view())) {
-  if (told_) start_ = OpLog::Clock::now();
+    : guard_(impl.epoch), timer_(impl.op_log), operation_(operation), key_(key), mount_(impl.table().find(key.view())) {
   if (!mount_) {
     std::string known;
     for (const auto &mount : impl.table().mounts()) known += (known.empty() ? "" : ", ") + mount->mountpoint;
@@ -51,7 +49,7 @@ void Storage::Impl::Route::tell() const noexcept {
     for (const auto &[operation, word] : words)
       if (operation == operation_) what = word;
     if (outcome_) what.append(" ").append(outcome_);
-    told_->tell(what, key_.view(), *mount_, OpLog::Clock::now() - start_, error_);
+    timer_.tell(what, key_.view(), *mount_, error_);
   } catch (const std::exception &) { // nothing is lost but the line
   }
 }
@@ -63,7 +61,7 @@ void Storage::Impl::Route::check_writable() const {
 
 void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) {
   outcome_ = "ERROR";
-  if (told_) error_ = call.cause(status);
+  if (timer_.runs()) error_ = call.cause(status);
   throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status)));
 }
 

@@ -56,15 +56,14 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
 template <typename Run>
 void run_groups(std::deque<Group> &groups, const OpLog &log, const char *what, const Run &run_group) {
   const auto run = [&](Group &group) {
-    if (!log.wanted()) return run_group(group);
-    const auto start = OpLog::Clock::now();
+    const OpLog::Timer timer(log);
     run_group(group);
-    const auto took = OpLog::Clock::now() - start;
+    if (!timer.runs()) return;
     std::string keys;
     group.mount->outside(view(group.views.front()), keys);
     if (const std::size_t others = group.items.size() - 1; others != 0)
       keys += " and " + std::to_string(others) + (others == 1 ? " other" : " others");
-    log.tell(what, keys, *group.mount, took);
+    timer.tell(what, keys, *group.mount);
   };
   std::vector<std::future<void>> running;
   std::vector<Group *> here;

@@ -35,7 +35,7 @@ public:
     Route(const Impl &impl, const char *operation, const Key &key);
     /// Tells the log of the operation where it wants to know.
     ~Route() {
-      if (told_) tell();
+      if (timer_.runs()) tell();
     }
     /// What the operation came to, for the log: "HIT", "MISS"; a text that stays.
     void came_to(const char *outcome) { outcome_ = outcome; }
@@ -55,8 +55,7 @@ public:
     void tell() const noexcept;
 
     Epoch::Guard guard_;
-    const OpLog *told_; ///< null: nobody wants to know
-    OpLog::Clock::time_point start_;
+    OpLog::Timer timer_;
     const char *outcome_ = nullptr;
     std::string error_;
     const char *operation_;
@@ -71,7 +70,7 @@ public:
   /// What the config changes; where `apply` is set, does it.
   std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins, bool apply);
   std::shared_ptr<loader::Registry> registry() const {
-    const std::lock_guard lock(mounting_);
+    const std::lock_guard lock(registry_mutex_);
     return registry_;
   }
   const MountTable &table() const { return *table_.load(std::memory_order_acquire); }
@@ -145,7 +144,8 @@ private:
   std::future<void> publish_table(std::vector<std::shared_ptr<Mount>> mounts, const std::vector<std::string> &changed);
 
   std::vector<std::unique_ptr<Backend>> backends_; ///< the hub's `changed` alone uses it
-  mutable std::mutex mounting_;                    ///< for what follows
+  std::mutex mounting_;                            ///< for what follows
+  mutable std::mutex registry_mutex_;              ///< for registry_ alone: stores may be long in opening
   std::shared_ptr<loader::Registry> registry_;
   MountDefaults defaults_;
   std::unique_ptr<const MountTable> current_;

@@ -126,11 +126,9 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
         take(key.substr(in.size()), options.meta ? meta : nullptr);
         ++taken;
       });
-      const auto start = op_log.wanted() ? OpLog::Clock::now() : OpLog::Clock::time_point();
+      const OpLog::Timer timer(op_log);
       const omnistore_status status = mount.node->list(&call, request, &outside);
-      if (op_log.wanted() && start != OpLog::Clock::time_point())
-        op_log.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base, mount), mount,
-                    OpLog::Clock::now() - start);
+      timer.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base, mount), mount);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
       if (status != OMNISTORE_OK) throw Error(to_status(status), failure("list", shown, mount, call.cause(status)));
       more = outside.more;
@@ -191,11 +189,9 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
       ++cleared;
       publish(*mount, Event::Type::remove, Event::Cause::cleared, key);
     });
-    const auto start = op_log.wanted() ? OpLog::Clock::now() : OpLog::Clock::time_point();
+    const OpLog::Timer timer(op_log);
     const omnistore_status status = mount->node->clear(&call, request, &outside);
-    if (op_log.wanted() && start != OpLog::Clock::time_point())
-      op_log.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, *mount), *mount,
-                  OpLog::Clock::now() - start);
+    timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, *mount), *mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
     if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", shown, *mount, call.cause(status)));
   }

@@ -143,7 +143,7 @@ bool Storage::Impl::replace(const std::string &mountpoint, const MountConfig *co
     had = std::erase_if(mounts, [&](const auto &known) { return known->mountpoint == mountpoint; }) != 0;
     if (config) {
       std::vector<Problem> problems;
-      Plan planned = plan(config->store, *registry_, config->optional, problems);
+      Plan planned = plan(config->store, *registry(), config->optional, problems);
       if (!problems.empty()) throw ConfigError("mount " + mountpoint, std::move(problems));
       mounts.push_back(make_mount(mountpoint, *config, std::move(planned), defaults_));
       mounts.back()->runtime = true;
@@ -198,7 +198,10 @@ std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared
     const std::shared_ptr<Mount> old = mount_at(*current_, mount->mountpoint);
     open(*mount, mount->config.optional && !(old && old->node));
   }
-  registry_ = std::move(plugins);
+  {
+    const std::lock_guard registry_lock(registry_mutex_);
+    registry_ = std::move(plugins);
+  }
   defaults_ = defaults;
   publish_table(std::move(mounts), changed);
   op_log.configure(config.log.slow);
@@ -208,10 +211,10 @@ std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared
 // ----------------------------------------------------------------------------------------------------------------
 // Storage
 
-void Storage::mount(std::string_view mountpoint, const MountConfig &config) {
+bool Storage::mount(std::string_view mountpoint, const MountConfig &config) {
   const std::string point = normal_form(mountpoint);
   if (!point.empty()) Key check(point);
-  impl_->replace(point, &config);
+  return impl_->replace(point, &config);
 }
 
 bool Storage::unmount(std::string_view mountpoint) { return impl_->replace(normal_form(mountpoint), nullptr); }

@@ -5,19 +5,8 @@
 
 #include "storage/call.hpp"
 #include "storage/node.hpp"
-#include "storage/report_sink.hpp"
 
 namespace omnistore {
-std::string Node::explain(omnistore_call *call, omnistore_bytes key) {
-  if (!explains_) return {};
-  ReportSink sink;
-  try {
-    std::unique_lock lock = serial_ ? std::unique_lock(*serial_) : std::unique_lock<std::mutex>();
-    return explains_->explain(self_, call, key, &sink) == OMNISTORE_OK ? std::move(sink.text) : std::string();
-  } catch (...) { // a driver that throws has nothing to add
-    return {};
-  }
-}
 
 Trace::Call::Call(omnistore_call *outer_call)
     : omnistore_call{sizeof(omnistore_call), 0,

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a driver tells of itself: what it knows of a key (omnistore/ext/explain.h), and what it counts (ext/stats.h).
+#include <boost/json/parse.hpp>
+
+#include "storage/call.hpp"
+#include "storage/node.hpp"
+
+namespace omnistore {
+namespace {
+
+/// Takes what a driver tells of itself: a text of at most 64 KiB.
+struct ReportSink : omnistore_sink {
+  static constexpr std::uint64_t most = 64 * 1024;
+  ReportSink()
+      : omnistore_sink{sizeof(omnistore_sink), 0,
+                       [](omnistore_sink *, const omnistore_meta *meta, void **buffer) {
+                         if (buffer) *buffer = nullptr;
+                         return meta->value_size != OMNISTORE_UNKNOWN_SIZE && meta->value_size > most
+                                    ? OMNISTORE_TOO_LARGE
+                                    : OMNISTORE_OK;
+                       },
+                       [](omnistore_sink *sink, const void *data, std::uint64_t count) {
+                         std::string &kept = static_cast<ReportSink *>(sink)->text;
+                         if (count > most - kept.size()) return OMNISTORE_TOO_LARGE;
+                         kept.append(static_cast<const char *>(data), static_cast<std::size_t>(count));
+                         return OMNISTORE_OK;
+                       }} {}
+  std::string text;
+};
+
+constexpr std::size_t most_names = 32;
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name.front() >= 'a' && name.front() <= 'z' &&
+         name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == name.npos;
+}
+
+} // namespace
+
+/// The text that a driver gives into the sink that `ask` is called with; empty: none.
+template <typename Ask>
+std::string Node::report(Ask ask) {
+  ReportSink sink;
+  try {
+    const std::unique_lock lock = serial_ ? std::unique_lock(*serial_) : std::unique_lock<std::mutex>();
+    if (ask(&sink) == OMNISTORE_OK) return std::move(sink.text);
+  } catch (...) { // a driver that throws has nothing that could be shown
+  }
+  return {};
+}
+
+std::string Node::explain(omnistore_call *call, omnistore_bytes key) {
+  if (!explains_) return {};
+  return report([&](omnistore_sink *sink) { return explains_->explain(self_, call, key, sink); });
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> Node::counters() {
+  std::vector<std::pair<std::string, std::uint64_t>> all;
+  if (!counts_) return all;
+  HostCall call;
+  const std::string text = report([&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
+  boost::json::error_code broken;
+  const boost::json::value json = boost::json::parse(text, broken);
+  if (broken || !json.is_object()) return all;
+  for (const auto &[name, value] : json.get_object())
+    if (all.size() < most_names && is_name(name) && value.is_number() && value.to_number<double>() >= 0)
+      all.emplace_back(name, value.to_number<std::uint64_t>());
+  return all;
+}
+
+} // namespace omnistore
