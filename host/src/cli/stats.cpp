@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // stats and top: what a running host counts, in all or a second.
-#include <cerrno>
 #include <chrono>
-#include <optional>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -61,7 +59,7 @@ int run(const Global &global, const ShowStats &options) {
     if (global.json)
       out.json(now.json());
     else
-      now.print_totals(out, options.mountpoint);
+      now.print_totals(out);
     out.flush();
     return 0;
   }
@@ -70,7 +68,7 @@ int run(const Global &global, const ShowStats &options) {
            if (global.json)
              out.json(now.json());
            else
-             now.print_rates(out, before, options.mountpoint, SIZE_MAX);
+             now.print_rates(out, before, SIZE_MAX);
            out.flush();
          });
   return 0;
@@ -90,7 +88,7 @@ int run(const Global &global, const Top &options) {
   repeat(global, {}, options.every, times_of(options.count), [&](const StatsView &now, const StatsView &before) {
     if (screen) out.write("\x1b[H\x1b[2J");
     out.line(now.headline(before));
-    now.print_rates(out, before, {}, screen ? screen_rows() - 3 : SIZE_MAX);
+    now.print_rates(out, before, screen ? screen_rows() - 3 : SIZE_MAX);
     out.flush();
   });
   return 0;

@@ -4,13 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <functional>
 #include <string_view>
 
 #include <boost/json/array.hpp>
 
 #include "cli/json_fields.hpp"
-#include "storage/key.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -77,14 +75,12 @@ const json::object *mount_in(const json::object &answer, const std::string &moun
   return nullptr;
 }
 
-/// The mounts with what lies below each, in the order given by `sorts_before`, where there is one.
-std::vector<Line> lines_of(const json::object &now, const json::object &before, const std::string &mountpoint,
-                           bool busiest_first) {
+/// The mounts with what lies below each.
+std::vector<Line> lines_of(const json::object &now, const json::object &before, bool busiest_first) {
   std::vector<std::vector<Line>> groups;
   for (const json::value &value : array_in(now, "mounts")) {
     const json::object &mount = value.get_object();
     const std::string point = text(mount, "mountpoint");
-    if (!mountpoint.empty() && point != normal_form(mountpoint)) continue;
     add_lines(groups.emplace_back(), mount, mount_in(before, point, text(mount, "driver")),
               point.empty() ? "(root)" : point + ":", "");
   }
@@ -123,11 +119,11 @@ double quantile(const json::object &now, const json::object *before, const char 
 
 } // namespace
 
-void StatsView::print_totals(Output &out, const std::string &mountpoint) const {
+void StatsView::print_totals(Output &out) const {
   Rows rows{{"MOUNT", "DRIVER", "READS", "HITS", "HIT RATE", "WRITES", "REMOVES", "ERRORS", "READ", "WRITTEN",
              "EVICTED", "EXPIRED", "REFRESHED", "IN FLIGHT", "READ P50", "P99", "WRITE P50", "P99"}};
   std::vector<std::string> errors;
-  for (const Line &line : lines_of(now_, now_, mountpoint, false)) {
+  for (const Line &line : lines_of(now_, now_, false)) {
     const json::object &reads = object_in(*line.now, "read_latency"), &writes = object_in(*line.now, "write_latency");
     rows.push_back(
         {line.name, text(*line.now, "driver"), count_text(line.value("reads")), count_text(line.value("hits")),
@@ -150,12 +146,11 @@ double StatsView::seconds_since(const StatsView &before) const {
   return std::max(0.001, (number(now_, "time") - number(before.now_, "time")) / 1000);
 }
 
-void StatsView::print_rates(Output &out, const StatsView &before, const std::string &mountpoint,
-                            std::size_t lines) const {
+void StatsView::print_rates(Output &out, const StatsView &before, std::size_t lines) const {
   Rows rows{{"MOUNT", "DRIVER", "READS/S", "HIT RATE", "WRITES/S", "ERRORS/S", "READ/S", "WRITTEN/S", "IN FLIGHT",
              "READ P99", "WRITE P99"}};
   const double seconds = seconds_since(before);
-  for (const Line &line : lines_of(now_, before.now_, mountpoint, true)) {
+  for (const Line &line : lines_of(now_, before.now_, true)) {
     if (rows.size() > lines) break;
     const auto rate = [&](std::string_view field) { return line.change(field) / seconds; };
     rows.push_back({line.name, text(*line.now, "driver"), count_text(rate("reads")),

@@ -16,10 +16,10 @@ class StatsView {
 public:
   explicit StatsView(boost::json::object answer) : now_(std::move(answer)) {}
 
-  /// What was counted since the stores were opened. Empty: all mounts.
-  void print_totals(Output &out, const std::string &mountpoint) const;
+  /// What was counted since the stores were opened.
+  void print_totals(Output &out) const;
   /// What was counted a second since `before`, the busiest mounts first; not more than so many lines.
-  void print_rates(Output &out, const StatsView &before, const std::string &mountpoint, std::size_t lines) const;
+  void print_rates(Output &out, const StatsView &before, std::size_t lines) const;
   /// A line on the process and its listeners, since `before`.
   std::string headline(const StatsView &before) const;
 

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdio>
+#include <ctime>
 #include <span>
 #include <utility>
 
@@ -153,6 +155,17 @@ std::string shown_duration(std::int64_t milliseconds) {
   for (const auto &[size, name] : units)
     if (milliseconds % size == 0) return std::to_string(milliseconds / size) + name;
   return std::to_string(milliseconds) + "ms";
+}
+
+std::string shown_moment(std::int64_t unix_ms) {
+  const std::time_t seconds = unix_ms / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  char rest[8];
+  std::snprintf(rest, sizeof rest, ".%03dZ", static_cast<int>(unix_ms % 1000));
+  return std::string(text, size) + rest;
 }
 
 bool parse_bytes(std::string_view text, std::int64_t &bytes) {

@@ -34,6 +34,8 @@ std::vector<std::string> known_formats();
 bool parse_duration(std::string_view text, std::int64_t &milliseconds);
 /// "90s", "1h": in the largest unit that is exact.
 std::string shown_duration(std::int64_t milliseconds);
+/// "2025-11-24T07:13:07.250Z"
+std::string shown_moment(std::int64_t unix_ms);
 /// "64KiB" -> 65536; "1MB" -> 1000000; B, KB, MB, GB, TB are powers of 1000, KiB and so on of 1024, in capitals or
 /// not; a number without unit is bytes.
 bool parse_bytes(std::string_view text, std::int64_t &bytes);

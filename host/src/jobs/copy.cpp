@@ -45,15 +45,9 @@ json::object Copy::identity(const Endpoint &from, const Endpoint &to, const Copy
 }
 
 bool Copy::run() {
-  Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
-  try {
-    list([&](Batch &&batch) { return crew.put(std::move(batch)); });
-  } catch (...) {
-    stop_ = true; // batches under way are finished before it is thrown
-    throw;
-  }
-  crew.finish();
-  if (stop_) return false;
+  if (!work_off<Batch>(
+          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &put) { list(put); }))
+    return false;
   if (log_ && failure_ == Status::ok) log_->finish();
   return true;
 }

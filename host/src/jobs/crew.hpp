@@ -61,4 +61,19 @@ private:
   std::vector<std::thread> threads_;
 };
 
+/// Has a crew work off what `feed(put)` puts, until there is no more; put's false: there is nobody any more who would
+/// do it. Returns false where it was stopped. Throws what feed or work throws, once those under way are done.
+template <typename Work, typename Feed>
+bool work_off(unsigned workers, std::atomic<bool> &stop, std::function<void(Work &)> work, const Feed &feed) {
+  Crew<Work> crew(workers, stop, std::move(work));
+  try {
+    feed([&](Work &&one) { return crew.put(std::move(one)); });
+  } catch (...) {
+    stop = true;
+    throw;
+  }
+  crew.finish();
+  return !stop;
+}
+
 } // namespace omnistore::jobs

@@ -4,9 +4,9 @@
 #include <sodium/randombytes.h>
 #include <sodium/utils.h>
 
+#include "config/formats.hpp"
 #include "config/names.hpp"
 #include "jobs/dump_lines.hpp"
-#include "jobs/moment.hpp"
 #include "storage/clock.hpp"
 
 namespace omnistore::jobs {
@@ -60,7 +60,7 @@ void DumpWriter::header(std::string_view base) {
   char id[2 * sizeof bytes + 1];
   sodium_bin2hex(id, sizeof id, bytes, sizeof bytes);
   const std::lock_guard lock(mutex_);
-  put({{"omnistore", "dump"}, {"version", 1}, {"id", id}, {"created", moment_text(now_ms())}, {"base", base}});
+  put({{"omnistore", "dump"}, {"version", 1}, {"id", id}, {"created", config::shown_moment(now_ms())}, {"base", base}});
 }
 
 void DumpWriter::entries(std::span<const std::string_view> keys, std::span<const Taken *const> taken) {

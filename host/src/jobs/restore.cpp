@@ -122,15 +122,9 @@ json::object Restore::identity(const DumpReader &dump, const Endpoint &to, const
 }
 
 bool Restore::run() {
-  Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
-  try {
-    read([&](Batch &&batch) { return crew.put(std::move(batch)); });
-  } catch (...) {
-    stop_ = true;
-    throw;
-  }
-  crew.finish();
-  if (stop_) return false;
+  if (!work_off<Batch>(
+          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &put) { read(put); }))
+    return false;
   if (log_ && failure_ == Status::ok) log_->finish();
   return true;
 }

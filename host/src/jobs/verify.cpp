@@ -23,21 +23,18 @@ Verify::Verify(const Endpoint &from, const Endpoint &to, VerifyOptions options,
 }
 
 bool Verify::run() {
-  std::uint64_t listed = 0;
-  {
-    Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
-    list(from_, false, [&](Batch &&batch) { return crew.put(std::move(batch)); });
-    crew.finish();
-  }
-  if (stop_) return false;
+  const auto compare = [this](const Endpoint &end, bool backwards) {
+    return work_off<Batch>(
+        options_.workers, stop_, [this](Batch &batch) { work(batch); },
+        [&](const auto &put) { list(end, backwards, put); });
+  };
+  if (!compare(from_, false)) return false;
   // Where the target has as many keys as were found there, it has no others.
+  std::uint64_t listed = 0;
   list(to_, true, [&](Batch &&batch) { return listed += batch.keys.size(), !stop_; });
   if (stop_) return false;
   if (listed == both_ && options_.rewrite.empty()) return true;
-  Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
-  list(to_, true, [&](Batch &&batch) { return crew.put(std::move(batch)); });
-  crew.finish();
-  return !stop_;
+  return compare(to_, true);
 }
 
 template <typename Put>

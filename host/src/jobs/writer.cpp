@@ -24,6 +24,10 @@ namespace {
 
 constexpr int most_meetings = 5; ///< with others who write the same keys
 
+bool has_ended(const Item &item) { return item.taken.expiry != 0 && item.taken.expiry <= now_ms(); }
+
+} // namespace
+
 SetOptions how_to_set(const Item &item, Condition::Kind kind) {
   SetOptions options;
   // The end is a moment, and goes along; the target's own ttl is for values that are set anew.
@@ -32,10 +36,6 @@ SetOptions how_to_set(const Item &item, Condition::Kind kind) {
   options.condition.kind = kind;
   return options;
 }
-
-bool has_ended(const Item &item) { return item.taken.expiry != 0 && item.taken.expiry <= now_ms(); }
-
-} // namespace
 
 void Item::fail(Status status, std::string message) {
   fate = Fate::failed;

@@ -39,6 +39,9 @@ struct Item {
   void fail(Status status, std::string message);
 };
 
+/// With the ttl that is left of its expiry.
+SetOptions how_to_set(const Item &item, Condition::Kind kind);
+
 /// Puts values and what goes along into a target, where nothing else stands. A value that was there before is seen at
 /// the moment of the write, by the condition if-absent, so that no other writer's value is lost; a target that keeps no
 /// conditions (as one behind the http driver) is looked at just before. [any thread]

@@ -36,14 +36,6 @@ private:
   std::thread thread_;
 };
 
-SetOptions long_options(const Item &item, Condition::Kind kind) {
-  SetOptions options;
-  const std::int64_t expiry = item.taken.expiry;
-  options.ttl = std::chrono::milliseconds(expiry == 0 ? 0 : std::max<std::int64_t>(1, expiry - now_ms()));
-  options.condition.kind = kind;
-  return options;
-}
-
 } // namespace
 
 /// False: the condition did not hold. The item's meta is that of the value that was sent.
@@ -56,7 +48,7 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
     const std::string value = std::move(item.taken.value);
     item.digest = digest_of(value);
     item.fate = Fate::copied;
-    return target_.set(item.key, value, long_options(item, kind)).stored;
+    return target_.set(item.key, value, how_to_set(item, kind)).stored;
   }
   Pipe pipe(passing);
   const Feed feed(source, item.from, pipe);
@@ -64,7 +56,7 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
   if (!pipe.begun(meta)) return item.fate = Fate::gone, true;
   item.taken.expiry = meta.expiry;
   item.taken.etag = meta.etag;
-  const bool stored = target_.set(item.key, pipe, meta.size, long_options(item, kind)).stored;
+  const bool stored = target_.set(item.key, pipe, meta.size, how_to_set(item, kind)).stored;
   item.taken.size = pipe.size();
   item.digest = pipe.digest();
   item.fate = Fate::copied;
@@ -138,7 +130,7 @@ void Writer::send(Source &source, Item &item) {
   const bool overwrites = on_conflict_ == OnConflict::overwrite;
   const bool had_user = overwrites && target_.has(item.key + '$');
   const auto set = [&](Condition::Kind kind) {
-    return target_.set(item.key, source, UINT64_MAX, long_options(item, kind)).stored;
+    return target_.set(item.key, source, UINT64_MAX, how_to_set(item, kind)).stored;
   };
   try {
     bool stored = false;
@@ -173,7 +165,7 @@ void Writer::meet_long(Item &item) {
   // A run that was cut off wrote it, and not yet its meta.
   item.fate = Fate::copied;
   set_user(item, !there.user.empty());
-  if (item.taken.user.empty()) target_.touch(item.key, *long_options(item, Condition::Kind::always).ttl);
+  if (item.taken.user.empty()) target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl);
 }
 
 } // namespace omnistore::jobs
