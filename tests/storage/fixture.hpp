@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -53,6 +54,28 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<omnistore::Event> events_;
+};
+
+/// Takes a value when it is let go, and holds its store meanwhile.
+class SlowReader : public omnistore::Reader {
+public:
+  void await_begin() { begun_.wait(false); }
+  void let_go() {
+    go_ = true;
+    go_.notify_all();
+  }
+  std::string value;
+
+  char *begin(const omnistore::Meta &) override {
+    begun_ = true;
+    begun_.notify_all();
+    go_.wait(false);
+    return nullptr;
+  }
+  void write(std::string_view bytes) override { value += bytes; }
+
+private:
+  std::atomic<bool> begun_{false}, go_{false};
 };
 
 } // namespace test

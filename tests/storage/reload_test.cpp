@@ -149,25 +149,14 @@ TEST_CASE("what was mounted at run time stays, until the config has a mount ther
 TEST_CASE("an operation in flight finishes on the old store, while new ones are on the new one") {
   Storage storage(config(R"({ "a": { "driver": "bare" } })"));
   storage.set("a:x", "old");
-  struct Slow : omnistore::Reader {
-    std::atomic<bool> begun{false}, go{false};
-    std::string value;
-    char *begin(const omnistore::Meta &) override {
-      begun = true;
-      begun.notify_all();
-      go.wait(false);
-      return nullptr;
-    }
-    void write(std::string_view bytes) override { value += bytes; }
-  } slow;
+  test::SlowReader slow;
   auto reading = std::async(std::launch::async, [&] { return storage.read("a:x", slow); });
-  slow.begun.wait(false);
+  slow.await_begin();
   storage.reload(config(R"({ "a": { "driver": "memory" } })")); // does not wait for it
   CHECK_FALSE(storage.get("a:x"));
   storage.reload(config(R"({ "a": { "driver": "bare" } })")); // nor for two
   storage.set("a:x", "new");
-  slow.go = true;
-  slow.go.notify_all();
+  slow.let_go();
   CHECK(reading.get());
   CHECK(slow.value == "old");
   CHECK(storage.get("a:x") == "new");

@@ -101,23 +101,13 @@ TEST_CASE("mounts change while operations run, and none of them fails") {
 TEST_CASE("unmounting waits for operations that are on the store") {
   Storage storage = test::open(R"({ "a": { "driver": "bare" } })");
   std::atomic<bool> ended{false};
-  class Slow : public omnistore::Reader {
-  public:
-    std::atomic<bool> begun{false}, go{false};
-    char *begin(const omnistore::Meta &) override {
-      begun = true;
-      begun.notify_all();
-      go.wait(false);
-      return nullptr;
-    }
-    void write(std::string_view) override {}
-  } slow;
+  test::SlowReader slow;
   storage.set("a:x", "1");
   std::thread reading([&] {
     storage.read("a:x", slow);
     ended = true;
   });
-  slow.begun.wait(false);
+  slow.await_begin();
   std::atomic<bool> unmounted{false};
   std::thread unmounting([&] {
     storage.unmount("a");
@@ -127,8 +117,7 @@ TEST_CASE("unmounting waits for operations that are on the store") {
   // From the moment that it is out of the table nothing finds it any more; the reader still holds the store.
   while (!storage.mounts().empty()) std::this_thread::yield();
   CHECK_FALSE(unmounted);
-  slow.go = true;
-  slow.go.notify_all();
+  slow.let_go();
   reading.join();
   unmounting.join();
   CHECK(unmounted);

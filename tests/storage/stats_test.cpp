@@ -45,22 +45,12 @@ TEST_CASE("the stores below a layer are counted each by itself") {
 TEST_CASE("operations under way are counted while they are") {
   Storage storage = test::open(R"({ "": { "driver": "bare" } })");
   storage.set("x", "1");
-  struct Slow : omnistore::Reader {
-    std::atomic<bool> begun{false}, go{false};
-    char *begin(const omnistore::Meta &) override {
-      begun = true;
-      begun.notify_all();
-      go.wait(false);
-      return nullptr;
-    }
-    void write(std::string_view) override {}
-  } slow;
+  test::SlowReader slow;
   CHECK(storage.stats()[0].in_flight == 0);
   auto reading = std::async(std::launch::async, [&] { return storage.read("x", slow); });
-  slow.begun.wait(false);
+  slow.await_begin();
   CHECK(storage.stats()[0].in_flight == 1);
-  slow.go = true;
-  slow.go.notify_all();
+  slow.let_go();
   CHECK(reading.get());
   CHECK(storage.stats()[0].in_flight == 0);
 }
