@@ -98,6 +98,16 @@ TEST_CASE("A plugin that is dropped into a folder is there for the next mount, a
   CHECK(says(line, "mount root replaced (plugin file " + plugin + ")"));
 }
 
+TEST_CASE("A plugin that is linked into a folder is taken up by itself") {
+  Running running;
+  std::filesystem::create_directories(running.folder.path() / "plugins");
+  running.write(R"({ "": { "driver": "memory" }, "new": { "driver": "null" } })");
+  running.log("mount new added"); // from here on the folder is watched
+  const std::string plugin = running.folder / "plugins/memory.so";
+  std::filesystem::create_symlink(OMNISTORE_BUILD "/plugins/memory.so", plugin);
+  CHECK(says(running.log("memory.so changed"), "mount root replaced (plugin file " + plugin + ")"));
+}
+
 TEST_CASE("check --diff tells what a reload would do, and reload does just that") {
   Running running(R"({ "": { "driver": "memory" }, "a": { "driver": "memory" }, "b": { "driver": "memory" } })");
   const std::string before = running.folder / "before.jsonc";

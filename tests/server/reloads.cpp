@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the admin listener changes: a reload, mounts, and who may have them changed.
+#include <future>
+
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 
 #include "host.hpp"
+#include "server/config_watch.hpp"
+#include "support/temporary.hpp"
 
 using test::Answer;
 using test::Client;
@@ -117,4 +121,23 @@ TEST_CASE("a page of another origin changes nothing, and a wrong method names th
   CHECK(admin.ask("DELETE", "/reload").header("allow") == "GET, HEAD, POST, OPTIONS");
   CHECK(admin.ask("GET", "/mounts/x").status == 405);
   CHECK(admin.ask("BREW", "/reload").status == 405);
+}
+
+TEST_CASE("what changes after the config was read, and before it is watched, is told at once") {
+  const test::Folder folder;
+  const std::string file = folder / "omnistore.jsonc";
+  test::write_file(file, "{}");
+  // The files' clock moves on by some milliseconds at a time: what was written before is to be older.
+  const std::int64_t written = omnistore::server::ConfigWatch::moment();
+  std::int64_t since = written;
+  while (since == written) since = omnistore::server::ConfigWatch::moment();
+  const auto paths = [&] { return omnistore::server::ConfigWatch::Paths{file, {}}; };
+  std::promise<std::string> told;
+  const auto tell = [&](std::string_view why) { told.set_value(std::string(why)); };
+  { const omnistore::server::ConfigWatch unchanged(since, paths, tell); }
+  test::write_file(file, "{ }");
+  const omnistore::server::ConfigWatch watch(since, paths, tell);
+  auto why = told.get_future(); // set once: the first watch had nothing to tell
+  REQUIRE(why.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  CHECK(why.get() == "the config file changed");
 }

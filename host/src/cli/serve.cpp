@@ -89,6 +89,7 @@ int run(const Global &global, const Serve &) {
     throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
   hold_stop_signals(true);
 
+  const std::int64_t since = server::ConfigWatch::moment();
   const Config config = load_config(global);
   start_log(config, global, true);
   const auto plugins = open_registry(config);
@@ -101,7 +102,7 @@ int run(const Global &global, const Serve &) {
   server.start();
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
   std::optional<server::ConfigWatch> watch(
-      std::in_place,
+      std::in_place, since,
       [&] {
         return server::ConfigWatch::Paths{config.file, storage.plugins()->searched()};
       },

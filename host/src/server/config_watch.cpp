@@ -5,12 +5,12 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <mutex>
 #include <system_error>
 #include <thread>
-#include <tuple>
 #include <utility>
 
 #include <poll.h>
@@ -31,13 +31,20 @@ constexpr auto longest = std::chrono::milliseconds(2000); // where it never gets
 constexpr std::uint32_t events =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CREATE | IN_ONLYDIR;
 
+std::int64_t nanoseconds(const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
+
 /// Which file a path leads to, and in which state; all 0: none.
-using State = std::tuple<dev_t, ino_t, off_t, std::int64_t, std::int64_t>;
+struct State {
+  dev_t device = 0;
+  ino_t inode = 0;
+  off_t size = 0;
+  std::int64_t mtime = 0, ctime = 0; ///< nanoseconds
+  bool operator==(const State &) const = default;
+};
 
 State state_of(const std::string &path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return {};
-  const auto nanoseconds = [](const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; };
   return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
 }
 
@@ -45,14 +52,20 @@ State state_of(const std::string &path) {
 
 class ConfigWatch::Impl {
 public:
-  Impl(std::function<Paths()> paths, std::function<void(std::string_view)> changed)
+  Impl(std::int64_t since, std::function<Paths()> paths, std::function<void(std::string_view)> changed)
       : paths_(std::move(paths)), changed_(std::move(changed)), notify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
         wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     if (notify_ < 0)
       spdlog::warn("config changes are not seen by themselves ({}); reload with SIGHUP or `omnistore reload`",
                    std::generic_category().message(errno));
     look();
-    thread_ = std::thread([this] { run(); });
+    std::string missed;
+    for (const auto &[path, state] : states_)
+      if (state.ctime >= since) missed = changed_text(path);
+    thread_ = std::thread([this, missed = std::move(missed)] {
+      if (!missed.empty()) changed_(missed);
+      run();
+    });
   }
 
   ~Impl() {
@@ -75,6 +88,10 @@ private:
   void wake() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
+  }
+
+  std::string changed_text(const std::string &path) const {
+    return path == config_ ? "the config file changed" : path + " changed";
   }
 
   /// Watches what there is to watch now, and remembers the states.
@@ -114,7 +131,7 @@ private:
     for (const auto &[path, state] : states_) {
       const auto old = before.find(path);
       if (old != before.end() && old->second == state) continue;
-      return path == config_ ? "the config file changed" : path + " changed";
+      return changed_text(path);
     }
     for (const auto &[path, state] : before)
       if (now(path) != state) return path + " is gone";
@@ -181,8 +198,15 @@ private:
   std::thread thread_;
 };
 
-ConfigWatch::ConfigWatch(std::function<Paths()> paths, std::function<void(std::string_view)> changed)
-    : impl_(std::make_unique<Impl>(std::move(paths), std::move(changed))) {}
+std::int64_t ConfigWatch::moment() {
+  timespec time{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &time); // which files are marked by
+  return nanoseconds(time);
+}
+
+ConfigWatch::ConfigWatch(std::int64_t since, std::function<Paths()> paths,
+                         std::function<void(std::string_view)> changed)
+    : impl_(std::make_unique<Impl>(since, std::move(paths), std::move(changed))) {}
 ConfigWatch::~ConfigWatch() = default;
 void ConfigWatch::poke(std::string_view why) { impl_->poke(why); }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,8 +21,11 @@ public:
     std::string config;
     std::vector<std::string> plugins; ///< folders and files
   };
-  /// `changed` is called on the watch's own thread, with what it was: "the config file changed", "SIGHUP".
-  ConfigWatch(std::function<Paths()> paths, std::function<void(std::string_view why)> changed);
+  /// The moment before the config is read, for the constructor.
+  static std::int64_t moment();
+  /// `changed` is called on the watch's own thread, with what it was: "the config file changed", "SIGHUP". What changed
+  /// from the moment `since` on, and before this watched, is told at once.
+  ConfigWatch(std::int64_t since, std::function<Paths()> paths, std::function<void(std::string_view why)> changed);
   /// Returns after the last callback has returned.
   ~ConfigWatch();
 
