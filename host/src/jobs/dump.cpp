@@ -56,15 +56,9 @@ bool Dump::run() {
     tally_.add(Fate::copied, part_->sum.entries);
     tally_.add(Fate::bytes, part_->sum.bytes);
   }
-  Crew<Batch> crew(options_.workers, stop_, [this](Batch &batch) { work(batch); });
-  try {
-    list([&](Batch &&batch) { return crew.put(std::move(batch)); });
-  } catch (...) {
-    stop_ = true;
-    throw;
-  }
-  crew.finish();
-  if (stop_) return false;
+  if (!work_off<Batch>(
+          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &put) { list(put); }))
+    return false;
   if (!options_.dry_run) writer_.finish();
   return true;
 }
