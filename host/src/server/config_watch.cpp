@@ -58,14 +58,7 @@ public:
     if (notify_ < 0)
       spdlog::warn("config changes are not seen by themselves ({}); reload with SIGHUP or `omnistore reload`",
                    std::generic_category().message(errno));
-    look();
-    std::string missed;
-    for (const auto &[path, state] : states_)
-      if (state.ctime >= since) missed = changed_text(path);
-    thread_ = std::thread([this, missed = std::move(missed)] {
-      if (!missed.empty()) changed_(missed);
-      run();
-    });
+    thread_ = std::thread([this, since] { run(since); });
   }
 
   ~Impl() {
@@ -138,7 +131,18 @@ private:
     return {};
   }
 
-  void run() {
+  void run(std::int64_t since) {
+    // The host's first answers come before: nothing that changes meanwhile is missed.
+    pollfd early{wake_, POLLIN, 0};
+    ::poll(&early, 1, static_cast<int>(quiet.count()));
+    if (stopping_.load()) return;
+    look();
+    for (const auto &[path, state] : states_) {
+      if (state.ctime < since) continue;
+      changed_(changed_text(path));
+      break;
+    }
+
     bool pending = false;
     Clock::time_point first, due;
     while (!stopping_.load()) {
