@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all commands are read into. A group of commands has a function that adds them to the parser, in a file of its
-// own (line_*.cpp); main.cpp calls them.
+// own (line_*.cpp); main.cpp calls them. A command gets its options once it is met in the line: those of the others
+// would only take time at each start.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -43,15 +45,29 @@ struct Line {
   DumpKeys dump;
   RestoreKeys restore;
   std::function<int()> action;
+  std::map<CLI::App *, void (*)(CLI::App &, Line &)> fillers; ///< of the commands that have no options yet
 };
 
-template <class Options>
-CLI::App *add(CLI::App &app, Line &line, const Options &options, const char *name, const char *summary,
-              const std::string &rest) {
+/// Gives a command its options, where it has none yet.
+inline void fill(CLI::App *command, Line &line) {
+  if (const auto filler = line.fillers.extract(command)) filler.mapped()(*command, line);
+}
+
+inline CLI::App *add(CLI::App &app, Line &line, const char *name, const char *summary,
+                     void (*filler)(CLI::App &, Line &)) {
   CLI::App *command = app.add_subcommand(name, summary);
-  command->footer(rest);
-  command->callback([&line, &options] { line.action = [&] { return run(line.global, options); }; });
+  line.fillers[command] = filler;
+  command->preparse_callback([command, &line](std::size_t) { fill(command, line); });
   return command;
+}
+
+/// A command that is run with its options. The filler gives it the options, and the rest of its help as its footer.
+template <class Options>
+void add(CLI::App &app, Line &line, const Options &options, const char *name, const char *summary,
+         void (*filler)(CLI::App &, Line &)) {
+  add(app, line, name, summary, filler)->callback([&line, &options] {
+    line.action = [&] { return run(line.global, options); };
+  });
 }
 
 inline std::chrono::milliseconds duration_of(const std::string &text, const char *option = "--ttl") {
@@ -61,6 +77,9 @@ inline std::chrono::milliseconds duration_of(const std::string &text, const char
   return std::chrono::milliseconds(milliseconds);
 }
 
+void add_values(CLI::App &app, Line &line);
+void add_keys(CLI::App &app, Line &line);
+void add_config(CLI::App &app, Line &line);
 void add_running(CLI::App &app, Line &line);
 void add_monitoring(CLI::App &app, Line &line);
 void add_inspection(CLI::App &app, Line &line); // line_inspect.cpp

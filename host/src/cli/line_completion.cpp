@@ -49,36 +49,40 @@ void read_options(const CLI::App &app, const std::string &command, std::vector<C
   }
 }
 
-Completed read_line(const CLI::App &app) {
-  Completed line;
+Completed read_line(CLI::App &app, Line &line) {
+  Completed all;
   std::vector<CompletedPlace> none;
-  read_options(app, "", line.options, none);
-  for (const CLI::App *command : app.get_subcommands([](const CLI::App *) { return true; })) {
-    CompletedCommand &read = line.commands.emplace_back();
+  read_options(app, "", all.options, none);
+  for (CLI::App *command : app.get_subcommands([](const CLI::App *) { return true; })) {
+    fill(command, line);
+    CompletedCommand &read = all.commands.emplace_back();
     read.name = command->get_name();
     read.summary = command->get_description();
     read_options(*command, read.name, read.options, read.places);
     // --help goes with every command
     std::erase_if(read.options, [](const CompletedOption &option) { return option.names.back() == "--help"; });
   }
-  return line;
+  return all;
 }
 
-} // namespace
-
-void add_completion(CLI::App &app, Line &line) {
-  CLI::App *command = app.add_subcommand("completion", "Print the script by which a shell completes this command line");
-  command->footer(
+void fill_completion(CLI::App &command, Line &line) {
+  command.footer(
       R"(An installed omnistore has them where bash-completion and zsh look. Keys are completed on a running host,
 where --url or OMNISTORE_URL names it.
 
 Examples
   source <(omnistore completion bash)
   omnistore completion zsh > ~/.zfunc/_omnistore)");
-  command->add_option("SHELL", line.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
-  command->callback([&app, &line] {
+  command.add_option("SHELL", line.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+}
+
+} // namespace
+
+void add_completion(CLI::App &app, Line &line) {
+  const char *summary = "Print the script by which a shell completes this command line";
+  add(app, line, "completion", summary, fill_completion)->callback([&app, &line] {
     line.action = [&app, &line] {
-      const Completed read = read_line(app);
+      const Completed read = read_line(app, line);
       Output out;
       out.write(line.shell == "bash" ? bash_completion(read) : zsh_completion(read));
       out.flush();

@@ -5,17 +5,17 @@
 namespace omnistore::cli {
 namespace {
 
-void add_end(CLI::App *command, JobEnd &end, const std::string &name, const std::string &what) {
-  command->add_option("--" + name + "-config", end.config, "The config of the " + what + "; else the global one")
+void add_end(CLI::App &command, JobEnd &end, const std::string &name, const std::string &what) {
+  command.add_option("--" + name + "-config", end.config, "The config of the " + what + "; else the global one")
       ->type_name("FILE");
-  command->add_option("--" + name + "-profile", end.profile, "Its profile")->type_name("NAME");
-  command->add_option("--" + name + "-url", end.url, "The " + what + " is the host that runs there")->type_name("URL");
-  command->add_option("--" + name + "-token", end.token, "What it wants to see; else --token")->type_name("TEXT");
+  command.add_option("--" + name + "-profile", end.profile, "Its profile")->type_name("NAME");
+  command.add_option("--" + name + "-url", end.url, "The " + what + " is the host that runs there")->type_name("URL");
+  command.add_option("--" + name + "-token", end.token, "What it wants to see; else --token")->type_name("TEXT");
 }
 
-void add_rewrite(CLI::App *command, Job &job) {
+void add_rewrite(CLI::App &command, Job &job) {
   command
-      ->add_option_function<std::vector<jobs::RewriteRule>>(
+      .add_option_function<std::vector<jobs::RewriteRule>>(
           "--rewrite",
           [&job](std::vector<jobs::RewriteRule> rules) {
             for (auto &[pattern, replacement] : rules) // words_of() put a character in front
@@ -26,9 +26,9 @@ void add_rewrite(CLI::App *command, Job &job) {
       ->type_name("REGEX REPLACEMENT");
 }
 
-void add_conflicts(CLI::App *command, Job &job) {
+void add_conflicts(CLI::App &command, Job &job) {
   command
-      ->add_option_function<std::string>(
+      .add_option_function<std::string>(
           "--on-conflict",
           [&job](const std::string &text) {
             if (text == "fail")
@@ -44,12 +44,12 @@ void add_conflicts(CLI::App *command, Job &job) {
       ->type_name("HOW");
 }
 
-void add_pace(CLI::App *command, Job &job) {
-  command->add_option("--jobs", job.workers, "How many batches are under way at once; 4")
+void add_pace(CLI::App &command, Job &job) {
+  command.add_option("--jobs", job.workers, "How many batches are under way at once; 4")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
   command
-      ->add_option_function<std::string>(
+      .add_option_function<std::string>(
           "--rate",
           [&job](const std::string &text) {
             std::int64_t bytes = 0;
@@ -59,30 +59,30 @@ void add_pace(CLI::App *command, Job &job) {
           },
           "At most so many bytes a second")
       ->type_name("BYTES");
-  command->add_option("--rate-keys", job.keys_a_second, "At most so many keys a second")
+  command.add_option("--rate-keys", job.keys_a_second, "At most so many keys a second")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
 }
 
-void add_count(CLI::App *command, Job &job) {
-  command->add_flag("--count", job.count, "Count the source beside the work, for percent and the time that is left");
+void add_count(CLI::App &command, Job &job) {
+  command.add_flag("--count", job.count, "Count the source beside the work, for percent and the time that is left");
 }
 
-void add_start(CLI::App *command, Job &job) {
-  command->add_flag("--dry-run", job.dry_run, "Say what would be done, and write nothing");
-  auto *resume = command->add_flag("--resume", job.resume, "Go on where a run was cut off, or begin");
-  command->add_flag("--restart", job.restart, "Forget what a run that was cut off has done")->excludes(resume);
+void add_start(CLI::App &command, Job &job) {
+  command.add_flag("--dry-run", job.dry_run, "Say what would be done, and write nothing");
+  auto *resume = command.add_flag("--resume", job.resume, "Go on where a run was cut off, or begin");
+  command.add_flag("--restart", job.restart, "Forget what a run that was cut off has done")->excludes(resume);
 }
 
-void add_journal(CLI::App *command, Job &job) {
+void add_journal(CLI::App &command, Job &job) {
   add_start(command, job);
   command
-      ->add_option("--journal", job.journal, "Where it is written down what is done; else in ~/.local/state/omnistore")
+      .add_option("--journal", job.journal, "Where it is written down what is done; else in ~/.local/state/omnistore")
       ->type_name("FILE");
 }
 
-void add_copying(CLI::App *command, Job &job) {
-  command->add_flag("--verify", job.verify, "Read back what was written, and compare");
+void add_copying(CLI::App &command, Job &job) {
+  command.add_flag("--verify", job.verify, "Read back what was written, and compare");
   add_conflicts(command, job);
   add_rewrite(command, job);
   add_pace(command, job);
@@ -102,11 +102,8 @@ Two keys that a rewrite makes one are an error that names both, where they come 
 thousand keys of each other; further apart the second is a conflict with the first.
 )";
 
-} // namespace
-
-void add_jobs(CLI::App &app, Line &line) {
-  auto *copy = add(app, line, line.copy, "copy", "Copy all keys under a base to another base, config or host",
-                   std::string(about_copying) + R"(
+void fill_copy(CLI::App &command, Line &line) {
+  command.footer(std::string(about_copying) + R"(
 Examples
   omnistore copy local shared
   omnistore copy session backup:session --on-conflict overwrite
@@ -114,16 +111,17 @@ Examples
   omnistore copy user --to-url http://127.0.0.1:7700 --rate 10MiB
   omnistore copy old new --rewrite '^user-(\d+)$' 'user:$1' --dry-run
   omnistore --json copy local shared --resume)");
-  copy->add_option("FROM", line.copy.from.base, "The base to copy; left out or /: everything");
-  copy->add_option_function<std::string>(
+  command.add_option("FROM", line.copy.from.base, "The base to copy; left out or /: everything");
+  command.add_option_function<std::string>(
       "TO", [&line](const std::string &text) { line.copy.to.base = text, line.copy.to_is_named = true; },
       "The base to copy to; left out: as FROM");
-  add_end(copy, line.copy.from, "from", "source");
-  add_end(copy, line.copy.to, "to", "target");
-  add_copying(copy, line.copy);
+  add_end(command, line.copy.from, "from", "source");
+  add_end(command, line.copy.to, "to", "target");
+  add_copying(command, line.copy);
+}
 
-  auto *migrate = add(app, line, line.migrate, "migrate", "Give all keys under a base another base or form",
-                      std::string(about_copying) + R"(
+void fill_migrate(CLI::App &command, Line &line) {
+  command.footer(std::string(about_copying) + R"(
 With --move each key is removed once its copy was read back and is as it should be, and only where its
 value has not changed meanwhile; a value that has is copied again.
 
@@ -132,12 +130,14 @@ Examples
   omnistore migrate oldPrefix newPrefix:v2 --move
   omnistore migrate user user --rewrite '^(\d+)$' 'id:$1' --move
   omnistore --url http://127.0.0.1:7700 migrate a b --dry-run)");
-  migrate->add_option("OLD", line.migrate.from.base, "The base that the keys have")->required();
-  migrate->add_option("NEW", line.migrate.to.base, "The base that they get")->required();
-  migrate->add_flag("--move", line.migrate.move, "Remove each old key once its new one is there, and verified");
-  add_copying(migrate, line.migrate);
+  command.add_option("OLD", line.migrate.from.base, "The base that the keys have")->required();
+  command.add_option("NEW", line.migrate.to.base, "The base that they get")->required();
+  command.add_flag("--move", line.migrate.move, "Remove each old key once its new one is there, and verified");
+  add_copying(command, line.migrate);
+}
 
-  auto *verify = add(app, line, line.verify, "verify", "Compare all keys under two bases", R"(
+void fill_verify(CLI::App &command, Line &line) {
+  command.footer(R"(
 Prints each difference, the kind and the key at the target: missing (there), extra (not at the source),
 different (another value), meta (the same value with another expiry or meta of the user's; with --meta).
 Exit code 0: all is the same; 1: it is not.
@@ -148,18 +148,20 @@ Examples
   omnistore verify old new --rewrite '^user-(\d+)$' 'user:$1'
   omnistore --json verify local shared
       {"difference":"missing","from":"local:a","to":"shared:a"})");
-  verify->add_option("FROM", line.verify.from.base, "A base; left out or /: everything");
-  verify->add_option_function<std::string>(
+  command.add_option("FROM", line.verify.from.base, "A base; left out or /: everything");
+  command.add_option_function<std::string>(
       "TO", [&line](const std::string &text) { line.verify.to.base = text, line.verify.to_is_named = true; },
       "The one to compare it with; left out: as FROM");
-  add_end(verify, line.verify.from, "from", "source");
-  add_end(verify, line.verify.to, "to", "target");
-  verify->add_flag("--meta", line.verify.meta, "Compare expiry and the user's meta as well");
-  add_rewrite(verify, line.verify);
-  add_pace(verify, line.verify);
-  add_count(verify, line.verify);
+  add_end(command, line.verify.from, "from", "source");
+  add_end(command, line.verify.to, "to", "target");
+  command.add_flag("--meta", line.verify.meta, "Compare expiry and the user's meta as well");
+  add_rewrite(command, line.verify);
+  add_pace(command, line.verify);
+  add_count(command, line.verify);
+}
 
-  auto *dump = add(app, line, line.dump, "dump", "Write all keys under a base to a file, or to standard output", R"(
+void fill_dump(CLI::App &command, Line &line) {
+  command.footer(R"(
 JSON Lines with checksums, which other programs can read: host/src/jobs/FORMAT.md says how. Values go
 with their expiry and the user's meta. FILE has its name once it is whole; until then it is FILE.part.
 
@@ -168,13 +170,15 @@ Examples
   omnistore dump user -o user.jsonl --resume
   omnistore dump user | gzip > user.jsonl.gz
   omnistore --url http://127.0.0.1:7700 dump --dry-run)");
-  dump->add_option("BASE", line.dump.from.base, "The base to dump; left out or /: everything");
-  dump->add_option("-o,--output", line.dump.file, "The file; left out or -: standard output")->type_name("FILE");
-  add_pace(dump, line.dump);
-  add_count(dump, line.dump);
-  add_start(dump, line.dump);
+  command.add_option("BASE", line.dump.from.base, "The base to dump; left out or /: everything");
+  command.add_option("-o,--output", line.dump.file, "The file; left out or -: standard output")->type_name("FILE");
+  add_pace(command, line.dump);
+  add_count(command, line.dump);
+  add_start(command, line.dump);
+}
 
-  auto *restore = add(app, line, line.restore, "restore", "Set all keys of a dump", R"(
+void fill_restore(CLI::App &command, Line &line) {
+  command.footer(R"(
 Each entry is set only where its checksum is right. What is wrong with the dump is told, the rest is
 set, and the exit code is 7. Entries that have expired are left out. Conflicts as with copy: a key
 that has the same value is left as it is.
@@ -184,16 +188,25 @@ Examples
   zcat user.jsonl.gz | omnistore restore
   omnistore restore other:base -f user.jsonl --on-conflict overwrite
   omnistore restore -f all.jsonl --dry-run)");
-  restore->add_option_function<std::string>(
+  command.add_option_function<std::string>(
       "BASE", [&line](const std::string &text) { line.restore.to.base = text, line.restore.to_is_named = true; },
       "The base to set them under; left out: as they were dumped; /: none");
-  restore->add_option("FILE,-f,--file", line.restore.file, "The dump; left out or -: standard input")
-      ->type_name("FILE");
-  restore->add_flag("--verify", line.restore.verify, "Read back what was written, and compare");
-  add_conflicts(restore, line.restore);
-  add_rewrite(restore, line.restore);
-  add_pace(restore, line.restore);
-  add_journal(restore, line.restore);
+  command.add_option("FILE,-f,--file", line.restore.file, "The dump; left out or -: standard input")->type_name("FILE");
+  command.add_flag("--verify", line.restore.verify, "Read back what was written, and compare");
+  add_conflicts(command, line.restore);
+  add_rewrite(command, line.restore);
+  add_pace(command, line.restore);
+  add_journal(command, line.restore);
+}
+
+} // namespace
+
+void add_jobs(CLI::App &app, Line &line) {
+  add(app, line, line.copy, "copy", "Copy all keys under a base to another base, config or host", fill_copy);
+  add(app, line, line.migrate, "migrate", "Give all keys under a base another base or form", fill_migrate);
+  add(app, line, line.verify, "verify", "Compare all keys under two bases", fill_verify);
+  add(app, line, line.dump, "dump", "Write all keys under a base to a file, or to standard output", fill_dump);
+  add(app, line, line.restore, "restore", "Set all keys of a dump", fill_restore);
 }
 
 } // namespace omnistore::cli

@@ -3,11 +3,11 @@
 #include "cli/line.hpp"
 
 namespace omnistore::cli {
+namespace {
 
-void add_monitoring(CLI::App &app, Line &line) {
-  auto *stats =
-      add(app, line, line.stats, "stats", "Print what the running host has counted, mount by mount",
-          R"(Since each store was opened, with the stores below layers: reads, hits, writes, errors by kind, bytes,
+void fill_stats(CLI::App &command, Line &line) {
+  command.footer(
+      R"(Since each store was opened, with the stores below layers: reads, hits, writes, errors by kind, bytes,
 what was evicted, expired and refreshed, operations under way, and how long operations took. With
 --watch the same a second, since the look before; Ctrl-C ends it.
 
@@ -17,9 +17,9 @@ Examples
   omnistore stats
   omnistore stats shared --watch 5s
   omnistore --json stats --watch --count 10)");
-  stats->add_option("MOUNTPOINT", line.stats.mountpoint, "Only this mount");
-  stats
-      ->add_option_function<std::vector<std::string>>(
+  command.add_option("MOUNTPOINT", line.stats.mountpoint, "Only this mount");
+  command
+      .add_option_function<std::vector<std::string>>(
           "--watch",
           [&](const std::vector<std::string> &given) {
             const std::string text = given.empty() || given[0].empty() ? "2s" : given[0];
@@ -29,24 +29,37 @@ Examples
           "Look again so often, 2s if no time is given")
       ->type_name("[DURATION]")
       ->expected(0, 1);
-  stats->add_option("--count", line.stats.count, "End after so many looks")->type_name("N")->check(CLI::PositiveNumber);
+  command.add_option("--count", line.stats.count, "End after so many looks")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
 
-  auto *top = add(app, line, line.top, "top", "Show the running host's busiest mounts, a second",
-                  R"(On a terminal it keeps to one screen; else each look follows the one before. Ctrl-C ends it.
+void fill_top(CLI::App &command, Line &line) {
+  command.footer(R"(On a terminal it keeps to one screen; else each look follows the one before. Ctrl-C ends it.
 
 Examples
   omnistore top
   omnistore top --delay 500ms
   omnistore --url http://127.0.0.1:7700 top --count 1)");
-  top->add_option_function<std::string>(
-         "-d,--delay",
-         [&](const std::string &text) {
-           line.top.every = duration_of(text, "--delay");
-           if (line.top.every.count() == 0) throw CLI::ValidationError("--delay: 0 is no time between two looks");
-         },
-         "Look again so often; 2s")
+  command
+      .add_option_function<std::string>(
+          "-d,--delay",
+          [&](const std::string &text) {
+            line.top.every = duration_of(text, "--delay");
+            if (line.top.every.count() == 0) throw CLI::ValidationError("--delay: 0 is no time between two looks");
+          },
+          "Look again so often; 2s")
       ->type_name("DURATION");
-  top->add_option("-n,--count", line.top.count, "End after so many looks")->type_name("N")->check(CLI::PositiveNumber);
+  command.add_option("-n,--count", line.top.count, "End after so many looks")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+}
+
+} // namespace
+
+void add_monitoring(CLI::App &app, Line &line) {
+  add(app, line, line.stats, "stats", "Print what the running host has counted, mount by mount", fill_stats);
+  add(app, line, line.top, "top", "Show the running host's busiest mounts, a second", fill_top);
 }
 
 } // namespace omnistore::cli

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands on a config: serving it, and what is in it.
+#include "cli/line.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+void fill_serve(CLI::App &command, Line &) {
+  command.footer(R"(Prints where it listens. SIGTERM and Ctrl-C finish what is in flight; a second one stops at once.
+
+Examples
+  omnistore serve
+  omnistore -c config/default.jsonc serve
+  omnistore --profile test --json serve)");
+}
+
+void fill_check(CLI::App &command, Line &line) {
+  command.footer(R"(Opens no store; loads the drivers, whose schemas the options are held to. Exit code 0 or 2.
+
+--diff tells what a reload would add, keep, replace and remove: in the host that runs with this config,
+or, with another config's file, in one that runs with that.
+
+Examples
+  omnistore check
+  omnistore -c other.jsonc --profile production check
+  omnistore check --diff
+  omnistore -c new.jsonc check --diff old.jsonc
+  omnistore check --schema > omnistore.schema.json)");
+  command.add_flag("--schema", line.check.schema, "Print the JSON Schema of configs instead, for editors");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--diff",
+          [&](const std::vector<std::string> &files) {
+            line.check.diff = true;
+            line.check.from = files.empty() ? "" : files[0];
+          },
+          "What a reload would change, in the running host or in one with that config")
+      ->type_name("[FILE]")
+      ->expected(0, 1);
+}
+
+void fill_mounts(CLI::App &command, Line &) {
+  command.footer(R"(Examples
+  omnistore mounts
+  omnistore --json --url http://127.0.0.1:7700 mounts)");
+}
+
+void fill_drivers(CLI::App &command, Line &line) {
+  command.footer(R"(With the plugins that cannot be used, and why. Of each driver: what it does natively, what the host
+emulates for it, and what it cannot do.
+
+Examples
+  omnistore drivers
+  omnistore drivers fs)");
+  command.add_option("NAME", line.drivers.name, "Print the manual of this driver's options");
+}
+
+} // namespace
+
+void add_config(CLI::App &app, Line &line) {
+  add(app, line, line.serve, "serve", "Serve the config's stores over HTTP", fill_serve);
+  add(app, line, line.check, "check", "Look for everything that is wrong in a config", fill_check);
+  add(app, line, line.mounts, "mounts", "List the mounts, with the tree of their layers", fill_mounts);
+  add(app, line, line.drivers, "drivers", "List the drivers, or print one's manual", fill_drivers);
+}
+
+} // namespace omnistore::cli
