@@ -123,9 +123,23 @@ TEST_CASE("what is wrong in a profile that is not chosen is found") {
   CHECK_THAT(problem(R"({"profiles":{"p":5}})"), StartsWith("profiles.p: expected an object, found 5"));
 }
 
+TEST_CASE("a profile's array replaces the whole one, so all of it is checked") {
+  CHECK_THAT(problem(R"({"profiles":{"p":{"mounts":{"a":{"layers":[{"options":{}}]}}}}})"),
+             StartsWith("profiles.p.mounts.a.layers.0: the field \"driver\" is missing"));
+  CHECK_THAT(problem(R"({"profiles":{"p":{"mounts":{"a":{"layers":[null]}}}}})"),
+             StartsWith("profiles.p.mounts.a.layers.0: expected an object, found null"));
+}
+
+TEST_CASE("what a field of a profile may be is told with null, which takes it away") {
+  CHECK(problems(R"({"profiles":{"p":{"mounts":{"a":null},"log":{"level":null},"ttl":null}}})").empty());
+  CHECK_THAT(problem(R"({"profiles":{"p":{"log":5}}})"), StartsWith("profiles.p.log: expected an object or null"));
+  CHECK_THAT(problem(R"({"profiles":{"p":{"log":{"level":"loud"}}}})"), Contains("or null, found \"loud\""));
+  CHECK(problem(R"({"profiles":{"p":null}})") == "profiles.p: expected an object, found null (line 1, column 18)");
+}
+
 TEST_CASE("a profile cannot hold profiles, chosen or not") {
   const char *nested = R"({"profiles":{"p":{"profiles":{}}}})";
-  CHECK_THAT(problem(nested), StartsWith("profiles.p.profiles: there is no such field"));
+  CHECK_THAT(problem(nested), StartsWith("profiles.p.profiles: there is no such field; there are plugins, prefix"));
   CHECK_THAT(problem(nested, "p"), StartsWith("profiles.p.profiles: a profile has no such field"));
 }
 

@@ -45,12 +45,6 @@ json::object relaxed(const json::object &schema) {
   return out;
 }
 
-json::object build() {
-  json::object schema = json::parse(schema_text).as_object();
-  add_profiles(schema);
-  return schema;
-}
-
 } // namespace
 
 void add_profiles(json::object &schema) {
@@ -59,7 +53,7 @@ void add_profiles(json::object &schema) {
   all.erase("profile");
   json::object profile = relaxed(schema);
   for (const char *name : {"$schema", "$defs", "title"}) profile.erase(name);
-  for (const char *name : {"$schema", "profiles"}) profile.at("properties").as_object().erase(name);
+  for (std::string_view name : not_in_profiles) profile.at("properties").as_object().erase(name);
   profile["type"] = "object";
   profile["description"] = description;
   json::object &target = schema.at("$defs").as_object();
@@ -69,14 +63,7 @@ void add_profiles(json::object &schema) {
 }
 
 const json::object &config_schema() {
-  static const json::object schema = build();
-  return schema;
-}
-
-const json::object &profiles_schema() {
-  static const json::object schema{{"type", "object"},
-                                   {"additionalProperties", {{"$ref", "#/$defs/profile"}}},
-                                   {"$defs", config_schema().at("$defs")}};
+  static const json::object schema = json::parse(schema_text).as_object();
   return schema;
 }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
+#include <string_view>
+
 #include <boost/json/object.hpp>
 
 namespace omnistore::config {
@@ -12,9 +15,10 @@ extern const char schema_text[];
 /// without defaults.
 void add_profiles(boost::json::object &schema);
 
-/// The embedded text, parsed, with its profiles.
+/// The embedded text, parsed.
 const boost::json::object &config_schema();
-/// The schema of its `profiles`.
-const boost::json::object &profiles_schema();
+
+/// Fields of a config that its profiles do not have.
+inline constexpr std::array<std::string_view, 2> not_in_profiles{"$schema", "profiles"};
 
 } // namespace omnistore::config

@@ -87,12 +87,14 @@ void merge_profile(Node &config, const Node &profile) {
 
 /// A slip in a profile is found before the day that it is needed.
 void check_others(const Node &profiles, const std::string &chosen, std::vector<Problem> &problems) {
-  Node others = profiles;
-  std::erase_if(others.members, [&](const Member &member) { return member.name == chosen; });
-  if (others.members.empty()) return;
-  Places places;
-  json::value value = to_json(others, "profiles", places);
-  validate_raw(profiles_schema(), value, "profiles", &places, problems);
+  for (const auto &[name, place, profile] : profiles.members) {
+    if (name == chosen) continue;
+    const std::string path = join("profiles", name);
+    Places places;
+    places.add(path, profile.place, place);
+    json::value value = to_json(profile, path, places);
+    validate_patch(config_schema(), not_in_profiles, value, path, &places, problems);
+  }
 }
 
 /// The rest of a chosen profile is checked once it is merged.
@@ -100,7 +102,7 @@ void check_chosen(const Node &profile, const std::string &path, std::vector<Prob
   if (profile.kind != Node::Kind::object)
     problems.push_back({path, "expected an object", profile.place.line, profile.place.column});
   for (const auto &member : profile.members)
-    if (member.name == "profiles" || member.name == "$schema")
+    if (std::find(not_in_profiles.begin(), not_in_profiles.end(), member.name) != not_in_profiles.end())
       problems.push_back(
           {join(path, member.name), "a profile has no such field", member.place.line, member.place.column});
 }

@@ -22,6 +22,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,9 +44,12 @@ inline constexpr std::string_view defs_path = "#/$defs/";
 void validate(const boost::json::object &schema, boost::json::value &value, const std::string &path,
               const Places *places, std::vector<Problem> &problems);
 
-/// The same for a part of a config whose variables are not put in: a text with "${" in it fits wherever a text can.
-void validate_raw(const boost::json::object &schema, boost::json::value &value, const std::string &path,
-                  const Places *places, std::vector<Problem> &problems);
+/// The same for a patch of such a value, as it was written: of its fields, and theirs, none is required, each may be
+/// null, and none gets its default, but in arrays, which a patch replaces whole, all is as ever; a text with "${" in it
+/// fits wherever a text can. The patch itself has none of the fields `left_out`.
+void validate_patch(const boost::json::object &schema, std::span<const std::string_view> left_out,
+                    boost::json::value &patch, const std::string &path, const Places *places,
+                    std::vector<Problem> &problems);
 
 /// What is wrong with a schema itself, as a driver publishes it: not JSON, not an object's, an unknown type or
 /// keyword, a default that does not fit. One sentence; empty: nothing, and `into` is the schema.

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include "formats.hpp"
 #include "names.hpp"
@@ -64,15 +65,22 @@ bool fits_type(std::string_view type, json::value &value) {
 
 class Validator {
 public:
-  Validator(const Places *places, std::vector<Problem> &problems, bool raw)
-      : places_(places), problems_(problems), raw_(raw) {}
+  Validator(const Places *places, std::vector<Problem> &problems) : places_(places), problems_(problems) {}
+
+  void check_patch(View schema, std::span<const std::string_view> left_out, json::value &patch,
+                   const std::string &path) {
+    raw_ = patch_ = true;
+    left_out_ = left_out;
+    check(schema, patch, path, 0);
+  }
 
   void check(View schema, json::value &value, const std::string &path, unsigned depth) {
     if (depth > max_depth) return report(path, "too many objects and arrays in each other");
     if (is_open(value)) return;
     bool outside = secret_; // what stands in a secret is secret too
     secret_ = secret_ || schema.flag("secret");
-    check_value(schema, value, path, depth);
+    nullable_ = patch_ && depth > 0;
+    if (!nullable_ || !value.is_null()) check_value(schema, value, path, depth);
     secret_ = outside;
   }
 
@@ -124,6 +132,7 @@ private:
     if (types.empty() || std::any_of(types.begin(), types.end(), fits)) return true;
     std::vector<std::string> words;
     for (std::string_view type : types) words.emplace_back(type_words(type));
+    if (nullable_) words.emplace_back("null");
     expected(path, enumerate(words, "or"), value);
     return false;
   }
@@ -136,6 +145,7 @@ private:
       words.push_back(literal(one));
       if (one.is_string()) texts.emplace_back(view(one.get_string()));
     }
+    if (nullable_) words.emplace_back("null");
     std::string near = value.is_string() && !secret_ ? nearest(view(value.get_string()), texts) : std::string();
     report(path, "expected " + enumerate(words, "or") + ", found " + found(value, secret_) +
                      (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
@@ -171,19 +181,26 @@ private:
     for (auto &[key, member] : object) {
       std::string_view name(key.data(), key.size());
       bool any = false;
-      if (const json::object *inner = schema.member(name, any))
+      const json::object *inner = is_left_out(name, depth) ? nullptr : schema.member(name, any);
+      if (inner)
         check(schema.at(*inner), member, join(path, name), depth + 1);
       else if (!any)
-        report_unknown(schema, path, name);
+        report_unknown(schema, path, name, depth);
     }
+    if (patch_) return;
     check_required(schema, object, path);
     fill_defaults(schema, object, path, depth);
   }
 
-  void report_unknown(View schema, const std::string &path, std::string_view name) {
+  bool is_left_out(std::string_view name, unsigned depth) const {
+    return depth == 0 && std::find(left_out_.begin(), left_out_.end(), name) != left_out_.end();
+  }
+
+  void report_unknown(View schema, const std::string &path, std::string_view name, unsigned depth) {
     std::vector<std::string> known;
     if (const json::object *properties = schema.object("properties"))
-      for (const auto &[key, ignored] : *properties) known.emplace_back(key.data(), key.size());
+      for (const auto &[key, ignored] : *properties)
+        if (!is_left_out({key.data(), key.size()}, depth)) known.emplace_back(key.data(), key.size());
     std::string near = nearest(name, known);
     std::string message = "there is no such field";
     if (!near.empty())
@@ -220,12 +237,17 @@ private:
   void check_array(View schema, json::array &array, const std::string &path, unsigned depth) {
     const json::object *items = schema.object("items");
     if (!items) return;
+    const bool outside = std::exchange(patch_, false);
     for (std::size_t i = 0; i < array.size(); ++i) check(schema.at(*items), array[i], join(path, i), depth + 1);
+    patch_ = outside;
   }
 
   const Places *places_;
   std::vector<Problem> &problems_;
-  bool raw_;
+  bool raw_ = false;      ///< variables are not put in
+  bool patch_ = false;    ///< here something is patched, not replaced
+  bool nullable_ = false; ///< what is checked may be null, whatever its schema says
+  std::span<const std::string_view> left_out_;
   bool secret_ = false;
   unsigned filled_ = 0;
 };
@@ -234,12 +256,12 @@ private:
 
 void validate(const json::object &schema, json::value &value, const std::string &path, const Places *places,
               std::vector<Problem> &problems) {
-  Validator(places, problems, false).check({schema, schema}, value, path, 0);
+  Validator(places, problems).check({schema, schema}, value, path, 0);
 }
 
-void validate_raw(const json::object &schema, json::value &value, const std::string &path, const Places *places,
-                  std::vector<Problem> &problems) {
-  Validator(places, problems, true).check({schema, schema}, value, path, 0);
+void validate_patch(const json::object &schema, std::span<const std::string_view> left_out, json::value &patch,
+                    const std::string &path, const Places *places, std::vector<Problem> &problems) {
+  Validator(places, problems).check_patch({schema, schema}, left_out, patch, path);
 }
 
 } // namespace omnistore::config
