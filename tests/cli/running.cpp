@@ -80,7 +80,9 @@ TEST_CASE("SIGHUP has a host read its config, whatever changed") {
   for (;;) {
     const Result stats = running({"--json", "stats"});
     REQUIRE(stats.code == 0);
-    if (stats.json().at("reloads").at("done").to_number<int>() == 1) break;
+    const int done = stats.json().at("reloads").at("done").to_number<int>();
+    REQUIRE(done <= 1);
+    if (done == 1) break;
   }
   CHECK(running.host.stop().code == 0);
 }

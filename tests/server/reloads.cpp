@@ -128,11 +128,9 @@ TEST_CASE("what changes after the config was read, and before it is watched, is 
   const test::Folder folder;
   const std::string file = folder / "omnistore.jsonc";
   test::write_file(file, "{}");
-  // The files' clock moves on by some milliseconds at a time: what was written before is to be older.
-  const std::int64_t written = omnistore::server::ConfigWatch::moment();
-  std::int64_t since = written;
-  while (since == written) since = omnistore::server::ConfigWatch::moment();
-  const auto paths = [&] { return omnistore::server::ConfigWatch::Paths{file, {}}; };
+  const std::string plugins = folder / "plugins";
+  const auto paths = [&] { return omnistore::server::WatchedPaths{file, {plugins}}; };
+  const omnistore::server::FileStates read = omnistore::server::states_of(paths());
   // What a watch tells first, of the file or that it was asked.
   const auto first_told = [&](bool ask) {
     std::promise<std::string> told;
@@ -140,13 +138,16 @@ TEST_CASE("what changes after the config was read, and before it is watched, is 
     const auto tell = [&](std::string_view why) {
       if (!is_told.exchange(true)) told.set_value(std::string(why));
     };
-    omnistore::server::ConfigWatch watch(since, paths, tell);
+    omnistore::server::ConfigWatch watch(read, paths, tell);
     if (ask) watch.poke("asked");
     auto why = told.get_future();
     REQUIRE(why.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
     return why.get();
   };
   CHECK(first_told(true) == "asked");
+  std::filesystem::create_directory(plugins);
+  test::write_file(folder / "plugins/x.so", "x");
+  CHECK(first_told(false) == folder / "plugins/x.so changed");
   test::write_file(file, "{ }");
   CHECK(first_told(false) == "the config file changed");
 }

@@ -89,22 +89,24 @@ int run(const Global &global, const Serve &) {
     throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
   hold_stop_signals(true);
 
-  const std::int64_t since = server::ConfigWatch::moment();
-  const Config config = load_config(global);
+  const std::string file = find_config(global);
+  server::FileStates read = server::states_of({file, {}});
+  const Config config = Config::load(file, global.profile);
   start_log(config, global, true);
   const auto plugins = open_registry(config);
+  read.merge(server::states_of({file, plugins->searched()}));
   keep_all_secrets(config, *plugins);
   Storage storage(config, plugins);
   server::Reloader reloader(storage, config,
-                            {[file = config.file, profile = global.profile] { return Config::load(file, profile); },
-                             keep_all_secrets, [&global](const Config &now) { set_log_level(now, global, true); }});
+                            {[&file, &global] { return Config::load(file, global.profile); }, keep_all_secrets,
+                             [&global](const Config &now) { set_log_level(now, global, true); }});
   server::Server server(reloader);
   server.start();
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
   std::optional<server::ConfigWatch> watch(
-      std::in_place, since,
+      std::in_place, std::move(read),
       [&] {
-        return server::ConfigWatch::Paths{config.file, storage.plugins()->searched()};
+        return server::WatchedPaths{file, storage.plugins()->searched()};
       },
       [&](std::string_view why) { reload(reloader, why); });
 

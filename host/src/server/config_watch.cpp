@@ -5,9 +5,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
-#include <map>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -33,16 +31,7 @@ constexpr std::uint32_t events =
 
 std::int64_t nanoseconds(const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
-/// Which file a path leads to, and in which state; all 0: none.
-struct State {
-  dev_t device = 0;
-  ino_t inode = 0;
-  off_t size = 0;
-  std::int64_t mtime = 0, ctime = 0; ///< nanoseconds
-  bool operator==(const State &) const = default;
-};
-
-State state_of(const std::string &path) {
+FileState state_of(const std::string &path) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return {};
   return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
@@ -50,15 +39,27 @@ State state_of(const std::string &path) {
 
 } // namespace
 
+FileStates states_of(const WatchedPaths &paths) {
+  FileStates states;
+  states[paths.config] = state_of(paths.config);
+  for (const std::string &place : paths.plugins) {
+    std::error_code failed;
+    if (!fs::is_directory(place, failed)) states[place] = state_of(place);
+    for (fs::directory_iterator at(place, failed), end; !failed && at != end; at.increment(failed))
+      if (at->path().extension() == ".so") states[at->path()] = state_of(at->path());
+  }
+  return states;
+}
+
 class ConfigWatch::Impl {
 public:
-  Impl(std::int64_t since, std::function<Paths()> paths, std::function<void(std::string_view)> changed)
+  Impl(FileStates read, std::function<WatchedPaths()> paths, std::function<void(std::string_view)> changed)
       : paths_(std::move(paths)), changed_(std::move(changed)), notify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
-        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), states_(std::move(read)) {
     if (notify_ < 0)
       spdlog::warn("config changes are not seen by themselves ({}); reload with SIGHUP or `omnistore reload`",
                    std::generic_category().message(errno));
-    thread_ = std::thread([this, since] { run(since); });
+    thread_ = std::thread([this] { run(); });
   }
 
   ~Impl() {
@@ -89,23 +90,14 @@ private:
 
   /// Watches what there is to watch now, and remembers the states.
   void look() {
-    const Paths paths = paths_();
+    const WatchedPaths paths = paths_();
     config_ = paths.config;
-    std::map<std::string, State> states;
-    states[config_] = state_of(config_);
     watch_folder(fs::absolute(config_).parent_path());
     for (const std::string &place : paths.plugins) {
       std::error_code failed;
-      if (!fs::is_directory(place, failed)) {
-        states[place] = state_of(place);
-        watch_folder(fs::path(place).parent_path());
-        continue;
-      }
-      watch_folder(place);
-      for (fs::directory_iterator at(place, failed), end; !failed && at != end; at.increment(failed))
-        if (at->path().extension() == ".so") states[at->path()] = state_of(at->path());
+      watch_folder(fs::is_directory(place, failed) ? fs::path(place) : fs::path(place).parent_path());
     }
-    states_ = std::move(states);
+    states_ = states_of(paths);
   }
 
   void watch_folder(const fs::path &folder) {
@@ -115,11 +107,11 @@ private:
 
   /// What is another file, or another state of it, than when it was looked at last; empty: nothing.
   std::string difference() {
-    const std::map<std::string, State> before = states_;
+    const FileStates before = states_;
     look();
     const auto now = [&](const std::string &path) {
       const auto at = states_.find(path);
-      return at == states_.end() ? State{} : at->second;
+      return at == states_.end() ? FileState{} : at->second;
     };
     for (const auto &[path, state] : states_) {
       const auto old = before.find(path);
@@ -131,17 +123,12 @@ private:
     return {};
   }
 
-  void run(std::int64_t since) {
+  void run() {
     // The host's first answers come before: nothing that changes meanwhile is missed.
     pollfd early{wake_, POLLIN, 0};
     ::poll(&early, 1, static_cast<int>(quiet.count()));
     if (stopping_.load()) return;
-    look();
-    for (const auto &[path, state] : states_) {
-      if (state.ctime < since) continue;
-      changed_(changed_text(path));
-      break;
-    }
+    if (const std::string what = difference(); !what.empty()) changed_(what);
 
     bool pending = false;
     Clock::time_point first, due;
@@ -191,26 +178,20 @@ private:
     return std::exchange(poked_, {});
   }
 
-  const std::function<Paths()> paths_;
+  const std::function<WatchedPaths()> paths_;
   const std::function<void(std::string_view)> changed_;
   const int notify_, wake_;
   std::string config_;
-  std::map<std::string, State> states_;
+  FileStates states_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::string poked_;
   std::thread thread_;
 };
 
-std::int64_t ConfigWatch::moment() {
-  timespec time{};
-  ::clock_gettime(CLOCK_REALTIME_COARSE, &time); // which files are marked by
-  return nanoseconds(time);
-}
-
-ConfigWatch::ConfigWatch(std::int64_t since, std::function<Paths()> paths,
+ConfigWatch::ConfigWatch(FileStates read, std::function<WatchedPaths()> paths,
                          std::function<void(std::string_view)> changed)
-    : impl_(std::make_unique<Impl>(since, std::move(paths), std::move(changed))) {}
+    : impl_(std::make_unique<Impl>(std::move(read), std::move(paths), std::move(changed))) {}
 ConfigWatch::~ConfigWatch() = default;
 void ConfigWatch::poke(std::string_view why) { impl_->poke(why); }
 
