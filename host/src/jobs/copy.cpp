@@ -122,8 +122,12 @@ void Copy::prepare(Work &work) {
     }
     switch (item.taken.state) {
     case Taken::State::gone:
-      // What a run that was cut off had moved is at the target.
-      item.fate = work.ours && options_.move && to_.storage->has(item.key) ? Fate::same : Fate::gone;
+      item.fate = Fate::gone;
+      if (work.ours && options_.move && to_.storage->has(item.key)) {
+        // A run that was cut off had moved it, and may have got no further than to its meta.
+        if (!options_.dry_run) from_.storage->remove(item.from + "$");
+        item.fate = Fate::same;
+      }
       settle(work, item, true);
       break;
     case Taken::State::failed:
