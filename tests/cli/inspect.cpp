@@ -236,3 +236,22 @@ TEST_CASE("explain shows layers as a tree, with those that were not asked") {
   CHECK(says(found.out, "\n├─ fs      hit "));
   CHECK(says(found.out, "\n└─ memory  not asked  -\n"));
 }
+
+TEST_CASE("a size that the store does not know is not told") {
+  test::Origin origin;
+  origin.serve("/k", test::Origin::Answer{.body = "value", .chunked = true});
+  origin.ranges(false); // whose answers tell the whole's size
+  const test::Folder folder;
+  test::write_file(folder / "omnistore.jsonc",
+                   R"({ "mounts": { "": { "driver": "http", "options": { "base": ")" + origin.url() + R"(" } } } })");
+  const auto run = [&](const Strings &arguments) { return test::omnistore(arguments, {.folder = folder.path()}); };
+  CHECK(run({"get", "k"}).out == "value");
+  CHECK_FALSE(says(run({"meta", "k"}).out, "size"));
+  CHECK(run({"--json", "meta", "k"}).json().at("meta").at("size").is_null());
+  CHECK(says(run({"explain", "k"}).out, "answers  http, unknown size"));
+  CHECK(run({"--json", "explain", "k"}).json().at("meta").at("size").is_null());
+  CHECK(run({"get", "k", "--range", "1-3"}).out == "alu");
+  const Result last = run({"get", "k", "--range", "-2"});
+  CHECK(last.code == 5);
+  CHECK(says(last.err, "where it ends is not known"));
+}

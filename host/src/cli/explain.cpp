@@ -87,7 +87,7 @@ void print(Output &out, const json::object &found) {
   out.line("inside   " + inside);
   if (const json::object *meta = found.at("meta").if_object()) {
     const std::int64_t now = unix_now();
-    std::string answer = layer_text(found.at("layer")) + ", " + size_text(meta->at("size").to_number<std::uint64_t>());
+    std::string answer = layer_text(found.at("layer")) + ", " + size_text(meta->at("size"));
     if (meta->at("mtime").is_int64()) answer += ", " + span_text(now - meta->at("mtime").get_int64()) + " old";
     if (meta->at("etag").is_string()) answer += ", etag " + plain(meta->at("etag"));
     out.line("answers  " + answer);

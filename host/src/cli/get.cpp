@@ -16,6 +16,7 @@
 #include "cli/target.hpp"
 #include "config/names.hpp"
 #include "server/base64.hpp"
+#include "server/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -117,7 +118,7 @@ void print_json(Output &out, const std::string &key, std::string &&value, Meta m
     result["value"] = std::move(value);
   else
     result["base64"] = server::to_base64(value);
-  result["meta"] = to_json(meta);
+  result["meta"] = server::describe(meta);
   out.json(result);
 }
 

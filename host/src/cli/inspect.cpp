@@ -11,6 +11,7 @@
 #include "cli/target.hpp"
 #include "jobs/inspect.hpp"
 #include "jobs/preview.hpp"
+#include "server/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -114,7 +115,7 @@ private:
     Head head;
     if (!read_head(target_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
     const jobs::Preview preview = jobs::preview_of(head.bytes, head.meta.size, options_.preview);
-    json::object meta = to_json(head.meta);
+    json::object meta = server::describe(head.meta);
     if (found.is_object() && found.at("meta").is_object()) meta = found.at("meta").get_object(); // to the millisecond
     std::optional<std::int64_t> age;
     if (meta.at("mtime").is_int64()) age = std::max<std::int64_t>(unix_now() - meta.at("mtime").get_int64(), 0);
@@ -143,7 +144,7 @@ private:
       mount = mount.empty() ? "(root)" : mount + ":";
       layer = layer_text(found.at("layer"));
     }
-    out_.line("  Size: " + size_text(meta.at("size").to_number<std::uint64_t>()) +
+    out_.line("  Size: " + (meta.at("size").is_null() ? "-" : size_text(meta.at("size"))) +
               ", age: " + (age ? span_text(*age) : "-") + ", mount: " + mount + ", answers: " + layer);
   }
 

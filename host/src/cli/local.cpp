@@ -24,6 +24,8 @@ public:
     if (!range) return storage_.read(key, reader, options);
     const std::optional<Meta> meta = storage_.meta(key);
     if (!meta) return false;
+    if (range->suffix && meta->size == UINT64_MAX)
+      throw Error(Status::unsupported, "get " + key + ": where it ends is not known before it is read");
     options.offset = range->suffix ? meta->size - std::min(range->last, meta->size) : range->first;
     if (options.offset >= meta->size)
       throw Error(Status::invalid, "get " + key + ": the range begins behind the value's end, which has " +

@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
+#include "server/describe.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -13,10 +14,10 @@ namespace {
 void print(Output &out, const Page::Item &item, const Global &global, bool details) {
   if (global.json) {
     boost::json::object line{{"key", item.key}};
-    if (details) line["meta"] = to_json(item.meta);
+    if (details) line["meta"] = server::describe(item.meta);
     out.json(line);
   } else if (details) {
-    std::string size = std::to_string(item.meta.size);
+    std::string size = item.meta.size == UINT64_MAX ? "-" : std::to_string(item.meta.size);
     if (size.size() < 10) size.insert(0, 10 - size.size(), ' ');
     const std::string never = "never" + std::string(19, ' ');
     const std::string unknown = "-" + std::string(23, ' ');

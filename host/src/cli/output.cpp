@@ -112,21 +112,11 @@ std::string size_text(std::uint64_t bytes) {
   return text;
 }
 
-std::string duration_text(std::int64_t ms) { return ms == 0 ? "-" : config::shown_duration(ms); }
-
-json::object to_json(const Meta &meta) {
-  json::object result{
-      {"size", meta.size}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}, {"user", nullptr}};
-  if (meta.mtime != 0) result["mtime"] = meta.mtime;
-  if (meta.expiry != 0) result["expiry"] = meta.expiry;
-  if (!meta.etag.empty()) result["etag"] = meta.etag;
-  if (!meta.user.empty()) {
-    boost::system::error_code broken;
-    json::value user = json::parse(meta.user, broken);
-    result["user"] = broken ? json::value(meta.user) : std::move(user);
-  }
-  return result;
+std::string size_text(const json::value &size) {
+  return size.is_null() ? "unknown size" : size_text(size.to_number<std::uint64_t>());
 }
+
+std::string duration_text(std::int64_t ms) { return ms == 0 ? "-" : config::shown_duration(ms); }
 
 json::array to_json(const std::vector<Problem> &problems) {
   json::array result;

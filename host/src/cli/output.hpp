@@ -44,11 +44,11 @@ std::string shown(std::string_view key);
 /// Rows in columns as wide as their widest cell, the first row as head.
 void print_table(Output &out, const std::vector<std::vector<std::string>> &rows);
 
-std::string time_text(std::int64_t unix_ms); ///< "2025-11-24T07:13:07.250Z"
-std::string size_text(std::uint64_t bytes);  ///< "17 B", "5.6 MiB"
-std::string duration_text(std::int64_t ms);  ///< "90s", "1h": the largest unit that is exact; 0: "-"
+std::string time_text(std::int64_t unix_ms);           ///< "2025-11-24T07:13:07.250Z"
+std::string size_text(std::uint64_t bytes);            ///< "17 B", "5.6 MiB"
+std::string size_text(const boost::json::value &size); ///< of a meta in JSON: null is "unknown size"
+std::string duration_text(std::int64_t ms);            ///< "90s", "1h": the largest unit that is exact; 0: "-"
 
-boost::json::object to_json(const Meta &meta);
 boost::json::array to_json(const std::vector<Problem> &problems);
 
 } // namespace omnistore::cli

@@ -128,15 +128,6 @@ json::value parsed(const std::string &text) {
   return broken || !value.is_object() ? json::value() : value;
 }
 
-json::object meta_json(const Meta &meta) {
-  json::object object{
-      {"size", meta.size}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}, {"user", parsed(meta.user)}};
-  if (meta.mtime != 0) object["mtime"] = meta.mtime;
-  if (meta.expiry != 0) object["expiry"] = meta.expiry;
-  if (!meta.etag.empty()) object["etag"] = meta.etag;
-  return object;
-}
-
 const char *outcome_name(Hop::Outcome outcome) {
   constexpr const char *names[] = {"not_asked", "hit", "miss", "passed_over", "failed"};
   return names[static_cast<int>(outcome)];
@@ -159,6 +150,20 @@ json::object hop_json(const Hop &hop) {
 
 } // namespace
 
+json::object describe(const Meta &meta) {
+  json::object object{{"size", nullptr}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}, {"user", nullptr}};
+  if (meta.size != UINT64_MAX) object["size"] = meta.size;
+  if (meta.mtime != 0) object["mtime"] = meta.mtime;
+  if (meta.expiry != 0) object["expiry"] = meta.expiry;
+  if (!meta.etag.empty()) object["etag"] = meta.etag;
+  if (!meta.user.empty()) {
+    boost::system::error_code broken;
+    json::value user = json::parse(meta.user, broken);
+    object["user"] = broken ? json::value(meta.user) : std::move(user);
+  }
+  return object;
+}
+
 json::object describe(const Explanation &found) {
   json::object object{{"key", found.key},
                       {"mount", found.mountpoint},
@@ -173,7 +178,7 @@ json::object describe(const Explanation &found) {
   if (found.status == Status::ok) {
     const Hop *answered = &found.store;
     for (const std::uint32_t place : found.answered) answered = &answered->children[place];
-    object["meta"] = meta_json(found.meta);
+    object["meta"] = describe(found.meta);
     object["layer"] = {{"driver", answered->driver},
                        {"place", json::array(found.answered.begin(), found.answered.end())}};
   }

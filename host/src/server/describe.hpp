@@ -14,6 +14,10 @@
 
 namespace omnistore::server {
 
+/// {size, mtime, expiry, etag, user}: bytes, Unix milliseconds, null for what is not known or not set. The user's meta
+/// is JSON, or a text where it is none.
+boost::json::object describe(const Meta &meta);
+
 /// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,
 /// children}}]}; a capability is "native", "emulated" or "no".
 boost::json::object describe(const std::vector<MountInfo> &mounts);
@@ -30,7 +34,7 @@ boost::json::object describe(const std::vector<MountStats> &mounts, const HostSt
 /// "kept", "replaced" or "removed".
 boost::json::object describe(const Reload &reload, const Config &config);
 
-/// {key, mount, prefix, inside, ttl, read_only, status, message, meta: {size, mtime, expiry, etag, user}, layer:
+/// {key, mount, prefix, inside, ttl, read_only, status, message, meta, layer:
 /// {driver, place}, store: {driver, outcome, order, asked, time, message, about, children}}. What is not known or not
 /// so is null; of a store that was not asked only driver, outcome and children are there. Times are microseconds.
 boost::json::object describe(const Explanation &explanation);
