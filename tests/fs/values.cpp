@@ -92,10 +92,10 @@ TEST_CASE("stat tells size and time without the bytes") {
 
 TEST_CASE("a value that comes in pieces is stored whole") {
   Fixture f;
-  Source source({long_value(1000000), long_value(3), long_value(70000)});
+  Pieces source({long_value(1000000), long_value(3), long_value(70000)});
   REQUIRE(f.store.set("k", source, 1070003) == OMNISTORE_OK);
   CHECK((f.store.get("k") == long_value(1000000) + long_value(3) + long_value(70000)));
-  Source unknown({"one", "two"});
+  Pieces unknown({"one", "two"});
   REQUIRE(f.store.set("k", unknown) == OMNISTORE_OK);
   CHECK(f.store.get("k") == "onetwo");
 }
@@ -103,11 +103,9 @@ TEST_CASE("a value that comes in pieces is stored whole") {
 TEST_CASE("a source that fails leaves the old value and no file") {
   Fixture f;
   f.store.set("k", "old");
-  Source source({"new", "er"});
-  source.breaks_off = true;
+  Pieces source({"new", "er"}, OMNISTORE_UNAVAILABLE);
   CHECK(f.store.set("k", source) == OMNISTORE_UNAVAILABLE);
-  Source in_folder({"new"});
-  in_folder.breaks_off = true;
+  Pieces in_folder({"new"}, OMNISTORE_UNAVAILABLE);
   CHECK(f.store.set("folder:k", in_folder) == OMNISTORE_UNAVAILABLE);
   CHECK(f.store.get("k") == "old");
   CHECK(f.names() == Keys{"k"});
@@ -115,7 +113,7 @@ TEST_CASE("a source that fails leaves the old value and no file") {
 
 TEST_CASE("a source that gives more or fewer bytes than announced is refused") {
   Fixture f;
-  Source fewer({"abc"}), more({"abc"});
+  Pieces fewer({"abc"}), more({"abc"});
   CHECK(f.store.set("k", fewer, 4) == OMNISTORE_INVALID);
   CHECK(f.store.message() == "the value has fewer bytes than the 4 that were announced");
   CHECK(f.store.set("k", more, 2) == OMNISTORE_INVALID);

@@ -12,7 +12,7 @@ using namespace test;
 
 TEST_CASE("sets, touches, removals and clears of the store itself are not told") {
   Watched f;
-  Source source({"a", "b"});
+  Pieces source({"a", "b"});
   f.store.set("k", "v");
   f.store.set("k", "w");
   f.store.set("a:b:c", "v");
@@ -124,7 +124,7 @@ TEST_CASE("where the system's limit is too low for a watch, it fails and says wh
       Watch one(f.store, "f1:");
       f.store.set("f2:y", "v");
       const bool right = whole.status == OMNISTORE_NO_SPACE && one.status == OMNISTORE_OK;
-      text = (right ? "right: " : "wrong: ") + whole.call.message;
+      text = (right ? "right: " : "wrong: ") + whole.call.message();
     }
     const bool sent = write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size());
     _exit(sent ? 0 : 1);

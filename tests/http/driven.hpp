@@ -7,32 +7,22 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include <catch2/catch.hpp>
 
 #include <omnistore/ext/revalidate.h>
-#include <omnistore/testing.hpp>
 
+#include "support/driven.hpp"
 #include "support/origin.hpp"
 
 namespace test {
 
-using Call = omnistore::testing::BareCall;
-using omnistore::testing::Refused;
-
 inline const omnistore_driver &http_driver() {
   static const omnistore::testing::Library library(OMNISTORE_BUILD "/plugins/http.so");
   return library.driver();
-}
-
-/// "name":"text", for options.
-inline std::string option(const std::string &name, const std::string &text) {
-  return "\"" + name + "\":\"" + text + "\"";
 }
 
 inline bool says(const std::string &text, const std::string &part) { return text.find(part) != text.npos; }
@@ -50,55 +40,6 @@ struct TimedCall : Call {
         return std::numeric_limits<std::int64_t>::max();
       const auto rest = self.deadline - std::chrono::steady_clock::now();
       return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(rest).count());
-    };
-  }
-};
-
-/// What a get or stat gave, and how.
-struct Got : omnistore_sink {
-  std::string bytes, etag;
-  std::uint64_t value_size = 0;
-  std::int64_t mtime = 0, expiry = 0;
-  int begun = 0, written = 0;
-  std::function<omnistore_status()> on_write = [] { return OMNISTORE_OK; };
-
-  Got() : omnistore_sink{sizeof(omnistore_sink), 0, nullptr, nullptr} {
-    begin = [](omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
-      Got &got = *static_cast<Got *>(sink);
-      ++got.begun;
-      got.value_size = meta->value_size, got.mtime = meta->mtime, got.expiry = meta->expiry;
-      got.etag = omnistore::as_view(meta->etag);
-      if (buffer) *buffer = nullptr;
-      return OMNISTORE_OK;
-    };
-    write = [](omnistore_sink *sink, const void *data, std::uint64_t count) {
-      Got &got = *static_cast<Got *>(sink);
-      ++got.written;
-      got.bytes.append(static_cast<const char *>(data), count);
-      return got.on_write();
-    };
-  }
-  Got(const Got &) = delete;
-  Got &operator=(const Got &) = delete;
-};
-
-/// A source of pieces; it fails in the end where that is asked for.
-struct Pieces : omnistore_source {
-  std::vector<std::string> pieces;
-  omnistore_status end;
-  std::size_t next = 0, at = 0;
-
-  explicit Pieces(std::vector<std::string> given, omnistore_status at_end = OMNISTORE_OK)
-      : omnistore_source{sizeof(omnistore_source), 0, nullptr}, pieces(std::move(given)), end(at_end) {
-    read = [](omnistore_source *source, void *buffer, std::uint64_t capacity, std::uint64_t *count) {
-      Pieces &self = *static_cast<Pieces *>(source);
-      *count = 0;
-      if (self.next == self.pieces.size()) return self.end;
-      const std::string &piece = self.pieces[self.next];
-      *count = piece.copy(static_cast<char *>(buffer), static_cast<std::size_t>(capacity), self.at);
-      self.at += static_cast<std::size_t>(*count);
-      if (self.at == piece.size()) ++self.next, self.at = 0;
-      return OMNISTORE_OK;
     };
   }
 };

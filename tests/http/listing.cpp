@@ -2,8 +2,8 @@
 // Listings: of servers that give all keys at once, as unstorage's does, and of those that give pages and cursors.
 #include "driven.hpp"
 
-using Keys = std::vector<std::string>;
 using test::Got;
+using test::Keys;
 using test::Origin;
 using test::Refused;
 using test::Store;

@@ -40,7 +40,7 @@ TEST_CASE("An empty value is a value") {
   REQUIRE(store.get("k", got) == OMNISTORE_OK);
   CHECK(got.begun == 1);
   CHECK(got.value_size == 0);
-  CHECK(got.written == 0);
+  CHECK(got.writes == 0);
 }
 
 TEST_CASE("A part of an empty value from its begin is the empty value, with its meta") {
@@ -134,7 +134,7 @@ TEST_CASE("A large value goes through in pieces") {
   Got got;
   REQUIRE(store.get("k", got) == OMNISTORE_OK);
   CHECK(got.bytes == value);
-  CHECK(got.written > 64);
+  CHECK(got.writes > 64);
 }
 
 TEST_CASE("A sink that takes no more ends the transfer with its status") {
@@ -147,7 +147,7 @@ TEST_CASE("A sink that takes no more ends the transfer with its status") {
   Got got;
   got.on_write = [] { return OMNISTORE_NO_SPACE; };
   CHECK(store.get("k", got) == OMNISTORE_NO_SPACE);
-  CHECK(got.written == 1);
+  CHECK(got.writes == 1);
 }
 
 TEST_CASE("A part is asked for by Range, and cut here where the server sends the whole") {

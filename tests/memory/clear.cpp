@@ -3,15 +3,14 @@
 
 #include "driven.hpp"
 
+using test::Keys;
 using test::numbered;
 using test::Page;
 using test::Store;
-using Keys = std::vector<std::string>;
 
 namespace {
 Keys sorted(const Page &page) {
-  Keys keys;
-  for (const test::Listed &listed : page.keys) keys.push_back(listed.key);
+  Keys keys = page.keys();
   std::sort(keys.begin(), keys.end());
   return keys;
 }

@@ -7,9 +7,9 @@
 #include "driven.hpp"
 
 using test::Host;
+using test::Keys;
 using test::numbered;
 using test::Store;
-using Keys = std::vector<std::string>;
 
 namespace {
 std::string with_size(size_t size) { return "{\"size\":" + std::to_string(size) + "}"; }

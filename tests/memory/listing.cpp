@@ -6,10 +6,10 @@
 
 #include "driven.hpp"
 
+using test::Keys;
 using test::numbered;
 using test::Page;
 using test::Store;
-using Keys = std::vector<std::string>;
 
 TEST_CASE("keys are listed in the order of their bytes, whatever the page's size") {
   Store store;
@@ -26,13 +26,13 @@ TEST_CASE("a page holds no more than its limit, and the last one has no next") {
   for (size_t i = 0; i < 10; ++i) store.set(numbered("k", i), "v");
   Page first, second, all;
   store.page(first, "", 6, "");
-  REQUIRE(first.keys.size() == 6);
+  REQUIRE(first.items.size() == 6);
   REQUIRE(!first.cursor.empty());
   store.page(second, "", 6, first.cursor);
-  REQUIRE(second.keys.size() == 4);
+  REQUIRE(second.items.size() == 4);
   REQUIRE(second.cursor.empty());
   store.page(all, "", 10, "");
-  REQUIRE(all.keys.size() == 10);
+  REQUIRE(all.items.size() == 10);
   REQUIRE(all.cursor.empty());
 }
 
@@ -66,8 +66,8 @@ TEST_CASE("a cursor is good after its key has gone") {
   store.remove("b");
   store.remove("c");
   store.page(second, "", 2, first.cursor);
-  REQUIRE(second.keys.size() == 1);
-  REQUIRE(second.keys[0].key == "d");
+  REQUIRE(second.items.size() == 1);
+  REQUIRE(second.items[0].key == "d");
 }
 
 TEST_CASE("a cursor of another base is refused") {
@@ -84,8 +84,8 @@ TEST_CASE("a listing gives meta where it is asked for") {
   Page with, without;
   store.page(with, "", 2, "", OMNISTORE_ANY_DEPTH, OMNISTORE_LIST_META);
   store.page(without, "", 2, "");
-  REQUIRE(with.keys[0].meta == std::pair<uint64_t, int64_t>{5, store.now() + 1000});
-  REQUIRE(!without.keys[0].meta);
+  REQUIRE(with.items[0].meta == std::pair<uint64_t, int64_t>{5, store.now() + 1000});
+  REQUIRE(!without.items[0].meta);
 }
 
 TEST_CASE("a page that fails to take a key ends the listing with its status") {

@@ -122,7 +122,7 @@ private:
     const std::vector<std::string> expected = keys(under, OMNISTORE_ANY_DEPTH);
     test::Page removed;
     REQUIRE(store_.clear(under, &removed) == OMNISTORE_OK);
-    REQUIRE(removed.keys.size() == expected.size());
+    REQUIRE(removed.items.size() == expected.size());
     for (const std::string &k : expected) model_.erase(k);
   }
 

@@ -7,9 +7,9 @@
 
 using test::Got;
 using test::Host;
+using test::Keys;
 using test::numbered;
 using test::Store;
-using Keys = std::vector<std::string>;
 
 TEST_CASE("a value is there until its expiry and not from then on") {
   Store store;
@@ -26,7 +26,7 @@ TEST_CASE("a value is there until its expiry and not from then on") {
   SECTION("clear") {
     test::Page removed;
     store.clear("", &removed);
-    REQUIRE(removed.keys.empty());
+    REQUIRE(removed.items.empty());
   }
   REQUIRE(got.begun == 0);
 }

@@ -8,20 +8,14 @@
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <optional>
-#include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <utility>
-#include <vector>
 
 #include <catch2/catch.hpp>
 
-#include <omnistore/testing.hpp>
-
 #include "redis/client.hpp"
+#include "support/driven.hpp"
 #include "support/redis_server.hpp"
 
 namespace test {
@@ -132,8 +126,6 @@ private:
   std::thread worker_;
 };
 
-using Call = omnistore::testing::BareCall;
-
 /// A call whose time is up at a moment.
 struct TimedCall : Call {
   Steady::time_point deadline;
@@ -145,77 +137,19 @@ struct TimedCall : Call {
   }
 };
 
-/// What a get or stat gave, and how.
-struct Got : omnistore_sink {
-  std::string bytes, etag;
-  uint64_t value_size = 0;
-  int64_t expiry = 0;
-  int begun = 0;
-
-  Got() : omnistore_sink{sizeof(omnistore_sink), 0, nullptr, nullptr} {
-    begin = [](omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
-      Got &got = *static_cast<Got *>(sink);
-      ++got.begun;
-      got.value_size = meta->value_size, got.expiry = meta->expiry;
-      got.etag = omnistore::as_view(meta->etag);
-      if (buffer) *buffer = nullptr;
-      return OMNISTORE_OK;
-    };
-    write = [](omnistore_sink *sink, const void *data, uint64_t count) {
-      static_cast<Got *>(sink)->bytes.append(static_cast<const char *>(data), count);
-      return OMNISTORE_OK;
-    };
-  }
-  Got(const Got &) = delete;
-  Got &operator=(const Got &) = delete;
-};
-
-struct Page : omnistore_page {
-  std::vector<std::string> keys;
-  std::map<std::string, std::pair<uint64_t, int64_t>> meta; // size and expiry
-  std::string cursor;
-  Page() : omnistore_page{sizeof(omnistore_page), 0, nullptr, nullptr} {
-    emit = [](omnistore_page *page, omnistore_bytes key, const omnistore_meta *known) {
-      Page &self = *static_cast<Page *>(page);
-      self.keys.emplace_back(omnistore::as_view(key));
-      if (known) self.meta[self.keys.back()] = {known->value_size, known->expiry};
-      return OMNISTORE_OK;
-    };
-    next = [](omnistore_page *page, omnistore_bytes at) { static_cast<Page *>(page)->cursor = omnistore::as_view(at); };
-  }
-};
-
-/// How a set is done, where it is not the plain one.
-struct How {
-  int64_t expiry = 0;
-  uint32_t condition = OMNISTORE_ALWAYS;
-  std::string_view etag = {};
-};
-
-/// "name":"text", for options.
-inline std::string option(std::string_view name, std::string_view text) {
-  return "\"" + std::string(name) + "\":\"" + std::string(text) + "\"";
-}
-
 /// A store of its own base in the shared server, or one as its options say. Any thread may call it.
-class Store {
+class Store : public Driven {
 public:
   Host host;
-  omnistore_traits traits = *redis_driver().traits;
 
   Store() : Store("{" + option("url", shared_server().url()) + "," + option("base", own_base()) + patient() + "}") {}
-  explicit Store(const std::string &options, bool runs_tasks = true) : host(runs_tasks), options_(options) {
-    Call call;
-    omnistore_open_request request{};
-    request.size = sizeof request;
-    request.options = omnistore::as_bytes(options);
-    if (const auto status = driver_.open(&host, &call, &request, &traits, &self_); status != OMNISTORE_OK)
-      throw omnistore::testing::Refused(status, call.message());
+  explicit Store(const std::string &options, bool runs_tasks = true)
+      : Driven(redis_driver()), host(runs_tasks), options_(options) {
+    open(host, options);
   }
-  Store(const Store &) = delete;
   ~Store() {
     host.end_tasks();
-    driver_.close(self_);
+    close();
   }
   /// Timeouts that no busy machine reaches.
   static std::string patient() { return ",\"connectTimeout\":30000,\"commandTimeout\":30000"; }
@@ -225,94 +159,6 @@ public:
     return "test" + std::to_string(++number);
   }
 
-  omnistore_status set(std::string_view key, std::string_view value, How how = {}, omnistore_sink *result = nullptr) {
-    const omnistore_set_request request = set_request(value, how);
-    Call call;
-    return kept(call, driver_.set(self_, &call, omnistore::as_bytes(key), &request, result));
-  }
-  static omnistore_set_request set_request(std::string_view value, const How &how) {
-    omnistore_set_request request{};
-    request.size = sizeof request;
-    request.value = omnistore::as_bytes(value);
-    request.expiry = how.expiry;
-    request.condition = how.condition;
-    request.etag = omnistore::as_bytes(how.etag);
-    return request;
-  }
-  omnistore_status get(std::string_view key, Got &into, uint64_t offset = 0, uint64_t length = UINT64_MAX,
-                       uint32_t flags = 0) {
-    Call call;
-    return get(call, key, into, offset, length, flags);
-  }
-  omnistore_status get(Call &call, std::string_view key, Got &into, uint64_t offset = 0, uint64_t length = UINT64_MAX,
-                       uint32_t flags = 0) {
-    const omnistore_get_request request{sizeof request, flags, offset, length};
-    return kept(call, driver_.get(self_, &call, omnistore::as_bytes(key), &request, &into));
-  }
-  omnistore_status stat(std::string_view key, Got &into, uint32_t flags = 0) {
-    const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
-    Call call;
-    return kept(call, driver_.stat(self_, &call, omnistore::as_bytes(key), &request, &into));
-  }
-  /// The value; nothing where the key has none. Any other status is thrown.
-  std::optional<std::string> get(std::string_view key) {
-    Got got;
-    const auto status = get(key, got);
-    if (status == OMNISTORE_NOT_FOUND) return {};
-    if (status != OMNISTORE_OK) throw omnistore::testing::Refused(status, message());
-    return got.bytes;
-  }
-  std::string etag(std::string_view key) {
-    Got got;
-    stat(key, got, OMNISTORE_GET_META);
-    return got.etag;
-  }
-  omnistore_status remove(std::string_view key, uint32_t condition = OMNISTORE_ALWAYS, std::string_view etag = "") {
-    const omnistore_remove_request request{sizeof request, 0, condition, 0, omnistore::as_bytes(etag)};
-    Call call;
-    return kept(call, driver_.remove(self_, &call, omnistore::as_bytes(key), &request));
-  }
-  omnistore_status touch(std::string_view key, int64_t expiry) {
-    const omnistore_touch_request request{sizeof request, 0, expiry};
-    Call call;
-    return kept(call, driver_.touch(self_, &call, omnistore::as_bytes(key), &request));
-  }
-  omnistore_status page(Page &into, std::string_view base, uint32_t limit, std::string_view cursor,
-                        uint32_t flags = 0) {
-    omnistore_list_request request{};
-    request.size = sizeof request;
-    request.flags = flags;
-    request.base = omnistore::as_bytes(base);
-    request.depth = OMNISTORE_ANY_DEPTH;
-    request.limit = limit;
-    request.cursor = omnistore::as_bytes(cursor);
-    Call call;
-    return kept(call, driver_.list(self_, &call, &request, &into));
-  }
-  /// All keys of a listing, page by page.
-  std::vector<std::string> list(std::string_view base = "", uint32_t limit = 100) {
-    std::vector<std::string> keys;
-    std::string cursor;
-    do {
-      Page into;
-      if (const auto status = page(into, base, limit, cursor); status != OMNISTORE_OK)
-        throw omnistore::testing::Refused(status, message());
-      keys.insert(keys.end(), into.keys.begin(), into.keys.end());
-      cursor = into.cursor;
-    } while (!cursor.empty());
-    return keys;
-  }
-  omnistore_status clear(std::string_view base = "", Page *removed = nullptr) {
-    const omnistore_clear_request request{sizeof request, 0, omnistore::as_bytes(base)};
-    Call call;
-    return kept(call, driver_.clear(self_, &call, &request, removed));
-  }
-
-  /// The message of the last failure on this thread's call.
-  std::string message() {
-    const std::lock_guard guard(lock_);
-    return message_;
-  }
   std::string base() const {
     const std::string name = "\"base\":\"";
     const auto at = options_.find(name);
@@ -321,22 +167,9 @@ public:
   }
   /// Where a key lies in the server.
   std::string full(std::string_view key) const { return base() + ":" + std::string(key); }
-  const omnistore_driver &driver() const { return driver_; }
-  void *self() const { return self_; }
 
 private:
-  omnistore_status kept(Call &call, omnistore_status status) {
-    if (call.messages.empty()) return status;
-    const std::lock_guard guard(lock_);
-    message_ = call.message();
-    return status;
-  }
-
-  const omnistore_driver &driver_ = redis_driver();
   const std::string options_;
-  void *self_ = nullptr;
-  std::mutex lock_;
-  std::string message_;
 };
 
 } // namespace test

@@ -275,7 +275,7 @@ TEST_CASE("a listing while the server is restarted is whole or a failure") {
   std::thread lister([&] {
     while (!stop) {
       try {
-        wrong += store.list("", 1000).size() != 20'000;
+        wrong += store.list("", OMNISTORE_ANY_DEPTH, 1000).size() != 20'000;
         ++whole;
       } catch (const omnistore::testing::Refused &refused) {
         wrong += refused.status != OMNISTORE_UNAVAILABLE && refused.status != OMNISTORE_TIMEOUT;
