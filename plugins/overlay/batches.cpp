@@ -93,20 +93,6 @@ private:
   std::unordered_map<std::uint32_t, std::string> messages_;
 };
 
-/// Takes a value and forgets it.
-struct Ignored : omnistore_sink {
-  Ignored() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
-
-private:
-  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *, const omnistore_meta *, void **buffer) noexcept {
-    if (buffer) *buffer = nullptr;
-    return OMNISTORE_OK;
-  }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
-    return OMNISTORE_OK;
-  }
-};
-
 } // namespace
 
 // --------------------------------------------------------------------------------------------------------------- get

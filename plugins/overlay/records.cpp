@@ -4,26 +4,13 @@
 #include <algorithm>
 
 #include "keys.hpp"
+#include "sinks.hpp"
 
 namespace overlay {
 
 using omnistore::as_bytes, omnistore::as_view, omnistore::Call;
 
 namespace {
-
-/// Takes what a look-up gives, to learn that it is there.
-struct NullSink : omnistore_sink {
-  NullSink() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
-
-private:
-  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *, const omnistore_meta *, void **buffer) noexcept {
-    if (buffer) *buffer = nullptr;
-    return OMNISTORE_OK;
-  }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
-    return OMNISTORE_OK;
-  }
-};
 
 /// Which of some keys a store has.
 class Presence {
@@ -35,7 +22,7 @@ public:
   omnistore_status ask(Call call, omnistore::Child child) {
     std::vector<omnistore_bytes> views;
     for (const std::string &key : keys_) views.push_back(as_bytes(key));
-    NullSink sink;
+    Ignored sink;
     const std::vector<omnistore_sink *> sinks(keys_.size(), &sink);
     statuses_.assign(keys_.size(), OMNISTORE_INTERNAL);
     const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};

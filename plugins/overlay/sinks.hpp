@@ -44,6 +44,20 @@ struct HeldMeta {
   omnistore_meta view() const;
 };
 
+/// Takes a value and forgets it: a look-up learns that it is there.
+struct Ignored : omnistore_sink {
+  Ignored() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *, const omnistore_meta *, void **buffer) noexcept {
+    if (buffer) *buffer = nullptr;
+    return OMNISTORE_OK;
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
+    return OMNISTORE_OK;
+  }
+};
+
 /// Stands before the caller's sink while a layer gives a value: puts the layer's digit before the etag, and keeps
 /// unstorage's marker back. A value is passed on as it comes, or held until the layer is done with it: where it may be
 /// the marker, and where `holds` says so. A layer that never blocks may use its sink under its locks, while the

@@ -55,20 +55,6 @@ private:
   std::exception_ptr failure_;
 };
 
-/// Keeps a value and its meta.
-class Whole : public Reader {
-public:
-  char *begin(const Meta &given) override {
-    meta = given;
-    value.clear();
-    return nullptr;
-  }
-  void write(std::string_view bytes) override { value += bytes; }
-
-  std::string value;
-  Meta meta;
-};
-
 /// A new file that takes its name when it is whole, so that a failure leaves an older one as it was. What is no
 /// regular file, as /dev/null or a pipe, is written to as it is.
 class NewFile {
@@ -123,7 +109,7 @@ void print_json(Output &out, const std::string &key, std::string &&value, Meta m
 }
 
 void get_json(Target &target, const std::string &key, const std::optional<server::ByteRange> &range, Output &out) {
-  Whole whole;
+  Kept whole;
   if (!target.read(key, whole, range)) missing(key);
   print_json(out, key, std::move(whole.value), whole.meta);
 }

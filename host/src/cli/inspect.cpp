@@ -19,22 +19,8 @@ namespace {
 
 namespace json = boost::json;
 
-/// A value's beginning and its meta.
-class Head : public Reader {
-public:
-  char *begin(const Meta &given) override {
-    meta = given;
-    bytes.clear();
-    return nullptr;
-  }
-  void write(std::string_view piece) override { bytes += piece; }
-
-  std::string bytes;
-  Meta meta;
-};
-
 /// Reads at most so much of a value; false: there is none.
-bool read_head(Target &target, const std::string &key, std::uint64_t most, Head &into) {
+bool read_head(Target &target, const std::string &key, std::uint64_t most, Kept &into) {
   try {
     return target.read(key, into, server::ByteRange{false, 0, most - 1});
   } catch (const Error &error) {
@@ -112,9 +98,9 @@ private:
     const Status status = found.is_object() ? status_of_name(found.at("status").as_string()) : Status::ok;
     if (status == Status::not_found) return; // it went since it was listed
     if (status != Status::ok) throw Error(status, std::string(found.at("message").as_string()));
-    Head head;
+    Kept head;
     if (!read_head(target_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
-    const jobs::Preview preview = jobs::preview_of(head.bytes, head.meta.size, options_.preview);
+    const jobs::Preview preview = jobs::preview_of(head.value, head.meta.size, options_.preview);
     json::object meta = server::describe(head.meta);
     if (found.is_object() && found.at("meta").is_object()) meta = found.at("meta").get_object(); // to the millisecond
     std::optional<std::int64_t> age;

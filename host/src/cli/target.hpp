@@ -18,6 +18,19 @@
 
 namespace omnistore::cli {
 
+/// What was read of a value, and its meta.
+struct Kept : Reader {
+  char *begin(const Meta &given) override {
+    meta = given;
+    value.clear();
+    return nullptr;
+  }
+  void write(std::string_view bytes) override { value += bytes; }
+
+  std::string value;
+  Meta meta;
+};
+
 /// Where events go. event() and failed() are called on one thread at a time. Its functions must not throw.
 class EventSink {
 public:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "schema.hpp"
+#include "utf8.hpp"
 
 namespace omnistore::config {
 
@@ -14,20 +15,6 @@ namespace {
 constexpr std::size_t max_key = 4096;
 
 bool continues(char c) { return (c & 0xC0) == 0x80; }
-
-/// How many bytes the character at the front of `text` has; 0: it is not valid.
-std::size_t character(std::string_view text) {
-  auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i)
-    if (!continues(text[i])) return 0;
-  bool overlong = (first == 0xE0 && byte(1) < 0xA0) || (first == 0xF0 && byte(1) < 0x90);
-  bool outside = (first == 0xED && byte(1) > 0x9F) || (first == 0xF4 && byte(1) > 0x8F);
-  return overlong || outside ? 0 : size;
-}
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -53,7 +40,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 bool valid_utf8(std::string_view text) {
   while (!text.empty()) {
-    std::size_t size = character(text);
+    std::size_t size = utf8_length(text);
     if (size == 0) return false;
     text.remove_prefix(size);
   }

@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 
 #include "names.hpp"
+#include "utf8.hpp"
 
 namespace omnistore::config {
 
@@ -66,10 +67,8 @@ private:
     if (ended()) return "the end of the file";
     auto byte = static_cast<unsigned char>(peek());
     if (byte > ' ' && byte < 0x7F) return std::string("'") + peek() + "'";
-    if (byte >= 0xC2) {
-      std::string_view character = text_.substr(at_, byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : 2);
-      if (valid_utf8(character)) return "'" + std::string(character) + "'";
-    }
+    if (const std::size_t size = utf8_length(text_, at_); size > 1)
+      return "'" + std::string(text_.substr(at_, size)) + "'";
     static constexpr char digits[] = "0123456789ABCDEF";
     return std::string("the byte 0x") + digits[byte >> 4] + digits[byte & 15];
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "config/utf8.hpp"
 #include "server/text.hpp"
 
 namespace omnistore::server {
@@ -94,19 +95,6 @@ char short_escape(char c) {
   }
 }
 
-/// How many bytes the UTF-8 character at the front of `text` has; 0: it is none.
-std::size_t character_size(std::string_view text) {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const std::size_t size = byte(0) < 0x80 ? 1 : byte(0) < 0xc2 ? 0 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
-  if (size == 0 || size > text.size() || byte(0) > 0xf4) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const bool overlong = (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xf0 && byte(1) < 0x90);
-  const bool outside = (byte(0) == 0xed && byte(1) > 0x9f) || (byte(0) == 0xf4 && byte(1) > 0x8f);
-  return overlong || outside ? 0 : size;
-}
-
 /// JSON must be UTF-8 whatever came in: what is not becomes U+FFFD.
 void append_json_text(Buffer &out, std::string_view text, bool key) {
   static constexpr char digits[] = "0123456789abcdef";
@@ -116,7 +104,7 @@ void append_json_text(Buffer &out, std::string_view text, bool key) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (static_cast<unsigned char>(c) >= 0x80) {
-      const std::size_t size = character_size(text.substr(i));
+      const std::size_t size = config::utf8_length(text, i);
       std::memcpy(at, size == 0 ? "\xef\xbf\xbd" : text.data() + i, size == 0 ? 3 : size);
       at += size == 0 ? 3 : size;
       i += size == 0 ? 0 : size - 1;

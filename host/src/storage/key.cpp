@@ -6,6 +6,8 @@
 
 #include <omnistore/error.hpp>
 
+#include "config/utf8.hpp"
+
 namespace omnistore {
 namespace {
 
@@ -16,26 +18,6 @@ constexpr auto special = [] {
   for (std::size_t c = 0x80; c < 256; ++c) table[c] = true;
   return table;
 }();
-
-/// The length of the UTF-8 sequence at `at`, 0 where it is none (RFC 3629: no overlong forms, no surrogates).
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  auto byte = [&](std::size_t i) { return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0u; };
-  auto tail = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    if (first == 0xE0 && byte(1) < 0xA0) return 0;
-    if (first == 0xED && byte(1) > 0x9F) return 0;
-    return tail(1) && tail(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    if (first == 0xF0 && byte(1) < 0x90) return 0;
-    if (first == 0xF4 && byte(1) > 0x8F) return 0;
-    return tail(1) && tail(2) && tail(3) ? 4 : 0;
-  }
-  return 0;
-}
 
 enum class Form { normal, other, not_utf8, has_nul, dots };
 
@@ -56,7 +38,7 @@ Form form_of(std::string_view text) {
       if (dots(i)) return other ? Form::other : Form::dots;
       segment = ++i;
     } else if (byte >= 0x80) {
-      const std::size_t length = utf8_length(text, i);
+      const std::size_t length = config::utf8_length(text, i);
       if (length == 0) return other ? Form::other : Form::not_utf8;
       i += length;
     } else if (byte == 0) {
