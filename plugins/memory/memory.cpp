@@ -91,9 +91,7 @@ public:
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                        omnistore_sink *result) {
-    const Key wanted{key, hash_of(key, seed_)};
-    fetch(wanted); // comes in while the clock is read, which takes as long
-    return set({call, 0}, wanted, request, now(), result);
+    return set({call, 0}, {key, hash_of(key, seed_)}, request, NOT_READ, result);
   }
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
@@ -208,17 +206,19 @@ private:
         const std::lock_guard guard(shard.lock);
         __builtin_prefetch(shard.table().home(ahead[i].hash));
       }
-      for (size_t i = 0; i < count; ++i) fetch(ahead[i]);
+      for (size_t i = 0; i < count; ++i) {
+        Shard &shard = shard_of(ahead[i]);
+        const std::lock_guard guard(shard.lock);
+        fetch(shard, ahead[i]);
+      }
       for (size_t i = 0; i < count; ++i) run(static_cast<uint32_t>(begin + i), ahead[i]);
     }
   }
-  /// Asks for the memory of the key's entry, and does not wait for it.
-  void fetch(const Key &key) const {
-    Shard &shard = shard_of(key);
-    const std::lock_guard guard(shard.lock);
+  /// Asks for the memory of the key's entry, and does not wait for it. The shard's lock is held.
+  static void fetch(Shard &shard, const Key &key) {
     const char *entry = reinterpret_cast<const char *>(shard.table().guess(key.hash));
     if (!entry) return;
-    for (size_t line = 0; line < 3; ++line) __builtin_prefetch(entry + line * 64);
+    for (size_t line = 0; line < 4; ++line) __builtin_prefetch(entry + line * 64);
   }
 
   // ------------------------------------------------------------------------------ one entry, with its shard's lock
@@ -342,12 +342,18 @@ private:
                        omnistore_sink *result) {
     if (const omnistore_status status = fits(teller, key.bytes, request.value.size)) return status;
     Shard &shard = shard_of(key);
-    const Write write{key, as_view(request.value), request.expiry, time};
-    OwnedEntry prepared = write.value.size() >= LARGE ? make(write) : nullptr;
+    const bool is_large = request.value.size >= LARGE;
+    if (is_large && time == NOT_READ) time = now();
+    Write write{key, as_view(request.value), request.expiry, time};
+    OwnedEntry prepared = is_large ? make(write) : nullptr;
     Graveyard dead;
     uint64_t version = 0;
     {
       const std::lock_guard guard(shard.lock);
+      if (time == NOT_READ) {
+        fetch(shard, key); // comes in while the clock is read, which takes as long
+        write.now = time = now();
+      }
       const size_t slot = find(shard, key, time, dead);
       if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
       if (write.expiry == 0 || write.expiry > time)

@@ -43,7 +43,7 @@ public:
   /// Makes room for one more. Throws std::bad_alloc and has changed nothing then.
   void reserve() {
     if (!slots_) rehash(16);
-    if ((count_ + 1) * 4 > (mask_ + 1) * 3) rehash((mask_ + 1) * 2);
+    if ((count_ + 1) * 16 > (mask_ + 1) * MOST_OF_16) rehash((mask_ + 1) * 2);
   }
 
   /// Puts in an entry whose key is not there; after reserve. Throws std::bad_alloc where the slots near by are all
@@ -79,6 +79,10 @@ public:
   const uint64_t *home(uint64_t hash) const { return slots_ ? &slots_[hash & mask_] : nullptr; }
 
 private:
+  // How full it may be. A look-up of a key that is not there then reads some two lines of it at the most on average,
+  // and the whole is the more likely to lie in a processor's own cache, where look-ups spend their time.
+  static constexpr size_t MOST_OF_16 = 13;
+
   // A tag is ten bits of the entry's home slot, from which erase tells how far it was moved, and six bits of another
   // part of the hash, which tell keys of one home apart.
   static constexpr size_t HOME_MASK = 1023;

@@ -134,7 +134,13 @@ private:
   /// Begins and ends watches of stores as the watches of the storage need them. Called by the hub, never twice at once.
   void rewatch();
 
-  Stored put(Route &route, const Key &key, HostCall &call, omnistore_set_request request, const SetOptions &options,
+  /// A value to set: whole, or where `source` is not null so many bytes from there.
+  struct Given {
+    omnistore_bytes value;
+    omnistore_source *source;
+    std::uint64_t source_size;
+  };
+  Stored put(Route &route, const Key &key, HostCall &call, const Given &given, const SetOptions &options,
              bool want_etag);
 
   /// Opens a mount's store. Where that fails: Error, or where it may fail a mount without a node and with the reason.

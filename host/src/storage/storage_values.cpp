@@ -123,9 +123,7 @@ std::optional<Meta> Storage::Impl::meta(const Key &key) const {
 Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
   Route route(*this, "set", key);
   HostCall call(options.timeout);
-  omnistore_set_request request{};
-  request.value = bytes(value);
-  return put(route, key, call, request, options, want_etag);
+  return put(route, key, call, {bytes(value), nullptr, 0}, options, want_etag);
 }
 
 Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options,
@@ -133,11 +131,8 @@ Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, co
   Route route(*this, "set", key);
   HostCall call(options.timeout);
   SourceFeed feed(source, size, call);
-  omnistore_set_request request{};
-  request.source = &feed;
-  request.source_size = size;
   try {
-    const Stored stored = put(route, key, call, request, options, want_etag);
+    const Stored stored = put(route, key, call, {{nullptr, 0}, &feed, size}, options, want_etag);
     feed.rethrow();
     return stored;
   } catch (const Error &) {
@@ -146,15 +141,19 @@ Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, co
   }
 }
 
-/// Sets what the request holds; fills in the rest of it.
-Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, omnistore_set_request request,
-                          const SetOptions &options, bool want_etag) {
+Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, const Given &given, const SetOptions &options,
+                          bool want_etag) {
   route.check_writable();
-  request.size = sizeof request;
-  request.expiry = expiry_of(route.mount(), options, key.is_meta());
-  request.condition = to_condition(options.condition.kind);
-  request.etag = bytes(options.condition.etag);
-
+  const omnistore_set_request request{sizeof request,
+                                      0,
+                                      given.value,
+                                      given.source,
+                                      given.source_size,
+                                      expiry_of(route.mount(), options, key.is_meta()),
+                                      to_condition(options.condition.kind),
+                                      0,
+                                      bytes(options.condition.etag),
+                                      {nullptr, 0}};
   Meta meta;
   MetaSink sink(meta);
   const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
