@@ -91,8 +91,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
     if (gate.held_back() && gate.age() != Age::unknown) return {false, status, gate.age(), gate.record()};
     if (gate.held_back()) {
       // Once more, where there is a record beside the copy; memory's, if it is of another state, is old.
-      if (!again) records_.forget(reading.key);
-      if (!again && records_.find(on, reading.key)) continue;
+      if (!again && records_.read_again(on, reading.key)) continue;
       return {false, status, Age::unknown, {}};
     }
     if (status == OMNISTORE_NOT_FOUND && settings_.negative_max_age != 0) {
@@ -107,12 +106,13 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
 }
 
 omnistore_status Cache::read(Call call, const Reading &reading) {
+  const std::uint64_t landings = flights_.landings();
   Look look = from_copy(call, reading, Age::stale);
   if (look.answered) {
     if (look.age == Age::stale) refresh_later(reading.key);
     return look.status;
   }
-  return reading.stat ? ask_meta(call, reading, look) : fetch(call, reading, std::move(look));
+  return reading.stat ? ask_meta(call, reading, look) : fetch(call, reading, std::move(look), landings);
 }
 
 omnistore_status Cache::get(Call call, std::string_view key, const omnistore_get_request &request,

@@ -97,7 +97,8 @@ private:
                                 const std::string &message);
 
   // fetching.cpp: the origin is asked
-  omnistore_status fetch(Call call, const Reading &reading, Look look);
+  /// `landings`: of the flights, before the look.
+  omnistore_status fetch(Call call, const Reading &reading, Look look, std::uint64_t landings);
   omnistore_status fetch_in(Call call, const Reading &reading, const Look &look, Flights::Flight &flight);
   omnistore_status ask_meta(Call call, const Reading &reading, const Look &look);
   omnistore_status ask(Call call, std::string_view key, const Record *have, FetchSink &into, bool &unchanged) const;
@@ -108,12 +109,8 @@ private:
   void note_failure(const std::string &key, const std::string &message);
   void note_success(const std::string &key);
 
-  /// The key's flight; empty, and the call told so, where the caller's time is over. `waited`: another was under way.
-  Flights::Flight hold(Call call, std::string_view key, bool &waited);
-  Flights::Flight hold(Call call, std::string_view key) {
-    bool waited = false;
-    return hold(call, key, waited);
-  }
+  /// The key's flight; empty, and the call told so, where the caller's time is over.
+  Flights::Flight hold(Call call, std::string_view key);
 
   // writing.cpp: copies and the origin are changed
   std::int64_t until(const Record &record) const;

@@ -20,10 +20,7 @@ std::string_view Cache::state_of_copy(Call call, std::string_view key, std::opti
     if (!missing) record.reset();
     return missing ? "missing" : "absent";
   }
-  if (record && record->of != state_of(copy.meta())) { // as a reader does: what lies beside the copy is newer
-    records_.forget(key);
-    record = records_.find(call, key);
-  }
+  if (record && record->of != state_of(copy.meta())) record = records_.read_again(call, key); // as a reader does
   if (!record || record->absent || record->of != state_of(copy.meta())) {
     record.reset();
     return "unknown";

@@ -56,17 +56,16 @@ bool Cache::pause(Call call, unsigned attempt) {
 
 // ------------------------------------------------------------------------------------------------------ for a reader
 
-Flights::Flight Cache::hold(Call call, std::string_view key, bool &waited) {
-  Flights::Flight flight = flights_.begin(call, key, waited);
+Flights::Flight Cache::hold(Call call, std::string_view key) {
+  Flights::Flight flight = flights_.begin(call, key);
   if (!flight) call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
   return flight;
 }
 
-omnistore_status Cache::fetch(Call call, const Reading &reading, Look look) {
-  bool waited = false;
-  Flights::Flight flight = hold(call, reading.key, waited);
+omnistore_status Cache::fetch(Call call, const Reading &reading, Look look, std::uint64_t landings) {
+  Flights::Flight flight = hold(call, reading.key);
   if (!flight) return OMNISTORE_TIMEOUT;
-  if (waited) { // whoever was before has fetched it, or not
+  if (flights_.landings() != landings) { // whoever was before has fetched it, or not
     look = from_copy(call, reading, Age::stale);
     if (look.answered) return look.status;
   }

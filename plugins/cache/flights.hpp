@@ -2,8 +2,10 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <mutex>
 #include <set>
 #include <string>
@@ -40,32 +42,34 @@ public:
     return keys_.emplace(key).second ? Flight(this, std::string(key)) : Flight();
   }
 
-  /// Waits for the one that is under way; `waited` tells whether there was one. An empty flight where the caller's time
-  /// is over.
-  Flight begin(omnistore::Call call, std::string_view key, bool &waited) {
+  /// Waits for the one that is under way. An empty flight where the caller's time is over.
+  Flight begin(omnistore::Call call, std::string_view key) {
     std::unique_lock lock(mutex_);
-    waited = false;
     while (!keys_.emplace(key).second) {
       const std::int64_t left = call.remaining();
       if (left <= 0) return {};
-      waited = true;
       // Whether the caller is still there is asked from time to time.
       landed_.wait_for(lock, std::chrono::milliseconds(std::min<std::int64_t>(left, 200)));
     }
     return Flight(this, std::string(key));
   }
 
+  /// Another one whenever a flight has landed, of any key: what was looked at before may have changed.
+  std::uint64_t landings() const { return landings_.load(std::memory_order_acquire); }
+
 private:
   void land(const std::string &key) {
     {
       const std::lock_guard lock(mutex_);
       keys_.erase(keys_.find(key));
+      landings_.fetch_add(1, std::memory_order_release);
     }
     landed_.notify_all();
   }
 
   std::mutex mutex_;
   std::condition_variable landed_;
+  std::atomic<std::uint64_t> landings_{0};
   std::set<std::string, std::less<>> keys_;
 };
 

@@ -24,12 +24,27 @@ std::optional<Record> Records::known(std::string_view key) const {
 }
 
 std::optional<Record> Records::find(Call call, std::string_view key) {
-  if (std::optional<Record> record = known(key)) return record;
-  if (!keeps_) return std::nullopt;
+  std::optional<Record> record = known(key);
+  return record ? record : read_again(call, key);
+}
+
+std::optional<Record> Records::read_again(Call call, std::string_view key) {
+  const std::optional<Record> before = known(key);
+  if (!keeps_) return before;
   omnistore::ValueSink text;
-  if (copies_.read(call, record_key(key), text) != OMNISTORE_OK) return std::nullopt;
-  std::optional<Record> record = Record::parse(text.bytes);
-  if (record) remember(key, *record);
+  std::optional<Record> record;
+  if (copies_.read(call, record_key(key), text) == OMNISTORE_OK) record = Record::parse(text.bytes);
+  Shard &part = shard(key);
+  const std::lock_guard lock(part.mutex);
+  const auto found = part.records.find(key);
+  const auto is_before = [&](const Record &now) {
+    return before && now.of == before->of && now.checked == before->checked;
+  };
+  if (found != part.records.end() && !is_before(found->second)) return found->second; // put since it was read
+  if (record)
+    remember(part, key, *record);
+  else if (found != part.records.end())
+    part.records.erase(found);
   return record;
 }
 
@@ -38,7 +53,9 @@ omnistore_status Records::put(Call call, std::string_view key, const Record &rec
     const omnistore_status status = copies_.write(call, record_key(key), record.text(), until);
     if (status != OMNISTORE_OK) return forget(key), status;
   }
-  remember(key, record);
+  Shard &part = shard(key);
+  const std::lock_guard lock(part.mutex);
+  remember(part, key, record);
   return OMNISTORE_OK;
 }
 
@@ -65,9 +82,7 @@ void Records::forget(std::string_view key) {
   if (const auto found = part.records.find(key); found != part.records.end()) part.records.erase(found);
 }
 
-void Records::remember(std::string_view key, const Record &record) {
-  Shard &part = shard(key);
-  const std::lock_guard lock(part.mutex);
+void Records::remember(Shard &part, std::string_view key, const Record &record) {
   if (part.records.size() >= MOST_RECORDS) part.records.clear();
   part.records.insert_or_assign(std::string(key), record);
 }

@@ -35,8 +35,8 @@ public:
   omnistore_status put(omnistore::Call call, std::string_view key, const Record &record, std::int64_t until);
   omnistore_status drop(omnistore::Call call, std::string_view key);
   omnistore_status clear(omnistore::Call call, std::string_view base);
-  /// Memory forgets what it knows of a key: what lies beside the copy is newer.
-  void forget(std::string_view key);
+  /// What lies beside the copy, which is newer than what memory knows; where nothing does, what memory knows.
+  std::optional<Record> read_again(omnistore::Call call, std::string_view key);
 
 private:
   struct Shard {
@@ -45,7 +45,8 @@ private:
   };
   Shard &shard(std::string_view key) { return shards_[TextHash()(key) % shards_.size()]; }
   const Shard &shard(std::string_view key) const { return shards_[TextHash()(key) % shards_.size()]; }
-  void remember(std::string_view key, const Record &record);
+  static void remember(Shard &part, std::string_view key, const Record &record); ///< the shard is locked
+  void forget(std::string_view key);
 
   const omnistore::Child copies_;
   const bool keeps_; ///< beside the copies too

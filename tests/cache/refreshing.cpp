@@ -44,6 +44,33 @@ TEST_CASE("a hundred readers of a stale copy bring one refresh") {
   CHECK(origin.count() == 2);
 }
 
+TEST_CASE("a key that is read all the while is asked for once each time that it gets stale") {
+  Origin origin;
+  origin.serve("/k", "0", "\"0\"");
+  const Folder folder;
+  const std::string files = R"("driver": "fs", "options": { "base": ")" + (folder / "copies") + "\" }";
+  Storage storage = open(cached(origin, R"({ "maxAge": 60 })", GENERATE_COPY(memory_copies, files)));
+  storage.get("pages:k");
+  std::atomic<bool> over{false};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i)
+    readers.emplace_back([&] {
+      while (!over) storage.get("pages:k");
+    });
+  constexpr int rounds = 100;
+  bool all = true;
+  for (int i = 1; i <= rounds; ++i) {
+    const std::string value = std::to_string(i);
+    origin.serve("/k", value, "\"" + value + "\"");
+    omnistore::advance_clock(61'000);
+    all = all && other_than(storage, "pages:k", std::to_string(i - 1)) == value;
+  }
+  over = true;
+  for (std::thread &reader : readers) reader.join();
+  CHECK(all);
+  CHECK(origin.count() == 1 + rounds);
+}
+
 TEST_CASE("headOnly asks with HEAD, and for no value where nothing changed") {
   Origin origin;
   origin.serve("/k", "v", "\"1\"");
