@@ -2,29 +2,27 @@
 #include "storage/clock.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <ctime>
 
 namespace omnistore {
 namespace {
 
-using std::chrono::duration_cast;
-using std::chrono::milliseconds;
-
 /// The kernel's tick, some milliseconds coarse: a get or set asks it, and the exact clock costs as much as they do.
-std::int64_t monotonic_ms() {
-  timespec time{};
 #ifdef CLOCK_MONOTONIC_COARSE
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+constexpr clockid_t tick = CLOCK_MONOTONIC_COARSE;
 #else
-  clock_gettime(CLOCK_MONOTONIC, &time);
+constexpr clockid_t tick = CLOCK_MONOTONIC;
 #endif
-  return std::int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1'000'000;
+
+std::int64_t nanoseconds(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
+/// By the exact clocks, so that all processes have the same.
 std::int64_t offset() {
-  static const std::int64_t offset =
-      duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count() - monotonic_ms();
+  static const std::int64_t offset = nanoseconds(CLOCK_REALTIME) - nanoseconds(CLOCK_MONOTONIC);
   return offset;
 }
 
@@ -32,7 +30,9 @@ std::atomic<std::int64_t> advanced{0};
 
 } // namespace
 
-std::int64_t now_ms() noexcept { return monotonic_ms() + offset() + advanced.load(std::memory_order_relaxed); }
+std::int64_t now_ms() noexcept {
+  return (nanoseconds(tick) + offset()) / 1'000'000 + advanced.load(std::memory_order_relaxed);
+}
 
 void advance_clock(std::int64_t milliseconds) noexcept { advanced.fetch_add(milliseconds); }
 
