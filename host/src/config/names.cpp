@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "schema.hpp"
-#include "utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace omnistore::config {
 
@@ -40,7 +40,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 bool valid_utf8(std::string_view text) {
   while (!text.empty()) {
-    std::size_t size = utf8_length(text);
+    std::size_t size = base::utf8_length(text);
     if (size == 0) return false;
     text.remove_prefix(size);
   }

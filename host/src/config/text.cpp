@@ -8,7 +8,7 @@
 #include <boost/json/parse.hpp>
 
 #include "names.hpp"
-#include "utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace omnistore::config {
 
@@ -67,7 +67,7 @@ private:
     if (ended()) return "the end of the file";
     auto byte = static_cast<unsigned char>(peek());
     if (byte > ' ' && byte < 0x7F) return std::string("'") + peek() + "'";
-    if (const std::size_t size = utf8_length(text_, at_); size > 1)
+    if (const std::size_t size = base::utf8_length(text_, at_); size > 1)
       return "'" + std::string(text_.substr(at_, size)) + "'";
     static constexpr char digits[] = "0123456789ABCDEF";
     return std::string("the byte 0x") + digits[byte >> 4] + digits[byte & 15];

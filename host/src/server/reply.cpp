@@ -7,7 +7,7 @@
 #include <cstring>
 #include <ctime>
 
-#include "config/utf8.hpp"
+#include "base/utf8.hpp"
 #include "server/text.hpp"
 
 namespace omnistore::server {
@@ -104,7 +104,7 @@ void append_json_text(Buffer &out, std::string_view text, bool key) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (static_cast<unsigned char>(c) >= 0x80) {
-      const std::size_t size = config::utf8_length(text, i);
+      const std::size_t size = base::utf8_length(text, i);
       std::memcpy(at, size == 0 ? "\xef\xbf\xbd" : text.data() + i, size == 0 ? 3 : size);
       at += size == 0 ? 3 : size;
       i += size == 0 ? 0 : size - 1;

@@ -6,7 +6,7 @@
 
 #include <omnistore/error.hpp>
 
-#include "config/utf8.hpp"
+#include "base/utf8.hpp"
 
 namespace omnistore {
 namespace {
@@ -38,7 +38,7 @@ Form form_of(std::string_view text) {
       if (dots(i)) return other ? Form::other : Form::dots;
       segment = ++i;
     } else if (byte >= 0x80) {
-      const std::size_t length = config::utf8_length(text, i);
+      const std::size_t length = base::utf8_length(text, i);
       if (length == 0) return other ? Form::other : Form::not_utf8;
       i += length;
     } else if (byte == 0) {

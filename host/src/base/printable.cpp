@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/printable.hpp"
+
+#include <algorithm>
+
+#include "base/utf8.hpp"
+
+namespace omnistore::base {
+
+namespace {
+
+constexpr char digits[] = "0123456789abcdef";
+
+bool is_plain(char c) { return c >= 0x20 && c < 0x7f; }
+
+bool all_plain(std::string_view text) { return std::all_of(text.begin(), text.end(), is_plain); }
+
+void append_hex(std::string &out, char32_t number, int width) {
+  for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) out += digits[number >> shift & 15];
+}
+
+void append_byte(std::string &out, unsigned char byte) {
+  out += "\\x";
+  append_hex(out, byte, 2);
+}
+
+void append_escape(std::string &out, char32_t point) {
+  switch (point) {
+  case '\n':
+    out += "\\n";
+    return;
+  case '\r':
+    out += "\\r";
+    return;
+  case '\t':
+    out += "\\t";
+    return;
+  default:
+    break;
+  }
+  if (point < 0x80) return append_byte(out, static_cast<unsigned char>(point));
+  out += "\\u{";
+  append_hex(out, point, 4);
+  out += '}';
+}
+
+std::string escaped(std::string_view text, bool keep_lines) {
+  std::string out;
+  out.reserve(text.size() + 16);
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t length = utf8_length(text, i);
+    if (length == 0) {
+      append_byte(out, static_cast<unsigned char>(text[i++]));
+      continue;
+    }
+    const char32_t point = utf8_code_point(text, i, length);
+    if (keep_lines && point == '\n') {
+      out += text.substr(i + 1).starts_with("  ") || i + 1 == text.size() ? "\n" : "\n  ";
+    } else if (is_control(point)) {
+      append_escape(out, point);
+    } else {
+      out += text.substr(i, length);
+    }
+    i += length;
+  }
+  return out;
+}
+
+} // namespace
+
+bool is_control(char32_t point) {
+  if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return true;
+  if (point < 0x61c) return false;
+  return point == 0x61c || point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
+         (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+}
+
+std::string printable(std::string_view text) { return all_plain(text) ? std::string(text) : escaped(text, false); }
+
+std::string printable_lines(std::string_view text) { return all_plain(text) ? std::string(text) : escaped(text, true); }
+
+std::string printable_json(std::string json) {
+  if (all_plain(json)) return json;
+  std::string out;
+  out.reserve(json.size() + 16);
+  for (std::size_t i = 0; i < json.size();) {
+    const std::size_t length = std::max<std::size_t>(1, utf8_length(json, i));
+    const char32_t point = utf8_code_point(json, i, length);
+    // Bytes below 0x20 stand between values, never within strings.
+    if (length == 1 ? point == 0x7f : is_control(point)) {
+      out += "\\u";
+      append_hex(out, point, 4);
+    } else {
+      out.append(json, i, length);
+    }
+    i += length;
+  }
+  return out;
+}
+
+} // namespace omnistore::base
