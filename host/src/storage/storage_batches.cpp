@@ -94,16 +94,17 @@ void settle(const Group &group, const char *operation, std::string_view in, omni
 
 } // namespace
 
-/// Tells of the items that were done.
-template <typename KeyOf>
-void Storage::Impl::publish_done(std::string_view in, const std::vector<Outcome> &outcomes, Event::Type type,
-                                 Event::Cause cause, const KeyOf &key_of) {
+/// Publishes the items that were done, in the batch's order. The mounts are those that took them: by now another table
+/// may be current. The batch's guard keeps them open.
+template <typename Groups, typename KeyOf>
+void Storage::Impl::publish_done(std::string_view in, const Groups &groups, const std::vector<Outcome> &outcomes,
+                                 Event::Type type, Event::Cause cause, const KeyOf &key_of) {
   if (!hub.active()) return;
+  std::vector<const Mount *> mounts(outcomes.size());
+  for (const Group &group : groups)
+    for (const std::size_t item : group.items) mounts[item] = group.mount;
   for (std::size_t i = 0; i < outcomes.size(); ++i)
-    if (outcomes[i].status == Status::ok) {
-      const Key key(in, key_of(i));
-      publish(*table().find(key.view()), type, cause, key.view());
-    }
+    if (mounts[i] && outcomes[i].status == Status::ok) publish(*mounts[i], type, cause, Key(in, key_of(i)).view());
 }
 
 std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span<const std::string> keys,
@@ -162,7 +163,7 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
         &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), pointers.data(), statuses.data());
     settle(group, "set", in, whole, statuses, call, outcomes);
   });
-  publish_done(in, outcomes, Event::Type::update, Event::Cause::none,
+  publish_done(in, groups, outcomes, Event::Type::update, Event::Cause::none,
                [&](std::size_t i) { return std::string_view(items[i].key); });
   return outcomes;
 }
@@ -185,7 +186,7 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
         &call, all.data(), static_cast<std::uint32_t>(all.size()), request, statuses.data());
     settle(group, "remove", in, whole, statuses, call, outcomes);
   });
-  publish_done(in, outcomes, Event::Type::remove, Event::Cause::removed,
+  publish_done(in, groups, outcomes, Event::Type::remove, Event::Cause::removed,
                [&](std::size_t i) { return std::string_view(keys[i]); });
   return outcomes;
 }

@@ -112,9 +112,9 @@ public:
   OpLog op_log;
 
 private:
-  template <typename KeyOf>
-  void publish_done(std::string_view in, const std::vector<Outcome> &outcomes, Event::Type type, Event::Cause cause,
-                    const KeyOf &key_of);
+  template <typename Groups, typename KeyOf>
+  void publish_done(std::string_view in, const Groups &groups, const std::vector<Outcome> &outcomes, Event::Type type,
+                    Event::Cause cause, const KeyOf &key_of);
   void publish_key(Event::Type type, Event::Cause cause, std::string_view key);
   /// The watch of one mount's store, over a base inside it.
   struct Backend : omnistore_watcher {

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// A driver whose every function is written in the test that uses it. The store finds the test's Puppet by its address.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/driver.h>
+
+namespace test {
+
+/// What the stores of the driver `puppet` do. A function that is empty finds nothing, takes every write and lists no
+/// key. It must outlive its stores.
+struct Puppet {
+  omnistore_traits traits = [] {
+    omnistore_traits all{};
+    all.size = sizeof all;
+    all.thread_model = OMNISTORE_PARALLEL;
+    all.capabilities = OMNISTORE_CAN_TTL | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_RANGE |
+                       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
+                       OMNISTORE_CAN_STREAM | OMNISTORE_SHARED;
+    return all;
+  }();
+  const omnistore_host *host = nullptr;          ///< set by open
+  std::vector<const omnistore_store *> children; ///< likewise
+
+  using Get = omnistore_status(omnistore_call *, std::string_view, const omnistore_get_request &, omnistore_sink *);
+  using Page = omnistore_status(omnistore_call *, std::string_view base, omnistore_page *);
+  std::function<omnistore_status(omnistore_call *)> open;
+  std::function<Get> get, stat;
+  std::function<omnistore_status(omnistore_call *, std::string_view, const omnistore_set_request &, omnistore_sink *)>
+      set;
+  std::function<omnistore_status(omnistore_call *, std::string_view, const omnistore_remove_request &)> remove;
+  std::function<omnistore_status(omnistore_call *, const omnistore_list_request &, omnistore_page *)> list;
+  std::function<Page> clear;
+  std::function<omnistore_status(omnistore_call *, std::uint32_t count, const omnistore_bytes *,
+                                 omnistore_sink *const *, omnistore_status *)>
+      get_many;
+  std::function<omnistore_status(omnistore_call *, std::uint32_t count, omnistore_status *)> set_many, remove_many;
+  std::function<omnistore_status(omnistore_watcher *)> watch;
+  std::function<omnistore_status(omnistore_sink *, std::uint32_t *unchanged)> get_changed;
+
+  /// A mount of it, for a config's text.
+  std::string mount(const std::string &driver = "puppet") const {
+    return R"({ "driver": ")" + driver + R"(", "options": { "puppet": ")" +
+           std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "\" } }";
+  }
+};
+
+inline omnistore_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
+inline omnistore_meta meta_of_size(std::uint64_t size) {
+  omnistore_meta meta{};
+  meta.size = sizeof meta;
+  meta.value_size = size;
+  return meta;
+}
+/// Gives out a value as a driver should.
+inline omnistore_status give(omnistore_sink *sink, std::string_view value) {
+  const omnistore_meta meta = meta_of_size(value.size());
+  const omnistore_status status = sink->begin(sink, &meta, nullptr);
+  return status == OMNISTORE_OK ? sink->write(sink, value.data(), value.size()) : status;
+}
+
+} // namespace test
