@@ -140,11 +140,17 @@ void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
   }
 }
 
-/// Tells of the files in a folder, and gives the names of the folders in it.
+/// Tells of the values in a folder, and gives the names of the folders in it. What is no value now was none before the
+/// folder was moved.
 std::vector<std::string> Observer::scan_names(int opened, const std::string &path, const Scan &how) {
   const auto found = [&](std::string_view name, unsigned what) {
-    for (const std::string &was : how.was) tell_change(value_path(was, name), removed);
-    tell_change(value_path(path, name), what);
+    const std::string value = value_path(path, name);
+    struct stat file;
+    const bool was_value = !how.was.empty() && find(join(path, name), file) == There::value;
+    for (const std::string &was : how.was) {
+      if (was_value) tell_change(value_path(was, name), removed);
+    }
+    tell_change(value, what);
   };
   if (how.tells && !path.empty()) found(own_name, put | moved_in);
   std::vector<std::string> folders, leftovers;

@@ -95,6 +95,21 @@ TEST_CASE("keys that went while their folder was renamed are removals under both
   }
 }
 
+TEST_CASE("a folder that is renamed is no removal of names that were no keys") {
+  Watched f;
+  for (const char *path : {"old/1", "old/deep/2", "old/node_modules/3", "old/.1.omnistore-tmp$"}) f.write(path);
+  std::filesystem::create_directories(f.file("old/empty/more"));
+  REQUIRE(mkfifo(f.file("old/pipe").c_str(), 0600) == 0);
+  std::filesystem::create_symlink("nowhere", f.file("old/dangling"));
+  std::filesystem::create_symlink("1", f.file("old/link"));
+  f.told();
+  f.move("old", "new");
+  CHECK(sorted(f.told()) == Keys{"+new:1", "+new:deep:2", "+new:link", "-old:1", "-old:deep:2", "-old:link"});
+  f.remove("new/empty");
+  f.remove("new/deep");
+  CHECK(f.told() == Keys{"-new:deep:2"});
+}
+
 TEST_CASE("a folder that is moved in is told, and one that is moved out makes a resync") {
   Watched f;
   Folder outside;
