@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <ctime>
+#include <initializer_list>
 #include <iterator>
 
 #include <sys/xattr.h>
@@ -14,6 +16,22 @@ namespace {
 constexpr const char *expiry_attribute = "user.omnistore.expiry";
 constexpr const char *expiring_attribute = "user.omnistore.expiring";
 constexpr long hint_mark = 314'159; ///< nanoseconds behind the millisecond
+/// How far the ctime of the store's own change may be from the moment that was noted: the kernel's clock stands still
+/// for up to ten milliseconds, and the change is several calls.
+constexpr std::int64_t most_away = 20'000'000;
+
+std::uint64_t nanoseconds(const timespec &time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+bool write_attribute(int file, std::initializer_list<std::uint64_t> numbers) {
+  char text[80], *end = text;
+  for (const std::uint64_t number : numbers) {
+    if (end != text) *end++ = ' ';
+    end = std::to_chars(end, std::end(text), number).ptr;
+  }
+  return fsetxattr(file, expiry_attribute, text, static_cast<std::size_t>(end - text), 0) == 0;
+}
 } // namespace
 
 bool keeps_attributes(int file) {
@@ -21,21 +39,35 @@ bool keeps_attributes(int file) {
   return fgetxattr(file, expiring_attribute, text, sizeof text) >= 0 || errno == ENODATA || errno == ERANGE;
 }
 
-std::int64_t read_expiry(int file, const struct stat &status) {
-  if (!(status.st_mode & S_ISVTX)) return 0;
-  char text[24];
+Life life_without_attribute(const struct stat &status) { return {0, nanoseconds(status.st_ctim)}; }
+
+Life read_life(int file, const struct stat &status) {
+  Life life = life_without_attribute(status);
+  if (!(status.st_mode & S_ISVTX)) return life;
+  char text[80];
   const ssize_t size = fgetxattr(file, expiry_attribute, text, sizeof text);
-  std::int64_t expiry = 0;
-  if (size > 0) std::from_chars(text, text + size, expiry);
-  return std::max<std::int64_t>(expiry, 0);
+  if (size <= 0) return life;
+  const char *const end = text + size;
+  const auto read = [end](const char *from, auto &number) {
+    return std::from_chars(from + (from < end && *from == ' '), end, number).ptr;
+  };
+  std::uint64_t written_at = 0, changed_at = 0;
+  read(read(read(text, life.expiry), written_at), changed_at);
+  life.expiry = std::max<std::int64_t>(life.expiry, 0);
+  const auto away = static_cast<std::int64_t>(life.written_at - changed_at);
+  if (changed_at != 0 && away < most_away && away > -most_away) life.written_at = written_at;
+  return life;
 }
 
-bool write_expiry(int file, std::int64_t expiry) {
-  if (expiry == 0) return fremovexattr(file, expiry_attribute) == 0 || errno == ENODATA;
-  char text[24];
-  const char *end = std::to_chars(text, std::end(text), expiry).ptr;
-  return fsetxattr(file, expiry_attribute, text, static_cast<std::size_t>(end - text), 0) == 0;
+bool write_expiry(int file, std::int64_t expiry) { return write_attribute(file, {static_cast<std::uint64_t>(expiry)}); }
+
+bool write_life(int file, const Life &life) {
+  timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return write_attribute(file, {static_cast<std::uint64_t>(life.expiry), life.written_at, nanoseconds(now)});
 }
+
+bool remove_expiry(int file) { return fremovexattr(file, expiry_attribute) == 0 || errno == ENODATA; }
 
 timespec hint_of(std::int64_t expiry) {
   return {static_cast<time_t>(expiry / 1000), static_cast<long>(expiry % 1000 * 1'000'000 + hint_mark)};

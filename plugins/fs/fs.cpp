@@ -55,18 +55,21 @@ std::string absolute_base(const omnistore::Options &options) {
 
 // ------------------------------------------------------------------------------------------------------------- meta
 
-/// Sixty bytes hold what write_etag writes.
-using EtagRoom = char[60];
+/// An etag has 64 bytes at most (driver.h): three numbers of 16 digits, one of 13, and what is between them.
+using EtagRoom = char[64];
 
-/// Of the time of the write, to the nanosecond, the size, and the file's identity.
-std::string_view write_etag(EtagRoom &room, const struct stat &status) {
-  const auto time = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u +
-                    static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
-  char *end = std::to_chars(room, std::end(room), time, 16).ptr;
-  *end++ = '-';
-  end = std::to_chars(end, std::end(room), static_cast<std::uint64_t>(status.st_size), 16).ptr;
-  *end++ = '-';
-  end = std::to_chars(end, std::end(room), static_cast<std::uint64_t>(status.st_ino), 16).ptr;
+/// Names one state of a file: when it was last written to (set to the nanosecond by the store's own writes), its size,
+/// its identity, and its ctime, which the system sets at every change and no program can set back.
+std::string_view write_etag(EtagRoom &room, const struct stat &status, const Life &life) {
+  constexpr std::uint64_t thirteen_digits = (std::uint64_t(1) << 52) - 1;
+  const auto mtime = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u +
+                     static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+  char *end = std::to_chars(room, std::end(room), mtime, 16).ptr;
+  for (const std::uint64_t part : {static_cast<std::uint64_t>(status.st_size) & thirteen_digits,
+                                   static_cast<std::uint64_t>(status.st_ino), life.written_at}) {
+    *end++ = '-';
+    end = std::to_chars(end, std::end(room), part, 16).ptr;
+  }
   return {room, static_cast<std::size_t>(end - room)};
 }
 
@@ -146,7 +149,7 @@ struct Holder {
 struct Found {
   Fd file;
   struct stat status {};
-  std::int64_t expiry = 0;
+  Life life;
 };
 
 class Fs {
@@ -169,7 +172,7 @@ private:
 
   bool open_value(const Path &path, Found &found) const;
   bool find(const Path &path, std::string_view key, Found &found);
-  std::int64_t expiry_of(const Slot &slot, const Path &path) const;
+  Life life_of(const Slot &slot, const Path &path) const;
   bool condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const;
 
   bool open_holder(const Path &path, Holder &holder) const;
@@ -182,7 +185,7 @@ private:
   omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
   void finish(const Temporary &file, std::int64_t expiry, const Path &path) const;
   omnistore_status move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
-                           const Path &path) const;
+                           const Path &path, struct stat *moved) const;
   bool unlink_value(const Slot &slot, const Path &path) const;
   omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
   omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
@@ -241,14 +244,14 @@ bool Fs::open_value(const Path &path, Found &found) const {
     if (!found.file || fstat(found.file.get(), &found.status) != 0) fail(errno, path.text());
   }
   if (!S_ISREG(found.status.st_mode)) return false;
-  found.expiry = read_expiry(found.file.get(), found.status);
+  found.life = read_life(found.file.get(), found.status);
   return true;
 }
 
 /// A live value. One that has expired is removed.
 bool Fs::find(const Path &path, std::string_view key, Found &found) {
   if (!open_value(path, found) && !(tree_.revive() && open_value(path, found))) return false;
-  if (found.expiry == 0 || found.expiry > now()) return true;
+  if (found.life.expiry == 0 || found.life.expiry > now()) return true;
   try {
     expire(key);
   } catch (const Failure &) {
@@ -261,9 +264,9 @@ omnistore_status Fs::get(Call call, std::string_view key, const omnistore_get_re
   const Path path(key);
   Found found;
   if (!find(path, key, found)) return OMNISTORE_NOT_FOUND;
-  omnistore_meta meta = meta_of(found.status, found.expiry);
+  omnistore_meta meta = meta_of(found.status, found.life.expiry);
   EtagRoom etag;
-  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status));
+  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status, found.life));
 
   std::uint64_t offset = std::min(request.offset, meta.value_size);
   std::uint64_t left = std::min(request.length, meta.value_size - offset);
@@ -286,9 +289,9 @@ omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_reques
   const Path path(key);
   Found found;
   if (!find(path, key, found)) return OMNISTORE_NOT_FOUND;
-  omnistore_meta meta = meta_of(found.status, found.expiry);
+  omnistore_meta meta = meta_of(found.status, found.life.expiry);
   EtagRoom etag;
-  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status));
+  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status, found.life));
   return omnistore::give(sink, meta);
 }
 
@@ -362,19 +365,20 @@ void Fs::prune(std::string_view folder) const {
 
 // ---------------------------------------------------------------------------------------------------------- writing
 
-std::int64_t Fs::expiry_of(const Slot &slot, const Path &path) const {
-  if (!slot.has_value() || !(slot.status.st_mode & S_ISVTX)) return 0;
+Life Fs::life_of(const Slot &slot, const Path &path) const {
+  if (!slot.has_value() || !(slot.status.st_mode & S_ISVTX)) return life_without_attribute(slot.status);
   const Fd file = open_file(tree_, slot, path.c_str());
-  return file ? read_expiry(file.get(), slot.status) : 0;
+  return file ? read_life(file.get(), slot.status) : life_without_attribute(slot.status);
 }
 
 bool Fs::condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const {
   if (condition == OMNISTORE_ALWAYS) return true;
-  const std::int64_t expiry = expiry_of(slot, path);
-  const bool lives = slot.has_value() && (expiry == 0 || expiry > now());
+  const Life life = life_of(slot, path);
+  const bool lives = slot.has_value() && (life.expiry == 0 || life.expiry > now());
   if (condition == OMNISTORE_IF_ABSENT) return !lives;
   EtagRoom room;
-  return lives && (condition == OMNISTORE_IF_PRESENT || write_etag(room, slot.status) == omnistore::as_view(etag));
+  return lives &&
+         (condition == OMNISTORE_IF_PRESENT || write_etag(room, slot.status, life) == omnistore::as_view(etag));
 }
 
 omnistore_status Fs::set(Call call, std::string_view key, const omnistore_set_request &request,
@@ -420,12 +424,13 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     if (request.expiry != 0) mark_folders(path, holder.folder);
     finish(file, request.expiry, path);
     struct stat status {};
-    if (result && fstat(file.file(), &status) != 0) fail(errno, path.text());
-    if (const omnistore_status moved = move_in(holder, file, request, path); moved != OMNISTORE_OK) return moved;
-    if (!result) return OMNISTORE_OK;
+    if (const omnistore_status moved = move_in(holder, file, request, path, result ? &status : nullptr);
+        moved != OMNISTORE_OK || !result) {
+      return moved;
+    }
     omnistore_meta meta = meta_of(status, request.expiry);
     EtagRoom etag;
-    meta.etag = omnistore::as_bytes(write_etag(etag, status));
+    meta.etag = omnistore::as_bytes(write_etag(etag, status, life_without_attribute(status)));
     return omnistore::give(*result, meta);
   }
   throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.folder()) + ": the folder is removed again and again");
@@ -452,8 +457,9 @@ void Fs::finish(const Temporary &file, std::int64_t expiry, const Path &path) co
   if ((all ? fsync(file.file()) : fdatasync(file.file())) != 0) fail(errno, path.text());
 }
 
+/// Moves the file into the key's place. `moved`, unless null, is what fstat says of it then: the move sets its ctime.
 omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
-                             const Path &path) const {
+                             const Path &path, struct stat *moved) const {
   std::unique_lock lock(lock_of(holder.status, path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
@@ -462,7 +468,9 @@ omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnist
       std::optional<Own::Place> place = own_.changing(path.text());
       if (!put(file, slot, path.text())) continue;
       struct stat status;
-      if (place && fstat(file.file(), &status) == 0) place->note_put(status);
+      if ((place || moved) && fstat(file.file(), &status) != 0) fail(errno, path.text());
+      if (place) place->note_put(status);
+      if (moved) *moved = status;
     }
     lock.unlock();
     if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
@@ -504,7 +512,7 @@ omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
     if (!slot.has_value()) return missing;
-    const std::int64_t expiry = expiry_of(slot, path);
+    const std::int64_t expiry = life_of(slot, path).expiry;
     const bool expired = expiry != 0 && expiry <= now();
     if (!expired && condition == OMNISTORE_IF_MATCH && !condition_holds(slot, condition, etag, path)) {
       return OMNISTORE_CONFLICT;
@@ -548,12 +556,13 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
   if (!file) fail(errno, path.text());
   // The hint goes first and comes last, so that it never says more than the attribute.
   timespec times[2] = {{0, 0}, {0, UTIME_OMIT}};
+  const Life life{expiry, read_life(file.get(), slot.status).written_at};
   const mode_t mode = (slot.status.st_mode & 07777 & ~static_cast<mode_t>(S_ISVTX)) | (expiry != 0 ? S_ISVTX : 0u);
   bool done = futimens(file.get(), times) == 0;
   if (expiry != 0)
-    done = done && write_expiry(file.get(), expiry) && fchmod(file.get(), mode) == 0;
+    done = done && write_life(file.get(), life) && fchmod(file.get(), mode) == 0;
   else
-    done = done && fchmod(file.get(), mode) == 0 && write_expiry(file.get(), 0);
+    done = done && fchmod(file.get(), mode) == 0 && remove_expiry(file.get());
   times[0] = expiry != 0 ? hint_of(expiry) : timespec{0, UTIME_NOW};
   done = done && futimens(file.get(), times) == 0;
   if (done && durability_ != Durability::none) done = fsync(file.get()) == 0;
@@ -604,8 +613,9 @@ omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omni
   if (!wants_meta && !walk.may_expire()) return emitted = true, page.emit(&page, key, nullptr);
   const struct stat *status = walk.status();
   if (!status) return OMNISTORE_OK;
-  const bool asks_expiry = wants_meta || !surely_alive(*status, moment);
-  const std::int64_t expiry = asks_expiry ? walk.expiry() : 0;
+  const bool asks_life = wants_meta || !surely_alive(*status, moment);
+  const Life life = asks_life ? walk.life() : Life();
+  const std::int64_t expiry = life.expiry;
   if (expiry != 0 && expiry <= moment) {
     if (read_only_) return OMNISTORE_OK;
     sweeper_.look_after(expiry, walk.key());
@@ -615,7 +625,7 @@ omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omni
   if (!wants_meta) return page.emit(&page, key, nullptr);
   omnistore_meta meta = meta_of(*status, expiry);
   EtagRoom etag;
-  meta.etag = omnistore::as_bytes(write_etag(etag, *status));
+  meta.etag = omnistore::as_bytes(write_etag(etag, *status, life));
   return page.emit(&page, key, &meta);
 }
 
@@ -660,7 +670,7 @@ bool Fs::clear_one(Walk &walk) {
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, walk.folder(), path.name(), path.c_str());
     if (!slot.has_value()) return false;
-    const std::int64_t expiry = expiry_of(slot, path);
+    const std::int64_t expiry = life_of(slot, path).expiry;
     if (!unlink_value(slot, path)) continue;
     if (expiry == 0 || expiry > now()) return true;
     announce_expired(walk.key());
@@ -685,7 +695,7 @@ void Fs::expire(std::string_view key) {
   if (!open_holder(path, holder)) return;
   std::unique_lock lock(lock_of(holder.status, path.name()));
   const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
-  const std::int64_t expiry = expiry_of(slot, path);
+  const std::int64_t expiry = life_of(slot, path).expiry;
   if (expiry == 0 || expiry > now() || !unlink_value(slot, path)) return;
   lock.unlock();
   announce_expired(key);

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "expiry.hpp"
+
 namespace fs {
 
 namespace {
@@ -141,6 +143,9 @@ void nest(int folder, const char *name, bool durable, std::string_view path) {
     throw omnistore::Failure(OMNISTORE_INVALID, std::string(path) + ": it is neither a file nor a folder of its own, "
                                                                     "and cannot hold keys");
   }
+  // The file's ctime changes, its value does not: what its etag is made of is kept.
+  const Fd file(openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  const Life life = file ? read_life(file.get(), status) : Life();
   const std::string temporary = temporary_name();
   Fd inner;
   if (mkdirat(folder, temporary.c_str(), 0777) == 0) {
@@ -163,6 +168,7 @@ void nest(int folder, const char *name, bool durable, std::string_view path) {
   }
   const int error = done ? 0 : errno;
   if (!done) unlinkat(folder, temporary.c_str(), AT_REMOVEDIR);
+  if (done && file && write_life(file.get(), life)) fchmod(file.get(), (status.st_mode & 07777) | S_ISVTX);
   if (done && durable) fsync(folder);
   if (!done && !has_changed(error)) fail(error, path);
 }

@@ -265,15 +265,15 @@ const struct stat *Walk::status() {
   return &*status_;
 }
 
-std::int64_t Walk::expiry() {
-  if (!(status_->st_mode & S_ISVTX)) return 0;
+Life Walk::life() {
+  if (!(status_->st_mode & S_ISVTX)) return life_without_attribute(*status_);
   const std::string path = path_of(key_);
   Fd file = tree_->open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat found;
   if (file && fstat(file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
     file = tree_->open((path + '/' + own_name).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   }
-  return file ? read_expiry(file.get(), *status_) : 0;
+  return file ? read_life(file.get(), *status_) : life_without_attribute(*status_);
 }
 
 int Walk::folder() {

@@ -12,6 +12,7 @@
 
 #include <sys/stat.h>
 
+#include "expiry.hpp"
 #include "ignore.hpp"
 #include "tree.hpp"
 
@@ -89,8 +90,8 @@ public:
   const std::string &key() const { return key_; }
   /// What fstat says of the value's file; null where it is gone or no regular file.
   const struct stat *status();
-  /// The value's expiry; status() was not null.
-  std::int64_t expiry();
+  /// How long the value lives; status() was not null.
+  Life life();
   /// The folder that it lies in, open until the next step; -1 where that is gone.
   int folder();
   /// Whether values of this folder may expire.

@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include "driven.hpp"
@@ -23,6 +24,23 @@ int winners(F won) {
   }
   for (std::thread &thread : threads) thread.join();
   return count;
+}
+
+/// Writes other bytes of the same size into a file and gives it back its old mtime, as `rsync -t --inplace` does. Does
+/// so again until the ctime has gone on by more than `span` nanoseconds.
+void rewrite_in_place(const std::string &path, const std::string &bytes, std::int64_t span = 0) {
+  struct stat before, after;
+  REQUIRE(::stat(path.c_str(), &before) == 0);
+  do {
+    write_file(path, bytes);
+    const timespec times[2] = {before.st_atim, before.st_mtim};
+    REQUIRE(utimensat(AT_FDCWD, path.c_str(), times, 0) == 0);
+    REQUIRE(::stat(path.c_str(), &after) == 0);
+  } while ((after.st_ctim.tv_sec - before.st_ctim.tv_sec) * 1'000'000'000 + after.st_ctim.tv_nsec -
+               before.st_ctim.tv_nsec <=
+           span);
+  REQUIRE(after.st_ino == before.st_ino);
+  REQUIRE(after.st_size == before.st_size);
 }
 } // namespace
 
@@ -136,4 +154,51 @@ TEST_CASE("a write of another program changes the etag") {
   const std::string etag = f.store.etag("k");
   write_file(f.file("k"), "22");
   CHECK(f.store.etag("k") != etag);
+}
+
+TEST_CASE("a file that is rewritten in place with its size and mtime kept has another etag") {
+  Fixture f;
+  f.store.set("k", "1111");
+  const std::string etag = f.store.etag("k");
+  rewrite_in_place(f.file("k"), "2222");
+  CHECK(f.store.etag("k") != etag);
+}
+
+TEST_CASE("an expiry that was changed hides no later change of the file from its etag") {
+  Fixture f;
+  f.store.set("k", "1111");
+  f.store.touch("k", f.host.time + 60'000);
+  const std::string etag = f.store.etag("k");
+  rewrite_in_place(f.file("k"), "2222", 50'000'000);
+  CHECK(f.store.etag("k") != etag);
+}
+
+TEST_CASE("if-match neither overwrites nor removes a file that was rewritten in place with its size and mtime kept") {
+  Fixture f;
+  Got result;
+  f.store.set("k", "1111", {}, &result);
+  rewrite_in_place(f.file("k"), "2222");
+  CHECK(f.store.set("k", "3333", {.condition = OMNISTORE_IF_MATCH, .etag = result.etag}) == OMNISTORE_CONFLICT);
+  CHECK(f.store.remove("k", OMNISTORE_IF_MATCH, result.etag) == OMNISTORE_CONFLICT);
+  CHECK(f.store.get("k") == "2222");
+}
+
+TEST_CASE("an etag that a set has given matches at the next set") {
+  Fixture f;
+  Got result;
+  f.store.set("a:b", "0", {}, &result);
+  for (int i = 1; i < 100; ++i) {
+    const std::string etag = result.etag;
+    const How how{.condition = OMNISTORE_IF_MATCH, .etag = etag};
+    REQUIRE(f.store.set("a:b", std::to_string(i), how, &result) == OMNISTORE_OK);
+  }
+}
+
+TEST_CASE("an etag has 64 bytes at most, also of a file with the strangest times") {
+  Fixture f;
+  write_file(f.file("k"), "v");
+  const timespec times[2] = {{-1, 0}, {-1, 1}};
+  REQUIRE(utimensat(AT_FDCWD, f.file("k").c_str(), times, 0) == 0);
+  REQUIRE(truncate(f.file("k").c_str(), off_t(1) << 40) == 0);
+  CHECK(f.store.etag("k").size() <= 64);
 }
