@@ -6,6 +6,7 @@
 //   big...     has a value of 8 MiB
 //   unsized... has a value whose size it does not know beforehand
 //   breaks...  begins with a value and then fails
+//   says...    fails, and says the key in its message and to the host's log
 // A listing of the base "breaks:" fails on its second page.
 #include <cstring>
 #include <string>
@@ -30,15 +31,21 @@ omnistore_status give(omnistore_sink &sink, std::string_view text) {
 }
 
 struct Gate {
+  const omnistore_host &host;
   std::string pipe;
 
-  Gate(const omnistore_host &, omnistore::Options options, omnistore_traits &) : pipe(options.string("gate", "")) {}
+  Gate(const omnistore_host &of, omnistore::Options options, omnistore_traits &)
+      : host(of), pipe(options.string("gate", "")) {}
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &, omnistore_sink &sink) {
     if (key.starts_with("free")) return give(sink, "free");
     if (key.starts_with("hang")) {
       wait();
       return give(sink, "released");
+    }
+    if (key.starts_with("says")) {
+      host.log(&host, OMNISTORE_LOG_WARN, bytes("asked for " + std::string(key)));
+      return call.fail(OMNISTORE_IO, "cannot read " + std::string(key));
     }
     if (key.starts_with("big")) return give(sink, std::string(8 << 20, 'b'));
     omnistore_meta meta{};

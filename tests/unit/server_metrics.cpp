@@ -54,6 +54,7 @@ TEST_CASE("every line of the metrics is one that Prometheus reads, under a HELP 
 }
 
 TEST_CASE("labels are escaped") {
+  CHECK(escaped_label("\x1b[2J\xe2\x80\xae") == "\\\\x1b[2J\\\\u{202e}");
   CHECK(escaped_label("a\"b\\c\nd") == "a\\\"b\\\\c\\nd");
   CHECK(sample_text().find(R"(omnistore_hits_total{mount="a\"b\\c\nd",driver="memory"} 3)") != std::string::npos);
 }

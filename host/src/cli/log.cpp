@@ -11,6 +11,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
 
@@ -42,7 +43,8 @@ std::string level_name(spdlog::level::level_enum level) {
   return level == spdlog::level::warn ? "warn" : std::string(name.data(), name.size());
 }
 
-/// One line a message: "2025-11-24T07:13:07.250Z info  text", or {"time", "level", "message"}.
+/// Writes a message as "2025-11-24T07:13:07.250Z info  text", or as {"time", "level", "message"}. Only a message of the
+/// host's own has several lines, and all but its first are indented.
 class LogLines : public spdlog::sinks::base_sink<std::mutex> {
 public:
   explicit LogLines(bool json) : json_(json) {}
@@ -54,10 +56,11 @@ protected:
     const std::string level = level_name(message.level);
     const std::string text = masked({message.payload.data(), message.payload.size()});
     if (json_)
-      complain(boost::json::serialize(boost::json::object{{"time", time}, {"level", level}, {"message", text}}));
+      complain(base::printable_json(
+          boost::json::serialize(boost::json::object{{"time", time}, {"level", level}, {"message", text}})));
     else
       complain(time + " " + painted(message.level, level) +
-               std::string(6 - std::min<std::size_t>(5, level.size()), ' ') + text);
+               std::string(6 - std::min<std::size_t>(5, level.size()), ' ') + base::printable_lines(text));
   }
   void flush_() override {}
 

@@ -2,12 +2,14 @@
 #include <omnistore/config.hpp>
 #include <omnistore/error.hpp>
 
+#include "base/printable.hpp"
+
 namespace omnistore {
 
 namespace {
 
 std::string summary(const std::string &file, const std::vector<Problem> &problems) {
-  std::string out = file.empty() ? "config:" : file + ":";
+  std::string out = file.empty() ? "config:" : base::printable(file) + ":";
   for (const auto &problem : problems) out += "\n  " + problem.text();
   return out;
 }
@@ -49,7 +51,8 @@ std::string_view status_name(Status status) noexcept {
 }
 
 std::string Problem::text() const {
-  std::string out = path.empty() ? message : path + ": " + message;
+  std::string out = path.empty() ? std::string() : base::printable(path) + ": ";
+  out += base::printable_lines(message);
   if (line == 0) return out;
   out += " (line " + std::to_string(line);
   if (column != 0) out += ", column " + std::to_string(column);

@@ -10,6 +10,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "base/printable.hpp"
 #include "config/schema.hpp"
 #include "elf.hpp"
 #include "library.hpp"
@@ -189,7 +190,7 @@ std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
 
 void Registry::Impl::refuse_unusable(const std::string &name) const {
   if (const std::string why = reasons(name); !why.empty())
-    throw Error(Status::invalid, "the driver '" + name + "' cannot be used:" + why);
+    throw Error(Status::invalid, "the driver '" + base::printable(name) + "' cannot be used:" + why);
 }
 
 /// Why files that should have offered the driver do not: a line each; empty where there is none.
@@ -204,7 +205,7 @@ std::string Registry::Impl::not_found(const std::string &name) const {
   std::vector<std::string> names;
   for (const auto &[known_name, offer] : offers_) names.push_back(known_name);
 
-  std::string text = "there is no driver '" + name + "'";
+  std::string text = "there is no driver '" + base::printable(name) + "'";
   if (const std::string near = config::nearest(name, names); !near.empty()) text += "; did you mean '" + near + "'?";
   text += "\n  drivers:";
   for (const std::string &one : names) text += (&one == &names.front() ? " " : ", ") + one;

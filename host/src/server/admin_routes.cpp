@@ -8,6 +8,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/printable.hpp"
 #include "server/describe.hpp"
 #include "server/metrics_text.hpp"
 #include "server/reply.hpp"
@@ -70,7 +71,7 @@ std::string mountpoint_of(const Request &request) {
 void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
   begin_head(response, status);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");
-  const std::string body = json::serialize(value) + "\n";
+  const std::string body = base::printable_json(json::serialize(value)) + "\n";
   end_head(request, response, body.size());
   if (request.method != Method::head) response.out.append(body);
 }
@@ -191,7 +192,7 @@ void AdminRoutes::mount(const Request &request, Response &response) {
 
 void AdminRoutes::unmount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
-  if (!reloader_.unmount(point)) throw Error(Status::not_found, "nothing is mounted at " + point);
+  if (!reloader_.unmount(point)) throw Error(Status::not_found, "nothing is mounted at " + base::printable(point));
   reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", "removed"}});
 }
 

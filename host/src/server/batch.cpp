@@ -12,6 +12,7 @@
 #include <boost/json/serialize.hpp>
 #include <omnistore/view.hpp>
 
+#include "base/printable.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
 #include "server/base64.hpp"
@@ -28,7 +29,7 @@ constexpr std::size_t most_items = 10'000;
 constexpr std::size_t got_at_once = 64; // values that are in memory before it is looked at how long they are
 
 [[noreturn]] void malformed(const std::string &place, const std::string &expected) {
-  throw Error(Status::invalid, place + ": expected " + expected);
+  throw Error(Status::invalid, base::printable(place) + ": expected " + expected);
 }
 
 std::string text_of(const json::value &value) { return {value.get_string().data(), value.get_string().size()}; }
@@ -196,7 +197,7 @@ private:
       const Key whole(base_, key);
       if (guard_.judge(request_[Field::authorization], write, whole.view(), false) == Guard::Verdict::granted)
         return {};
-      return {Status::denied, "This token may not do this with " + key};
+      return {Status::denied, "This token may not do this with " + base::printable(key)};
     } catch (const Error &) {
       return {};
     }
@@ -309,7 +310,7 @@ void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, cons
                    : name == "set" ? batch.set(asked.sets)
                                    : batch.remove(asked.removes);
   }
-  reply(request, response, 200, "application/json", json::serialize(answer));
+  reply(request, response, 200, "application/json", base::printable_json(json::serialize(answer)));
 }
 
 } // namespace omnistore::server

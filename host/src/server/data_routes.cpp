@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "base/printable.hpp"
 #include "server/batch.hpp"
 #include "server/conditions.hpp"
 #include "server/pipes.hpp"
@@ -429,7 +430,7 @@ void DataRoutes::list(const Request &request, Response &response) {
     const auto value = number(*text, least, most);
     if (value) return value;
     throw Error(Status::invalid, std::string(name) + ": expected a whole number from " + std::to_string(least) +
-                                     " to " + std::to_string(most) + ", found \"" + *text + "\"");
+                                     " to " + std::to_string(most) + ", found \"" + base::printable(*text) + "\"");
   };
   ListOptions options;
   options.timeout = request.timeout;

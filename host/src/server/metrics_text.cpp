@@ -5,6 +5,7 @@
 #include <charconv>
 #include <string_view>
 
+#include "base/printable.hpp"
 #include "server/process_stats.hpp"
 
 namespace omnistore::server {
@@ -205,15 +206,16 @@ void process_text(std::string &out) {
 
 std::string escaped_label(std::string_view text) {
   std::string escaped;
-  for (const char c : text) {
-    if (c == '\n') {
-      escaped += "\\n";
-      continue;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    for (const char c : base::printable(text.substr(0, end))) {
+      if (c == '\\' || c == '"') escaped += '\\';
+      escaped += c;
     }
-    if (c == '\\' || c == '"') escaped += '\\';
-    escaped += c;
+    if (end == std::string_view::npos) return escaped;
+    escaped += "\\n"; // the format's own escape
+    text.remove_prefix(end + 1);
   }
-  return escaped;
 }
 
 std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host) {

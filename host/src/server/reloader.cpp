@@ -7,12 +7,13 @@
 #include <boost/json/serialize.hpp>
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/clock.hpp"
 
 namespace omnistore::server {
 namespace {
 
-std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : mountpoint; }
+std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : base::printable(mountpoint); }
 
 void tell(const Reload &reload, std::string_view why) {
   const std::string head = "config reloaded (" + std::string(why) + ")";
@@ -21,7 +22,7 @@ void tell(const Reload &reload, std::string_view why) {
   for (const MountChange &change : reload.mounts) {
     if (!change.changed) continue;
     text += "; mount " + shown(change.mountpoint) + " " + std::string(change_name(change.kind));
-    if (!change.details.empty()) text += " (" + change.details + ")";
+    if (!change.details.empty()) text += " (" + base::printable(change.details) + ")";
   }
   spdlog::info("{}{}", head, text);
   for (const std::string &field : reload.later)
@@ -106,7 +107,8 @@ bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
   if (broken || !json.is_object())
-    throw Error(Status::invalid, "mount " + mountpoint + ": expected a JSON object such as {\"driver\": \"memory\"}" +
+    throw Error(Status::invalid, "mount " + shown(mountpoint) +
+                                     ": expected a JSON object such as {\"driver\": \"memory\"}" +
                                      (broken ? ", found no JSON: " + broken.message() : std::string()));
   const Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
   const std::lock_guard changing(changing_);

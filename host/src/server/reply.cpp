@@ -7,6 +7,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "base/printable.hpp"
 #include "base/utf8.hpp"
 #include "server/text.hpp"
 
@@ -95,9 +96,17 @@ char short_escape(char c) {
   }
 }
 
-/// JSON must be UTF-8 whatever came in: what is not becomes U+FFFD.
+/// Puts "\u202e" and returns the place after it. The code point has at most 16 bits.
+char *put_escape(char *at, char32_t point) {
+  *at++ = '\\';
+  *at++ = 'u';
+  for (int shift = 12; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[point >> shift & 15];
+  return at;
+}
+
+/// Adds text as a JSON string. JSON must be UTF-8, so a byte that is none becomes U+FFFD. Control characters of every
+/// kind become \u escapes, since the JSON may end on a terminal.
 void append_json_text(Buffer &out, std::string_view text, bool key) {
-  static constexpr char digits[] = "0123456789abcdef";
   char *const start = out.room(text.size() * 6 + 2);
   char *at = start;
   *at++ = '"';
@@ -105,19 +114,21 @@ void append_json_text(Buffer &out, std::string_view text, bool key) {
     const char c = text[i];
     if (static_cast<unsigned char>(c) >= 0x80) {
       const std::size_t size = base::utf8_length(text, i);
-      std::memcpy(at, size == 0 ? "\xef\xbf\xbd" : text.data() + i, size == 0 ? 3 : size);
-      at += size == 0 ? 3 : size;
+      if (const char32_t point = size == 0 ? 0 : base::utf8_code_point(text, i, size);
+          base::is_control(point) && size != 0) {
+        at = put_escape(at, point);
+      } else {
+        std::memcpy(at, size == 0 ? "\xef\xbf\xbd" : text.data() + i, size == 0 ? 3 : size);
+        at += size == 0 ? 3 : size;
+      }
       i += size == 0 ? 0 : size - 1;
     } else if (key && c == ':') {
       *at++ = '/';
     } else if (const char escape = short_escape(c)) {
       *at++ = '\\';
       *at++ = escape;
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      std::memcpy(at, "\\u00", 4);
-      at[4] = digits[c >> 4];
-      at[5] = digits[c & 15];
-      at += 6;
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      at = put_escape(at, static_cast<unsigned char>(c));
     } else {
       *at++ = c;
     }
@@ -230,7 +241,7 @@ void reply_error(const Request &request, Response &response, unsigned status, st
   body.append(",\"statusText\":");
   append_json(body, reason(status));
   body.append(",\"message\":");
-  append_json(body, message);
+  append_json(body, base::printable_lines(message));
   body.append("}");
   begin_head(response, status);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/printable.hpp"
+
 namespace omnistore {
 
 std::int64_t HostCall::remaining_(const omnistore_call *call) {
@@ -26,7 +28,7 @@ void HostCall::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes m
 
 std::string HostCall::cause(omnistore_status status, std::uint32_t item) const {
   for (const auto &[known, message] : messages_)
-    if (known == item && !message.empty()) return message;
+    if (known == item && !message.empty()) return base::printable(message);
   return std::string(phrase(to_status(status)));
 }
 

@@ -6,6 +6,7 @@
 
 #include <omnistore/error.hpp>
 
+#include "base/printable.hpp"
 #include "base/utf8.hpp"
 
 namespace omnistore {
@@ -54,10 +55,8 @@ Form form_of(std::string_view text) {
 
 [[noreturn]] void refuse(std::string_view text, const char *why) {
   constexpr std::size_t shown = 100;
-  std::string name(text.substr(0, shown));
+  std::string name = base::printable(text.substr(0, shown));
   if (text.size() > shown) name += "...";
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   throw Error(Status::invalid, "key '" + name + "': " + why);
 }
 

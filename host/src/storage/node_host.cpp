@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
 
@@ -24,7 +25,8 @@ Node::Host::Host(Node &node, Tasks &tasks, std::string mount)
 
 void Node::Host::log_(const omnistore_host *host, std::uint32_t level, omnistore_bytes message) {
   const auto known = static_cast<spdlog::level::level_enum>(std::min(level, OMNISTORE_LOG_ERROR));
-  spdlog::log(known, "{} ({}): {}", self(host).mount_, self(host).node_.driver_->name, view(message));
+  spdlog::log(known, "{} ({}): {}", base::printable(self(host).mount_), self(host).node_.driver_->name,
+              base::printable(view(message)));
 }
 
 std::int64_t Node::Host::now_(const omnistore_host *) { return now_ms(); }

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/call.hpp"
 #include "storage/node.hpp"
 #include "storage/node_host.hpp"
@@ -25,7 +26,7 @@ omnistore_status Node::watch(omnistore_call *, const omnistore_watch_request &re
     const omnistore_status status = driver_watch(&own, request, watcher, &watching->of_driver);
     watching->driver_tells = status == OMNISTORE_OK;
     if (status != OMNISTORE_OK)
-      spdlog::warn("{} ({}): changes that others make are not told: {}", host_->mount(), driver_->name,
+      spdlog::warn("{} ({}): changes that others make are not told: {}", base::printable(host_->mount()), driver_->name,
                    own.cause(status));
   }
   {

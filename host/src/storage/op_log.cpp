@@ -5,6 +5,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/mount_table.hpp"
 
 namespace omnistore {
@@ -21,10 +22,11 @@ void OpLog::tell(std::string_view what, std::string_view key, const Mount &mount
   const std::int64_t slow = slow_.load(std::memory_order_relaxed);
   const bool is_slow = slow > 0 && milliseconds >= static_cast<double>(slow);
   if (!is_slow && !each_.load(std::memory_order_relaxed)) return;
-  std::string line = fmt::format("{} {} ({:.{}f}ms)", what, key, milliseconds, milliseconds < 0.1 ? 3 : 1);
+  std::string line =
+      fmt::format("{} {} ({:.{}f}ms)", what, base::printable(key), milliseconds, milliseconds < 0.1 ? 3 : 1);
   if (!error.empty()) line.append(": ").append(error);
   if (is_slow)
-    spdlog::warn("slow: {}; mount {}, driver {}", line, mount.shown(), mount.config.store.driver);
+    spdlog::warn("slow: {}; mount {}, driver {}", line, base::printable(mount.shown()), mount.config.store.driver);
   else
     spdlog::debug("{}", line);
 }

@@ -4,6 +4,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/capabilities.hpp"
 #include "storage/clock.hpp"
 #include "storage/key.hpp"
@@ -21,9 +22,13 @@ std::shared_ptr<loader::Registry> registry_for(const Config &config) {
 
 std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause) {
   std::string text(operation);
-  if (!key.empty()) text.append(" ").append(key);
-  text.append(" (mount ").append(mount.shown()).append(", driver ").append(mount.config.store.driver).append("): ");
-  return text.append(cause);
+  if (!key.empty()) text.append(" ").append(base::printable(key));
+  text.append(" (mount ")
+      .append(base::printable(mount.shown()))
+      .append(", driver ")
+      .append(mount.config.store.driver)
+      .append("): ");
+  return text.append(base::printable_lines(cause));
 }
 
 // ----------------------------------------------------------------------------------------------------------------
@@ -33,9 +38,10 @@ Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &
     : guard_(impl.epoch), timer_(impl.op_log), operation_(operation), key_(key), mount_(impl.table().find(key.view())) {
   if (!mount_) {
     std::string known;
-    for (const auto &mount : impl.table().mounts()) known += (known.empty() ? "" : ", ") + mount->mountpoint;
+    for (const auto &mount : impl.table().mounts())
+      known += (known.empty() ? "" : ", ") + base::printable(mount->mountpoint);
     throw Error(Status::invalid,
-                std::string(operation) + " " + std::string(key.shown()) +
+                std::string(operation) + " " + base::printable(key.shown()) +
                     ": no mount holds this key; the mountpoints are: " + (known.empty() ? "none" : known));
   }
   if (!mount_->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount_, mount_->reason));

@@ -4,6 +4,7 @@
 #include <deque>
 #include <future>
 
+#include "base/printable.hpp"
 #include "storage/key.hpp"
 #include "storage/sinks.hpp"
 #include "storage/storage_impl.hpp"
@@ -36,7 +37,7 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
       const Mount *mount = table.find(key.view());
       if (!mount)
         throw Error(Status::invalid,
-                    std::string(operation) + " " + std::string(key.shown()) + ": no mount holds this key");
+                    std::string(operation) + " " + base::printable(key.shown()) + ": no mount holds this key");
       if (!mount->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
       if (writes && mount->read_only)
         throw Error(Status::read_only, failure(operation, key.shown(), *mount, "the config mounts it read-only"));
