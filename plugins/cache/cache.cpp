@@ -62,9 +62,9 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
 Age Cache::age_of(const Record &record, std::int64_t now) const {
   if (record.expiry != 0 && record.expiry <= now) return Age::over;
   const std::int64_t age = now - record.checked;
-  if (age >= 0 && age <= settings_.max_age) return Age::fresh;
+  if (age >= 0 && age <= settings_.max_age && !record.doubtful) return Age::fresh;
   const std::int64_t behind = std::max<std::int64_t>(age - settings_.max_age, 0); // of a moment to come: stale
-  if (settings_.revalidate && behind <= settings_.max_stale) return Age::stale;
+  if (settings_.revalidate && behind <= settings_.max_stale && !record.doubtful) return Age::stale;
   return behind <= settings_.stale_if_error ? Age::old : Age::over;
 }
 
@@ -97,7 +97,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
     if (status == OMNISTORE_NOT_FOUND && settings_.negative_max_age != 0) {
       const std::optional<Record> record = records_.find(on, reading.key);
       const std::int64_t age = record ? judging.now - record->checked : -1;
-      if (record && record->absent && age >= 0 && age <= settings_.negative_max_age)
+      if (record && record->absent && !record->doubtful && age >= 0 && age <= settings_.negative_max_age)
         return {true, OMNISTORE_NOT_FOUND, Age::fresh, *record};
     }
     if (is_failure(status)) warn("reading copies: " + on.reason());

@@ -118,6 +118,12 @@ private:
   void renew(Call call, std::string_view key, Record record, std::uint64_t seen);
   void keep_absence(Call call, std::string_view key);
   omnistore_status drop(Call call, std::string_view key);
+  std::optional<Record> suspect(Call call, std::string_view key);
+  void trust(Call call, std::string_view key, const std::optional<Record> &before);
+  std::int64_t end_of(const Record &record) const;
+  template <typename Write>
+  omnistore_status at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
+                             Write write);
   void tell(std::string_view key, std::uint32_t type, std::uint32_t cause);
   void warn(const std::string &message);
 

@@ -16,7 +16,7 @@ std::string_view Cache::state_of_copy(Call call, std::string_view key, std::opti
   record = records_.find(call, key);
   if (status == OMNISTORE_NOT_FOUND) {
     const std::int64_t age = record ? now() - record->checked : -1;
-    const bool missing = record && record->absent && age >= 0 && age <= settings_.negative_max_age;
+    const bool missing = record && record->absent && !record->doubtful && age >= 0 && age <= settings_.negative_max_age;
     if (!missing) record.reset();
     return missing ? "missing" : "absent";
   }

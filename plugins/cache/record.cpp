@@ -26,7 +26,7 @@ std::string in_quotes(std::string_view text) {
 } // namespace
 
 void Record::take(const omnistore_meta &origin) {
-  absent = false;
+  absent = doubtful = false;
   etag = as_view(origin.etag);
   mtime = origin.mtime;
   expiry = origin.expiry;
@@ -41,6 +41,7 @@ bool Record::same(const omnistore_meta &origin) const {
 
 std::string Record::text() const {
   std::string out = "{\"checked\":" + std::to_string(checked);
+  if (doubtful) out += ",\"doubtful\":true";
   if (absent) return out + ",\"absent\":true}";
   out += ",\"of\":" + in_quotes(of);
   if (!etag.empty()) out += ",\"etag\":" + in_quotes(etag);
@@ -56,6 +57,7 @@ std::optional<Record> Record::parse(std::string_view text) {
     Record record;
     record.checked = from.integer("checked");
     record.absent = from.boolean("absent", false);
+    record.doubtful = from.boolean("doubtful", false);
     record.of = from.string("of", "");
     record.etag = from.string("etag", "");
     record.mtime = from.integer("mtime", 0);

@@ -14,6 +14,7 @@ namespace cache {
 struct Record {
   std::int64_t checked = 0;           ///< when the origin was last asked
   bool absent = false;                ///< it had no such key: there is no copy
+  bool doubtful = false;              ///< a write may have changed the origin since: it is asked before this is used
   std::string of;                     ///< the state of the copy that this is about (state_of)
   std::string etag;                   ///< the origin's; empty: it gave none
   std::int64_t mtime = 0, expiry = 0; ///< the origin's
@@ -23,6 +24,8 @@ struct Record {
   void take(const omnistore_meta &origin);
   /// Whether the origin's meta says that its value is still this one: by the etag, or by size and mtime.
   bool same(const omnistore_meta &origin) const;
+
+  bool operator==(const Record &) const = default;
 
   /// One JSON object, and back; nullopt for another text.
   std::string text() const;

@@ -37,10 +37,7 @@ std::optional<Record> Records::read_again(Call call, std::string_view key) {
   Shard &part = shard(key);
   const std::lock_guard lock(part.mutex);
   const auto found = part.records.find(key);
-  const auto is_before = [&](const Record &now) {
-    return before && now.of == before->of && now.checked == before->checked;
-  };
-  if (found != part.records.end() && !is_before(found->second)) return found->second; // put since it was read
+  if (found != part.records.end() && found->second != before) return found->second; // put since it was read
   if (record)
     remember(part, key, *record);
   else if (found != part.records.end())
@@ -64,6 +61,36 @@ omnistore_status Records::drop(Call call, std::string_view key) {
   if (!keeps_) return OMNISTORE_OK;
   const omnistore_status status = copies_.remove(call, record_key(key));
   return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
+}
+
+void Records::doubt(Call call, std::string_view base) {
+  for (Shard &part : shards_) {
+    const std::lock_guard lock(part.mutex);
+    for (auto &[key, record] : part.records)
+      if (key.starts_with(base)) record.doubtful = true;
+  }
+  if (!keeps_) return;
+  std::vector<std::string> keys;
+  omnistore::PageSink page([&](std::string_view key, const omnistore_meta *) -> omnistore_status {
+    keys.emplace_back(key);
+    return OMNISTORE_OK;
+  });
+  std::string cursor;
+  do {
+    keys.clear();
+    cursor = std::exchange(page.cursor, {});
+    const omnistore_list_request request{sizeof request,      0,    omnistore::as_bytes(base),
+                                         OMNISTORE_ANY_DEPTH, 1000, omnistore::as_bytes(cursor)};
+    if (copies_.list(call, request, page) != OMNISTORE_OK) return;
+    for (const std::string &key : keys) {
+      omnistore::ValueSink text;
+      if (copies_.read(call, record_key(key), text) != OMNISTORE_OK) continue;
+      std::optional<Record> record = Record::parse(text.bytes);
+      if (!record || record->doubtful) continue;
+      record->doubtful = true;
+      if (put(call, key, *record, text.expiry) != OMNISTORE_OK) drop(call, key);
+    }
+  } while (!page.cursor.empty());
 }
 
 omnistore_status Records::clear(Call call, std::string_view base) {

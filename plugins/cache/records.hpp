@@ -35,6 +35,8 @@ public:
   omnistore_status put(omnistore::Call call, std::string_view key, const Record &record, std::int64_t until);
   omnistore_status drop(omnistore::Call call, std::string_view key);
   omnistore_status clear(omnistore::Call call, std::string_view base);
+  /// Makes all records of a base doubtful. One that cannot be is dropped, where that is possible.
+  void doubt(omnistore::Call call, std::string_view base);
   /// What lies beside the copy, for one that memory's record does not fit: memory takes it over. Memory's, where that
   /// was put meanwhile, or where no record is kept elsewhere.
   std::optional<Record> read_again(omnistore::Call call, std::string_view key);

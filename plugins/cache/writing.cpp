@@ -12,12 +12,13 @@ namespace {
 constexpr omnistore_get_request META{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
 constexpr std::int64_t WARN_EVERY = 10'000; // milliseconds
 
-/// Keeps the meta that a set gives, and gives it on.
+/// Keeps the meta that a set gives, and gives it on. That it could not be taken there is no failure of the set.
 class ResultSink : public omnistore_sink {
 public:
   explicit ResultSink(omnistore_sink *outer)
       : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, outer_(outer) {}
   bool begun = false;
+  omnistore_status taken = OMNISTORE_OK; ///< by the outer sink
   omnistore::ValueSink kept;
 
 private:
@@ -25,10 +26,9 @@ private:
                                                 void **buffer) noexcept {
     auto &self = *static_cast<ResultSink *>(sink);
     if (buffer) *buffer = nullptr;
-    if (const omnistore_status status = self.kept.begin(&self.kept, meta, nullptr); status != OMNISTORE_OK)
-      return status;
-    self.begun = true;
-    return self.outer_ ? self.outer_->begin(self.outer_, meta, nullptr) : OMNISTORE_OK;
+    self.begun = self.kept.begin(&self.kept, meta, nullptr) == OMNISTORE_OK;
+    if (self.outer_) self.taken = self.outer_->begin(self.outer_, meta, nullptr);
+    return OMNISTORE_OK;
   }
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
     return OMNISTORE_OK;
@@ -77,6 +77,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, std::uint64_t
   const std::shared_lock lock(clearing_);
   if (cleared_ != seen) return;
   record.checked = now();
+  record.doubtful = false;
   Overheard call(outer);
   const std::int64_t end = until(record);
   omnistore_status status = copies_.touch(call, key, {sizeof(omnistore_touch_request), 0, end});
@@ -113,6 +114,30 @@ omnistore_status Cache::drop(Call call, std::string_view key) {
   return copy == OMNISTORE_OK || copy == OMNISTORE_NOT_FOUND ? record : copy;
 }
 
+/// Before a write: should its outcome not be known, or the host end before it is, the origin is asked before the copy
+/// is used again. Returns what was known, for trust().
+std::optional<Record> Cache::suspect(Call outer, std::string_view key) {
+  Overheard call(outer);
+  std::optional<Record> before = records_.find(call, key);
+  if (!before || before->doubtful) return before;
+  Record doubtful = *before;
+  doubtful.doubtful = true;
+  if (records_.put(call, key, doubtful, end_of(doubtful)) != OMNISTORE_OK) records_.drop(call, key);
+  return before;
+}
+
+/// After a write that changed nothing: what was known is so still.
+void Cache::trust(Call outer, std::string_view key, const std::optional<Record> &before) {
+  if (!before || before->doubtful) return;
+  Overheard call(outer);
+  records_.put(call, key, *before, end_of(*before)); // if it fails, the copy stays doubtful
+}
+
+/// When a record is of no use any more.
+std::int64_t Cache::end_of(const Record &record) const {
+  return record.absent ? record.checked + settings_.negative_max_age : until(record);
+}
+
 /// At most one line in a while: a store that is away would fill the log.
 void Cache::warn(const std::string &message) {
   {
@@ -125,33 +150,66 @@ void Cache::warn(const std::string &message) {
 
 // ------------------------------------------------------------------------------------------------ writes of the user's
 
+namespace {
+
+/// Whether the origin's answer to a write shows that its value is not, or no longer, what `copy` says of it.
+bool contradicts(const Record &copy, omnistore_status status, std::uint32_t condition, std::string_view etag) {
+  if (status == OMNISTORE_NOT_FOUND) return !copy.absent;
+  if (status != OMNISTORE_CONFLICT) return false;
+  switch (condition) {
+  case OMNISTORE_IF_ABSENT:
+    return copy.absent;
+  case OMNISTORE_IF_PRESENT:
+    return !copy.absent;
+  default:
+    return !copy.absent && copy.etag == etag;
+  }
+}
+
+} // namespace
+
+/// A write of one key at the origin. Only one that succeeded changes the copy. One that the origin refused leaves it as
+/// it was; where the outcome is not known, or the refusal shows that the copy is outdated, the copy stays doubtful.
+template <typename Write>
+omnistore_status Cache::at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
+                                  Write write) {
+  const std::optional<Record> before = suspect(call, key);
+  const omnistore_status status = write();
+  if (status != OMNISTORE_OK && !omnistore::may_have_changed(status) &&
+      !(before && contradicts(*before, status, condition, etag)))
+    trust(call, key, before);
+  return status;
+}
+
 omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set_request &request,
                             omnistore_sink *result) {
   if (is_reserved(key)) return origin_.set(call, key, request, result);
   const Flights::Flight flight = hold(call, key);
   if (!flight) return OMNISTORE_TIMEOUT;
   const std::uint64_t seen = cleared_;
-  Overheard unheard(call);
-  records_.drop(unheard, key); // should the host end between here and there, the copy is not taken for the value
   ResultSink stored(result);
-  if (const omnistore_status status = origin_.set(call, key, request, &stored); status != OMNISTORE_OK) return status;
+  const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
+                                            [&] { return origin_.set(call, key, request, &stored); });
+  if (status != OMNISTORE_OK) return status;
   if (request.source || request.value.size > settings_.largest) {
+    Overheard unheard(call);
     drop(unheard, key);
-    return OMNISTORE_OK;
+    return stored.taken;
   }
   Record record;
   if (stored.begun) record.take(stored.kept.meta());
   record.expiry = request.expiry;
   record.size = request.value.size;
   keep(call, key, as_view(request.value), std::move(record), seen);
-  return OMNISTORE_OK;
+  return stored.taken;
 }
 
 omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
   if (is_reserved(key)) return origin_.remove(call, key, request);
   const Flights::Flight flight = hold(call, key);
   if (!flight) return OMNISTORE_TIMEOUT;
-  const omnistore_status status = origin_.remove(call, key, request);
+  const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
+                                            [&] { return origin_.remove(call, key, request); });
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
   Overheard on(call);
   const omnistore_status dropped = drop(on, key);
@@ -164,7 +222,8 @@ omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_t
   if (is_reserved(key)) return origin_.touch(call, key, request);
   const Flights::Flight flight = hold(call, key);
   if (!flight) return OMNISTORE_TIMEOUT;
-  const omnistore_status status = origin_.touch(call, key, request);
+  const omnistore_status status =
+      at_origin(call, key, OMNISTORE_ALWAYS, {}, [&] { return origin_.touch(call, key, request); });
   if (status == OMNISTORE_OK) {
     Overheard unheard(call);
     drop(unheard, key);
@@ -174,12 +233,16 @@ omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_t
 
 omnistore_status Cache::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   const omnistore_status status = origin_.clear(call, request, removed);
+  if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) return status;
   const std::unique_lock lock(clearing_);
   ++cleared_;
   Overheard on(call);
+  if (status != OMNISTORE_OK) {
+    records_.doubt(on, as_view(request.base));
+    return status;
+  }
   const omnistore_status records = records_.clear(on, as_view(request.base));
   const omnistore_status copies = copies_.clear(on, request);
-  if (status != OMNISTORE_OK) return status;
   return records == OMNISTORE_OK && copies == OMNISTORE_OK
              ? OMNISTORE_OK
              : call.fail(records == OMNISTORE_OK ? copies : records,

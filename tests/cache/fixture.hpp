@@ -12,6 +12,11 @@ namespace test {
 
 inline const std::string memory_copies = R"("driver": "memory")";
 
+/// Copies in a folder.
+inline std::string in_files(const Folder &folder) {
+  return R"("driver": "fs", "options": { "base": ")" + folder.path().string() + R"(" })";
+}
+
 /// A mount at `pages` whose store, `copies` (a driver and its options), stands before an origin.
 inline std::string cached(const Origin &origin, const std::string &invalidation,
                           const std::string &copies = memory_copies) {

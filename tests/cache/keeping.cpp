@@ -9,14 +9,6 @@
 using namespace test;
 using omnistore::Storage;
 
-namespace {
-
-std::string in_files(const Folder &folder) {
-  return R"("driver": "fs", "options": { "base": ")" + folder.path().string() + R"(" })";
-}
-
-} // namespace
-
 TEST_CASE("copies in files are plain values, and are fresh, stale and gone as before after a restart") {
   Origin origin;
   const Folder folder;

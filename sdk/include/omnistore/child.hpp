@@ -49,6 +49,11 @@ constexpr bool is_failure(omnistore_status status) noexcept {
   }
 }
 
+/// Whether a write that failed with this status may have changed something all the same: its outcome is not known.
+constexpr bool may_have_changed(omnistore_status status) noexcept {
+  return is_failure(status) && status != OMNISTORE_DENIED && status != OMNISTORE_NO_SPACE;
+}
+
 /// A copy of meta of any size. Its views are those of the original.
 inline omnistore_meta whole(const omnistore_meta &meta) noexcept {
   if (meta.size == sizeof meta) [[likely]]
