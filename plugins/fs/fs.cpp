@@ -138,13 +138,6 @@ std::vector<std::string_view> folders_of(const Path &path) {
   return folders;
 }
 
-/// The folder that holds a key's file.
-struct Holder {
-  Fd owned; ///< none for base
-  int folder = -1;
-  struct stat status {};
-};
-
 /// A value that was opened to be read.
 struct Found {
   Fd file;
@@ -168,6 +161,7 @@ public:
 
 private:
   std::int64_t now() const { return host_.now(&host_); }
+  void base_changed() const;
   void must_be_writable() const;
 
   bool open_value(const Path &path, Found &found) const;
@@ -175,17 +169,16 @@ private:
   Life life_of(const Slot &slot, const Path &path) const;
   bool condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const;
 
-  bool open_holder(const Path &path, Holder &holder) const;
-  void make_folders(const Path &path) const;
-  void make_folder(std::string_view path) const;
-  void nest_value(const Holder &holder, const Path &path) const;
+  Fd open_holder(const Path &path) const;
+  Fd make_folder(std::string_view folder) const;
+  void nest_value(int holder, const Path &path) const;
   void mark_folders(const Path &path, int folder) const;
   void prune(std::string_view folder) const;
 
   omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
-  void finish(const Temporary &file, std::int64_t expiry, const Path &path) const;
-  omnistore_status move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
-                           const Path &path, struct stat *moved) const;
+  void finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const;
+  std::optional<omnistore_status> move_in(int holder, Temporary &file, Slot slot, const omnistore_set_request &request,
+                                          const Path &path, struct stat *moved) const;
   bool unlink_value(const Slot &slot, const Path &path) const;
   omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
   omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
@@ -201,6 +194,7 @@ private:
   const bool read_only_, no_clear_;
   const Durability durability_;
   const Ignore ignore_;
+  Watches *poked_ = nullptr; ///< once there are any
   const Tree tree_;
   const bool keeps_expiry_;
   Runs runs_;
@@ -213,13 +207,23 @@ Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_
     : host_(host), read_only_(options.boolean("readOnly", false)), no_clear_(options.boolean("noClear", false)),
       durability_(durability_of(options.string("durability", "none"))),
       ignore_(options.strings("ignore", std::vector<std::string>{"**/node_modules/**", "**/.git/**"})),
-      tree_(absolute_base(options), !read_only_), keeps_expiry_(keeps_attributes(tree_.base())),
+      tree_(absolute_base(options), !read_only_, [this] { base_changed(); }),
+      keeps_expiry_(keeps_attributes(tree_.base())),
       sweeper_(host, tree_, ignore_, [this](std::string_view key) { expire(key); }),
       watches_(host, tree_, ignore_, own_) {
+  poked_ = &watches_;
   if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
   if (!keeps_expiry_) traits.capabilities &= ~OMNISTORE_CAN_TTL;
   if (durability_ == Durability::full) traits.keeps = OMNISTORE_KEEPS_POWER;
   if (!read_only_ && keeps_expiry_) sweeper_.start();
+}
+
+void Fs::base_changed() const {
+  omnistore::log_line(host_, OMNISTORE_LOG_WARN,
+                      "base " + tree_.path() +
+                          ": another folder lies there now, or none; what the store does "
+                          "from now on, it does there");
+  if (poked_) poked_->poke();
 }
 
 void Fs::must_be_writable() const {
@@ -250,7 +254,12 @@ bool Fs::open_value(const Path &path, Found &found) const {
 
 /// A live value. One that has expired is removed.
 bool Fs::find(const Path &path, std::string_view key, Found &found) {
-  if (!open_value(path, found) && !(tree_.revive() && open_value(path, found))) return false;
+  const std::uint64_t changes = tree_.changes();
+  tree_.glance();
+  if (!open_value(path, found)) {
+    tree_.look(false);
+    if (tree_.changes() == changes || !open_value(path, found)) return false;
+  }
   if (found.life.expiry == 0 || found.life.expiry > now()) return true;
   try {
     expire(key);
@@ -297,47 +306,45 @@ omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_reques
 
 // ------------------------------------------------------------------------------------------------- folders of a key
 
-bool Fs::open_holder(const Path &path, Holder &holder) const {
-  holder.folder = tree_.base();
-  if (!path.folder().empty()) {
-    holder.owned = tree_.open_folder(path.folder());
-    holder.folder = holder.owned.get();
-    if (!holder.owned) {
-      if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return false;
-      fail(errno, path.folder());
-    }
+/// Opens the folder that the key's file lies in, which stays open whatever becomes of its path. None: it is not there.
+Fd Fs::open_holder(const Path &path) const {
+  if (path.folder().empty()) {
+    Fd base(fcntl(tree_.base(), F_DUPFD_CLOEXEC, 0));
+    if (!base) fail(errno == EINVAL ? EMFILE : errno, path.text()); // EINVAL: no descriptor at all is allowed
+    return base;
   }
-  if (fstat(holder.folder, &holder.status) != 0) fail(errno, path.text());
-  return true;
+  Fd holder = tree_.open_folder(path.folder());
+  if (!holder && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) fail(errno, path.folder());
+  return holder;
 }
 
-/// Makes every folder that the key needs; a file in the way becomes a folder that holds it.
-void Fs::make_folders(const Path &path) const {
-  tree_.revive();
-  for (const std::string_view folder : folders_of(path)) make_folder(folder);
-}
-
-void Fs::make_folder(std::string_view folder) const {
+/// Opens a folder that was not there a moment ago, making it and those above it; a file in the way becomes a folder
+/// that holds it. None: others were there meanwhile, and the caller begins anew.
+Fd Fs::make_folder(std::string_view folder) const {
+  if (folder.empty()) return {};
   const Path path(key_of(folder));
-  Holder holder;
-  // What is missing above was made just now: where it is gone again, the caller begins anew.
-  if (!open_holder(path, holder)) return;
-  if (mkdirat(holder.folder, path.name(), 0777) == 0) {
-    if (durability_ == Durability::full) fsync(holder.folder);
-    return;
-  }
-  if (errno != EEXIST && errno != ENOENT) fail(errno, folder);
-  if (tree_.open_folder(folder) || errno != ENOTDIR) return;
-  nest_value(holder, path);
+  Fd above = open_holder(path);
+  if (!above) above = make_folder(path.folder());
+  if (!above) return {};
+  const bool made = mkdirat(above.get(), path.name(), 0777) == 0;
+  if (made && durability_ == Durability::full) fsync(above.get());
+  if (!made && errno == ENOENT) return {};
+  if (!made && errno != EEXIST) fail(errno, folder);
+  Fd opened(openat(above.get(), path.name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!opened && errno != ENOENT) opened = tree_.open_folder(folder); // a link to a folder
+  if (opened || errno == ENOENT) return opened;
+  if (errno != ENOTDIR) fail(errno, folder);
+  nest_value(above.get(), path);
+  return tree_.open_folder(folder);
 }
 
 /// Makes a value's file a folder that holds it. The value stays what it is.
-void Fs::nest_value(const Holder &holder, const Path &path) const {
-  const std::lock_guard lock(lock_of(holder.status, path.name()));
+void Fs::nest_value(int holder, const Path &path) const {
+  const std::lock_guard lock(lock_of(holder, path.name()));
   std::optional<Own::Place> place = own_.changing(path.text());
-  nest(holder.folder, path.name(), durability_ != Durability::none, path.text());
+  nest(holder, path.name(), durability_ != Durability::none, path.text());
   if (!place) return;
-  const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+  const Slot slot = look(tree_, holder, path.name(), path.c_str());
   if (slot.has_value()) place->note_nested(slot.status);
 }
 
@@ -404,30 +411,36 @@ omnistore_status Fs::set(Call call, std::string_view key, const omnistore_set_re
 }
 
 omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result) {
-  const mode_t mode = request.expiry != 0 ? 0666 | S_ISVTX : 0666;
+  const mode_t sticky = request.expiry != 0 ? S_ISVTX : 0;
   for (int tries = 0; tries < most_tries; ++tries) {
-    Holder holder;
-    if (!open_holder(path, holder)) {
-      make_folders(path);
-      continue;
-    }
-    Temporary file(holder.folder, mode, path.text());
-    if (!file) { // the folder was removed, having become empty
-      tree_.revive();
-      continue;
-    }
+    tree_.look(true);
+    const std::uint64_t changes = tree_.changes();
+    Fd holder = open_holder(path);
+    if (!holder) holder = make_folder(path.folder());
+    if (!holder) continue;
+    Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
+    Temporary file(holder.get(), mode_of_new(slot) | sticky, path.text());
+    if (!file) continue; // the folder was removed, having become empty
     if (!request.source) {
       write_all(file.file(), request.value.data, request.value.size, path);
     } else if (const omnistore_status status = copy_source(call, file.file(), request, path); status != OMNISTORE_OK) {
       return status;
     }
-    if (request.expiry != 0) mark_folders(path, holder.folder);
-    finish(file, request.expiry, path);
+    if (request.expiry != 0) mark_folders(path, holder.get());
+    finish(file, slot, request.expiry, path);
+    // What takes long is not stored in a folder that has left its place meanwhile.
+    if (request.source || durability_ != Durability::none) tree_.look(true);
+    std::optional<omnistore_status> moved;
     struct stat status {};
-    if (const omnistore_status moved = move_in(holder, file, request, path, result ? &status : nullptr);
-        moved != OMNISTORE_OK || !result) {
-      return moved;
+    if (tree_.changes() == changes) {
+      moved = move_in(holder.get(), file, std::move(slot), request, path, result ? &status : nullptr);
     }
+    if (!moved && request.source) {
+      throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": base " + tree_.path() +
+                                               " became another folder, or the file was removed, while it was written");
+    }
+    if (!moved) continue;
+    if (*moved != OMNISTORE_OK || !result) return *moved;
     omnistore_meta meta = meta_of(status, request.expiry);
     EtagRoom etag;
     meta.etag = omnistore::as_bytes(write_etag(etag, status, life_without_attribute(status)));
@@ -438,7 +451,7 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
 
 /// What a new file needs besides its bytes. Its time is set to the nanosecond: the kernel's own stands still for some
 /// milliseconds, and two writes in them could have one etag.
-void Fs::finish(const Temporary &file, std::int64_t expiry, const Path &path) const {
+void Fs::finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const {
   timespec times[2];
   clock_gettime(CLOCK_REALTIME, &times[1]);
   times[0] = times[1];
@@ -452,22 +465,34 @@ void Fs::finish(const Temporary &file, std::int64_t expiry, const Path &path) co
     times[0] = hint_of(expiry);
   }
   if (futimens(file.file(), times) != 0) fail(errno, path.text());
+  if (slot.has_value()) keep_access(tree_, file, slot, path.c_str());
   if (durability_ == Durability::none) return;
-  const bool all = durability_ == Durability::full || expiry != 0;
+  const bool all = durability_ == Durability::full || expiry != 0 || slot.has_value();
   if ((all ? fsync(file.file()) : fdatasync(file.file())) != 0) fail(errno, path.text());
 }
 
-/// Moves the file into the key's place. `moved`, unless null, is what fstat says of it then: the move sets its ctime.
-omnistore_status Fs::move_in(const Holder &holder, Temporary &file, const omnistore_set_request &request,
-                             const Path &path, struct stat *moved) const {
-  std::unique_lock lock(lock_of(holder.status, path.name()));
+/// Moves the file into the key's place, which was looked at. `moved`, unless null, is what fstat says of it then: the
+/// move sets its ctime. Nothing: the file is gone, with the folder that it was in.
+std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Slot slot,
+                                            const omnistore_set_request &request, const Path &path,
+                                            struct stat *moved) const {
+  std::unique_lock lock(lock_of(holder, path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
-    const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
-    if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
+    if (tries > 0 || request.condition != OMNISTORE_ALWAYS) {
+      Slot now = look(tree_, holder, path.name(), path.c_str());
+      if (now.has_value() && !(slot.has_value() && has_same_access(now, slot))) {
+        keep_access(tree_, file, now, path.c_str());
+      }
+      slot = std::move(now);
+      if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
+    }
     {
       std::optional<Own::Place> place = own_.changing(path.text());
-      if (!put(file, slot, path.text())) continue;
       struct stat status;
+      if (!put(file, slot, path.text())) {
+        if (fstat(file.file(), &status) == 0 && status.st_nlink == 0) return std::nullopt;
+        continue;
+      }
       if ((place || moved) && fstat(file.file(), &status) != 0) fail(errno, path.text());
       if (place) place->note_put(status);
       if (moved) *moved = status;
@@ -506,11 +531,12 @@ bool Fs::unlink_value(const Slot &slot, const Path &path) const {
 
 omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag) {
   const omnistore_status missing = condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
-  Holder holder;
-  if (!open_holder(path, holder)) return missing;
-  std::unique_lock lock(lock_of(holder.status, path.name()));
+  tree_.look(false);
+  const Fd holder = open_holder(path);
+  if (!holder) return missing;
+  std::unique_lock lock(lock_of(holder.get(), path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
-    const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+    const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
     if (!slot.has_value()) return missing;
     const std::int64_t expiry = life_of(slot, path).expiry;
     const bool expired = expiry != 0 && expiry <= now();
@@ -534,13 +560,14 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
     throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base has no user attributes, which would keep an expiry");
   }
   if (request.expiry != 0 && request.expiry <= now()) return take_away(path, key, OMNISTORE_ALWAYS, {});
-  Holder holder;
-  if (!open_holder(path, holder)) return OMNISTORE_NOT_FOUND;
+  tree_.look(false);
+  const Fd holder = open_holder(path);
+  if (!holder) return OMNISTORE_NOT_FOUND;
   {
-    const std::lock_guard lock(lock_of(holder.status, path.name()));
-    const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+    const std::lock_guard lock(lock_of(holder.get(), path.name()));
+    const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
     if (!condition_holds(slot, OMNISTORE_IF_PRESENT, {}, path)) return OMNISTORE_NOT_FOUND;
-    if (request.expiry != 0) mark_folders(path, holder.folder);
+    if (request.expiry != 0) mark_folders(path, holder.get());
     write_touch(slot, path, request.expiry);
   }
   if (request.expiry == 0) return OMNISTORE_OK;
@@ -572,7 +599,7 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
 // ---------------------------------------------------------------------------------------------------------- listing
 
 omnistore_status Fs::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
-  tree_.revive();
+  tree_.look(false);
   Walk::Options options;
   options.base = omnistore::as_view(request.base);
   options.depth = request.depth;
@@ -585,6 +612,7 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
     }
     options.after = cursor.key;
     walk = runs_.take(cursor, options.base, options.depth);
+    if (walk && walk->is_outdated()) walk.reset();
   }
   if (!walk) walk = std::make_unique<Walk>(tree_, ignore_, std::move(options));
 
@@ -634,13 +662,16 @@ omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omni
 omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   must_be_writable();
   if (no_clear_) throw Failure(OMNISTORE_READ_ONLY, "the option noClear is set: keys can be removed one by one");
-  tree_.revive();
+  tree_.look(false);
   Walk::Options options;
   options.base = omnistore::as_view(request.base);
   options.clean = true;
   Walk walk(tree_, ignore_, std::move(options));
   for (std::uint32_t steps = 1;; ++steps) {
-    if (steps % 256 == 0) check_deadline(call);
+    if (steps % 256 == 0) check_deadline(call), tree_.look(false);
+    if (walk.is_outdated()) {
+      throw Failure(OMNISTORE_UNAVAILABLE, "base " + tree_.path() + " became another folder while it was cleared");
+    }
     switch (walk.next()) {
     case Walk::Step::end:
       return OMNISTORE_OK;
@@ -664,9 +695,8 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
 /// Whether it was there and alive.
 bool Fs::clear_one(Walk &walk) {
   const Path path(walk.key());
-  struct stat folder;
-  if (walk.folder() < 0 || fstat(walk.folder(), &folder) != 0) return false;
-  const std::lock_guard lock(lock_of(folder, path.name()));
+  if (walk.folder() < 0) return false;
+  const std::lock_guard lock(lock_of(walk.folder(), path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, walk.folder(), path.name(), path.c_str());
     if (!slot.has_value()) return false;
@@ -691,10 +721,11 @@ void Fs::announce_expired(std::string_view key) const {
 void Fs::expire(std::string_view key) {
   if (read_only_) return;
   const Path path(key);
-  Holder holder;
-  if (!open_holder(path, holder)) return;
-  std::unique_lock lock(lock_of(holder.status, path.name()));
-  const Slot slot = look(tree_, holder.folder, path.name(), path.c_str());
+  tree_.look(false);
+  const Fd holder = open_holder(path);
+  if (!holder) return;
+  std::unique_lock lock(lock_of(holder.get(), path.name()));
+  const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
   const std::int64_t expiry = life_of(slot, path).expiry;
   if (expiry == 0 || expiry > now() || !unlink_value(slot, path)) return;
   lock.unlock();
@@ -705,7 +736,6 @@ void Fs::expire(std::string_view key) {
 // ---------------------------------------------------------------------------------------------------------- watching
 
 omnistore_status Fs::watch(Call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch) {
-  tree_.revive();
   *watch = watches_.begin(omnistore::as_view(request.base), watcher);
   return OMNISTORE_OK;
 }

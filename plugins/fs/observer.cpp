@@ -16,13 +16,38 @@ namespace fs {
 namespace {
 
 constexpr std::chrono::seconds retry_after(30);
-constexpr std::uint32_t anchor_mask = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVE_SELF | IN_ONLYDIR;
+constexpr std::uint32_t anchor_mask =
+    IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
-/// Where an open folder lies.
-std::string real_path(int folder) {
-  char path[4096];
-  const ssize_t size = readlink(("/proc/self/fd/" + std::to_string(folder)).c_str(), path, sizeof path);
-  return size > 0 ? std::string(path, static_cast<std::size_t>(size)) : std::string();
+/// The steps of an absolute path, as far as it leads: each folder, by a path without symbolic links, and the name in it
+/// that is next.
+std::vector<std::pair<std::string, std::string>> steps_of(const std::string &path) {
+  constexpr int most_links = 40;
+  std::vector<std::pair<std::string, std::string>> steps;
+  std::string folder = "/", left = path;
+  for (int links = 0; !left.empty() && links < most_links;) {
+    const std::size_t slash = left.find('/');
+    const std::string name = left.substr(0, slash);
+    left.erase(0, slash == left.npos ? slash : slash + 1);
+    if (name.empty() || name == ".") continue;
+    if (name == "..") {
+      folder.resize(std::max<std::size_t>(folder.rfind('/'), 1));
+      continue;
+    }
+    steps.emplace_back(folder, name);
+    const std::string next = folder.size() == 1 ? folder + name : folder + '/' + name;
+    char target[4096];
+    const ssize_t size = readlink(next.c_str(), target, sizeof target);
+    if (size < 0 && errno != EINVAL) break; // nothing lies there
+    if (size < 0) {
+      folder = next;
+      continue;
+    }
+    ++links;
+    left = std::string(target, static_cast<std::size_t>(size)) + '/' + left;
+    if (left[0] == '/') folder = "/";
+  }
+  return steps;
 }
 
 } // namespace
@@ -63,6 +88,7 @@ int Observer::timeout() const {
 
 void Observer::work() noexcept {
   if (watchings_.empty()) return;
+  if (changes_ != tree_.changes() && !stale_) find_base();
   if (retry_ != Clock::time_point() && Clock::now() >= retry_) stale_ = true;
   if (inotify_ && !stale_) {
     inotify_->read([this](const Notification &notification) {
@@ -123,8 +149,8 @@ void Observer::begin() {
   forget();
   retry_ = retry;
   inotify_ = std::make_unique<Inotify>();
-  if (tree_.is_alive()) {
-    base_path_ = real_path(tree_.base());
+  changes_ = tree_.changes();
+  if (has_base()) {
     root_.watch = inotify_->add(tree_.base(), mask_of(wanted({})), {});
     by_watch_.emplace(root_.watch, &root_);
     scan(root_, tree_.open_real_folder(""), {false, {}});
@@ -133,44 +159,44 @@ void Observer::begin() {
   find_base();
 }
 
-/// Where base is another folder than the one that is watched: it was removed and made again.
+bool Observer::has_base() {
+  try {
+    return tree_.look(false);
+  } catch (const omnistore::Failure &) {
+    return false; // what lies there now is no folder
+  }
+}
+
+/// Finds out whether another folder, or none, lies at the path of base than the one that is watched.
 void Observer::find_base() {
   std::vector<Anchor> before;
   do {
     before = anchors_;
-    bool there = tree_.is_alive();
-    try {
-      there = there || tree_.revive(false);
-    } catch (const omnistore::Failure &) {
-      // What lies there now is no folder of ours.
-    }
-    if (there) {
-      stale_ = inotify_->add(tree_.base(), mask_of(wanted({})), {}) != root_.watch;
-      return;
-    }
     anchor();
   } while (anchors_ != before);
+  struct stat old;
+  const bool is_removed = fstat(tree_.base(), &old) == 0 && S_ISDIR(old.st_mode) && old.st_nlink == 0;
+  const bool there = has_base();
+  changes_ = tree_.changes();
+  if (there) {
+    stale_ = inotify_->add(tree_.base(), mask_of(wanted({})), {}) != root_.watch;
+  } else if (root_.watch >= 0) {
+    drop(root_);
+    if (!is_removed) tell_lost({}); // it lies elsewhere, with what was in it
+  }
 }
 
-/// Watches the nearest folder above base that there is; where base is gone, the one above that too, in which that one
-/// would go. (A folder that is removed while one that was in it is held open, as base is, does not tell so itself.)
-/// They lie outside, and only the next name on the way is looked for. Where that is not allowed, a base that others
-/// make again is met when the store is next used.
+/// Watches each folder on the way to base, links included, for a change of the name by which the way goes on. Where
+/// that is not allowed, a change is met when the store is next used.
 void Observer::anchor() {
   const std::vector<Anchor> before = std::exchange(anchors_, {});
-  const std::size_t wanted_anchors = tree_.is_alive() ? 1 : 2;
-  std::string path = base_path_;
-  while (path.size() > 1 && anchors_.size() < wanted_anchors) {
-    const std::size_t slash = path.rfind('/');
-    const std::string name = path.substr(slash + 1);
-    path.resize(std::max<std::size_t>(slash, 1));
-    const Fd above(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!above) continue;
+  for (const auto &[path, name] : steps_of(tree_.path())) {
+    const Fd folder(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder) continue;
     try {
-      anchors_.push_back({inotify_->add(above.get(), anchor_mask, path), name});
+      anchors_.push_back({inotify_->add(folder.get(), anchor_mask, path), name});
     } catch (const omnistore::Failure &failure) {
       if (failure.status() != OMNISTORE_DENIED) throw;
-      return;
     }
   }
   for (const Anchor &old : before) {

@@ -80,7 +80,7 @@ private:
     bool tells;
     std::vector<std::string> was;
   };
-  /// A folder above base, and the name in it by which base would appear or go.
+  /// A folder on the way to base, and the name in it by which the way goes on.
   struct Anchor {
     int watch;
     std::string name;
@@ -97,6 +97,7 @@ private:
   void rebuild();
   void begin();
   void forget();
+  bool has_base();
   void find_base();
   void anchor();
   void lose_track(const char *why) noexcept;
@@ -138,7 +139,7 @@ private:
   Folder root_;
   std::unordered_map<int, Folder *> by_watch_;
   std::vector<Anchor> anchors_;
-  std::string base_path_;          ///< of the base folder, without symbolic links, when it was last there
+  std::uint64_t changes_ = 0;      ///< of base, as far as they were seen
   std::vector<std::string> freed_; ///< places from which a folder has gone
   bool stale_ = false;             ///< the folders must be gone through anew
   Clock::time_point retry_{};      ///< when, where that has failed; else the epoch

@@ -18,12 +18,15 @@ void Observer::take(const Notification &notification) {
     stale_ = true;
     return;
   }
+  bool is_anchor = false, concerns_base = false;
   for (Anchor &anchor : anchors_) {
     if (notification.watch != anchor.watch) continue;
+    is_anchor = true;
+    concerns_base |= (mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF)) || notification.name == anchor.name;
     if (mask & IN_IGNORED) anchor.watch = -1;
-    if (mask & (IN_IGNORED | IN_MOVE_SELF) || notification.name == anchor.name) find_base();
-    return;
   }
+  if (concerns_base) find_base();
+  if (is_anchor) return;
   const auto found = by_watch_.find(notification.watch);
   if (found == by_watch_.end()) return;
   Folder &folder = *found->second;
@@ -36,6 +39,7 @@ void Observer::take(const Notification &notification) {
     freed_.push_back(path_to(folder));
     drop(folder);
   } else if (mask & IN_MOVE_SELF) {
+    if (!folder.parent) return find_base();
     if (!folder.leaving) return;
     freed_.push_back(path_to(folder));
     tell_lost(freed_.back()); // what was in it cannot be seen any more

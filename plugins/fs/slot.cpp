@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "slot.hpp"
 
+#include <atomic>
 #include <charconv>
 #include <ctime>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "expiry.hpp"
@@ -49,6 +51,34 @@ int move_new(int from_folder, const char *from, int to_folder, const char *to) {
   return renameat(from_folder, from, to_folder, to) == 0 ? 0 : errno;
 }
 
+constexpr const char *acl_attribute = "system.posix_acl_access";
+
+/// What groups and others may both do.
+mode_t common_mode(mode_t mode) { return mode >> 3 & mode & 07; }
+
+/// The ACL of the slot's file. As fgetxattr: its size, or -1 and errno.
+ssize_t read_acl(const Tree &tree, const Slot &slot, const char *path, char (&into)[4096]) {
+  if (slot.kind == Slot::Kind::link) {
+    const Fd file = open_file(tree, slot, path);
+    return file ? fgetxattr(file.get(), acl_attribute, into, sizeof into) : -1;
+  }
+  // getxattrat(2), since Linux 6.13; the C library has no name for it. Its number is the same on all machines.
+  struct {
+    alignas(8) std::uint64_t value;
+    std::uint32_t size, flags;
+  } arguments{reinterpret_cast<std::uintptr_t>(into), sizeof into, 0};
+  constexpr long getxattrat = 464;
+  static std::atomic<bool> is_known{true};
+  if (is_known.load(std::memory_order_relaxed)) {
+    const long size = syscall(getxattrat, slot.folder, slot.name.c_str(), AT_SYMLINK_NOFOLLOW, acl_attribute,
+                              &arguments, sizeof arguments);
+    if (size >= 0 || errno != ENOSYS) return size;
+    is_known = false;
+  }
+  const std::string name = "/proc/self/fd/" + std::to_string(slot.folder) + '/' + slot.name;
+  return lgetxattr(name.c_str(), acl_attribute, into, sizeof into);
+}
+
 /// Errors of a move that say that somebody else was there in between.
 bool has_changed(int error) {
   return error == ENOENT || error == EEXIST || error == ENOTDIR || error == EISDIR || error == EAGAIN ||
@@ -57,9 +87,11 @@ bool has_changed(int error) {
 
 } // namespace
 
-std::mutex &lock_of(const struct stat &folder, std::string_view name) {
+std::mutex &lock_of(int folder, std::string_view name) {
+  struct stat status;
+  if (fstat(folder, &status) != 0) fail(errno, name);
   std::uint64_t hash = std::hash<std::string_view>()(name);
-  hash ^= (static_cast<std::uint64_t>(folder.st_ino) * 0x9e3779b97f4a7c15u) ^ folder.st_dev;
+  hash ^= (static_cast<std::uint64_t>(status.st_ino) * 0x9e3779b97f4a7c15u) ^ status.st_dev;
   hash *= 0xff51afd7ed558ccdu;
   return stripes[hash >> 56];
 }
@@ -69,8 +101,8 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
   slot.folder = folder;
   slot.name = name;
   if (fstatat(folder, name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
-    // A name that is too long is not there; whoever wants to make it meets the error then.
-    if (errno != ENOENT && errno != ENAMETOOLONG) fail(errno, path);
+    // A name that is too long is not there; whoever wants to make it meets the error then. ENOTDIR: base is not there.
+    if (errno != ENOENT && errno != ENAMETOOLONG && errno != ENOTDIR) fail(errno, path);
     return slot;
   }
   if (S_ISLNK(slot.status.st_mode)) {
@@ -113,11 +145,44 @@ Temporary::Temporary(int folder, mode_t mode, std::string_view path) : folder_(f
   } while (!file_ && (errno == EEXIST || errno == EINTR));
   if (file_) return;
   name_.clear();
-  if (errno != ENOENT) fail(errno, path);
+  if (errno != ENOENT && errno != ENOTDIR) fail(errno, path);
 }
 
 Temporary::~Temporary() {
   if (!name_.empty()) unlinkat(folder_, name_.c_str(), 0);
+}
+
+mode_t mode_of_new(const Slot &slot) {
+  if (!slot.has_value()) return 0666;
+  const mode_t mode = slot.status.st_mode, common = common_mode(mode);
+  return (mode & 0700) | common << 3 | common;
+}
+
+void keep_access(const Tree &tree, const Temporary &file, const Slot &slot, const char *path) {
+  struct stat made;
+  if (fstat(file.file(), &made) != 0) fail(errno, path);
+  const struct stat &old = slot.status;
+  bool has_group = made.st_gid == old.st_gid;
+  if (!has_group || made.st_uid != old.st_uid) {
+    if (fchown(file.file(), old.st_uid, old.st_gid) == 0)
+      has_group = true;
+    else
+      has_group = has_group || fchown(file.file(), static_cast<uid_t>(-1), old.st_gid) == 0;
+  }
+  mode_t mode = old.st_mode & 0777;
+  // With an ACL the bits of the group are the most that any of its entries gives; if they are none, it gives nothing.
+  char acl[4096];
+  const ssize_t size = mode & 070 ? read_acl(tree, slot, path, acl) : 0;
+  const bool may_have_acl = size > 0 || (size < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT);
+  if (may_have_acl) {
+    if (has_group && size > 0 && fsetxattr(file.file(), acl_attribute, acl, static_cast<size_t>(size), 0) == 0) return;
+    mode &= 0700;
+  } else if (!has_group) {
+    mode = mode_of_new(slot);
+  }
+  if (mode == (made.st_mode & 0777)) return;
+  fremovexattr(file.file(), acl_attribute); // one that it has from its folder would give more with the new mode
+  fchmod(file.file(), mode | (made.st_mode & S_ISVTX));
 }
 
 bool put(Temporary &file, const Slot &slot, std::string_view path) {

@@ -19,8 +19,8 @@
 
 namespace fs {
 
-/// The lock of the name `name` in a folder.
-std::mutex &lock_of(const struct stat &folder, std::string_view name);
+/// The lock of the name `name` in an open folder.
+std::mutex &lock_of(int folder, std::string_view name);
 
 /// What lies in a key's place.
 struct Slot {
@@ -61,6 +61,20 @@ private:
   std::string name_;
   Fd file_;
 };
+
+/// The mode with which to make a file that replaces the slot's: nobody may open it who may not open that one.
+mode_t mode_of_new(const Slot &slot);
+
+/// Whether two files have the same owner, group and permissions; their ACLs are not looked at.
+inline bool has_same_access(const Slot &one, const Slot &other) {
+  return one.status.st_uid == other.status.st_uid && one.status.st_gid == other.status.st_gid &&
+         one.status.st_mode == other.status.st_mode;
+}
+
+/// Gives a new file the owner, group, permissions and ACL of the slot's file, as far as the system allows. Where it
+/// does not allow the group or the ACL, groups and others may do only what all of them might do before. The bits
+/// set-uid and set-gid go, as they do when a file is written to.
+void keep_access(const Tree &tree, const Temporary &file, const Slot &slot, const char *path);
 
 /// Moves the file to the slot. False: the place has changed since it was looked at; nothing was done, look again.
 bool put(Temporary &file, const Slot &slot, std::string_view path);

@@ -117,6 +117,10 @@ bool Sweeper::work(const omnistore_call &call) {
 }
 
 void Sweeper::go_on_walking(const omnistore_call &call, std::chrono::steady_clock::time_point until) {
+  if (walk_ && walk_->is_outdated()) {
+    walk_.reset();
+    next_walk_ = 0;
+  }
   if (!walk_ && (deadlines_.walk_is_due(now()) || now() >= next_walk_)) {
     next_walk_ = now() + walk_interval;
     Walk::Options options;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -22,6 +23,7 @@ omnistore_status status_of(int error) {
   switch (error) {
   case ENOSPC:
   case EDQUOT:
+  case EFBIG:
     return OMNISTORE_NO_SPACE;
   case EACCES:
   case EPERM:
@@ -31,8 +33,9 @@ omnistore_status status_of(int error) {
   case EROFS:
     return OMNISTORE_READ_ONLY;
   case ENAMETOOLONG:
-  case EFBIG:
     return OMNISTORE_TOO_LARGE;
+  case EOPNOTSUPP:
+    return OMNISTORE_UNSUPPORTED;
   case EMFILE:
   case ENFILE:
   case ENOMEM:
@@ -47,6 +50,8 @@ std::string words_of(int error) {
   switch (error) {
   case EXDEV:
     return "a symbolic link leads out of the base folder";
+  case EFBIG:
+    return "the process's limit on the size of a file (ulimit -f), or the filesystem's own, is reached";
   case ENAMETOOLONG:
     return "a segment of the key is longer than the filesystem's names may be (mostly 255 bytes)";
   default:
@@ -169,7 +174,11 @@ std::string key_of(std::string_view path) {
   return key;
 }
 
-Tree::Tree(std::string base, bool create) : path_(std::move(base)), create_(create), base_(open_base(path_, create)) {
+Tree::Tree(std::string base, bool create, std::function<void()> changed)
+    : path_(std::move(base)), create_(create), changed_(std::move(changed)), base_(open_base(path_, create)) {
+  struct stat status;
+  if (fstat(base_.get(), &status) != 0) fail(errno, "base " + path_);
+  device_ = status.st_dev, inode_ = status.st_ino;
   const Fd probe(openat2(base_.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   resolves_ = static_cast<bool>(probe);
 }
@@ -212,19 +221,41 @@ Fd Tree::walk(std::string_view path, int flags) const {
   }
 }
 
-bool Tree::is_alive() const {
-  struct stat status;
-  return fstat(base_.get(), &status) != 0 || status.st_nlink > 0;
+bool Tree::look(bool make) const {
+  struct stat now;
+  if (::stat(path_.c_str(), &now) == 0 && now.st_ino == inode_.load(std::memory_order_relaxed) &&
+      now.st_dev == device_.load(std::memory_order_relaxed)) {
+    return true;
+  }
+  return change(make && create_);
 }
 
-bool Tree::revive(bool make) const {
-  if (is_alive()) return false;
-  const std::lock_guard lock(reviving_);
-  if (is_alive()) return true; // another thread was faster
-  if (!make && access(path_.c_str(), F_OK) != 0) return false;
-  const Fd fresh = open_base(path_, make);
+bool Tree::glance() const {
+  constexpr std::int64_t interval = 50'000;
+  const std::int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+  if (now - glanced_.load(std::memory_order_relaxed) < interval) return inode_.load(std::memory_order_relaxed) != 0;
+  glanced_.store(now, std::memory_order_relaxed);
+  return look(false);
+}
+
+bool Tree::change(bool make) const {
+  const std::lock_guard lock(changing_);
+  struct stat now;
+  const bool there = ::stat(path_.c_str(), &now) == 0;
+  if (!there && errno == EACCES) return inode_ != 0; // what lies there cannot be known: what is open stays
+  if (!there && errno != ENOENT && errno != ENOTDIR) fail(errno, "base " + path_);
+  if (there && now.st_ino == inode_ && now.st_dev == device_) return true; // another thread was faster
+  if (!there && !make && inode_ == 0) return false;
+  Fd fresh = there || make ? open_base(path_, make) : Fd(::open("/dev/null", O_PATH | O_CLOEXEC));
+  if (!fresh || fstat(fresh.get(), &now) != 0) fail(errno, "base " + path_);
+  const bool is_folder = S_ISDIR(now.st_mode);
   // The number stays: whoever is about to use it gets the new folder.
-  return dup3(fresh.get(), base_.get(), O_CLOEXEC) >= 0;
+  if (dup3(fresh.get(), base_.get(), O_CLOEXEC) < 0) fail(errno, "base " + path_);
+  device_ = is_folder ? now.st_dev : 0;
+  inode_ = is_folder ? now.st_ino : 0;
+  changes_.fetch_add(1, std::memory_order_release);
+  if (changed_) changed_();
+  return is_folder;
 }
 
 } // namespace fs

@@ -2,8 +2,10 @@
 // The folder tree below `base`: how keys become paths, and how a path is opened without ever leaving the tree.
 #pragma once
 
+#include <atomic>
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -68,14 +70,20 @@ std::string path_of(std::string_view key);
 std::string folder_of(std::string_view base);
 std::string key_of(std::string_view path);
 
-/// The folder `base`, held open, so that nothing that is done below it depends on its own path. Thread-safe.
+/// The folder `base`, held open: what is done below it is opened relative to a descriptor, and cannot leave it.
+///
+/// Base is the folder that its path leads to. Another program may rename it, put another in its place, or switch a
+/// symbolic link on the way to it; look() finds out and goes over to the new one. Thread-safe.
 class Tree {
 public:
-  /// Opens base, an absolute path; with `create` it is made when it is missing.
-  Tree(std::string base, bool create);
+  /// Opens base, an absolute path; with `create` it is made when it is missing, here and by look(true). `changed` is
+  /// called after each change of the folder, by the thread that has found it.
+  Tree(std::string base, bool create, std::function<void()> changed = {});
 
-  /// Base itself, as a folder for the system's ...at calls. It stays the same number for the tree's life.
+  /// Base itself, as a folder for the system's ...at calls. It stays the same number for the tree's life. While there
+  /// is no folder at the path it is none: whatever is opened below it gives ENOTDIR.
   int base() const { return base_.get(); }
+  const std::string &path() const { return path_; }
 
   /// Opens a path below base; an empty one is base. A path that leads out (by a symbolic link; `..` does not come here)
   /// gives EXDEV, or ELOOP where the kernel has no openat2: there no symbolic link is followed at all. No descriptor
@@ -85,21 +93,29 @@ public:
   /// The same, following no symbolic link at all.
   Fd open_real_folder(std::string_view path) const;
 
-  /// When base was removed from under the store: opens it anew, making it as the constructor does. True when base is
-  /// another folder now.
-  bool revive() const { return revive(create_); }
-  /// The same, making it only where that is asked for.
-  bool revive(bool make) const;
-  bool is_alive() const;
+  /// Sees to it that base() is the folder that the path leads to now; `make`: makes it when it is missing, if the tree
+  /// was opened so. False: there is none. One system call while nothing has changed. Throws a Failure when something
+  /// else lies there.
+  bool look(bool make) const;
+  /// The same for reads, which are shorter than the look: it looks only if the last glance is 50 microseconds old.
+  bool glance() const;
+  /// How many times base has become another folder, or none.
+  std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
 
 private:
+  bool change(bool make) const;
   Fd walk(std::string_view path, int flags) const;
 
   std::string path_;
   bool create_;
+  std::function<void()> changed_;
   Fd base_;
   bool resolves_ = false; ///< the kernel has openat2
-  mutable std::mutex reviving_;
+
+  mutable std::mutex changing_;
+  mutable std::atomic<std::uint64_t> device_{0}, inode_{0}; ///< of base; zero while there is none
+  mutable std::atomic<std::uint64_t> changes_{0};
+  mutable std::atomic<std::int64_t> glanced_{0}; ///< nanoseconds of the steady clock
 };
 
 } // namespace fs

@@ -169,7 +169,7 @@ void Names::keep_first(std::size_t limit) {
 // -------------------------------------------------------------------------------------------------------------- walk
 
 Walk::Walk(const Tree &tree, const Ignore &ignore, Options options)
-    : tree_(&tree), ignore_(&ignore), options_(std::move(options)) {
+    : tree_(&tree), ignore_(&ignore), options_(std::move(options)), changes_(tree.changes()) {
   if (!ignore.branch(folder_of(options_.base))) enter(options_.base, 0);
 }
 

@@ -101,6 +101,8 @@ public:
   const std::string &left() const { return left_; }
 
   const Options &options() const { return options_; }
+  /// Base has become another folder since the walk began.
+  bool is_outdated() const { return changes_ != tree_->changes(); }
   /// Nothing that it has read is left.
   bool at_end() const;
   std::chrono::steady_clock::time_point begun() const { return begun_; }
@@ -125,6 +127,7 @@ private:
   const Tree *tree_;
   const Ignore *ignore_;
   Options options_;
+  std::uint64_t changes_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
   std::vector<Frame> stack_;
   std::string key_, left_;

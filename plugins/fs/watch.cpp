@@ -47,6 +47,7 @@ void Watches::end(void *watch) {
 void Watches::start() {
   if (!waker_) waker_ = Fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
   if (!waker_) fail(errno, "eventfd");
+  can_poke_.store(true, std::memory_order_release);
   own_.start();
   stopping_ = false;
   // Signals are for the host's threads.
@@ -70,6 +71,12 @@ void Watches::stop() {
   own_.stop();
 }
 
+void Watches::poke() {
+  if (!can_poke_.load(std::memory_order_acquire)) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(waker_.get(), &one, sizeof one);
+}
+
 /// Runs something on the thread, between two notifications at most thousands later, and waits for it.
 template <class Do>
 void Watches::on_thread(Do run) {
@@ -79,8 +86,7 @@ void Watches::on_thread(Do run) {
     const std::lock_guard lock(mutex_);
     task_ = std::move(task);
   }
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(waker_.get(), &one, sizeof one);
+  poke();
   done.get();
 }
 

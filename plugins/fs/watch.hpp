@@ -2,6 +2,7 @@
 // The watches of one store: a thread that runs while there is one.
 #pragma once
 
+#include <atomic>
 #include <future>
 #include <list>
 #include <mutex>
@@ -25,6 +26,8 @@ public:
   void *begin(std::string_view base, omnistore_watcher &watcher);
   /// Returns after the last event was told.
   void end(void *watch);
+  /// Has the thread, if it runs, look at base again. Never waits.
+  void poke();
 
 private:
   void start();
@@ -32,13 +35,13 @@ private:
   void run();
   template <class Do>
   void on_thread(Do run);
-  void wake();
 
   Own &own_;
   std::mutex calling_; ///< one begin or end at a time
   std::list<Watching> all_;
   std::thread thread_;
-  Fd waker_;
+  Fd waker_; ///< made once
+  std::atomic<bool> can_poke_{false};
 
   std::mutex mutex_;
   std::packaged_task<void()> task_; ///< what a begin or end has for the thread
