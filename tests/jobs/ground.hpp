@@ -33,7 +33,11 @@ public:
           "bare": { "driver": "bare" } })")) {}
 
   std::string journal() const { return folder / "journal"; }
-  Endpoint end(const std::string &base) { return {storage, base}; }
+  Endpoint end(const std::string &base) {
+    Endpoint end(storage, base);
+    end.places.emplace(); // no store here is a part of another, so a copy need not list all to find that out
+    return end;
+  }
 
   /// Runs a copy to its end; what it counted.
   omnistore::jobs::Counts copy(const std::string &from, const std::string &to, CopyOptions options = {}) {

@@ -47,8 +47,8 @@ Config remote_config(const Global &global) {
   return config;
 }
 
-std::shared_ptr<Storage> open_end(const Global &global, std::string &name) {
-  const Config config = global.remote() ? remote_config(global) : load_config(global);
+std::shared_ptr<Storage> open_end(const Global &global, std::string &name, Config &config) {
+  config = global.remote() ? remote_config(global) : load_config(global);
   if (global.remote()) {
     name = config::without_passwords(global.url);
     while (name.ends_with('/')) name.pop_back();
@@ -74,15 +74,16 @@ bool same_place(const Global &one, const Global &other) {
 
 JobEnds::JobEnds(const Global &global, const JobEnd &from, const JobEnd *to) : from_base_(from.base) {
   const Global first = at_end(global, from);
-  from_ = open_end(first, from_name_);
+  from_ = open_end(first, from_name_, from_config_);
   if (!to) return;
   to_base_ = to->base;
   const Global second = at_end(global, *to);
   if (same_place(first, second)) {
     to_ = from_;
     to_name_ = from_name_;
+    to_config_ = from_config_;
   } else {
-    to_ = open_end(second, to_name_);
+    to_ = open_end(second, to_name_, to_config_);
   }
 }
 

@@ -98,6 +98,11 @@ as it is. With another value it is a conflict: the job ends (fail, exit code 4),
 While it works a journal keeps what is done. Ctrl-C finishes the batches under way; after it, a kill or
 a failure, --resume goes on: nothing is copied twice, and nothing is left out.
 
+If source and target share keys, as two mounts of one folder do, the job is refused before anything is
+copied or removed, whatever lies between them. To find that out it writes a key with a random name at
+both ends, looks for it at the other end, and removes it; --dry-run does so too. An end that is a host,
+whose config is not known, is also listed once.
+
 Two keys that a rewrite makes one are an error that names both, where they come within some 250
 thousand keys of each other; further apart the second is a conflict with the first.
 )";

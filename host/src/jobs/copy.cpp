@@ -24,7 +24,7 @@ struct Copy::Work {
 
 Copy::Copy(const Endpoint &from, const Endpoint &to, CopyOptions options, OnProblem problem)
     : from_(from), to_(to), options_(std::move(options)), problem_(std::move(problem)),
-      mapping_(options_.verb, from, to, options_.rewrite),
+      mapping_(options_.verb, from, to, options_.rewrite, options_.move),
       writer_(options_.verb, *to.storage, options_.on_conflict, options_.move), bytes_(options_.bytes_a_second),
       keys_(options_.keys_a_second) {
   if (options_.dry_run || options_.journal.empty()) return;
@@ -136,7 +136,7 @@ void Copy::prepare(Work &work) {
       settle(work, item);
       break;
     default:
-      if (from_.storage == to_.storage && item.key == item.from) { // a rewrite that leaves it as it is
+      if (mapping_.is_itself(item.from, item.key)) { // a rewrite that leaves it as it is
         item.fate = Fate::same;
         settle(work, item, true);
         break;
@@ -188,6 +188,7 @@ void Copy::check(Work &work) {
 bool Copy::take_away(Item &item) {
   constexpr int most_tries = 5;
   Storage &source = *from_.storage;
+  if (item.twin && !stands_apart(item)) return false;
   for (int tries = 0; tries < most_tries; ++tries) {
     try {
       RemoveOptions how;
@@ -210,6 +211,30 @@ bool Copy::take_away(Item &item) {
     if (!copy_again(item)) return false;
   }
   item.fail(Status::conflict, options_.verb + " " + item.from + ": it changes again and again, and stays");
+  return false;
+}
+
+/// Whether a value that both ends have with the same etag is two values: if it is one that the target links to,
+/// removing it would remove its only copy. It is, unless writing it at the target changes it at the source. A write
+/// that parts a hard link changes the other name's etag too, but only once.
+bool Copy::stands_apart(Item &item) {
+  try {
+    for (int tries = 0; tries < 2; ++tries) {
+      writer_.renew(*from_.storage, item, [this](std::size_t size) { bytes_.take(size, stop_); });
+      const std::optional<Meta> now = from_.storage->meta(item.from);
+      if (item.fate != Fate::same || !now) return false;
+      if (now->etag == item.taken.etag) return true;
+      const std::string etag = std::exchange(item.taken.etag, now->etag);
+      if (unchanged(item)) continue;
+      item.taken.etag = etag; // another writer's value, so the key cannot be removed as it was copied
+      return true;
+    }
+    item.fail(Status::invalid,
+              options_.verb + " " + item.from + ": " + item.key + " is the same value under another name, so it stays");
+  } catch (const Error &error) {
+    if (stops(error.status())) throw;
+    item.fail(error.status(), options_.verb + " " + item.from + ": it stays: " + error.what());
+  }
   return false;
 }
 

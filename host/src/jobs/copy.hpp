@@ -71,6 +71,7 @@ private:
   void send_long(Item &item);
   void check(Work &work);
   bool take_away(Item &item);
+  bool stands_apart(Item &item);
   bool unchanged(const Item &item);
   bool copy_again(Item &item);
   void settle(Work &work, const Item &item, bool quietly = false);

@@ -16,8 +16,7 @@ std::string_view difference_name(Difference::Kind kind) {
 Verify::Verify(const Endpoint &from, const Endpoint &to, VerifyOptions options,
                std::function<void(const Difference &)> found)
     : from_(from), to_(to), options_(std::move(options)), found_(std::move(found)),
-      mapping_("verify", from, to, options_.rewrite, Mapping::Overlap::allowed), bytes_(options_.bytes_a_second),
-      keys_(options_.keys_a_second) {
+      mapping_("verify", from, to, options_.rewrite), bytes_(options_.bytes_a_second), keys_(options_.keys_a_second) {
   if (from.storage == to.storage && from.base == to.base && options_.rewrite.empty())
     throw Error(Status::invalid, "verify " + from.shown() + ": source and target are the same");
 }

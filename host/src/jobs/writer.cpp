@@ -227,6 +227,7 @@ void Writer::check_one(Item &item, Taken &there) {
                      : !same                                         ? "it is another value"
                      : must_be_same && !same_meta(item.taken, there) ? "its expiry or the user's meta is another"
                                                                      : nullptr;
+  item.twin = item.fate == Fate::same && !there.etag.empty() && there.etag == item.taken.etag;
   if (what) item.fail(Status::corrupt, verb_ + " " + item.from + ": read back from " + item.key + " " + what);
 }
 

@@ -33,6 +33,8 @@ struct Item {
   bool replaces = false; ///< whatever stands there
   std::string digest;    ///< of a long value, once it is known
 
+  bool twin = false; ///< the target had it already, with the etag that the source has
+
   Fate fate = Fate::failed;
   Outcome failure; ///< where it failed
 
@@ -68,6 +70,8 @@ public:
   void look_long(Item &item);
   /// Reads those that are copied or the same back from the target. One that is not as it should be has failed.
   void check(std::span<Item> items);
+  /// Writes a value once more that the target has already. After it what the target has is its own, and no link.
+  void renew(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing);
   /// What write() would do, without doing it; fate may be conflict.
   void look(std::span<Item> items);
   /// The same for one that is long.

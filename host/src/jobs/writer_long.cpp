@@ -63,6 +63,14 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
   return stored;
 }
 
+void Writer::renew(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
+  if (item.taken.state == Taken::State::held)
+    set({&item}, Condition::Kind::always);
+  else if (stream(source, item, Condition::Kind::always, passing) && item.fate == Fate::copied)
+    set_user(item, false);
+  if (item.fate == Fate::copied) item.fate = Fate::same;
+}
+
 void Writer::write_long(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
   try {
     for (int starts = 0; starts < most_starts; ++starts) {

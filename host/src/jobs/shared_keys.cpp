@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "jobs/shared_keys.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <random>
+#include <set>
+
+#include <boost/json/parse.hpp>
+
+#include "jobs/values.hpp"
+#include "jobs/writer.hpp"
+
+namespace omnistore::jobs {
+namespace {
+
+namespace json = boost::json;
+
+using Names = std::set<std::string>;
+
+std::string probe_name() {
+  constexpr const char *digits = "0123456789abcdef";
+  std::random_device random;
+  std::string name = "omnistore-probe-";
+  for (int i = 0; i < 4; ++i)
+    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) name += digits[bits & 15];
+  return name;
+}
+
+constexpr std::string_view probe_text = "A probe of omnistore, which may be removed. It was written under ";
+
+/// The keys that were written to look for them elsewhere. They are removed at its end, however the look ends. The value
+/// of each says where it was written.
+class Probes {
+public:
+  explicit Probes(Storage &storage) : storage_(storage), name_(probe_name()) {}
+  ~Probes() {
+    for (const std::string &base : bases_) remove(storage_, base + name_);
+    for (const auto &[storage, key] : seen_) remove(*storage, key);
+  }
+  Probes(const Probes &) = delete;
+  Probes &operator=(const Probes &) = delete;
+
+  /// Writes one under a base of the storage.
+  void write(const std::string &base) {
+    SetOptions how;
+    how.ttl = std::chrono::minutes(1);
+    bases_.push_back(base); // also a write that fails may have written
+    storage_.set(base + name_, std::string(probe_text) + base, how);
+  }
+  /// A copy of one, as a cache keeps it, has to go too.
+  void seen(Storage &storage, const std::string &key) { seen_.emplace_back(&storage, key); }
+
+  const std::string &name() const { return name_; }
+
+private:
+  static void remove(Storage &storage, const std::string &key) noexcept {
+    try {
+      storage.remove(key);
+    } catch (const std::exception &) { // its ttl ends it
+    }
+  }
+
+  Storage &storage_;
+  const std::string name_;
+  std::vector<std::string> bases_;
+  std::vector<std::pair<Storage *, std::string>> seen_;
+};
+
+/// Where other mounts begin below a base, relative to it; and the base itself.
+void add_mounts_below(Names &into, const Endpoint &end) {
+  into.insert("");
+  for (const MountInfo &mount : end.storage->mounts()) {
+    const std::string base = mount.mountpoint.empty() ? "" : mount.mountpoint + ":";
+    if (base.starts_with(end.base)) into.insert(base.substr(end.base.size()));
+  }
+}
+
+std::vector<std::string> segments_of(std::string_view text) {
+  std::vector<std::string> segments;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find_first_of(":/"), text.size());
+    if (const std::string_view segment = text.substr(0, end); !segment.empty() && segment != "." && segment != "..")
+      segments.emplace_back(segment);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return segments;
+}
+
+/// Every base that a place can have inside of another store: the ends of its path.
+void add_ends_of(Names &into, std::string_view path) {
+  std::string base;
+  std::vector<std::string> segments = segments_of(path);
+  for (auto segment = segments.rbegin(); segment != segments.rend(); ++segment) {
+    base.insert(0, *segment + ":");
+    if (base.size() > 1024) return;
+    into.insert(base);
+  }
+}
+
+/// The bases under which one end can have what is written at `end`, relative to its own base.
+Names places_inside(const Endpoint &end) {
+  Names names;
+  add_ends_of(names, end.base);
+  if (!end.places) return names;
+  for (const std::string &place : *end.places) {
+    // The mount's own name is no part of the place inside of its store; which part of the base that is, is not known.
+    std::string_view rest = end.base;
+    for (;;) {
+      add_ends_of(names, place + ":" + std::string(rest));
+      if (rest.empty()) break;
+      rest.remove_prefix(std::min(rest.find(':') + 1, rest.size()));
+    }
+  }
+  return names;
+}
+
+/// An end whose stores may lie anywhere in those of the other.
+bool is_elsewhere(const Endpoint &end) {
+  return !end.places || std::any_of(end.places->begin(), end.places->end(), [](const std::string &place) {
+    return place.starts_with("http://") || place.starts_with("https://");
+  });
+}
+
+/// Writes probes at one end, and looks for them at the other.
+class Search {
+public:
+  Search(const Endpoint &written, const Endpoint &seen, const Names &below)
+      : written_(written), seen_(seen), probes_(*written.storage) {
+    for (const std::string &base : below) {
+      try {
+        probes_.write(written.base + base);
+      } catch (const Error &error) {
+        if (base.empty()) failure_.status = error.status(), failure_.message = error.what();
+      }
+    }
+  }
+
+  /// What the probe right under the base failed with; ok: it was written.
+  const Outcome &failure() const { return failure_; }
+
+  /// Calls found(base where it was written, base where it is seen), for each that is seen under one of the bases.
+  template <typename Found>
+  void look(const Names &bases, const Found &found) {
+    std::vector<std::string> keys;
+    for (const std::string &base : bases) keys.push_back(seen_.base + base + probes_.name());
+    meet(keys, found);
+  }
+  /// The same, wherever it is.
+  template <typename Found>
+  void look_everywhere(const Found &found) {
+    ListOptions how;
+    how.limit = 8 * batch_keys;
+    do {
+      Page page = seen_.storage->list(seen_.base, how);
+      std::vector<std::string> keys;
+      for (Page::Item &item : page.items)
+        if (item.key.ends_with(probes_.name())) keys.push_back(std::move(item.key));
+      if (!keys.empty()) meet(keys, found);
+      how.cursor = std::move(page.cursor);
+    } while (!how.cursor.empty());
+  }
+
+private:
+  template <typename Found>
+  void meet(const std::vector<std::string> &keys, const Found &found) {
+    const std::vector<EntryOutcome> outcomes = seen_.storage->get_many(keys);
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const EntryOutcome &outcome = outcomes[i];
+      if (outcome.status == Status::unavailable || outcome.status == Status::timeout)
+        throw Error(outcome.status, outcome.message);
+      if (outcome.status != Status::ok || !outcome.entry.value.starts_with(probe_text)) continue;
+      const std::string as_written = outcome.entry.value.substr(probe_text.size());
+      const std::string as_seen = keys[i].substr(0, keys[i].size() - probes_.name().size());
+      if (written_.storage == seen_.storage && as_written == as_seen) continue;
+      probes_.seen(*seen_.storage, keys[i]);
+      found(as_written, as_seen);
+    }
+  }
+
+  const Endpoint &written_, &seen_;
+  Probes probes_;
+  Outcome failure_;
+};
+
+} // namespace
+
+std::vector<SharedKeys> find_shared_keys(const std::string &verb, const Endpoint &from, const Endpoint &to, bool move) {
+  Names below;
+  add_mounts_below(below, from);
+  add_mounts_below(below, to);
+  Names in_source = places_inside(to), in_target = places_inside(from);
+  in_source.insert(below.begin(), below.end());
+  in_target.insert(below.begin(), below.end());
+
+  Search at_target(to, from, below), at_source(from, to, below);
+  const auto check = [&](const Outcome &failure, bool matters) {
+    if (failure.status != Status::ok && matters)
+      throw Error(failure.status, verb + ", looking whether source and target share keys: " + failure.message);
+  };
+  const auto is_closed = [](Status status) { return status == Status::read_only || status == Status::denied; };
+  check(at_target.failure(), stops(at_target.failure().status) && !is_closed(at_target.failure().status));
+
+  std::vector<SharedKeys> shared;
+  const auto add = [&](const std::string &source, const std::string &target) {
+    const auto same = [&](const SharedKeys &each) { return each.source == source && each.target == target; };
+    if (std::none_of(shared.begin(), shared.end(), same)) shared.push_back({source, target});
+  };
+  const auto add_seen_at_source = [&](const std::string &target, const std::string &source) { add(source, target); };
+  at_target.look(in_source, add_seen_at_source);
+  at_source.look(in_target, add);
+  if (shared.empty() && (is_elsewhere(from) || is_elsewhere(to))) {
+    at_target.look_everywhere(add_seen_at_source);
+    at_source.look_everywhere(add);
+  }
+  check(at_source.failure(), move && shared.empty());
+  return shared;
+}
+
+namespace {
+
+/// Every text in a driver's options, as it stands, and as a path without links.
+void add_texts(std::vector<std::string> &into, const json::value &value, const std::filesystem::path &folder) {
+  if (const json::object *object = value.if_object()) {
+    for (const auto &[name, inner] : *object) add_texts(into, inner, folder);
+  } else if (const json::array *array = value.if_array()) {
+    for (const json::value &inner : *array) add_texts(into, inner, folder);
+  } else if (const json::string *text = value.if_string()) {
+    into.emplace_back(*text);
+    if (text->find("://") != json::string::npos) return;
+    for (const std::filesystem::path &start : {std::filesystem::path(), folder}) {
+      std::error_code unknown;
+      std::filesystem::path path = std::filesystem::weakly_canonical(start / std::string(*text), unknown);
+      if (path.is_relative()) path = std::filesystem::absolute(path, unknown);
+      if (!unknown) into.push_back(path.string());
+    }
+  }
+}
+
+void add_store(std::vector<std::string> &into, const StoreConfig &store, const std::filesystem::path &folder) {
+  boost::system::error_code broken;
+  const json::value options = json::parse(store.options, broken);
+  if (!broken) add_texts(into, options, folder);
+  for (const StoreConfig &child : store.children) add_store(into, child, folder);
+}
+
+} // namespace
+
+std::vector<std::string> places_of(const Config &config, std::string_view base) {
+  std::vector<std::string> places;
+  const std::filesystem::path folder = std::filesystem::path(config.file).parent_path();
+  for (const auto &[mountpoint, mount] : config.mounts) {
+    const std::string start = mountpoint.empty() ? "" : mountpoint + ":";
+    if (!base.starts_with(start) && !start.starts_with(base)) continue;
+    std::vector<std::string> texts;
+    add_store(texts, mount.store, folder);
+    const std::string prefix = mount.prefix.value_or(config.prefix);
+    if (texts.empty()) texts.emplace_back();
+    for (const std::string &text : texts) places.push_back(prefix.empty() ? text : text + ":" + prefix);
+  }
+  return places;
+}
+
+} // namespace omnistore::jobs
