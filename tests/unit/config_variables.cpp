@@ -25,7 +25,45 @@ TEST_CASE("a default is taken where the variable is unset or empty") {
   CHECK(prefix("${X:-d}", {{"X", ""}}) == "d");
   CHECK(prefix("${X:-d}", {{"X", "v"}}) == "v");
   CHECK(prefix("${X:-}") == "");
-  CHECK(prefix("${X:-redis-${}") == "redis-${");
+}
+
+TEST_CASE("a default may hold variables with defaults of their own") {
+  CHECK(prefix("${A:-${B}}", {{"B", "b"}}) == "b");
+  CHECK(prefix("${A:-${B:-c}}") == "c");
+  CHECK(prefix("x${A:-1${B:-2${C:-3}4}5}y") == "x12345y");
+  CHECK(prefix("${A:-${B:-${C}}}", {{"C", "deep"}}) == "deep");
+  CHECK(prefix("${A:-${B}-${C}}", {{"B", "b"}, {"C", "c"}}) == "b-c");
+}
+
+TEST_CASE("a default ends at the brace that closes it, and braces within it come in pairs") {
+  CHECK(prefix("${A:-{a}}") == "{a}");
+  CHECK(prefix("${A:-{a}}", {{"A", "v"}}) == "v");
+  CHECK(prefix("${A:-$${B}}") == "${B}");
+  CHECK(prefix("${A:-$${B}}", {{"A", "v"}}) == "v");
+  CHECK(prefix("${A:-$}${B:-$$}") == "$$$");
+  for (const char *bad : {"${A:-${B}", "${A:-{}", "${A:-${B:-c}", "${X:-redis-${}"})
+    CHECK_THAT(problem("{\"prefix\":\"" + std::string(bad) + "\"}"), Contains("no closing }"));
+}
+
+TEST_CASE("a default that is not needed must be well formed, and its variables need not be set") {
+  CHECK(prefix("${A:-${B}}", {{"A", "a"}}) == "a");
+  CHECK(prefix("${A:-${B:-${C}}}", {{"B", "b"}}) == "b");
+  CHECK_THAT(problem(R"({"prefix":"${A:-${1}}"})", "", {{"A", "a"}}), Contains("expected the name"));
+}
+
+TEST_CASE("a variable that a default needs and that is not set is named") {
+  CHECK_THAT(problem(R"({"prefix":"${A:-${B}}"})"), Contains("the environment variable B is not set"));
+}
+
+TEST_CASE("defaults nested without end are refused") {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += "${A:-";
+  text.append(100'000, '}');
+  CHECK_THAT(problem("{\"prefix\":\"" + text + "\"}"), Contains("more than 32 defaults"));
+}
+
+TEST_CASE("a malformed variable in a profile that is not chosen is found") {
+  CHECK_THAT(problem(R"({"profiles":{"p":{"prefix":"${A:-${B}"}}})"), Contains("no closing }"));
 }
 
 TEST_CASE("a variable that is set to nothing, without a default, is nothing") {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "config_schema.hpp"
+#include "interpolate.hpp"
 #include "names.hpp"
 #include "schema.hpp"
 #include "view.hpp"
@@ -93,6 +94,7 @@ void check_others(const Node &profiles, const std::string &chosen, std::vector<P
     Places places;
     places.add(path, profile.place, place);
     json::value value = to_json(profile, path, places);
+    check_variables(profile, path, problems);
     validate_patch(config_schema(), not_in_profiles, value, path, &places, problems);
   }
 }
