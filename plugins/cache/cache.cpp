@@ -35,6 +35,11 @@ Settings::Settings(const omnistore::Options &options)
       refreshes(static_cast<std::size_t>(options.integer("refreshes", 4))),
       largest(static_cast<std::uint64_t>(options.integer("maxValueSize", 64 << 20))) {}
 
+void Cache::validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
+  for (const char *name : {"maxAge", "maxStale", "staleIfError", "negativeMaxAge"})
+    problems.check([&] { span_of(options, name, 0); });
+}
+
 Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
              std::span<const omnistore_store *const> children)
     : host_(host), settings_(options), copies_(children[0]), origin_(children[1]),

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <omnistore/child.hpp>
+#include <omnistore/driver.hpp>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/failure.hpp>
 #include <omnistore/options.hpp>
@@ -48,6 +49,7 @@ class Cache {
 public:
   Cache(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
         std::span<const omnistore_store *const> children);
+  static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems);
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);

@@ -148,6 +148,7 @@ struct Found {
 class Fs {
 public:
   Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits);
+  static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems);
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
@@ -202,6 +203,12 @@ private:
   Sweeper sweeper_;
   Watches watches_;
 };
+
+void Fs::validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
+  problems.check([&] { absolute_base(options); });
+  for (const std::string &pattern : options.strings("ignore", std::vector<std::string>()))
+    problems.check([&] { Ignore({pattern}); });
+}
 
 Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits)
     : host_(host), read_only_(options.boolean("readOnly", false)), no_clear_(options.boolean("noClear", false)),

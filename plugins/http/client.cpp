@@ -66,7 +66,9 @@ std::string base64(const std::string &text) {
   return out;
 }
 
-void check(const Fields &fields) {
+} // namespace
+
+void check_fields(const Fields &fields) {
   const auto refuse = [](const std::string &why) {
     throw omnistore::Failure(OMNISTORE_INVALID, "option headers: " + why);
   };
@@ -79,6 +81,8 @@ void check(const Fields &fields) {
     }
   }
 }
+
+namespace {
 
 /// Header fields as libcurl takes them.
 class List {
@@ -265,7 +269,7 @@ private:
 
 Client::Client(Base base, Fields fields, Limits limits)
     : base_(std::move(base)), server_(server_of(base_.url)), fields_(std::move(fields)), limits_(limits) {
-  check(fields_);
+  check_fields(fields_);
   const auto keep = [this](std::string_view secret) {
     if (secret.size() >= SHORTEST_SECRET) secrets_.emplace_back(secret);
   };

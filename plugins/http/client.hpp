@@ -46,10 +46,13 @@ using Take = std::function<bool(const Answer &, std::string_view piece)>;
 
 struct Handle;
 
+/// Throws Failure(OMNISTORE_INVALID) if a field of the options cannot be sent.
+void check_fields(const Fields &fields);
+
 /// Any thread.
 class Client {
 public:
-  /// Throws Failure(OMNISTORE_INVALID) where a field of the options cannot be sent.
+  /// Throws as check_fields does.
   Client(Base base, Fields fields, Limits limits);
   Client(const Client &) = delete;
   Client &operator=(const Client &) = delete;

@@ -75,6 +75,11 @@ public:
       : host_(host), keeps_ttl_(options.boolean("ttl", false)),
         client_(parse_base(options.string("base")), fields_in(options), limits_in(options)) {}
 
+  static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
+    problems.check([&] { parse_base(options.string("base")); });
+    problems.check([&] { check_fields(fields_in(options)); });
+  }
+
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                        omnistore_sink &sink) {
     if (request.length == 0) return stat(call, key, request, sink);

@@ -54,22 +54,28 @@ uint64_t secret() {
   return static_cast<uint64_t>(random()) << 32 | random();
 }
 
+uint64_t most_bytes_in(const omnistore::Options &options) {
+  const auto most = static_cast<uint64_t>(options.integer("maxBytes", 0));
+  const uint64_t least = cost(1, 0);
+  if (most != 0 && most <= least)
+    throw omnistore::Failure(OMNISTORE_INVALID, "option maxBytes: " + std::to_string(most) +
+                                                    " holds no entry; one takes more than " + std::to_string(least));
+  return most;
+}
+
 class Memory {
 public:
+  static void validate(const omnistore::Options &options, uint32_t, omnistore::Problems &problems) {
+    problems.check([&] { most_bytes_in(options); });
+  }
+
   Memory(const omnistore_host &host, omnistore::Options options, omnistore_traits &traits)
-      : host_(host), budget_(static_cast<uint64_t>(options.integer("size", 0)),
-                             static_cast<uint64_t>(options.integer("maxBytes", 0))),
+      : host_(host), budget_(static_cast<uint64_t>(options.integer("size", 0)), most_bytes_in(options)),
         shard_bits_(shard_bits(budget_)), shards_(std::make_unique<Shard[]>(shard_count())),
         sweeper_(
             host, [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->sweep(*call); }, this) {
-    if (const uint64_t most = budget_.most_bytes(); most != 0) {
-      const uint64_t least = cost(1, 0);
-      if (most <= least)
-        throw omnistore::Failure(OMNISTORE_INVALID, "maxBytes: " + std::to_string(most) +
-                                                        " holds no entry; one takes more than " +
-                                                        std::to_string(least));
-      traits.max_value_size = std::min(traits.max_value_size, most - least);
-    }
+    if (const uint64_t most = budget_.most_bytes(); most != 0)
+      traits.max_value_size = std::min(traits.max_value_size, most - cost(1, 0));
     // Versions begin at the time of day, so that no etag comes again after a restart.
     for (Shard &shard : shards()) shard.version = static_cast<uint64_t>(std::max<int64_t>(now(), 1)) << 20;
   }

@@ -55,6 +55,10 @@ std::vector<std::uint32_t> written_layers(const omnistore::Options &options, std
 
 // ---------------------------------------------------------------------------------------------------------- opening
 
+void Overlay::validate(const omnistore::Options &options, std::uint32_t layers, omnistore::Problems &problems) {
+  problems.check([&] { written_layers(options, layers); });
+}
+
 Overlay::Overlay(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
                  std::span<const omnistore_store *const> children)
     : host_(host), written_(written_layers(options, children.size())), promotes_(options.boolean("promote", false)),

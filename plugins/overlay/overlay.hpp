@@ -53,6 +53,7 @@ public:
           std::span<const omnistore_store *const> children);
 
   // overlay.cpp
+  static void validate(const omnistore::Options &options, std::uint32_t layers, omnistore::Problems &problems);
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
 

@@ -54,6 +54,10 @@ public:
     client_.open(call);
   }
 
+  static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
+    problems.check([&] { parse_url(options.string("url", "redis://127.0.0.1:6379")); });
+  }
+
   // ------------------------------------------------------------------------------------------------------ one value
 
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,

@@ -27,11 +27,12 @@ private:
   Folder folder_;
 };
 
-/// config/guide/NAME.jsonc, with these variables in its environment and no others.
+/// config/guide/NAME.jsonc as though it stood in the working folder, where its relative paths then start, with these
+/// variables in its environment and no others.
 inline omnistore::Config guide_config(const std::string &name, const std::map<std::string, std::string> &variables = {},
                                       const std::string &profile = "") {
-  const std::string file = OMNISTORE_SOURCE "/config/guide/" + name + ".jsonc";
-  return omnistore::Config::parse(read_file(file), file, profile,
+  const std::string file = name + ".jsonc";
+  return omnistore::Config::parse(read_file(OMNISTORE_SOURCE "/config/guide/" + file), file, profile,
                                   [&](const std::string &variable) -> std::optional<std::string> {
                                     const auto found = variables.find(variable);
                                     return found == variables.end() ? std::nullopt : std::optional(found->second);

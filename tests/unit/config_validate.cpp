@@ -243,3 +243,23 @@ TEST_CASE("masked shows no secret, no URL's password and nothing that the schema
       json::serialize(config::masked(schema, options)) ==
       R"({"url":"redis://u:***@h","token":"***","list":["***"],"deep":{"pw":"***","n":1},"any":{"k":"***"},"other":"***"})");
 }
+
+TEST_CASE("a path becomes absolute, from the folder that is given") {
+  const auto schema = boost::json::parse(R"({"type":"object","properties":{
+      "a":{"type":"string","format":"path"},"b":{"type":"array","items":{"type":"string","format":"path"}},
+      "c":{"type":"string","format":"path","default":"made"}}})")
+                          .as_object();
+  boost::json::value value = boost::json::parse(R"({"a":"./x/../y","b":["/abs","../z",""]})");
+  std::vector<omnistore::Problem> problems;
+  omnistore::config::validate(schema, value, {}, nullptr, problems, "/etc/omnistore");
+  CHECK(problems.empty());
+  CHECK(value == boost::json::parse(R"({"a":"/etc/omnistore/y","b":["/abs","/etc/z",""],"c":"/etc/omnistore/made"})"));
+}
+
+TEST_CASE("a path with a NUL in it is refused") {
+  const auto schema = boost::json::parse(R"({"properties":{"a":{"type":"string","format":"path"}}})").as_object();
+  boost::json::value value{{"a", std::string("x\0y", 3)}};
+  std::vector<omnistore::Problem> problems;
+  omnistore::config::validate(schema, value, {}, nullptr, problems);
+  CHECK(problems.size() == 1);
+}

@@ -193,6 +193,38 @@ TEST_CASE("a class with explain has its extension, and keeps those of its own") 
   CHECK(text == "no");
 }
 
+TEST_CASE("a class with validate has its extension before a store of it is open") {
+  struct Picky {
+    omnistore_status get(Call, std::string_view, const omnistore_get_request &, omnistore_sink &) { return 0; }
+    static void validate(const omnistore::Options &options, std::uint32_t children, omnistore::Problems &problems) {
+      problems.check([] { throw omnistore::Failure(OMNISTORE_INVALID, "option url: it is none"); });
+      problems.check([] { throw omnistore::Failure(OMNISTORE_INVALID, "all of it"); });
+      problems.check([] {});
+      if (children != 2) problems.add("n.0", std::to_string(children));
+      if (options.has("broken")) throw omnistore::Failure(OMNISTORE_INVALID, "broken");
+    }
+  };
+  static constexpr omnistore_traits reads{
+      sizeof(omnistore_traits), OMNISTORE_PARALLEL, OMNISTORE_READS_ONLY, 0, 0, 0, 0, 0, 0, 0, 0};
+  static constexpr omnistore_driver picky = omnistore::driver<Picky>("picky", "1", "Refuses", nullptr, reads);
+  REQUIRE(picky.extension);
+  const auto *validate = static_cast<const omnistore_validate *>(picky.extension(nullptr, OMNISTORE_VALIDATE));
+  REQUIRE(validate);
+  struct Kept : omnistore_problems {
+    std::vector<std::string> texts;
+  } kept;
+  kept.size = sizeof(omnistore_problems);
+  kept.add = [](omnistore_problems *self, omnistore_bytes option, omnistore_bytes message) {
+    static_cast<Kept *>(self)->texts.push_back(std::string(omnistore::as_view(option)) + "=" +
+                                               std::string(omnistore::as_view(message)));
+  };
+  omnistore::testing::BareCall call;
+  CHECK(validate->validate(&call, omnistore::as_bytes("{}"), 3, &kept) == OMNISTORE_OK);
+  CHECK(kept.texts == std::vector<std::string>{"url=it is none", "=all of it", "n.0=3"});
+  CHECK(validate->validate(&call, omnistore::as_bytes(R"({"broken":1})"), 2, &kept) == OMNISTORE_INVALID);
+  CHECK(call.message() == "broken");
+}
+
 TEST_CASE("a simple list is cut into pages in the order of the keys, each key once") {
   BareStore store(shuffled);
   const std::vector<std::string> all{"a", "a:1", "a:1:y", "a:2", "ab", "b:1", "b:1:x", "c"};

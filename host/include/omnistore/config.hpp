@@ -47,6 +47,7 @@ struct StoreConfig {
 
   std::string path{};                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
   std::shared_ptr<const Places> places{}; ///< null for a config built in code
+  std::string folder{};                   ///< where relative paths in options start; empty: the working folder
   bool short_form = false;                ///< a cache that `invalidation` and `origin` stand for
 };
 
@@ -100,8 +101,9 @@ struct Config {
   HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256};
   LogConfig log;
 
-  std::string file;    ///< where it was read from; empty: built in code
-  std::string profile; ///< the chosen one; empty: none
+  std::string file;                     ///< where it was read from; empty: built in code
+  std::string profile;                  ///< the chosen one; empty: none
+  std::shared_ptr<const Places> places; ///< null: built in code
 
   using Environment = std::function<std::optional<std::string>(const std::string &)>;
 
@@ -109,8 +111,8 @@ struct Config {
   /// every problem, or Error(not_found) where there is no such file.
   static Config load(const std::string &file, std::string_view profile = {});
 
-  /// The same from a text. `file` is only for messages and for resolving relative plugin paths; it may be empty, and
-  /// `environment` null: then nothing is set. Thread-safe, as load is.
+  /// The same from a text. `file` is only for messages and for the folder that relative paths start at; it may be
+  /// empty, and `environment` null: then nothing is set. Thread-safe, as load is.
   static Config parse(std::string_view text, const std::string &file = {}, std::string_view profile = {},
                       const Environment &environment = {});
 };

@@ -7,12 +7,14 @@
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
+#include "cli/log.hpp"
 #include "cli/output.hpp"
 #include "cli/tables.hpp"
+#include "config/draft.hpp"
 #include "config/schema.hpp"
+#include "server/check_config.hpp"
 #include "server/describe.hpp"
 #include "storage/changes.hpp"
-#include "storage/plan.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -27,13 +29,17 @@ struct Finding {
   std::vector<Problem> problems;
 };
 
-Finding look_at(const std::string &file, const std::string &profile) {
+Finding look_at(const std::string &file, const Global &global, bool open) {
   Finding finding;
   try {
-    const Config config = Config::load(file, profile);
+    Draft draft = load_draft(file, global.profile);
+    start_log(draft.config, global);
+    const auto plugins = open_registry(draft.config);
+    server::check_config(draft, *plugins);
+    const Config config = std::move(draft).finish();
     finding.profile = config.profile;
     finding.mounts = config.mounts.size();
-    finding.problems = check_stores(config, *open_registry(config));
+    if (open) finding.problems = server::try_open(config, plugins);
   } catch (const ConfigError &error) {
     finding.problems = error.problems();
   }
@@ -75,7 +81,7 @@ int run(const Global &global, const Check &options) {
     throw Failure(Status::invalid, "check: --url is for work on a host that runs already", "leave it out");
   if (options.schema) return print_schema(global);
   const std::string file = find_config(global);
-  const Finding finding = look_at(file, global.profile);
+  const Finding finding = look_at(file, global, options.open);
   const bool good = finding.problems.empty();
   Output out;
   if (global.json) {

@@ -5,6 +5,8 @@
 #include <filesystem>
 
 #include "cli/failure.hpp"
+#include "config/draft.hpp"
+#include "storage/plan.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -37,6 +39,7 @@ std::string first_place(std::string *tried = nullptr) {
 
 std::string find_config(const Global &global) {
   if (!global.config.empty()) {
+    if (global.config == "-") return "/dev/stdin";
     if (std::error_code ignored; std::filesystem::exists(global.config, ignored)) return global.config;
     throw Failure(Status::invalid, "config " + global.config + ": there is no such file",
                   "name another one with --config, or work on a running host with --url");
@@ -56,6 +59,11 @@ std::shared_ptr<loader::Registry> registry_of(const Global &global) {
   return open_registry(named || !first_place().empty() ? load_config(global) : Config{});
 }
 
-Config load_config(const Global &global) { return Config::load(find_config(global), global.profile); }
+Config load_config(const Global &global) {
+  Draft draft = load_draft(find_config(global), global.profile);
+  // Whoever opens the stores of a config that is right otherwise finds what is wrong in them.
+  if (!draft.problems.empty()) check_stores(draft, *open_registry(draft.config));
+  return std::move(draft).finish();
+}
 
 } // namespace omnistore::cli

@@ -14,7 +14,8 @@ namespace omnistore::cli {
 /// The config's file: the one that was named, else the first that is there of `omnistore.jsonc` here, in the user's
 /// config folder and in /etc/omnistore. Throws with all that were tried.
 std::string find_config(const Global &global);
-/// Reads it, with the profile that was asked for.
+/// Reads it, with the profile that was asked for. Throws ConfigError with everything that is wrong in it; if only
+/// stores are wrong, opening them throws.
 Config load_config(const Global &global);
 
 /// The plugins that a config's storage would find. Nothing is opened.

@@ -15,7 +15,8 @@ Examples
 }
 
 void fill_check(CLI::App &command, Line &line) {
-  command.footer(R"(Opens no store; loads the drivers, whose schemas the options are held to. Exit code 0 or 2.
+  command.footer(R"(Lists everything that serve would refuse. It opens no store; it loads the drivers, which check their
+options. With --open it also opens each store and listener and closes it again. Exit code 0 or 2.
 
 --diff tells what a reload would add, keep, replace and remove: in the host that runs with this config,
 or, with another config's file, in one that runs with that.
@@ -23,10 +24,12 @@ or, with another config's file, in one that runs with that.
 Examples
   omnistore check
   omnistore -c other.jsonc --profile production check
+  omnistore check --open
   omnistore check --diff
   omnistore -c new.jsonc check --diff old.jsonc
   omnistore check --schema > omnistore.schema.json)");
   command.add_flag("--schema", line.check.schema, "Print the JSON Schema of configs instead, for editors");
+  command.add_flag("--open", line.check.open, "Also open the stores and listeners, and close them");
   command
       .add_option_function<std::vector<std::string>>(
           "--diff",

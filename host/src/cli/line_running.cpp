@@ -23,7 +23,7 @@ Examples
 void fill_mount(CLI::App &command, Line &line) {
   command.footer(R"(In place of one that is mounted there already, which is closed when no request is on it any more. It
 stays until it is unmounted, the host ends, or a config is reloaded that has a mount there itself. "/"
-is the root.
+is the root. Relative paths start at the folder of the running host's config.
 
 Examples
   omnistore mount scratch memory

@@ -34,7 +34,8 @@ Run `omnistore COMMAND --help` for examples.)";
 
 void add_globals(CLI::App &app, Global &global) {
   app.add_option("-c,--config", global.config,
-                 "The config; else omnistore.jsonc here, in the user's config folder, or in /etc/omnistore")
+                 "The config, - for standard input; else omnistore.jsonc here, in the user's config folder, or in "
+                 "/etc/omnistore. Relative paths in it start at its folder")
       ->type_name("FILE");
   app.add_option("--profile", global.profile, "The config's profile; else OMNISTORE_PROFILE")->type_name("NAME");
   app.add_option("--url", global.url, "Work on the host that runs there; else OMNISTORE_URL")->type_name("URL");

@@ -34,6 +34,7 @@ struct Serve {};
 
 struct Check {
   bool schema = false;
+  bool open = false; ///< open the stores and listeners too, and close them
   bool diff = false;
   std::string from; ///< another config to compare with; empty: what a running host would change
 };

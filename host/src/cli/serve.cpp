@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 #include <optional>
 
 #include <boost/json/parse.hpp>
@@ -12,12 +13,20 @@
 #include "cli/log.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
+#include "config/draft.hpp"
 #include "config/schema.hpp"
+#include "server/check_config.hpp"
 #include "server/config_watch.hpp"
 #include "server/server.hpp"
 
 namespace omnistore::cli {
 namespace {
+
+/// Whether the config is a file or may become one, and not a pipe or the terminal.
+bool can_change(const std::string &file) {
+  std::error_code failed;
+  return std::filesystem::is_regular_file(file, failed) || !std::filesystem::exists(file, failed);
+}
 
 /// Tells the log every text that `masked` no longer shows.
 void keep_differences(const boost::json::value &whole, const boost::json::value &masked) {
@@ -47,6 +56,12 @@ void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
 
 void keep_all_secrets(const Config &config, loader::Registry &registry) {
   for (const auto &[mountpoint, mount] : config.mounts) keep_secrets(mount.store, registry);
+}
+
+Draft load_again(const std::string &file, const Global &global) {
+  if (!can_change(file))
+    throw Error(Status::unsupported, "reload: the config came through " + file + ", which cannot be read again");
+  return load_draft(file, global.profile);
 }
 
 void reload(server::Reloader &reloader, std::string_view why) {
@@ -91,14 +106,16 @@ int run(const Global &global, const Serve &) {
 
   const std::string file = find_config(global);
   server::FileStates read = server::states_of({file, {}});
-  const Config config = Config::load(file, global.profile);
-  start_log(config, global, true);
-  const auto plugins = open_registry(config);
+  Draft draft = load_draft(file, global.profile);
+  start_log(draft.config, global, true);
+  const auto plugins = open_registry(draft.config);
+  server::check_config(draft, *plugins);
+  const Config config = std::move(draft).finish();
   read.merge(server::states_of({file, plugins->searched()}));
   keep_all_secrets(config, *plugins);
   Storage storage(config, plugins);
   server::Reloader reloader(storage, config,
-                            {[&file, &global] { return Config::load(file, global.profile); }, keep_all_secrets,
+                            {[&file, &global] { return load_again(file, global); }, keep_all_secrets,
                              [&global](const Config &now) { set_log_level(now, global, true); }});
   server::Server server(reloader);
   server.start();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <concepts>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -12,6 +13,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "config_schema.hpp"
+#include "draft.hpp"
 #include "interpolate.hpp"
 #include "profile.hpp"
 #include "schema.hpp"
@@ -25,92 +27,151 @@ using namespace config;
 namespace {
 
 std::string as_text(const json::value &value) {
-  const json::string &text = value.as_string();
+  const json::string &text = value.get_string();
   return {text.data(), text.size()};
 }
 
-std::vector<std::string> as_texts(const json::value &value) {
+std::vector<std::string> as_texts(const json::array &values) {
   std::vector<std::string> out;
-  for (const json::value &item : value.as_array()) out.push_back(as_text(item));
+  for (const json::value &item : values)
+    if (item.is_string()) out.push_back(as_text(item));
   return out;
 }
 
 // ------------------------------------------------------------------------- from checked JSON to a Config
 
-StoreConfig to_store(const json::object &from, const std::string &path, const std::shared_ptr<const Places> &places) {
+/// The fields of an object that was checked. One that is absent, or has a wrong type, which is reported already, leaves
+/// what it would be read into as it is.
+class Fields {
+public:
+  explicit Fields(const json::value &from) : from_(from.if_object()) {}
+
+  const json::value *find(std::string_view name) const {
+    return from_ ? from_->if_contains({name.data(), name.size()}) : nullptr;
+  }
+  const json::object &object(std::string_view name) const {
+    static const json::object none;
+    const json::value *value = find(name);
+    return value && value->is_object() ? value->get_object() : none;
+  }
+  const json::array &array(std::string_view name) const {
+    static const json::array none;
+    const json::value *value = find(name);
+    return value && value->is_array() ? value->get_array() : none;
+  }
+  Fields at(std::string_view name) const {
+    static const json::value none;
+    const json::value *value = find(name);
+    return Fields(value ? *value : none);
+  }
+
+  void read(std::string_view name, std::string &into) const {
+    if (const json::value *value = find(name); value && value->is_string()) into = as_text(*value);
+  }
+  void read(std::string_view name, bool &into) const {
+    if (const json::value *value = find(name); value && value->is_bool()) into = value->get_bool();
+  }
+  template <std::integral T>
+  void read(std::string_view name, T &into) const {
+    if (const json::value *value = find(name); value && value->is_int64()) into = static_cast<T>(value->get_int64());
+  }
+  template <class T>
+  void read(std::string_view name, std::optional<T> &into) const {
+    if (!find(name)) return;
+    T value{};
+    read(name, value);
+    into = std::move(value);
+  }
+
+private:
+  const json::object *from_;
+};
+
+/// What all stores of one config share.
+struct Origin {
+  std::shared_ptr<const Places> places;
+  std::string folder;
+};
+
+StoreConfig to_store(const json::value &value, const std::string &path, const Origin &origin) {
+  const Fields from(value);
   StoreConfig store;
-  store.driver = as_text(from.at("driver"));
-  store.options = json::serialize(from.at("options"));
+  from.read("driver", store.driver);
+  store.options = json::serialize(from.object("options"));
   store.path = path;
-  store.places = places;
-  const json::array none;
-  const json::value *layers = from.if_contains("layers"), *through = from.if_contains("through");
-  for (const json::value &layer : layers ? layers->as_array() : none)
-    store.children.push_back(to_store(layer.as_object(), join(join(path, "layers"), store.children.size()), places));
-  const json::array &around = through ? through->as_array() : none;
+  store.places = origin.places;
+  store.folder = origin.folder;
+  for (const json::value &layer : from.array("layers"))
+    store.children.push_back(to_store(layer, join(join(path, "layers"), store.children.size()), origin));
+  const json::array &around = from.array("through");
   for (std::size_t i = around.size(); i-- > 0;) { // the innermost first, each around what there is
-    StoreConfig outer = to_store(around[i].as_object(), join(join(path, "through"), i), places);
+    StoreConfig outer = to_store(around[i], join(join(path, "through"), i), origin);
     outer.children.push_back(std::move(store));
     store = std::move(outer);
   }
-  const json::value *invalidation = from.if_contains("invalidation"), *origin = from.if_contains("origin");
-  if (!invalidation && !origin) return store;
-  StoreConfig cache{.driver = "cache", .path = path, .places = places, .short_form = true};
-  if (invalidation) cache.options = json::serialize(*invalidation);
+  const json::value *invalidation = from.find("invalidation"), *source = from.find("origin");
+  if (!invalidation && !source) return store;
+  StoreConfig cache{
+      .driver = "cache", .path = path, .places = origin.places, .folder = origin.folder, .short_form = true};
+  cache.options = json::serialize(from.object("invalidation"));
   cache.children.push_back(std::move(store));
-  if (origin) cache.children.push_back(to_store(origin->as_object(), join(path, "origin"), places));
+  if (source) cache.children.push_back(to_store(*source, join(path, "origin"), origin));
   return cache;
 }
 
-MountConfig to_mount(const json::object &from, const std::string &path, const std::shared_ptr<const Places> &places) {
+MountConfig to_mount(const json::value &value, const std::string &path, const Origin &origin) {
+  const Fields from(value);
   MountConfig mount;
-  mount.store = to_store(from, path, places);
-  if (const json::value *prefix = from.if_contains("prefix")) mount.prefix = as_text(*prefix);
-  if (const json::value *ttl = from.if_contains("ttl")) mount.ttl = ttl->as_int64();
-  mount.read_only = from.at("readOnly").as_bool();
-  mount.optional = from.at("optional").as_bool();
+  mount.store = to_store(value, path, origin);
+  from.read("prefix", mount.prefix);
+  from.read("ttl", mount.ttl);
+  from.read("readOnly", mount.read_only);
+  from.read("optional", mount.optional);
   return mount;
 }
 
-HttpConfig to_http(const json::object &from) {
-  HttpConfig http;
-  http.listen = as_text(from.at("listen"));
-  http.threads = static_cast<unsigned>(from.at("threads").as_int64());
-  http.max_header = static_cast<std::uint64_t>(from.at("maxHeader").as_int64());
-  http.max_body = static_cast<std::uint64_t>(from.at("maxBody").as_int64());
-  http.max_connections = static_cast<unsigned>(from.at("maxConnections").as_int64());
-  if (const json::value *most = from.if_contains("maxStream"))
-    http.max_stream = static_cast<std::uint64_t>(most->as_int64());
-  if (const json::value *most = from.if_contains("maxWatches"))
-    http.max_watches = static_cast<unsigned>(most->as_int64());
-  if (const json::value *pause = from.if_contains("watchKeepAlive")) http.watch_keep_alive = pause->as_int64();
-  http.idle_timeout = from.at("idleTimeout").as_int64();
-  http.request_timeout = from.at("requestTimeout").as_int64();
-  http.hosts = as_texts(from.at("hosts"));
-  http.origins = as_texts(from.at("origins"));
-  for (const json::value &token : from.at("tokens").as_array())
-    http.tokens.push_back({as_text(token.at("value")), token.at("write").as_bool(), as_texts(token.at("bases"))});
-  return http;
-}
-
-LogConfig to_log(const json::object &from) {
-  return {as_text(from.at("level")), from.at("json").as_bool(), from.at("slow").as_int64()};
-}
-
-Config to_config(const json::value &from, const std::shared_ptr<const Places> &places) {
-  Config out;
-  out.plugin_paths = as_texts(from.at("plugins").at("paths"));
-  for (const auto &[name, pin] : from.at("plugins").at("pin").as_object())
-    out.pins.emplace(std::string(name.data(), name.size()), as_text(pin));
-  out.prefix = as_text(from.at("prefix"));
-  out.ttl = from.at("ttl").as_int64();
-  for (const auto &[key, mount] : from.at("mounts").as_object()) {
-    std::string name(key.data(), key.size());
-    out.mounts.emplace(name, to_mount(mount.as_object(), join("mounts", name), places));
+void to_http(const Fields &from, HttpConfig &http) {
+  from.read("listen", http.listen);
+  from.read("threads", http.threads);
+  from.read("maxHeader", http.max_header);
+  from.read("maxBody", http.max_body);
+  from.read("maxConnections", http.max_connections);
+  from.read("maxStream", http.max_stream);
+  from.read("maxWatches", http.max_watches);
+  from.read("watchKeepAlive", http.watch_keep_alive);
+  from.read("idleTimeout", http.idle_timeout);
+  from.read("requestTimeout", http.request_timeout);
+  http.hosts = as_texts(from.array("hosts"));
+  http.origins = as_texts(from.array("origins"));
+  for (const json::value &each : from.array("tokens")) {
+    const Fields fields(each);
+    HttpConfig::Token token;
+    fields.read("value", token.value);
+    fields.read("write", token.write);
+    token.bases = as_texts(fields.array("bases"));
+    http.tokens.push_back(std::move(token));
   }
-  out.http = to_http(from.at("server").at("http").as_object());
-  out.admin = to_http(from.at("admin").as_object());
-  out.log = to_log(from.at("log").as_object());
+}
+
+Config to_config(const json::value &value, const Origin &origin) {
+  const Fields from(value);
+  Config out;
+  out.plugin_paths = as_texts(from.at("plugins").array("paths"));
+  for (const auto &[name, pin] : from.at("plugins").object("pin"))
+    if (pin.is_string()) out.pins.emplace(std::string(name.data(), name.size()), as_text(pin));
+  from.read("prefix", out.prefix);
+  from.read("ttl", out.ttl);
+  for (const auto &[key, mount] : from.object("mounts")) {
+    std::string name(key.data(), key.size());
+    out.mounts.emplace(name, to_mount(mount, join("mounts", name), origin));
+  }
+  to_http(from.at("server").at("http"), out.http);
+  to_http(from.at("admin"), out.admin);
+  const Fields log = from.at("log");
+  log.read("level", out.log.level);
+  log.read("json", out.log.json);
+  log.read("slow", out.log.slow);
+  out.places = origin.places;
   return out;
 }
 
@@ -138,13 +199,6 @@ std::string read_file(const std::string &file) {
   return text;
 }
 
-std::vector<std::string> absolute_from(const std::string &file, const std::vector<std::string> &paths) {
-  std::vector<std::string> out;
-  std::filesystem::path folder = std::filesystem::absolute(file).parent_path();
-  for (const auto &path : paths) out.push_back((folder / path).lexically_normal().string());
-  return out;
-}
-
 /// In the text's order; of a place that is wrong already only the first problem, since others follow from it.
 std::vector<Problem> in_order(const std::vector<Problem> &problems) {
   std::vector<Problem> out;
@@ -159,35 +213,73 @@ std::vector<Problem> in_order(const std::vector<Problem> &problems) {
   return out;
 }
 
+std::optional<std::string> variable(const std::string &name) {
+  const char *value = std::getenv(name.c_str());
+  return value ? std::optional<std::string>(value) : std::nullopt;
+}
+
 } // namespace
 
-Config Config::parse(std::string_view text, const std::string &file, std::string_view profile,
-                     const Environment &environment) {
+void Draft::add(Problem problem) {
+  if (problem.line == 0 && config.places) {
+    const Places::Place place = config.places->find(problem.path);
+    problem.line = place.line;
+    problem.column = place.column;
+  }
+  problems.push_back(std::move(problem));
+}
+
+bool has_problem(const std::vector<Problem> &problems, const std::string &path, bool parts) {
+  return std::any_of(problems.begin(), problems.end(), [&](const Problem &problem) {
+    return problem.path == path || (parts && problem.path.starts_with(path + "."));
+  });
+}
+
+Config Draft::finish() && {
+  if (!problems.empty()) throw ConfigError(config.file, in_order(problems));
+  return std::move(config);
+}
+
+Draft parse_draft(std::string_view text, const std::string &file, std::string_view profile,
+                  const Config::Environment &environment) {
   std::string chosen(profile);
   if (chosen.empty() && environment) chosen = environment("OMNISTORE_PROFILE").value_or("");
-  std::vector<Problem> problems;
-  std::optional<Node> root = read(text, problems);
-  if (!root) throw ConfigError(file, std::move(problems));
-  apply_profile(*root, chosen, problems);
-  interpolate(*root, {}, environment, problems);
+  Draft draft;
+  draft.config.file = file;
+  std::optional<Node> root = read(text, draft.problems);
+  if (!root) return draft;
+  apply_profile(*root, chosen, draft.problems);
+  interpolate(*root, {}, environment, draft.problems);
 
   auto places = std::make_shared<Places>();
   json::value value = to_json(*root, {}, *places);
-  validate(config_schema(), value, {}, places.get(), problems);
-  if (!problems.empty()) throw ConfigError(file, in_order(problems));
+  const std::string folder = folder_of_config(file);
+  validate(config_schema(), value, {}, places.get(), draft.problems, folder);
 
-  Config out = to_config(value, places);
-  if (!file.empty()) out.plugin_paths = absolute_from(file, out.plugin_paths);
-  out.file = file;
-  out.profile = chosen;
-  return out;
+  draft.config = to_config(value, {places, folder});
+  draft.config.file = file;
+  draft.config.profile = chosen;
+  return draft;
 }
 
-Config Config::load(const std::string &file, std::string_view profile) {
-  return parse(read_file(file), file, profile, [](const std::string &name) -> std::optional<std::string> {
-    const char *value = std::getenv(name.c_str());
-    return value ? std::optional<std::string>(value) : std::nullopt;
-  });
+Draft load_draft(const std::string &file, std::string_view profile) {
+  return parse_draft(read_file(file), file, profile, variable);
 }
+
+std::string folder_of_config(const std::string &file) {
+  std::error_code failed;
+  const bool has_folder =
+      !file.empty() && (std::filesystem::is_regular_file(file, failed) || !std::filesystem::exists(file, failed));
+  const std::filesystem::path folder =
+      has_folder ? std::filesystem::absolute(file, failed).parent_path() : std::filesystem::current_path(failed);
+  return folder.lexically_normal().string();
+}
+
+Config Config::parse(std::string_view text, const std::string &file, std::string_view profile,
+                     const Environment &environment) {
+  return parse_draft(text, file, profile, environment).finish();
+}
+
+Config Config::load(const std::string &file, std::string_view profile) { return load_draft(file, profile).finish(); }
 
 } // namespace omnistore

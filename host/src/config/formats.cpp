@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <span>
 #include <utility>
 
@@ -116,6 +117,11 @@ bool check_sha256(std::string &text, std::string &) {
   return true;
 }
 
+bool check_path(std::string &text, std::string &problem) {
+  if (text.find('\0') != std::string::npos) problem = "a NUL cannot stand in it";
+  return problem.empty();
+}
+
 constexpr Format formats[] = {
     {"duration", "a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")", parse_duration,
      nullptr},
@@ -125,6 +131,7 @@ constexpr Format formats[] = {
     {"prefix", "a prefix of keys, as app:v1", nullptr, check_prefix},
     {"listen", "address:port, as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
     {"sha256", "\"sha256:\" and 64 hexadecimal digits", nullptr, check_sha256},
+    {"path", "the path of a file or folder", nullptr, check_path, 1, true},
 };
 
 constexpr std::string_view notes[] = {
@@ -143,6 +150,11 @@ std::vector<std::string> known_formats() {
   std::vector<std::string> out(std::begin(notes), std::end(notes));
   for (const Format &format : formats) out.emplace_back(format.name);
   return out;
+}
+
+std::string absolute_path(const std::string &path, const std::string &folder) {
+  const std::filesystem::path start = folder.empty() ? std::filesystem::current_path() : std::filesystem::path(folder);
+  return (start / path).lexically_normal().string();
 }
 
 bool parse_duration(std::string_view text, std::int64_t &milliseconds) {

@@ -23,7 +23,12 @@ struct Format {
   bool (*text)(std::string &text, std::string &problem);
   /// What a number without a unit is multiplied by.
   std::int64_t factor = 1;
+  /// The text is a path, which becomes absolute.
+  bool path = false;
 };
+
+/// A path as an absolute one, without `.` and `..`: relative ones start at `folder`; empty: the working folder.
+std::string absolute_path(const std::string &path, const std::string &folder);
 
 /// Null where we have none of this name.
 const Format *find_format(std::string_view name);

@@ -18,6 +18,7 @@
 //   prefix           a mountpoint, base or prefix; after the check it is normalised, without a ':' at its end
 //   listen           address:port, or empty
 //   sha256           "sha256:" and 64 hexadecimal digits
+//   path             a file's or folder's; after the check it is absolute: relative ones start at the config's folder
 // The formats that JSON Schema names are notes for editors and not checked.
 #pragma once
 
@@ -40,9 +41,10 @@ inline constexpr std::string_view defs_path = "#/$defs/";
 /// Checks `value` against `schema`, changing it: defaults are filled in, durations and sizes become numbers, whole
 /// numbers written as 2.0 integers. Adds a problem for everything that is wrong, with the nearest known name where a
 /// name is not known. `path` is where value stands ("mounts.shared.options"), `places` (may be null) tells the lines.
-/// The messages show no value whose schema says secret, and no password of a URL.
+/// The messages show no value whose schema says secret, and no password of a URL. `folder` is where relative paths
+/// (format `path`) start; empty: the working folder.
 void validate(const boost::json::object &schema, boost::json::value &value, const std::string &path,
-              const Places *places, std::vector<Problem> &problems);
+              const Places *places, std::vector<Problem> &problems, const std::string &folder = {});
 
 /// The same for a patch of such a value, as it was written: of its fields, and theirs, none is required, each may be
 /// null, and none gets its default, but in arrays, which a patch replaces whole, all is as ever; a text with "${" in it

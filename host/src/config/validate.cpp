@@ -65,7 +65,8 @@ bool fits_type(std::string_view type, json::value &value) {
 
 class Validator {
 public:
-  Validator(const Places *places, std::vector<Problem> &problems) : places_(places), problems_(problems) {}
+  Validator(const Places *places, std::vector<Problem> &problems, std::string folder = {})
+      : places_(places), problems_(problems), folder_(std::move(folder)) {}
 
   void check_patch(View schema, std::span<const std::string_view> left_out, json::value &patch,
                    const std::string &path) {
@@ -166,6 +167,7 @@ private:
       std::string changed(view(text)), problem;
       if (!format->text(changed, problem))
         return expected(path, format->expected + (problem.empty() ? "" : " (" + problem + ")"), text);
+      if (format->path && !patch_ && !changed.empty()) changed = absolute_path(changed, folder_);
       text = changed;
     }
     const json::value *least = schema.find("minLength");
@@ -244,9 +246,10 @@ private:
 
   const Places *places_;
   std::vector<Problem> &problems_;
-  bool raw_ = false;      ///< variables are not put in
-  bool patch_ = false;    ///< here something is patched, not replaced
-  bool nullable_ = false; ///< what is checked may be null, whatever its schema says
+  const std::string folder_; ///< where relative paths start
+  bool raw_ = false;         ///< variables are not put in
+  bool patch_ = false;       ///< here something is patched, not replaced
+  bool nullable_ = false;    ///< what is checked may be null, whatever its schema says
   std::span<const std::string_view> left_out_;
   bool secret_ = false;
   unsigned filled_ = 0;
@@ -255,8 +258,8 @@ private:
 } // namespace
 
 void validate(const json::object &schema, json::value &value, const std::string &path, const Places *places,
-              std::vector<Problem> &problems) {
-  Validator(places, problems).check({schema, schema}, value, path, 0);
+              std::vector<Problem> &problems, const std::string &folder) {
+  Validator(places, problems, folder).check({schema, schema}, value, path, 0);
 }
 
 void validate_patch(const json::object &schema, std::span<const std::string_view> left_out, json::value &patch,

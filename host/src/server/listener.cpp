@@ -37,7 +37,24 @@ Error bind_error(const Address &address, const std::string &field, const error_c
   return Error(Status::invalid, where + "; choose an address of this machine with " + field + ".listen");
 }
 
+/// Throws Error with the address and the reason.
+void bind(tcp::acceptor &acceptor, const Address &address, const std::string &field) {
+  const tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
+  error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  if (error) throw bind_error(address, field, error);
+}
+
 } // namespace
+
+void check_bind(const Address &address, const std::string &field) {
+  asio::io_context context;
+  tcp::acceptor acceptor(context);
+  bind(acceptor, address, field);
+}
 
 class Listener::Impl {
 public:
@@ -45,13 +62,7 @@ public:
        asio::io_context &accepting)
       : name_(std::move(name)), bound_(address), config_(config), pool_(pool), accepting_(accepting),
         acceptor_(accepting), pause_(accepting) {
-    const tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
-    error_code error;
-    acceptor_.open(endpoint.protocol(), error);
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(tcp::acceptor::max_listen_connections, error);
-    if (error) throw bind_error(address, field, error);
+    bind(acceptor_, address, field);
     bound_.port = acceptor_.local_endpoint().port();
   }
 

@@ -16,6 +16,9 @@
 
 namespace omnistore::server {
 
+/// Binds the address and lets go of it. Throws Error with the address and the reason.
+void check_bind(const Address &address, const std::string &field);
+
 /// An address that is listened on, and the threads that serve its connections; each is started with the first
 /// connection that it is given. All members but stats() are for one thread.
 class Listener {

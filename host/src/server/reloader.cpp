@@ -8,12 +8,18 @@
 #include <spdlog/spdlog.h>
 
 #include "base/printable.hpp"
+#include "server/check_config.hpp"
 #include "storage/clock.hpp"
 
 namespace omnistore::server {
 namespace {
 
 std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : base::printable(mountpoint); }
+
+void set_folder(StoreConfig &store, const std::string &folder) {
+  store.folder = folder;
+  for (StoreConfig &child : store.children) set_folder(child, folder);
+}
 
 void tell(const Reload &reload, std::string_view why) {
   const std::string head = "config reloaded (" + std::string(why) + ")";
@@ -55,9 +61,13 @@ ReloadStats Reloader::stats() const {
   return stats_;
 }
 
-Config Reloader::load() const {
+std::pair<Config, std::shared_ptr<loader::Registry>> Reloader::load() const {
   if (!hooks_.load) throw Error(Status::unsupported, "reload: this host was started without a config file");
-  return hooks_.load();
+  Draft draft = hooks_.load();
+  auto plugins = std::make_shared<loader::Registry>(loader::SearchPaths{draft.config.plugin_paths, draft.config.pins},
+                                                    storage_.plugins().get());
+  check_config(draft, *plugins);
+  return {std::move(draft).finish(), std::move(plugins)};
 }
 
 Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) const {
@@ -72,9 +82,7 @@ Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) 
 Reload Reloader::reload(std::string_view why) {
   const std::lock_guard changing(changing_);
   try {
-    Config config = load();
-    auto plugins = std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins},
-                                                      storage_.plugins().get());
+    auto [config, plugins] = load();
     if (hooks_.opening) hooks_.opening(config, *plugins);
     Reload done = changes(config, storage_.reload(config, std::move(plugins)));
     if (hooks_.applied) hooks_.applied(config);
@@ -99,7 +107,7 @@ Reload Reloader::reload(std::string_view why) {
 
 Reload Reloader::diff() {
   const std::lock_guard changing(changing_);
-  const Config config = load();
+  const Config config = load().first;
   return changes(config, storage_.diff(config));
 }
 
@@ -110,10 +118,11 @@ bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
     throw Error(Status::invalid, "mount " + shown(mountpoint) +
                                      ": expected a JSON object such as {\"driver\": \"memory\"}" +
                                      (broken ? ", found no JSON: " + broken.message() : std::string()));
-  const Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
+  Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
   const std::lock_guard changing(changing_);
   if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
-  const auto &[point, config] = *one.mounts.begin();
+  auto &[point, config] = *one.mounts.begin();
+  set_folder(config.store, folder_of_config(this->config().file));
   const bool replaces = storage_.mount(point, config);
   spdlog::info("mounted {} (driver {}){}", shown(point), config.store.driver,
                replaces ? " in place of another store" : "");

@@ -7,11 +7,13 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <omnistore/config.hpp>
 #include <omnistore/storage.hpp>
 
+#include "config/draft.hpp"
 #include "loader/registry.hpp"
 #include "server/listener_stats.hpp"
 
@@ -30,8 +32,8 @@ struct Reload {
 class Reloader {
 public:
   struct Hooks {
-    /// Reads the config; throws as Config::load does. Null: there is no file to read.
-    std::function<Config()> load;
+    /// Reads the config; throws Error if the file cannot be read. Null: there is no file to read.
+    std::function<Draft()> load;
     /// Called before a store of this config is opened, with its plugins. May be null.
     std::function<void(const Config &, loader::Registry &)> opening;
     /// Called when the config holds. May be null.
@@ -44,8 +46,8 @@ public:
   Reload reload(std::string_view why);
   /// What reload would do.
   Reload diff();
-  /// Mounts a store that a JSON object describes as one of the config's mounts; variables are not put in. Returns
-  /// whether it took another one's place. Throws as Storage::mount does.
+  /// Mounts a store that a JSON object describes as one of the config's mounts; variables are not put in, and relative
+  /// paths start at the config's folder. Returns whether it took another one's place. Throws as Storage::mount does.
   bool mount(const std::string &mountpoint, std::string_view json);
   /// False: nothing is mounted there.
   bool unmount(const std::string &mountpoint);
@@ -56,7 +58,8 @@ public:
 
 private:
   Reload changes(const Config &config, std::vector<MountChange> mounts) const;
-  Config load() const;
+  /// A config that can be served, and its plugins. Throws ConfigError with everything that is wrong.
+  std::pair<Config, std::shared_ptr<loader::Registry>> load() const;
 
   Storage &storage_;
   const Hooks hooks_;

@@ -6,6 +6,8 @@
 
 #include "config/places.hpp"
 #include "config/schema.hpp"
+#include "loader/open.hpp"
+#include "storage/call.hpp"
 
 namespace omnistore {
 namespace {
@@ -28,15 +30,67 @@ std::string children_wanted(const omnistore_driver &driver) {
   return std::to_string(driver.min_children) + " to " + std::to_string(driver.max_children);
 }
 
+/// Takes what a driver's extension validate says, and gives it the places of the config.
+class DriverProblems : public omnistore_problems {
+public:
+  DriverProblems(const StoreConfig &config, const std::string &field, std::vector<Problem> &problems)
+      : omnistore_problems{sizeof(omnistore_problems), 0, add_}, config_(config), field_(field), problems_(problems) {}
+
+private:
+  static void OMNISTORE_CALL add_(omnistore_problems *self, omnistore_bytes option, omnistore_bytes message) {
+    static_cast<DriverProblems *>(self)->add(view(option), view(message));
+  }
+  void add(std::string_view option, std::string_view message) noexcept {
+    if (++count_ > 64) return;
+    try {
+      add_problem(problems_, config_, option.empty() ? field_ : field_ + "." + std::string(option),
+                  std::string(message));
+    } catch (const std::exception &) {
+      // Without memory for the text, open finds the fault.
+    }
+  }
+
+  const StoreConfig &config_;
+  const std::string &field_;
+  std::vector<Problem> &problems_;
+  unsigned count_ = 0;
+};
+
+void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems) {
+  HostCall call;
+  DriverProblems into(config, field, problems);
+  const omnistore_status status = loader::call_validate(*plan.driver, &call, bytes(plan.options),
+                                                        static_cast<std::uint32_t>(plan.children.size()), &into);
+  if (status != OMNISTORE_OK) add_problem(problems, config, field, call.cause(status));
+}
+
+/// Whether the number of children is right.
+bool check_children(const StoreConfig &config, const omnistore_driver &driver, const std::string &field,
+                    std::vector<Problem> &problems) {
+  if (config.short_form && config.children.size() == 1)
+    add_problem(problems, config, field, "the origin is missing; add \"origin\": { \"driver\": ... } beside it");
+  else if (config.children.size() < driver.min_children || config.children.size() > driver.max_children)
+    add_problem(problems, config, "layers",
+                "driver " + config.driver + " takes " + children_wanted(driver) + ", found " +
+                    std::to_string(config.children.size()));
+  else
+    return true;
+  return false;
+}
+
 } // namespace
 
 Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems) {
   Plan result;
-  try {
-    result.driver = registry.find(config.driver);
-  } catch (const Error &error) {
-    result.problem = error.what();
-    if (!optional) add_problem(problems, config, config.short_form ? "invalidation" : "driver", error.what());
+  const auto at = [&](const std::string &field) { return config.path.empty() ? field : config.path + "." + field; };
+  // Without a driver's name, or if the store is no object, the config's own check has said so.
+  if (!config.driver.empty() || problems.empty()) {
+    try {
+      result.driver = registry.find(config.driver);
+    } catch (const Error &error) {
+      result.problem = error.what();
+      if (!optional) add_problem(problems, config, config.short_form ? "invalidation" : "driver", error.what());
+    }
   }
   for (const StoreConfig &child : config.children) {
     result.children.push_back(plan(child, registry, optional, problems));
@@ -44,14 +98,11 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   }
   if (!result.driver) return result;
 
-  const omnistore_driver &driver = result.driver->table;
   const std::string field = config.short_form ? "invalidation" : "options";
-  if (config.short_form && config.children.size() == 1)
-    add_problem(problems, config, field, "the origin is missing; add \"origin\": { \"driver\": ... } beside it");
-  else if (config.children.size() < driver.min_children || config.children.size() > driver.max_children)
-    add_problem(problems, config, "layers",
-                "driver " + config.driver + " takes " + children_wanted(driver) + ", found " +
-                    std::to_string(config.children.size()));
+  const bool counted = !has_problem(problems, config.path, false) && !has_problem(problems, at("layers"), false) &&
+                       !has_problem(problems, at("origin"), false);
+  const bool complete = counted && check_children(config, result.driver->table, field, problems);
+  if (has_problem(problems, at(field), true)) return result;
 
   boost::json::error_code failed;
   boost::json::value options = boost::json::parse(config.options, failed);
@@ -59,16 +110,16 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
     add_problem(problems, config, field, "not JSON: " + failed.message());
     return result;
   }
-  config::validate(result.driver->schema, options, config.path.empty() ? field : config.path + "." + field,
-                   config.places.get(), problems);
+  const std::size_t before = problems.size();
+  config::validate(result.driver->schema, options, at(field), config.places.get(), problems, config.folder);
   result.options = boost::json::serialize(options);
+  if (complete && problems.size() == before) ask_driver(config, result, field, problems);
   return result;
 }
 
-std::vector<Problem> check_stores(const Config &config, loader::Registry &registry) {
-  std::vector<Problem> problems;
-  for (const auto &[mountpoint, mount] : config.mounts) plan(mount.store, registry, mount.optional, problems);
-  return problems;
+void check_stores(Draft &draft, loader::Registry &registry) {
+  for (const auto &[mountpoint, mount] : draft.config.mounts)
+    plan(mount.store, registry, mount.optional, draft.problems);
 }
 
 } // namespace omnistore

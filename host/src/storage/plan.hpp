@@ -8,6 +8,7 @@
 
 #include <omnistore/config.hpp>
 
+#include "config/draft.hpp"
 #include "loader/registry.hpp"
 
 namespace omnistore {
@@ -20,11 +21,12 @@ struct Plan {
   std::string problem;
 };
 
-/// Finds the drivers of a store and its children, and checks the options and the number of children. What is wrong in
-/// the config is added to `problems`; a driver that is not there is a problem too unless `optional`.
+/// Finds the drivers of a store and its children, and checks the number of children and the options: against the
+/// driver's schema, and by its extension validate. Adds what is wrong to `problems`; a driver that is not there is a
+/// problem too unless `optional`. Parts of the store that have problems already are passed over.
 Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems);
 
-/// Everything that is wrong in the stores of a config, as far as it can be told without opening one.
-std::vector<Problem> check_stores(const Config &config, loader::Registry &registry);
+/// Adds everything that is wrong in the stores of a config, as far as it can be known without opening one.
+void check_stores(Draft &draft, loader::Registry &registry);
 
 } // namespace omnistore

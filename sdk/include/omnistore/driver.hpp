@@ -41,6 +41,7 @@
 //     const void *extension(const char *id);
 //     std::string explain(Call, std::string_view key); // of ext/explain.h: a JSON object; empty: nothing to say
 //     std::string stats(Call);                         // of ext/stats.h: a JSON object of names and counts
+//     static void validate(options, std::uint32_t child_count, Problems &); // of ext/validate.h: what is wrong in them
 //
 // The simple form is for values that fit in memory and keys that are names without structure:
 //
@@ -91,6 +92,7 @@
 #include <omnistore/driver.h>
 #include <omnistore/ext/explain.h>
 #include <omnistore/ext/stats.h>
+#include <omnistore/ext/validate.h>
 #include <omnistore/failure.hpp>
 #include <omnistore/fields.hpp>
 #include <omnistore/options.hpp>
@@ -109,6 +111,31 @@ public:
 private:
   void *take_;
   void (*run_)(void *, std::string_view);
+};
+
+/// Takes what is wrong in options, see ext/validate.h. Valid until validate returns, on its thread.
+class Problems {
+public:
+  explicit Problems(omnistore_problems &raw) noexcept : raw_(&raw) {}
+  /// `option` is the option's name, "writeTo" or "writeTo.1"; empty: the options as a whole.
+  void add(std::string_view option, std::string_view message) { raw_->add(raw_, as_bytes(option), as_bytes(message)); }
+  /// Runs a check of the kind that open makes too. A Failure that it throws is a problem: of the option that its
+  /// message names, "option NAME: ...", else of the options as a whole.
+  template <class F>
+  void check(F run) {
+    try {
+      run();
+    } catch (const Failure &failure) {
+      constexpr std::string_view head = "option ";
+      const std::string_view text = failure.what();
+      const std::size_t colon = text.find(": ");
+      if (text.substr(0, head.size()) != head || colon == std::string_view::npos) return add({}, text);
+      add(text.substr(head.size(), colon - head.size()), text.substr(colon + 2));
+    }
+  }
+
+private:
+  omnistore_problems *raw_;
 };
 
 namespace sdk {
@@ -310,6 +337,18 @@ struct OptionsArgument {
     return into;
   }
 };
+
+template <class T>
+concept FullValidate = requires(const OptionsArgument<T> &o, std::uint32_t n, Problems &p) {
+  { T::validate(o, n, p) } -> std::same_as<void>;
+};
+/// As check_members.
+template <class T>
+constexpr bool check_validate() {
+  static_assert(
+      FullValidate<T> || !requires { &T::validate; }, "validate is not static or not of the form in driver.hpp");
+  return true;
+}
 
 /// An opened store, and what its border needs beside it.
 template <class T>
@@ -552,6 +591,10 @@ struct Table {
       static constexpr omnistore_stats table{sizeof(omnistore_stats), 0, &stats};
       if (id == std::string_view(OMNISTORE_STATS)) return &table;
     }
+    if constexpr (FullValidate<T>) {
+      static constexpr omnistore_validate table{sizeof(omnistore_validate), 0, &validate};
+      if (id == std::string_view(OMNISTORE_VALIDATE)) return &table;
+    }
     if constexpr (FullExtension<T>)
       return self ? of(self).extension(id) : nullptr;
     else
@@ -563,6 +606,15 @@ struct Table {
   }
   static omnistore_status OMNISTORE_CALL stats(void *self, omnistore_call *call, omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) { return give(of(self).stats(c), *sink); });
+  }
+
+  static omnistore_status OMNISTORE_CALL validate(omnistore_call *call, omnistore_bytes options,
+                                                  std::uint32_t child_count, omnistore_problems *problems) noexcept {
+    return guarded(call, [&](Call) {
+      Problems into(*problems);
+      T::validate(OptionsArgument<T>{as_view(options)}, child_count, into);
+      return OMNISTORE_OK;
+    });
   }
 
 private:
@@ -624,7 +676,7 @@ template <class T>
 consteval omnistore_driver driver(const char *name, const char *version, const char *summary, const char *schema,
                                   const omnistore_traits &traits, std::uint32_t min_children = 0,
                                   std::uint32_t max_children = 0) {
-  static_assert(sdk::check_members<T>());
+  static_assert(sdk::check_members<T>() && sdk::check_validate<T>());
   using Table = sdk::Table<T>;
   if (!sdk::is_driver_name(name)) throw "a driver's name is [a-z][a-z0-9-]*, at most 64 bytes";
   if (traits.size != sizeof(omnistore_traits)) throw "traits.size must be sizeof(omnistore_traits)";
@@ -656,7 +708,8 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   if constexpr (sdk::FullRemoveMany<T>) table.remove_many = &Table::remove_many;
   if constexpr (sdk::FullTouch<T>) table.touch = &Table::touch;
   if constexpr (sdk::FullWatch<T>) table.watch = &Table::watch, table.unwatch = &Table::unwatch;
-  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T>) table.extension = &Table::extension;
+  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T> || sdk::FullValidate<T>)
+    table.extension = &Table::extension;
   return table;
 }
 template <class T>

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/check_config.hpp"
+
+#include <optional>
+#include <utility>
+
+#include <omnistore/storage.hpp>
+
+#include "config/places.hpp"
+#include "server/guard.hpp"
+#include "server/listener.hpp"
+#include "storage/plan.hpp"
+
+namespace omnistore::server {
+namespace {
+
+/// The message without the path that a problem shows in front of it.
+std::string without_path(const std::string &message, const std::string &path) {
+  return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
+}
+
+/// The address of a listener that may be opened. Empty if it has none, or if something is wrong with it.
+std::optional<Address> check_listener(const HttpConfig &http, const std::string &field, Draft &draft) {
+  const std::string path = field + ".listen";
+  if (http.listen.empty() || has_problem(draft.problems, path, false)) return std::nullopt;
+  try {
+    Address address = parse_listen(http.listen, field);
+    // Tokens that are wrong are tokens all the same.
+    if (!has_problem(draft.problems, field + ".tokens", true)) Guard(http, address, field);
+    return address;
+  } catch (const Error &error) {
+    draft.add({path, without_path(error.what(), path)});
+    return std::nullopt;
+  }
+}
+
+bool overlap(const Address &a, const Address &b) {
+  const auto any = [](const Address &address) { return address.host == "0.0.0.0" || address.host == "::"; };
+  const auto six = [](const Address &address) { return address.host.find(':') != std::string::npos; };
+  if (a.port == 0 || a.port != b.port) return false;
+  if (a.host == b.host || a.host == "::" || b.host == "::") return true; // :: takes IPv4 too
+  return six(a) == six(b) && (any(a) || any(b));
+}
+
+/// Runs `open`, and makes a failure a problem of this path.
+template <class F>
+void attempt(const Config &config, const std::string &path, std::vector<Problem> &problems, F open) {
+  try {
+    open();
+  } catch (const Error &error) {
+    Problem problem{path, without_path(error.what(), path)};
+    if (config.places) {
+      const Places::Place place = config.places->find(path);
+      problem.line = place.line;
+      problem.column = place.column;
+    }
+    problems.push_back(std::move(problem));
+  }
+}
+
+} // namespace
+
+void check_config(Draft &draft, loader::Registry &plugins) {
+  check_stores(draft, plugins);
+  const auto http = check_listener(draft.config.http, "server.http", draft);
+  const auto admin = check_listener(draft.config.admin, "admin", draft);
+  if (http && admin && overlap(*http, *admin))
+    draft.add({"admin.listen", admin->text() + " is taken by server.http.listen, " + http->text()});
+}
+
+std::vector<Problem> try_open(const Config &config, const std::shared_ptr<loader::Registry> &plugins) {
+  std::vector<Problem> problems;
+  for (const auto &each : config.mounts) {
+    Config one = config;
+    one.mounts = {each};
+    attempt(config, each.second.store.path, problems, [&] { Storage(one, plugins); });
+  }
+  for (const auto &[http, field] : {std::pair(&config.http, "server.http"), std::pair(&config.admin, "admin")})
+    if (!http->listen.empty())
+      attempt(config, std::string(field) + ".listen", problems,
+              [&, http = http, field = field] { check_bind(parse_listen(http->listen, field), field); });
+  return problems;
+}
+
+} // namespace omnistore::server

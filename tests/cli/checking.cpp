@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// check lists at once what keeps a host from serving a config, and serve, reload and mount refuse the same.
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+#include "program.hpp"
+
+using test::Result;
+using test::says;
+using test::Strings;
+
+namespace {
+
+/// The problems of a config as check prints them, without their places.
+class Checked {
+public:
+  explicit Checked(const std::string &text, const Strings &more = {}) {
+    test::write_file(file(), text);
+    Strings command{"-c", file(), "check"};
+    command.insert(command.end(), more.begin(), more.end());
+    result = test::omnistore(command);
+    served = test::omnistore({"-c", file(), "serve"});
+  }
+  std::string file() const { return folder_ / "x.jsonc"; }
+  std::string folder() const { return folder_.path().string(); }
+  /// Whether check lists this, and serve refuses the config with it too.
+  bool lists(const std::string &part) const { return says(result.err, part) && says(served.err, part); }
+
+  Result result, served;
+
+private:
+  test::Folder folder_;
+};
+
+std::string mounts(const std::string &inner) {
+  return R"({ "server": { "http": { "listen": "127.0.0.1:0" } }, "admin": { "listen": "" }, "mounts": { )" + inner +
+         " } }";
+}
+
+} // namespace
+
+TEST_CASE("check lists what every stage finds at once, and serve the same") {
+  const Checked checked(R"({
+    "ttl": "x",
+    "prefx": "p",
+    "prefix": "${NOWHERE}",
+    "mounts": {
+      "a": { "driver": "memory", "ttl": "y", "options": { "size": "many" } },
+      "b": { "driver": "memory", "readOnly": 1, "options": { "siez": 5 } },
+      "c": { "driver": "overlay", "optional": "no", "options": { "writeTo": 7 }, "layers": [ { "driver": "memory" } ] },
+      "d": { "driver": "redis", "prefix": 5, "options": { "url": "http://127.0.0.1:1" } },
+      "e": { "driver": "nowhere" },
+      "f": { "drivr": "memory" },
+      "g": 5,
+    },
+    "server": { "http": { "listen": "0.0.0.0:7700", "threads": "all" } },
+    "profiles": { "p": { "prefx": "" } },
+  })",
+                        {"--profile", "none"});
+  CHECK(checked.result.code == 2);
+  INFO(checked.result.err);
+  for (const char *each :
+       {"profiles: there is no profile \"none\"", "ttl: expected a duration", "prefx: there is no such field",
+        "prefix: the environment variable NOWHERE is not set", "mounts.a.ttl: expected a duration",
+        "mounts.a.options.size: expected an integer", "mounts.b.readOnly: expected true or false",
+        "mounts.b.options.siez: there is no such field; did you mean \"size\"?", "mounts.c.optional:",
+        "mounts.c.options.writeTo: 7 is no layer", "mounts.d.prefix:", "mounts.d.options.url: it begins with redis://",
+        "mounts.e.driver: there is no driver 'nowhere'", "mounts.f: the field \"driver\" is missing",
+        "mounts.g: expected an object", "server.http.listen: 0.0.0.0:7700: it can be reached from other machines",
+        "server.http.threads:", "profiles.p.prefx: there is no such field"}) {
+    INFO(each);
+    CHECK(says(checked.result.err, each));
+  }
+  CHECK(checked.served.code == 2);
+  CHECK(says(checked.served.err, "mounts.d.options.url: it begins with redis://"));
+  CHECK(says(checked.served.err, "server.http.listen: 0.0.0.0:7700"));
+}
+
+TEST_CASE("check gives the line and column of what a driver finds in its options") {
+  const Checked checked("{ \"mounts\": {\n  \"a\": { \"driver\": \"overlay\",\n    \"options\": { \"writeTo\": 2 },\n"
+                        "    \"layers\": [ { \"driver\": \"memory\" } ] } } }");
+  CHECK(says(checked.result.err, "mounts.a.options.writeTo: 2 is no layer; there are 1, 0 to 0 (line 3, column 29)"));
+}
+
+TEST_CASE("check asks each driver what is wrong in its options, without opening a store") {
+  const auto [options, problem] = GENERATE(table<std::string, std::string>({
+      {R"("driver": "overlay", "options": { "writeTo": 1 }, "layers": [ { "driver": "memory" } ])",
+       "options.writeTo: "},
+      {R"("driver": "overlay", "options": { "writeTo": [0, 4] }, "layers": [ { "driver": "memory" } ])",
+       "options.writeTo: 4 is no layer"},
+      {R"("driver": "overlay", "options": { "writeTo": "some" }, "layers": [ { "driver": "memory" } ])",
+       "options.writeTo: expected an index"},
+      {R"("driver": "overlay", "options": { "writeTo": [] }, "layers": [ { "driver": "memory" } ])",
+       "options.writeTo: the list is empty"},
+      {R"("driver": "redis", "options": { "url": "http://127.0.0.1" })", "options.url: it begins with redis://"},
+      {R"("driver": "redis", "options": { "url": "rediss://127.0.0.1" })", "options.url: this driver speaks no TLS"},
+      {R"("driver": "redis", "options": { "url": "redis://127.0.0.1:70000" })", "options.url: the port"},
+      {R"("driver": "http", "options": { "base": "ftp://127.0.0.1" })", "options.base: "},
+      {R"("driver": "http", "options": { "base": "http://127.0.0.1", "headers": { "Range": "x" } })",
+       "options.headers: Range is set by the driver itself"},
+      {R"("driver": "memory", "options": { "maxBytes": 1 })", "options.maxBytes: 1 holds no entry"},
+      {R"("driver": "fs", "options": { "base": "data", "ignore": ["{a"] })", "options.ignore: the pattern"},
+      {R"("driver": "fs", "options": { "base": "a\u0000b" })", "options.base: expected the path"},
+      {R"("driver": "memory", "invalidation": { "maxAge": "1000d" }, "origin": { "driver": "memory" })",
+       "invalidation.maxAge: at most 366d"},
+      {R"("driver": "memory", "through": [ { "driver": "overlay", "options": { "writeTo": 1 } } ])",
+       "through.0.options.writeTo: 1 is no layer"},
+      {R"("driver": "overlay", "layers": [ { "driver": "redis", "options": { "url": "x" } } ])",
+       "layers.0.options.url: it begins with redis://"},
+      {R"("driver": "overlay", "layers": [])", "layers: "},
+  }));
+  const Checked checked(mounts("\"m\": { " + options + " }"));
+  INFO(checked.result.err << checked.served.err);
+  CHECK(checked.result.code == 2);
+  CHECK(checked.served.code == 2);
+  CHECK(checked.lists("mounts.m." + problem));
+  CHECK_FALSE(std::filesystem::exists(checked.folder() + "/data"));
+}
+
+TEST_CASE("check lists every pattern and every option that a driver refuses") {
+  const Checked checked(mounts(R"("f": { "driver": "fs", "options": { "base": "d", "ignore": ["{a"] } },
+      "h": { "driver": "http", "options": { "base": "ftp://x", "headers": { "Range": "x" } } })"));
+  for (const char *each : {"mounts.f.options.ignore", "mounts.h.options.base", "mounts.h.options.headers"})
+    CHECK(checked.lists(each));
+}
+
+TEST_CASE("check and serve refuse listeners that could not be opened") {
+  const auto [config, problem] = GENERATE(table<std::string, std::string>({
+      {R"("server": { "http": { "listen": "0.0.0.0:0" } })", "server.http.listen: 0.0.0.0:0: it can be reached"},
+      {R"("server": { "http": { "listen": "[::]:0" } })", "server.http.listen: [::]:0: it can be reached"},
+      {R"("admin": { "listen": "0.0.0.0:0" })", "admin.listen: 0.0.0.0:0: it can be reached"},
+      {R"("admin": { "listen": "example.org:7701" })", "admin.listen: expected an IP address"},
+      {R"("admin": { "listen": "127.0.0.1" })", "admin.listen: "},
+      {R"("server": { "http": { "listen": "127.0.0.1:7790" } }, "admin": { "listen": "127.0.0.1:7790" })",
+       "admin.listen: 127.0.0.1:7790 is taken by server.http.listen"},
+      {R"("server": { "http": { "listen": "0.0.0.0:7790", "tokens": [ { "value": "abcd" } ] } },
+          "admin": { "listen": "localhost:7790" })",
+       "admin.listen: 127.0.0.1:7790 is taken by server.http.listen"},
+  }));
+  const Checked checked(R"({ "mounts": { "": { "driver": "memory" } }, )" + config + " }");
+  INFO(checked.result.err << checked.served.err);
+  CHECK(checked.result.code == 2);
+  CHECK(checked.served.code == 2);
+  CHECK(checked.lists(problem));
+}
+
+TEST_CASE("an optional mount with options that its driver refuses is a problem, as one that its schema refuses is") {
+  const Checked checked(mounts(R"("m": { "driver": "redis", "optional": true, "options": { "url": "x" } })"));
+  CHECK(checked.lists("mounts.m.options.url"));
+}
+
+TEST_CASE("check --open also opens the stores, and lists all that fail") {
+  const test::Folder folder;
+  test::write_file(folder / "file", "");
+  test::write_file(folder / "x.jsonc",
+                   mounts(R"("a": { "driver": "fs", "options": { "base": ")" + (folder / "file") +
+                          R"(" } }, "b": { "driver": "fs", "options": { "base": ")" + (folder / "file/sub") + R"(" } },
+      "c": { "driver": "fs", "optional": true, "options": { "base": ")" +
+                          (folder / "file") + R"(" } })"));
+  CHECK(test::omnistore({"-c", folder / "x.jsonc", "check"}).code == 0);
+  const Result opened = test::omnistore({"-c", folder / "x.jsonc", "check", "--open"});
+  CHECK(opened.code == 2);
+  INFO(opened.err);
+  CHECK(says(opened.err, "2 problems"));
+  CHECK(says(opened.err, "mounts.a: open (mount a, driver fs): "));
+  CHECK(says(opened.err, "mounts.b: open (mount b, driver fs): "));
+}
+
+TEST_CASE("check --open says that a listener's port is taken") {
+  const test::Place place;
+  test::Host host(place.config());
+  const std::string address = host.url.substr(std::string("http://").size());
+  const test::Folder folder;
+  test::write_file(folder / "x.jsonc", R"({ "mounts": { "": { "driver": "memory" } }, "admin": { "listen": "" },
+      "server": { "http": { "listen": ")" + address +
+                                           R"(" } } })");
+  CHECK(test::omnistore({"-c", folder / "x.jsonc", "check"}).code == 0);
+  const Result opened = test::omnistore({"-c", folder / "x.jsonc", "check", "--open"});
+  CHECK(opened.code == 2);
+  CHECK(says(opened.err, "server.http.listen: " + address + ": Address already in use"));
+}
+
+TEST_CASE("a mount at run time is held to the same checks") {
+  const test::Place place;
+  test::Host host(place.config());
+  const Result mounted = test::omnistore(
+      {"--url", host.url, "--admin-url", host.admin, "mount", "r", "redis", "-o", "url=http://127.0.0.1"});
+  CHECK(mounted.code == 2);
+  CHECK(says(mounted.err, "options.url: it begins with redis://"));
+}
+
+TEST_CASE("a reload is held to the same checks") {
+  const test::Place place;
+  test::Host host(place.config());
+  test::write_file(place.config(), R"({ "ttl": "x", "mounts": {
+      "o": { "driver": "overlay", "options": { "writeTo": 1 }, "layers": [ { "driver": "memory" } ] } } })");
+  const Result reloaded = test::omnistore({"--admin-url", host.admin, "--url", host.url, "reload"});
+  CHECK(reloaded.code == 2);
+  CHECK(says(reloaded.err, "mounts.o.options.writeTo: 1 is no layer"));
+  CHECK(says(reloaded.err, "ttl: expected a duration"));
+}
+
+TEST_CASE("every command lists all that is wrong in its config") {
+  const Checked checked(R"({ "ttl": "x", "mounts": { "a": { "driver": "memory", "options": { "size": "many" } } } })");
+  const Result got = test::omnistore({"-c", checked.file(), "get", "a:b"});
+  CHECK(got.code == 2);
+  CHECK(says(got.err, "ttl: expected"));
+  CHECK(says(got.err, "mounts.a.options.size: expected"));
+}
