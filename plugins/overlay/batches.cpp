@@ -101,6 +101,8 @@ omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> k
                                    const omnistore_get_request &request, omnistore_sink *const *sinks,
                                    omnistore_status *statuses) {
   const StoredKeys names(keys);
+  for (const std::string_view key : names.views())
+    if (copies_.is_doubtful(key)) settle_doubt(call, key);
   const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX;
   std::vector<Expected> expected;
   if (promoting)
@@ -125,7 +127,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     std::deque<ValueGate> gates;
     std::vector<omnistore_sink *> pointers;
     for (const std::uint32_t item : left.items)
-      pointers.push_back(&gates.emplace_back(*sinks[item], layer, request, layer.holds || copies));
+      pointers.push_back(&gates.emplace_back(*sinks[item], layer, keys[item], copies_, request, layer.holds || copies));
     LayerCall on(call, layer, left.items.data());
     left.close(layer.store.child.get_many(on, left.keys, wanted, pointers.data(), left.open()));
 
@@ -192,10 +194,18 @@ std::deque<Overlay::Writing> Overlay::writing(std::span<const std::string_view> 
   return held;
 }
 
+/// Whether a layer's copies could hide for ever what a batch has written below them, if the host were killed before it
+/// removes them: then each write is one of its own (past_copies).
+bool Overlay::has_lasting_copies() const {
+  return std::any_of(layers_.begin(), layers_.end(),
+                     [](const Layer &layer) { return layer.dropped && layer.may_mark; });
+}
+
 /// Whether all items are sets of values and nothing else.
 bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_request *const *requests) const {
   const std::int64_t moment = now();
-  return written_.front() == 0 && std::all_of(requests, requests + keys.size(), [&](const omnistore_set_request *one) {
+  return written_.front() == 0 && !has_lasting_copies() &&
+         std::all_of(requests, requests + keys.size(), [&](const omnistore_set_request *one) {
            return !one->source && one->condition == OMNISTORE_ALWAYS && (one->expiry == 0 || one->expiry > moment) &&
                   as_view(one->value) != MARKER;
          });
@@ -213,22 +223,28 @@ void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statu
     left.close(step(layer, Call(on)));
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (left.statuses[i] == OMNISTORE_OK) continue;
+      doubt_copies(call, as_view(left.keys[i]), left.statuses[i]);
       const std::string message = heard.of(left.items[i]) + how_far(order, place);
       if (!message.empty()) call.fail(left.items[i], left.statuses[i], message);
     }
     left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
   }
-  for (const std::uint32_t item : left.items) statuses[item] = OMNISTORE_OK;
 }
 
-/// drop_copies, for a batch.
+/// drop_copies, for a batch that the layers have taken. The items' statuses are there when it is done.
 void Overlay::drop_copies(Call call, Pending &left, omnistore_status *statuses) {
   for (Layer &layer : layers_) {
     if (!layer.dropped || left.size() == 0) continue;
     LayerCall on(call, layer, left.items.data());
     left.close(layer.store.remove_many(on, left.keys, left.open()));
+    for (std::size_t i = 0; i < left.size(); ++i)
+      if (is_failure(left.statuses[i])) copies_.doubt(as_view(left.keys[i]));
     left.settle(statuses,
                 [](omnistore_status status) { return status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND; });
+  }
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    statuses[left.items[i]] = OMNISTORE_OK;
+    copies_.trust(as_view(left.keys[i]));
   }
 }
 
@@ -244,12 +260,12 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
   const StoredKeys names(keys);
   const auto held = writing(names.views());
   Pending left(names.views());
-  drop_copies(call, left, statuses);
   batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
     std::vector<const omnistore_set_request *> wanted;
     for (const std::uint32_t item : left.items) wanted.push_back(requests[item]);
     return layer.store.set_many(on, left.keys, wanted.data(), left.open());
   });
+  drop_copies(call, left, statuses);
   for (const std::uint32_t item : left.items) {
     ItemCall one(call, item);
     statuses[item] = forget_removal(one, names.views()[item]);
@@ -261,7 +277,7 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
 
 omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes> keys,
                                       const omnistore_remove_request &request, omnistore_status *statuses) {
-  if (written_.front() != 0 || request.condition == OMNISTORE_IF_MATCH) {
+  if (written_.front() != 0 || has_lasting_copies() || request.condition == OMNISTORE_IF_MATCH) {
     for (std::uint32_t i = 0; i < keys.size(); ++i) {
       ItemCall one(call, i);
       statuses[i] = remove(one, as_view(keys[i]), request);
@@ -282,13 +298,13 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
     left.statuses[i] = record_removal(one, as_view(left.keys[i]), recorded);
   }
   left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
-  drop_copies(call, left, statuses);
   batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
     const omnistore_status whole = layer.store.remove_many(on, left.keys, left.open());
     for (omnistore_status &status : left.statuses)
       if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK;
     return whole;
   });
+  drop_copies(call, left, statuses);
   return OMNISTORE_OK;
 }
 

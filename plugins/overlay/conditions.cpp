@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a write may go on. A condition is held against what is seen of the key through all layers. Layers that only
 // this store writes do not change while the key's stripe is held; of those that others may write, at most one can be
-// made to decide, by its own condition on the write that goes to it.
+// made to decide, by its own condition on the write that goes to it. With `promote`, a layer that is not written to
+// counts as read once: what others change there later is hidden in any case by the copy, and a write need not be kept
+// from it.
 #include "overlay.hpp"
 
 #include "keys.hpp"
@@ -21,18 +23,20 @@ omnistore_status not_guarded(Call call, const Layer &layer) {
 /// What is so of every key; the others are decided key by key.
 std::uint64_t Overlay::conditions() const {
   constexpr std::uint64_t all = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
-  std::uint32_t shared = 0, decided = 0, first = count();
+  std::uint32_t shared = 0, written = 0, decided = 0, first = count();
   std::uint64_t can = all;
   for (const Layer &layer : layers_) {
     if (!layer.store.child.can(OMNISTORE_CAN_ETAG)) can &= ~OMNISTORE_CAN_IF_MATCH;
-    if (!layer.shared()) continue;
+    if (!layer.shared() || layer.dropped) continue;
     ++shared;
-    first = std::min(first, layer.index);
+    if (layer.written) ++written;
+    if (layer.written || !promotes_) first = std::min(first, layer.index);
     if (layer.written && layer.store.child.can(all)) ++decided;
   }
   if (shared == 0 || (shared == 1 && decided == 1)) return can;
   // Some keys lie above all that others write, or in the first such layer: those can be kept from two writers.
-  const bool some = first > written_.front() || (layers_[first].written && layers_[first].store.child.can(all));
+  const bool some = (promotes_ && written == 0) || first > written_.front() ||
+                    (first < count() && layers_[first].written && layers_[first].store.child.can(all));
   return some ? can & ~OMNISTORE_CAN_IF_ABSENT : 0;
 }
 
@@ -71,9 +75,10 @@ omnistore_status Overlay::check_condition(Call call, std::string_view key, std::
   const omnistore_status status =
       first_hit(call, key, OnError::fail, failed, [&](Layer &layer, Call on, Answer &answer) {
         seen.meta = HeldMeta();
+        if (layer.dropped) return OMNISTORE_NOT_FOUND; // it has copies alone, and the write goes below
         const omnistore_status found = stat_in(on, layer, key, OMNISTORE_GET_META, seen.meta, answer.removed);
         if (found == OMNISTORE_OK) seen.layer = layer.index;
-        if (layer.shared()) {
+        if (layer.shared() && (layer.written || !promotes_ || condition == OMNISTORE_IF_ABSENT)) {
           if (shared) second = &layer;
           shared = &layer;
           of_shared = seen.meta;
@@ -86,19 +91,56 @@ omnistore_status Overlay::check_condition(Call call, std::string_view key, std::
     return call.fail(OMNISTORE_UNSUPPORTED, layers_[seen.layer].name() + " gives no etags to compare");
   const bool holds = condition == OMNISTORE_IF_ABSENT    ? !seen.is()
                      : condition == OMNISTORE_IF_PRESENT ? seen.is()
-                                                         : seen.is() && seen.meta.etag.text() == etag;
-  if (!holds) return OMNISTORE_CONFLICT;
+                                                         : seen.is() && is_etag_of(call, key, etag, seen);
+  if (!holds) {
+    if (condition == OMNISTORE_IF_MATCH) drop_outdated(call, key, seen);
+    return OMNISTORE_CONFLICT;
+  }
   if (!shared) return OMNISTORE_OK;
   // A value that only this store can take away is present, whatever others do.
-  if (condition == OMNISTORE_IF_PRESENT && !layers_[seen.layer].shared()) return OMNISTORE_OK;
+  if (condition == OMNISTORE_IF_PRESENT && (promotes_ || !layers_[seen.layer].shared())) return OMNISTORE_OK;
   if (second) return not_guarded(call, *second);
   return guard(call, *shared, condition, seen, marked, of_shared, guarded);
+}
+
+/// Whether an etag is that of the value that is seen: its own, that of the value which it was promoted from, or that of
+/// a copy or source of it in another layer. The last is known only by comparing the two values, and is asked for only
+/// when it is not known what a copy was made from, as after a restart.
+bool Overlay::is_etag_of(Call outer, std::string_view key, std::string_view etag, const Seen &seen) {
+  Etag shown = seen.meta.etag;
+  copies_.show(key, seen.layer, shown);
+  if (etag == shown.text() || etag == seen.meta.etag.text()) return true;
+  for (const Layer &layer : layers_) {
+    if (!promotes_ || layer.index == seen.layer || etag.empty() || etag[0] != Etag(layer.index, "?").text()[0])
+      continue;
+    Overheard call(outer);
+    omnistore::ValueSink other, value;
+    return layer.store.child.read(call, key, other) == OMNISTORE_OK && Etag(layer.index, other.etag).text() == etag &&
+           layers_[seen.layer].store.child.read(call, key, value) == OMNISTORE_OK &&
+           Etag(seen.layer, value.etag).text() == seen.meta.etag.text() && value.bytes == other.bytes;
+  }
+  return false;
+}
+
+/// After a condition did not hold of what the layers below have now: removes copies of what they had before, from which
+/// the writer would get the same etag again.
+void Overlay::drop_outdated(Call outer, std::string_view key, const Seen &seen) {
+  Overheard call(outer);
+  for (const Layer &layer : layers_) {
+    if (!layer.dropped) continue;
+    HeldMeta copy;
+    bool marked = false;
+    if (stat_in(call, layer, key, OMNISTORE_GET_META, copy, marked) != OMNISTORE_OK) continue;
+    copies_.show(key, layer.index, copy.etag);
+    if (!seen.is() || copy.etag.text() != seen.meta.etag.text()) drop_copies(call, key);
+  }
 }
 
 /// Makes the one layer that others may write decide: it must still be as it was seen.
 omnistore_status Overlay::guard(Call call, const Layer &layer, std::uint32_t condition, const Seen &seen, bool marked,
                                 const HeldMeta &meta, Guarded &guarded) const {
   guarded.layer = layer.index;
+  guarded.seen = seen.layer;
   if (seen.layer == layer.index || marked)
     guarded.condition = condition == OMNISTORE_IF_PRESENT ? OMNISTORE_IF_PRESENT : OMNISTORE_IF_MATCH;
   else

@@ -16,6 +16,10 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
     const omnistore_status status = merge->next(call, std::clamp(request.limit, 100u, 1000u), item);
     if (status != OMNISTORE_OK) return status;
     if (!item) return OMNISTORE_OK;
+    if (query.meta && item->meta) {
+      std::string moved;
+      copies_.show(stored(item->key, moved), item->layer, item->meta->etag);
+    }
     const omnistore_meta meta = query.meta && item->meta ? item->meta->view() : omnistore_meta{};
     const omnistore_status emitted = page.emit(&page, as_bytes(item->key), query.meta && item->meta ? &meta : nullptr);
     if (emitted != OMNISTORE_OK) return emitted;

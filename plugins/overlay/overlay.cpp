@@ -158,13 +158,14 @@ omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_g
                               omnistore_sink &sink) {
   std::string moved;
   key = stored(key, moved);
+  if (copies_.is_doubtful(key)) settle_doubt(call, key);
   const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX && !key.ends_with('$');
   const Expected expected = promoting ? stripe(key).writes.load(std::memory_order_acquire) : 0;
   std::uint32_t failed = 0;
   alignas(64) std::array<char, ROOM> room;
   return first_hit(call, key, on_error_, failed, [&](Layer &layer, Call on, Answer &answer) {
     const bool copies = promoting && layer.index > 0;
-    ValueGate gate(sink, layer, request, layer.holds || copies, room);
+    ValueGate gate(sink, layer, key, copies_, request, layer.holds || copies, room);
     omnistore_status status;
     if (!copies) {
       status = layer.store.child.get(on, key, request, gate);
@@ -192,9 +193,11 @@ omnistore_status Overlay::stat_in(Call call, const Layer &layer, std::string_vie
   return OMNISTORE_NOT_FOUND;
 }
 
-omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen) {
+omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen,
+                              bool copies) {
   std::uint32_t failed = 0;
   return first_hit(call, key, on_error, failed, [&](Layer &layer, Call on, Answer &answer) {
+    if (layer.dropped && !copies) return OMNISTORE_NOT_FOUND;
     const omnistore_status status = stat_in(on, layer, key, flags, seen.meta, answer.removed);
     seen.last = layer.index;
     seen.marked = answer.removed;
@@ -206,9 +209,13 @@ omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t fla
 omnistore_status Overlay::stat(Call call, std::string_view key, const omnistore_get_request &request,
                                omnistore_sink &sink) {
   std::string moved;
+  key = stored(key, moved);
+  if (copies_.is_doubtful(key)) settle_doubt(call, key);
   Seen seen;
-  const omnistore_status status = see(call, stored(key, moved), request.flags, on_error_, seen);
-  return status == OMNISTORE_OK ? omnistore::give(sink, seen.meta.view()) : status;
+  const omnistore_status status = see(call, key, request.flags, on_error_, seen);
+  if (status != OMNISTORE_OK) return status;
+  copies_.show(key, seen.layer, seen.meta.etag);
+  return omnistore::give(sink, seen.meta.view());
 }
 
 /// Copies a value that was found in layer `from` into those above. That it cannot be copied is no failure of the read:
@@ -229,13 +236,26 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
     request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
     request.user = layer.store.child.can(OMNISTORE_CAN_META) ? value.meta().user : omnistore_bytes{nullptr, 0};
     Overheard call(outer);
-    const omnistore_status status = layer.store.set(call, key, request);
+    HeldMeta copy;
+    MetaGate result(copy, i);
+    const omnistore_status status = layer.store.set(call, key, request, &result);
     if (status == OMNISTORE_OK) {
+      copies_.made(key, i, copy.etag.own(), as_view(value.meta().etag));
       failing_.fetch_and(~(1u << i));
     } else if (is_failure(status) && !(failing_.fetch_or(1u << i) & 1u << i)) {
       omnistore::log_line(host_, OMNISTORE_LOG_WARN, "promote: " + layer.name() + " takes no copies: " + call.reason());
     }
   }
+}
+
+/// If what doubtful copies of a key were made from can be read again, drops them.
+void Overlay::settle_doubt(Call outer, std::string_view key) {
+  const std::unique_lock lock(stripe(key).mutex, std::try_to_lock);
+  if (!lock) return; // a write is under way
+  Overheard call(outer);
+  Seen seen;
+  if (is_failure(see(call, key, 0, OnError::fail, seen, false))) return;
+  if (drop_copies(call, key) == OMNISTORE_OK) copies_.trust(key);
 }
 
 constexpr omnistore_traits TRAITS = [] {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include <omnistore/driver.hpp>
 
+#include "copies.hpp"
 #include "layer.hpp"
 #include "merge.hpp"
 #include "sinks.hpp"
@@ -41,7 +43,8 @@ struct Answer {
 struct Guarded {
   std::uint32_t layer = Seen::NOWHERE; ///< the one that decides, and is therefore written first; NOWHERE: none has to
   std::uint32_t condition = OMNISTORE_ALWAYS;
-  std::string etag; ///< the layer's own
+  std::string etag;                   ///< the layer's own
+  std::uint32_t seen = Seen::NOWHERE; ///< where the value is
 };
 
 struct Pending; // batches.cpp
@@ -110,7 +113,10 @@ private:
                           Answer &answer) const;
   omnistore_status stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags, HeldMeta &meta,
                            bool &removed) const;
-  omnistore_status see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen);
+  /// `copies`: false leaves out the layers whose copies a write removes.
+  omnistore_status see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen,
+                       bool copies = true);
+  void settle_doubt(Call call, std::string_view key);
   void promote(Call call, std::string_view key, const ValueGate &value, std::uint32_t from, Expected expected,
                std::uint32_t failed);
 
@@ -121,6 +127,7 @@ private:
   void drop_hidden(Call call, Layer &layer, Pending &left, omnistore_status *statuses,
                    std::vector<omnistore_status> &skipped, OnError on_error);
   std::deque<Writing> writing(std::span<const std::string_view> keys);
+  bool has_lasting_copies() const;
   bool plain(std::span<const omnistore_bytes> keys, const omnistore_set_request *const *requests) const;
   void drop_copies(Call call, Pending &left, omnistore_status *statuses);
   template <typename Step>
@@ -130,6 +137,8 @@ private:
   omnistore_status check_above(Call call, std::string_view key);
   omnistore_status check_condition(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                    Guarded &guarded);
+  bool is_etag_of(Call call, std::string_view key, std::string_view etag, const Seen &seen);
+  void drop_outdated(Call call, std::string_view key, const Seen &seen);
   omnistore_status guard(Call call, const Layer &layer, std::uint32_t condition, const Seen &seen, bool marked,
                          const HeldMeta &meta, Guarded &guarded) const;
 
@@ -147,8 +156,13 @@ private:
   omnistore_status drop_copies(Call call, std::string_view key);
   omnistore_status forget_removal(Call call, std::string_view key);
   omnistore_status record_removal(Call call, std::string_view key, std::vector<std::uint32_t> &recorded);
-  omnistore_status take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded);
-  omnistore_status copy_up(Call call, std::string_view key, const Layer &from, std::int64_t expiry);
+  void take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded);
+  omnistore_status copy_up(Call call, std::string_view key, const Layer &from, std::optional<std::int64_t> expiry,
+                           const Guarded &guarded = {});
+  template <typename Write>
+  omnistore_status past_copies(Call call, std::string_view key, Write write);
+  bool doubt_copies(Call call, std::string_view key, omnistore_status status);
+  omnistore_status clear_copies(Call call, std::string_view base);
   omnistore_status clear_locked(Call call, std::string_view base);
   omnistore_status clear_layer(Call call, Layer &layer, std::string_view base);
   omnistore_status any_below(Call call, const Layer &layer, std::string_view base, bool &any);
@@ -168,6 +182,7 @@ private:
   bool never_blocks_;
   bool takes_meta_ = false; ///< all layers that are written to keep the user's meta
   std::array<Stripe, STRIPES> stripes_;
+  Copies copies_;
   std::atomic<std::uint32_t> failing_{0}; ///< layers whose last promotion failed, a bit each
   Runs runs_;
   Watches watches_{host_, &look, this};

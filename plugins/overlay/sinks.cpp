@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "copies.hpp"
 #include "keys.hpp"
 
 namespace overlay {
@@ -31,6 +32,12 @@ void Etag::assign(std::uint32_t layer, std::string_view own) {
   own_ = kept == own.size();
   if (own_) return;
   for (std::uint64_t hash = fnv1a(own); hash != 0; hash >>= 4) text_[size_++] = DIGITS[hash & 15];
+}
+
+void Etag::replace(std::string_view text) {
+  size_ = std::min(text.size(), text_.size());
+  std::memcpy(text_.data(), text.data(), size_);
+  own_ = false;
 }
 
 void HeldMeta::take(const omnistore_meta &given, std::uint32_t layer) {
@@ -80,6 +87,7 @@ omnistore_status ValueGate::begin(const omnistore_meta &meta, void **buffer) {
   size_ = 0;
   if (meta_.etag.size != 0) {
     etag_.assign(layer_, as_view(meta_.etag));
+    copies_.show(key_, layer_, etag_);
     meta_.etag = as_bytes(etag_.text());
   }
   if (meta_.user.size != 0) {
@@ -99,7 +107,8 @@ omnistore_status ValueGate::begin_inner(const omnistore_meta &meta, void **buffe
   begun_ = true;
   if (meta.etag.size == 0) return note(inner_.begin(&inner_, &meta, buffer));
   omnistore_meta tagged = whole(meta);
-  const Etag etag(layer_, as_view(meta.etag));
+  Etag etag(layer_, as_view(meta.etag));
+  copies_.show(key_, layer_, etag);
   tagged.etag = as_bytes(etag.text());
   return note(inner_.begin(&inner_, &tagged, buffer));
 }

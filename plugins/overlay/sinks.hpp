@@ -23,6 +23,8 @@ public:
   Etag() = default;
   Etag(std::uint32_t layer, std::string_view own) { assign(layer, own); }
   void assign(std::uint32_t layer, std::string_view own);
+  /// Shows another in its place, which is not the layer's own.
+  void replace(std::string_view text);
   std::string_view text() const { return {text_.data(), size_}; }
   /// The layer's own; empty where there is none, or it had to be shortened.
   std::string_view own() const { return own_ ? text().substr(1) : std::string_view(); }
@@ -58,16 +60,18 @@ private:
   }
 };
 
-/// Stands before the caller's sink while a layer gives a value: puts the layer's digit before the etag, and keeps
-/// unstorage's marker back. A value is passed on as it comes, or held until the layer is done with it: where it may be
-/// the marker, and where `holds` says so. A layer that never blocks may use its sink under its locks, while the
-/// overlay's own may block (driver.h). What fits in `room` is held there.
+class Copies;
+
+/// Stands before the caller's sink while a layer gives a value: puts the layer's digit before the etag, gives a copy
+/// the etag of its source, and keeps unstorage's marker back. A value is passed on as it comes, or held until the layer
+/// is done with it: where it may be the marker, and where `holds` says so. A layer that never blocks may use its sink
+/// under its locks, while the overlay's own may block (driver.h). What fits in `room` is held there.
 class ValueGate : public omnistore_sink {
 public:
-  ValueGate(omnistore_sink &inner, const Layer &layer, const omnistore_get_request &request, bool holds,
-            std::span<char> room = {})
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), request_(request),
-        layer_(layer.index), holds_(holds), may_mark_(layer.may_mark), room_(room) {}
+  ValueGate(omnistore_sink &inner, const Layer &layer, std::string_view key, const Copies &copies,
+            const omnistore_get_request &request, bool holds, std::span<char> room = {})
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), key_(key), copies_(copies),
+        request_(request), layer_(layer.index), holds_(holds), may_mark_(layer.may_mark), room_(room) {}
   ValueGate(const ValueGate &) = delete;
   ValueGate &operator=(const ValueGate &) = delete;
 
@@ -106,6 +110,8 @@ private:
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) noexcept;
 
   omnistore_sink &inner_;
+  const std::string_view key_;
+  const Copies &copies_;
   const omnistore_get_request &request_;
   const std::uint32_t layer_;
   const bool holds_, may_mark_;

@@ -163,15 +163,63 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
     return call.fail(OMNISTORE_INVALID, "this value is the mark of a removal in the data of unstorage's overlay");
   omnistore_status status = check_above(call, key);
   if (status != OMNISTORE_OK) return status;
-  Guarded guarded;
-  status = check_condition(call, key, request.condition, as_view(request.etag), guarded);
-  if (status != OMNISTORE_OK) return status;
-  // One that has ended already takes the key away.
-  std::vector<std::uint32_t> recorded;
-  if (is_past(request.expiry, now()) && (status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
-  if ((status = drop_copies(call, key)) != OMNISTORE_OK) return status;
-  status = set_in_layers(call, key, request, guarded, result);
-  return status == OMNISTORE_CONFLICT ? take_back(call, key, recorded) : status;
+  // When the layer that decides says no, another host may have promoted the value in between: it is looked at again.
+  for (int tries = promotes_ ? 3 : 1;;) {
+    Guarded guarded;
+    status = check_condition(call, key, request.condition, as_view(request.etag), guarded);
+    if (status != OMNISTORE_OK) return status;
+    // One that has ended already takes the key away.
+    std::vector<std::uint32_t> recorded;
+    if (is_past(request.expiry, now()) && (status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
+    status = past_copies(call, key, [&] { return set_in_layers(call, key, request, guarded, result); });
+    if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) take_back(call, key, recorded);
+    if (status != OMNISTORE_CONFLICT || --tries == 0) return status;
+  }
+}
+
+/// Writes to the layers, and then removes the copies that would hide it. A write that failed leaves the copies; if it
+/// may have changed a layer, they are doubtful, and dropped as soon as that layer can be read again. Copies in a layer
+/// that outlives the host get an end before the write, so that none hides it for long if the host is killed.
+template <typename Write>
+omnistore_status Overlay::past_copies(Call call, std::string_view key, Write write) {
+  constexpr std::int64_t SOON = 3'600'000;            // milliseconds
+  std::vector<std::pair<Layer *, std::int64_t>> ends; ///< of the copies as they were
+  for (Layer &layer : layers_) {
+    if (!layer.dropped || !layer.may_mark) continue;
+    Overheard on(call);
+    HeldMeta meta;
+    bool marked = false;
+    if (stat_in(on, layer, key, 0, meta, marked) != OMNISTORE_OK) continue;
+    const std::int64_t soon = now() + SOON;
+    if (meta.expiry != 0 && meta.expiry <= soon) continue;
+    if (layer.store.touch(on, key, {sizeof(omnistore_touch_request), 0, soon}) == OMNISTORE_OK)
+      ends.emplace_back(&layer, meta.expiry);
+  }
+  const omnistore_status status = write();
+  if (status == OMNISTORE_OK) {
+    const omnistore_status dropped = drop_copies(call, key);
+    if (dropped == OMNISTORE_OK)
+      copies_.trust(key);
+    else
+      copies_.doubt(key);
+    return dropped;
+  }
+  if (doubt_copies(call, key, status)) return status;
+  for (const auto &[layer, end] : ends) {
+    Overheard on(call);
+    layer->store.touch(on, key, {sizeof(omnistore_touch_request), 0, end});
+  }
+  return status;
+}
+
+/// After a write that failed: true if what the copies were made from may have changed, so that they are doubtful now.
+bool Overlay::doubt_copies(Call call, std::string_view key, omnistore_status status) {
+  if (written_.size() == 1 && !omnistore::may_have_changed(status)) return false;
+  if (std::none_of(layers_.begin(), layers_.end(), [](const Layer &layer) { return layer.dropped; })) return true;
+  if (copies_.doubt(key)) return true;
+  Overheard unheard(call);
+  drop_copies(unheard, key); // too many keys are doubtful
+  return true;
 }
 
 omnistore_status Overlay::set_in_layers(Call call, std::string_view key, const omnistore_set_request &request,
@@ -229,7 +277,7 @@ omnistore_status Overlay::stream(Call call, std::string_view key, const omnistor
   plain.source = &rest;
   status = set_in_layers(call, key, plain, {}, result);
   const Writing writing(stripe(key));
-  return status == OMNISTORE_OK ? drop_copies(call, key) : status;
+  return past_copies(call, key, [&] { return status; });
 }
 
 // ------------------------------------------------------------------------------------------------------------ remove
@@ -245,28 +293,35 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
                                         std::string_view etag) {
   omnistore_status status = check_above(call, key);
   if (status != OMNISTORE_OK) return status;
-  Guarded guarded;
-  if (condition == OMNISTORE_IF_MATCH) {
-    status = check_condition(call, key, condition, etag, guarded);
-    if (status == OMNISTORE_OK && guarded.condition == OMNISTORE_IF_ABSENT)
-      status = call.fail(OMNISTORE_UNSUPPORTED,
-                         layers_[guarded.layer].name() + " is above the value, and others may write to it");
-  } else {
+  for (int tries = promotes_ ? 3 : 1;;) {
+    Guarded guarded;
     Seen seen;
-    status = see(call, key, 0, OnError::fail, seen);
+    status = condition == OMNISTORE_IF_MATCH ? check_condition(call, key, condition, etag, guarded)
+                                             : see(call, key, 0, OnError::fail, seen);
+    if (status != OMNISTORE_OK) return status;
+    if (guarded.condition == OMNISTORE_IF_ABSENT) {
+      if (!promotes_)
+        return call.fail(OMNISTORE_UNSUPPORTED,
+                         layers_[guarded.layer].name() + " is above the value, and others may write to it");
+      // A copy of the value can be removed on the condition that it still is that copy.
+      status = copy_up(call, key, layers_[guarded.seen], std::nullopt, guarded);
+      if ((status != OMNISTORE_OK && status != OMNISTORE_CONFLICT) || --tries == 0) return status;
+      continue;
+    }
+    std::vector<std::uint32_t> recorded;
+    if ((status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
+    status = past_copies(call, key, [&] {
+      return to_written(call, guarded.layer, [&](Layer &layer, Call on) {
+        omnistore_remove_request plain = PLAIN_REMOVE;
+        const bool decides = layer.index == guarded.layer;
+        if (decides) plain.condition = guarded.condition, plain.etag = as_bytes(guarded.etag);
+        const omnistore_status removed = layer.store.remove(on, key, plain);
+        return removed == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : removed;
+      });
+    });
+    if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) take_back(call, key, recorded);
+    if (status != OMNISTORE_CONFLICT || --tries == 0) return status;
   }
-  if (status != OMNISTORE_OK) return status;
-  std::vector<std::uint32_t> recorded;
-  if ((status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
-  if ((status = drop_copies(call, key)) != OMNISTORE_OK) return status;
-  status = to_written(call, guarded.layer, [&](Layer &layer, Call on) {
-    omnistore_remove_request plain = PLAIN_REMOVE;
-    const bool decides = layer.index == guarded.layer;
-    if (decides) plain.condition = guarded.condition, plain.etag = as_bytes(guarded.etag);
-    const omnistore_status removed = layer.store.remove(on, key, plain);
-    return removed == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : removed;
-  });
-  return status == OMNISTORE_CONFLICT ? take_back(call, key, recorded) : status;
 }
 
 /// Before a key is removed: records it where a layer below has it that is not written to. `recorded`: the layers in
@@ -296,14 +351,12 @@ omnistore_status Overlay::record_removal(Call call, std::string_view key, std::v
   return OMNISTORE_OK;
 }
 
-/// Nothing was removed after all: the condition did not hold any more.
-omnistore_status Overlay::take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded) {
+/// Nothing was removed after all. A record that cannot be taken back hides only what lay below the value.
+void Overlay::take_back(Call outer, std::string_view key, std::span<const std::uint32_t> recorded) {
   for (const std::uint32_t i : recorded) {
-    LayerCall on(call, layers_[i]);
-    const omnistore_status status = layers_[i].records.forget(on, key);
-    if (status != OMNISTORE_OK) return on.told(status);
+    Overheard call(outer);
+    layers_[i].records.forget(call, key);
   }
-  return OMNISTORE_CONFLICT;
 }
 
 // ------------------------------------------------------------------------------------------------------------- touch
@@ -314,22 +367,27 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   const Writing writing(stripe(key));
   if (is_past(request.expiry, now())) return remove_locked(call, key, OMNISTORE_ALWAYS, {});
   omnistore_status status = check_above(call, key);
-  if (status == OMNISTORE_OK) status = drop_copies(call, key);
   if (status != OMNISTORE_OK) return status;
   Seen seen;
-  if ((status = see(call, key, 0, OnError::fail, seen)) != OMNISTORE_OK) return status;
-  if (!layers_[seen.layer].written) return copy_up(call, key, layers_[seen.layer], request.expiry);
-  bool touched = false;
-  status = to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) {
-    const omnistore_status one = layer.store.touch(on, key, request);
-    touched = touched || one == OMNISTORE_OK;
-    return one == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : one;
+  status = see(call, key, 0, OnError::fail, seen, false);
+  if (status == OMNISTORE_NOT_FOUND) drop_copies(call, key); // copies of what others have removed
+  if (status != OMNISTORE_OK) return status;
+  bool touched = !layers_[seen.layer].written;
+  status = past_copies(call, key, [&] {
+    if (touched) return copy_up(call, key, layers_[seen.layer], request.expiry);
+    return to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) {
+      const omnistore_status one = layer.store.touch(on, key, request);
+      touched = touched || one == OMNISTORE_OK;
+      return one == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : one;
+    });
   });
   return status == OMNISTORE_OK && !touched ? OMNISTORE_NOT_FOUND : status;
 }
 
 /// A layer that is not written to keeps its value as it is: what changes goes, with the value, into those that are.
-omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &from, std::int64_t expiry) {
+/// `expiry`: nullopt keeps the value's own.
+omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &from,
+                                  std::optional<std::int64_t> expiry, const Guarded &guarded) {
   omnistore::ValueSink value;
   LayerCall on(call, from);
   const omnistore_status status = from.store.child.read(on, key, value);
@@ -337,9 +395,9 @@ omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = as_bytes(value.bytes);
-  request.expiry = expiry;
+  request.expiry = expiry.value_or(value.expiry);
   if (takes_meta_) request.user = as_bytes(value.user);
-  return set_in_layers(call, key, request, {}, nullptr);
+  return set_in_layers(call, key, request, guarded, nullptr);
 }
 
 // ------------------------------------------------------------------------------------------------------------- clear
@@ -361,7 +419,15 @@ omnistore_status Overlay::clear(Call call, const omnistore_clear_request &reques
     seen.push_back(item->key);
   }
   std::string moved;
-  const omnistore_status status = clear_locked(call, stored(base, moved));
+  omnistore_status status = clear_locked(call, stored(base, moved));
+  if (status == OMNISTORE_OK) {
+    status = clear_copies(call, stored(base, moved));
+  } else {
+    for (const std::string &key : seen) {
+      std::string own;
+      doubt_copies(call, stored(key, own), status);
+    }
+  }
   if (!removed) return status;
   for (const std::string &key : seen) {
     if (status != OMNISTORE_OK && !is_gone(call, key)) continue;
@@ -379,12 +445,17 @@ omnistore_status Overlay::clear_locked(Call call, std::string_view base) {
     LayerCall on(call, layer);
     if (below && (status = layer.records.clear(on, base)) != OMNISTORE_OK) return on.told(status);
   }
+  return to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) { return clear_layer(on, layer, base); });
+}
+
+/// The copies that promotion has left under a base.
+omnistore_status Overlay::clear_copies(Call call, std::string_view base) {
   for (Layer &layer : layers_) {
     if (!layer.dropped) continue;
     LayerCall on(call, layer);
     if (const omnistore_status status = clear_layer(on, layer, base); status != OMNISTORE_OK) return on.told(status);
   }
-  return to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) { return clear_layer(on, layer, base); });
+  return OMNISTORE_OK;
 }
 
 /// Whether a layer that is not written to, between this one and the next that is, has keys under the base.
