@@ -7,6 +7,7 @@
 using test::Answer;
 using test::Client;
 using test::Host;
+using test::request;
 
 namespace {
 
@@ -110,13 +111,59 @@ TEST_CASE("a loopback listener answers only to hosts that name it") {
     CHECK(status(name) == 404);
   }
   for (const char *name : {"evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]",
-                           "store.internal.evil", "[", "1"}) {
+                           "store.internal.evil", "127.1", "1"}) {
     INFO(name);
     CHECK(status(name) == 421);
   }
   Client admin(host.admin());
   admin.send("GET /health HTTP/1.1\r\nHost: evil.example\r\n\r\n");
   CHECK(admin.receive().status == 421);
+}
+
+TEST_CASE("A Host that is no authority is 400, whatever the target is") {
+  Host host;
+  for (const char *name : {"[::1]evil.com", "127.0.0.1:evil.com", "user@localhost", "", " ", "a b", "localhost:", "[",
+                           "localhost:99999", "localhost/", "[::1%25lo]", "localhost\tx", "::1", ":80"}) {
+    INFO(name);
+    const bool is_good = std::string(name) == "localhost:";
+    for (const char *target : {"/a", "http://localhost/a"}) {
+      Client client(host.http());
+      client.send(std::string("GET ") + target + " HTTP/1.1\r\nHost: " + name + "\r\n\r\n");
+      CHECK(client.receive().status == (is_good ? 404 : 400));
+      Client admin(host.admin());
+      admin.send("GET /health HTTP/1.1\r\nHost: " + std::string(name) + "\r\n\r\n");
+      CHECK(admin.receive().status == (is_good ? 200 : 400));
+    }
+  }
+}
+
+TEST_CASE("A request of HTTP/1.1 needs one Host, also beside a URL as target") {
+  Host host;
+  const std::pair<const char *, int> cases[] = {
+      {"GET http://localhost/a HTTP/1.1\r\n\r\n", 400},
+      {"GET http://localhost/a HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400},
+      {"GET /a HTTP/1.0\r\nHost: [::1]evil.com\r\n\r\n", 400},
+      {"GET http://localhost:x/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+      {"GET http://user@localhost/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+      {"GET http://[::1]evil.com/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+      {"GET http:///a HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
+      // RFC 9112 section 3.2.2: the target's host counts, the Host is replaced by it.
+      {"GET http://localhost/a HTTP/1.1\r\nHost: evil.example\r\n\r\n", 404},
+      {"GET http://evil.example/a HTTP/1.1\r\nHost: localhost\r\n\r\n", 421},
+      {"GET /a HTTP/1.0\r\n\r\n", 404},
+  };
+  for (const auto &[message, status] : cases) {
+    INFO(message);
+    Client client(host.http());
+    client.send(message);
+    CHECK(client.receive().status == status);
+  }
+}
+
+TEST_CASE("A host in the config that is none is refused by name") {
+  omnistore::Config config = test::memory_config();
+  config.http.hosts = {"store.internal", "[::1]x"};
+  CHECK_THROWS_WITH(Host(config), Catch::Contains("server.http.hosts") && Catch::Contains("[::1]x"));
 }
 
 TEST_CASE("no origin is granted that the config does not grant") {
@@ -152,6 +199,50 @@ TEST_CASE("a granted origin may do what others may") {
   Host open(config);
   Client anyone(open.http());
   CHECK(anyone.ask("GET", "/a", {}, "Origin: https://x.example\r\n").header("access-control-allow-origin") == "*");
+}
+
+TEST_CASE("Each response of a listener that grants origins says that it varies by Origin") {
+  omnistore::Config config = test::memory_config();
+  config.http.origins = {"https://app.example"};
+  config.http.idle_timeout = 50;
+  config.http.max_body = 100;
+  Host host(config);
+  host.storage.set("a", "1");
+  const std::string big(200, 'x');
+  const std::string messages[] = {
+      request("GET", "/a"),
+      request("GET", "/a", {}, "Origin: https://app.example\r\n"),
+      request("GET", "/a", {}, "Origin: https://other.example\r\n"),
+      request("GET", "/a", {}, "If-None-Match: *\r\n"), // 304
+      request("GET", "/a", {}, "If-Match: \"x\"\r\n"),
+      request("GET", "/a", {}, "Range: bytes=9-\r\n"), // 416
+      request("GET", "/absent"),
+      request("GET", "/"),
+      request("GET", "/?limit=1"),
+      request("GET", "/a/.."),
+      request("OPTIONS", "/a"),
+      request("OPTIONS", "*", {}, "Origin: https://app.example\r\nAccess-Control-Request-Method: PUT\r\n"),
+      request("OPTIONS", "/a", {}, "Origin: https://other.example\r\nAccess-Control-Request-Method: PUT\r\n"),
+      request("PUT", "/a", "2"),
+      request("PUT", "/a", "2", "Origin: https://other.example\r\n"), // 403
+      request("PUT", "/a", big),                                      // 413
+      request("BREW", "/a"),
+      request("POST", "/", R"({"get": ["a"]})"),
+      request("DELETE", "/a"),
+      request("GET", "/", {}, "Accept: text/event-stream\r\n"),
+      "GET /a HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+      "GET /a HTTP/1.1\r\n\r\n",
+      "GET /a b HTTP/1.1\r\n\r\n",
+      "GET /a HTTP/1.1\r\nHost: loc", // 408
+  };
+  for (const std::string &message : messages) {
+    INFO(message);
+    Client client(host.http());
+    client.send(message);
+    CHECK(client.head().headers["vary"].find("Origin") != std::string::npos);
+  }
+  Client admin(host.admin()); // it grants none
+  CHECK(admin.ask("GET", "/health").header("vary").empty());
 }
 
 TEST_CASE("OPTIONS without an origin tells what is allowed") {

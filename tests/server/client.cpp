@@ -75,7 +75,8 @@ Answer Client::head() {
     const std::size_t colon = text.find(':');
     std::string name = text.substr(0, colon);
     std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-    answer.headers[name] = text.substr(text.find_first_not_of(' ', colon + 1));
+    std::string &value = answer.headers[name];
+    value += (value.empty() ? "" : ", ") + text.substr(text.find_first_not_of(' ', colon + 1));
   }
   answer.status = std::stoi(status.substr(9));
   return answer;

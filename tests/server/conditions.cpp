@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// ETag, If-Match and If-None-Match.
+// ETag, Last-Modified and the conditions of RFC 9110 section 13.
 #include <atomic>
+#include <chrono>
+#include <ctime>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
-#include "host.hpp"
+#include "gate.hpp"
+#include "server/reply.hpp"
 
 using test::Answer;
 using test::Client;
@@ -115,4 +119,204 @@ TEST_CASE("of many that count up with If-Match none is lost") {
   for (std::thread &thread : threads) thread.join();
   CHECK(failures == 0);
   CHECK(host.storage.get("n") == std::to_string(writers * rounds));
+}
+
+namespace {
+
+/// A host with files at `files:`, whose dates the test sets.
+class Files {
+public:
+  Files() : host(config(folder_)), client(host.http()) {}
+
+  /// The date of the value's last change, in seconds before now.
+  void changed(const std::string &name, std::chrono::seconds ago) {
+    std::filesystem::last_write_time(folder_.path() / name, std::filesystem::file_time_type::clock::now() - ago);
+  }
+  /// The Last-Modified that the value would have if it had been changed so many seconds before its date.
+  static std::string before(std::int64_t seconds) {
+    omnistore::server::Buffer text;
+    omnistore::server::append_date(text, std::time(nullptr) - seconds);
+    return std::string(text.view());
+  }
+
+private:
+  static omnistore::Config config(const test::Folder &folder) {
+    omnistore::Config made = test::memory_config();
+    made.mounts["files"].store.driver = "fs";
+    made.mounts["files"].store.options = R"({"base": ")" + folder.path().string() + "\"}";
+    return made;
+  }
+  test::Folder folder_;
+
+public:
+  Host host;
+  Client client;
+};
+
+} // namespace
+
+TEST_CASE("A GET or HEAD with If-Modified-Since is 304 if the value is not newer") {
+  Files files;
+  files.client.ask("PUT", "/files/a", "1");
+  files.changed("a", std::chrono::seconds(100));
+  const std::string date = files.client.ask("HEAD", "/files/a").header("last-modified");
+  REQUIRE_FALSE(date.empty());
+  for (const char *method : {"GET", "HEAD"}) {
+    const auto status = [&](const std::string &headers) {
+      return files.client.ask(method, "/files/a", {}, headers).status;
+    };
+    CHECK(status("If-Modified-Since: " + date + "\r\n") == 304);
+    CHECK(status("If-Modified-Since: " + Files::before(50) + "\r\n") == 304);
+    CHECK(status("If-Modified-Since: " + Files::before(200) + "\r\n") == 200);
+    // RFC 9110 section 13.1.3: these are to be ignored.
+    CHECK(status("If-Modified-Since: yesterday\r\n") == 200);
+    CHECK(status("If-None-Match: \"x\"\r\nIf-Modified-Since: " + date + "\r\n") == 200);
+  }
+  CHECK(files.client.ask("GET", "/files/none", {}, "If-Modified-Since: " + date + "\r\n").status == 404);
+  CHECK(files.client.ask("PUT", "/files/a", "2", "If-Modified-Since: " + Files::before(0) + "\r\n").status == 200);
+}
+
+TEST_CASE("A write with If-Unmodified-Since goes ahead only if the value is not newer") {
+  Files files;
+  files.client.ask("PUT", "/files/a", "1");
+  files.changed("a", std::chrono::seconds(100));
+  const auto status = [&](const char *method, const char *target, const std::string &date) {
+    const std::string more = std::string(method) == "PATCH" ? "X-Ttl: 60\r\n" : "";
+    return files.client
+        .ask(method, target, std::string(method) == "PUT" ? "2" : "", "If-Unmodified-Since: " + date + "\r\n" + more)
+        .status;
+  };
+  for (const char *method : {"PUT", "DELETE", "PATCH", "GET", "HEAD"}) {
+    INFO(method);
+    CHECK(status(method, "/files/a", Files::before(200)) == 412);
+    CHECK(status(method, "/files/a", "no date") == 400);
+    CHECK(status(method, "/files/a", "") == 400);
+  }
+  CHECK(status("PUT", "/files/none", Files::before(0)) == 412);
+  CHECK(status("DELETE", "/files/none", Files::before(0)) == 412);
+  CHECK(files.host.storage.get("files:a") == "1");
+  const std::string date = files.client.ask("HEAD", "/files/a").header("last-modified");
+  CHECK(status("GET", "/files/a", date) == 200);
+  CHECK(status("PUT", "/files/a", date) == 200);
+  CHECK(files.host.storage.get("files:a") == "2");
+  CHECK(status("PUT", "/files/a", date) == 412); // it has another date now
+  files.changed("a", std::chrono::seconds(100));
+  CHECK(status("DELETE", "/files/a", Files::before(50)) == 200);
+  CHECK_FALSE(files.host.storage.has("files:a"));
+}
+
+TEST_CASE("If-Match counts, and not If-Unmodified-Since beside it") {
+  Files files;
+  const std::string etag = files.client.ask("PUT", "/files/a", "1").header("etag");
+  const std::string old = "If-Unmodified-Since: " + Files::before(200) + "\r\n";
+  CHECK(files.client.ask("PUT", "/files/a", "2", "If-Match: \"x\"\r\n" + old).status == 412);
+  CHECK(files.client.ask("PUT", "/files/a", "2", "If-Match: " + etag + "\r\n" + old).status == 200);
+}
+
+TEST_CASE("A value that was changed within this second is not taken for the same by its date") {
+  Files files;
+  // The date of the file is set ahead, so that the second is not over while the test runs.
+  files.client.ask("PUT", "/files/a", "1");
+  files.changed("a", std::chrono::seconds(-100));
+  const std::string date = files.client.ask("HEAD", "/files/a").header("last-modified");
+  CHECK(files.client.ask("GET", "/files/a", {}, "If-Modified-Since: " + date + "\r\n").status == 200);
+  CHECK(files.client.ask("PUT", "/files/a", "2", "If-Unmodified-Since: " + date + "\r\n").status == 412);
+  CHECK(files.client.ask("GET", "/files/a", {}, "Range: bytes=0-0\r\nIf-Range: " + date + "\r\n").status == 200);
+}
+
+TEST_CASE("With a date in If-Range the range holds only for the value of that date") {
+  Files files;
+  files.client.ask("PUT", "/files/a", "0123456789");
+  files.changed("a", std::chrono::seconds(100));
+  const std::string date = files.client.ask("HEAD", "/files/a").header("last-modified");
+  const auto status = [&](const std::string &condition) {
+    return files.client.ask("GET", "/files/a", {}, "Range: bytes=0-1\r\nIf-Range: " + condition + "\r\n").status;
+  };
+  CHECK(status(date) == 206);
+  CHECK(status(Files::before(50)) == 200);
+  CHECK(status(Files::before(200)) == 200);
+  CHECK(status("no date") == 200);
+  const std::string etag = files.client.ask("HEAD", "/files/a").header("etag");
+  CHECK(status(etag) == 206);
+  CHECK(status("W/" + etag) == 200);
+  CHECK(status("\"x\", " + etag) == 200);
+}
+
+TEST_CASE("A ttl is not given under a condition, and refused if the condition does not hold") {
+  Host host;
+  Client client(host.http());
+  const std::string etag = client.ask("PUT", "/a", "1").header("etag");
+  const auto status = [&](const std::string &target, const std::string &headers) {
+    return client.ask("PATCH", target, {}, "X-Ttl: 1\r\n" + headers).status;
+  };
+  CHECK(status("/a", "If-Match: \"stale\"\r\n") == 412);
+  CHECK(status("/a", "If-None-Match: *\r\n") == 412);
+  CHECK(status("/a", "If-Match: a\r\n") == 400);
+  CHECK(status("/a", "If-Match: " + etag + "\r\n") == 501);
+  CHECK(status("/none", "If-Match: " + etag + "\r\n") == 404);
+  CHECK(host.storage.meta("a")->expiry == 0);
+  CHECK(status("/a", "") == 200);
+}
+
+TEST_CASE("What has no etag and no date refuses conditions") {
+  Host host;
+  host.storage.set("b:1", "v");
+  Client client(host.http());
+  Client admin(host.admin());
+  const std::string batch = R"({"set": [{"key": "2", "value": "v"}]})";
+  const std::string mount = R"({"driver": "memory"})";
+  const std::pair<std::string, int> conditions[] = {
+      {"If-Match: \"stale\"", 412}, {"If-Match: *", 501},
+      {"If-None-Match: *", 501},    {"If-Unmodified-Since: " + Files::before(0), 501},
+      {"If-Match: stale", 400},     {"If-Unmodified-Since: now", 400},
+  };
+  for (const auto &[condition, status] : conditions) {
+    INFO(condition);
+    const std::string line = condition + "\r\n";
+    CHECK(client.ask("DELETE", "/b/", {}, line).status == status);
+    CHECK(client.ask("GET", "/b/", {}, line).status == status);
+    CHECK(client.ask("POST", "/b/", batch, line).status == status);
+    CHECK(client.ask("GET", "/b/", {}, line + "Accept: text/event-stream\r\n").status == status);
+    CHECK(client.ask("GET", "/b/1", {}, line + "Accept: text/event-stream\r\n").status == status);
+    CHECK(admin.ask("PUT", "/mounts/m", mount, line).status == status);
+    CHECK(admin.ask("DELETE", "/mounts/m", {}, line).status == status);
+    CHECK(admin.ask("GET", "/stats", {}, line).status == status);
+  }
+  CHECK(client.ask("DELETE", "/b/", {}, "If-None-Match: \"x\"\r\n").status == 501);
+  CHECK(client.ask("GET", "/b/", {}, "If-None-Match: \"x\"\r\n").status == 200); // no etag is that one
+  CHECK(client.ask("GET", "/b/", {}, "If-Modified-Since: " + Files::before(0) + "\r\n").status == 200);
+  CHECK(host.storage.keys().all() == std::vector<std::string>{"b:1"});
+  CHECK(host.storage.mounts().size() == 1);
+}
+
+TEST_CASE("A condition on a date that the store does not keep is 501") {
+  test::Gate gate;
+  gate.open();
+  Host host(gate.config());
+  Client client(host.http());
+  const std::string line = "If-Unmodified-Since: " + Files::before(0) + "\r\n";
+  CHECK(client.ask("PUT", "/slow/free", "v", line).status == 501);
+  CHECK(client.ask("DELETE", "/slow/free", {}, line).status == 501);
+  CHECK(client.ask("GET", "/slow/free", {}, line).status == 501);
+  CHECK(client.ask("GET", "/slow/free", {}, "If-Modified-Since: " + Files::before(0) + "\r\n").status == 200);
+}
+
+TEST_CASE("Of many that count up with If-Match on several lines or a list none is lost") {
+  Files files;
+  files.client.ask("PUT", "/files/n", "0");
+  constexpr int writers = 4, rounds = 10;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < writers; ++i) {
+    threads.emplace_back([&] {
+      Client client(files.host.http());
+      for (int done = 0; done < rounds;) {
+        const Answer now = client.ask("GET", "/files/n");
+        const std::string next = std::to_string(std::stoi(now.body) + 1);
+        const std::string condition = "If-Match: \"other\"\r\nIf-Match: " + now.header("etag") + "\r\n";
+        if (client.ask("PUT", "/files/n", next, condition).status == 200) ++done;
+      }
+    });
+  }
+  for (std::thread &thread : threads) thread.join();
+  CHECK(files.host.storage.get("files:n") == std::to_string(writers * rounds));
 }

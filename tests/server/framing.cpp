@@ -153,13 +153,41 @@ TEST_CASE("what cannot be one request and no other is refused, and the connectio
       {"GET /a HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400},
       {"GET /a HTTP/1.1\r\nHost : localhost\r\n\r\n", 400},
       {"GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-\r\n 5\r\n\r\n", 400}, // folded
-      {"GET /a HTTP/1.1\r\nHost: localhost\r\nIf-Match: \"a\"\r\nIf-Match: \"b\"\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nX-Other: a\r\n\tb\r\n\r\n", 400},     // a header that nothing reads
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nX-Other:\r\n b\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\n Host: localhost\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nRange: bytes=0-\r\nRange: bytes=1-\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nIf-Range: \"a\"\r\nIf-Range: \"a\"\r\n\r\n", 400},
+      {"GET /a HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer a\r\nAuthorization: Bearer b\r\n\r\n", 400},
+      {head + "X-Ttl: 1\r\nX-Ttl: 1\r\nContent-Length: 0\r\n\r\n", 400},
       {head + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx", 400},
       {head + "Content-Length: -1\r\n\r\n", 400},
       {head + "Content-Length: 1x\r\n\r\nx", 400},
       {head + "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
       {head + "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n", 400},
-      {head + "Transfer-Encoding: gzip\r\n\r\n", 501},
+      // RFC 9112 section 6.3: if chunked is not last, nobody knows where the body ends.
+      {head + "Transfer-Encoding: gzip\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: \r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 501},
+      {head + "Transfer-Encoding: chunked\r\n\r\n5;a=\"x\ny\"\r\nabcde\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked\r\n\r\n5\nabcde\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked\r\n\r\n0x5\r\nabcde\r\n0\r\n\r\n", 400},
+      {head + "Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\nabcde\r\n0\r\n\r\n", 400},
+      {head + "Content-Length: +1\r\n\r\nx", 400},
+      {head + "Content-Length: 1, 2\r\n\r\nxx", 400},
+      {head + "Content-Length: 18446744073709551617\r\n\r\nx", 400},
+      {head + "Content-Length:\r\n\r\nx", 400},
+      {head + "Content-Length : 1\r\n\r\nx", 400},
+      {head + "X: a\nContent-Length: 1\r\n\r\nx", 400},
+      {head + "X: a\rContent-Length: 1\r\n\r\nx", 400},
+      {head + std::string("X: a\0b\r\n\r\n", 10), 400},
+      {head + "X: a\x01\r\n\r\n", 400},
+      {head + ": a\r\n\r\n", 400},
       {head + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501},
       {head + "Transfer-Encoding: chunked\r\n\r\nzz\r\nxx\r\n0\r\n\r\n", 400},
       {"PUT /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
@@ -171,6 +199,91 @@ TEST_CASE("what cannot be one request and no other is refused, and the connectio
     CHECK(client.receive().status == status);
   }
   CHECK(host.storage.keys().all().empty());
+}
+
+TEST_CASE("A request line that is none is told so at once, and only another version of HTTP is 505") {
+  Host host;
+  for (const char *line : {"GET /my key HTTP/1.1\r\n",
+                           "GET /a HTTP/1.1\n",
+                           "GET  /a HTTP/1.1\r\n",
+                           "GET /a  HTTP/1.1\r\n",
+                           "GET /a HTTP/1.1 \r\n",
+                           " GET /a HTTP/1.1\r\n",
+                           "GET /a\r\n",
+                           "GET\r\n",
+                           "GET /a http/1.1\r\n",
+                           "GET /a HTTP/1\r\n",
+                           "GET /a HTTP/1.10\r\n",
+                           "GET /a HTTP/x.y\r\n",
+                           "GET /a HTTPS/1.1\r\n",
+                           "GET /a\tHTTP/1.1\r\n",
+                           "GET /a\x01 HTTP/1.1\r\n",
+                           "GET /a\x7f HTTP/1.1\r\n",
+                           "GET /a HTTP/1.1\rX: y\r\n",
+                           "G(T /a HTTP/1.1\r\n",
+                           "\n",
+                           "\rGET /a HTTP/1.1\r\n",
+                           "\x16\x03\x01",
+                           "GET /a b HTTP/2.0\r\n"}) {
+    INFO(line);
+    Client client(host.http());
+    client.send(line);
+    const test::Answer answer = client.receive();
+    CHECK(answer.status == 400);
+    CHECK(answer.body.find("malformed request line") != std::string::npos);
+  }
+  for (const char *line : {"GET /a HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n", "GET /a HTTP/0.9\r\n"}) {
+    INFO(line);
+    Client client(host.http());
+    client.send(line);
+    CHECK(client.receive().status == 505);
+  }
+}
+
+TEST_CASE("Empty lines before a request are ignored, also between two") {
+  Host host;
+  host.storage.set("a", "value");
+  Client client(host.http());
+  client.send("\r\n" + request("GET", "/a") + "\r\n\r\n" + request("GET", "/a"));
+  CHECK(client.receive().body == "value");
+  CHECK(client.receive().body == "value");
+  for (const char *piece : {"\r", "\n\r\n", "\r", "\nGET /a HT", "TP/1.1\r\nHost: localhost\r\n\r\n"})
+    client.send(piece);
+  CHECK(client.receive().body == "value");
+  Client endless(host.http());
+  std::string lines;
+  for (int i = 0; i < 100; ++i) lines += "\r\n";
+  endless.send(lines + request("GET", "/a"));
+  CHECK(endless.receive().status == 400);
+  CHECK(endless.ended());
+}
+
+TEST_CASE("A connection with an empty line after its request is idle, and no request that does not come") {
+  omnistore::Config config = test::memory_config();
+  config.http.idle_timeout = 50;
+  Host host(config);
+  Client client(host.http());
+  client.send(request("GET", "/a") + "\r\n");
+  CHECK(client.receive().status == 404);
+  CHECK(client.rest().empty()); // no 408
+}
+
+TEST_CASE("A list on several lines is one list") {
+  Host host;
+  Client client(host.http());
+  const std::string etag = client.ask("PUT", "/a", "1").header("etag");
+  const auto status = [&](const std::string &method, const std::string &headers) {
+    return client.ask(method, "/a", method == "PUT" ? "2" : "", headers).status;
+  };
+  CHECK(status("GET", "If-None-Match: \"x\"\r\nIf-None-Match: \"y\"\r\n") == 200);
+  CHECK(status("GET", "If-None-Match: \"x\"\r\nIf-None-Match: " + etag + "\r\n") == 304);
+  CHECK(status("GET", "If-Match: \"x\"\r\nX: y\r\nIf-Match: \"y\"\r\nIf-Match: " + etag + "\r\n") == 200);
+  CHECK(status("PUT", "If-Match: \"x\"\r\nIf-Match: \"y\"\r\n") == 412);
+  CHECK(status("GET", "If-Match: *\r\nIf-Match: \"y\"\r\n") == 400);
+  const Answer bytes = client.ask("GET", "/a", {}, "Accept: text/html\r\nAccept: application/octet-stream\r\n");
+  CHECK(bytes.header("content-type") == "application/octet-stream");
+  CHECK(client.ask("GET", "/a", {}, "Connection: x\r\nConnection: close\r\n").header("connection") == "close");
+  CHECK(client.ended());
 }
 
 TEST_CASE("a target may be a URL, whose host counts") {

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "host.hpp"
+#include "support/temporary.hpp"
 
 using test::Answer;
 using test::Client;
@@ -56,8 +57,39 @@ TEST_CASE("a range behind the value's end is 416 with the value's size") {
     CHECK(got.status == 416);
     CHECK(got.header("content-range") == "bytes */10");
   }
+  CHECK(client.ask("GET", "/a", {}, "Range: bytes=" + std::string(40, '9') + "-\r\n").status == 416);
   CHECK(client.ask("GET", "/empty", {}, "Range: bytes=0-\r\n").status == 416);
+  CHECK(client.ask("GET", "/empty", {}, "Range: bytes=-0\r\n").status == 416);
   CHECK(client.ask("GET", "/absent", {}, "Range: bytes=0-\r\n").status == 404);
+}
+
+TEST_CASE("The last bytes of an empty value are an empty value") {
+  const test::Folder folder;
+  omnistore::Config config = test::memory_config();
+  config.mounts["files"].store.driver = "fs";
+  config.mounts["files"].store.options = R"({"base": ")" + folder.path().string() + "\"}";
+  Host host(config);
+  Client client(host.http());
+  for (const std::string target : {"/empty", "/files/empty"}) {
+    client.ask("PUT", target, "");
+    for (const std::string &last : {std::string("1"), std::string("1000"), std::string(40, '9')}) {
+      INFO(target << " " << last);
+      const Answer got = client.ask("GET", target, {}, "Range: bytes=-" + last + "\r\n");
+      CHECK(got.status == 200);
+      CHECK(got.header("content-length") == "0");
+      CHECK(got.body.empty());
+    }
+  }
+}
+
+TEST_CASE("A range of a number of any length, and several ranges, are understood") {
+  Host host;
+  Client client(host.http());
+  client.ask("PUT", "/a", "0123456789");
+  const std::string huge(40, '9');
+  CHECK(client.ask("GET", "/a", {}, "Range: bytes=8-" + huge + "\r\n").body == "89");
+  CHECK(client.ask("GET", "/a", {}, "Range: bytes=-" + huge + "\r\n").body == "0123456789");
+  CHECK(client.ask("GET", "/a", {}, "Range: bytes=0-1,3-4\r\n").status == 200); // the whole: a server may
 }
 
 TEST_CASE("with If-Range the range holds only for the value that it names") {

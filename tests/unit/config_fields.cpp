@@ -200,7 +200,7 @@ TEST_CASE("an address to listen on is address:port") {
   for (const char *good : {"127.0.0.1:0", "[::1]:7700", "localhost:65535", "0.0.0.0:80", ""})
     CHECK(problems("{\"admin\":{\"listen\":\"" + std::string(good) + "\"}}").empty());
   for (const char *bad : {"127.0.0.1", ":80", "127.0.0.1:65536", "::1:80", "127.0.0.256:80", "a b:80", "127.0.0.1:-1",
-                          "127.0.0.1:8o", "http://127.0.0.1:80", "[127.0.0.1]:80"})
+                          "127.0.0.1:8o", "example.org:80", "http://127.0.0.1:80", "[127.0.0.1]:80"})
     CHECK_THAT(problem("{\"admin\":{\"listen\":\"" + std::string(bad) + "\"}}"),
                StartsWith("admin.listen: expected address:port, as 127.0.0.1:7700 or [::1]:7700"));
 }

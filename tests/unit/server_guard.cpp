@@ -25,7 +25,7 @@ TEST_CASE("an address to listen on is read, and printed as it was") {
 
 TEST_CASE("an address that is none names its field and what it found") {
   CHECK_THROWS_WITH(parse_listen("7700", "admin"),
-                    "admin.listen: expected ADDRESS:PORT, as 127.0.0.1:7700, found \"7700\"");
+                    "admin.listen: expected ADDRESS:PORT such as 127.0.0.1:7700 or [::1]:7700, found \"7700\"");
 }
 
 TEST_CASE("a listener that others can reach is refused without tokens") {

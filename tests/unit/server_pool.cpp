@@ -83,3 +83,56 @@ TEST_CASE("a pool that ends runs what waits still") {
   }
   CHECK(ran == 100);
 }
+
+TEST_CASE("A job that moves to another lane leaves its own a thread") {
+  Latch gate, moved, next;
+  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 10});
+  pool.submit("short", [&] {
+    CHECK(pool.move("long"));
+    moved.open();
+    gate.wait();
+  });
+  moved.wait();
+  pool.submit("short", [&] { next.open(); });
+  next.wait();
+  gate.open();
+}
+
+TEST_CASE("A job that waited while another of its lane moved runs at once") {
+  Latch go, gate, next;
+  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 10});
+  pool.submit("short", [&] {
+    go.wait();
+    CHECK(pool.move("long"));
+    gate.wait();
+  });
+  pool.submit("short", [&] { next.open(); });
+  go.open();
+  next.wait();
+  gate.open();
+}
+
+TEST_CASE("A job cannot move to a lane that has all of its threads, and jobs of that lane wait for one that moved in") {
+  Latch gate, moved, done, last;
+  std::atomic<bool> second{true}, waited{false};
+  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 10});
+  pool.submit("a", [&] {
+    CHECK(pool.move("long"));
+    moved.open();
+    gate.wait();
+    waited = true;
+  });
+  moved.wait();
+  pool.submit("b", [&] {
+    second = pool.move("long");
+    done.open();
+  });
+  done.wait();
+  CHECK_FALSE(second);
+  pool.submit("long", [&] {
+    CHECK(waited);
+    last.open();
+  });
+  gate.open();
+  last.wait();
+}

@@ -9,8 +9,7 @@
 #include <span>
 #include <utility>
 
-#include <arpa/inet.h>
-
+#include "base/authority.hpp"
 #include "names.hpp"
 
 namespace omnistore::config {
@@ -79,33 +78,26 @@ bool check_prefix(std::string &text, std::string &problem) {
   return problem.empty();
 }
 
-/// An IPv4 address, an IPv6 address, or a name as DNS has them.
-bool is_host(const std::string &host, bool bracketed) {
-  unsigned char room[sizeof(in6_addr)];
-  if (bracketed) return inet_pton(AF_INET6, host.c_str(), room) == 1;
-  if (host.empty() || host.size() > 253 || host.find('\0') != std::string::npos) return false;
-  if (host.find_first_not_of("0123456789.") == std::string::npos) return inet_pton(AF_INET, host.c_str(), room) == 1;
-  return host.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-") ==
-         std::string::npos;
-}
-
 bool check_listen(std::string &text, std::string &problem) {
   if (text.empty()) return true;
-  auto colon = text.rfind(':');
-  std::string host = text.substr(0, colon);
-  std::string_view port = colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
-  bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto authority = base::parse_authority(text);
+  if (authority && authority->port && (authority->kind != base::Authority::Kind::name || authority->is_loopback()))
+    return true;
+  const auto colon = text.rfind(':');
+  const std::string_view port =
+      colon == std::string::npos ? std::string_view() : std::string_view(text).substr(colon + 1);
   unsigned number = 0;
-  auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (port.empty() || error != std::errc() || end != port.data() + port.size() || number > 65535)
     problem = "the port, 0 to 65535, stands behind the last ':'";
-  else if (host.empty())
+  else if (colon == 0)
     problem = "0.0.0.0 stands for every address of this machine";
-  else if (!is_host(host, bracketed))
-    problem = "an IPv6 address stands in brackets";
-  return problem.empty();
+  else
+    problem = "an IP address, an IPv6 one in brackets, or localhost stands before the port";
+  return false;
 }
+
+bool check_host(std::string &text, std::string &) { return base::parse_authority(text).has_value(); }
 
 bool check_sha256(std::string &text, std::string &) {
   constexpr std::string_view scheme = "sha256:";
@@ -130,6 +122,7 @@ constexpr Format formats[] = {
     {"bytes", "a size (bytes, or a text as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
     {"prefix", "a prefix of keys, as app:v1", nullptr, check_prefix},
     {"listen", "address:port, as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
+    {"host", "the name or address of a host, such as store.example or [::1]", nullptr, check_host},
     {"sha256", "\"sha256:\" and 64 hexadecimal digits", nullptr, check_sha256},
     {"path", "the path of a file or folder", nullptr, check_path, 1, true},
 };

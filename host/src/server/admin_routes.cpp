@@ -11,6 +11,7 @@
 #include "base/printable.hpp"
 #include "server/describe.hpp"
 #include "server/metrics_text.hpp"
+#include "server/preconditions.hpp"
 #include "server/reply.hpp"
 #include "server/target.hpp"
 
@@ -111,7 +112,7 @@ bool AdminRoutes::admit(Request &request, Response &response) {
   }
   const std::string_view token = request[Field::authorization];
   const Guard::Verdict verdict = changes ? guard_.judge(token, true, {}, true) : guard_.judge(token);
-  if (path->open || verdict == Guard::Verdict::granted) return true;
+  if (path->open || verdict == Guard::Verdict::granted) return admit_conditions(request, response, changes);
   refuse(request, response, verdict);
   return false;
 }

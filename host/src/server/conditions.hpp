@@ -30,8 +30,13 @@ struct ByteRange {
   std::uint64_t last = UINT64_MAX; ///< inclusive; UINT64_MAX: to the end
 };
 
-/// nullopt: there is none, it is malformed, or it asks for several ranges: then the whole value is the answer.
+/// nullopt: there is none, it is malformed, or it asks for several ranges: then the whole value is the answer. A number
+/// of any length is one: it is at most UINT64_MAX - 1.
 std::optional<ByteRange> parse_range(std::string_view text);
+
+/// A date as HTTP has it, in Unix seconds: "Sun, 06 Nov 1994 08:49:37 GMT", and the two older forms that RFC 9110
+/// section 5.6.7 tells a server to understand. nullopt: it is none.
+std::optional<std::int64_t> parse_date(std::string_view text);
 
 /// Seconds with an optional fraction, as milliseconds; nullopt: it is no such number, or beyond all use.
 std::optional<std::int64_t> parse_ttl(std::string_view text);

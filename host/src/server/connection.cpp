@@ -18,6 +18,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
+constexpr unsigned most_empty_lines = 16;      // in front of a request
 constexpr std::size_t first_read = 8 * 1024;   // what a connection's input buffer begins with
 constexpr std::size_t chunk_room = 32 * 1024;  // behind the head of a chunked request
 constexpr std::size_t body_read = 1024 * 1024; // how much of a long body is read, and made room for, at once
@@ -107,7 +108,9 @@ void Loop::close_all() {
 
 Connection::Connection(Loop &loop, tcp::socket socket, bool refused)
     : loop_(loop), socket_(std::move(socket)), refused_(refused),
-      parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))) {}
+      parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))) {
+  request_.varies_by_origin = !loop.config.origins.empty();
+}
 
 void Connection::start() {
   error_code error;
@@ -159,7 +162,12 @@ bool Connection::step() {
 }
 
 bool Connection::read_head() {
-  const std::string_view message = in_.view().substr(start_);
+  std::string_view message = in_.view().substr(start_);
+  while (!parser_.begun() && message.starts_with("\r\n")) { // RFC 9112 section 2.2: some clients send them
+    if (++empty_lines_ > most_empty_lines) return refuse(400, "There are too many empty lines before a request");
+    message.remove_prefix(2);
+    start_ += 2;
+  }
   if (message.empty()) {
     in_.clear(kept_memory);
     start_ = 0;
@@ -167,6 +175,7 @@ bool Connection::read_head() {
     return await_input();
   }
   if (!parser_.begun()) begin_transfer();
+  if (message == "\r") return await_input(); // of an empty line, or of nothing
   switch (parser_.head(message)) {
   case RequestParser::Progress::more:
     return await_input();
@@ -283,7 +292,7 @@ bool Connection::begin_piped_body() {
 /// Goes on with a long body; false, for step() to return.
 bool Connection::pipe_body() {
   if (!flush()) return false;
-  if (!piping_ && !submit_job("stream " + loop_.routes.lane(request_))) return true;
+  if (!piping_ && !submit_job(long_lane())) return true;
   if (phase_ != Phase::body_piped || reading_) return false;
   if (!body_whole_ && !take_body_in()) return false;
   const bool given = body_.empty() || body_pipe_->give(body_);
@@ -347,9 +356,26 @@ bool Connection::answer() {
 /// Hands the request to the pool. What was answered before goes out first: it need not wait for this one.
 bool Connection::submit(const std::string &lane) {
   if (!flush()) return false;
+  if (request_.method == Method::get) offer_pipe();
   if (!submit_job(lane)) return true;
   phase_ = Phase::work;
   return false;
+}
+
+/// Of the request, if its body or answer is a long value. On any thread.
+std::string Connection::long_lane() const { return "stream " + loop_.routes.lane(request_); }
+
+/// Gives the request a pipe, in case that its answer is a long value. A thread that enters the pipe may be kept waiting
+/// by a slow client, so it counts for a lane in which slow clients hold up each other alone.
+void Connection::offer_pipe() {
+  const auto ready = [this] {
+    asio::post(loop_.io, [self = shared_from_this()] {
+      if (self->phase_ == Phase::work) self->phase_ = Phase::piped;
+      if (self->phase_ == Phase::piped) self->proceed();
+    });
+  };
+  answer_pipe_.emplace(ready, [this] { return loop_.pool.move(long_lane()); });
+  request_.pipe = &*answer_pipe_;
 }
 
 /// False: there was no room for it, and that has been answered.
@@ -409,16 +435,11 @@ void Connection::end_work() {
   finish_answer(response);
 }
 
-/// The answer is a long value. It gets a pipe, and a lane in which slow clients hold up each other alone.
+/// The answer is a long value, and the lane of long values was full: it waits there for its turn.
 void Connection::ask_again() {
   worked_.clear(0);
-  answer_pipe_ = std::make_unique<AnswerPipe>([this] {
-    asio::post(loop_.io, [self = shared_from_this()] {
-      if (self->phase_ == Phase::piped) self->proceed();
-    });
-  });
-  request_.pipe = answer_pipe_.get();
-  if (submit_job("stream " + loop_.routes.lane(request_))) phase_ = Phase::piped;
+  answer_pipe_->let_in();
+  submit_job(long_lane());
   proceed();
 }
 
@@ -530,14 +551,22 @@ void Connection::end_request() {
   start_ = end_;
   body_.clear(kept_memory);
   parser_.reset();
+  empty_lines_ = 0;
   request_.method = Method::other;
   phase_ = close_ ? Phase::last_write : Phase::head;
 }
 
-/// Answers what cannot be understood or taken; the connection ends with it, since the rest of it is not known.
-bool Connection::refuse(unsigned status, std::string_view message) {
+/// What is answered when a request was not read, or not to its end.
+Request Connection::unread_request() const {
   Request unread;
   unread.keep_alive = false;
+  unread.varies_by_origin = request_.varies_by_origin;
+  return unread;
+}
+
+/// Answers what cannot be understood or taken; the connection ends with it, since the rest of it is not known.
+bool Connection::refuse(unsigned status, std::string_view message) {
+  Request unread = unread_request();
   unread.method = request_.method == Method::head ? Method::head : Method::get;
   Response response(out_);
   reply_error(unread, response, status, message);
@@ -681,8 +710,7 @@ void Connection::late() {
   if (!awaits_output_ && (reads_request || answering)) {
     Buffer last;
     Response response(last);
-    Request unread;
-    unread.keep_alive = false;
+    const Request unread = unread_request();
     if (answering) {
       reply_error(unread, response, 504, "The store did not answer in time");
     } else {

@@ -131,6 +131,8 @@ private:
   void await_store();
   bool answer();
   bool submit(const std::string &lane);
+  std::string long_lane() const;
+  void offer_pipe();
   bool submit_job(const std::string &lane);
   void work(Loop::Clock::time_point deadline);
   void answered(const Response &response);
@@ -145,6 +147,7 @@ private:
   void end_feed();
   void finish_answer(const Response &response);
   void end_request();
+  Request unread_request() const;
   bool refuse(unsigned status, std::string_view message);
   bool last_write();
 
@@ -169,6 +172,7 @@ private:
   std::size_t start_ = 0; ///< where in `in_` the request at hand begins
   std::size_t end_ = 0;   ///< where what belongs to it ends, as far as that is known
   RequestParser parser_;
+  unsigned empty_lines_ = 0; ///< in front of the request at hand
   Request request_;
   Buffer body_;
   std::uint64_t body_length_ = 0;
@@ -179,7 +183,7 @@ private:
   std::uint64_t most_piped_ = 0;
   bool piping_ = false;     ///< a thread of the pool takes from the pipe, or will
   bool body_whole_ = false; ///< all of it has been read
-  std::unique_ptr<AnswerPipe> answer_pipe_;
+  std::optional<AnswerPipe> answer_pipe_;
   std::optional<Response> last_; ///< the answer, or its end, that waits for what is still on its way
 
   Buffer out_;

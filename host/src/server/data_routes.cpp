@@ -10,6 +10,7 @@
 #include "server/batch.hpp"
 #include "server/conditions.hpp"
 #include "server/pipes.hpp"
+#include "server/preconditions.hpp"
 #include "server/reply.hpp"
 #include "server/target.hpp"
 #include "server/text.hpp"
@@ -25,10 +26,6 @@ constexpr std::string_view watch_lane = "watches"; // of what begins to watch: s
 constexpr std::string_view event_stream = "text/event-stream";
 constexpr int attempts = 8; // at a write whose condition had to be looked up first
 
-void condition_failed(const Request &request, Response &response) {
-  reply_error(request, response, 412, "The condition did not hold; nothing was changed");
-}
-
 /// Whether a key or mountpoint is one of those that a base holds.
 bool lies_in(std::string_view key, std::string_view base) {
   return base.empty() ? !key.empty() : key.size() > base.size() && key.starts_with(base) && key[base.size()] == ':';
@@ -38,53 +35,9 @@ bool writes(Method method) {
   return method == Method::put || method == Method::remove || method == Method::post || method == Method::patch;
 }
 
-/// The condition fields' lists. Throws Error(invalid) where one is malformed.
-struct Preconditions {
-  std::optional<EtagList> match, none_match;
-
-  explicit Preconditions(const Request &request)
-      : match(read(request, Field::if_match, "If-Match")),
-        none_match(read(request, Field::if_none_match, "If-None-Match")) {}
-
-  static std::optional<EtagList> read(const Request &request, Field name, const char *shown) {
-    if (!request.has(name)) return std::nullopt;
-    std::optional<EtagList> list = parse_etags(request[name]);
-    if (!list) throw Error(Status::invalid, std::string(shown) + ": expected * or quoted etags, as \"abc\"");
-    return list;
-  }
-  /// Whether they hold for what is there now. Only for reads may weak etags match.
-  bool hold(const std::optional<Meta> &now) const {
-    if (match && !(now && match->names(now->etag, true))) return false;
-    return !(none_match && now && none_match->names(now->etag, false));
-  }
-};
-
-/// What a write's condition fields come to.
-struct WriteCondition {
-  bool failed = false; ///< they do not hold
-  bool pinned = false; ///< the condition stands for what was looked up; when it fails, look again
-  Condition condition;
-};
-
-WriteCondition write_condition(const Storage &storage, const Request &request) {
-  if (!request.has(Field::if_match) && !request.has(Field::if_none_match)) return {};
-  using Kind = Condition::Kind;
-  const Preconditions asked(request);
-  if (!asked.none_match) {
-    if (asked.match->any) return {false, false, {Kind::if_present, {}}};
-    if (asked.match->tags.size() == 1 && asked.match->weak.empty()) {
-      return {false, false, {Kind::if_match, std::string(asked.match->tags.front())}};
-    }
-  } else if (!asked.match && asked.none_match->any) {
-    return {false, false, {Kind::if_absent, {}}};
-  }
-  const std::optional<Meta> now = storage.meta(request.key);
-  if (!asked.hold(now)) return {true, false, {}};
-  if (!now) return {false, true, {Kind::if_absent, {}}};
-  if (now->etag.empty()) {
-    throw Error(Status::unsupported, "The store of this key gives no etags, so this condition cannot be kept");
-  }
-  return {false, true, {Kind::if_match, now->etag}};
+bool has_conditions(const Request &request) {
+  return request.has(Field::if_match) || request.has(Field::if_none_match) || request.has(Field::if_modified_since) ||
+         request.has(Field::if_unmodified_since);
 }
 
 void not_found(const Request &request, Response &response) {
@@ -164,31 +117,6 @@ GetOptions read_options(const Request &request, const std::optional<ByteRange> &
   return options;
 }
 
-/// The range in numbers from the value's start; nullopt: by If-Range, or for want of a size, the whole is to be sent.
-std::optional<ByteRange> settled(ByteRange range, const Request &request, const Meta &meta) {
-  if (request.has(Field::if_range)) {
-    const auto tags = parse_etags(request[Field::if_range]);
-    if (!tags || tags->any || !tags->names(meta.etag, true)) return std::nullopt;
-  }
-  if (!range.suffix) return range;
-  if (meta.size == UINT64_MAX) return std::nullopt;
-  return ByteRange{false, meta.size - std::min(range.last, meta.size), UINT64_MAX};
-}
-
-/// Answers a read whose conditions do not hold: 412, or 304 where the client has this value already.
-bool answered_by_conditions(const Request &request, Response &response, const std::optional<Meta> &now) {
-  if (!request.has(Field::if_match) && !request.has(Field::if_none_match)) return false;
-  const Preconditions asked(request);
-  if (asked.hold(now)) return false;
-  if (asked.match && !(now && asked.match->names(now->etag, true))) {
-    condition_failed(request, response);
-  } else {
-    begin_value_head(request, response, 304, *now);
-    end_bare_head(request, response);
-  }
-  return true;
-}
-
 /// The event that a client has seen last; nullopt: it says nothing of one.
 std::optional<std::uint64_t> last_event(const Request &request) {
   std::string id(request[Field::last_event_id]);
@@ -263,6 +191,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
     refuse_origin(guard_, request, response);
     return false;
   }
+  if ((request.is_base || request.events) && !admit_conditions(request, response, write)) return false;
   if (request.method == Method::put && request.has(Field::content_range)) {
     return refused(400, "A part of a value cannot be put: send the whole, without Content-Range");
   }
@@ -336,9 +265,7 @@ void DataRoutes::dispatch(Request &request, Response &response) {
 void DataRoutes::get(const Request &request, Response &response) {
   const std::optional<ByteRange> range = request.has(Field::range) ? parse_range(request[Field::range]) : std::nullopt;
   const bool needs_size = range && (range->suffix || request.has(Field::if_range));
-  if (request.has(Field::if_match) || request.has(Field::if_none_match) || needs_size) {
-    return get_after_look(request, response, range);
-  }
+  if (has_conditions(request) || needs_size) return get_after_look(request, response, range);
   ValueReader reader(request, response, range, storage_.streams(request.key).reads);
   storage_.read(request.key, reader, read_options(request, range)) ? reader.finish() : not_found(request, response);
 }
@@ -347,11 +274,12 @@ void DataRoutes::get_after_look(const Request &request, Response &response, cons
   const std::size_t mark = response.out.size();
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const std::optional<Meta> seen = storage_.meta(request.key);
-    if (answered_by_conditions(request, response, seen)) return;
     if (!seen) return not_found(request, response);
-    const std::optional<ByteRange> part = range ? settled(*range, request, *seen) : std::nullopt;
-    // A part of a value that was set since it was looked at would be a part of something else.
-    ValueReader reader(request, response, part, storage_.streams(request.key).reads, part ? &*seen : nullptr);
+    if (answered_by_conditions(request, response, *seen)) return;
+    const std::optional<ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
+    // What was set since this look is another value: conditions and range were judged for the one that was seen.
+    const bool binds = part || request.has(Field::if_match) || request.has(Field::if_unmodified_since);
+    ValueReader reader(request, response, part, storage_.streams(request.key).reads, binds ? &*seen : nullptr);
     try {
       if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
       return reader.finish();
@@ -364,8 +292,8 @@ void DataRoutes::get_after_look(const Request &request, Response &response, cons
 
 void DataRoutes::head(const Request &request, Response &response) {
   const std::optional<Meta> meta = storage_.meta(request.key);
-  if (answered_by_conditions(request, response, meta)) return;
   if (!meta) return not_found(request, response);
+  if (has_conditions(request) && answered_by_conditions(request, response, *meta)) return;
   begin_value_head(request, response, 200, *meta);
   if (meta->size == UINT64_MAX) return end_bare_head(request, response);
   end_head(request, response, meta->size);
@@ -374,6 +302,13 @@ void DataRoutes::head(const Request &request, Response &response) {
 void DataRoutes::touch(const Request &request, Response &response) {
   const std::optional<std::chrono::milliseconds> ttl = asked_ttl(request);
   if (!ttl) throw Error(Status::invalid, "PATCH gives a value another ttl: say in X-Ttl how many seconds, as 60");
+  if (const Preconditions asked(request); asked.any()) {
+    const std::optional<Meta> now = storage_.meta(request.key);
+    if (!now) return not_found(request, response);
+    if (asked.judge(now, false) != Preconditions::Outcome::hold) return condition_failed(request, response);
+    // No store gives another ttl under a condition: between a look and the touch another value could be set.
+    throw Error(Status::unsupported, "A ttl cannot be given under a condition: PUT the value with it, or leave it out");
+  }
   storage_.touch(request.key, *ttl) ? ok(request, response) : not_found(request, response);
 }
 

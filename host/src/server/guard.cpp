@@ -2,12 +2,10 @@
 #include "server/guard.hpp"
 
 #include <algorithm>
-#include <array>
-
-#include <arpa/inet.h>
 
 #include <omnistore/error.hpp>
 
+#include "base/printable.hpp"
 #include "server/reply.hpp"
 #include "server/text.hpp"
 #include "storage/key.hpp"
@@ -15,32 +13,6 @@
 namespace omnistore::server {
 
 namespace {
-
-bool is_loopback(const std::string &host) {
-  in_addr four{};
-  if (inet_pton(AF_INET, host.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24) == 127;
-  in6_addr six{};
-  if (inet_pton(AF_INET6, host.c_str(), &six) != 1) return false;
-  if (IN6_IS_ADDR_LOOPBACK(&six)) return true;
-  return IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127;
-}
-
-bool is_address(const std::string &host) {
-  std::array<unsigned char, sizeof(in6_addr)> ignored;
-  return inet_pton(AF_INET, host.c_str(), ignored.data()) == 1 ||
-         inet_pton(AF_INET6, host.c_str(), ignored.data()) == 1;
-}
-
-/// "[::1]:7700" -> "::1": without brackets, port and the dot that a full name may end in.
-std::string_view host_name(std::string_view host) {
-  if (host.starts_with('[')) {
-    host = host.substr(1, host.find(']') - 1);
-  } else if (const std::size_t colon = host.find(':'); colon != std::string_view::npos) {
-    host = host.substr(0, colon);
-  }
-  if (host.ends_with('.')) host.remove_suffix(1);
-  return host;
-}
 
 /// Compares in a time that says nothing of how much of the token was right.
 bool equal_in_constant_time(std::string_view secret, std::string_view given) {
@@ -61,22 +33,14 @@ std::string Address::text() const {
 
 Address parse_listen(const std::string &text, const std::string &field) {
   const auto wrong = [&](const std::string &why) {
-    return Error(Status::invalid, field + ".listen: " + why + ", found \"" + text + "\"");
+    return Error(Status::invalid, field + ".listen: expected " + why + ", found \"" + base::printable(text) + "\"");
   };
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string::npos) throw wrong("expected ADDRESS:PORT, as 127.0.0.1:7700");
-  const auto port = number(std::string_view(text).substr(colon + 1), 0, 65535);
-  if (!port) throw wrong("expected a port from 0 to 65535 behind the last ':'");
-  Address address;
-  address.host = text.substr(0, colon);
-  address.port = static_cast<std::uint16_t>(*port);
-  if (address.host.starts_with('[') && address.host.ends_with(']')) {
-    address.host = address.host.substr(1, address.host.size() - 2);
-  }
-  if (address.host == "localhost") address.host = "127.0.0.1";
-  if (!is_address(address.host)) throw wrong("expected an IP address, as 127.0.0.1, 0.0.0.0 or [::1], or localhost");
-  address.loopback = is_loopback(address.host);
-  return address;
+  const auto authority = base::parse_authority(text);
+  if (!authority || !authority->port) throw wrong("ADDRESS:PORT such as 127.0.0.1:7700 or [::1]:7700");
+  const bool is_name = authority->kind == base::Authority::Kind::name;
+  if (is_name && !authority->is_loopback())
+    throw wrong("an IP address such as 127.0.0.1, 0.0.0.0 or [::1], or localhost");
+  return {is_name ? "127.0.0.1" : std::string(authority->host), *authority->port, authority->is_loopback()};
 }
 
 Guard::Guard(const HttpConfig &config, const Address &address, std::string field)
@@ -86,7 +50,12 @@ Guard::Guard(const HttpConfig &config, const Address &address, std::string field
                                      ".tokens is empty; set tokens, or let " + field_ +
                                      ".listen be 127.0.0.1:" + std::to_string(address.port));
   }
-  for (const std::string &host : config.hosts) hosts_.emplace_back(host_name(host));
+  for (const std::string &host : config.hosts) {
+    if (!base::parse_authority(host))
+      throw Error(Status::invalid, field_ + ".hosts: expected the name of a host such as store.example, found \"" +
+                                       base::printable(host) + "\"");
+    hosts_.push_back(host);
+  }
   for (const HttpConfig::Token &token : config.tokens) {
     if (token.value.empty()) throw Error(Status::invalid, field_ + ".tokens: a token's value is empty");
     Token kept{token.value, token.write, {}};
@@ -95,11 +64,10 @@ Guard::Guard(const HttpConfig &config, const Address &address, std::string field
   }
 }
 
-bool Guard::serves_host(std::string_view host) const {
-  if (!loopback_) return true;
-  const std::string_view name = host_name(host);
-  if (name == "127.0.0.1" || equal_ignoring_case(name, "localhost") || is_loopback(std::string(name))) return true;
-  return std::any_of(hosts_.begin(), hosts_.end(), [&](auto &known) { return equal_ignoring_case(known, name); });
+bool Guard::serves_host(const base::Authority &host) const {
+  return !loopback_ || host.is_loopback() || std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string &known) {
+    return base::same_host(*base::parse_authority(known), host);
+  });
 }
 
 std::string_view Guard::grant(std::string_view origin) const {
@@ -111,8 +79,14 @@ std::string_view Guard::grant(std::string_view origin) const {
 }
 
 bool Guard::same_origin(std::string_view origin, std::string_view host) {
-  const std::size_t scheme = origin.find("://");
-  return scheme != std::string_view::npos && equal_ignoring_case(origin.substr(scheme + 3), host);
+  const std::size_t end = origin.find("://");
+  if (end == std::string_view::npos) return false;
+  const std::string_view scheme = origin.substr(0, end);
+  const bool is_secure = equal_ignoring_case(scheme, "https"); // of a proxy in front
+  if (!is_secure && !equal_ignoring_case(scheme, "http")) return false;
+  const auto page = base::parse_authority(origin.substr(end + 3)), here = base::parse_authority(host);
+  const std::uint16_t usual = is_secure ? 443 : 80;
+  return page && here && base::same_host(*page, *here) && page->port.value_or(usual) == here->port.value_or(usual);
 }
 
 const Guard::Token *Guard::find(std::string_view authorization) const {
@@ -154,9 +128,16 @@ bool admit_target(const Guard &guard, Request &request, Response &response, Targ
     return false;
   };
   if (!split_target(request.target, target)) return refused(400, "The target is neither a path nor a URL");
+  const bool has_host = request.has(Field::host);
+  if (!has_host && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
+  // RFC 9112 section 3.2: an invalid Host is refused even if a URL as target overrides it.
+  const auto host = base::parse_authority(request[Field::host]);
+  if (has_host && !host) return refused(400, "The Host is none: expected NAME, NAME:PORT or an address");
+  if (target.authority.empty() && !has_host) return true;
+  const auto authority = target.authority.empty() ? host : base::parse_authority(target.authority);
+  if (!authority) return refused(400, "The target's host is none: expected NAME, NAME:PORT or an address");
   if (target.authority.empty()) target.authority = request[Field::host];
-  if (target.authority.empty() && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
-  if (target.authority.empty() || guard.serves_host(target.authority)) return true;
+  if (guard.serves_host(*authority)) return true;
   return refused(421, "This host is not served here; " + guard.config_field() + ".hosts can name it");
 }
 
@@ -180,8 +161,8 @@ void answer_options(const Guard &guard, const Request &request, Response &respon
   if (!request.grant_origin.empty()) {
     field(response, "Access-Control-Allow-Methods", methods);
     field(response, "Access-Control-Allow-Headers",
-          "Accept, Authorization, Content-Type, If-Match, If-None-Match, If-Range, Last-Event-ID, Range, "
-          "X-Ttl");
+          "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, "
+          "If-Unmodified-Since, Last-Event-ID, Range, X-Ttl");
     field(response, "Access-Control-Max-Age", std::uint64_t{600});
   }
   end_bare_head(request, response);

@@ -9,6 +9,7 @@
 
 #include <omnistore/config.hpp>
 
+#include "base/authority.hpp"
 #include "server/message.hpp"
 #include "server/target.hpp"
 
@@ -24,23 +25,25 @@ struct Address {
   std::string text() const;
 };
 
-/// Reads "address:port", "[address]:port" or "localhost:port". Throws Error(invalid) naming `field` ("server.http").
+/// Parses "address:port", "[address]:port" or "localhost:port". Throws Error(invalid) that names `field`
+/// ("server.http").
 Address parse_listen(const std::string &text, const std::string &field);
 
 /// Judges requests by their Host, their Origin and their token. Thread-safe; made once.
 class Guard {
 public:
-  /// Throws Error(invalid) where the address can be reached from elsewhere and the config has no tokens.
+  /// Throws Error(invalid) if others can reach the address and the config has no tokens, or if a host in the config
+  /// is none.
   Guard(const HttpConfig &config, const Address &address, std::string field);
 
   /// On a loopback listener, only a Host that names this machine or stands in the config is served: otherwise a page
   /// elsewhere could have its own name point here (DNS rebinding) and read what it likes.
-  bool serves_host(std::string_view host) const;
+  bool serves_host(const base::Authority &host) const;
 
   /// What Access-Control-Allow-Origin says to this origin; empty: nothing is granted.
   std::string_view grant(std::string_view origin) const;
 
-  /// Whether a browser sent it for a page of this very host.
+  /// Returns true if a page of this very host has this origin: the same name or address, and the same port.
   static bool same_origin(std::string_view origin, std::string_view host);
 
   enum class Verdict { granted, no_token, wrong_token, out_of_scope };
@@ -61,7 +64,7 @@ private:
 
   std::string field_;
   bool loopback_;
-  std::vector<std::string> hosts_;
+  std::vector<std::string> hosts_; ///< each an authority
   std::vector<std::string> origins_;
   std::vector<Token> tokens_;
 };

@@ -33,8 +33,10 @@ enum class Field : std::uint8_t {
   content_range,
   expect,
   if_match,
+  if_modified_since,
   if_none_match,
   if_range,
+  if_unmodified_since,
   last_event_id,
   origin,
   range,
@@ -62,10 +64,11 @@ struct Request {
   bool events = false;           ///< what is asked for is not what is there, but what changes
   std::string_view query;        ///< behind the '?', as it came
   std::string_view grant_origin; ///< the value of Access-Control-Allow-Origin; empty: none is granted
+  bool varies_by_origin = false; ///< the listener grants origins, so that each of its responses says Vary: Origin
 
   /// How long the operation may take; only requests that are answered on a thread of the pool have one.
   std::chrono::milliseconds timeout{0};
-  /// Where an answer that is too long for memory goes, piece by piece; null: nowhere, see Response::again.
+  /// Where an answer that is too long for memory goes, piece by piece; null: nowhere, it must be whole.
   AnswerPipe *pipe = nullptr;
 
   std::string_view operator[](Field field) const { return fields[static_cast<std::size_t>(field)]; }
@@ -96,7 +99,7 @@ struct Response {
   Buffer &out;         ///< the whole answer, head and body, is put behind what it holds
   unsigned status = 0; ///< for the counters
   bool close = false;  ///< the connection cannot be used any more behind this answer
-  bool again = false;  ///< the answer is a long value: it is to be asked for again, with a pipe to put it into
+  bool again = false;  ///< the pipe could not be entered: the answer is to be asked for again on a thread that may
   bool cut = false;    ///< what went into the pipe cannot be completed: the connection is cut off
   /// The rest of an answer that is longer than one would hold in memory: puts the next part behind `out` and says
   /// whether there is still more. Called on a thread of the pool each time what was there has gone out. When it
@@ -116,7 +119,7 @@ public:
   virtual bool admit(Request &request, Response &response) = 0;
 
   /// Which lane of the pool an admitted request waits in; empty: none, answer() does not wait and is called on the
-  /// connection's thread. Requests of one lane never hold up those of another.
+  /// connection's thread. Requests of one lane never hold up those of another. On any thread.
   virtual std::string lane(const Request &request) = 0;
 
   /// How long a body of an admitted request may be where it comes in pieces, as Request::source; 0: it has to be there

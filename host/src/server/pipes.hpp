@@ -46,8 +46,15 @@ private:
 /// An answer on its way from the store to the socket.
 class AnswerPipe {
 public:
-  /// `ready` is called, on the writing thread, when there is something to take.
-  explicit AnswerPipe(std::function<void()> ready) : ready_(std::move(ready)) {}
+  /// `ready` is called, on the writing thread, when there is something to take. `enter` is asked, on that thread and
+  /// before the first piece, whether the thread may be kept waiting for a slow client.
+  AnswerPipe(std::function<void()> ready, std::function<bool()> enter)
+      : ready_(std::move(ready)), enter_(std::move(enter)) {}
+
+  /// Returns true if the writing thread may use the pipe. False: it must give up, and come back on a thread that may.
+  bool enter() { return entered_ || (entered_ = enter_()); }
+  /// From now on enter() returns true.
+  void let_in() { entered_ = true; }
 
   /// Hands a piece over and gets an empty buffer for it, once the one before has been taken. Throws
   /// Error(unavailable) when the client has gone.
@@ -62,10 +69,12 @@ public:
 
 private:
   const std::function<void()> ready_;
+  const std::function<bool()> enter_;
   std::mutex mutex_;
   std::condition_variable changed_;
   Buffer piece_;
-  bool used_ = false; ///< for the writing thread alone
+  bool entered_ = false; ///< for the writing thread alone, as the next
+  bool used_ = false;
   bool abandoned_ = false;
 };
 

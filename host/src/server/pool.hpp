@@ -35,6 +35,10 @@ public:
   /// False: too many wait in this lane already, and the job will not run. Jobs must not throw.
   bool submit(const std::string &lane, std::function<void()> job);
 
+  /// Called by a running job: its thread counts among those of another lane from now on, so that the job's own lane may
+  /// have a thread for its next job. False: the other lane has as many threads as it may have, and nothing changed.
+  bool move(const std::string &lane);
+
 private:
   struct Lane {
     std::deque<std::function<void()>> waiting;
@@ -42,7 +46,11 @@ private:
     std::size_t ready = 0; ///< its entries in ready_; at most as many as jobs wait
   };
   bool add_thread();
+  bool call_thread();
+  void leave(Lane &lane);
   void work();
+
+  static thread_local Lane *current_lane; ///< that the thread's job counts for
 
   const Limits limits_;
   std::mutex mutex_;

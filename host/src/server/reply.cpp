@@ -62,9 +62,10 @@ void end_any_head(const Request &request, Response &response) {
   if (!request.grant_origin.empty()) {
     out.append("Access-Control-Allow-Origin: ");
     out.append(request.grant_origin);
-    out.append("\r\nAccess-Control-Expose-Headers: ETag, Link, X-Cursor, X-Ttl, Content-Range, Last-Modified\r\n"
-               "Vary: Origin\r\n");
+    out.append("\r\nAccess-Control-Expose-Headers: ETag, Link, X-Cursor, X-Ttl, Content-Range, Last-Modified\r\n");
   }
+  // Without it a cache would hand a response that grants nothing, or another origin, to every page.
+  if (request.varies_by_origin) out.append("Vary: Origin\r\n");
   if (response.close || !request.keep_alive) {
     out.append("Connection: close\r\n\r\n");
   } else if (request.version == 10) {

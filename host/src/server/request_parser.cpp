@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/request_parser.hpp"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include <boost/beast/http/basic_parser.hpp>
 
@@ -20,6 +22,7 @@ struct Span {
   std::uint32_t offset = 0;
   std::uint32_t size = 0;
   bool there = false;
+  bool joined = false; ///< of several lines: `offset` is its place among State::joined
 };
 
 struct Head {
@@ -67,10 +70,14 @@ Field field_of(http::field name) {
     return Field::expect;
   case http::field::if_match:
     return Field::if_match;
+  case http::field::if_modified_since:
+    return Field::if_modified_since;
   case http::field::if_none_match:
     return Field::if_none_match;
   case http::field::if_range:
     return Field::if_range;
+  case http::field::if_unmodified_since:
+    return Field::if_unmodified_since;
   case http::field::origin:
     return Field::origin;
   case http::field::range:
@@ -83,6 +90,50 @@ Field field_of(http::field name) {
     return Field::count;
   }
 }
+
+/// Returns true if the header is a list, whose lines may be several and count as one. All others come once.
+bool is_list(Field field) {
+  return field == Field::accept || field == Field::content_encoding || field == Field::expect ||
+         field == Field::if_match || field == Field::if_none_match || field == Field::transfer_encoding;
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || marks.find(c) != std::string_view::npos;
+  });
+}
+
+/// Judges a request line without its line end: 0, or the status that it is refused with.
+unsigned judge_request_line(std::string_view line) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const std::size_t first = line.find(' '), last = line.rfind(' ');
+  if (first == std::string_view::npos || last - first < 2 || !is_token(line.substr(0, first))) return 400;
+  const std::string_view target = line.substr(first + 1, last - first - 1), version = line.substr(last + 1);
+  if (std::any_of(target.begin(), target.end(), [](unsigned char c) { return c <= 0x20 || c == 0x7f; })) return 400;
+  if (version.size() != 8 || !version.starts_with("HTTP/") || !is_digit(version[5]) || version[6] != '.' ||
+      !is_digit(version[7]))
+    return 400;
+  return version == "HTTP/1.1" || version == "HTTP/1.0" ? 0 : 505;
+}
+
+/// Judges the value of Transfer-Encoding: 0, or the status that it is refused with. If chunked is not the last coding,
+/// nobody knows where the body ends.
+unsigned judge_transfer_codings(std::string_view list) {
+  unsigned codings = 0, chunked = 0;
+  bool is_last = false;
+  while (!list.empty()) {
+    const std::string_view coding = next_element(list);
+    if (coding.empty()) continue;
+    is_last = equal_ignoring_case(coding, "chunked");
+    chunked += is_last;
+    ++codings;
+  }
+  if (!is_last || chunked != 1) return 400;
+  return codings == 1 ? 0 : 501;
+}
+
+constexpr const char *malformed_line = "malformed request line: expected METHOD TARGET HTTP/1.1 and then CR LF";
 
 } // namespace
 
@@ -111,6 +162,10 @@ struct RequestParser::State {
   Head head;
   std::string_view message; ///< what the running call of head() was given
   std::size_t used = 0;     ///< how much of the message the parser took
+  std::size_t line = 0;     ///< where the line begins that has not ended yet
+  std::size_t scanned = 0;  ///< no line ends in front of here that was not looked at
+  bool lines_done = false;  ///< the empty line that ends the head was seen
+  std::vector<std::string> joined;
   bool head_done = false;
   std::uint64_t chunked = 0; ///< how much of a chunked body was read
   std::uint64_t most = 0;    ///< how much there may be
@@ -124,13 +179,27 @@ struct RequestParser::State {
     return Progress::failed;
   }
 
-  /// Where a piece lies in the message. Not there: it is one that the parser put together of a folded line.
+  /// Where a piece lies in the message.
   Span locate(string_view piece) const {
-    if (piece.empty()) return {0, 0, true};
-    const char *end = message.data() + message.size();
-    if (std::less<>()(piece.data(), message.data()) || !std::less<>()(piece.data(), end)) return {};
-    return {static_cast<std::uint32_t>(piece.data() - message.data()), static_cast<std::uint32_t>(piece.size()), true};
+    if (piece.empty()) return {0, 0, true, false};
+    return {static_cast<std::uint32_t>(piece.data() - message.data()), static_cast<std::uint32_t>(piece.size()), true,
+            false};
   }
+  std::string_view text(const char *from, Span span) const {
+    if (!span.there) return {};
+    return span.joined ? std::string_view(joined[span.offset]) : std::string_view(from + span.offset, span.size);
+  }
+  /// Adds a further line of a list.
+  void join(Span &span, std::string_view value) {
+    std::string whole(text(message.data(), span));
+    whole.append(", ").append(value);
+    if (!span.joined) {
+      span = {static_cast<std::uint32_t>(joined.size()), 0, true, true};
+      joined.emplace_back();
+    }
+    joined[span.offset] = std::move(whole);
+  }
+  bool check_lines();
 };
 
 RequestParser::Parser::Parser(State &owner, std::uint32_t max_header) : state_(owner) {
@@ -161,19 +230,22 @@ void RequestParser::Parser::on_field_impl(http::field name, string_view name_tex
     }
   }
   Span &span = state_.head.fields[static_cast<std::size_t>(kept)];
-  if (span.there) {
-    if (kept == Field::accept) return;
-    state_.failure = "The " + std::string(name_text) + " field stands there twice";
+  if (!span.there) {
+    span = state_.locate(value);
+  } else if (is_list(kept)) {
+    state_.join(span, {value.data(), value.size()});
+  } else {
+    state_.failure = "The " + std::string(name_text) + " header may come only once";
     error = http::error::bad_field;
-    return;
   }
-  span = state_.locate(value);
-  if (span.there) return;
-  state_.failure = "The " + std::string(name_text) + " field is folded over several lines";
-  error = http::error::bad_value;
 }
 
-void RequestParser::Parser::on_chunk_header_impl(std::uint64_t size, string_view, error_code &error) {
+void RequestParser::Parser::on_chunk_header_impl(std::uint64_t size, string_view extension, error_code &error) {
+  const auto is_control = [](unsigned char c) { return (c < 0x20 && c != '\t') || c == 0x7f; };
+  if (std::any_of(extension.begin(), extension.end(), is_control)) {
+    error = http::error::bad_chunk_extension;
+    return;
+  }
   if (state_.chunked > state_.most || size > state_.most - state_.chunked) error = http::error::body_limit;
 }
 
@@ -181,6 +253,36 @@ std::size_t RequestParser::Parser::on_chunk_body_impl(std::uint64_t, string_view
   state_.chunked += bytes.size();
   state_.body->append({bytes.data(), bytes.size()});
   return bytes.size();
+}
+
+/// Looks at the lines of the head that have ended since the last call. False: one is malformed.
+bool RequestParser::State::check_lines() {
+  if (line == 0 && !is_token(message.substr(0, 1))) { // TLS, for example: there may never be a line end
+    fail(400, malformed_line);
+    return false;
+  }
+  while (!lines_done) {
+    const std::size_t end = message.find('\n', scanned);
+    scanned = std::min(end, message.size());
+    if (end == std::string_view::npos) return true;
+    const std::string_view whole = message.substr(line, end - line);
+    const bool is_first = line == 0, is_sound = whole.ends_with('\r');
+    if (const unsigned code = is_first && is_sound ? judge_request_line(whole.substr(0, whole.size() - 1)) : 0) {
+      fail(code, code == 505 ? "This is a server of HTTP/1.1 and HTTP/1.0" : malformed_line);
+      return false;
+    }
+    if (!is_sound) {
+      fail(400, is_first ? malformed_line : "A line of the head ends in LF without CR");
+      return false;
+    }
+    if (whole.starts_with(' ') || whole.starts_with('\t')) {
+      fail(400, "A header is folded over several lines");
+      return false;
+    }
+    lines_done = whole.size() == 1;
+    scanned = line = end + 1;
+  }
+  return true;
 }
 
 RequestParser::RequestParser(std::uint32_t max_header) : state_(std::make_unique<State>()) {
@@ -194,6 +296,10 @@ void RequestParser::reset() {
   state_->parser.emplace(*state_, state_->max_header);
   state_->head = {};
   state_->used = 0;
+  state_->line = 0;
+  state_->scanned = 0;
+  state_->lines_done = false;
+  state_->joined.clear();
   state_->head_done = false;
   state_->chunked = 0;
   state_->failure.clear();
@@ -202,6 +308,7 @@ void RequestParser::reset() {
 RequestParser::Progress RequestParser::head(std::string_view message) {
   State &state = *state_;
   state.message = message;
+  if (!state.check_lines()) return Progress::failed;
   error_code error;
   state.used += state.parser->put(boost::asio::buffer(message.data() + state.used, message.size() - state.used), error);
   if (error == http::error::need_more ? message.size() > state.max_header : state.used > state.max_header) {
@@ -211,7 +318,6 @@ RequestParser::Progress RequestParser::head(std::string_view message) {
     return state.fail(431, "The head is longer than " + std::to_string(state.max_header) + " bytes");
   }
   if (error == http::error::need_more) return Progress::more;
-  if (error == http::error::bad_version) return state.fail(505, "This is a server of HTTP/1.1 and HTTP/1.0");
   if (error) {
     return state.fail(400, state.failure.empty() ? "This is no HTTP request: " + error.message() : state.failure);
   }
@@ -219,10 +325,12 @@ RequestParser::Progress RequestParser::head(std::string_view message) {
   state.head_done = true;
   state.head.keep_alive = state.parser->keep_alive();
   const Span encoding = state.head.fields[static_cast<std::size_t>(Field::transfer_encoding)];
-  if (encoding.there && !equal_ignoring_case(message.substr(encoding.offset, encoding.size), "chunked")) {
-    return state.fail(501, "The only transfer coding here is chunked");
-  }
   if (encoding.there && state.head.version == 10) return state.fail(400, "HTTP/1.0 has no Transfer-Encoding");
+  if (encoding.there) {
+    const unsigned code = judge_transfer_codings(state.text(message.data(), encoding));
+    if (code == 501) return state.fail(501, "The only transfer coding here is chunked");
+    if (code != 0) return state.fail(400, "chunked must be the last transfer coding, and come only once");
+  }
   return Progress::done;
 }
 
@@ -231,9 +339,7 @@ bool RequestParser::begun() const { return state_->parser->got_some(); }
 std::size_t RequestParser::head_size() const { return state_->used; }
 
 void RequestParser::fill(const char *message, Request &request) const {
-  const auto view = [message](Span span) {
-    return span.there ? std::string_view(message + span.offset, span.size) : std::string_view();
-  };
+  const auto view = [&](Span span) { return state_->text(message, span); };
   const Head &head = state_->head;
   request.method = head.method;
   request.version = head.version;

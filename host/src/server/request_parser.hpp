@@ -14,7 +14,10 @@ namespace omnistore::server {
 
 /// Reads requests, one after the other, off the bytes of a connection: the head, and the chunks of a chunked body.
 /// Keeps of the head only what Request holds, as positions in the connection's buffer, and allocates nothing for a
-/// request. Wraps Beast's parser, so that one file alone includes it.
+/// request unless a list comes on several lines. Wraps Beast's parser, so that one file alone includes it.
+///
+/// Stricter than Beast, so that no proxy in front can see other requests than this host does: the request line has two
+/// spaces, each line ends in CR LF, and none is folded.
 class RequestParser {
 public:
   enum class Progress { more, done, failed };
@@ -32,7 +35,7 @@ public:
   bool begun() const;
   /// How many bytes of the message the head was; after `done`.
   std::size_t head_size() const;
-  /// Fills in what the head said, with views into `message`; after `done`.
+  /// Fills in what the head said, after `done`. The views are into `message`, or good until reset().
   void fill(const char *message, Request &request) const;
   /// What the body's length will be; nullopt: it is chunked.
   std::optional<std::uint64_t> content_length() const;

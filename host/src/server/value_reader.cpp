@@ -29,6 +29,12 @@ void append_content_range(Buffer &out, const ByteRange &range, std::uint64_t len
   out.append("\r\n");
 }
 
+/// Returns true if the text can stand in an ETag header. A driver may give anything.
+bool is_etag(std::string_view text) {
+  return !text.empty() &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c <= 0x20 || c == '"' || c == 0x7f; });
+}
+
 } // namespace
 
 bool wants_bytes(const Request &request) { return accepts(request, "application/octet-stream"); }
@@ -40,7 +46,7 @@ void begin_value_head(const Request &request, Response &response, unsigned statu
   out.append(wants_bytes(request)
                  ? "Content-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\nVary: Accept\r\n"
                  : "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nVary: Accept\r\n");
-  if (!meta.etag.empty()) {
+  if (is_etag(meta.etag)) {
     out.append("ETag: \"");
     out.append(meta.etag);
     out.append("\"\r\n");
@@ -90,7 +96,7 @@ char *ValueReader::begin(const Meta &meta) {
     length = std::min(range_->last, meta.size - 1) - range_->first + 1;
   }
   if (streams_ && length > long_value) {
-    if (!request_.pipe) throw LongValue();
+    if (!request_.pipe->enter()) throw LongValue();
     put_head(length);
     is_long_ = true;
     return nullptr;
@@ -114,7 +120,7 @@ void ValueReader::write(std::string_view bytes) {
   out.append(bytes);
   // Only a value without a size comes here: with one the driver has its place.
   if (!streams_ || range_ || out.size() - mark_ <= long_value) return;
-  if (!request_.pipe) throw LongValue();
+  if (!request_.pipe->enter()) throw LongValue();
   const std::string begun(out.data() + mark_, out.size() - mark_);
   out.truncate(mark_);
   put_chunked_head();

@@ -21,7 +21,7 @@ void begin_value_head(const Request &request, Response &response, unsigned statu
 /// request's pipe, piece by piece.
 class ValueReader final : public Reader {
 public:
-  /// Thrown out of the read where the value is long and the request has no pipe for it, but could have.
+  /// Thrown out of the read if the value is long, and this thread may not enter the request's pipe.
   struct LongValue {};
   /// Thrown out of the read where the value is not the one that was looked at.
   struct Changed {};
@@ -29,8 +29,8 @@ public:
   /// `streams`: whether the store lets a value go out in pieces. `seen`: what the range was made for, if anything.
   ValueReader(const Request &request, Response &response, const std::optional<ByteRange> &range, bool streams,
               const Meta *seen = nullptr)
-      : request_(request), response_(response), range_(range), streams_(streams && request.timeout.count() > 0),
-        seen_(seen), mark_(response.out.size()) {}
+      : request_(request), response_(response), range_(range), streams_(streams && request.pipe), seen_(seen),
+        mark_(response.out.size()) {}
 
   char *begin(const Meta &meta) override;
   void write(std::string_view bytes) override;

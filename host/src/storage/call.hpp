@@ -48,6 +48,25 @@ private:
   std::vector<std::pair<std::uint32_t, std::string>> messages_;
 };
 
+/// Whether the caller's side of a running operation gave up: a Reader that wants no more of a value, or a Source that
+/// cannot go on. The driver can only pass that on as a failure of its own, which must not be counted as one. A value
+/// passes through its layers on one thread, so a flag of the thread reaches the counters of all of them.
+class GivingUp {
+public:
+  GivingUp() : before_(gave_up_) { gave_up_ = false; }
+  ~GivingUp() { gave_up_ = before_; }
+  GivingUp(const GivingUp &) = delete;
+  GivingUp &operator=(const GivingUp &) = delete;
+
+  void give_up() { gave_up_ = true; }
+  /// Of the innermost operation of this thread that has a Reader or Source.
+  static bool gave_up() { return gave_up_; }
+
+private:
+  static inline constinit thread_local bool gave_up_ = false;
+  const bool before_;
+};
+
 /// Gives the message to the call and returns the status.
 omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item = 0);
 

@@ -95,6 +95,7 @@ private:
       return function();
     } catch (...) {
       thrown_ = std::current_exception();
+      giving_up_.give_up();
       return OMNISTORE_INTERNAL;
     }
   }
@@ -129,6 +130,7 @@ private:
   char *place_ = nullptr;
   std::uint64_t expected_ = UINT64_MAX, taken_ = 0;
   std::exception_ptr thrown_;
+  GivingUp giving_up_;
 };
 
 } // namespace omnistore

@@ -49,6 +49,7 @@ private:
   }
   void end(omnistore_status status) {
     thrown_ = std::current_exception();
+    giving_up_.give_up();
     ended_ = true;
     status_ = status;
   }
@@ -56,6 +57,7 @@ private:
   Source &source_;
   const std::uint64_t size_;
   HostCall &call_;
+  GivingUp giving_up_;
   std::uint64_t given_ = 0;
   bool ended_ = false;
   omnistore_status status_ = OMNISTORE_OK;
