@@ -92,6 +92,9 @@ void announce(const Global &global, const Config &config, const std::string &htt
     out.flush();
   } catch (const ClosedPipe &) {
     spdlog::debug("nobody reads standard output"); // the host serves all the same
+  } catch (const Error &error) {
+    spdlog::warn("{}; the host serves all the same: data {}, admin {}", error.what(), http.empty() ? "off" : http,
+                 admin.empty() ? "off" : admin);
   }
 }
 
@@ -105,27 +108,30 @@ int run(const Global &global, const Serve &) {
   hold_stop_signals(true);
 
   const std::string file = find_config(global);
-  server::FileStates read = server::states_of({file, {}});
+  const std::string watched = can_change(file) ? file : std::string();
+  server::FileStates read = server::states_of({watched, {}});
   Draft draft = load_draft(file, global.profile);
   start_log(draft.config, global, true);
   const auto plugins = open_registry(draft.config);
   server::check_config(draft, *plugins);
   const Config config = std::move(draft).finish();
-  read.merge(server::states_of({file, plugins->searched()}));
+  read.merge(server::states_of({watched, plugins->searched()}));
   keep_all_secrets(config, *plugins);
   Storage storage(config, plugins);
+  std::optional<server::ConfigWatch> watch;
   server::Reloader reloader(storage, config,
                             {[&file, &global] { return load_again(file, global); }, keep_all_secrets,
-                             [&global](const Config &now) { set_log_level(now, global, true); }});
+                             [&global](const Config &now) { set_log_level(now, global, true); },
+                             [&watch] { watch->refresh(); }});
+  watch.emplace(
+      std::move(read),
+      [&] {
+        return server::WatchedPaths{watched, storage.plugins()->searched()};
+      },
+      [&](std::string_view why) { reload(reloader, why); });
   server::Server server(reloader);
   server.start();
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
-  std::optional<server::ConfigWatch> watch(
-      std::in_place, std::move(read),
-      [&] {
-        return server::WatchedPaths{file, storage.plugins()->searched()};
-      },
-      [&](std::string_view why) { reload(reloader, why); });
 
   int signal = 0;
   while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");

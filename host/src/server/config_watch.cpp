@@ -14,9 +14,10 @@
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
-#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "server/file_events.hpp"
 
 namespace omnistore::server {
 namespace {
@@ -26,8 +27,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr auto quiet = std::chrono::milliseconds(100);    // without a change, before it is told
 constexpr auto longest = std::chrono::milliseconds(2000); // where it never gets quiet
-constexpr std::uint32_t events =
-    IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_CREATE | IN_ONLYDIR;
+constexpr auto every = std::chrono::seconds(2);           // it is looked if not everything can be watched
 
 std::int64_t nanoseconds(const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
@@ -41,7 +41,7 @@ FileState state_of(const std::string &path) {
 
 FileStates states_of(const WatchedPaths &paths) {
   FileStates states;
-  states[paths.config] = state_of(paths.config);
+  if (!paths.config.empty()) states[paths.config] = state_of(paths.config);
   for (const std::string &place : paths.plugins) {
     std::error_code failed;
     if (!fs::is_directory(place, failed)) states[place] = state_of(place);
@@ -54,11 +54,8 @@ FileStates states_of(const WatchedPaths &paths) {
 class ConfigWatch::Impl {
 public:
   Impl(FileStates read, std::function<WatchedPaths()> paths, std::function<void(std::string_view)> changed)
-      : paths_(std::move(paths)), changed_(std::move(changed)), notify_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)),
-        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), states_(std::move(read)) {
-    if (notify_ < 0)
-      spdlog::warn("config changes are not seen by themselves ({}); reload with SIGHUP or `omnistore reload`",
-                   std::generic_category().message(errno));
+      : paths_(std::move(paths)), changed_(std::move(changed)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        states_(std::move(read)) {
     thread_ = std::thread([this] { run(); });
   }
 
@@ -66,7 +63,6 @@ public:
     stopping_.store(true);
     wake();
     thread_.join();
-    if (notify_ >= 0) ::close(notify_);
     ::close(wake_);
   }
 
@@ -78,49 +74,64 @@ public:
     wake();
   }
 
+  void refresh() {
+    refresh_.store(true);
+    wake();
+  }
+
 private:
   void wake() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(wake_, &one, sizeof one);
   }
 
-  std::string changed_text(const std::string &path) const {
-    return path == config_ ? "the config file changed" : path + " changed";
+  std::string changed_text(const std::string &path, const FileState &state) const {
+    return (path == config_ ? "the config file" : path) + (state == FileState() ? " is gone" : " changed");
   }
 
   /// Watches what there is to watch now, and remembers the states.
   void look() {
     const WatchedPaths paths = paths_();
     config_ = paths.config;
-    watch_folder(fs::absolute(config_).parent_path());
-    for (const std::string &place : paths.plugins) {
-      std::error_code failed;
-      watch_folder(fs::is_directory(place, failed) ? fs::path(place) : fs::path(place).parent_path());
-    }
+    events_.begin();
+    if (!config_.empty()) events_.watch_file(config_);
+    for (const std::string &place : paths.plugins) events_.watch_folder(place, ".so");
+    events_.finish();
     states_ = states_of(paths);
-  }
-
-  void watch_folder(const fs::path &folder) {
-    // A folder that is watched already keeps its watch; one whose path leads elsewhere now gets another.
-    if (notify_ >= 0) ::inotify_add_watch(notify_, folder.c_str(), events);
+    if (events_.trouble() == trouble_) return;
+    trouble_ = events_.trouble();
+    if (trouble_.empty())
+      spdlog::info("changes of the config are seen at once again");
+    else
+      spdlog::warn(
+          "the config and the plugins are looked at every {} seconds, since {}; `omnistore reload` then starts "
+          "the watch again",
+          every.count(), trouble_);
   }
 
   /// What is another file, or another state of it, than when it was looked at last; empty: nothing.
   std::string difference() {
     const FileStates before = states_;
     look();
-    const auto now = [&](const std::string &path) {
-      const auto at = states_.find(path);
-      return at == states_.end() ? FileState{} : at->second;
-    };
     for (const auto &[path, state] : states_) {
       const auto old = before.find(path);
-      if (old != before.end() && old->second == state) continue;
-      return changed_text(path);
+      if (old == before.end() ? state != FileState() : old->second != state) return changed_text(path, state);
     }
     for (const auto &[path, state] : before)
-      if (now(path) != state) return path + " is gone";
+      if (!states_.contains(path) && state != FileState()) return changed_text(path, {});
     return {};
+  }
+
+  void tell_difference() {
+    if (const std::string what = difference(); !what.empty()) changed_(what);
+  }
+
+  /// How long nothing needs to be done if nothing happens; negative: for ever.
+  int patience(bool pending, Clock::time_point due) const {
+    using std::chrono::milliseconds;
+    if (pending)
+      return static_cast<int>(std::max<std::int64_t>(0, std::chrono::ceil<milliseconds>(due - Clock::now()).count()));
+    return trouble_.empty() ? -1 : static_cast<int>(milliseconds(every).count());
   }
 
   void run() {
@@ -128,18 +139,16 @@ private:
     pollfd early{wake_, POLLIN, 0};
     ::poll(&early, 1, static_cast<int>(quiet.count()));
     if (stopping_.load()) return;
-    if (const std::string what = difference(); !what.empty()) changed_(what);
+    tell_difference();
 
     bool pending = false;
     Clock::time_point first, due;
     while (!stopping_.load()) {
-      int wait = -1;
-      if (pending)
-        wait = static_cast<int>(
-            std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(due - Clock::now()).count()));
-      pollfd ends[] = {{wake_, POLLIN, 0}, {notify_, POLLIN, 0}};
-      if (::poll(ends, notify_ >= 0 ? 2 : 1, wait) < 0 && errno != EINTR) return;
-      const bool told = drain();
+      pollfd ends[] = {{wake_, POLLIN, 0}, {events_.descriptor(), POLLIN, 0}};
+      const int ready = ::poll(ends, 2, patience(pending, due)); // a negative descriptor is passed over
+      if (ready < 0 && errno != EINTR) return;
+      const bool told = events_.drain();
+      drain_wake();
       const std::string poked = take_poke();
       if (stopping_.load()) return;
       if (!poked.empty()) {
@@ -149,28 +158,23 @@ private:
         continue;
       }
       const auto now = Clock::now();
-      if (told) {
+      if (told || refresh_.exchange(false)) {
         if (!pending) first = now;
         pending = true;
         due = std::min(now + quiet, first + longest);
       }
-      if (pending && now >= due) {
+      // A plugin that is still being written may be read too early, and is refused then; its end is told too.
+      if (pending ? now >= due : ready == 0) {
         pending = false;
-        if (const std::string what = difference(); !what.empty()) changed_(what);
+        tell_difference();
       }
     }
   }
 
-  /// Whether anything may be another one than before. A plugin that is still being written may be read too early, and
-  /// is refused then; its end is told too.
-  bool drain() {
-    bool told = false;
-    alignas(inotify_event) char buffer[4096];
-    while (notify_ >= 0 && ::read(notify_, buffer, sizeof buffer) > 0) told = true;
+  void drain_wake() {
     std::uint64_t count = 0;
     while (::read(wake_, &count, sizeof count) > 0) {
     }
-    return told;
   }
 
   std::string take_poke() {
@@ -180,10 +184,12 @@ private:
 
   const std::function<WatchedPaths()> paths_;
   const std::function<void(std::string_view)> changed_;
-  const int notify_, wake_;
+  const int wake_;
+  FileEvents events_;
+  std::string trouble_; ///< as it was logged last
   std::string config_;
   FileStates states_;
-  std::atomic<bool> stopping_{false};
+  std::atomic<bool> stopping_{false}, refresh_{false};
   std::mutex mutex_;
   std::string poked_;
   std::thread thread_;
@@ -194,5 +200,6 @@ ConfigWatch::ConfigWatch(FileStates read, std::function<WatchedPaths()> paths,
     : impl_(std::make_unique<Impl>(std::move(read), std::move(paths), std::move(changed))) {}
 ConfigWatch::~ConfigWatch() = default;
 void ConfigWatch::poke(std::string_view why) { impl_->poke(why); }
+void ConfigWatch::refresh() { impl_->refresh(); }
 
 } // namespace omnistore::server

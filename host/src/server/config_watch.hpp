@@ -25,27 +25,29 @@ using FileStates = std::map<std::string, FileState>;
 
 /// What a host is made of. Files and folders may be absent.
 struct WatchedPaths {
-  std::string config;
+  std::string config;               ///< empty: none
   std::vector<std::string> plugins; ///< folders and files
 };
 /// The states of the config's file, and of each plugin, as they are now.
 FileStates states_of(const WatchedPaths &paths);
 
-/// Watches a config's file and the folders of its plugins (inotify(7)), and calls back when something there is another
-/// one than before: after a moment without further changes, so that a file that is being written, or several that are
-/// replaced, are one change. A file that is renamed over the old one counts, and one that a link leads to.
+/// Watches a config's file and its plugins, and calls back when something there is another one than before: after a
+/// moment without further changes, so that a file that is being written, or several that are replaced, are one change.
+/// It follows each path as it is written, through links and folders (file_events.hpp). If something cannot be watched,
+/// it says so in the log and looks every two seconds.
 class ConfigWatch {
 public:
-  /// `changed` is called on the watch's own thread, with what it was: "the config file changed", "SIGHUP". What has
-  /// changed from `read` on, the states before the files were read, and before this watched, is told at once. `paths`
-  /// is asked again after each call, since a new config may name other folders; where one is absent, the folder that it
-  /// would lie in is watched.
+  /// `changed` is called on the watch's own thread, with what it was: "the config file changed", "SIGHUP". Changes made
+  /// since `read` was taken, the states before the files were read, are reported at once. `paths` is asked again at
+  /// each change, since a new config may name other folders.
   ConfigWatch(FileStates read, std::function<WatchedPaths()> paths, std::function<void(std::string_view why)> changed);
   /// Returns after the last callback has returned.
   ~ConfigWatch();
 
   /// Has `changed` called soon, whatever changed. On any thread.
   void poke(std::string_view why);
+  /// Looks again at what there is to watch, and tries again to watch what could not be watched. On any thread.
+  void refresh();
 
 private:
   class Impl;

@@ -16,6 +16,13 @@ namespace {
 
 std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : base::printable(mountpoint); }
 
+struct AtEnd {
+  const std::function<void()> &run;
+  ~AtEnd() {
+    if (run) run();
+  }
+};
+
 void set_folder(StoreConfig &store, const std::string &folder) {
   store.folder = folder;
   for (StoreConfig &child : store.children) set_folder(child, folder);
@@ -51,6 +58,8 @@ Reloader::Reloader(Storage &storage, Config config, Hooks hooks)
   stats_.last_done = now_ms();
 }
 
+Reloader::Reloader(Storage &storage, Config config) : Reloader(storage, std::move(config), Hooks()) {}
+
 Config Reloader::config() const {
   const std::lock_guard lock(mutex_);
   return config_;
@@ -81,6 +90,7 @@ Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) 
 
 Reload Reloader::reload(std::string_view why) {
   const std::lock_guard changing(changing_);
+  const AtEnd end{hooks_.ended};
   try {
     auto [config, plugins] = load();
     if (hooks_.opening) hooks_.opening(config, *plugins);

@@ -38,9 +38,12 @@ public:
     std::function<void(const Config &, loader::Registry &)> opening;
     /// Called when the config holds. May be null.
     std::function<void(const Config &)> applied;
+    /// Called at the end of each reload, also of one that failed. May be null.
+    std::function<void()> ended = {};
   };
   /// `config` is what the storage was opened with. `storage` must outlive it.
-  Reloader(Storage &storage, Config config, Hooks hooks = {});
+  Reloader(Storage &storage, Config config, Hooks hooks);
+  Reloader(Storage &storage, Config config);
 
   /// `why` is for the log: "SIGHUP". Throws ConfigError or Error, and then nothing has changed.
   Reload reload(std::string_view why);
