@@ -172,3 +172,28 @@ TEST_CASE("Nothing that is no terminal gets colours") {
   const Front omnistore(false);
   CHECK_FALSE(says(omnistore({"mounts"}).out, "\033"));
 }
+
+TEST_CASE("the last line of what a refused command says is ended") {
+  const test::Place place;
+  const test::Folder folder;
+  test::write_file(folder / "wrong.jsonc", R"({ "ttl": "x" })");
+  test::write_file(folder / "open.jsonc",
+                   R"({ "mounts": { "": { "driver": "fs", "options": { "base": "open.jsonc" } } } })");
+  test::write_file(folder / "taken.jsonc", R"({ "mounts": { "": { "driver": "memory" } }, "admin": { "listen": "" },
+      "server": { "http": { "listen": "192.0.2.1:1" } } })");
+  for (const test::Strings &command : std::vector<test::Strings>{{"-c", folder / "wrong.jsonc", "serve"},
+                                                                 {"-c", folder / "wrong.jsonc", "--json", "serve"},
+                                                                 {"-c", folder / "open.jsonc", "serve"},
+                                                                 {"-c", folder / "taken.jsonc", "serve"},
+                                                                 {"-c", folder / "none.jsonc", "serve"},
+                                                                 {"-c", folder / "wrong.jsonc", "check"},
+                                                                 {"-c", place.config(), "get", "none"},
+                                                                 {"--url", "http://127.0.0.1:1", "get", "a"},
+                                                                 {"get", "--wrong"},
+                                                                 {}}) {
+    const test::Result refused = test::omnistore(command);
+    INFO(refused.err);
+    CHECK(refused.code != 0);
+    CHECK(refused.err.ends_with('\n'));
+  }
+}

@@ -16,7 +16,7 @@ namespace {
 void ask(const std::string &base, const Target &target) {
   std::cerr << "Remove every key under " << base << " in " << target.name() << "? [y/N] " << std::flush;
   std::string answer;
-  std::getline(std::cin, answer);
+  if (!std::getline(std::cin, answer)) std::cerr << '\n'; // nobody ended the line of the question
   if (answer != "y" && answer != "Y" && answer != "yes")
     throw Failure(Status::invalid, "clear: nothing was removed", "");
 }

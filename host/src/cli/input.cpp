@@ -8,10 +8,12 @@
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/failure.hpp"
+#include "cli/streams.hpp"
 #include "config/formats.hpp"
 #include "server/base64.hpp"
 
@@ -28,6 +30,8 @@ Input::Input(const std::string &file)
     : descriptor_(file == "-" ? STDIN_FILENO : ::open(file.c_str(), O_RDONLY | O_CLOEXEC)),
       name_(file == "-" ? "standard input" : file) {
   if (descriptor_ < 0) throw Failure(Status::invalid, "read " + file + ": " + std::strerror(errno), "");
+  if (was_closed(descriptor_))
+    throw Failure(Status::invalid, "read standard input: it is closed", "give it with < or |, or name a file");
 }
 
 Input::~Input() {
@@ -38,7 +42,11 @@ std::size_t Input::read(char *into, std::size_t capacity) {
   for (;;) {
     const ssize_t got = ::read(descriptor_, into, capacity);
     if (got >= 0) return static_cast<std::size_t>(got);
-    if (errno != EINTR) throw Failure(Status::invalid, "read " + name_ + ": " + std::strerror(errno), "");
+    if (errno == EAGAIN) { // another program made the pipe non-blocking
+      pollfd ready{descriptor_, POLLIN, 0};
+      ::poll(&ready, 1, -1);
+    } else if (errno != EINTR)
+      throw Failure(Status::invalid, "read " + name_ + ": " + std::strerror(errno), "");
   }
 }
 

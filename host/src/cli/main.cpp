@@ -4,10 +4,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <iostream>
+#include <sstream>
 
 #include "cli/failure.hpp"
 #include "cli/line.hpp"
+#include "cli/log.hpp"
 #include "cli/output.hpp"
+#include "cli/streams.hpp"
 #include "config/schema.hpp"
 
 namespace omnistore::cli {
@@ -114,8 +117,13 @@ std::vector<std::string> words_of(int argc, char **argv) {
 int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
   try {
     app.parse(words_of(argc, argv));
-  } catch (const CLI::Success &) { // --help or --version
-    throw;
+  } catch (const CLI::Success &success) { // --help or --version
+    std::ostringstream text;
+    app.exit(success, text, text);
+    Output out;
+    out.write(text.str());
+    out.flush();
+    return 0;
   } catch (const CLI::ParseError &error) {
     const std::vector<CLI::App *> chosen = app.get_subcommands();
     const std::string name = chosen.empty() ? "" : chosen[0]->get_name();
@@ -143,6 +151,7 @@ int run_program(int argc, char **argv) {
   line.global.program = argv[0];
   for (int i = 1; i < argc; ++i) // a line that cannot be read has to be told as JSON too
     if (std::string_view(argv[i]) == "--json") line.global.json = true;
+  start_log({}, line.global); // messages that come before a config is read go to standard error too
   add_globals(app, line.global);
   add_values(app, line);
   add_keys(app, line);
@@ -155,8 +164,6 @@ int run_program(int argc, char **argv) {
   app.allow_extras(); // they are told of with more words than the parser has
   try {
     return parse_and_run(app, line, argc, argv);
-  } catch (const CLI::Success &success) {
-    return app.exit(success);
   } catch (const ClosedPipe &) {
     return closed_pipe_code;
   } catch (const std::exception &failure) {
@@ -168,6 +175,7 @@ int run_program(int argc, char **argv) {
 } // namespace omnistore::cli
 
 int main(int argc, char **argv) {
+  omnistore::cli::open_streams();
   std::signal(SIGPIPE, SIG_IGN); // a reader that goes away is told by write's result, in plugins too
   return omnistore::cli::run_program(argc, argv);
 }

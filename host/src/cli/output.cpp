@@ -9,9 +9,11 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <poll.h>
 #include <unistd.h>
 
 #include "cli/failure.hpp"
+#include "cli/streams.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
 
@@ -20,14 +22,18 @@ namespace omnistore::cli {
 namespace json = boost::json;
 
 void write_all(int descriptor, std::string_view bytes, const std::string &name) {
+  if (was_closed(descriptor) && !bytes.empty()) throw Error(Status::io, "cannot write " + name + ": it is closed");
   while (!bytes.empty()) {
     const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
     if (written >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EPIPE) {
       throw ClosedPipe{};
+    } else if (errno == EAGAIN) { // another program made the pipe non-blocking
+      pollfd ready{descriptor, POLLOUT, 0};
+      ::poll(&ready, 1, -1);
     } else if (errno != EINTR) {
-      throw Error(Status::io, "write " + name + ": " + std::strerror(errno));
+      throw Error(Status::io, "cannot write " + name + ": " + std::strerror(errno));
     }
   }
 }
