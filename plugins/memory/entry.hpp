@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -102,6 +103,12 @@ inline uint64_t read64(const char *at) {
   uint64_t word;
   std::memcpy(&word, at, 8);
   return word;
+}
+/// A word of eight bytes that lie in memory one after the other, so that words compare as the bytes do.
+template <std::endian order = std::endian::native>
+constexpr uint64_t as_bytes_compare(uint64_t word) {
+  static_assert(order == std::endian::little || order == std::endian::big);
+  return order == std::endian::little ? __builtin_bswap64(word) : word;
 }
 inline uint32_t read32(const char *at) {
   uint32_t word;

@@ -133,7 +133,7 @@ private:
   Head head_of(std::string_view key) const {
     char bytes[16] = {};
     std::memcpy(bytes, key.data() + prefix_.size(), std::min(sizeof bytes, key.size() - prefix_.size()));
-    return {__builtin_bswap64(read64(bytes)), __builtin_bswap64(read64(bytes + 8))};
+    return {as_bytes_compare(read64(bytes)), as_bytes_compare(read64(bytes + 8))};
   }
 
   /// The leaf for a key, as a place among the fences; 0 where there is none yet.
