@@ -78,6 +78,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
     FetchSink fetched(settings_.largest, is_whole(reading.request) ? &reading.sink : nullptr);
     Overheard on(call);
     bool unchanged = false;
+    const std::int64_t asked = now();
     const omnistore_status status = ask(on, reading.key, look.has_copy() ? &look.record : nullptr, fetched, unchanged);
     if (fetched.passed()) {
       drop(call, reading.key);
@@ -93,7 +94,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
     if (status == OMNISTORE_OK) {
       ++fetches_;
       Record record;
-      record.take(fetched.meta());
+      record.take(fetched.meta(), asked);
       keep(call, reading.key, fetched.value(), std::move(record), seen);
       flight.land(); // the reader may be slow
       return give(fetched.value(), fetched.meta(), reading.request, reading.sink);
@@ -160,6 +161,7 @@ void Cache::refresh_in(Call call, const std::string &key) {
     FetchSink fetched(settings_.largest, nullptr);
     Overheard on(call);
     bool unchanged = false;
+    const std::int64_t asked = now();
     const omnistore_status status = ask(on, key, &*have, fetched, unchanged);
     if (fetched.passed() || status == OMNISTORE_NOT_FOUND) {
       status == OMNISTORE_NOT_FOUND ? keep_absence(call, key) : static_cast<void>(drop(call, key));
@@ -174,7 +176,7 @@ void Cache::refresh_in(Call call, const std::string &key) {
     if (status == OMNISTORE_OK) {
       ++refreshes_;
       Record record;
-      record.take(fetched.meta());
+      record.take(fetched.meta(), asked);
       if (keep(call, key, fetched.value(), std::move(record), seen) == OMNISTORE_OK)
         tell(key, OMNISTORE_EVENT_UPDATE, OMNISTORE_CAUSE_NONE);
       return note_success(key);

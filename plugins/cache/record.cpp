@@ -25,10 +25,13 @@ std::string in_quotes(std::string_view text) {
 
 } // namespace
 
-void Record::take(const omnistore_meta &origin) {
+void Record::take(const omnistore_meta &origin, std::int64_t asked) {
+  // A later change in the same tick of the origin's clock would bear the same time: whole seconds, or the kernel's
+  // ticks.
+  const std::int64_t grain = origin.mtime % 1000 == 0 ? 1000 : 20;
   absent = doubtful = false;
   etag = as_view(origin.etag);
-  mtime = origin.mtime;
+  mtime = origin.mtime + grain <= asked ? origin.mtime : 0;
   expiry = origin.expiry;
   size = origin.value_size;
 }

@@ -17,11 +17,11 @@ struct Record {
   bool doubtful = false;              ///< a write may have changed the origin since: it is asked before this is used
   std::string of;                     ///< the state of the copy that this is about (state_of)
   std::string etag;                   ///< the origin's; empty: it gave none
-  std::int64_t mtime = 0, expiry = 0; ///< the origin's
+  std::int64_t mtime = 0, expiry = 0; ///< the origin's; an mtime of 0 is unknown, or no proof that nothing changed
   std::uint64_t size = OMNISTORE_UNKNOWN_SIZE;
 
-  /// Takes over what the origin tells of the value.
-  void take(const omnistore_meta &origin);
+  /// Takes over what the origin told of the value when it was asked at `asked`.
+  void take(const omnistore_meta &origin, std::int64_t asked);
   /// Whether the origin's meta says that its value is still this one: by the etag, or by size and mtime.
   bool same(const omnistore_meta &origin) const;
 

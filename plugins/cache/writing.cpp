@@ -187,6 +187,7 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
   const Flights::Flight flight = hold(call, key);
   if (!flight) return OMNISTORE_TIMEOUT;
   const std::uint64_t seen = cleared_;
+  const std::int64_t asked = now();
   ResultSink stored(result);
   const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
                                             [&] { return origin_.set(call, key, request, &stored); });
@@ -197,7 +198,7 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
     return stored.taken;
   }
   Record record;
-  if (stored.begun) record.take(stored.kept.meta());
+  if (stored.begun) record.take(stored.kept.meta(), asked);
   record.expiry = request.expiry;
   record.size = request.value.size;
   keep(call, key, as_view(request.value), std::move(record), seen);

@@ -109,6 +109,12 @@ std::uint64_t Answer::value_size() const {
   }
 }
 
+std::int64_t Answer::told_mtime(std::int64_t now) const {
+  constexpr std::int64_t SECOND = 1000;
+  const std::int64_t sent = date != 0 ? date : now - now % SECOND;
+  return etag.empty() && mtime + SECOND > sent ? 0 : mtime;
+}
+
 void read_line(Answer &answer, std::string_view line) {
   if (line.starts_with("HTTP/")) return read_status(answer, line);
   const std::size_t colon = line.find(':');
@@ -118,6 +124,8 @@ void read_line(Answer &answer, std::string_view line) {
     answer.etag = value;
   else if (is_named(name, "last-modified"))
     answer.mtime = date(value);
+  else if (is_named(name, "date"))
+    answer.date = date(value);
   else if (is_named(name, "x-ttl"))
     answer.ttl = milliseconds_of(value);
   else if (is_named(name, "x-cursor"))

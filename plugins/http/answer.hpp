@@ -14,7 +14,8 @@ struct Answer {
   int status = 0;     ///< HTTP's
   std::string reason; ///< the words behind it
   std::string etag, cursor;
-  std::int64_t mtime = 0;                        ///< Unix milliseconds
+  std::int64_t mtime = 0;                        ///< Last-Modified, Unix milliseconds
+  std::int64_t date = 0;                         ///< Date, likewise; 0: the server has not said
   std::int64_t ttl = -1;                         ///< milliseconds from now; -1: none
   std::uint64_t length = OMNISTORE_UNKNOWN_SIZE; ///< of the body
   std::uint64_t first = 0;                       ///< of a part: where it begins in the value
@@ -23,6 +24,10 @@ struct Answer {
 
   bool good() const { return status >= 200 && status < 300; }
   bool gone() const { return status == 404 || status == 410; }
+  /// The value's mtime; 0 if it cannot serve as a validator and there is no etag that could: when less than a second
+  /// lay between it and the response, a second change may bear the same (RFC 9110, section 8.8.2.2). `now` stands for a
+  /// Date that is missing (section 6.6.1).
+  std::int64_t told_mtime(std::int64_t now) const;
   /// The size of the whole value.
   std::uint64_t value_size() const;
 };

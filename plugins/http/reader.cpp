@@ -12,8 +12,9 @@ namespace http {
 
 omnistore_meta meta_of(const Answer &answer, const omnistore_host &host, std::string &etag) {
   etag = etag_of(answer.etag);
-  const std::int64_t expiry = answer.ttl < 0 ? 0 : host.now(&host) + answer.ttl;
-  omnistore_meta meta = omnistore::make_meta(answer.value_size(), answer.mtime, expiry);
+  const std::int64_t now = host.now(&host);
+  const std::int64_t expiry = answer.ttl < 0 ? 0 : now + answer.ttl;
+  omnistore_meta meta = omnistore::make_meta(answer.value_size(), answer.told_mtime(now), expiry);
   meta.etag = omnistore::as_bytes(etag);
   return meta;
 }

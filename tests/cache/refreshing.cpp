@@ -2,6 +2,8 @@
 // Stale copies: served at once, and refreshed in the background.
 #include <catch2/catch.hpp>
 
+#include <ctime>
+
 #include <atomic>
 #include <thread>
 
@@ -124,6 +126,43 @@ TEST_CASE("headOnly compares time and size where the origin has no etags") {
   CHECK(storage.get("pages:k") == "w");
   CHECK(origin.count("GET") == 2);
   CHECK(origin.count("HEAD") == 2);
+}
+
+TEST_CASE("headOnly sees a second change within the second of a Last-Modified") {
+  const std::string date =
+      GENERATE("Wed, 21 Oct 2015 07:28:00 GMT", "none"); // without a Date: of now, or of a clock that is ahead
+  Origin origin;
+  const auto time_of = [&](std::time_t at) {
+    char text[64];
+    std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", std::gmtime(&at));
+    return std::string(text);
+  };
+  Origin::Answer answer;
+  if (date == "none")
+    answer.headers = {{"Last-Modified", time_of(std::time(nullptr) + 864'000)}};
+  else
+    answer.headers = {{"Last-Modified", date}, {"Date", date}};
+  answer.body = "v";
+  origin.serve("/k", answer);
+  Storage storage = open(cached(origin, R"({ "maxAge": 60, "headOnly": true, "revalidate": false })"));
+  CHECK(storage.get("pages:k") == "v");
+  answer.body = "w"; // of the same size, in the same second
+  origin.serve("/k", answer);
+  omnistore::advance_clock(61'000);
+  CHECK(storage.get("pages:k") == "w");
+}
+
+TEST_CASE("headOnly takes a Last-Modified a second before the Date for proof") {
+  Origin origin;
+  Origin::Answer answer;
+  answer.headers = {{"Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"}, {"Date", "Wed, 21 Oct 2015 07:28:01 GMT"}};
+  answer.body = "v";
+  origin.serve("/k", answer);
+  Storage storage = open(cached(origin, R"({ "maxAge": 60, "headOnly": true, "revalidate": false })"));
+  make_stale(storage, "pages:k");
+  storage.get("pages:k");
+  CHECK(origin.count("GET") == 1);
+  CHECK(origin.count("HEAD") == 1);
 }
 
 TEST_CASE("behind maxStale the origin is asked first") {
