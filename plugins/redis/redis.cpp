@@ -94,10 +94,18 @@ public:
       const Reply reply = run_script(call, scripts_.set_if_match, key, Again::no, as_view(request.etag),
                                      as_view(request.value), std::to_string(expiry));
       status = integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
+    } else if (request.condition == OMNISTORE_IF_PRESENT) {
+      const Reply reply =
+          run_script(call, scripts_.set_if_present, key, Again::no, as_view(request.value), std::to_string(expiry));
+      status = integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
     } else {
       Commands commands;
       add_set(commands, key, request, expiry);
-      status = outcome_of_set(*client_.run(call, commands, Again::no)[0]);
+      const bool if_absent = request.condition == OMNISTORE_IF_ABSENT;
+      if (if_absent) commands.add("STRLEN", full(key)); // an error where what is there is no value
+      const Replies replies = client_.run(call, commands, Again::no);
+      status = outcome_of_set(*replies[0]);
+      if (status == OMNISTORE_CONFLICT) not_error(*replies[1]);
     }
     if (status == OMNISTORE_OK && result) {
       omnistore_meta meta = omnistore::make_meta(request.value.size, 0, request.expiry == 0 ? expiry : request.expiry);
@@ -119,14 +127,9 @@ public:
   }
 
   omnistore_status touch(omnistore::Call call, std::string_view key, const omnistore_touch_request &request) {
-    Commands commands;
-    if (request.expiry == 0)
-      commands.add("MULTI").add("EXISTS", full(key)).add("PERSIST", full(key)).add("EXEC");
-    else
-      commands.add("PEXPIREAT", full(key), not_later_than_now(request.expiry));
-    const Replies replies = client_.run(call, commands, Again::no);
-    const redisReply &found = request.expiry == 0 ? *executed(replies)[0] : *replies[0];
-    return integer_of(found) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
+    const std::int64_t expiry = request.expiry == 0 ? 0 : not_later_than_now(request.expiry);
+    const Reply reply = run_script(call, scripts_.touch, key, Again::no, std::to_string(expiry));
+    return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
 
   // -------------------------------------------------------------------------------------------------------- batches
@@ -135,10 +138,17 @@ public:
                             const omnistore_get_request &request, omnistore_sink *const *sinks,
                             omnistore_status *statuses) {
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
-      if (!is_whole(request))
-        return statuses[from] = get_range(call, as_view(keys[from]), request, *sinks[from]), std::size_t{1};
+      if (!is_whole(request)) {
+        try {
+          statuses[from] = get_range(call, as_view(keys[from]), request, *sinks[from]);
+        } catch (const omnistore::Failure &failure) {
+          if (failure.status() != OMNISTORE_CORRUPT) throw; // the connection's: it fails all that are left
+          statuses[from] = call.fail(static_cast<std::uint32_t>(from), failure.status(), failure.what());
+        }
+        return std::size_t{1};
+      }
       const std::size_t count = std::min(PIECE, keys.size() - from);
-      get_piece(call, keys.subspan(from, count), request, sinks + from, statuses + from);
+      get_piece(call, from, keys.subspan(from, count), request, sinks + from, statuses + from);
       return count;
     });
     return OMNISTORE_OK;
@@ -154,7 +164,12 @@ public:
         const omnistore_set_request &each = *requests[from + count];
         add_set(commands, key, each, expiry_of(key, each));
       }
-      return each_reply(call, commands, from, statuses, [](const redisReply &reply) { return outcome_of_set(reply); });
+      each_reply(call, commands, from, statuses, [](const redisReply &reply) { return outcome_of_set(reply); });
+      std::vector<std::size_t> refused;
+      for (std::size_t i = from; i < from + count; ++i)
+        if (statuses[i] == OMNISTORE_CONFLICT && requests[i]->condition == OMNISTORE_IF_ABSENT) refused.push_back(i);
+      find_other_types(call, 0, keys, refused, statuses);
+      return count;
     });
     return OMNISTORE_OK;
   }
@@ -293,16 +308,20 @@ private:
                    expiry);
       return;
     }
-    const bool conditional = request.condition != OMNISTORE_ALWAYS;
-    commands.begin(3u + (expiry != 0 ? 2u : 0u) + (conditional ? 1u : 0u));
+    if (request.condition == OMNISTORE_IF_PRESENT) {
+      commands.add("EVAL", scripts_.set_if_present.text, 1, full(key), as_view(request.value), expiry);
+      return;
+    }
+    const bool if_absent = request.condition == OMNISTORE_IF_ABSENT;
+    commands.begin(3u + (expiry != 0 ? 2u : 0u) + (if_absent ? 1u : 0u));
     commands.word("SET");
     commands.word(full(key));
     commands.word(as_view(request.value));
     if (expiry != 0) commands.word("PXAT"), commands.word(expiry);
-    if (conditional) commands.word(request.condition == OMNISTORE_IF_ABSENT ? "NX" : "XX");
+    if (if_absent) commands.word("NX");
   }
 
-  /// Of SET, and of the script that sets.
+  /// Of SET, and of the scripts that set.
   static omnistore_status outcome_of_set(const redisReply &reply) {
     not_error(reply);
     const bool held = reply.type == REDIS_REPLY_INTEGER ? reply.integer == 1 : !is_nil(reply);
@@ -328,39 +347,74 @@ private:
   std::size_t each_reply(omnistore::Call call, Commands &commands, std::size_t from, omnistore_status *statuses,
                          Outcome outcome) {
     const Replies replies = client_.run(call, commands, Again::no);
-    for (std::size_t i = 0; i < replies.size(); ++i) {
-      try {
-        statuses[from + i] = outcome(*replies[i]);
-      } catch (const omnistore::Failure &failure) {
-        statuses[from + i] = call.fail(static_cast<std::uint32_t>(from + i), failure.status(), failure.what());
-      }
-    }
+    for (std::size_t i = 0; i < replies.size(); ++i)
+      statuses[from + i] = of_item(call, from + i, [&] { return outcome(*replies[i]); });
     return replies.size();
   }
 
-  void get_piece(omnistore::Call call, std::span<const omnistore_bytes> keys, const omnistore_get_request &request,
-                 omnistore_sink *const *sinks, omnistore_status *statuses) {
+  /// One item's status, from its reply: an error there is its own failure.
+  template <class Outcome>
+  static omnistore_status of_item(omnistore::Call call, std::size_t item, Outcome outcome) {
+    try {
+      return outcome();
+    } catch (const omnistore::Failure &failure) {
+      return call.fail(static_cast<std::uint32_t>(item), failure.status(), failure.what());
+    }
+  }
+
+  /// Of these items, those whose key holds another type than a string are corrupt. `first`: the place of keys[0] in the
+  /// whole batch.
+  void find_other_types(omnistore::Call call, std::size_t first, std::span<const omnistore_bytes> keys,
+                        std::span<const std::size_t> items, omnistore_status *statuses) {
+    if (items.empty()) return;
+    Commands commands;
+    for (const std::size_t i : items) commands.add("STRLEN", full(as_view(keys[i])));
+    const Replies replies = client_.run(call, commands, Again::yes);
+    for (std::size_t i = 0; i < items.size(); ++i)
+      if (is_error(*replies[i]))
+        statuses[items[i]] = of_item(call, first + items[i], [&] { return not_error(*replies[i]), OMNISTORE_OK; });
+  }
+
+  /// `first`: the place of these keys in the whole batch. MGET gives nil for a key of another type, as for none. How
+  /// many keys there are tells, in the same round trip, whether one of the nils is such a key.
+  void get_piece(omnistore::Call call, std::size_t first, std::span<const omnistore_bytes> keys,
+                 const omnistore_get_request &request, omnistore_sink *const *sinks, omnistore_status *statuses) {
     const bool meta = wants_meta(request);
     Commands commands;
     if (meta) commands.add("MULTI");
-    commands.begin(1 + keys.size());
-    commands.word("MGET");
-    for (const omnistore_bytes &key : keys) commands.word(full(as_view(key)));
+    add_keys(commands, "MGET", keys);
     if (meta) {
       for (const omnistore_bytes &key : keys) commands.add("PEXPIRETIME", full(as_view(key)));
       commands.add("EXEC");
+    } else {
+      add_keys(commands, "EXISTS", keys);
     }
     const Replies replies = client_.run(call, commands, Again::yes);
     redisReply *const *parts = meta ? executed(replies) : nullptr;
     redisReply *const *values = array_of(meta ? *parts[0] : *replies[0], keys.size());
+    std::vector<std::size_t> missing, other;
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (meta)
-        statuses[i] = give_with_meta(*values[i], *parts[1 + i], *sinks[i]);
-      else if (is_nil(*values[i]))
-        statuses[i] = OMNISTORE_NOT_FOUND;
-      else
-        statuses[i] = omnistore::give(*sinks[i], string_of(*values[i]));
+      if (!is_nil(*values[i])) {
+        statuses[i] = of_item(call, first + i, [&] {
+          return meta ? give_with_meta(*values[i], *parts[1 + i], *sinks[i])
+                      : omnistore::give(*sinks[i], string_of(*values[i]));
+        });
+        continue;
+      }
+      statuses[i] = OMNISTORE_NOT_FOUND;
+      missing.push_back(i);
+      if (meta && integer_of(*parts[1 + i]) != GONE) other.push_back(i);
     }
+    const auto held = static_cast<long long>(keys.size() - missing.size());
+    if (!meta && integer_of(*replies[1]) > held) other = std::move(missing);
+    find_other_types(call, first, keys, other, statuses);
+  }
+
+  /// A command with a batch's keys.
+  void add_keys(Commands &commands, std::string_view name, std::span<const omnistore_bytes> keys) const {
+    commands.begin(1 + keys.size());
+    commands.word(name);
+    for (const omnistore_bytes &key : keys) commands.word(full(as_view(key)));
   }
 
   const omnistore_host &host_;

@@ -4,6 +4,9 @@
 namespace redis {
 namespace {
 
+constexpr const char *OTHER_TYPE =
+    "WRONGTYPE Operation against a key holding the wrong kind of value; the key holds another type than a string";
+
 struct Kind {
   std::string_view start;
   omnistore_status status;
@@ -56,7 +59,7 @@ omnistore::Failure failure_of(const redisReply &error) {
   std::string words(text_of(error));
   const omnistore_status status = status_of(words);
   while (words.ends_with('.')) words.pop_back();
-  if (status == OMNISTORE_CORRUPT) words += "; the key holds another type than a string";
+  if (status == OMNISTORE_CORRUPT) words = OTHER_TYPE; // a script's error has its place in it too
   if (words.starts_with("MOVED") || words.starts_with("ASK") || words.starts_with("CROSSSLOT"))
     words += "; this driver speaks to single servers, not to a cluster";
   return {status, words};

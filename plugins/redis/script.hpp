@@ -26,6 +26,20 @@ if ARGV[3] == '0' then redis.call('SET', KEYS[1], ARGV[2])
 else redis.call('SET', KEYS[1], ARGV[2], 'PXAT', ARGV[3]) end
 return 1)"};
 
+  /// ARGV: the new value, its expiry or 0. Gives 1, or 0 where there is no value; an error where the key holds another
+  /// type, which SET with XX would replace.
+  const Script set_if_present{R"(redis.call('STRLEN', KEYS[1])
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+if ARGV[2] == '0' then redis.call('SET', KEYS[1], ARGV[1])
+else redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ARGV[2]) end
+return 1)"};
+
+  /// ARGV: the expiry or 0. Gives 1, or 0 where there is no value; an error where the key holds another type.
+  const Script touch{R"(redis.call('STRLEN', KEYS[1])
+if ARGV[1] ~= '0' then return redis.call('PEXPIREAT', KEYS[1], ARGV[1]) end
+redis.call('PERSIST', KEYS[1])
+return redis.call('EXISTS', KEYS[1]))"};
+
   /// ARGV: the etag. Gives 1, or 0.
   const Script remove_if_match{R"(local value = redis.call('GET', KEYS[1])
 if not value or redis.sha1hex(value) ~= ARGV[1] then return 0 end

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driven.hpp"
 
+#include <algorithm>
 #include <deque>
 
 using test::Client;
@@ -155,4 +156,55 @@ TEST_CASE("where a part of a batch is refused each item says so for itself") {
   CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_DENIED, OMNISTORE_OK});
   CHECK(many.call.messages.at(1).starts_with("NOPERM"));
   CHECK_FALSE(many.call.messages.contains(0));
+}
+
+TEST_CASE("a key of another type fails only its own item of a batch, however the batch reads") {
+  const uint32_t flags = GENERATE(0u, OMNISTORE_GET_META);
+  const uint64_t length = GENERATE(uint64_t{2}, UINT64_MAX);
+  Store store;
+  Client other(shared_server());
+  store.set("a", "1");
+  store.set("b", "2");
+  other({"LPUSH", store.full("list"), "x"});
+  other({"HSET", store.full("hash"), "field", "x"});
+  Many many;
+  REQUIRE(get_many(store, Keys({"a", "list", "none", "hash", "b"}), many, flags, 0, length) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_CORRUPT, OMNISTORE_NOT_FOUND,
+                                                       OMNISTORE_CORRUPT, OMNISTORE_OK});
+  CHECK(many.call.messages.at(1).find("another type than a string") != std::string::npos);
+  CHECK(many.got[0].bytes == "1");
+  CHECK(many.got[4].bytes == "2");
+}
+
+TEST_CASE("a key of another type is told beyond the first piece of a batch") {
+  Store store;
+  Client other(shared_server());
+  std::vector<std::string> names;
+  for (size_t i = 0; i < 1200; ++i) names.push_back(batch_key(i));
+  other({"LPUSH", store.full(names[1100]), "x"});
+  Many many;
+  REQUIRE(get_many(store, Keys(names), many) == OMNISTORE_OK);
+  CHECK(many.statuses[1100] == OMNISTORE_CORRUPT);
+  CHECK(std::count(many.statuses.begin(), many.statuses.end(), OMNISTORE_NOT_FOUND) == 1199);
+  CHECK(many.call.messages.at(1100).find("WRONGTYPE") != std::string::npos);
+}
+
+TEST_CASE("a key of another type fails only its own item of a batch of sets with conditions, and stays") {
+  Store store;
+  Client other(shared_server());
+  const std::vector<std::string> bad{"l1", "l2", "l3"};
+  for (const std::string &name : bad) other({"LPUSH", store.full(name), "x"});
+  store.set("there", "old");
+  Many many;
+  const std::deque<Item> items{{"1", {.condition = OMNISTORE_IF_ABSENT}},
+                               {"2", {.condition = OMNISTORE_IF_PRESENT}},
+                               {"3", {.condition = OMNISTORE_IF_MATCH, .etag = "x"}},
+                               {"4", {.condition = OMNISTORE_IF_ABSENT}},
+                               {"5", {.condition = OMNISTORE_IF_PRESENT}},
+                               {"6", {.condition = OMNISTORE_IF_PRESENT}}};
+  REQUIRE(set_many(store, Keys({"l1", "l2", "l3", "there", "there", "none"}), items, many) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_CORRUPT, OMNISTORE_CORRUPT, OMNISTORE_CORRUPT,
+                                                       OMNISTORE_CONFLICT, OMNISTORE_OK, OMNISTORE_CONFLICT});
+  CHECK(store.get("there") == "5");
+  for (const std::string &name : bad) CHECK(other({"TYPE", store.full(name)}) == "list");
 }

@@ -128,6 +128,25 @@ TEST_CASE("a key of another type is corrupt, and the message says so") {
   CHECK(got.begun == 0);
 }
 
+TEST_CASE("a write with a condition, or a new ttl, of a key of another type is corrupt and leaves it") {
+  Store store;
+  Client other(shared_server());
+  other({"LPUSH", store.full("list"), "x"});
+  const auto is_corrupt = [&](omnistore_status status) {
+    return status == OMNISTORE_CORRUPT && store.message().find("another type than a string") != std::string::npos;
+  };
+  CHECK(is_corrupt(store.set("list", "v", {.condition = OMNISTORE_IF_ABSENT})));
+  CHECK(is_corrupt(store.set("list", "v", {.condition = OMNISTORE_IF_PRESENT})));
+  CHECK(is_corrupt(store.set("list", "v", {.condition = OMNISTORE_IF_MATCH, .etag = "x"})));
+  CHECK(is_corrupt(store.remove("list", OMNISTORE_IF_MATCH, "x")));
+  CHECK(is_corrupt(store.touch("list", 0)));
+  CHECK(is_corrupt(store.touch("list", test::now_ms() + 100'000)));
+  Got got;
+  CHECK(is_corrupt(store.get("list", got, 1, 2)));
+  CHECK(other({"TYPE", store.full("list")}) == "list");
+  CHECK(other({"PTTL", store.full("list")}) == "-1");
+}
+
 TEST_CASE("a server that is full is no space") {
   test::RedisServer server({"--maxmemory", "100kb", "--maxmemory-policy", "noeviction"});
   Store store("{" + test::option("url", server.url()) + "}");

@@ -2,10 +2,13 @@
 // A redis-server of a test's own, with its files in a folder of its own.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -35,7 +38,9 @@ public:
 
   /// `arguments` as for redis-server: {"--requirepass", "word"}.
   explicit RedisServer(std::vector<std::string> arguments = {}, On on = On::port)
-      : arguments_(std::move(arguments)), on_(on) {
+      : arguments_(std::move(arguments)), on_(on), rights_(rights()),
+        has_user_(!rights_.empty() &&
+                  std::find(arguments_.begin(), arguments_.end(), "--requirepass") == arguments_.end()) {
     constexpr int tries = 5; // another program may take the port before the server does
     for (int i = 1;; ++i) {
       if (on_ == On::port) port_ = free_port();
@@ -56,8 +61,9 @@ public:
   /// "redis://127.0.0.1:PORT/DATABASE" or "unix:///path?db=DATABASE". `login` is "user:password@".
   std::string url(unsigned database = 0, const std::string &login = "") const {
     const std::string number = std::to_string(database);
-    if (on_ == On::socket) return "unix://" + login + socket() + "?db=" + number;
-    return "redis://" + login + "127.0.0.1:" + std::to_string(port_) + "/" + number;
+    const std::string by = login.empty() && has_user_ ? "omnistore:password@" : login;
+    if (on_ == On::socket) return "unix://" + by + socket() + "?db=" + number;
+    return "redis://" + by + "127.0.0.1:" + std::to_string(port_) + "/" + number;
   }
 
   /// Ends it at once, as a crash does; nothing where it does not run.
@@ -90,6 +96,20 @@ public:
   void thaw() { ::kill(process_, SIGCONT); }
 
 private:
+  /// The rights that the driver's README says are enough, where OMNISTORE_TEST_REDIS_ACL names it: url() then logs in
+  /// as a user who has these and no others.
+  static std::vector<std::string> rights() {
+    std::vector<std::string> found;
+    const char *readme = std::getenv("OMNISTORE_TEST_REDIS_ACL");
+    if (!readme) return found;
+    const std::string text = read_file(readme);
+    const std::size_t from = text.find("    ACL SETUSER omnistore ");
+    if (from == text.npos) throw std::runtime_error("no ACL SETUSER in " + std::string(readme));
+    std::istringstream words(text.substr(from, text.find('\n', from) - from));
+    for (std::string word; words >> word;)
+      if (word.starts_with('+')) found.push_back(word);
+    return found;
+  }
   static std::uint16_t free_port() {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
@@ -114,6 +134,10 @@ private:
     else
       words.insert(words.end(), {"--port", "0", "--unixsocket", socket()});
     words.insert(words.end(), arguments_.begin(), arguments_.end());
+    if (has_user_) {
+      words.insert(words.end(), {"--user", "omnistore", "on", ">password", "~*", "&*"});
+      for (const std::string &right : rights_) words.push_back(right);
+    }
     std::vector<char *> pointers;
     for (std::string &word : words) pointers.push_back(word.data());
     pointers.push_back(nullptr);
@@ -141,6 +165,8 @@ private:
 
   const std::vector<std::string> arguments_;
   const On on_;
+  const std::vector<std::string> rights_;
+  const bool has_user_; ///< url() logs in as the user who has these rights
   Folder folder_;
   std::uint16_t port_ = 0;
   pid_t process_ = 0;
