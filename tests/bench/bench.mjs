@@ -77,6 +77,15 @@ function check(groups_) {
   process.exit(2);
 }
 
+/** A folder on a filesystem in memory; nothing where the system has none. */
+function folderInMemory() {
+  try {
+    return mkdtempSync("/dev/shm/omnistore-bench-");
+  } catch {
+    process.stderr.write("no folder in /dev/shm: nothing is measured on tmpfs\n");
+  }
+}
+
 async function main() {
   check(groups);
   // Files go below the build folder: the one for temporary files may lie in memory.
@@ -85,6 +94,7 @@ async function main() {
     build: options.build,
     folder: mkdtempSync(join(options.build, "bench", "files-")),
     scratch: mkdtempSync(join(tmpdir(), "omnistore-bench-")),
+    memory: folderInMemory(),
     source: new URL("../../", import.meta.url).pathname,
     wanted,
     rounds,
@@ -93,24 +103,41 @@ async function main() {
     await stopAll();
     rmSync(context.folder, { recursive: true, force: true });
     rmSync(context.scratch, { recursive: true, force: true });
+    if (context.memory) rmSync(context.memory, { recursive: true, force: true });
   };
   for (const signal of ["SIGINT", "SIGTERM"])
     process.once(signal, () => cleanUp().finally(() => process.exit(1)));
   const rows = [];
+  const failures = [];
+  /** Does a part of the work; a failure is kept for the end, so that no other part's result is lost. */
+  const attempt = async (name, run) => {
+    try {
+      return await run();
+    } catch (error) {
+      failures.push(`${name}: ${error.message}`);
+      process.stderr.write(`${name} failed: ${error.message}\n`);
+    }
+  };
   try {
     for (const group of groups) {
       if (!group.names.some(wanted)) continue;
-      const benchmarks = await group.open(context);
+      const benchmarks = (await attempt(group.names[0], () => group.open(context))) ?? [];
       for (const benchmark of benchmarks.filter(({ name }) => wanted(name))) {
         process.stderr.write(`${benchmark.name} ...\n`);
-        rows.push(...(benchmark.rows ? await benchmark.rows() : await duel(benchmark)));
+        await attempt(benchmark.name, async () =>
+          rows.push(...(benchmark.rows ? await benchmark.rows() : await duel(benchmark))),
+        );
       }
       await stopAll();
     }
   } finally {
+    process.stdout.write(options.json ? JSON.stringify(rows, null, 2) + "\n" : table(rows));
     await cleanUp();
   }
-  process.stdout.write(options.json ? JSON.stringify(rows, null, 2) + "\n" : table(rows));
+  if (failures.length > 0) {
+    process.stderr.write(`failed:\n  ${failures.join("\n  ")}\n`);
+    process.exitCode = 1;
+  }
 }
 
 await main();

@@ -82,10 +82,6 @@ void set(const Folder &folder, const char *path, std::string_view value, bool sy
   check(renameat(folder.descriptor(), temporary, folder.descriptor(), path), "renameat");
 }
 
-void make_folder(const Folder &folder, const char *path) {
-  if (mkdirat(folder.descriptor(), path, 0755) != 0 && errno != EEXIST) check(-1, "mkdirat");
-}
-
 void list(const Folder &folder, std::vector<std::string> &into) {
   // A descriptor of its own: the offset of the held one stays where it is.
   const int top = check(openat(folder.descriptor(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "openat");

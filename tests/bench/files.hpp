@@ -28,9 +28,6 @@ void get(const Folder &folder, const char *path, std::string &into);
 /// A temporary file beside it, write, rename over; with `sync` fdatasync before the rename.
 void set(const Folder &folder, const char *path, std::string_view value, bool sync);
 
-/// mkdir, also where it is there already.
-void make_folder(const Folder &folder, const char *path);
-
 /// Walks the folders by getdents64 and appends each file's path, ':' for '/'.
 void list(const Folder &folder, std::vector<std::string> &into);
 

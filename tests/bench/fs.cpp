@@ -33,19 +33,24 @@ std::string make(const std::string &folder) {
   return folder;
 }
 
+/// A folder with the 256 folders that new keys lie in, so that every side sets them in folders that are there.
+std::string prepare(const std::string &folder) {
+  for (unsigned i = 0; i < 256; ++i) {
+    char name[16];
+    std::snprintf(name, sizeof name, "/n/%02x", i);
+    make(folder + name);
+  }
+  return folder;
+}
+
 struct Bench {
   Bench(const std::string &folder, std::uint32_t count)
-      : keys(bench::shuffled_keys(count)), at(count), data(make(folder + "/data")), raw_new(make(folder + "/new-raw")),
-        ours(open_fs(folder + "/data", "none")), ours_synced(open_fs(folder + "/data", "data")),
-        ours_new(open_fs(folder + "/new-ours", "none")) {
+      : keys(bench::shuffled_keys(count)), at(count), data(make(folder + "/data")),
+        raw_new(prepare(folder + "/new-raw")), ours(open_fs(folder + "/data", "none")),
+        ours_synced(open_fs(folder + "/data", "data")), ours_new(open_fs(prepare(folder + "/new-ours"), "none")) {
     for (std::uint32_t i = 0; i < 64; ++i) values.push_back(bench::value(value_size, i));
     for (const auto &key : keys) paths.push_back(path_of(key));
-    bench::files::make_folder(raw_new, "n");
-    for (unsigned i = 0; i < 256; ++i) {
-      char name[16];
-      std::snprintf(name, sizeof name, "n/%02x", i);
-      bench::files::make_folder(raw_new, name);
-    }
+    prepare(folder + "/new-unstorage");
   }
 
   const std::string &some_value() { return values[turn++ & 63]; }
