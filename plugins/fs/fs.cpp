@@ -6,14 +6,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <csignal>
 #include <ctime>
 #include <filesystem>
 #include <iterator>
 #include <memory>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,13 +99,38 @@ void read_all(int file, char *into, std::uint64_t size, std::uint64_t offset, co
   }
 }
 
-void write_all(int file, const void *from, std::uint64_t size, const Path &path) {
+/// While it lives, a write past the process's limit on the size of files (RLIMIT_FSIZE) fails, and does not end a
+/// process that has left the signal as it was. A driver may not change what a signal does to the whole process.
+class NoSizeSignal {
+public:
+  NoSizeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGXFSZ);
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  NoSizeSignal(const NoSizeSignal &) = delete;
+  NoSizeSignal &operator=(const NoSizeSignal &) = delete;
+  ~NoSizeSignal() {
+    constexpr timespec at_once{};
+    if (!sigismember(&before_, SIGXFSZ)) sigtimedwait(&signal_, nullptr, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+
+private:
+  sigset_t signal_, before_;
+};
+
+/// Appends to a file that has `offset` bytes. Only a write that begins at the limit is answered by the signal, so the
+/// first one of a file needs no protection, unless nothing may be written at all.
+void write_all(int file, const void *from, std::uint64_t size, std::uint64_t offset, const Path &path) {
   const char *at = static_cast<const char *>(from);
+  std::optional<NoSizeSignal> quiet;
   while (size > 0) {
+    if (offset > 0 && !quiet) quiet.emplace();
     const ssize_t put = ::write(file, at, size);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) fail(errno, path.text());
-    at += put, size -= static_cast<std::uint64_t>(put);
+    at += put, size -= static_cast<std::uint64_t>(put), offset += static_cast<std::uint64_t>(put);
   }
 }
 
@@ -116,7 +145,7 @@ omnistore_status copy_source(Call call, int file, const omnistore_set_request &r
       return status;
     }
     if (size == 0) break;
-    write_all(file, buffer.get(), size, path);
+    write_all(file, buffer.get(), size, total, path);
     total += size;
     if (total > request.source_size) break;
   }
@@ -163,6 +192,7 @@ public:
 private:
   std::int64_t now() const { return host_.now(&host_); }
   void base_changed() const;
+  void report(const Unreadable &folder);
   void must_be_writable() const;
 
   bool open_value(const Path &path, Found &found) const;
@@ -198,6 +228,8 @@ private:
   Watches *poked_ = nullptr; ///< once there are any
   const Tree tree_;
   const bool keeps_expiry_;
+  std::mutex reporting_;
+  std::set<std::string> reported_; ///< folders that cannot be read
   Runs runs_;
   mutable Own own_;
   Sweeper sweeper_;
@@ -231,6 +263,18 @@ void Fs::base_changed() const {
                           ": another folder lies there now, or none; what the store does "
                           "from now on, it does there");
   if (poked_) poked_->poke();
+}
+
+/// Logs that a folder is left out of listings and clears, once.
+void Fs::report(const Unreadable &folder) {
+  constexpr std::size_t most = 1000;
+  {
+    const std::lock_guard lock(reporting_);
+    if (reported_.size() >= most || !reported_.insert(folder.path).second) return;
+  }
+  omnistore::log_line(host_, OMNISTORE_LOG_WARN,
+                      tree_.path() + "/" + folder.path + ": " + words_of(folder.error) +
+                          "; its keys are left out of listings (the option ignore leaves it out without this message)");
 }
 
 void Fs::must_be_writable() const {
@@ -429,7 +473,7 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     Temporary file(holder.get(), mode_of_new(slot) | sticky, path.text());
     if (!file) continue; // the folder was removed, having become empty
     if (!request.source) {
-      write_all(file.file(), request.value.data, request.value.size, path);
+      write_all(file.file(), request.value.data, request.value.size, 0, path);
     } else if (const omnistore_status status = copy_source(call, file.file(), request, path); status != OMNISTORE_OK) {
       return status;
     }
@@ -611,6 +655,7 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
   options.base = omnistore::as_view(request.base);
   options.depth = request.depth;
   options.clean = !read_only_;
+  options.unreadable = [this](const Unreadable &folder) { report(folder); };
   std::unique_ptr<Walk> walk;
   if (request.cursor.size > 0) {
     const Cursor cursor = read_cursor(omnistore::as_view(request.cursor));
@@ -673,7 +718,9 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
   Walk::Options options;
   options.base = omnistore::as_view(request.base);
   options.clean = true;
+  options.unreadable = [this](const Unreadable &folder) { report(folder); };
   Walk walk(tree_, ignore_, std::move(options));
+  std::optional<Failure> refused; // the first; what can be removed is removed nevertheless
   for (std::uint32_t steps = 1;; ++steps) {
     if (steps % 256 == 0) check_deadline(call), tree_.look(false);
     if (walk.is_outdated()) {
@@ -681,6 +728,8 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
     }
     switch (walk.next()) {
     case Walk::Step::end:
+      if (!refused && walk.unreadable()) fail(walk.unreadable()->error, walk.unreadable()->path);
+      if (refused) throw Failure(*refused);
       return OMNISTORE_OK;
     case Walk::Step::left:
       if (durability_ == Durability::full) {
@@ -690,7 +739,13 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
       prune(walk.left());
       break;
     case Walk::Step::value:
-      if (!clear_one(walk) || !removed) break;
+      try {
+        if (!clear_one(walk) || !removed) break;
+      } catch (const Failure &failure) {
+        if (failure.status() != OMNISTORE_DENIED && failure.status() != OMNISTORE_IO) throw;
+        if (!refused) refused = failure;
+        break;
+      }
       if (const omnistore_status status = removed->emit(removed, omnistore::as_bytes(walk.key()), nullptr);
           status != OMNISTORE_OK) {
         return status;

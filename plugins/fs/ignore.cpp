@@ -141,7 +141,8 @@ bool Ignore::path(std::string_view folder, std::string_view name, bool is_file) 
   if (!whole.empty()) whole += '/';
   whole += name;
   return std::any_of(patterns_.begin(), patterns_.end(), [&](const std::string &pattern) {
-    return glob_matches(pattern, whole) || (is_file && glob_matches(pattern, name));
+    const bool by_name = is_file || pattern.find('/') == pattern.npos;
+    return glob_matches(pattern, whole) || (by_name && glob_matches(pattern, name));
   });
 }
 

@@ -16,7 +16,8 @@ public:
   explicit Ignore(const std::vector<std::string> &patterns);
 
   /// `folder` is the path below base of the folder that holds `name`, empty for base. A file is held against the
-  /// patterns by its path and by its bare name, a folder by its path.
+  /// patterns by its path and by its bare name; a folder, with all that is in it, by its path, and by its bare name
+  /// where the pattern is one segment.
   bool file(std::string_view folder, std::string_view name) const {
     return name_matches(name) || path(folder, name, true);
   }

@@ -46,19 +46,6 @@ omnistore_status status_of(int error) {
   }
 }
 
-std::string words_of(int error) {
-  switch (error) {
-  case EXDEV:
-    return "a symbolic link leads out of the base folder";
-  case EFBIG:
-    return "the process's limit on the size of a file (ulimit -f), or the filesystem's own, is reached";
-  case ENAMETOOLONG:
-    return "a segment of the key is longer than the filesystem's names may be (mostly 255 bytes)";
-  default:
-    return std::generic_category().message(error);
-  }
-}
-
 /// What makes a byte unfit for a key's segment, or needs a closer look.
 enum : unsigned char { plain, unfit, high };
 constexpr auto byte_kinds = [] {
@@ -120,6 +107,19 @@ Fd open_base(const std::string &path, bool create) {
 
 Fd::~Fd() {
   if (fd_ >= 0) ::close(fd_);
+}
+
+std::string words_of(int error) {
+  switch (error) {
+  case EXDEV:
+    return "a symbolic link leads out of the base folder";
+  case EFBIG:
+    return "the process's limit on the size of a file (ulimit -f), or the filesystem's own, is reached";
+  case ENAMETOOLONG:
+    return "a segment of the key is longer than the filesystem's names may be (mostly 255 bytes)";
+  default:
+    return std::generic_category().message(error);
+  }
 }
 
 void fail(int error, std::string_view path) {

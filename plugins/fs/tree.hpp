@@ -36,6 +36,8 @@ private:
 
 /// Throws a Failure with the status that `error` (an errno) means, the path below base, and the system's words.
 [[noreturn]] void fail(int error, std::string_view path);
+/// The words of fail() for an error.
+std::string words_of(int error);
 
 /// The name of a file that keeps the value of key `a` inside the folder `a`.
 inline constexpr const char *own_name = "$";

@@ -178,7 +178,7 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
   Fd opened = tree_->open_folder(path);
   if (!opened) {
     // Gone since its name was read, or never there.
-    if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG) return;
+    if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || leave_out(path, errno)) return;
     fail(errno, path.empty() ? "the base folder" : path);
   }
   const bool expiring = has_expiring(opened.get());
@@ -193,8 +193,24 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
   std::string_view rest = options_.after;
   rest = rest.starts_with(frame.prefix) ? rest.substr(frame.prefix.size()) : std::string_view();
   const std::size_t colon = rest.find(':');
-  read(frame, {colon == rest.npos ? rest : rest.substr(0, colon + 1), colon != rest.npos});
+  try {
+    read(frame, {colon == rest.npos ? rest : rest.substr(0, colon + 1), colon != rest.npos});
+  } catch (const omnistore::Failure &failure) {
+    if (failure.status() != OMNISTORE_IO || !leave_out(path, EIO)) throw;
+    return;
+  }
   stack_.push_back(std::move(frame));
+}
+
+/// Leaves a folder below the base of the walk out when it, and nothing else, cannot be read. False: the walk fails.
+bool Walk::leave_out(std::string path, int error) {
+  const bool concerns_folder =
+      error == EACCES || error == EPERM || error == EIO || error == ESTALE || error == EUCLEAN || error == EBADMSG;
+  if (stack_.empty() || !concerns_folder) return false;
+  const Unreadable found{std::move(path), error};
+  if (options_.unreadable) options_.unreadable(found);
+  if (!unreadable_) unreadable_ = found;
+  return true;
 }
 
 void Walk::read(Frame &frame, Names::From from) {
@@ -255,7 +271,11 @@ const struct stat *Walk::status() {
   if (status_) return &*status_;
   struct stat found;
   const char *name = key_.c_str() + stack_.back().prefix.size();
-  if (folder() < 0 || fstatat(folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
+  if (folder() < 0) return nullptr;
+  if (fstatat(folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == EACCES) leave_out(folder_of(stack_.back().prefix), errno); // its names can be read, its files cannot
+    return nullptr;
+  }
   if (S_ISDIR(found.st_mode)) { // its file has become a folder since the name was read
     const std::string own = std::string(name) + '/' + own_name;
     if (fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,12 @@ private:
   bool cut_ = false;
 };
 
+/// What a walk has left out because the system does not let it be read.
+struct Unreadable {
+  std::string path; ///< of the folder, below base
+  int error;        ///< an errno
+};
+
 /// Not thread-safe. It holds descriptors of the last few folders that it is in; pause() gives them back.
 class Walk {
 public:
@@ -78,6 +85,8 @@ public:
     std::uint32_t depth = UINT32_MAX;
     bool only_expiring = false; ///< leave out folders without expiring values
     bool clean = false;         ///< remove old leftovers of unfinished writes
+    /// Called for each folder below the base that cannot be read, and is left out.
+    std::function<void(const Unreadable &)> unreadable = {};
   };
   enum class Step { value, left, end };
 
@@ -103,6 +112,8 @@ public:
   const Options &options() const { return options_; }
   /// Base has become another folder since the walk began.
   bool is_outdated() const { return changes_ != tree_->changes(); }
+  /// The first folder that was left out because it cannot be read.
+  const std::optional<Unreadable> &unreadable() const { return unreadable_; }
   /// Nothing that it has read is left.
   bool at_end() const;
   std::chrono::steady_clock::time_point begun() const { return begun_; }
@@ -123,6 +134,7 @@ private:
   void enter(std::string prefix, std::uint32_t level);
   void read(Frame &frame, Names::From from);
   bool settle(const Names::Item &item);
+  bool leave_out(std::string path, int error);
 
   const Tree *tree_;
   const Ignore *ignore_;
@@ -132,6 +144,7 @@ private:
   std::vector<Frame> stack_;
   std::string key_, left_;
   std::optional<struct stat> status_;
+  std::optional<Unreadable> unreadable_;
 };
 
 } // namespace fs

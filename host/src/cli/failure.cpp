@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/failure.hpp"
 
+#include <new>
+#include <system_error>
+
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -55,13 +58,23 @@ boost::json::object as_json(const Error &error, const std::string &message, cons
   return {{"error", std::move(result)}};
 }
 
+/// A failure that nothing below has given words to.
+Error in_words(const std::exception &failure) {
+  if (dynamic_cast<const std::bad_alloc *>(&failure)) return {Status::no_space, "out of memory"};
+  const auto *system = dynamic_cast<const std::system_error *>(&failure);
+  if (system && system->code() == std::errc::resource_unavailable_try_again) {
+    return {Status::unavailable, "no thread can be started: the system's limit is reached (ulimit -u)"};
+  }
+  return {Status::internal, failure.what()};
+}
+
 } // namespace
 
 int exit_code(Status status) noexcept { return ending(status).code; }
 
 int report(const Global &global, const std::exception &failure) {
   const auto *known = dynamic_cast<const Error *>(&failure);
-  const Error unknown(Status::internal, failure.what());
+  const Error unknown = in_words(failure);
   const Error &error = known ? *known : unknown;
   const std::string message = config::without_passwords(error.what());
   const std::string next = next_step(error);

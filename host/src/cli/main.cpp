@@ -176,6 +176,9 @@ int run_program(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   omnistore::cli::open_streams();
-  std::signal(SIGPIPE, SIG_IGN); // a reader that goes away is told by write's result, in plugins too
+  // Both are reported by the write that fails, in plugins too: a reader has gone away, or a file has reached the limit
+  // on the size of files.
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   return omnistore::cli::run_program(argc, argv);
 }

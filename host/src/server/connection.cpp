@@ -2,6 +2,7 @@
 #include "server/connection.hpp"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/post.hpp>
@@ -42,9 +43,15 @@ Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, std::function<
 
 Loop::~Loop() = default;
 
-void Loop::start() {
-  tick();
-  thread_ = std::thread([this] { io.run(); });
+bool Loop::start() {
+  if (thread_.joinable()) return true;
+  try {
+    tick();
+    thread_ = std::thread([this] { io.run(); });
+  } catch (const std::system_error &) {
+    return false;
+  }
+  return true;
 }
 
 void Loop::finish() {

@@ -39,8 +39,8 @@ public:
   Loop(const HttpConfig &config, Routes &routes, Pool &pool, std::function<void(bool refused)> closed);
   ~Loop();
 
-  /// Starts the thread.
-  void start();
+  /// Starts the thread, unless it runs. False: the system's limit on threads is reached.
+  bool start();
   /// Lets the thread end when its connections have gone. On any thread.
   void finish();
   void join();

@@ -10,6 +10,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
+#include <unistd.h>
 
 #include <omnistore/error.hpp>
 
@@ -166,8 +167,14 @@ private:
     const auto handle = socket.release(error);
     if (error) return connection_closed(refused);
     const std::size_t turn = next_++;
-    Loop &loop = *loops_[turn % loops_.size()];
-    if (turn < loops_.size()) loop.start();
+    std::size_t tries = 0;
+    while (tries < loops_.size() && !loops_[(turn + tries) % loops_.size()]->start()) ++tries;
+    if (tries == loops_.size()) {
+      spdlog::warn("{}: no thread for a connection: the system's limit is reached (ulimit -u)", bound_.text());
+      ::close(handle);
+      return connection_closed(refused);
+    }
+    Loop &loop = *loops_[(turn + tries) % loops_.size()];
     asio::post(loop.io,
                [&loop, handle, refused, protocol = bound_.host.find(':') == std::string::npos ? tcp::v4() : tcp::v6()] {
                  loop.add(tcp::socket(loop.io, protocol, handle), refused);

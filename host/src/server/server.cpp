@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
+#include <system_error>
 #include <thread>
 
+#include <boost/asio/executor_work_guard.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -79,12 +81,18 @@ public:
   std::string admin_address() const { return admin_ ? admin_->listener.address() : std::string(); }
 
   void start() {
+    // The thread comes first: a listener that was started ends on it.
+    const auto working = asio::make_work_guard(accepting_);
+    try {
+      accept_thread_ = std::thread([this] { accepting_.run(); });
+    } catch (const std::system_error &error) {
+      throw Error(Status::unavailable, std::string("no thread can be started (ulimit -u): ") + error.what());
+    }
     started_ = true;
     allow_files(config_);
     const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
     if (http_) http_->listener.start(*data_routes_, threads_of(config_.http, processors));
     if (admin_) admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
-    accept_thread_ = std::thread([this] { accepting_.run(); });
   }
 
   void stop(std::chrono::milliseconds patience) {

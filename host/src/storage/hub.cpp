@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <system_error>
 #include <thread>
 
 #include <spdlog/spdlog.h>
@@ -49,7 +50,12 @@ public:
   static void start(const std::shared_ptr<State> &self, std::uint64_t position) {
     self->position_ = position;
     self->running_->fetch_add(1);
-    self->thread_ = std::thread([self] { self->run(); });
+    try {
+      self->thread_ = std::thread([self] { self->run(); });
+    } catch (const std::system_error &error) {
+      self->running_->fetch_sub(1);
+      throw Error(Status::unavailable, std::string("a thread for the watch: ") + error.what());
+    }
     self->id_ = self->thread_.get_id();
   }
 

@@ -2,6 +2,7 @@
 #include "storage/tasks.hpp"
 
 #include <atomic>
+#include <exception>
 
 #include <spdlog/spdlog.h>
 
@@ -40,8 +41,15 @@ bool Tasks::submit(const void *owner, omnistore_task task, void *argument, std::
   {
     std::lock_guard lock(mutex_);
     if (stopping_ || dropped_.count(owner) || waiting_.size() >= most_waiting) return false;
-    waiting_.emplace(Clock::now() + delay, Task{owner, task, argument});
-    if (idle_ == 0 && threads_.size() < most_threads) threads_.emplace_back([this] { work(); });
+    const auto waiting = waiting_.emplace(Clock::now() + delay, Task{owner, task, argument});
+    try {
+      if (idle_ == 0 && threads_.size() < most_threads) threads_.emplace_back([this] { work(); });
+    } catch (const std::exception &) { // the system's limit; the threads that are there do the work
+      if (threads_.empty()) {
+        waiting_.erase(waiting);
+        return false;
+      }
+    }
   }
   changed_.notify_all(); // drop() waits on it too
   return true;
