@@ -121,7 +121,7 @@ async function main() {
   try {
     for (const group of groups) {
       if (!group.names.some(wanted)) continue;
-      const benchmarks = (await attempt(group.names[0], () => group.open(context))) ?? [];
+      const benchmarks = (await attempt(group.names.filter(wanted).join(", "), () => group.open(context))) ?? [];
       for (const benchmark of benchmarks.filter(({ name }) => wanted(name))) {
         process.stderr.write(`${benchmark.name} ...\n`);
         await attempt(benchmark.name, async () =>
