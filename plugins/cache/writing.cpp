@@ -80,7 +80,8 @@ void Cache::renew(Call outer, std::string_view key, Record record, std::uint64_t
   record.doubtful = false;
   Overheard call(outer);
   const std::int64_t end = until(record);
-  omnistore_status status = copies_.touch(call, key, {sizeof(omnistore_touch_request), 0, end});
+  omnistore_status status =
+      copies_.touch(call, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, end, {}});
   if (status == OMNISTORE_OK) {
     // Where a touch gives the copy another state, the record must be of that one.
     omnistore::ValueSink meta;

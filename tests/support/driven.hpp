@@ -187,7 +187,7 @@ public:
     return kept(call, driver_.remove(self_, &call, omnistore::as_bytes(key), &request));
   }
   omnistore_status touch(std::string_view key, std::int64_t expiry) {
-    const omnistore_touch_request request{sizeof request, 0, expiry};
+    const omnistore_touch_request request{sizeof request, OMNISTORE_TOUCH_EXPIRY, expiry, {}};
     Call call;
     return kept(call, driver_.touch(self_, &call, omnistore::as_bytes(key), &request));
   }

@@ -273,7 +273,7 @@ void DataRoutes::get(const Request &request, Response &response) {
 void DataRoutes::get_after_look(const Request &request, Response &response, const std::optional<ByteRange> &range) {
   const std::size_t mark = response.out.size();
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    const std::optional<Meta> seen = storage_.meta(request.key);
+    const std::optional<Meta> seen = storage_.meta(request.key, {.user = false});
     if (!seen) return not_found(request, response);
     if (answered_by_conditions(request, response, *seen)) return;
     const std::optional<ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
@@ -291,7 +291,7 @@ void DataRoutes::get_after_look(const Request &request, Response &response, cons
 }
 
 void DataRoutes::head(const Request &request, Response &response) {
-  const std::optional<Meta> meta = storage_.meta(request.key);
+  const std::optional<Meta> meta = storage_.meta(request.key, {.user = false});
   if (!meta) return not_found(request, response);
   if (has_conditions(request) && answered_by_conditions(request, response, *meta)) return;
   begin_value_head(request, response, 200, *meta);
@@ -303,7 +303,7 @@ void DataRoutes::touch(const Request &request, Response &response) {
   const std::optional<std::chrono::milliseconds> ttl = asked_ttl(request);
   if (!ttl) throw Error(Status::invalid, "PATCH gives a value another ttl: say in X-Ttl how many seconds, as 60");
   if (const Preconditions asked(request); asked.any()) {
-    const std::optional<Meta> now = storage_.meta(request.key);
+    const std::optional<Meta> now = storage_.meta(request.key, {.user = false});
     if (!now) return not_found(request, response);
     if (asked.judge(now, false) != Preconditions::Outcome::hold) return condition_failed(request, response);
     // No store gives another ttl under a condition: between a look and the touch another value could be set.
