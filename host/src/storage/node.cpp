@@ -468,15 +468,26 @@ omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *
   }
   Timer timer(*this, Meter::write);
   std::vector<Stripe> locks;
-  const bool has_sidecars = may_have_user_.load(std::memory_order_acquire);
-  if (has_sidecars) locks = stripes(keys, count);
-  omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+  std::vector<std::string> names;
+  std::vector<omnistore_bytes> all;
+  std::vector<omnistore_status> each;
+  if (may_have_user_.load(std::memory_order_acquire)) { // the sidecars go along
+    locks = stripes(keys, count);
+    names = sidecars_of(keys, count);
+    all.assign(keys, keys + count);
+    for (const std::string &name : names) all.push_back(bytes(name));
+    each.assign(all.size(), OMNISTORE_INTERNAL);
+  }
+  const omnistore_bytes *from_keys = all.empty() ? keys : all.data();
+  omnistore_status *to = all.empty() ? statuses : each.data();
+  const auto removed = all.empty() ? count : static_cast<std::uint32_t>(all.size());
+  const omnistore_status status = in_pieces(removed, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
     return guarded(&items, [&] {
-      return driver_->table.remove_many(self_, &items, keys + from, piece, &request, statuses + from);
+      return driver_->table.remove_many(self_, &items, from_keys + from, piece, &request, to + from);
     });
   });
-  if (status == OMNISTORE_OK && has_sidecars) status = remove_sidecars(call, keys, count);
+  if (!all.empty()) std::copy_n(each.begin(), count, statuses);
   for (std::uint32_t i = 0; i < count; ++i) timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::removes);
   return status;
 }

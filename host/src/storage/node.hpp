@@ -143,6 +143,7 @@ private:
   omnistore_status get_many_with_user(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
                                       const omnistore_get_request &request, omnistore_sink *const *sinks,
                                       omnistore_status *statuses);
+  std::vector<std::string> sidecars_of(const omnistore_bytes *keys, std::uint32_t count) const;
   omnistore_status remove_sidecars(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count);
   omnistore_status emulated_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
   omnistore_status emulated_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);

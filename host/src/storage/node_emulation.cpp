@@ -280,11 +280,16 @@ omnistore_status Node::remove_sidecar(omnistore_call *call, std::string_view key
   return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
 }
 
-/// Those of a batch, in as few calls as the driver takes. Under the stripes of the keys.
-omnistore_status Node::remove_sidecars(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count) {
+std::vector<std::string> Node::sidecars_of(const omnistore_bytes *keys, std::uint32_t count) const {
   std::vector<std::string> names;
   for (std::uint32_t i = 0; i < count; ++i)
     if (!view(keys[i]).ends_with('$') && keys[i].size < longest_key_) names.push_back(std::string(view(keys[i])) + '$');
+  return names;
+}
+
+/// Those of a batch, in as few calls as the driver takes. Under the stripes of the keys.
+omnistore_status Node::remove_sidecars(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count) {
+  const std::vector<std::string> names = sidecars_of(keys, count);
   std::vector<omnistore_bytes> views;
   for (const std::string &name : names) views.push_back(bytes(name));
   const std::size_t most = native_.max_batch == 0 ? views.size() : native_.max_batch;
