@@ -621,7 +621,7 @@ std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Tempora
     if (user)
       move_user_in(holder, *user, path);
     else if (slot.has_value())
-      drop_user(holder.get(), path);
+      drop_user(holder, path);
     lock.unlock();
     if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
     return OMNISTORE_OK;

@@ -407,7 +407,9 @@ typedef struct omnistore_traits {
 /* One kind of store: the table that a driver implements. Static and constant.
  *
  * Keys come normalised: UTF-8 without NUL, segments joined by single ':', none at either end, 1 to 4096 bytes, no
- * segment `.` or `..`. A key that ends in `$` is one like any other to a driver.
+ * segment `.` or `..`. A key that ends in `$` is one of a layer's own, and has no user meta; otherwise it is like any
+ * other. A store may keep the user meta of `a` as the value of `a$`, as unstorage does, so a layer uses no `a$` whose `a`
+ * could be a key of a user's.
  *
  * The first group of functions is required. An entry of the second that is null is emulated by the host.
  * A layer sees each child as a store whose table has every entry filled, by the host where the driver's own is null. */
