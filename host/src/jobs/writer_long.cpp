@@ -67,8 +67,8 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
 void Writer::renew(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
   if (item.taken.state == Taken::State::held)
     set({&item}, Condition::Kind::always);
-  else if (stream(source, item, Condition::Kind::always, passing) && item.fate == Fate::copied)
-    set_user(item, false);
+  else
+    stream(source, item, Condition::Kind::always, passing);
   if (item.fate == Fate::copied) item.fate = Fate::same;
 }
 
