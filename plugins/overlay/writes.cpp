@@ -192,7 +192,7 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
     if (stat_in(on, layer, key, 0, meta, marked) != OMNISTORE_OK) continue;
     const std::int64_t soon = now() + SOON;
     if (meta.expiry != 0 && meta.expiry <= soon) continue;
-    if (layer.store.touch(on, key, {sizeof(omnistore_touch_request), 0, soon}) == OMNISTORE_OK)
+    if (layer.store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, soon, {}}) == OMNISTORE_OK)
       ends.emplace_back(&layer, meta.expiry);
   }
   const omnistore_status status = write();
@@ -207,7 +207,7 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
   if (doubt_copies(call, key, status)) return status;
   for (const auto &[layer, end] : ends) {
     Overheard on(call);
-    layer->store.touch(on, key, {sizeof(omnistore_touch_request), 0, end});
+    layer->store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, end, {}});
   }
   return status;
 }
