@@ -466,7 +466,7 @@ omnistore_status Node::emulated_get_changed(omnistore_call *call, omnistore_byte
                                             const omnistore_get_request &request, omnistore_bytes etag,
                                             omnistore_sink *sink, std::uint32_t &unchanged) {
   MetaSink seen;
-  const omnistore_get_request look{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+  const omnistore_get_request look{sizeof look, request.flags | OMNISTORE_GET_META, 0, UINT64_MAX};
   const omnistore_status status = stat(call, key, look, &seen);
   if (status != OMNISTORE_OK) return status;
   if (seen.etag().empty() || seen.etag() != view(etag)) return get(call, key, request, sink);
