@@ -51,7 +51,8 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
     throw Failure(OMNISTORE_INVALID, "the first store is to hold the copies, and takes no writes");
   constexpr std::uint64_t of_origin = OMNISTORE_READS_ONLY | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                                       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
-                                      OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+                                      OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META |
+                                      OMNISTORE_CAN_META;
   const omnistore_traits &origin = origin_.traits();
   traits.capabilities = OMNISTORE_SHARED | OMNISTORE_CAN_RANGE | (origin.capabilities & of_origin);
   traits.max_key_size = origin.max_key_size;
@@ -88,6 +89,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
   for (bool again = false;; again = true) {
     Judging judging{this, reading.key, now()};
     CopyGate gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
+    if (reading.asks_user_alone()) gate.need_user();
     Overheard on(call);
     omnistore_status status =
         reading.stat ? copies_.stat(on, reading.key, request, gate) : copies_.get(on, reading.key, request, gate);

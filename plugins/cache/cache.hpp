@@ -82,6 +82,12 @@ private:
     const omnistore_get_request &request;
     omnistore_sink &sink;
     bool stat; ///< meta alone
+
+    /// A copy that does not know its user meta answers for the rest of its meta by itself. Only a reader who asks for
+    /// nothing but the user meta, under `key$`, is worth a question to the origin.
+    bool asks_user_alone() const {
+      return stat && request.flags & OMNISTORE_GET_USER && !(request.flags & OMNISTORE_GET_META);
+    }
   };
   struct Watch {
     std::string base;
@@ -116,8 +122,10 @@ private:
 
   // writing.cpp: copies and the origin are changed
   std::int64_t until(const Record &record) const;
-  omnistore_status keep(Call call, std::string_view key, std::string_view value, Record record, std::uint64_t seen);
-  void renew(Call call, std::string_view key, Record record, std::uint64_t seen);
+  omnistore_status keep(Call call, std::string_view key, std::string_view value, omnistore_bytes user, Record record,
+                        std::uint64_t seen);
+  /// `origin`: what it said of its value just now.
+  void renew(Call call, std::string_view key, Record record, const omnistore_meta &origin, std::uint64_t seen);
   void keep_absence(Call call, std::string_view key);
   omnistore_status drop(Call call, std::string_view key);
   std::optional<Record> suspect(Call call, std::string_view key);

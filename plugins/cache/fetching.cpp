@@ -9,7 +9,10 @@ namespace cache {
 
 namespace {
 
-constexpr omnistore_get_request WHOLE{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+constexpr omnistore_get_request WHOLE{sizeof(omnistore_get_request), OMNISTORE_GET_META | OMNISTORE_GET_USER, 0,
+                                      UINT64_MAX};
+/// A stat for no user meta, which may take the origin another request.
+constexpr omnistore_get_request LOOK{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
 constexpr std::int64_t FIRST_PAUSE = 100, LONGEST_PAUSE = 10'000; // between tries, milliseconds
 constexpr std::int64_t FIRST_REST = 1'000, LONGEST_REST = 60'000; // after a refresh that failed
 constexpr std::size_t MOST_FAILING = 10'000;
@@ -28,7 +31,7 @@ omnistore_status Cache::ask(Call call, std::string_view key, const Record *have,
   unchanged = false;
   if (have && settings_.head_only) {
     omnistore::ValueSink meta;
-    const omnistore_status status = origin_.stat(call, key, WHOLE, meta);
+    const omnistore_status status = origin_.stat(call, key, LOOK, meta);
     unchanged = status == OMNISTORE_OK && have->same(meta.meta());
     if (status != OMNISTORE_OK || unchanged) return status;
   } else if (have && !have->etag.empty() && revalidates_) {
@@ -87,7 +90,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
       return origin_.get(call, reading.key, reading.request, reading.sink);
     }
     if (status == OMNISTORE_OK && unchanged) {
-      renew(call, reading.key, look.record, seen);
+      renew(call, reading.key, look.record, fetched.meta(), seen);
       const Look again = from_copy(call, reading, Age::stale);
       return again.answered ? again.status : origin_.get(call, reading.key, reading.request, reading.sink);
     }
@@ -95,9 +98,11 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
       ++fetches_;
       Record record;
       record.take(fetched.meta(), asked);
-      keep(call, reading.key, fetched.value(), std::move(record), seen);
+      omnistore_meta meta = fetched.meta();
+      keep(call, reading.key, fetched.value(), meta.user, std::move(record), seen);
       flight.land(); // the reader may be slow
-      return give(fetched.value(), fetched.meta(), reading.request, reading.sink);
+      if (!(reading.request.flags & OMNISTORE_GET_USER)) meta.flags &= ~OMNISTORE_META_USER, meta.user = {nullptr, 0};
+      return give(fetched.value(), meta, reading.request, reading.sink);
     }
     if (status == OMNISTORE_NOT_FOUND) {
       keep_absence(call, reading.key);
@@ -113,12 +118,13 @@ omnistore_status Cache::ask_meta(Call call, const Reading &reading, const Look &
   const std::uint64_t seen = cleared_;
   omnistore::ValueSink meta;
   Overheard on(call);
-  const omnistore_status status = origin_.stat(on, reading.key, WHOLE, meta);
+  const omnistore_get_request asked{sizeof asked, reading.request.flags | OMNISTORE_GET_META, 0, UINT64_MAX};
+  const omnistore_status status = origin_.stat(on, reading.key, asked, meta);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on.reason());
   if (const Flights::Flight flight = flights_.try_begin(reading.key)) {
     if (status == OMNISTORE_NOT_FOUND) keep_absence(call, reading.key);
     if (status == OMNISTORE_OK && look.has_copy() && look.record.same(meta.meta()))
-      renew(call, reading.key, look.record, seen);
+      renew(call, reading.key, look.record, meta.meta(), seen);
   }
   if (status == OMNISTORE_NOT_FOUND) return status;
   const omnistore_meta shown = meta.meta();
@@ -171,13 +177,13 @@ void Cache::refresh_in(Call call, const std::string &key) {
     }
     if (status == OMNISTORE_OK && unchanged) {
       ++refreshes_;
-      return renew(call, key, *have, seen), note_success(key);
+      return renew(call, key, *have, fetched.meta(), seen), note_success(key);
     }
     if (status == OMNISTORE_OK) {
       ++refreshes_;
       Record record;
       record.take(fetched.meta(), asked);
-      if (keep(call, key, fetched.value(), std::move(record), seen) == OMNISTORE_OK)
+      if (keep(call, key, fetched.value(), fetched.meta().user, std::move(record), seen) == OMNISTORE_OK)
         tell(key, OMNISTORE_EVENT_UPDATE, OMNISTORE_CAUSE_NONE);
       return note_success(key);
     }

@@ -34,6 +34,7 @@ void Record::take(const omnistore_meta &origin, std::int64_t asked) {
   mtime = origin.mtime + grain <= asked ? origin.mtime : 0;
   expiry = origin.expiry;
   size = origin.value_size;
+  user = origin.flags & OMNISTORE_META_USER ? digest_of(as_view(origin.user)) : std::string();
 }
 
 bool Record::same(const omnistore_meta &origin) const {
@@ -51,7 +52,14 @@ std::string Record::text() const {
   if (mtime != 0) out += ",\"mtime\":" + std::to_string(mtime);
   if (expiry != 0) out += ",\"expiry\":" + std::to_string(expiry);
   if (size != OMNISTORE_UNKNOWN_SIZE) out += ",\"size\":" + std::to_string(size);
+  if (!user.empty()) out += ",\"user\":" + in_quotes(user);
   return out + "}";
+}
+
+std::string digest_of(std::string_view user) {
+  std::uint64_t hash = 14695981039346656037u; // FNV-1a
+  for (const char c : user) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return std::to_string(hash);
 }
 
 std::optional<Record> Record::parse(std::string_view text) {
@@ -63,6 +71,7 @@ std::optional<Record> Record::parse(std::string_view text) {
     record.doubtful = from.boolean("doubtful", false);
     record.of = from.string("of", "");
     record.etag = from.string("etag", "");
+    record.user = from.string("user", "");
     record.mtime = from.integer("mtime", 0);
     record.expiry = from.integer("expiry", 0);
     const std::int64_t size = from.integer("size", -1);

@@ -19,6 +19,8 @@ struct Record {
   std::string etag;                   ///< the origin's; empty: it gave none
   std::int64_t mtime = 0, expiry = 0; ///< the origin's; an mtime of 0 is unknown, or no proof that nothing changed
   std::uint64_t size = OMNISTORE_UNKNOWN_SIZE;
+  /// The digest of the origin's user meta, which lies with the copy; empty: the origin did not give it with the value.
+  std::string user;
 
   /// Takes over what the origin told of the value when it was asked at `asked`.
   void take(const omnistore_meta &origin, std::int64_t asked);
@@ -31,6 +33,9 @@ struct Record {
   std::string text() const;
   static std::optional<Record> parse(std::string_view text);
 };
+
+/// A number that tells one user meta from another, as text; not empty.
+std::string digest_of(std::string_view user);
 
 /// What tells one state of a copy from another: its etag, or where the store gives none mtime and size.
 std::string state_of(const omnistore_meta &copy);

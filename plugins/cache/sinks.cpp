@@ -35,17 +35,21 @@ omnistore_status CopyGate::begin(const omnistore_meta &copy, void **buffer) {
   const omnistore_meta own = whole(copy);
   seen_ = true;
   age_ = judge_(self_, own, record_);
-  let_ = age_ != Age::unknown && age_ <= oldest_;
+  let_ = age_ != Age::unknown && age_ <= oldest_ && !(needs_user_ && record_.user.empty());
   if (!let_) return OMNISTORE_CONFLICT; // so that the store stops; held_back() says why
   meta_ = own;
   meta_.expiry = record_.expiry;
   if (record_.mtime != 0) meta_.mtime = record_.mtime;
   meta_.etag = request_.flags & OMNISTORE_GET_META ? as_bytes(record_.etag) : omnistore_bytes{nullptr, 0};
+  meta_.flags &= ~OMNISTORE_META_USER;
   meta_.user = {nullptr, 0};
+  if (request_.flags & OMNISTORE_GET_USER && !record_.user.empty()) omnistore::add_user(meta_, as_view(own.user));
   if (!keeps_) {
     begun_ = true;
     return reader_.begin(&reader_, &meta_, buffer);
   }
+  user_ = as_view(meta_.user);
+  meta_.user = as_bytes(user_);
   if (buffer && own.value_size != OMNISTORE_UNKNOWN_SIZE) {
     const std::uint64_t from = std::min(request_.offset, own.value_size);
     kept_.resize(std::min(request_.length, own.value_size - from));
@@ -104,7 +108,9 @@ omnistore_status FetchSink::begin(const omnistore_meta &given) {
 omnistore_status FetchSink::pass_on() {
   passed_ = true;
   if (!reader_) return OMNISTORE_CONFLICT; // so that the origin stops
-  const omnistore_meta shown = meta();
+  omnistore_meta shown = meta();
+  shown.flags &= ~OMNISTORE_META_USER; // the reader may not have asked for it
+  shown.user = {nullptr, 0};
   const omnistore_status status = reader_->begin(reader_, &shown, nullptr);
   if (status != OMNISTORE_OK || value_.empty()) return status;
   const omnistore_status written = reader_->write(reader_, value_.data(), value_.size());

@@ -39,6 +39,8 @@ public:
   CopyGate(const CopyGate &) = delete;
   CopyGate &operator=(const CopyGate &) = delete;
 
+  /// Holds a copy back whose user meta is not known.
+  void need_user() { needs_user_ = true; }
   /// After the store is done: gives on what was kept.
   omnistore_status finish();
   /// Whether the copy was seen, and was too old to be let through.
@@ -60,11 +62,11 @@ private:
   const Age oldest_; ///< that is let through
   const Judge judge_;
   void *const self_;
-  bool seen_ = false, let_ = false, begun_ = false;
+  bool seen_ = false, let_ = false, begun_ = false, needs_user_ = false;
   Age age_ = Age::unknown;
   Record record_;
   omnistore_meta meta_{}; ///< as it is shown; its etag is the record's
-  std::string kept_;
+  std::string kept_, user_;
   std::uint64_t put_ = 0; ///< of kept_, where the store was given it as its buffer
 };
 

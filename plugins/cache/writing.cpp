@@ -46,8 +46,8 @@ std::int64_t Cache::until(const Record &record) const {
 }
 
 /// Stores a copy of what the origin gave just now, unless a clear came since `seen`. What cannot be stored is dropped.
-omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view value, Record record,
-                             std::uint64_t seen) {
+omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view value, omnistore_bytes user,
+                             Record record, std::uint64_t seen) {
   const std::shared_lock lock(clearing_);
   if (cleared_ != seen) return OMNISTORE_CONFLICT;
   record.checked = now();
@@ -55,6 +55,7 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = as_bytes(value);
+  request.user = user;
   request.expiry = until(record);
   ResultSink result(nullptr);
   omnistore_status status = copies_.set(call, key, request, &result);
@@ -73,14 +74,19 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
 }
 
 /// The origin's value is still that of the copy: it is fresh again.
-void Cache::renew(Call outer, std::string_view key, Record record, std::uint64_t seen) {
+void Cache::renew(Call outer, std::string_view key, Record record, const omnistore_meta &origin, std::uint64_t seen) {
   const std::shared_lock lock(clearing_);
   if (cleared_ != seen) return;
   record.checked = now();
   record.doubtful = false;
   Overheard call(outer);
   const std::int64_t end = until(record);
-  omnistore_status status = copies_.touch(call, key, {sizeof(omnistore_touch_request), 0, end});
+  omnistore_touch_request touch{sizeof touch, OMNISTORE_TOUCH_EXPIRY, end, {nullptr, 0}};
+  if (origin.flags & OMNISTORE_META_USER) { // it may be another with the same value
+    const std::string user = digest_of(as_view(origin.user));
+    if (record.user != user) touch.flags |= OMNISTORE_TOUCH_USER, touch.user = origin.user, record.user = user;
+  }
+  omnistore_status status = copies_.touch(call, key, touch);
   if (status == OMNISTORE_OK) {
     // Where a touch gives the copy another state, the record must be of that one.
     omnistore::ValueSink meta;
@@ -201,7 +207,8 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
   if (stored.begun) record.take(stored.kept.meta(), asked);
   record.expiry = request.expiry;
   record.size = request.value.size;
-  keep(call, key, as_view(request.value), std::move(record), seen);
+  record.user = digest_of(as_view(request.user));
+  keep(call, key, as_view(request.value), request.user, std::move(record), seen);
   return stored.taken;
 }
 

@@ -59,6 +59,27 @@ std::string absolute_base(const omnistore::Options &options) {
 
 // ------------------------------------------------------------------------------------------------------------- meta
 
+/// The user meta of `b` is the file `b$` beside it, as in unstorage. It gets the mtime of the value's file, to the
+/// nanosecond, which other programs keep when they copy, pack or move files, and change when they write one.
+constexpr char user_end = '$';
+constexpr std::size_t longest_name = 255;
+
+bool same_time(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
+
+bool is_user_file(const struct stat &status) {
+  return S_ISREG(status.st_mode) && status.st_size <= OMNISTORE_MAX_USER_SIZE;
+}
+
+/// Whether the file with user meta belongs to the value: it has the value's time, or another program, as unstorage
+/// does, has written it since the value was written.
+bool belongs(const struct stat &user, const struct stat &value, const Life &life) {
+  const auto nanoseconds = [](const timespec &time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
+  };
+  if (same_time(user.st_mtim, value.st_mtim)) return true;
+  return nanoseconds(user.st_mtim) > nanoseconds(value.st_mtim) && nanoseconds(user.st_ctim) >= life.written_at;
+}
+
 /// An etag has 64 bytes at most (driver.h): three numbers of 16 digits, one of 13, and what is between them.
 using EtagRoom = char[64];
 
@@ -197,6 +218,8 @@ private:
 
   bool open_value(const Path &path, Found &found) const;
   bool find(const Path &path, std::string_view key, Found &found);
+  bool find_with_user(const Path &path, std::string_view key, Found &found, std::string &user);
+  bool read_user(const Path &path, const Found &found, std::string &user) const;
   Life life_of(const Slot &slot, const Path &path) const;
   bool condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const;
 
@@ -208,8 +231,14 @@ private:
 
   omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
   void finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const;
-  std::optional<omnistore_status> move_in(int holder, Temporary &file, Slot slot, const omnistore_set_request &request,
-                                          const Path &path, struct stat *moved) const;
+  std::optional<omnistore_status> move_in(int holder, Temporary &file, Temporary *user, Slot slot,
+                                          const omnistore_set_request &request, const Path &path,
+                                          struct stat *moved) const;
+  void prepare_user(int folder, const Temporary &file, omnistore_bytes user, const timespec &mtime,
+                    const Path &path) const;
+  void move_user_in(int folder, Temporary &file, const Path &path) const;
+  void drop_user(int folder, const Path &path) const;
+  void restamp_user(int folder, const Slot &slot, const Life &before, const Path &path) const;
   bool unlink_value(const Slot &slot, const Path &path) const;
   omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
   omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
@@ -252,7 +281,8 @@ Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_
       watches_(host, tree_, ignore_, own_) {
   poked_ = &watches_;
   if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
-  if (!keeps_expiry_) traits.capabilities &= ~OMNISTORE_CAN_TTL;
+  // Without attributes the host keeps the expiry, under `b$`, and user meta with it.
+  if (!keeps_expiry_) traits.capabilities &= ~(OMNISTORE_CAN_TTL | OMNISTORE_CAN_META);
   if (durability_ == Durability::full) traits.keeps = OMNISTORE_KEEPS_POWER;
   if (!read_only_ && keeps_expiry_) sweeper_.start();
 }
@@ -320,13 +350,42 @@ bool Fs::find(const Path &path, std::string_view key, Found &found) {
   return false;
 }
 
+/// The user meta of the value that was found. False: a file lies there, and it belongs to another value.
+bool Fs::read_user(const Path &path, const Found &found, std::string &user) const {
+  user.clear();
+  const std::string name = std::string(path.text()) + user_end;
+  const Fd file = tree_.open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  struct stat status;
+  if (!file || fstat(file.get(), &status) != 0 || !is_user_file(status)) return true;
+  if (!belongs(status, found.status, found.life)) return false;
+  user.resize(static_cast<std::size_t>(status.st_size));
+  read_all(file.get(), user.data(), user.size(), 0, path);
+  return true;
+}
+
+/// find, with the user meta. A value that is replaced between the two looks is looked at again.
+bool Fs::find_with_user(const Path &path, std::string_view key, Found &found, std::string &user) {
+  if (!find(path, key, found)) return false;
+  if (key.ends_with(user_end)) return true;
+  for (int tries = 0; tries < most_tries && !read_user(path, found, user); ++tries) {
+    const struct stat before = found.status;
+    if (!find(path, key, found)) return false;
+    if (same_time(before.st_mtim, found.status.st_mtim) && before.st_ino == found.status.st_ino) break;
+  }
+  return true;
+}
+
 omnistore_status Fs::get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
   const Path path(key);
   Found found;
-  if (!find(path, key, found)) return OMNISTORE_NOT_FOUND;
+  std::string user;
+  const bool is_there =
+      request.flags & OMNISTORE_GET_USER ? find_with_user(path, key, found, user) : find(path, key, found);
+  if (!is_there) return OMNISTORE_NOT_FOUND;
   omnistore_meta meta = meta_of(found.status, found.life.expiry);
   EtagRoom etag;
   if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status, found.life));
+  if (request.flags & OMNISTORE_GET_USER) omnistore::add_user(meta, user);
 
   std::uint64_t offset = std::min(request.offset, meta.value_size);
   std::uint64_t left = std::min(request.length, meta.value_size - offset);
@@ -348,10 +407,14 @@ omnistore_status Fs::get(Call call, std::string_view key, const omnistore_get_re
 omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
   const Path path(key);
   Found found;
-  if (!find(path, key, found)) return OMNISTORE_NOT_FOUND;
+  std::string user;
+  const bool is_there =
+      request.flags & OMNISTORE_GET_USER ? find_with_user(path, key, found, user) : find(path, key, found);
+  if (!is_there) return OMNISTORE_NOT_FOUND;
   omnistore_meta meta = meta_of(found.status, found.life.expiry);
   EtagRoom etag;
   if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status, found.life));
+  if (request.flags & OMNISTORE_GET_USER) omnistore::add_user(meta, user);
   return omnistore::give(sink, meta);
 }
 
@@ -483,8 +546,15 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     if (request.source || durability_ != Durability::none) tree_.look(true);
     std::optional<omnistore_status> moved;
     struct stat status {};
-    if (tree_.changes() == changes) {
-      moved = move_in(holder.get(), file, std::move(slot), request, path, result ? &status : nullptr);
+    std::optional<Temporary> user;
+    if (request.user.size != 0) {
+      if (fstat(file.file(), &status) != 0) fail(errno, path.text());
+      user.emplace(holder.get(), mode_of_new(slot), path.text());
+      if (*user) prepare_user(holder.get(), *user, request.user, status.st_mtim, path);
+    }
+    if (tree_.changes() == changes && (!user || *user)) {
+      moved = move_in(holder.get(), file, user ? &*user : nullptr, std::move(slot), request, path,
+                      result ? &status : nullptr);
     }
     if (!moved && request.source) {
       throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": base " + tree_.path() +
@@ -522,9 +592,9 @@ void Fs::finish(const Temporary &file, const Slot &slot, std::int64_t expiry, co
   if ((all ? fsync(file.file()) : fdatasync(file.file())) != 0) fail(errno, path.text());
 }
 
-/// Moves the file into the key's place, which was looked at. `moved`, unless null, is what fstat says of it then: the
-/// move sets its ctime. Nothing: the file is gone, with the folder that it was in.
-std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Slot slot,
+/// Moves the file into the key's place, which was looked at, and `user` (unless null) beside it. `moved`, unless null,
+/// is what fstat says of it then: the move sets its ctime. Nothing: the file is gone, with the folder that it was in.
+std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Temporary *user, Slot slot,
                                             const omnistore_set_request &request, const Path &path,
                                             struct stat *moved) const {
   std::unique_lock lock(lock_of(holder, path.name()));
@@ -548,6 +618,10 @@ std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Slot sl
       if (place) place->note_put(status);
       if (moved) *moved = status;
     }
+    if (user)
+      move_user_in(holder, *user, path);
+    else if (slot.has_value())
+      drop_user(holder, path);
     lock.unlock();
     if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
     return OMNISTORE_OK;
@@ -588,13 +662,14 @@ omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint
   std::unique_lock lock(lock_of(holder.get(), path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
-    if (!slot.has_value()) return missing;
+    if (!slot.has_value()) return drop_user(holder.get(), path), missing;
     const std::int64_t expiry = life_of(slot, path).expiry;
     const bool expired = expiry != 0 && expiry <= now();
     if (!expired && condition == OMNISTORE_IF_MATCH && !condition_holds(slot, condition, etag, path)) {
       return OMNISTORE_CONFLICT;
     }
     if (!unlink_value(slot, path)) continue;
+    drop_user(holder.get(), path);
     lock.unlock();
     if (durability_ == Durability::full) fsync(slot.folder);
     if (expired) announce_expired(key);
@@ -610,7 +685,9 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
   if (!keeps_expiry_) {
     throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base has no user attributes, which would keep an expiry");
   }
-  if (request.expiry != 0 && request.expiry <= now()) return take_away(path, key, OMNISTORE_ALWAYS, {});
+  const bool renews = request.flags & OMNISTORE_TOUCH_EXPIRY;
+  const std::int64_t expiry = renews ? request.expiry : 0;
+  if (expiry != 0 && expiry <= now()) return take_away(path, key, OMNISTORE_ALWAYS, {});
   tree_.look(false);
   const Fd holder = open_holder(path);
   if (!holder) return OMNISTORE_NOT_FOUND;
@@ -618,12 +695,77 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
     const std::lock_guard lock(lock_of(holder.get(), path.name()));
     const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
     if (!condition_holds(slot, OMNISTORE_IF_PRESENT, {}, path)) return OMNISTORE_NOT_FOUND;
-    if (request.expiry != 0) mark_folders(path, holder.get());
-    write_touch(slot, path, request.expiry);
+    if (expiry != 0) mark_folders(path, holder.get());
+    const Life before = life_of(slot, path);
+    if (request.flags & OMNISTORE_TOUCH_USER && request.user.size != 0) {
+      Temporary user(holder.get(), mode_of_new(slot), path.text());
+      if (!user) return OMNISTORE_NOT_FOUND; // the folder was removed
+      prepare_user(holder.get(), user, request.user, slot.status.st_mtim, path);
+      move_user_in(holder.get(), user, path);
+    } else if (request.flags & OMNISTORE_TOUCH_USER) {
+      drop_user(holder.get(), path);
+    }
+    if (renews) write_touch(slot, path, expiry);
+    if (renews && !(request.flags & OMNISTORE_TOUCH_USER)) restamp_user(holder.get(), slot, before, path);
   }
-  if (request.expiry == 0) return OMNISTORE_OK;
-  sweeper_.look_after(request.expiry, key);
+  if (expiry == 0) return OMNISTORE_OK;
+  sweeper_.look_after(expiry, key);
   return OMNISTORE_OK;
+}
+
+// -------------------------------------------------------------------------------------------------------- user meta
+
+/// Writes the file that is to be `b$`, with the time of the value that it belongs to.
+void Fs::prepare_user(int folder, const Temporary &file, omnistore_bytes user, const timespec &mtime,
+                      const Path &path) const {
+  if (user.size > OMNISTORE_MAX_USER_SIZE)
+    throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
+                                           std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
+  const std::string name = std::string(path.name()) + user_end;
+  if (name.size() > longest_name)
+    throw Failure(OMNISTORE_TOO_LARGE,
+                  "user meta needs a file of the name of the key's last segment and a $, which has " +
+                      std::to_string(name.size()) + " bytes; at most " + std::to_string(longest_name) +
+                      " are possible");
+  struct stat there;
+  if (fstatat(folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
+    throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
+  write_all(file.file(), user.data, user.size, path);
+  const timespec times[2] = {{0, UTIME_NOW}, mtime};
+  if (futimens(file.file(), times) != 0) fail(errno, path.text());
+  if (durability_ != Durability::none && fsync(file.file()) != 0) fail(errno, path.text());
+}
+
+/// Under the lock of the value's place.
+void Fs::move_user_in(int folder, Temporary &file, const Path &path) const {
+  const std::string name = std::string(path.name()) + user_end;
+  std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
+  if (renameat(file.folder(), file.name(), folder, name.c_str()) != 0) fail(errno, path.text());
+  file.moved();
+  struct stat status;
+  if (place && fstat(file.file(), &status) == 0) place->note_put(status);
+}
+
+/// Likewise. What lies there goes, whichever value it belonged to.
+void Fs::drop_user(int folder, const Path &path) const {
+  if (folder < 0 || path.text().ends_with(user_end)) return;
+  const std::string name = std::string(path.name()) + user_end;
+  std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
+  if (unlinkat(folder, name.c_str(), 0) == 0 && place) place->note_removed();
+}
+
+/// Likewise. After the store has changed the value's file without a write: meta that unstorage wrote, and which is
+/// known by being younger than the value, keeps belonging to it.
+void Fs::restamp_user(int folder, const Slot &slot, const Life &before, const Path &path) const {
+  if (path.text().ends_with(user_end)) return;
+  const std::string name = std::string(path.name()) + user_end;
+  struct stat status;
+  if (fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_user_file(status)) return;
+  if (same_time(status.st_mtim, slot.status.st_mtim) || !belongs(status, slot.status, before)) return;
+  std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
+  const timespec times[2] = {{0, UTIME_OMIT}, slot.status.st_mtim};
+  if (utimensat(folder, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (place && fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) place->note_put(status);
 }
 
 void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) const {
@@ -764,6 +906,7 @@ bool Fs::clear_one(Walk &walk) {
     if (!slot.has_value()) return false;
     const std::int64_t expiry = life_of(slot, path).expiry;
     if (!unlink_value(slot, path)) continue;
+    drop_user(walk.folder(), path);
     if (expiry == 0 || expiry > now()) return true;
     announce_expired(walk.key());
     return false;
@@ -790,6 +933,7 @@ void Fs::expire(std::string_view key) {
   const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
   const std::int64_t expiry = life_of(slot, path).expiry;
   if (expiry == 0 || expiry > now() || !unlink_value(slot, path)) return;
+  drop_user(holder.get(), path);
   lock.unlock();
   announce_expired(key);
   prune(slot.inner ? path.text() : path.folder());
@@ -809,7 +953,7 @@ constexpr omnistore_traits traits = {
     .thread_model = OMNISTORE_PARALLEL,
     .capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                     OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                    OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META,
+                    OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META,
     .max_key_size = longest_key,
     .max_value_size = 0,
     .max_batch = 0,

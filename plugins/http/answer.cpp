@@ -128,6 +128,8 @@ void read_line(Answer &answer, std::string_view line) {
     answer.date = date(value);
   else if (is_named(name, "x-ttl"))
     answer.ttl = milliseconds_of(value);
+  else if (is_named(name, "x-user-meta"))
+    answer.user = std::string(value);
   else if (is_named(name, "x-cursor"))
     answer.cursor = value;
   else if (is_named(name, "content-length"))

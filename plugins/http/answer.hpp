@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,7 @@ struct Answer {
   int status = 0;     ///< HTTP's
   std::string reason; ///< the words behind it
   std::string etag, cursor;
+  std::optional<std::string> user;               ///< X-User-Meta, as it came: base64, or "stored"
   std::int64_t mtime = 0;                        ///< Last-Modified, Unix milliseconds
   std::int64_t date = 0;                         ///< Date, likewise; 0: the server has not said
   std::int64_t ttl = -1;                         ///< milliseconds from now; -1: none

@@ -8,9 +8,9 @@
 
 #include <curl/curl.h>
 
-#include <openssl/evp.h>
-
 #include <omnistore/failure.hpp>
+
+#include "base64.hpp"
 
 namespace http {
 
@@ -56,14 +56,6 @@ bool is_token(std::string_view name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
     return c > ' ' && c <= '~' && std::string_view("\"(),/:;<=>?@[\\]{}").find(c) == std::string_view::npos;
   });
-}
-
-std::string base64(const std::string &text) {
-  std::string out((text.size() + 2) / 3 * 4 + 1, '\0'); // and a NUL
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char *>(out.data()),
-                                   reinterpret_cast<const unsigned char *>(text.data()), static_cast<int>(text.size()));
-  out.resize(static_cast<std::size_t>(size));
-  return out;
 }
 
 } // namespace
@@ -274,7 +266,7 @@ Client::Client(Base base, Fields fields, Limits limits)
     if (secret.size() >= SHORTEST_SECRET) secrets_.emplace_back(secret);
   };
   keep(base_.password);
-  if (base_.has_login) keep(base64(base_.user + ":" + base_.password)); // as the server is told them
+  if (base_.has_login) keep(to_base64(base_.user + ":" + base_.password)); // as the server is told them
   for (const auto &[name, value] : fields_) {
     keep(value);
     if (const std::size_t space = value.find(' '); space != value.npos) keep(value.substr(space + 1)); // "Bearer ..."

@@ -2,6 +2,7 @@
 // The `http` driver: values on an HTTP server, asked for as unstorage's http driver does it. client.hpp says how
 // requests are made, reader.hpp how a value goes out, listing.hpp how keys are listed.
 #include <algorithm>
+#include <atomic>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <omnistore/ext/revalidate.h>
 #include <omnistore_schema.h>
 
+#include "base64.hpp"
 #include "client.hpp"
 #include "etag.hpp"
 #include "listing.hpp"
@@ -26,7 +28,7 @@ constexpr omnistore_traits TRAITS = [] {
   // Of the conditions of a write a server may know nothing, and it answers all the same: they are not claimed. A ttl
   // is the server's, or refused: were it left to the host, each read would ask for `key$` as well.
   t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE |
-                   OMNISTORE_CAN_STREAM;
+                   OMNISTORE_CAN_STREAM | OMNISTORE_CAN_META;
   t.keeps = OMNISTORE_KEEPS_UNKNOWN;
   t.order = OMNISTORE_ORDER_NONE;
   return t;
@@ -60,6 +62,11 @@ std::string seconds_until(std::int64_t expiry, const omnistore_host &host) {
 
 bool nothing_of(const Answer &, std::string_view) { return true; }
 bool no_more_of(const Answer &, std::string_view) { return false; }
+
+/// With this field a GET or HEAD asks Omnistore's server for the user meta, and a PUT stores it with the value.
+constexpr const char *USER_FIELD = "X-User-Meta";
+/// What is longer goes in a request of its own, since servers limit their header fields.
+constexpr std::size_t LONGEST_FIELD = 4096;
 
 Ask ask_for(const char *method, std::string_view key) {
   Ask ask;
@@ -108,11 +115,16 @@ public:
 
   omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
-    const Answer answer = look(call, key);
+    const bool wants_user = request.flags & OMNISTORE_GET_USER;
+    const Answer answer = look(call, key, wants_user);
     if (answer.gone()) return OMNISTORE_NOT_FOUND;
-    std::string etag;
+    std::string etag, user;
     omnistore_meta meta = meta_of(answer, host_, etag);
     if (!(request.flags & OMNISTORE_GET_META)) meta.etag = {};
+    if (wants_user && !add_user_of(answer, meta, user)) {
+      user = read_user(call, key, answer);
+      omnistore::add_user(meta, user);
+    }
     return omnistore::give(sink, meta);
   }
 
@@ -123,11 +135,15 @@ public:
     Ask ask = ask_for("PUT", key);
     ask.fields = {{"Content-Type", "application/octet-stream"}};
     if (request.expiry != 0) ask.fields.emplace_back("X-Ttl", seconds_until(request.expiry, host_));
+    const std::string_view user = omnistore::as_view(request.user);
+    if (!user.empty() && user.size() <= LONGEST_FIELD) ask.fields.emplace_back(USER_FIELD, to_base64(user));
     ask.body = &body;
     const Answer answer = client_.run(call, ask, &nothing_of);
     if (answer.gone()) // there is no place for it; NOT_FOUND would be a miss
       throw omnistore::Failure(OMNISTORE_UNSUPPORTED, client_.refused(ask, answer).what());
     if (!answer.good()) throw client_.refused(ask, answer);
+    const bool with_value = answer.user && *answer.user == "stored";
+    if (!with_value && (!user.empty() || apart_)) write_user(call, key, user);
     if (!result) return OMNISTORE_OK;
     const std::string etag = etag_of(answer.etag);
     omnistore_meta meta = omnistore::make_meta(body.size());
@@ -142,11 +158,17 @@ public:
     const Answer answer = client_.run(call, ask, &nothing_of);
     if (answer.gone()) return OMNISTORE_NOT_FOUND;
     if (!answer.good()) throw client_.refused(ask, answer);
+    if (apart_) write_user(call, key, {});
     return OMNISTORE_OK;
   }
 
   /// By PATCH, as Omnistore's host has it.
   omnistore_status touch(omnistore::Call call, std::string_view key, const omnistore_touch_request &request) {
+    if (request.flags & OMNISTORE_TOUCH_USER) {
+      if (look(call, key).gone()) return OMNISTORE_NOT_FOUND;
+      write_user(call, key, omnistore::as_view(request.user));
+      if (!(request.flags & OMNISTORE_TOUCH_EXPIRY)) return OMNISTORE_OK;
+    }
     if (!keeps_ttl_) return no_ttl(call);
     Ask ask = ask_for("PATCH", key);
     ask.fields = {{"X-Ttl", request.expiry == 0 ? "0" : seconds_until(request.expiry, host_)}};
@@ -168,9 +190,44 @@ private:
                      "the server is not known to keep a ttl; set the option ttl where it does, as "
                      "Omnistore's and unstorage's servers do");
   }
+  /// The value under `key$` of a server that does not tell the user meta with the value, as unstorage's. One that is
+  /// older than the value belongs to the value before.
+  std::string read_user(omnistore::Call call, std::string_view key, const Answer &value) {
+    std::string user;
+    if (key.ends_with('$')) return user;
+    const Ask ask = ask_for("GET", std::string(key) + '$');
+    const Answer answer = client_.run(call, ask, [&](const Answer &, std::string_view piece) {
+      user.append(
+          piece.substr(0, OMNISTORE_MAX_USER_SIZE + 1 - std::min<std::size_t>(user.size(), OMNISTORE_MAX_USER_SIZE)));
+      return user.size() <= OMNISTORE_MAX_USER_SIZE;
+    });
+    if (!answer.good() && !answer.gone()) throw client_.refused(ask, answer);
+    const bool older = answer.mtime != 0 && value.mtime != 0 && answer.mtime < value.mtime;
+    if (answer.gone() || older || user.size() > OMNISTORE_MAX_USER_SIZE) user.clear();
+    return user;
+  }
+
+  /// In a request of its own; empty: removes it. From then on a value that is set without takes the old one's away.
+  void write_user(omnistore::Call call, std::string_view key, std::string_view user) {
+    if (key.ends_with('$')) return;
+    apart_ = true;
+    omnistore_set_request request{};
+    request.size = sizeof request;
+    request.value = omnistore::as_bytes(user);
+    Body body(request);
+    Ask ask = ask_for(user.empty() ? "DELETE" : "PUT", std::string(key) + '$');
+    if (!user.empty()) {
+      ask.fields = {{"Content-Type", "application/octet-stream"}};
+      ask.body = &body;
+    }
+    const Answer answer = client_.run(call, ask, &nothing_of);
+    if (!answer.good() && !(user.empty() && answer.gone())) throw client_.refused(ask, answer);
+  }
+
   /// What is known of a value without it, or that it is gone. Any other answer is thrown.
-  Answer look(omnistore::Call call, std::string_view key) {
-    const Ask head = ask_for("HEAD", key);
+  Answer look(omnistore::Call call, std::string_view key, bool wants_user = false) {
+    Ask head = ask_for("HEAD", key);
+    if (wants_user) head.fields.emplace_back(USER_FIELD, "?");
     Answer answer = client_.run(call, head, &nothing_of);
     if (answer.good() || answer.gone()) return answer;
     if (answer.status != 405 && answer.status != 501) throw client_.refused(head, answer);
@@ -183,6 +240,7 @@ private:
   omnistore_status read(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         const std::string &none_match, Reader &reader) {
     Ask ask = ask_for("GET", key);
+    if (request.flags & OMNISTORE_GET_USER) ask.fields.emplace_back(USER_FIELD, "?");
     if (!none_match.empty()) ask.fields.emplace_back("If-None-Match", none_match);
     if (request.offset != 0 || request.length != UINT64_MAX) ask.fields.emplace_back("Range", range_of(request));
     const auto take = [&](const Answer &so_far, std::string_view piece) { return reader.take(so_far, piece); };
@@ -206,6 +264,7 @@ private:
 
   const omnistore_host &host_;
   const bool keeps_ttl_;
+  std::atomic<bool> apart_{false}; ///< this store has written user meta by a request of its own
   Client client_;
 };
 

@@ -6,6 +6,7 @@
 #include <omnistore/failure.hpp>
 #include <omnistore/value.hpp>
 
+#include "base64.hpp"
 #include "etag.hpp"
 
 namespace http {
@@ -19,6 +20,14 @@ omnistore_meta meta_of(const Answer &answer, const omnistore_host &host, std::st
   return meta;
 }
 
+bool add_user_of(const Answer &answer, omnistore_meta &meta, std::string &user) {
+  std::optional<std::string> told = answer.user ? from_base64(*answer.user) : std::nullopt;
+  if (!told) return false;
+  user = std::move(*told);
+  omnistore::add_user(meta, user);
+  return true;
+}
+
 void Reader::begin(const Answer &answer) {
   begun_ = true;
   const bool whole = request_.offset == 0 && request_.length == UINT64_MAX;
@@ -29,6 +38,7 @@ void Reader::begin(const Answer &answer) {
   if (!known_.empty() && answer.status == 304 && etag.empty()) meta.etag = omnistore::as_bytes(known_);
   unchanged_ = !known_.empty() && (answer.status == 304 || etag == known_);
   if (!(request_.flags & OMNISTORE_GET_META)) meta.etag = {};
+  if (request_.flags & OMNISTORE_GET_USER) add_user_of(answer, meta, user_); // else the host asks with a stat
   status_ = sink_.begin(&sink_, &meta, nullptr);
   skip_ = answer.status == 206 ? 0 : request_.offset;
   left_ = unchanged_ ? 0 : request_.length;

@@ -15,6 +15,9 @@ namespace http {
 /// The meta that an answer tells. `etag` holds what the result points to.
 omnistore_meta meta_of(const Answer &answer, const omnistore_host &host, std::string &etag);
 
+/// Adds the user meta that an answer tells; `user` holds what the result points to. False: the answer tells none.
+bool add_user_of(const Answer &answer, omnistore_meta &meta, std::string &user);
+
 /// One value's way. For one call of get.
 class Reader {
 public:
@@ -39,6 +42,7 @@ private:
   const omnistore_get_request &request_;
   omnistore_sink &sink_;
   const std::string_view known_;
+  std::string user_;
   bool begun_ = false, unchanged_ = false;
   std::uint64_t skip_ = 0, left_ = 0; ///< of the body's bytes
   omnistore_status status_ = OMNISTORE_OK;

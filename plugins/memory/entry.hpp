@@ -18,7 +18,8 @@ namespace memory {
 
 constexpr uint32_t NOWHERE = std::numeric_limits<uint32_t>::max();
 
-/// The bytes of the key, then those of the value, follow the header. All of it belongs to the shard whose lock is held.
+/// The bytes of the key, then the room for the value, follow the header; then, if it has any, the size and the bytes of
+/// the user's own meta. All of it belongs to the shard whose lock is held.
 struct Entry {
   uint64_t version;    // another one at each write of the key, never 0: the etag
   int64_t mtime;       // when it was last set, Unix milliseconds
@@ -29,12 +30,29 @@ struct Entry {
   uint32_t timer;      // its place among the shard's timers, or NOWHERE
   uint32_t frame;      // its place in the shard's clock, or NOWHERE
   uint16_t key_size;   // bytes
-  bool touched;        // used since the clock's hand last passed
+  bool touched : 1;    // used since the clock's hand last passed
+  bool has_user : 1;   // user meta lies behind the room for the value
   uint8_t pins;        // readers that copy its value without the lock: it is not changed, moved or freed until 0
 
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
   char *value() { return key_data() + key_size; }
   std::string_view key() const { return {reinterpret_cast<const char *>(this + 1), key_size}; }
+  /// The user's own meta; empty: none.
+  std::string_view user() const {
+    if (!has_user) return {};
+    const char *at = reinterpret_cast<const char *>(this + 1) + key_size + capacity;
+    uint32_t size;
+    std::memcpy(&size, at, sizeof size);
+    return {at + sizeof size, size};
+  }
+  /// Only for an entry that was made with room for as much.
+  void put_user(std::string_view user) {
+    char *at = value() + capacity;
+    const auto size = static_cast<uint32_t>(user.size());
+    std::memcpy(at, &size, sizeof size);
+    std::memcpy(at + sizeof size, user.data(), user.size());
+    has_user = true;
+  }
   bool expired(int64_t now) const { return expiry != 0 && expiry <= now; }
 };
 static_assert(sizeof(Entry) == 48);
@@ -81,21 +99,28 @@ constexpr uint64_t SHARES = 48;
 constexpr uint64_t cost(uint64_t key_size, uint64_t capacity) {
   return allocated(sizeof(Entry) + key_size + capacity) + SHARES;
 }
-inline uint64_t cost(const Entry &entry) { return cost(entry.key_size, entry.capacity); }
+/// The room that user meta takes in an entry.
+constexpr uint64_t room_of_user(uint64_t user_size) { return user_size == 0 ? 0 : sizeof(uint32_t) + user_size; }
+inline uint64_t cost(const Entry &entry) {
+  return cost(entry.key_size, uint64_t{entry.capacity} + room_of_user(entry.user().size()));
+}
 
-/// A new entry for a key with room for a value, its value not yet written. Throws std::bad_alloc.
-inline OwnedEntry make_entry(std::string_view key, uint64_t value_size) {
-  const uint64_t whole = allocated(sizeof(Entry) + key.size() + value_size) - 8;
+/// A new entry for a key with room for a value, its value not yet written, and with the user meta. Throws
+/// std::bad_alloc.
+inline OwnedEntry make_entry(std::string_view key, uint64_t value_size, std::string_view user = {}) {
+  const uint64_t user_room = room_of_user(user.size());
+  const uint64_t whole = allocated(sizeof(Entry) + key.size() + value_size + user_room) - 8;
   void *place = std::malloc(whole);
   // The table keeps a tag in the 16 upper bits of a pointer, which Linux leaves zero unless asked for more.
   if (place && reinterpret_cast<uintptr_t>(place) >> 48 != 0) std::free(place), place = nullptr;
   if (!place) throw std::bad_alloc();
   OwnedEntry entry(new (place) Entry{});
   entry->value_size = static_cast<uint32_t>(value_size);
-  entry->capacity = static_cast<uint32_t>(std::min<uint64_t>(whole - sizeof(Entry) - key.size(), NOWHERE));
+  entry->capacity = static_cast<uint32_t>(std::min<uint64_t>(whole - sizeof(Entry) - key.size() - user_room, NOWHERE));
   entry->timer = entry->frame = NOWHERE;
   entry->key_size = static_cast<uint16_t>(key.size());
   std::memcpy(entry->key_data(), key.data(), key.size());
+  if (!user.empty()) entry->put_user(user);
   return entry;
 }
 

@@ -42,7 +42,7 @@ constexpr omnistore_traits TRAITS = [] {
   t.thread_model = OMNISTORE_PARALLEL;
   t.capabilities = OMNISTORE_NEVER_BLOCKS | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                   OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+                   OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META;
   t.max_value_size = LARGEST_VALUE;
   t.keeps = OMNISTORE_KEEPS_NOTHING;
   t.order = OMNISTORE_ORDER_KEYS;
@@ -130,23 +130,34 @@ public:
     return OMNISTORE_OK;
   }
 
-  omnistore_status touch(omnistore::Call, std::string_view key, const omnistore_touch_request &request) {
+  omnistore_status touch(omnistore::Call call, std::string_view key, const omnistore_touch_request &request) {
     const Key wanted{key, hash_of(key, seed_)};
     Shard &shard = shard_of(wanted);
     const int64_t time = now();
+    uint64_t version = 0;
     {
       Graveyard dead;
       const std::lock_guard guard(shard.lock);
       const size_t slot = find(shard, wanted, time, dead);
       if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
-      if (request.expiry != 0 && request.expiry <= time) return expire(shard, slot, dead), OMNISTORE_OK;
-      if (request.expiry != 0) shard.timers().reserve();
+      const bool renews = request.flags & OMNISTORE_TOUCH_EXPIRY;
+      if (renews && request.expiry != 0 && request.expiry <= time) return expire(shard, slot, dead), OMNISTORE_OK;
       Entry *entry = shard.table().at(slot);
-      entry->expiry = request.expiry;
-      shard.timers().update(entry);
+      if (request.flags & OMNISTORE_TOUCH_USER) {
+        if (const omnistore_status status = fits({call, 0}, key, entry->value_size, request.user.size)) return status;
+        entry = put_user(shard, slot, as_view(request.user), dead);
+      }
+      if (renews) {
+        if (request.expiry != 0) shard.timers().reserve();
+        entry->expiry = request.expiry;
+        shard.timers().update(entry);
+      }
       use(*entry);
+      version = entry->version;
+      if (budget_.bounded()) evict(shard, version, time, dead);
     }
-    if (request.expiry != 0) sweeper_.schedule(request.expiry, time);
+    if (budget_.bounded() && budget_.over()) evict_elsewhere(shard, version, time);
+    if (request.flags & OMNISTORE_TOUCH_EXPIRY && request.expiry != 0) sweeper_.schedule(request.expiry, time);
     return OMNISTORE_OK;
   }
 
@@ -167,7 +178,7 @@ private:
   };
   struct Write {
     const Key &key;
-    std::string_view value;
+    std::string_view value, user;
     int64_t expiry, now;
   };
   /// Where an operation's failure is told: the call, and the item where it is one of a batch.
@@ -277,6 +288,7 @@ private:
     omnistore_meta meta = omnistore::make_meta(entry.value_size, entry.mtime, entry.expiry);
     Text text;
     if (request.flags & OMNISTORE_GET_META) meta.etag = as_bytes(etag_of(entry.version, text));
+    if (request.flags & OMNISTORE_GET_USER) omnistore::add_user(meta, entry.user());
     return sink.begin(&sink, &meta, buffer);
   }
 
@@ -295,18 +307,21 @@ private:
     return omnistore::give(result, meta);
   }
 
-  omnistore_status fits(const Teller &teller, std::string_view key, uint64_t value_size) const {
+  omnistore_status fits(const Teller &teller, std::string_view key, uint64_t value_size, uint64_t user_size) const {
+    if (user_size > OMNISTORE_MAX_USER_SIZE)
+      return teller.fail(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user_size) + " bytes; at most " +
+                                                  std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
     if (value_size > LARGEST_VALUE)
       return teller.fail(OMNISTORE_TOO_LARGE, "a value of " + std::to_string(value_size) + " bytes; at most " +
                                                   std::to_string(LARGEST_VALUE) + " are kept");
-    const uint64_t most = budget_.most_bytes(), whole = cost(key.size(), value_size);
+    const uint64_t most = budget_.most_bytes(), whole = cost(key.size(), value_size + room_of_user(user_size));
     if (most == 0 || whole <= most) return OMNISTORE_OK;
-    return teller.fail(OMNISTORE_TOO_LARGE, "key and value would take " + std::to_string(whole) +
+    return teller.fail(OMNISTORE_TOO_LARGE, "key, value and meta would take " + std::to_string(whole) +
                                                 " bytes; maxBytes is " + std::to_string(most));
   }
 
   static OwnedEntry make(const Write &write) {
-    OwnedEntry entry = make_entry(write.key.bytes, write.value.size());
+    OwnedEntry entry = make_entry(write.key.bytes, write.value.size(), write.user);
     fill(*entry, write);
     return entry;
   }
@@ -318,9 +333,9 @@ private:
     if (!write.value.empty()) std::memcpy(entry.value(), write.value.data(), write.value.size());
   }
 
-  /// Whether a value may be written over the entry's: it has room, and not much too much.
+  /// Whether a value without user meta may be written over the entry's: it has room, and not much too much.
   static bool takes(const Entry &entry, uint64_t value_size) {
-    return entry.pins == 0 && value_size <= entry.capacity && entry.capacity <= value_size * 2 + 64;
+    return entry.pins == 0 && !entry.has_user && value_size <= entry.capacity && entry.capacity <= value_size * 2 + 64;
   }
 
   omnistore_status get(const Key &key, const omnistore_get_request &request, omnistore_sink &sink) {
@@ -346,11 +361,11 @@ private:
 
   omnistore_status set(const Teller &teller, const Key &key, const omnistore_set_request &request, int64_t time,
                        omnistore_sink *result) {
-    if (const omnistore_status status = fits(teller, key.bytes, request.value.size)) return status;
+    if (const omnistore_status status = fits(teller, key.bytes, request.value.size, request.user.size)) return status;
     Shard &shard = shard_of(key);
     const bool is_large = request.value.size >= LARGE;
     if (is_large && time == NOT_READ) time = now();
-    Write write{key, as_view(request.value), request.expiry, time};
+    Write write{key, as_view(request.value), as_view(request.user), request.expiry, time};
     OwnedEntry prepared = is_large ? make(write) : nullptr;
     Graveyard dead;
     uint64_t version = 0;
@@ -377,7 +392,7 @@ private:
   uint64_t put(Shard &shard, size_t slot, const Write &write, OwnedEntry &prepared, Graveyard &dead) {
     Entry *old = slot == Table::NONE ? nullptr : shard.table().at(slot);
     const uint64_t version = shard.version + 1;
-    if (old && !prepared && takes(*old, write.value.size())) {
+    if (old && !prepared && write.user.empty() && takes(*old, write.value.size())) {
       if (write.expiry != 0) shard.timers().reserve();
       fill(*old, write);
       old->version = version;
@@ -398,6 +413,22 @@ private:
       }
     }
     return shard.version = version;
+  }
+
+  /// Gives the entry in the slot other user meta: a copy of the entry takes its place. Its version and time stay.
+  Entry *put_user(Shard &shard, size_t slot, std::string_view user, Graveyard &dead) {
+    Entry &old = *shard.table().at(slot);
+    OwnedEntry entry = make_entry(old.key(), old.value_size, user);
+    if (old.value_size != 0) std::memcpy(entry->value(), old.value(), old.value_size);
+    entry->version = old.version;
+    entry->mtime = old.mtime;
+    entry->expiry = old.expiry;
+    entry->hash = old.hash;
+    entry->touched = true;
+    const uint64_t before = shard.bytes;
+    shard.replace(slot, entry, dead);
+    if (budget_.bounded()) budget_.add(0, shard.bytes - before);
+    return shard.table().at(slot);
   }
 
   omnistore_status remove(const Teller &teller, const Key &key, const omnistore_remove_request &request) {

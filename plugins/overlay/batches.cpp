@@ -123,7 +123,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     if (left.size() == 0) break;
     const bool copies = expected && layer.index > 0;
     omnistore_get_request wanted = request;
-    if (copies) wanted.flags |= OMNISTORE_GET_META;
+    if (copies) wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER;
     std::deque<ValueGate> gates;
     std::vector<omnistore_sink *> pointers;
     for (const std::uint32_t item : left.items)

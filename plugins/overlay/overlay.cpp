@@ -108,7 +108,6 @@ void Overlay::state_traits(omnistore_traits &traits) {
     if (layer.written && !layer.takes_writes()) traits.capabilities |= OMNISTORE_READS_ONLY;
   }
   traits.capabilities |= conditions();
-  takes_meta_ = traits.capabilities & OMNISTORE_CAN_META;
 
   const auto limit = [](std::uint64_t &most, std::uint64_t other) {
     if (other != 0 && (most == 0 || other < most)) most = other;
@@ -171,7 +170,7 @@ omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_g
       status = layer.store.child.get(on, key, request, gate);
     } else {
       omnistore_get_request wanted = request;
-      wanted.flags |= OMNISTORE_GET_META;
+      wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER; // the copy has all of it
       status = layer.store.child.get(on, key, wanted, gate);
     }
     status = settle(status, on, layer, key, gate, answer);
@@ -230,11 +229,18 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
   request.size = sizeof request;
   request.value = as_bytes(value.bytes());
   request.expiry = value.meta().expiry;
+  omnistore::ValueSink asked;
+  request.user = value.meta().user;
+  if (!(value.meta().flags & OMNISTORE_META_USER)) { // it did not come with the value
+    Overheard on(outer);
+    const omnistore_get_request user{sizeof user, OMNISTORE_GET_USER, 0, UINT64_MAX};
+    if (layers_[from].store.child.stat(on, key, user, asked) != OMNISTORE_OK) return;
+    request.user = as_bytes(asked.user);
+  }
   for (std::uint32_t i = from; i-- > 0;) {
     Layer &layer = layers_[i];
     if (!layer.takes_writes() || failed & 1u << i) continue;
     request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
-    request.user = layer.store.child.can(OMNISTORE_CAN_META) ? value.meta().user : omnistore_bytes{nullptr, 0};
     Overheard call(outer);
     HeldMeta copy;
     MetaGate result(copy, i);

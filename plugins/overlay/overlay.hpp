@@ -157,7 +157,7 @@ private:
   omnistore_status forget_removal(Call call, std::string_view key);
   omnistore_status record_removal(Call call, std::string_view key, std::vector<std::uint32_t> &recorded);
   void take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded);
-  omnistore_status copy_up(Call call, std::string_view key, const Layer &from, std::optional<std::int64_t> expiry,
+  omnistore_status copy_up(Call call, std::string_view key, const Layer &from, const omnistore_touch_request &touch,
                            const Guarded &guarded = {});
   template <typename Write>
   omnistore_status past_copies(Call call, std::string_view key, Write write);
@@ -180,7 +180,6 @@ private:
   bool promotes_;
   OnError on_error_;
   bool never_blocks_;
-  bool takes_meta_ = false; ///< all layers that are written to keep the user's meta
   std::array<Stripe, STRIPES> stripes_;
   Copies copies_;
   std::atomic<std::uint32_t> failing_{0}; ///< layers whose last promotion failed, a bit each

@@ -42,6 +42,7 @@ void Etag::replace(std::string_view text) {
 
 void HeldMeta::take(const omnistore_meta &given, std::uint32_t layer) {
   const omnistore_meta meta = whole(given);
+  flags = meta.flags;
   value_size = meta.value_size;
   mtime = meta.mtime;
   expiry = meta.expiry;
@@ -50,7 +51,7 @@ void HeldMeta::take(const omnistore_meta &given, std::uint32_t layer) {
 }
 
 omnistore_meta HeldMeta::view() const {
-  return {sizeof(omnistore_meta), 0, value_size, mtime, expiry, as_bytes(etag.text()), as_bytes(user)};
+  return {sizeof(omnistore_meta), flags, value_size, mtime, expiry, as_bytes(etag.text()), as_bytes(user)};
 }
 
 bool ValueGate::is_marker() const {
@@ -138,7 +139,8 @@ omnistore_status ValueGate::write(const char *data, std::uint64_t length) {
 omnistore_status ValueGate::finish() {
   if (state_ != State::held) return OMNISTORE_OK;
   omnistore_meta meta = meta_;
-  if (!(request_.flags & OMNISTORE_GET_META)) meta.etag = meta.user = {nullptr, 0};
+  if (!(request_.flags & OMNISTORE_GET_META)) meta.etag = {nullptr, 0};
+  if (!(request_.flags & OMNISTORE_GET_USER)) meta.flags &= ~OMNISTORE_META_USER, meta.user = {nullptr, 0};
   begun_ = true;
   if (const omnistore_status status = note(inner_.begin(&inner_, &meta, nullptr)); status != OMNISTORE_OK)
     return status;

@@ -41,6 +41,7 @@ struct HeldMeta {
   std::int64_t mtime = 0, expiry = 0;
   Etag etag;
   std::string user;
+  std::uint32_t flags = 0; ///< OMNISTORE_META_...
 
   void take(const omnistore_meta &meta, std::uint32_t layer);
   omnistore_meta view() const;

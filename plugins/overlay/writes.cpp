@@ -192,7 +192,7 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
     if (stat_in(on, layer, key, 0, meta, marked) != OMNISTORE_OK) continue;
     const std::int64_t soon = now() + SOON;
     if (meta.expiry != 0 && meta.expiry <= soon) continue;
-    if (layer.store.touch(on, key, {sizeof(omnistore_touch_request), 0, soon}) == OMNISTORE_OK)
+    if (layer.store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, soon, {}}) == OMNISTORE_OK)
       ends.emplace_back(&layer, meta.expiry);
   }
   const omnistore_status status = write();
@@ -207,7 +207,7 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
   if (doubt_copies(call, key, status)) return status;
   for (const auto &[layer, end] : ends) {
     Overheard on(call);
-    layer->store.touch(on, key, {sizeof(omnistore_touch_request), 0, end});
+    layer->store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, end, {}});
   }
   return status;
 }
@@ -304,7 +304,8 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
         return call.fail(OMNISTORE_UNSUPPORTED,
                          layers_[guarded.layer].name() + " is above the value, and others may write to it");
       // A copy of the value can be removed on the condition that it still is that copy.
-      status = copy_up(call, key, layers_[guarded.seen], std::nullopt, guarded);
+      status =
+          copy_up(call, key, layers_[guarded.seen], {sizeof(omnistore_touch_request), 0, 0, {nullptr, 0}}, guarded);
       if ((status != OMNISTORE_OK && status != OMNISTORE_CONFLICT) || --tries == 0) return status;
       continue;
     }
@@ -365,7 +366,8 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   std::string moved;
   key = stored(key, moved);
   const Writing writing(stripe(key));
-  if (is_past(request.expiry, now())) return remove_locked(call, key, OMNISTORE_ALWAYS, {});
+  if (request.flags & OMNISTORE_TOUCH_EXPIRY && is_past(request.expiry, now()))
+    return remove_locked(call, key, OMNISTORE_ALWAYS, {});
   omnistore_status status = check_above(call, key);
   if (status != OMNISTORE_OK) return status;
   Seen seen;
@@ -374,7 +376,7 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   if (status != OMNISTORE_OK) return status;
   bool touched = !layers_[seen.layer].written;
   status = past_copies(call, key, [&] {
-    if (touched) return copy_up(call, key, layers_[seen.layer], request.expiry);
+    if (touched) return copy_up(call, key, layers_[seen.layer], request);
     return to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) {
       const omnistore_status one = layer.store.touch(on, key, request);
       touched = touched || one == OMNISTORE_OK;
@@ -385,18 +387,26 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
 }
 
 /// A layer that is not written to keeps its value as it is: what changes goes, with the value, into those that are.
-/// `expiry`: nullopt keeps the value's own.
+/// `touch`: what of the value is to be another; without flags nothing.
 omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &from,
-                                  std::optional<std::int64_t> expiry, const Guarded &guarded) {
+                                  const omnistore_touch_request &touch, const Guarded &guarded) {
   omnistore::ValueSink value;
   LayerCall on(call, from);
-  const omnistore_status status = from.store.child.read(on, key, value);
+  constexpr omnistore_get_request all{sizeof all, OMNISTORE_GET_META | OMNISTORE_GET_USER, 0, UINT64_MAX};
+  constexpr omnistore_get_request user_only{sizeof user_only, OMNISTORE_GET_USER, 0, UINT64_MAX};
+  omnistore_status status = from.store.child.get(on, key, all, value);
   if (status != OMNISTORE_OK) return on.told(status);
+  const bool keeps_user = !(touch.flags & OMNISTORE_TOUCH_USER);
+  if (keeps_user && !(value.flags & OMNISTORE_META_USER)) { // it did not come with the value
+    omnistore::ValueSink known;
+    if ((status = from.store.child.stat(on, key, user_only, known)) != OMNISTORE_OK) return on.told(status);
+    value.user = known.user;
+  }
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = as_bytes(value.bytes);
-  request.expiry = expiry.value_or(value.expiry);
-  if (takes_meta_) request.user = as_bytes(value.user);
+  request.expiry = touch.flags & OMNISTORE_TOUCH_EXPIRY ? touch.expiry : value.expiry;
+  request.user = keeps_user ? as_bytes(value.user) : touch.user;
   return set_in_layers(call, key, request, guarded, nullptr);
 }
 

@@ -11,7 +11,7 @@ using namespace test;
 namespace {
 
 /// Keys that lie in, beside and above each other.
-const Keys keys{"a", "a!", "a$", "a:b", "a:b!", "a:b:c", "a:b:c:d", "a:c", "ab", "b", "b:b", "b:b:b"};
+const Keys keys{"a", "a!", "a$x", "a:b", "a:b!", "a:b:c", "a:b:c:d", "a:c", "ab", "b", "b:b", "b:b:b"};
 
 class Model {
 public:

@@ -104,7 +104,7 @@ public:
 
   omnistore_status touch(std::string_view key, std::int64_t expiry) {
     Call call;
-    const omnistore_touch_request request{sizeof request, 0, expiry};
+    const omnistore_touch_request request{sizeof request, OMNISTORE_TOUCH_EXPIRY, expiry, {}};
     return kept(call, bare.child().touch(omnistore::Call(&call), key, request));
   }
 

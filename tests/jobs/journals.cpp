@@ -144,26 +144,3 @@ TEST_CASE("keys that failed are tried again by a run that goes on, and no others
   CHECK(run(Journal::Start::resume) == Status::ok);
   CHECK_FALSE(std::filesystem::exists(ground.journal()));
 }
-
-TEST_CASE("a move that was cut off between a value and its meta takes the meta away when it goes on") {
-  Ground ground;
-  ground.storage.set("to:a", "v");
-  ground.storage.set("from:a$", R"({"n":1})");
-  test::CopyOptions options = journaled(ground);
-  options.move = true;
-  { const Copy never_run(ground.end("from"), ground.end("to"), options); }
-  const std::string first = test::read_file(ground.journal());
-  {
-    const boost::json::object identity = boost::json::parse(first.substr(first.find('{'))).as_object();
-    omnistore::jobs::CopyLog log(ground.journal(), identity, Journal::Start::resume);
-    log.page(1, "", "", 1);
-    log.begin(1, {"from:a", "from:b"});
-  }
-  ground.storage.set("from:b$", R"({"n":2})"); // whose key is nowhere: not this job's affair
-  options.start = Journal::Start::resume;
-  const auto counts = ground.copy("from", "to", options);
-  CHECK(ground.done);
-  CHECK(of(counts, Fate::same) == 1);
-  CHECK_FALSE(ground.storage.get("from:a$"));
-  CHECK(ground.storage.get("from:b$"));
-}

@@ -23,7 +23,7 @@ using Keys = std::vector<std::string>;
 
 /// What a get or stat gave, and how.
 struct Got : omnistore_sink {
-  std::string bytes, etag;
+  std::string bytes, etag, user;
   std::uint64_t value_size = 0;
   std::int64_t mtime = 0, expiry = 0;
   int begun = 0, writes = 0;
@@ -36,6 +36,7 @@ struct Got : omnistore_sink {
       ++got.begun;
       got.value_size = meta->value_size, got.mtime = meta->mtime, got.expiry = meta->expiry;
       got.etag = omnistore::as_view(meta->etag);
+      got.user = omnistore::as_view(meta->user);
       if (!buffer) return OMNISTORE_OK;
       const bool offers = got.offers_buffer && meta->value_size != OMNISTORE_UNKNOWN_SIZE;
       if (offers) got.room_.assign(meta->value_size + 1, '?');
@@ -109,6 +110,7 @@ struct How {
   std::int64_t expiry = 0;
   std::uint32_t condition = OMNISTORE_ALWAYS;
   std::string_view etag = {};
+  std::string_view user = {};
 };
 
 /// A driver's store. Any thread may call it. Members give the driver's status where there is no other word.
@@ -141,6 +143,7 @@ public:
     request.expiry = how.expiry;
     request.condition = how.condition;
     request.etag = omnistore::as_bytes(how.etag);
+    request.user = omnistore::as_bytes(how.user);
     return request;
   }
   omnistore_status set(std::string_view key, std::string_view value, How how = {}, omnistore_sink *result = nullptr) {
@@ -187,7 +190,19 @@ public:
     return kept(call, driver_.remove(self_, &call, omnistore::as_bytes(key), &request));
   }
   omnistore_status touch(std::string_view key, std::int64_t expiry) {
-    const omnistore_touch_request request{sizeof request, 0, expiry};
+    const omnistore_touch_request request{sizeof request, OMNISTORE_TOUCH_EXPIRY, expiry, {}};
+    Call call;
+    return kept(call, driver_.touch(self_, &call, omnistore::as_bytes(key), &request));
+  }
+  /// The value's user meta; empty: none, or no value. Throws Refused.
+  std::string user(std::string_view key) {
+    Got got;
+    const auto status = stat(key, got, OMNISTORE_GET_USER);
+    if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) throw Refused(status, message());
+    return got.user;
+  }
+  omnistore_status touch_user(std::string_view key, std::string_view user) {
+    const omnistore_touch_request request{sizeof request, OMNISTORE_TOUCH_USER, 0, omnistore::as_bytes(user)};
     Call call;
     return kept(call, driver_.touch(self_, &call, omnistore::as_bytes(key), &request));
   }

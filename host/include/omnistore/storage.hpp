@@ -29,7 +29,8 @@ struct Meta {
   std::int64_t mtime = 0;  ///< Unix milliseconds; 0: unknown
   std::int64_t expiry = 0; ///< Unix milliseconds; 0: never
   std::string etag;        ///< changes with every write; empty: the driver gives none
-  std::string user;        ///< the user's own, a JSON object's text; empty: none
+  std::string user;        ///< the user's own, byte for byte as it was given; empty: none, or not asked for
+  bool user_known = false; ///< `user` was asked for and is all there is
 };
 
 /// A value with its meta.
@@ -48,7 +49,8 @@ struct Condition {
 struct GetOptions {
   std::uint64_t offset = 0;
   std::uint64_t length = UINT64_MAX;
-  bool meta = false; ///< etag and user meta are wanted too
+  bool meta = false; ///< the etag is wanted too
+  bool user = false; ///< the user's own meta is wanted too. A Reader is given it only if it came with the value
   /// 0: none. It begins anew with each piece that a Reader takes, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
 };
@@ -57,6 +59,9 @@ struct SetOptions {
   /// How long the value lives: nothing: as the mount or the config says; 0: for ever.
   std::optional<std::chrono::milliseconds> ttl;
   Condition condition;
+  /// The user's own meta: any bytes, at most 1 MiB. It is stored with the value, in one step; empty: the value has
+  /// none, and that of an older value goes.
+  std::string user;
   /// 0: none. It begins anew with each piece that a Source gives, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
 };
@@ -64,6 +69,10 @@ struct SetOptions {
 struct RemoveOptions {
   Condition condition;
   std::chrono::milliseconds timeout{0};
+};
+
+struct MetaOptions {
+  bool user = true; ///< the user's own meta is wanted too; for some stores that takes longer
 };
 
 struct ListOptions {
@@ -294,7 +303,13 @@ private:
 ///
 /// Keys are normalised as unstorage does: '/' and '\' become ':', runs of ':' collapse, leading and trailing ':' and
 /// what follows a '?' go. A key that is empty then, longer than 4096 bytes, no UTF-8, or has a segment '.' or '..' is
-/// Error(invalid). A base is a key or empty; it stands for every key that begins with it and a ':'.
+/// Error(invalid); one that is too long for its store, or with the mount's prefix, is Error(too_large). A base is a key
+/// or empty; it stands for every key that begins with it and a ':'.
+///
+/// A key `k$` is the user's own meta of the value under `k`, as in unstorage: get, has, meta, set, remove and the
+/// batches read and write it. It ends with the value: when that is replaced, removed, expires or is evicted. There is
+/// none without a value: a set of `k$` is then Error(not_found). An empty text removes it. It has no ttl
+/// (Error(invalid)) and no etag, and takes no condition (Error(unsupported)).
 ///
 /// A miss is a value (nullopt, false), not an exception. A failure is an Error.
 class Storage {
@@ -318,8 +333,8 @@ public:
   bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
 
   bool has(std::string_view key) const;
-  /// Size, times, etag, and the user's own (the JSON object under `key$`); nullopt where there is no such key.
-  std::optional<Meta> meta(std::string_view key) const;
+  /// Size, times, etag, and the user's own; nullopt where there is no such key.
+  std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
 
   /// Which stores a get of this key asks, and what each answers. It does that get, of the value's first byte: it
   /// counts, and a cache fetches and refreshes as for any reader. What fails on the way is in the result; Error only
@@ -334,7 +349,7 @@ public:
   /// store states no limit: Error(too_large).
   Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
              bool want_etag = false);
-  /// Removes the key and its `key$`. False: there was none. Throws Error(conflict) where the condition does not hold.
+  /// Removes the key. False: there was none. Throws Error(conflict) where the condition does not hold.
   bool remove(std::string_view key, const RemoveOptions &options = {});
   /// Gives a value another ttl; 0: for ever. False: there is no such key.
   bool touch(std::string_view key, std::chrono::milliseconds ttl);

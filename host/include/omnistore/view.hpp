@@ -35,7 +35,7 @@ public:
   std::optional<Entry> entry(std::string_view key, const GetOptions &options = {}) const;
   bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
   bool has(std::string_view key) const;
-  std::optional<Meta> meta(std::string_view key) const;
+  std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
 
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
   Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},

@@ -16,6 +16,7 @@
 #include "cli/streams.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
+#include "server/describe.hpp"
 
 namespace omnistore::cli {
 
@@ -52,7 +53,7 @@ void Output::line(std::string_view text) {
   write("\n");
 }
 
-void Output::json(const json::value &value) { line(json::serialize(value)); }
+void Output::json(const json::value &value) { line(server::to_text(value)); }
 
 void Output::flush() {
   const std::string bytes = std::move(buffer_);

@@ -124,8 +124,7 @@ void Copy::prepare(Work &work) {
     case Taken::State::gone:
       item.fate = Fate::gone;
       if (work.ours && options_.move && to_.storage->has(item.key)) {
-        // A run that was cut off had moved it, and may have got no further than to its meta.
-        if (!options_.dry_run) from_.storage->remove(item.from + "$");
+        // A run that was cut off had moved it.
         item.fate = Fate::same;
       }
       settle(work, item, true);

@@ -36,10 +36,11 @@ std::optional<std::uint64_t> number_at(const json::object &fields, const char *n
   return number;
 }
 
-std::string bytes_at(const json::object &fields) {
-  if (fields.contains("value")) return text_at(fields, "value");
-  if (!fields.contains("base64")) throw Malformed{"it has neither \"value\" nor \"base64\""};
-  const std::string text = text_at(fields, "base64");
+std::string bytes_at(const json::object &fields, const char *as_text = "value", const char *as_base64 = "base64") {
+  if (fields.contains(as_text)) return text_at(fields, as_text);
+  if (!fields.contains(as_base64))
+    throw Malformed{std::string("it has neither \"") + as_text + "\" nor \"" + as_base64 + "\""};
+  const std::string text = text_at(fields, as_base64);
   std::string bytes(text.size(), '\0');
   std::size_t size = 0;
   if (sodium_base642bin(reinterpret_cast<unsigned char *>(bytes.data()), bytes.size(), text.data(), text.size(),
@@ -53,8 +54,10 @@ void read_known(const json::object &fields, Taken &taken) {
   taken.mtime = static_cast<std::int64_t>(number_at(fields, "mtime").value_or(0));
   taken.expiry = static_cast<std::int64_t>(number_at(fields, "expiry").value_or(0));
   const json::value *user = fields.if_contains("meta");
-  if (user && !user->is_object()) throw Malformed{"\"meta\" is no object"};
-  if (user) taken.user = json::serialize(*user);
+  if (user && user->is_object()) // as dumps were written before user meta was bytes
+    taken.user = json::serialize(*user);
+  else if (user || fields.contains("meta64"))
+    taken.user = bytes_at(fields, "meta", "meta64");
 }
 
 json::object object_of(const std::string &line) {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <sodium/randombytes.h>
 #include <sodium/utils.h>
@@ -16,25 +15,24 @@ namespace json = boost::json;
 
 constexpr int with_padding = sodium_base64_VARIANT_ORIGINAL;
 
-void add_bytes(json::object &line, std::string_view bytes) {
+/// As text, or as base64 if it is no UTF-8.
+void add_bytes(json::object &line, std::string_view bytes, const char *as_text = "value",
+               const char *as_base64 = "base64") {
   if (config::valid_utf8(bytes)) {
-    line["value"] = bytes;
+    line[as_text] = bytes;
     return;
   }
   std::string text(sodium_base64_encoded_len(bytes.size(), with_padding), '\0');
   sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size(),
                     with_padding);
   text.pop_back(); // the NUL
-  line["base64"] = text;
+  line[as_base64] = text;
 }
 
 void add_known(json::object &line, const Taken &taken) {
   if (taken.mtime != 0) line["mtime"] = taken.mtime;
   if (taken.expiry != 0) line["expiry"] = taken.expiry;
-  if (taken.user.empty()) return;
-  boost::system::error_code broken;
-  json::value user = json::parse(taken.user, broken);
-  if (!broken && user.is_object()) line["meta"] = std::move(user);
+  if (!taken.user.empty()) add_bytes(line, taken.user, "meta", "meta64");
 }
 
 } // namespace

@@ -33,7 +33,7 @@ struct Taken {
   std::int64_t mtime = 0;  ///< Unix milliseconds; 0: unknown
   std::int64_t expiry = 0; ///< Unix milliseconds; 0: never
   std::string etag;
-  std::string user; ///< the user's own meta, the text of a JSON object; empty: none
+  std::string user; ///< the user's own meta, byte for byte; empty: none
   Outcome failure;  ///< where it failed
 };
 
@@ -46,6 +46,9 @@ void take_whole(const Storage &storage, const std::string &key, Taken &taken);
 /// The SHA-256 of a value, read in pieces. `taken` gets what is known of it; its state is is_long or gone. Throws
 /// Error.
 std::string digest_of(const Storage &storage, const std::string &key, Taken &taken);
+
+/// The user's own meta of a value. Throws Error.
+std::string user_of(const Storage &storage, const std::string &key);
 
 /// Whether two say the same of a value besides its bytes: the same meta of the user's, and the same expiry, to the two
 /// seconds that a protocol may round off.

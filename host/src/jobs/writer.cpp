@@ -34,6 +34,7 @@ SetOptions how_to_set(const Item &item, Condition::Kind kind) {
   const std::int64_t expiry = item.taken.expiry;
   options.ttl = std::chrono::milliseconds(expiry == 0 ? 0 : std::max<std::int64_t>(1, expiry - now_ms()));
   options.condition.kind = kind;
+  options.user = item.taken.user;
   return options;
 }
 
@@ -76,7 +77,7 @@ void Writer::write(std::span<Item> items) {
 
 /// Sets them; those whose condition did not hold are returned, and those whose condition the target does not keep.
 Writer::Items Writer::set(const Items &items, Condition::Kind kind) {
-  Items there, with_user;
+  Items there;
   std::vector<SetItem> sets;
   sets.reserve(items.size());
   for (Item *item : items) sets.push_back({item->key, std::move(item->taken.value), how_to_set(*item, kind)});
@@ -87,7 +88,6 @@ Writer::Items Writer::set(const Items &items, Condition::Kind kind) {
     const Outcome &outcome = outcomes[i];
     if (outcome.status == Status::ok) {
       item.fate = Fate::copied;
-      if (!item.taken.user.empty()) with_user.push_back(&item);
     } else if (kind == Condition::Kind::if_absent &&
                (outcome.status == Status::conflict || outcome.status == Status::unsupported)) {
       if (outcome.status == Status::unsupported) conditional_ = false;
@@ -96,29 +96,16 @@ Writer::Items Writer::set(const Items &items, Condition::Kind kind) {
       failed(item, outcome);
     }
   }
-  if (!with_user.empty()) set_users(with_user);
   return there;
 }
 
-void Writer::set_users(const Items &items) {
-  std::vector<SetItem> sets;
-  for (const Item *item : items) sets.push_back({item->key + '$', item->taken.user, {}});
-  const std::vector<Outcome> outcomes = target_.set_many(sets);
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    Item &item = *items[i];
-    if (outcomes[i].status != Status::ok)
-      failed(item, outcomes[i]);
-    else if (item.taken.expiry != 0) // which may be kept in what was just written over
-      target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl);
-  }
-}
-
-/// For an item that took the place of another value.
-void Writer::set_user(Item &item, bool had_one) {
-  if (!item.taken.user.empty()) return set_users({&item});
-  if (!had_one) return;
-  target_.remove(item.key + '$');
-  if (item.taken.expiry != 0) target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl);
+/// For a value that is at the target already: the expiry and the user's meta of the item.
+void Writer::set_known(const Item &item) {
+  if (item.taken.user.empty())
+    target_.remove(item.key + '$');
+  else
+    target_.set(item.key + '$', item.taken.user);
+  target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl);
 }
 
 bool Writer::same_value(const Item &item, Taken &there) {
@@ -145,7 +132,7 @@ void Writer::meet(const Items &items, int tries) {
   std::vector<std::string> keys;
   for (const Item *item : items) keys.push_back(item->key);
   std::vector<Taken> found = take(target_, keys);
-  Items absent, replacing, had_user;
+  Items absent, replacing;
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item &item = *items[i];
     Taken &there = found[i];
@@ -155,13 +142,10 @@ void Writer::meet(const Items &items, int tries) {
       absent.push_back(&item);
     } else if (settle(item, there, same_value(item, there))) {
       replacing.push_back(&item);
-      if (!there.user.empty() && item.taken.user.empty()) had_user.push_back(&item);
     }
   }
   if (look_first_ && 2 * absent.size() > items.size()) look_first_ = false;
   if (!replacing.empty()) set(replacing, Condition::Kind::always);
-  for (Item *item : had_user)
-    if (item->fate == Fate::copied) set_user(*item, true);
   if (absent.empty()) return;
   const bool conditional = conditional_;
   Items again = set(absent, conditional ? Condition::Kind::if_absent : Condition::Kind::always);

@@ -81,8 +81,7 @@ private:
   using Items = std::vector<Item *>;
 
   Items set(const Items &items, Condition::Kind kind);
-  void set_users(const Items &items);
-  void set_user(Item &item, bool had_one);
+  void set_known(const Item &item);
   void meet(const Items &items, int tries);
   bool same_value(const Item &item, Taken &there);
   bool find_long(const Item &item, Taken &there);

@@ -18,7 +18,7 @@ public:
       : pipe_(pipe), thread_([&source, &key, &pipe] {
           try {
             GetOptions options;
-            options.meta = true;
+            options.meta = options.user = true;
             pipe.finish(source.read(key, pipe, options));
           } catch (...) {
             pipe.fail(std::current_exception());
@@ -56,6 +56,7 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
   if (!pipe.begun(meta)) return item.fate = Fate::gone, true;
   item.taken.expiry = meta.expiry;
   item.taken.etag = meta.etag;
+  item.taken.user = meta.user_known ? meta.user : user_of(source, item.from);
   const bool stored = target_.set(item.key, pipe, meta.size, how_to_set(item, kind)).stored;
   item.taken.size = pipe.size();
   item.digest = pipe.digest();
@@ -66,8 +67,8 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
 void Writer::renew(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
   if (item.taken.state == Taken::State::held)
     set({&item}, Condition::Kind::always);
-  else if (stream(source, item, Condition::Kind::always, passing) && item.fate == Fate::copied)
-    set_user(item, false);
+  else
+    stream(source, item, Condition::Kind::always, passing);
   if (item.fate == Fate::copied) item.fate = Fate::same;
 }
 
@@ -77,7 +78,7 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
       if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
       Taken there;
       bool same_bytes = false;
-      const std::optional<Meta> found = target_.meta(item.key);
+      const std::optional<Meta> found = target_.meta(item.key, {.user = false});
       if (found) {
         there.state = Taken::State::is_long;
         there.size = found->size;
@@ -97,7 +98,6 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
         conditional_ = false;
         continue;
       }
-      if (item.fate == Fate::copied) set_user(item, found.has_value() && !found->user.empty());
       return;
     }
     item.fail(Status::conflict, verb_ + " " + item.from + ": others write " + item.key);
@@ -111,7 +111,7 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
 }
 
 void Writer::look_long(const Storage &source, Item &item) {
-  const std::optional<Meta> found = target_.meta(item.key);
+  const std::optional<Meta> found = target_.meta(item.key, {.user = false});
   if (found && found->size == item.taken.size) item.digest = digest_of(source, item.from, item.taken);
   look_long(item);
 }
@@ -124,7 +124,7 @@ void Writer::look_long(Item &item) {
 
 /// Whether the target has the bytes whose digest the item has; `there` is what it has.
 bool Writer::find_long(const Item &item, Taken &there) {
-  const std::optional<Meta> found = target_.meta(item.key);
+  const std::optional<Meta> found = target_.meta(item.key, {.user = false});
   if (!found) return false;
   there.state = Taken::State::is_long;
   there.size = found->size;
@@ -136,7 +136,6 @@ bool Writer::sends(const Item &item) { return on_conflict_ == OnConflict::overwr
 void Writer::send(Source &source, Item &item) {
   if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
   const bool overwrites = on_conflict_ == OnConflict::overwrite;
-  const bool had_user = overwrites && target_.has(item.key + '$');
   const auto set = [&](Condition::Kind kind) {
     return target_.set(item.key, source, UINT64_MAX, how_to_set(item, kind)).stored;
   };
@@ -156,7 +155,6 @@ void Writer::send(Source &source, Item &item) {
     if (!stored)
       return item.fail(Status::conflict, verb_ + " " + item.from + ": another writer was just faster at " + item.key);
     item.fate = Fate::copied;
-    set_user(item, had_user);
   } catch (const Error &error) {
     Outcome outcome;
     outcome.status = error.status();
@@ -170,10 +168,8 @@ void Writer::meet_long(Item &item) {
   Taken there;
   const bool same_bytes = find_long(item, there);
   if (!settle(item, there, same_bytes)) return;
-  // A run that was cut off wrote it, and not yet its meta.
-  item.fate = Fate::copied;
-  set_user(item, !there.user.empty());
-  if (item.taken.user.empty()) target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl);
+  item.fate = Fate::copied; // its bytes are there; what is known of them is another
+  set_known(item);
 }
 
 } // namespace omnistore::jobs

@@ -72,7 +72,7 @@ std::string mountpoint_of(const Request &request) {
 void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
   begin_head(response, status);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");
-  const std::string body = base::printable_json(json::serialize(value)) + "\n";
+  const std::string body = base::printable_json(to_text(value)) + "\n";
   end_head(request, response, body.size());
   if (request.method != Method::head) response.out.append(body);
 }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/printable.hpp"
+#include "server/base64.hpp"
 #include "server/batch.hpp"
 #include "server/conditions.hpp"
 #include "server/pipes.hpp"
@@ -46,6 +47,8 @@ void not_found(const Request &request, Response &response) {
 
 void ok(const Request &request, Response &response, const std::string &etag = {}) {
   begin_head(response, 200);
+  // The client learns that this server has stored the user meta with the value.
+  if (request.method == Method::put && request.has(Field::x_user_meta)) response.out.append("X-User-Meta: stored\r\n");
   response.out.append("Content-Type: text/plain; charset=utf-8\r\n");
   if (!etag.empty()) {
     response.out.append("ETag: \"");
@@ -110,6 +113,7 @@ private:
 GetOptions read_options(const Request &request, const std::optional<ByteRange> &range) {
   GetOptions options;
   options.meta = true;
+  options.user = request.has(Field::x_user_meta);
   options.timeout = request.timeout;
   if (!range) return options;
   options.offset = range->first;
@@ -273,7 +277,7 @@ void DataRoutes::get(const Request &request, Response &response) {
 void DataRoutes::get_after_look(const Request &request, Response &response, const std::optional<ByteRange> &range) {
   const std::size_t mark = response.out.size();
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    const std::optional<Meta> seen = storage_.meta(request.key);
+    const std::optional<Meta> seen = storage_.meta(request.key, {.user = false});
     if (!seen) return not_found(request, response);
     if (answered_by_conditions(request, response, *seen)) return;
     const std::optional<ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
@@ -291,7 +295,7 @@ void DataRoutes::get_after_look(const Request &request, Response &response, cons
 }
 
 void DataRoutes::head(const Request &request, Response &response) {
-  const std::optional<Meta> meta = storage_.meta(request.key);
+  const std::optional<Meta> meta = storage_.meta(request.key, {.user = request.has(Field::x_user_meta)});
   if (!meta) return not_found(request, response);
   if (has_conditions(request) && answered_by_conditions(request, response, *meta)) return;
   begin_value_head(request, response, 200, *meta);
@@ -303,7 +307,7 @@ void DataRoutes::touch(const Request &request, Response &response) {
   const std::optional<std::chrono::milliseconds> ttl = asked_ttl(request);
   if (!ttl) throw Error(Status::invalid, "PATCH gives a value another ttl: say in X-Ttl how many seconds, as 60");
   if (const Preconditions asked(request); asked.any()) {
-    const std::optional<Meta> now = storage_.meta(request.key);
+    const std::optional<Meta> now = storage_.meta(request.key, {.user = false});
     if (!now) return not_found(request, response);
     if (asked.judge(now, false) != Preconditions::Outcome::hold) return condition_failed(request, response);
     // No store gives another ttl under a condition: between a look and the touch another value could be set.
@@ -316,6 +320,11 @@ void DataRoutes::put(const Request &request, Response &response) {
   SetOptions options;
   options.timeout = request.timeout;
   options.ttl = asked_ttl(request);
+  if (request.has(Field::x_user_meta)) {
+    std::optional<std::string> user = from_base64(request[Field::x_user_meta]);
+    if (!user) throw Error(Status::invalid, "X-User-Meta: expected base64");
+    options.user = std::move(*user);
+  }
   for (int attempt = 0; attempt < attempts; ++attempt) {
     WriteCondition condition = write_condition(storage_, request);
     if (condition.failed) break;

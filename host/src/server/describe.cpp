@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/describe.hpp"
 
+#include <algorithm>
+#include <random>
+#include <utility>
+
 #include <boost/json/array.hpp>
 #include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
 
+#include "config/names.hpp"
+#include "server/base64.hpp"
 #include "server/process_stats.hpp"
 #include "storage/capabilities.hpp"
 #include "storage/clock.hpp"
@@ -150,6 +157,60 @@ json::object hop_json(const Hop &hop) {
 
 } // namespace
 
+namespace {
+
+/// Begins a string that stands for JSON text. Nobody outside of the process can know it.
+const std::string &mark() {
+  static const std::string text = [] {
+    std::random_device random;
+    std::string made = "\1verbatim ";
+    for (int i = 0; i < 4; ++i) made += std::to_string(random()) + " ";
+    return made;
+  }();
+  return text;
+}
+
+/// JSON text that is to be printed as it is: numbers that no double holds come out unchanged. A line end can only stand
+/// between two tokens, and is a space then.
+json::value verbatim(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return json::value(mark() + text);
+}
+
+void append(std::string &out, const json::value &value) {
+  bool first = true;
+  if (const auto *object = value.if_object()) {
+    out += '{';
+    for (const auto &[name, member] : *object) {
+      if (!std::exchange(first, false)) out += ',';
+      out += json::serialize(name);
+      out += ':';
+      append(out, member);
+    }
+    out += '}';
+  } else if (const auto *array = value.if_array()) {
+    out += '[';
+    for (const json::value &element : *array) {
+      if (!std::exchange(first, false)) out += ',';
+      append(out, element);
+    }
+    out += ']';
+  } else if (const auto *text = value.if_string(); text && std::string_view(*text).starts_with(mark())) {
+    out += std::string_view(*text).substr(mark().size());
+  } else {
+    out += json::serialize(value);
+  }
+}
+
+} // namespace
+
+std::string to_text(const json::value &described) {
+  std::string out;
+  append(out, described);
+  return out;
+}
+
 json::object describe(const Meta &meta) {
   json::object object{{"size", nullptr}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}, {"user", nullptr}};
   if (meta.size != UINT64_MAX) object["size"] = meta.size;
@@ -158,8 +219,13 @@ json::object describe(const Meta &meta) {
   if (!meta.etag.empty()) object["etag"] = meta.etag;
   if (!meta.user.empty()) {
     boost::system::error_code broken;
-    json::value user = json::parse(meta.user, broken);
-    object["user"] = broken ? json::value(meta.user) : std::move(user);
+    json::parse(meta.user, broken);
+    if (!broken)
+      object["user"] = verbatim(meta.user);
+    else if (config::valid_utf8(meta.user))
+      object["user"] = meta.user;
+    else
+      object["user64"] = to_base64(meta.user);
   }
   return object;
 }

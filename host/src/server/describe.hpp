@@ -2,6 +2,7 @@
 // What the admin listener tells, as JSON.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -15,8 +16,11 @@
 namespace omnistore::server {
 
 /// {size, mtime, expiry, etag, user}: bytes, Unix milliseconds, null for what is not known or not set. The user's meta
-/// is JSON, or a text where it is none.
+/// is JSON if it is JSON, and to_text() prints it as it is; other text is a string; other bytes are base64 in "user64".
 boost::json::object describe(const Meta &meta);
+
+/// What describe() gave, or holds in it what it gave, as text on one line.
+std::string to_text(const boost::json::value &described);
 
 /// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,
 /// children}}]}; a capability is "native", "emulated" or "no".

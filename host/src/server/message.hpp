@@ -43,6 +43,7 @@ enum class Field : std::uint8_t {
   requested_method, ///< Access-Control-Request-Method
   transfer_encoding,
   x_ttl,
+  x_user_meta,
   count
 };
 

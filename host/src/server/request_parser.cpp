@@ -223,6 +223,8 @@ void RequestParser::Parser::on_field_impl(http::field name, string_view name_tex
     const std::string_view shown(name_text.data(), name_text.size());
     if (equal_ignoring_case(shown, "x-ttl")) {
       kept = Field::x_ttl;
+    } else if (equal_ignoring_case(shown, "x-user-meta")) {
+      kept = Field::x_user_meta;
     } else if (equal_ignoring_case(shown, "last-event-id")) {
       kept = Field::last_event_id;
     } else {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 
+#include "server/base64.hpp"
 #include "server/pipes.hpp"
 #include "server/reply.hpp"
 #include "server/text.hpp"
@@ -54,6 +55,13 @@ void begin_value_head(const Request &request, Response &response, unsigned statu
   if (meta.mtime > 0) {
     out.append("Last-Modified: ");
     append_date(out, meta.mtime / 1000);
+    out.append("\r\n");
+  }
+  // The user's own, if the request has the field; what is too long for a field is under `key$`.
+  constexpr std::size_t longest_user = 16 * 1024;
+  if (request.has(Field::x_user_meta) && meta.user_known && meta.user.size() <= longest_user) {
+    out.append("X-User-Meta: ");
+    out.append(to_base64(meta.user));
     out.append("\r\n");
   }
   if (meta.expiry == 0) {

@@ -15,7 +15,8 @@ bool can_lock(const omnistore_traits &traits) { return !(traits.capabilities & O
 omnistore_traits emulated(const omnistore_traits &traits) {
   omnistore_traits result = traits;
   result.thread_model = OMNISTORE_PARALLEL;
-  result.capabilities |= OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+  result.capabilities |=
+      OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META;
   if (traits.capabilities & OMNISTORE_READS_ONLY) return result;
   result.capabilities |= OMNISTORE_CAN_TTL;
   if (can_lock(traits)) {

@@ -75,6 +75,14 @@ void check(std::string_view text, std::string_view original) {
   }
 }
 
+/// A key that ends in '$' is the user meta of the key before it.
+void check_owner(std::string_view key, std::string_view original) {
+  key.remove_suffix(1);
+  if (key.empty() || key.ends_with(':'))
+    refuse(original, "a '$' at the end stands for a key's meta; there is no key before it");
+  if (key.ends_with('$')) refuse(original, "a '$' at the end stands for a key's meta, and meta has none of its own");
+}
+
 } // namespace
 
 std::string normal_form(std::string_view text) {
@@ -91,10 +99,12 @@ std::string normal_form(std::string_view text) {
 }
 
 Key::Key(std::string_view text) : view_(text) {
-  if (text.size() <= max_size && form_of(text) == Form::normal) return;
-  copy_ = normal_form(text);
-  view_ = copy_;
-  check(view_, text);
+  if (text.size() > max_size || form_of(text) != Form::normal) {
+    copy_ = normal_form(text);
+    view_ = copy_;
+    check(view_, text);
+  }
+  if (is_meta()) check_owner(view_, text);
 }
 
 Key::Key(std::string_view base, std::string_view text) : Key(text) {

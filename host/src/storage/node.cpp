@@ -19,6 +19,15 @@ constexpr std::chrono::seconds open_timeout{30};
 /// that is timed: reading the clock twice would cost as much as the operation.
 constexpr unsigned timed_one_in = 64;
 
+/// Of any key that a driver is given (driver.h).
+constexpr std::uint64_t longest_of_all = 4096;
+
+omnistore_status refuse_user(omnistore_call *call, omnistore_bytes user) {
+  return fail(call, OMNISTORE_TOO_LARGE,
+              "user meta of " + std::to_string(user.size) + " bytes; at most " +
+                  std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
+}
+
 bool failed(omnistore_status status) {
   return status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND && status != OMNISTORE_CONFLICT;
 }
@@ -116,14 +125,19 @@ void Node::prepare() {
   const bool writes = !(can & OMNISTORE_READS_ONLY);
   constexpr std::uint64_t conditions = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
   emulates_ttl_ = writes && !(can & OMNISTORE_CAN_TTL);
-  if (emulates_ttl_ || (writes && !(can & OMNISTORE_SHARED) && (can & conditions) != conditions))
-    stripes_ = std::make_unique<std::array<std::mutex, 64>>();
-  // What is kept for longer than a store is open may have been written with an expiry before.
-  may_expire_ = emulates_ttl_ && native_.keeps != OMNISTORE_KEEPS_NOTHING;
+  emulates_meta_ = !(can & OMNISTORE_CAN_META);
+  locks_writes_ = emulates_ttl_ || (writes && !(can & OMNISTORE_SHARED) && (can & conditions) != conditions);
+  if (locks_writes_ || (writes && emulates_meta_)) stripes_ = std::make_unique<std::array<std::mutex, 64>>();
+  longest_key_ = native_.max_key_size == 0 ? longest_of_all : std::min(native_.max_key_size, longest_of_all);
+  if (emulates_ttl_ || emulates_meta_) sweep_ = std::make_unique<Sweep>(*this);
+  // What is kept for longer than a store is open may have been written with an expiry before, or with user meta.
+  const bool may_hold = native_.keeps != OMNISTORE_KEEPS_NOTHING;
+  may_expire_ = emulates_ttl_ && may_hold;
+  may_have_user_ = emulates_meta_ && (may_hold || can & OMNISTORE_SHARED || !writes);
   never_blocks_ = (can & OMNISTORE_NEVER_BLOCKS) != 0 &&
                   std::all_of(children_.begin(), children_.end(), [](auto &child) { return child->never_blocks(); });
   streams_.reads = !serial_ && !(can & OMNISTORE_NEVER_BLOCKS);
-  streams_.writes = !serial_ && !stripes_ && writes && can & OMNISTORE_CAN_STREAM;
+  streams_.writes = !serial_ && !locks_writes_ && writes && can & OMNISTORE_CAN_STREAM;
   for (const auto &child : children_) {
     streams_.reads = streams_.reads && child->streams_.reads;
     streams_.writes = streams_.writes && child->streams_.writes;
@@ -134,7 +148,6 @@ void Node::prepare() {
   traits_ = emulated(native_);
   if (!never_blocks_) traits_.capabilities &= ~OMNISTORE_NEVER_BLOCKS;
   fill_table();
-  if (emulates_ttl_) sweep_ = std::make_unique<Sweep>(*this);
   if (may_expire_) sweep_->scan();
 }
 
@@ -242,7 +255,9 @@ omnistore_status Node::get(omnistore_call *call, omnistore_bytes key, const omni
     return trace->ask(*this, call, key, sink, [&](auto *c, auto *s) { return get(c, key, request, s); });
   Timer timer(*this, Meter::read);
   const bool whole = request.offset == 0 && request.length == UINT64_MAX;
-  const bool native = !emulates_ttl_ && (whole || native_.capabilities & OMNISTORE_CAN_RANGE);
+  if (key.size > longest_key_) return timer.read(refuse_key(call, key));
+  const bool native = !emulates_ttl_ && (whole || native_.capabilities & OMNISTORE_CAN_RANGE) &&
+                      !(request.flags & OMNISTORE_GET_USER && emulates_meta_);
   return timer.read(native ? driver_get(call, key, request, sink) : emulated_get(call, key, request, sink, false));
 }
 
@@ -251,7 +266,9 @@ omnistore_status Node::stat(omnistore_call *call, omnistore_bytes key, const omn
   if (Trace *trace = Trace::current(); trace && trace->enters(*this)) [[unlikely]]
     return trace->ask(*this, call, key, sink, [&](auto *c, auto *s) { return stat(c, key, request, s); });
   Timer timer(*this, Meter::read);
-  if (emulates_ttl_) return timer.read(emulated_get(call, key, request, sink, true));
+  if (key.size > longest_key_) return timer.read(refuse_key(call, key));
+  if (emulates_ttl_ || (request.flags & OMNISTORE_GET_USER && emulates_meta_))
+    return timer.read(emulated_get(call, key, request, sink, true));
   return timer.read(driver_stat(call, key, request.flags, sink));
 }
 
@@ -261,7 +278,8 @@ omnistore_status Node::get_changed(omnistore_call *call, omnistore_bytes key, co
     return trace->ask(*this, call, key, sink,
                       [&](auto *c, auto *s) { return get_changed(c, key, request, etag, s, unchanged); });
   unchanged = 0;
-  if (!revalidates_ || emulates_ttl_) return emulated_get_changed(call, key, request, etag, sink, unchanged);
+  if (!revalidates_ || emulates_ttl_ || emulates_meta_)
+    return emulated_get_changed(call, key, request, etag, sink, unchanged);
   Timer timer(*this, Meter::read);
   return timer.read(
       guarded(call, [&] { return revalidates_->get_changed(self_, call, key, &request, etag, sink, &unchanged); }));
@@ -278,12 +296,13 @@ omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omni
                        Count::writes);
   };
   if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::writes);
-  if (native_.max_key_size != 0 && key.size > native_.max_key_size)
-    return too_large("a key", key.size, native_.max_key_size);
+  if (key.size > longest_key_) return timer.write(refuse_key(call, key), Count::writes);
+  if (request.user.size > OMNISTORE_MAX_USER_SIZE) return timer.write(refuse_user(call, request.user), Count::writes);
   if (native_.max_value_size != 0 && size != OMNISTORE_UNKNOWN_SIZE && size > native_.max_value_size)
     return too_large("a value", size, native_.max_value_size);
-  const bool native = !stripes_ && (!request.source || native_.capabilities & OMNISTORE_CAN_STREAM) &&
-                      native_condition(request.condition);
+  const bool native = !locks_writes_ && (!request.source || native_.capabilities & OMNISTORE_CAN_STREAM) &&
+                      native_condition(request.condition) && request.user.size <= (emulates_meta_ ? 0 : UINT64_MAX) &&
+                      !keeps_user_of(view(key));
   return timer.write(native ? driver_set(call, key, request, result) : emulated_set(call, key, request, result),
                      Count::writes, size == OMNISTORE_UNKNOWN_SIZE ? 0 : size);
 }
@@ -291,28 +310,21 @@ omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omni
 omnistore_status Node::remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request) {
   Timer timer(*this, Meter::write);
   if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::removes);
-  const bool native = !stripes_ && (request.condition != OMNISTORE_IF_MATCH || native_condition(request.condition));
+  if (key.size > longest_key_) return timer.write(refuse_key(call, key), Count::removes);
+  const bool native = !locks_writes_ && !keeps_user_of(view(key)) &&
+                      (request.condition != OMNISTORE_IF_MATCH || native_condition(request.condition));
   return timer.write(native ? driver_remove(call, key, request) : emulated_remove(call, key, request), Count::removes);
 }
 
-omnistore_status Node::remove_with_meta(omnistore_call *call, omnistore_bytes key,
-                                        const omnistore_remove_request &request) {
-  const std::string meta = std::string(view(key)) + '$';
-  if (!driver_->table.remove_many || stripes_ || request.condition == OMNISTORE_IF_MATCH ||
-      native_.capabilities & OMNISTORE_READS_ONLY) {
-    const omnistore_status status = remove(call, key, request);
-    if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) {
-      const omnistore_status with = driver_remove(call, bytes(meta), {sizeof request, 0, OMNISTORE_ALWAYS, 0, {}});
-      if (with != OMNISTORE_OK && with != OMNISTORE_NOT_FOUND) return with;
-    }
-    return status;
-  }
-  Timer timer(*this, Meter::write);
-  const omnistore_bytes keys[] = {key, bytes(meta)};
-  omnistore_status statuses[] = {OMNISTORE_INTERNAL, OMNISTORE_INTERNAL};
-  const omnistore_status status =
-      guarded(call, [&] { return driver_->table.remove_many(self_, call, keys, 2, &request, statuses); });
-  return timer.write(status == OMNISTORE_OK ? statuses[0] : status, Count::removes);
+/// A key that is longer than the driver takes. A layer's own keys come here too.
+omnistore_status Node::refuse_key(omnistore_call *call, omnistore_bytes key) const {
+  return fail(call, OMNISTORE_TOO_LARGE,
+              "a key of " + std::to_string(key.size) + " bytes; this store takes at most " +
+                  std::to_string(longest_key_));
+}
+
+bool Node::keys_fit(const omnistore_bytes *keys, std::uint32_t count) const {
+  return std::all_of(keys, keys + count, [&](omnistore_bytes key) { return key.size <= longest_key_; });
 }
 
 omnistore_status Node::list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
@@ -339,7 +351,11 @@ omnistore_status Node::clear(omnistore_call *call, const omnistore_clear_request
 omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request) {
   Timer timer(*this, Meter::write);
   if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::writes);
-  if (emulates_ttl_) return timer.write(emulated_touch(call, key, request), Count::writes);
+  if (key.size > longest_key_) return timer.write(refuse_key(call, key), Count::writes);
+  if (request.flags & OMNISTORE_TOUCH_USER && request.user.size > OMNISTORE_MAX_USER_SIZE)
+    return timer.write(refuse_user(call, request.user), Count::writes);
+  if (emulates_ttl_ || (emulates_meta_ && (request.flags & OMNISTORE_TOUCH_USER || keeps_user_of(view(key)))))
+    return timer.write(emulated_touch(call, key, request), Count::writes);
   if (!driver_->table.touch) return timer.write(OMNISTORE_UNSUPPORTED, Count::writes);
   return timer.write(guarded(call, [&] { return driver_->table.touch(self_, call, key, &request); }), Count::writes);
 }
@@ -384,7 +400,8 @@ omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *key
                                 const omnistore_get_request &request, omnistore_sink *const *sinks,
                                 omnistore_status *statuses) {
   const bool whole = request.offset == 0 && request.length == UINT64_MAX;
-  if (!driver_->table.get_many || emulates_ttl_ || !(whole || native_.capabilities & OMNISTORE_CAN_RANGE)) {
+  if (!driver_->table.get_many || emulates_ttl_ || !(whole || native_.capabilities & OMNISTORE_CAN_RANGE) ||
+      !keys_fit(keys, count)) {
     for (std::uint32_t i = 0; i < count; ++i) {
       ItemCall item(call, i);
       statuses[i] = get(&item, keys[i], request, sinks[i]);
@@ -392,8 +409,10 @@ omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *key
     return OMNISTORE_OK;
   }
   Timer timer(*this, Meter::read);
+  const bool adds_user = request.flags & OMNISTORE_GET_USER && emulates_meta_;
   const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
+    if (adds_user) return get_many_with_user(&items, keys + from, piece, request, sinks + from, statuses + from);
     return guarded(&items, [&] {
       return driver_->table.get_many(self_, &items, keys + from, piece, &request, sinks + from, statuses + from);
     });
@@ -406,12 +425,11 @@ omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *key
                                 const omnistore_set_request *const *requests, omnistore_status *statuses) {
   const bool plain = std::all_of(requests, requests + count, [&](const omnistore_set_request *request) {
     return !request->source && native_condition(request->condition) &&
+           request->user.size <= (emulates_meta_ ? 0 : OMNISTORE_MAX_USER_SIZE) &&
            (native_.max_value_size == 0 || request->value.size <= native_.max_value_size);
   });
-  const bool keys_fit = native_.max_key_size == 0 || std::all_of(keys, keys + count, [&](omnistore_bytes key) {
-                          return key.size <= native_.max_key_size;
-                        });
-  if (!driver_->table.set_many || stripes_ || !plain || !keys_fit || native_.capabilities & OMNISTORE_READS_ONLY) {
+  if (!driver_->table.set_many || locks_writes_ || !plain || !keys_fit(keys, count) ||
+      native_.capabilities & OMNISTORE_READS_ONLY) {
     for (std::uint32_t i = 0; i < count; ++i) {
       ItemCall item(call, i);
       statuses[i] = set(&item, keys[i], *requests[i], nullptr);
@@ -419,12 +437,20 @@ omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *key
     return OMNISTORE_OK;
   }
   Timer timer(*this, Meter::write);
-  const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
-    ItemCall items(call, from);
-    return guarded(&items, [&] {
-      return driver_->table.set_many(self_, &items, keys + from, piece, requests + from, statuses + from);
+  std::vector<Stripe> locks;
+  const bool has_sidecars = may_have_user_.load(std::memory_order_acquire);
+  // Without etags nothing tells whose meta it is: that of the old values goes first.
+  const bool meta_first = has_sidecars && !(native_.capabilities & OMNISTORE_CAN_ETAG);
+  if (has_sidecars) locks = stripes(keys, count);
+  omnistore_status status = meta_first ? remove_sidecars(call, keys, count) : OMNISTORE_OK;
+  if (status == OMNISTORE_OK)
+    status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+      ItemCall items(call, from);
+      return guarded(&items, [&] {
+        return driver_->table.set_many(self_, &items, keys + from, piece, requests + from, statuses + from);
+      });
     });
-  });
+  if (status == OMNISTORE_OK && has_sidecars && !meta_first) status = remove_sidecars(call, keys, count);
   for (std::uint32_t i = 0; i < count; ++i)
     timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::writes, requests[i]->value.size);
   return status;
@@ -432,8 +458,8 @@ omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *key
 
 omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
                                    const omnistore_remove_request &request, omnistore_status *statuses) {
-  if (!driver_->table.remove_many || stripes_ || request.condition == OMNISTORE_IF_MATCH ||
-      native_.capabilities & OMNISTORE_READS_ONLY) {
+  if (!driver_->table.remove_many || locks_writes_ || request.condition == OMNISTORE_IF_MATCH ||
+      native_.capabilities & OMNISTORE_READS_ONLY || !keys_fit(keys, count)) {
     for (std::uint32_t i = 0; i < count; ++i) {
       ItemCall item(call, i);
       statuses[i] = remove(&item, keys[i], request);
@@ -441,12 +467,27 @@ omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *
     return OMNISTORE_OK;
   }
   Timer timer(*this, Meter::write);
-  const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+  std::vector<Stripe> locks;
+  std::vector<std::string> names;
+  std::vector<omnistore_bytes> all;
+  std::vector<omnistore_status> each;
+  if (may_have_user_.load(std::memory_order_acquire)) { // the sidecars go along
+    locks = stripes(keys, count);
+    names = sidecars_of(keys, count);
+    all.assign(keys, keys + count);
+    for (const std::string &name : names) all.push_back(bytes(name));
+    each.assign(all.size(), OMNISTORE_INTERNAL);
+  }
+  const omnistore_bytes *from_keys = all.empty() ? keys : all.data();
+  omnistore_status *to = all.empty() ? statuses : each.data();
+  const auto removed = all.empty() ? count : static_cast<std::uint32_t>(all.size());
+  const omnistore_status status = in_pieces(removed, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
     return guarded(&items, [&] {
-      return driver_->table.remove_many(self_, &items, keys + from, piece, &request, statuses + from);
+      return driver_->table.remove_many(self_, &items, from_keys + from, piece, &request, to + from);
     });
   });
+  if (!all.empty()) std::copy_n(each.begin(), count, statuses);
   for (std::uint32_t i = 0; i < count; ++i) timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::removes);
   return status;
 }

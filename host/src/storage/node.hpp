@@ -18,6 +18,7 @@
 
 #include "storage/meter.hpp"
 #include "storage/plan.hpp"
+#include "storage/sidecar.hpp"
 #include "storage/tasks.hpp"
 
 namespace omnistore {
@@ -65,15 +66,12 @@ public:
   /// Whether such a watch tells of changes made through this node, too.
   bool tells_own(const void *watch) const;
 
-  /// remove, of a key and of the meta under `key$`. The answer is the key's.
-  omnistore_status remove_with_meta(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
-  /// The text under `key$`; empty where there is none. Not counted as a read.
-  omnistore_status read_sidecar(omnistore_call *call, std::string_view key, std::string &text);
-
   /// The store as a layer above it sees it: every entry filled.
   const omnistore_store &handle() const { return handle_; }
   /// With what the host emulates.
   const omnistore_traits &traits() const { return traits_; }
+  /// The longest key that an operation takes, in bytes.
+  std::uint64_t longest_key() const { return longest_key_; }
   const loader::Driver &driver() const { return *driver_; }
   bool never_blocks() const { return never_blocks_; }
   /// What may wait for its Reader or Source without a lock of the host's held, and gathers nothing in memory.
@@ -102,6 +100,9 @@ private:
   std::string report(Ask ask);
   std::vector<std::pair<std::string, std::uint64_t>> counters();
 
+  omnistore_status refuse_key(omnistore_call *call, omnistore_bytes key) const;
+  bool keys_fit(const omnistore_bytes *keys, std::uint32_t count) const;
+
   /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side.
   template <typename Function>
   omnistore_status guarded(omnistore_call *call, Function function);
@@ -117,18 +118,33 @@ private:
 
   // node_emulation.cpp: for drivers that lack what was asked for
   bool keeps_expiry_of(std::string_view key) const;
-  omnistore_status write_sidecar(omnistore_call *call, std::string_view key, const std::string &old,
-                                 std::int64_t expiry);
+  bool keeps_user_of(std::string_view key) const;
+  bool takes_sidecar(omnistore_call *call, std::string_view key, omnistore_status &status) const;
+  omnistore_status read_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar);
+  omnistore_status write_sidecar(omnistore_call *call, std::string_view key, const Sidecar &sidecar,
+                                 std::int64_t native_expiry);
+  omnistore_status remove_sidecar(omnistore_call *call, std::string_view key);
   omnistore_status kept_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry);
-  omnistore_status live_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry);
+  omnistore_status live_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar);
+  void remove_orphan(omnistore_call *call, std::string_view key);
   void remove_expired(omnistore_call *call, std::string_view key);
   Stripe stripe(std::string_view key);
+  std::vector<Stripe> stripes(const omnistore_bytes *keys, std::uint32_t count);
   omnistore_status emulated_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                 omnistore_sink *sink, bool stat);
   omnistore_status emulated_get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                         omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged);
   omnistore_status emulated_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
                                 omnistore_sink *result);
+  omnistore_status set_with_sidecar(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                    std::int64_t expiry, omnistore_sink *result);
+  omnistore_status streamed_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                omnistore_sink *result);
+  omnistore_status get_many_with_user(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                      const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                      omnistore_status *statuses);
+  std::vector<std::string> sidecars_of(const omnistore_bytes *keys, std::uint32_t count) const;
+  omnistore_status remove_sidecars(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count);
   omnistore_status emulated_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
   omnistore_status emulated_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
   omnistore_status emulated_clear(omnistore_call *call, const omnistore_clear_request &request,
@@ -152,15 +168,20 @@ private:
   omnistore_traits traits_{}; ///< with what is emulated
   bool never_blocks_ = false;
   bool emulates_ttl_ = false;
+  bool emulates_meta_ = false;
+  bool locks_writes_ = false; ///< expiries or conditions are emulated: every write holds its key's stripe
+  std::uint64_t longest_key_ = 0;
   Streams streams_;
   unsigned time_every_ = 1;
   std::unique_ptr<std::mutex> serial_;                  ///< held round every call of a serialised driver
-  std::unique_ptr<std::array<std::mutex, 64>> stripes_; ///< held round writes where they are emulated; before serial_
+  std::unique_ptr<std::array<std::mutex, 64>> stripes_; ///< held round writes that are emulated; before serial_
   omnistore_driver table_{};
   omnistore_store handle_{};
 
   std::atomic<bool> may_expire_{false}; ///< where ttl is emulated: a sidecar with an expiry may be there
-  std::unique_ptr<Sweep> sweep_;        ///< where ttl is emulated
+  /// Where user meta is emulated: a sidecar with some may be there.
+  std::atomic<bool> may_have_user_{false};
+  std::unique_ptr<Sweep> sweep_;        ///< where ttl or user meta is emulated
   std::atomic<std::size_t> watched_{0}; ///< how many watchings_ there are
   std::mutex watch_mutex_;              ///< held while a removal is told; behind the driver's own locks
   std::vector<Watching *> watchings_;

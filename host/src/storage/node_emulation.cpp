@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a driver lacks, made of what it has: expiries in the `$` meta, conditions under a lock, ranges, depth, meta in
-// listings, clear by removing.
+// What a driver lacks, made of what it has: expiries and user meta in the sidecar `key$`, conditions under a lock,
+// ranges, depth, meta in listings, clear by removing.
 //
-// Where expiries or conditions are emulated every write of a key holds its stripe, so that what is read first is still
-// so when the write follows. Reads hold nothing: an expired value is removed under the stripe, after another look.
+// If expiries or conditions are emulated, every write of a key holds its stripe, so that what is read first is still
+// so when the write follows. The same holds for each write that may change a sidecar. Reads hold nothing: an expired
+// value is removed under the stripe, after another look.
+//
+// User meta names the state of the value that it belongs to (sidecar.hpp). It is written after the value, and shown
+// only for a value in that state. If the driver gives no etags, the meta of the old value is removed before the new
+// value is set, since mtime and size may be equal.
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <deque>
 
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
@@ -68,12 +75,17 @@ private:
   std::string etag_, user_;
 };
 
-/// Hands a whole value on as the range that was asked for, with the expiry that the host keeps.
+/// Hands a whole value on as the range that was asked for, with what the host keeps of it.
 class PatchSink : public omnistore_sink {
 public:
-  PatchSink(omnistore_sink *inner, const omnistore_get_request &wanted, std::int64_t expiry, bool cuts)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, inner_(inner), expiry_(expiry), cuts_(cuts),
-        skip_(cuts ? wanted.offset : 0), left_(cuts ? wanted.length : UINT64_MAX) {}
+  PatchSink(omnistore_sink *inner, const omnistore_get_request &wanted, const Sidecar &sidecar, bool cuts,
+            bool adds_user = false)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, inner_(inner), wanted_(wanted), sidecar_(sidecar),
+        cuts_(cuts), adds_user_(adds_user), skip_(cuts ? wanted.offset : 0), left_(cuts ? wanted.length : UINT64_MAX) {}
+
+  /// Refuses a value that the user meta does not belong to, so that both can be read again.
+  void insist() { insists_ = true; }
+  bool refused() const { return refused_; }
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
@@ -81,7 +93,15 @@ private:
     omnistore_meta patched{};
     std::memcpy(&patched, meta, std::min<std::size_t>(meta->size, sizeof patched));
     patched.size = sizeof patched;
-    if (self.expiry_ != 0) patched.expiry = self.expiry_;
+    if (self.sidecar_.expiry != 0) patched.expiry = self.sidecar_.expiry;
+    if (self.adds_user_) {
+      patched.flags |= OMNISTORE_META_USER;
+      if (self.sidecar_.of.empty() || self.sidecar_.of == state_of(patched))
+        patched.user = bytes(self.sidecar_.user);
+      else if (self.insists_)
+        return self.refused_ = true, OMNISTORE_CONFLICT;
+      if (!(self.wanted_.flags & OMNISTORE_GET_META)) patched.etag = {nullptr, 0};
+    }
     if (!self.cuts_) return self.inner_->begin(self.inner_, &patched, buffer);
     // The driver writes all of it, so the room for the part is not for it.
     if (buffer) *buffer = nullptr;
@@ -99,8 +119,10 @@ private:
   }
 
   omnistore_sink *inner_;
-  std::int64_t expiry_;
-  bool cuts_;
+  const omnistore_get_request &wanted_;
+  const Sidecar &sidecar_;
+  const bool cuts_, adds_user_;
+  bool insists_ = false, refused_ = false;
   std::uint64_t skip_, left_;
 };
 
@@ -119,6 +141,26 @@ private:
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }
   omnistore_page *page_;
   std::string_view key_;
+};
+
+/// Keeps the state of a value that was set, and gives its meta on.
+class StateSink : public omnistore_sink {
+public:
+  explicit StateSink(omnistore_sink *outer)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, outer_(outer) {}
+  /// Empty: the driver did not tell it.
+  const std::string &state() const { return state_; }
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
+    auto &self = *static_cast<StateSink *>(sink);
+    if (buffer) *buffer = nullptr;
+    self.state_ = state_of(*meta);
+    return self.outer_ ? self.outer_->begin(self.outer_, meta, nullptr) : OMNISTORE_OK;
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }
+  omnistore_sink *outer_;
+  std::string state_;
 };
 
 /// Takes a streamed value whole, for a driver that cannot take a source.
@@ -151,6 +193,18 @@ Node::Stripe Node::stripe(std::string_view key) {
   return Stripe((*stripes_)[std::hash<std::string_view>()(key) % stripes_->size()]);
 }
 
+/// Those of a batch, each once, in the order of their places: two batches do not wait for each other in a circle.
+std::vector<Node::Stripe> Node::stripes(const omnistore_bytes *keys, std::uint32_t count) {
+  std::uint64_t wanted = 0;
+  static_assert(std::tuple_size_v<std::remove_reference_t<decltype(*stripes_)>> == 64);
+  for (std::uint32_t i = 0; i < count; ++i)
+    wanted |= std::uint64_t{1} << std::hash<std::string_view>()(view(keys[i])) % 64;
+  std::vector<Stripe> locks;
+  for (std::size_t i = 0; i < stripes_->size(); ++i)
+    if (wanted >> i & 1) locks.emplace_back((*stripes_)[i]);
+  return locks;
+}
+
 bool Node::native_condition(std::uint32_t condition) const {
   switch (condition) {
   case OMNISTORE_ALWAYS:
@@ -173,47 +227,103 @@ bool Node::keeps_expiry_of(std::string_view key) const {
   return emulates_ttl_ && may_expire_.load(std::memory_order_acquire) && !key.ends_with('$');
 }
 
-omnistore_status Node::read_sidecar(omnistore_call *call, std::string_view key, std::string &text) {
-  const std::string sidecar = std::string(key) + '$';
+/// Whether the host may hold user meta for the key. A key that ends in `$` is a layer's own and has none.
+bool Node::keeps_user_of(std::string_view key) const {
+  return emulates_meta_ && may_have_user_.load(std::memory_order_acquire) && !key.ends_with('$');
+}
+
+/// Whether the driver takes the key of the sidecar; if not, `status` is what to return.
+bool Node::takes_sidecar(omnistore_call *call, std::string_view key, omnistore_status &status) const {
+  if (key.size() < longest_key_) return true;
+  status =
+      fail(call, OMNISTORE_TOO_LARGE,
+           "a key of " + std::to_string(key.size()) + " bytes; to keep an expiry or user meta for it, this store " +
+               "takes at most " + std::to_string(longest_key_ - 1));
+  return false;
+}
+
+omnistore_status Node::read_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar) {
+  sidecar = {};
+  if (key.size() >= longest_key_) return OMNISTORE_OK; // there can be none
+  const std::string name = std::string(key) + '$';
+  std::string text;
   TextSink sink(text);
-  text.clear();
-  const omnistore_status status = driver_get(call, bytes(sidecar), whole_value, &sink);
-  if (status == OMNISTORE_NOT_FOUND) text.clear();
+  const omnistore_status status = driver_get(call, bytes(name), whole_value, &sink);
+  if (status == OMNISTORE_OK) sidecar = Sidecar::parse(std::move(text));
   return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
 }
 
-omnistore_status Node::write_sidecar(omnistore_call *call, std::string_view key, const std::string &old,
-                                     std::int64_t expiry) {
-  const std::string sidecar = std::string(key) + '$';
-  const std::string text = with_expiry(old, expiry);
-  if (text == old) return OMNISTORE_OK;
-  if (expiry != 0) {
+/// `native_expiry`: when the driver itself is to drop it; 0: never.
+omnistore_status Node::write_sidecar(omnistore_call *call, std::string_view key, const Sidecar &sidecar,
+                                     std::int64_t native_expiry) {
+  const std::string text = sidecar.text();
+  if (text.empty()) return remove_sidecar(call, key);
+  omnistore_status status = OMNISTORE_OK;
+  if (!takes_sidecar(call, key, status)) return status;
+  if (sidecar.expiry != 0) {
     may_expire_.store(true, std::memory_order_release);
-    sweep_->note(key, expiry);
+    sweep_->note(key, sidecar.expiry);
   }
-  if (text.empty()) {
-    const omnistore_status status = driver_remove(call, bytes(sidecar), plain_remove);
-    return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
-  }
+  if (!sidecar.user.empty()) may_have_user_.store(true, std::memory_order_release);
+  const std::string name = std::string(key) + '$';
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = bytes(text);
-  return driver_set(call, bytes(sidecar), request, nullptr);
+  request.expiry = native_expiry;
+  return driver_set(call, bytes(name), request, nullptr);
+}
+
+omnistore_status Node::remove_sidecar(omnistore_call *call, std::string_view key) {
+  if (key.size() >= longest_key_) return OMNISTORE_OK;
+  const std::string name = std::string(key) + '$';
+  const omnistore_status status = driver_remove(call, bytes(name), plain_remove);
+  return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
+}
+
+std::vector<std::string> Node::sidecars_of(const omnistore_bytes *keys, std::uint32_t count) const {
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < count; ++i)
+    if (!view(keys[i]).ends_with('$') && keys[i].size < longest_key_) names.push_back(std::string(view(keys[i])) + '$');
+  return names;
+}
+
+/// Those of a batch, in as few calls as the driver takes. Under the stripes of the keys.
+omnistore_status Node::remove_sidecars(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count) {
+  const std::vector<std::string> names = sidecars_of(keys, count);
+  std::vector<omnistore_bytes> views;
+  for (const std::string &name : names) views.push_back(bytes(name));
+  const std::size_t most = native_.max_batch == 0 ? views.size() : native_.max_batch;
+  for (std::size_t from = 0; from < views.size();) {
+    std::vector<omnistore_status> statuses(std::min(most, views.size() - from), OMNISTORE_INTERNAL);
+    omnistore_status status = OMNISTORE_OK;
+    if (driver_->table.remove_many)
+      status = guarded(call, [&] {
+        return driver_->table.remove_many(self_, call, views.data() + from, static_cast<std::uint32_t>(statuses.size()),
+                                          &plain_remove, statuses.data());
+      });
+    else
+      for (std::size_t i = 0; i < statuses.size(); ++i)
+        statuses[i] = driver_remove(call, views[from + i], plain_remove);
+    if (status != OMNISTORE_OK) return status;
+    for (const omnistore_status each : statuses)
+      if (each != OMNISTORE_OK && each != OMNISTORE_NOT_FOUND) return each;
+    from += statuses.size();
+  }
+  return OMNISTORE_OK;
 }
 
 omnistore_status Node::kept_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry) {
-  std::string text;
-  const omnistore_status status = read_sidecar(call, key, text);
-  expiry = sidecar_expiry(text);
+  Sidecar sidecar;
+  const omnistore_status status = read_sidecar(call, key, sidecar);
+  expiry = sidecar.expiry;
   return status;
 }
 
-/// The key's expiry; OMNISTORE_NOT_FOUND where it has passed, and then the key is removed.
-omnistore_status Node::live_expiry(omnistore_call *call, std::string_view key, std::int64_t &expiry) {
-  expiry = 0;
-  if (!keeps_expiry_of(key)) return OMNISTORE_OK;
-  if (const omnistore_status status = kept_expiry(call, key, expiry); status != OMNISTORE_OK) return status;
-  if (expiry == 0 || expiry > now_ms()) return OMNISTORE_OK;
+/// The key's sidecar; OMNISTORE_NOT_FOUND if its expiry has passed, and then the key is removed.
+omnistore_status Node::live_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar) {
+  if (const omnistore_status status = read_sidecar(call, key, sidecar); status != OMNISTORE_OK) return status;
+  if (!emulates_ttl_) sidecar.expiry = 0; // the driver keeps its own
+  if (sidecar.expiry == 0 || sidecar.expiry > now_ms()) return OMNISTORE_OK;
   remove_expired(call, key);
   return OMNISTORE_NOT_FOUND;
 }
@@ -226,23 +336,60 @@ void Node::remove_expired(omnistore_call *call, std::string_view key) {
   // The value first: what is left behind by a failure is then still known to have expired.
   const omnistore_status removed = driver_remove(call, bytes(key), plain_remove);
   if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return;
-  const std::string sidecar = std::string(key) + '$';
-  driver_remove(call, bytes(sidecar), plain_remove);
+  remove_sidecar(call, key);
   if (removed == OMNISTORE_OK)
     host_->announce({sizeof(omnistore_event), OMNISTORE_EVENT_REMOVE, OMNISTORE_CAUSE_EXPIRED, 0, bytes(key), 0});
 }
 
+/// Removes the sidecar of a value that the driver removed by itself.
+void Node::remove_orphan(omnistore_call *call, std::string_view key) {
+  const auto lock = stripe(key);
+  MetaSink ignored;
+  if (driver_stat(call, bytes(key), 0, &ignored) == OMNISTORE_NOT_FOUND) remove_sidecar(call, key);
+}
+
 omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
                                       const omnistore_touch_request &request) {
+  const bool expiry_here = request.flags & OMNISTORE_TOUCH_EXPIRY && emulates_ttl_;
+  const bool user_here = request.flags & OMNISTORE_TOUCH_USER && emulates_meta_;
+  if (user_here && view(key).ends_with('$'))
+    return fail(call, OMNISTORE_INVALID, "a key that ends in '$' has no user meta");
   const auto lock = stripe(view(key));
-  std::string text;
-  omnistore_status status = read_sidecar(call, view(key), text);
+  Sidecar sidecar;
+  omnistore_status status = read_sidecar(call, view(key), sidecar);
   if (status != OMNISTORE_OK) return status;
-  const std::int64_t expiry = sidecar_expiry(text);
-  if (expiry != 0 && expiry <= now_ms()) return OMNISTORE_NOT_FOUND;
-  MetaSink ignored;
-  status = driver_stat(call, key, 0, &ignored);
-  return status == OMNISTORE_OK ? write_sidecar(call, view(key), text, request.expiry) : status;
+  if (!emulates_ttl_) sidecar.expiry = 0;
+  if (sidecar.expiry != 0 && sidecar.expiry <= now_ms()) return OMNISTORE_NOT_FOUND;
+  MetaSink found;
+  status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+  if (status != OMNISTORE_OK) return status;
+  const std::string state = state_of(found.meta());
+  if (!sidecar.of.empty() && sidecar.of != state) sidecar.user.clear(); // of an older value
+  const Sidecar before = sidecar;
+  if (expiry_here) sidecar.expiry = request.expiry;
+  if (user_here) {
+    sidecar.user = view(request.user);
+    sidecar.of = state;
+  }
+  std::int64_t native_expiry = found.meta().expiry;
+  const std::uint32_t natively = (expiry_here ? 0 : request.flags & OMNISTORE_TOUCH_EXPIRY) |
+                                 (user_here ? 0 : request.flags & OMNISTORE_TOUCH_USER);
+  if (natively != 0) {
+    if (!driver_->table.touch) return OMNISTORE_UNSUPPORTED;
+    omnistore_touch_request rest = request;
+    rest.flags = natively;
+    status = guarded(call, [&] { return driver_->table.touch(self_, call, key, &rest); });
+    if (status != OMNISTORE_OK) return status;
+    if (natively & OMNISTORE_TOUCH_EXPIRY) native_expiry = request.expiry;
+    // The driver may tell another state of a value that it touched.
+    if (!sidecar.user.empty()) {
+      status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+      if (status != OMNISTORE_OK) return status;
+      sidecar.of = state_of(found.meta());
+    }
+  }
+  if (sidecar.text().empty() && before.text().empty()) return OMNISTORE_OK;
+  return write_sidecar(call, view(key), sidecar, emulates_ttl_ ? 0 : native_expiry);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -250,19 +397,68 @@ omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
 
 omnistore_status Node::emulated_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                     omnistore_sink *sink, bool stat) {
-  std::int64_t expiry = 0;
-  if (const omnistore_status status = live_expiry(call, view(key), expiry); status != OMNISTORE_OK) return status;
   const bool whole = request.offset == 0 && request.length == UINT64_MAX;
   const bool cuts = !stat && !whole && !(native_.capabilities & OMNISTORE_CAN_RANGE);
-  PatchSink patch(sink, request, expiry, cuts);
-  omnistore_sink *target = cuts || expiry != 0 ? &patch : sink;
-  if (stat) return driver_stat(call, key, request.flags, target);
+  const bool adds_user = request.flags & OMNISTORE_GET_USER && emulates_meta_;
   omnistore_get_request wanted = request;
+  if (adds_user) wanted.flags = (wanted.flags & ~OMNISTORE_GET_USER) | OMNISTORE_GET_META;
   if (cuts) {
     wanted.offset = 0;
     wanted.length = UINT64_MAX;
   }
-  return driver_get(call, key, wanted, target);
+  for (int tries = 3;; --tries) {
+    Sidecar sidecar;
+    if (keeps_expiry_of(view(key)) || (adds_user && keeps_user_of(view(key))))
+      if (const omnistore_status status = live_sidecar(call, view(key), sidecar); status != OMNISTORE_OK) return status;
+    PatchSink patch(sink, request, sidecar, cuts, adds_user);
+    if (tries > 1) patch.insist();
+    omnistore_sink *target = cuts || adds_user || sidecar.expiry != 0 ? &patch : sink;
+    const omnistore_status status =
+        stat ? driver_stat(call, key, wanted.flags, target) : driver_get(call, key, wanted, target);
+    if (!patch.refused()) return status; // else the value or its meta was replaced between the two
+  }
+}
+
+/// Of a driver with get_many: the sidecars in one call, the values in another.
+omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                          const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                          omnistore_status *statuses) {
+  std::vector<Sidecar> sidecars(count);
+  if (may_have_user_.load(std::memory_order_acquire)) {
+    std::vector<std::string> names, texts(count);
+    std::vector<omnistore_bytes> views;
+    std::deque<TextSink> taken;
+    std::vector<omnistore_sink *> into;
+    std::vector<std::uint32_t> places;
+    names.reserve(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (view(keys[i]).ends_with('$') || keys[i].size >= longest_key_) continue;
+      views.push_back(bytes(names.emplace_back(std::string(view(keys[i])) + '$')));
+      into.push_back(&taken.emplace_back(texts[i]));
+      places.push_back(i);
+    }
+    std::vector<omnistore_status> read(views.size(), OMNISTORE_INTERNAL);
+    const omnistore_status status = views.empty() ? OMNISTORE_OK : guarded(call, [&] {
+      return driver_->table.get_many(self_, call, views.data(), static_cast<std::uint32_t>(views.size()), &whole_value,
+                                     into.data(), read.data());
+    });
+    if (status != OMNISTORE_OK) return status;
+    for (std::size_t i = 0; i < places.size(); ++i)
+      if (read[i] == OMNISTORE_OK)
+        sidecars[places[i]] = Sidecar::parse(std::move(texts[places[i]]));
+      else if (read[i] != OMNISTORE_NOT_FOUND)
+        return read[i];
+  }
+  omnistore_get_request wanted = request;
+  wanted.flags = (wanted.flags & ~OMNISTORE_GET_USER) | OMNISTORE_GET_META;
+  std::deque<PatchSink> patches;
+  std::vector<omnistore_sink *> targets;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    sidecars[i].expiry = 0; // the driver keeps its own
+    targets.push_back(&patches.emplace_back(sinks[i], request, sidecars[i], false, true));
+  }
+  return guarded(call,
+                 [&] { return driver_->table.get_many(self_, call, keys, count, &wanted, targets.data(), statuses); });
 }
 
 /// A look at the etag first. Where it is the same, the sink is begun with what the look gave.
@@ -270,7 +466,7 @@ omnistore_status Node::emulated_get_changed(omnistore_call *call, omnistore_byte
                                             const omnistore_get_request &request, omnistore_bytes etag,
                                             omnistore_sink *sink, std::uint32_t &unchanged) {
   MetaSink seen;
-  const omnistore_get_request look{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+  const omnistore_get_request look{sizeof look, request.flags | OMNISTORE_GET_META, 0, UINT64_MAX};
   const omnistore_status status = stat(call, key, look, &seen);
   if (status != OMNISTORE_OK) return status;
   if (seen.etag().empty() || seen.etag() != view(etag)) return get(call, key, request, sink);
@@ -297,27 +493,76 @@ omnistore_status Node::emulated_set(omnistore_call *call, omnistore_bytes key, c
   }
   if (!stripes_) return driver_set(call, key, plain, result);
 
+  if (plain.source && !locks_writes_) return streamed_set(call, key, plain, result);
   const auto lock = stripe(view(key));
-  omnistore_status status = check_condition(call, view(key), request.condition, view(request.etag));
+  const omnistore_status status = check_condition(call, view(key), request.condition, view(request.etag));
   if (status != OMNISTORE_OK) return status;
-  if (!emulates_ttl_ || view(key).ends_with('$')) return driver_set(call, key, plain, result);
+  if (view(key).ends_with('$')) return driver_set(call, key, plain, result); // a layer's own
+  if (emulates_ttl_) plain.expiry = 0;
+  return set_with_sidecar(call, key, plain, emulates_ttl_ ? request.expiry : 0, result);
+}
 
-  plain.expiry = 0;
-  std::string text;
-  if ((request.expiry != 0 || keeps_expiry_of(view(key))) &&
-      (status = read_sidecar(call, view(key), text)) != OMNISTORE_OK)
+/// Under the key's stripe. `expiry`: the one that the host keeps.
+omnistore_status Node::set_with_sidecar(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                        std::int64_t expiry, omnistore_sink *result) {
+  omnistore_status status = OMNISTORE_OK;
+  Sidecar old;
+  if ((expiry != 0 || keeps_expiry_of(view(key)) || keeps_user_of(view(key))) &&
+      (status = read_sidecar(call, view(key), old)) != OMNISTORE_OK)
     return status;
-  if (request.expiry != 0 && request.expiry <= now_ms()) {
+  if (!emulates_ttl_) old.expiry = 0;
+  if (expiry != 0 && expiry <= now_ms()) {
     status = driver_remove(call, key, plain_remove);
-    return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
+    if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) status = remove_sidecar(call, view(key));
+    return status;
   }
+  omnistore_set_request plain = request;
+  if (emulates_meta_) plain.user = {nullptr, 0};
+  Sidecar next{expiry, {}, emulates_meta_ ? std::string(view(request.user)) : std::string()};
+  if (!next.user.empty() && !takes_sidecar(call, view(key), status)) return status;
+
   // An expiry is there before its value, and goes after it came without one: cut off in between, a value may end
   // early, and never lives for ever.
-  if (request.expiry != 0 && (status = write_sidecar(call, view(key), text, request.expiry)) != OMNISTORE_OK)
+  const bool keeps_old = native_.capabilities & OMNISTORE_CAN_ETAG;
+  Sidecar between = old;
+  if (expiry != 0) between.expiry = expiry;
+  if (!keeps_old) between.user.clear();
+  if ((expiry != 0 || between.user != old.user) &&
+      (status = write_sidecar(call, view(key), between, plain.expiry)) != OMNISTORE_OK)
     return status;
-  status = driver_set(call, key, plain, result);
-  if (status == OMNISTORE_OK && request.expiry == 0 && !text.empty()) status = write_sidecar(call, view(key), text, 0);
-  return status;
+  StateSink stored(result);
+  status = driver_set(call, key, plain, next.user.empty() ? result : &stored);
+  if (status != OMNISTORE_OK) {
+    if (between.user != old.user) write_sidecar(call, view(key), old, 0); // the old value stands
+    return status;
+  }
+  if (!next.user.empty() && (next.of = stored.state()).empty()) {
+    MetaSink found;
+    status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+    if (status == OMNISTORE_OK) next.of = state_of(found.meta());
+  }
+  if (next.user.empty() && between.user.empty() && between.expiry == expiry) return OMNISTORE_OK;
+  return write_sidecar(call, view(key), next, plain.expiry);
+}
+
+/// Of a driver that takes a source, and whose user meta the host keeps. The source may be slow: the stripe is held only
+/// for the meta, which is written if the value is still the one that was set here.
+omnistore_status Node::streamed_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                    omnistore_sink *result) {
+  omnistore_set_request plain = request;
+  plain.user = {nullptr, 0};
+  omnistore_status status = OMNISTORE_OK;
+  if (request.user.size != 0 && !takes_sidecar(call, view(key), status)) return status;
+  StateSink stored(result);
+  if ((status = driver_set(call, key, plain, &stored)) != OMNISTORE_OK) return status;
+  const auto lock = stripe(view(key));
+  MetaSink found;
+  status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+  if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // removed since
+  if (status != OMNISTORE_OK) return status;
+  const std::string state = state_of(found.meta());
+  if (!stored.state().empty() && stored.state() != state) return OMNISTORE_OK; // replaced since
+  return write_sidecar(call, view(key), {0, state, std::string(view(request.user))}, plain.expiry);
 }
 
 omnistore_status Node::emulated_remove(omnistore_call *call, omnistore_bytes key,
@@ -333,28 +578,38 @@ omnistore_status Node::emulated_remove(omnistore_call *call, omnistore_bytes key
   const auto lock = stripe(view(key));
   const omnistore_status status = check_condition(call, view(key), request.condition, view(request.etag));
   if (status != OMNISTORE_OK) return status;
-  if (keeps_expiry_of(view(key))) {
-    std::string text;
-    if (const omnistore_status read = read_sidecar(call, view(key), text); read != OMNISTORE_OK) return read;
-    const std::int64_t expiry = sidecar_expiry(text);
-    const omnistore_status removed = driver_remove(call, key, plain);
-    if (expiry != 0 && removed == OMNISTORE_OK) {
-      if (const omnistore_status wrote = write_sidecar(call, view(key), text, 0); wrote != OMNISTORE_OK) return wrote;
-      if (expiry <= now_ms()) return OMNISTORE_NOT_FOUND;
+  const bool has_user = keeps_user_of(view(key)) && key.size < longest_key_;
+  if (!keeps_expiry_of(view(key))) {
+    if (!has_user) return driver_remove(call, key, plain);
+    if (driver_->table.remove_many && plain.condition != OMNISTORE_IF_MATCH) {
+      const std::string name = std::string(view(key)) + '$';
+      const omnistore_bytes keys[] = {key, bytes(name)};
+      omnistore_status statuses[] = {OMNISTORE_INTERNAL, OMNISTORE_INTERNAL};
+      const omnistore_status whole =
+          guarded(call, [&] { return driver_->table.remove_many(self_, call, keys, 2, &plain, statuses); });
+      return whole == OMNISTORE_OK ? statuses[0] : whole;
     }
-    return removed;
+    const omnistore_status removed = driver_remove(call, key, plain);
+    if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
+    const omnistore_status meta = remove_sidecar(call, view(key));
+    return meta == OMNISTORE_OK ? removed : meta;
   }
-  return driver_remove(call, key, plain);
+  std::int64_t expiry = 0;
+  if (const omnistore_status read = kept_expiry(call, view(key), expiry); read != OMNISTORE_OK) return read;
+  const omnistore_status removed = driver_remove(call, key, plain);
+  if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
+  if (expiry != 0 || has_user)
+    if (const omnistore_status meta = remove_sidecar(call, view(key)); meta != OMNISTORE_OK) return meta;
+  return expiry != 0 && expiry <= now_ms() ? OMNISTORE_NOT_FOUND : removed;
 }
 
 /// Under the key's stripe. What the driver checks natively is left to it.
 omnistore_status Node::check_condition(omnistore_call *call, std::string_view key, std::uint32_t condition,
                                        std::string_view etag) {
   if (condition == OMNISTORE_ALWAYS || (native_condition(condition) && !keeps_expiry_of(key))) return OMNISTORE_OK;
-  std::string text;
+  std::int64_t expiry = 0;
   if (keeps_expiry_of(key))
-    if (const omnistore_status status = read_sidecar(call, key, text); status != OMNISTORE_OK) return status;
-  const std::int64_t expiry = sidecar_expiry(text);
+    if (const omnistore_status status = kept_expiry(call, key, expiry); status != OMNISTORE_OK) return status;
   MetaSink found;
   omnistore_status status = driver_stat(call, bytes(key), OMNISTORE_GET_META, &found);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
@@ -389,15 +644,15 @@ omnistore_status Node::emulated_list(omnistore_call *call, const omnistore_list_
   if (status != OMNISTORE_OK) return status;
   for (const std::string &key : found.keys) {
     if (cuts_depth && colons(std::string_view(key).substr(request.base.size)) > request.depth) continue;
-    std::int64_t expiry = 0;
-    status = live_expiry(call, key, expiry);
+    Sidecar sidecar;
+    status = keeps_expiry_of(key) ? live_sidecar(call, key, sidecar) : OMNISTORE_OK;
     if (status == OMNISTORE_NOT_FOUND) continue;
     if (status != OMNISTORE_OK) return status;
     if (!wants_meta) {
       status = page->emit(page, bytes(key), nullptr);
     } else {
       EmitSink emit(page, key);
-      PatchSink patch(&emit, whole_value, expiry, false);
+      PatchSink patch(&emit, whole_value, sidecar, false);
       status = driver_stat(call, bytes(key), OMNISTORE_GET_META, &patch);
       if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK; // removed since it was listed
     }

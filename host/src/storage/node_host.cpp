@@ -8,6 +8,7 @@
 #include "base/printable.hpp"
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
+#include "storage/node_sweep.hpp"
 
 namespace omnistore {
 
@@ -43,6 +44,7 @@ void Node::Host::event_(const omnistore_host *host, const omnistore_event *remov
 void Node::Host::announce(const omnistore_event &removal) const {
   if (removal.cause == OMNISTORE_CAUSE_EVICTED) node_.meter_.here().add(Count::evictions);
   if (removal.cause == OMNISTORE_CAUSE_EXPIRED) node_.meter_.here().add(Count::expirations);
+  if (node_.keeps_user_of(view(removal.key))) node_.sweep_->orphaned(view(removal.key));
   node_.tell(removal);
 }
 

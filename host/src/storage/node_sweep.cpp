@@ -2,6 +2,7 @@
 #include "storage/node_sweep.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
@@ -26,6 +27,16 @@ void Node::Sweep::note(std::string_view key, std::int64_t expiry) {
     due_.push({expiry, std::string(key)});
   }
   schedule(std::max<std::int64_t>(expiry - now_ms(), 0));
+}
+
+void Node::Sweep::orphaned(std::string_view key) {
+  std::lock_guard lock(mutex_);
+  if (orphans_.size() >= most_noted) return; // it stays, and is shown for no other value
+  try {
+    orphans_.emplace_back(key);
+    schedule(0);
+  } catch (const std::bad_alloc &) { // likewise
+  }
 }
 
 void Node::Sweep::scan() {
@@ -54,6 +65,10 @@ void Node::Sweep::run(omnistore_call *call) {
     if (call->remaining(call) == 0) return;
     node_.remove_expired(call, key);
   }
+  for (const std::string &key : take_orphans()) {
+    if (call->remaining(call) == 0) return;
+    node_.remove_orphan(call, key);
+  }
   if (scanning()) scan_page(call);
   std::lock_guard lock(mutex_);
   if (scanning_) schedule(scan_pause);
@@ -73,6 +88,11 @@ std::vector<std::string> Node::Sweep::take(std::int64_t now) {
     due_.pop();
   }
   return keys;
+}
+
+std::vector<std::string> Node::Sweep::take_orphans() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(orphans_, {});
 }
 
 /// Notes the expiries of one page's keys.

@@ -21,6 +21,8 @@ public:
 
   /// A value was set that ends then.
   void note(std::string_view key, std::int64_t expiry);
+  /// The driver removed a value by itself: its sidecar goes, if the key has no value then.
+  void orphaned(std::string_view key);
   /// The store may hold values with an expiry that nobody noted.
   void scan();
 
@@ -33,6 +35,7 @@ private:
   static void OMNISTORE_CALL run_(void *self, omnistore_call *call);
   void run(omnistore_call *call);
   std::vector<std::string> take(std::int64_t now);
+  std::vector<std::string> take_orphans();
   bool scanning();
   void scan_page(omnistore_call *call);
   void schedule(std::int64_t delay);
@@ -40,6 +43,7 @@ private:
   Node &node_;
   std::mutex mutex_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::vector<std::string> orphans_;
   std::int64_t wakes_ = INT64_MAX; ///< when the next run is due on the host's clock
   bool scanning_ = false;
   bool missed_ = false; ///< there was something that is too much to remember: it takes another scan

@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JSON object under `key$`: the user's meta, and the expiry where the host keeps it for a driver that cannot.
+// What the host keeps of a value under `key$`, for a driver that keeps no expiries or no user meta.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include <omnistore/driver.h>
+
 namespace omnistore {
 
-/// Its `expiry` in Unix milliseconds; 0 where it has none or is no JSON object.
-std::int64_t sidecar_expiry(std::string_view text);
+/// The value of `key$`. As a text it is a JSON object, `{"expiry":MS}`, if there is only an expiry. With user meta the
+/// first line is an object that begins with `{"omnistore":1`, and the user's bytes follow it as they were given. Any
+/// other text was written by another program: it is taken as user meta if it is a JSON object, as unstorage writes it.
+struct Sidecar {
+  std::int64_t expiry = 0; ///< Unix milliseconds; 0: none
+  std::string of;          ///< the state (state_of) of the value that `user` belongs to; empty: not known
+  std::string user;
 
-/// The same object with another expiry (0: without); empty where nothing is left in it. What is no JSON object is
-/// replaced where there is an expiry to keep, and left as it is where there is none.
-std::string with_expiry(std::string_view text, std::int64_t expiry);
+  static Sidecar parse(std::string text);
+  /// Empty if there is nothing to keep.
+  std::string text() const;
+};
+
+/// What tells one value of a key from the next: its etag, or, if the driver gives none, its mtime and size; empty: the
+/// driver tells neither.
+std::string state_of(const omnistore_meta &meta);
 
 } // namespace omnistore

@@ -31,6 +31,19 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
   return text.append(base::printable_lines(cause));
 }
 
+void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside) {
+  const std::uint64_t most = mount.node->longest_key();
+  if (inside <= most) return;
+  std::string why = "the key has " + std::to_string(inside) + " bytes";
+  if (!mount.prefix.empty())
+    why += " with the prefix \"" + mount.prefix + "\" (" + std::to_string(mount.prefix.size()) + ")";
+  why += "; the store takes at most " + std::to_string(most);
+  constexpr std::size_t most_shown = 100;
+  std::string name(shown.substr(0, most_shown));
+  if (shown.size() > most_shown) name += "...";
+  throw Error(Status::too_large, failure(operation, name, mount, why));
+}
+
 // ----------------------------------------------------------------------------------------------------------------
 // Route
 

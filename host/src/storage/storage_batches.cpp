@@ -25,15 +25,20 @@ void put(Outcome &outcome, Status status, std::string message) {
   outcome.message = std::move(message);
 }
 
-/// Sorts a batch by mount. Items that lead nowhere have their outcome at once.
+/// Sorts a batch by mount. Items that lead nowhere have their outcome at once; the places of those that are a key's
+/// user meta (`k$`) go to `users`.
 template <typename KeyOf, typename Outcomes>
 std::deque<Group> grouped(const MountTable &table, const char *operation, bool writes, std::string_view in,
-                          std::size_t count, const KeyOf &key_of, Outcomes &outcomes) {
+                          std::size_t count, const KeyOf &key_of, Outcomes &outcomes, std::vector<std::size_t> &users) {
   std::deque<Group> groups; // stays in its place: the views point into it
   std::string room;
   for (std::size_t i = 0; i < count; ++i) {
     try {
       const Key key(in, key_of(i));
+      if (key.is_meta()) {
+        users.push_back(i);
+        continue;
+      }
       const Mount *mount = table.find(key.view());
       if (!mount)
         throw Error(Status::invalid,
@@ -41,6 +46,7 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
       if (!mount->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
       if (writes && mount->read_only)
         throw Error(Status::read_only, failure(operation, key.shown(), *mount, "the config mounts it read-only"));
+      check_length(operation, key.shown(), *mount, key.view().size() - mount->base.size() + mount->prefix.size());
       auto group = std::find_if(groups.begin(), groups.end(), [&](const Group &known) { return known.mount == mount; });
       if (group == groups.end()) group = groups.insert(groups.end(), Group{mount, {}, {}, {}});
       group->items.push_back(i);
@@ -93,6 +99,19 @@ void settle(const Group &group, const char *operation, std::string_view in, omni
   }
 }
 
+/// Does each of those items by itself. `run(i, key)` gives a miss as false.
+template <typename KeyOf, typename Outcomes, typename Run>
+void each_of(const std::vector<std::size_t> &items, std::string_view in, const KeyOf &key_of, Outcomes &outcomes,
+             const Run &run) {
+  for (const std::size_t i : items) {
+    try {
+      if (!run(i, Key(in, key_of(i)))) outcomes[i].status = Status::not_found;
+    } catch (const Error &error) {
+      put(outcomes[i], error.status(), error.what());
+    }
+  }
+}
+
 } // namespace
 
 /// Publishes the items that were done, in the batch's order. The mounts are those that took them: by now another table
@@ -111,20 +130,21 @@ void Storage::Impl::publish_done(std::string_view in, const Groups &groups, cons
 std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span<const std::string> keys,
                                                   const GetOptions &options) const {
   std::vector<EntryOutcome> outcomes(keys.size());
+  const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
+  std::vector<std::size_t> users;
   const Epoch::Guard guard(epoch);
-  auto groups = grouped(
-      table(), "get", false, in, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
+  auto groups = grouped(table(), "get", false, in, keys.size(), key_of, outcomes, users);
+  const bool wants_meta = options.meta || options.user;
   run_groups(groups, op_log, "READ MANY", [&](Group &group) {
     HostCall call(options.timeout);
     std::deque<StringSink> sinks;
     std::vector<omnistore_sink *> pointers;
     for (std::size_t item : group.items) {
       Entry &entry = outcomes[item].entry;
-      pointers.push_back(&sinks.emplace_back(entry.value, options, options.meta ? &entry.meta : nullptr));
+      pointers.push_back(&sinks.emplace_back(entry.value, options, wants_meta ? &entry.meta : nullptr));
     }
     std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
-    const omnistore_get_request request{sizeof request, options.meta ? OMNISTORE_GET_META : 0u, options.offset,
-                                        options.length};
+    const omnistore_get_request request{sizeof request, get_flags(options), options.offset, options.length};
     const omnistore_status whole =
         group.mount->node->get_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), request,
                                     pointers.data(), statuses.data());
@@ -137,14 +157,32 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
     group.mount->node->meter().here().add(Count::bytes_read, taken);
     settle(group, "get", in, whole, statuses, call, outcomes);
   });
+  each_of(users, in, key_of, outcomes, [&](std::size_t i, const Key &key) {
+    std::optional<Entry> found = entry(key, options);
+    if (found) outcomes[i].entry = std::move(*found);
+    return found.has_value();
+  });
+  if (!options.user) return outcomes;
+  for (std::size_t i = 0; i < keys.size(); ++i) { // those whose user meta did not come with the value
+    EntryOutcome &outcome = outcomes[i];
+    if (outcome.status != Status::ok || outcome.entry.meta.user_known) continue;
+    each_of({i}, in, key_of, outcomes, [&](std::size_t, const Key &key) {
+      if (key.is_meta()) return true;
+      Route route(*this, "get", key);
+      HostCall call(options.timeout);
+      add_user(route, call, outcome.entry.meta);
+      return true;
+    });
+  }
   return outcomes;
 }
 
 std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<const SetItem> items) {
   std::vector<Outcome> outcomes(items.size());
+  const auto key_of = [&](std::size_t i) { return std::string_view(items[i].key); };
+  std::vector<std::size_t> users;
   const Epoch::Guard guard(epoch);
-  auto groups = grouped(
-      table(), "set", true, in, items.size(), [&](std::size_t i) { return std::string_view(items[i].key); }, outcomes);
+  auto groups = grouped(table(), "set", true, in, items.size(), key_of, outcomes, users);
   run_groups(groups, op_log, "WRITE MANY", [&](Group &group) {
     HostCall call;
     std::deque<omnistore_set_request> requests;
@@ -154,7 +192,8 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
       omnistore_set_request &request = requests.emplace_back();
       request.size = sizeof request;
       request.value = bytes(item.value);
-      request.expiry = expiry_of(*group.mount, item.options, group.keys[i].ends_with('$'));
+      request.expiry = expiry_of(*group.mount, item.options);
+      request.user = bytes(item.options.user);
       request.condition = to_condition(item.options.condition.kind);
       request.etag = bytes(item.options.condition.etag);
       pointers.push_back(&request);
@@ -164,31 +203,30 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
         &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), pointers.data(), statuses.data());
     settle(group, "set", in, whole, statuses, call, outcomes);
   });
-  publish_done(in, groups, outcomes, Event::Type::update, Event::Cause::none,
-               [&](std::size_t i) { return std::string_view(items[i].key); });
+  publish_done(in, groups, outcomes, Event::Type::update, Event::Cause::none, key_of);
+  // After the values, which may be in the same batch.
+  each_of(users, in, key_of, outcomes,
+          [&](std::size_t i, const Key &key) { return set(key, items[i].value, items[i].options, false).stored; });
   return outcomes;
 }
 
 std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<const std::string> keys) {
   std::vector<Outcome> outcomes(keys.size());
+  const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
+  std::vector<std::size_t> users;
   const Epoch::Guard guard(epoch);
-  auto groups = grouped(
-      table(), "remove", true, in, keys.size(), [&](std::size_t i) { return std::string_view(keys[i]); }, outcomes);
+  auto groups = grouped(table(), "remove", true, in, keys.size(), key_of, outcomes, users);
+  // Before the values, which may be in the same batch.
+  each_of(users, in, key_of, outcomes, [&](std::size_t, const Key &key) { return remove(key, RemoveOptions()); });
   run_groups(groups, op_log, "REMOVE MANY", [&](Group &group) {
     HostCall call;
-    // Each key's meta goes with it.
-    const std::size_t count = group.views.size();
-    for (std::size_t i = 0; i < count; ++i) group.keys.push_back(group.keys[i] + '$');
-    std::vector<omnistore_bytes> all = group.views;
-    for (std::size_t i = 0; i < count; ++i) all.push_back(bytes(group.keys[count + i]));
-    std::vector<omnistore_status> statuses(all.size(), OMNISTORE_INTERNAL);
+    std::vector<omnistore_status> statuses(group.views.size(), OMNISTORE_INTERNAL);
     const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
     const omnistore_status whole = group.mount->node->remove_many(
-        &call, all.data(), static_cast<std::uint32_t>(all.size()), request, statuses.data());
+        &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), request, statuses.data());
     settle(group, "remove", in, whole, statuses, call, outcomes);
   });
-  publish_done(in, groups, outcomes, Event::Type::remove, Event::Cause::removed,
-               [&](std::size_t i) { return std::string_view(keys[i]); });
+  publish_done(in, groups, outcomes, Event::Type::remove, Event::Cause::removed, key_of);
   return outcomes;
 }
 

@@ -24,9 +24,14 @@ Explanation Storage::Impl::explain(const Key &key, std::chrono::milliseconds tim
   GetOptions first;
   first.length = 1;
   StringSink sink(value, first, &result.meta);
-  const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, first.length};
-  Trace trace(view(inside));
-  const omnistore_status status = route.node().get(&call, inside, request, &sink);
+  const bool is_user = key.is_meta(); // then the value is asked for its user meta
+  const omnistore_bytes asked = is_user ? route.owner() : inside;
+  const std::uint32_t flags = OMNISTORE_GET_META | (is_user ? OMNISTORE_GET_USER : 0u);
+  const omnistore_get_request request{sizeof request, flags, 0, is_user ? UINT64_MAX : first.length};
+  Trace trace(view(asked));
+  omnistore_status status =
+      is_user ? route.node().stat(&call, asked, request, &sink) : route.node().get(&call, asked, request, &sink);
+  if (is_user && status == OMNISTORE_OK && result.meta.user.empty()) status = OMNISTORE_NOT_FOUND;
   result.status = to_status(status);
   if (status != OMNISTORE_OK) result.meta = {};
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND)

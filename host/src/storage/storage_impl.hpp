@@ -23,6 +23,9 @@
 
 namespace omnistore {
 
+/// Throws Error(too_large) if a key, or a base, would reach the store with so many bytes and that is too long.
+void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside);
+
 class Storage::Impl {
 public:
   Impl(const Config &config, std::shared_ptr<loader::Registry> registry);
@@ -45,9 +48,20 @@ public:
     }
     const Mount &mount() const { return *mount_; }
     Node &node() const { return *mount_->node; }
-    omnistore_bytes key() { return bytes(mount_->inside(key_.view(), room_)); }
+    /// Throws Error(too_large) if it is longer than the store takes.
+    omnistore_bytes key() {
+      const std::string_view inside = mount_->inside(key_.view(), room_);
+      if (inside.size() > mount_->node->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
+      return bytes(inside);
+    }
+    /// Of a key `k$`: k.
+    omnistore_bytes owner();
     /// Throws Error(read_only) where the config lets nobody write here.
     void check_writable() const;
+    /// Of a write of a key `k$`: throws Error for what can be asked of values alone.
+    void check_user(const SetOptions &options) const;
+    void check_user(const Condition &condition) const;
+    [[noreturn]] void refuse(Status status, std::string_view why) const;
     /// Throws what a failed operation has to say.
     [[noreturn]] void raise(omnistore_status status, const HostCall &call);
 
@@ -86,7 +100,7 @@ public:
   std::optional<Entry> entry(const Key &key, const GetOptions &options) const;
   bool read(const Key &key, Reader &reader, const GetOptions &options) const;
   bool has(const Key &key) const;
-  std::optional<Meta> meta(const Key &key) const;
+  std::optional<Meta> meta(const Key &key, const MetaOptions &options) const;
   Explanation explain(const Key &key, std::chrono::milliseconds timeout) const;
   Stored set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag);
   Stored set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag);
@@ -143,6 +157,18 @@ private:
   Stored put(Route &route, const Key &key, HostCall &call, const Given &given, const SetOptions &options,
              bool want_etag);
 
+  // storage_user.cpp: keys `k$`
+  void add_user(Route &route, HostCall &call, Meta &meta) const;
+  std::optional<Meta> user_meta(Route &route, HostCall &call) const;
+  bool get_user(Route &route, HostCall &call, std::string &into, const GetOptions &options, Meta *meta) const;
+  bool read_user(Route &route, HostCall &call, Reader &reader, const GetOptions &options) const;
+  std::optional<Meta> meta_of_user(Route &route, HostCall &call) const;
+  bool set_user(Route &route, HostCall &call, std::string_view user) const;
+  Stored put_user(Route &route, const Key &key, HostCall &call, std::string_view user, const SetOptions &options);
+  Stored put_user(Route &route, const Key &key, HostCall &call, Source &source, std::uint64_t size,
+                  const SetOptions &options);
+  bool remove_user(Route &route, const Key &key, HostCall &call, const RemoveOptions &options);
+
   /// Opens a mount's store. Where that fails: Error, or where it may fail a mount without a node and with the reason.
   void open(Mount &mount, bool may_fail);
   /// The table takes effect at once; what it no longer has is closed in the background, when no operation is on it.
@@ -165,7 +191,10 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
 Meta to_meta(const omnistore_meta &meta);
 
 /// When a value set now ends. Throws Error(invalid) for a negative ttl.
-std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_meta);
+std::int64_t expiry_of(const Mount &mount, const SetOptions &options);
+
+/// OMNISTORE_GET_...
+std::uint32_t get_flags(const GetOptions &options);
 
 std::uint32_t to_condition(Condition::Kind kind);
 

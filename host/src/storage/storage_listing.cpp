@@ -113,6 +113,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     request.size = sizeof request;
     request.flags = options.meta ? OMNISTORE_LIST_META : 0u;
     const std::string inner = inner_base(mount, base);
+    check_length("list", shown, mount, inner.size());
     request.base = bytes(inner);
     const bool inside = inner_depth(mount, base, options.depth, request.depth);
     request.limit = options.limit - taken;
@@ -177,6 +178,7 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
   const std::vector<const Mount *> mounts = mounted.spanned(base);
   for (const Mount *mount : mounts) { // nothing is cleared where a part of it cannot be
     check_open("clear", shown, *mount);
+    check_length("clear", shown, *mount, inner_base(*mount, base).size());
     if (mount->read_only || mount->node->traits().capabilities & OMNISTORE_READS_ONLY)
       throw Error(Status::read_only, failure("clear", shown, *mount, "the store takes no writes; nothing was cleared"));
   }

@@ -10,7 +10,7 @@ namespace omnistore {
 namespace {
 
 omnistore_get_request get_request(const GetOptions &options) {
-  return {sizeof(omnistore_get_request), options.meta ? OMNISTORE_GET_META : 0u, options.offset, options.length};
+  return {sizeof(omnistore_get_request), get_flags(options), options.offset, options.length};
 }
 
 /// What is left to check when the driver says that it gave the value.
@@ -23,15 +23,19 @@ omnistore_status delivered(omnistore_status status, const Sink &sink, HostCall &
   return OMNISTORE_OK;
 }
 
-bool is_object(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first != text.npos && text[first] == '{';
-}
-
 } // namespace
 
 Meta to_meta(const omnistore_meta &meta) {
-  return {meta.value_size, meta.mtime, meta.expiry, std::string(view(meta.etag)), std::string(view(meta.user))};
+  return {meta.value_size,
+          meta.mtime,
+          meta.expiry,
+          std::string(view(meta.etag)),
+          std::string(view(meta.user)),
+          (meta.flags & OMNISTORE_META_USER) != 0};
+}
+
+std::uint32_t get_flags(const GetOptions &options) {
+  return (options.meta ? OMNISTORE_GET_META : 0u) | (options.user ? OMNISTORE_GET_USER : 0u);
 }
 
 std::uint32_t to_condition(Condition::Kind kind) {
@@ -48,9 +52,8 @@ std::uint32_t to_condition(Condition::Kind kind) {
   return OMNISTORE_ALWAYS;
 }
 
-std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_meta) {
-  // A key's meta ends with the key, not by the mount's ttl.
-  const std::int64_t ttl = options.ttl ? options.ttl->count() : is_meta ? 0 : mount.ttl;
+std::int64_t expiry_of(const Mount &mount, const SetOptions &options) {
+  const std::int64_t ttl = options.ttl ? options.ttl->count() : mount.ttl;
   if (ttl < 0) throw Error(Status::invalid, "a ttl of " + std::to_string(ttl) + " ms: it cannot be negative");
   if (ttl == 0) return 0;
   const std::int64_t now = now_ms();
@@ -60,6 +63,7 @@ std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_me
 bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &options) const {
   Route route(*this, "get", key);
   HostCall call(options.timeout);
+  if (key.is_meta()) return get_user(route, call, into, options, nullptr);
   StringSink sink(into, options);
   const omnistore_status status =
       delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, call, route.node());
@@ -71,6 +75,10 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
   Route route(*this, "get", key);
   HostCall call(options.timeout);
   Entry entry;
+  if (key.is_meta()) {
+    if (!get_user(route, call, entry.value, options, &entry.meta)) return std::nullopt;
+    return entry;
+  }
   omnistore_get_request request = get_request(options);
   request.flags |= OMNISTORE_GET_META;
   StringSink sink(entry.value, options, &entry.meta);
@@ -78,12 +86,14 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
       delivered(route.node().get(&call, route.key(), request, &sink), sink, call, route.node());
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   if (!route.found(status == OMNISTORE_OK)) return std::nullopt;
+  if (options.user && !entry.meta.user_known) add_user(route, call, entry.meta);
   return entry;
 }
 
 bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &options) const {
   Route route(*this, "get", key);
   HostCall call(options.timeout);
+  if (key.is_meta()) return read_user(route, call, reader, options);
   ReaderSink sink(reader, options, call);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
   sink.rethrow();
@@ -95,6 +105,7 @@ bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &optio
 bool Storage::Impl::has(const Key &key) const {
   Route route(*this, "has", key);
   HostCall call;
+  if (key.is_meta()) return user_meta(route, call).has_value();
   Meta meta;
   MetaSink sink(meta);
   const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
@@ -103,19 +114,16 @@ bool Storage::Impl::has(const Key &key) const {
   return route.found(status == OMNISTORE_OK);
 }
 
-std::optional<Meta> Storage::Impl::meta(const Key &key) const {
+std::optional<Meta> Storage::Impl::meta(const Key &key, const MetaOptions &options) const {
   Route route(*this, "meta", key);
   HostCall call;
+  if (key.is_meta()) return meta_of_user(route, call);
   Meta meta;
   MetaSink sink(meta);
-  const omnistore_bytes inside = route.key();
-  const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
-  omnistore_status status = route.node().stat(&call, inside, request, &sink);
+  const std::uint32_t flags = OMNISTORE_GET_META | (options.user ? OMNISTORE_GET_USER : 0u);
+  const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
+  const omnistore_status status = route.node().stat(&call, route.key(), request, &sink);
   if (!route.found(status != OMNISTORE_NOT_FOUND)) return std::nullopt;
-  if (status == OMNISTORE_OK && meta.user.empty() && !key.is_meta()) {
-    status = route.node().read_sidecar(&call, view(inside), meta.user);
-    if (!is_object(meta.user)) meta.user.clear();
-  }
   if (status != OMNISTORE_OK) route.raise(status, call);
   return meta;
 }
@@ -123,6 +131,7 @@ std::optional<Meta> Storage::Impl::meta(const Key &key) const {
 Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
   Route route(*this, "set", key);
   HostCall call(options.timeout);
+  if (key.is_meta()) return put_user(route, key, call, value, options);
   return put(route, key, call, {bytes(value), nullptr, 0}, options, want_etag);
 }
 
@@ -130,6 +139,7 @@ Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, co
                           bool want_etag) {
   Route route(*this, "set", key);
   HostCall call(options.timeout);
+  if (key.is_meta()) return put_user(route, key, call, source, size, options);
   SourceFeed feed(source, size, call);
   try {
     const Stored stored = put(route, key, call, {{nullptr, 0}, &feed, size}, options, want_etag);
@@ -149,11 +159,11 @@ Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, const Gi
                                       given.value,
                                       given.source,
                                       given.source_size,
-                                      expiry_of(route.mount(), options, key.is_meta()),
+                                      expiry_of(route.mount(), options),
                                       to_condition(options.condition.kind),
                                       0,
                                       bytes(options.condition.etag),
-                                      {nullptr, 0}};
+                                      bytes(options.user)};
   Meta meta;
   MetaSink sink(meta);
   const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
@@ -170,6 +180,7 @@ bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
   Route route(*this, "remove", key);
   route.check_writable();
   HostCall call(options.timeout);
+  if (key.is_meta()) return remove_user(route, key, call, options);
   omnistore_remove_request request{};
   request.size = sizeof request;
   request.condition = to_condition(options.condition.kind);
@@ -177,8 +188,7 @@ bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
   if (request.condition == OMNISTORE_IF_ABSENT)
     throw Error(Status::invalid,
                 failure("remove", key.shown(), route.mount(), "if-absent is no condition of a remove"));
-  const omnistore_status status = key.is_meta() ? route.node().remove(&call, route.key(), request)
-                                                : route.node().remove_with_meta(&call, route.key(), request);
+  const omnistore_status status = route.node().remove(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return route.found(false);
   if (status != OMNISTORE_OK) route.raise(status, call);
   publish(route.mount(), Event::Type::remove, Event::Cause::removed, key.view());
@@ -191,7 +201,9 @@ bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life) {
   HostCall call;
   SetOptions options;
   options.ttl = life;
-  const omnistore_touch_request request{sizeof request, 0, expiry_of(route.mount(), options, key.is_meta())};
+  if (key.is_meta()) route.check_user(options);
+  const omnistore_touch_request request{
+      sizeof request, OMNISTORE_TOUCH_EXPIRY, expiry_of(route.mount(), options), {nullptr, 0}};
   const omnistore_status status = route.node().touch(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return route.found(false);
   if (status != OMNISTORE_OK) route.raise(status, call);
@@ -221,7 +233,9 @@ bool Storage::read(std::string_view key, Reader &reader, const GetOptions &optio
 }
 
 bool Storage::has(std::string_view key) const { return impl_->has(Key(key)); }
-std::optional<Meta> Storage::meta(std::string_view key) const { return impl_->meta(Key(key)); }
+std::optional<Meta> Storage::meta(std::string_view key, const MetaOptions &options) const {
+  return impl_->meta(Key(key), options);
+}
 
 Stored Storage::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
   return impl_->set(Key(key), value, options, want_etag);

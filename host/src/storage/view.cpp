@@ -27,7 +27,9 @@ bool View::read(std::string_view key, Reader &reader, const GetOptions &options)
 }
 
 bool View::has(std::string_view key) const { return storage_->has(Key(base_, key)); }
-std::optional<Meta> View::meta(std::string_view key) const { return storage_->meta(Key(base_, key)); }
+std::optional<Meta> View::meta(std::string_view key, const MetaOptions &options) const {
+  return storage_->meta(Key(base_, key), options);
+}
 
 Stored View::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
   return storage_->set(Key(base_, key), value, options, want_etag);

@@ -100,6 +100,7 @@ struct ValueSink : omnistore_sink {
   std::uint64_t value_size = OMNISTORE_UNKNOWN_SIZE;
   std::int64_t mtime = 0, expiry = 0;
   std::string etag, user;
+  std::uint32_t flags = 0; ///< OMNISTORE_META_...
 
   ValueSink() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
   ValueSink(const ValueSink &) = delete;
@@ -107,7 +108,7 @@ struct ValueSink : omnistore_sink {
 
   /// What was kept, to be given on: the views in it are of this object.
   omnistore_meta meta() const noexcept {
-    return {sizeof(omnistore_meta), 0, value_size, mtime, expiry, as_bytes(etag), as_bytes(user)};
+    return {sizeof(omnistore_meta), flags, value_size, mtime, expiry, as_bytes(etag), as_bytes(user)};
   }
 
 private:
@@ -116,6 +117,7 @@ private:
     if (buffer) *buffer = nullptr;
     auto *self = static_cast<ValueSink *>(sink);
     return sdk::without_exceptions([&] {
+      self->flags = meta->flags;
       self->value_size = meta->value_size;
       self->mtime = meta->mtime;
       self->expiry = meta->expiry;
@@ -205,7 +207,7 @@ public:
   }
   void unwatch(void *watch) const { driver().unwatch(store_->self, watch); }
 
-  /// Reads the whole value, with etag and user meta where the child has them.
+  /// Reads the whole value, with its etag if the child gives one.
   omnistore_status read(Call call, std::string_view key, ValueSink &into) const {
     return get(call, key, {sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX}, into);
   }

@@ -93,16 +93,23 @@ typedef int32_t omnistore_status;
 /* What is known of a value besides its bytes. Each field may be unknown. */
 typedef struct omnistore_meta {
   uint32_t size;       /* sizeof(omnistore_meta) */
-  uint32_t reserved;   /* 0 */
+  uint32_t flags;      /* OMNISTORE_META_USER or 0 */
   uint64_t value_size; /* of the whole value, in bytes, also where only a range of it was asked for;
                           OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
   int64_t mtime;       /* when it was last set; 0: unknown */
   int64_t expiry;      /* when it ends; 0: never */
   omnistore_bytes etag; /* changes with every write of the key; opaque, 1 to 64 bytes of printable ASCII without
                            quotes; empty: unknown */
-  omnistore_bytes user; /* the user's own, one JSON object; empty: none, or not kept with the value */
+  omnistore_bytes user; /* the user's own, byte for byte as it was given; empty: none, or not known */
 } omnistore_meta;
 #define OMNISTORE_UNKNOWN_SIZE UINT64_MAX
+#define OMNISTORE_META_USER 0x1u /* `user` is known: if it is empty, the value has none */
+
+/* The user's own meta is bytes, which the host and the drivers do not read, at most so many. It belongs to one value:
+ * it is stored with the value or added to it by touch, and ends with it, however the value ends: replaced, removed,
+ * expired, evicted, or replaced or removed by another program. Only a store that states OMNISTORE_CAN_META is given
+ * user meta or asked for it; for others the host keeps it. */
+#define OMNISTORE_MAX_USER_SIZE 1048576u
 
 /* ------------------------------------------------------------------------------------------ what the host gives */
 
@@ -198,13 +205,16 @@ typedef struct omnistore_open_request {
 /* Of get, get_many and stat. A stat gives no bytes: its offset is 0, its length UINT64_MAX. */
 typedef struct omnistore_get_request {
   uint32_t size;   /* sizeof(omnistore_get_request) */
-  uint32_t flags;  /* OMNISTORE_GET_META or 0 */
+  uint32_t flags;  /* OMNISTORE_GET_... */
   uint64_t offset; /* the first byte wanted. Not 0 only with OMNISTORE_CAN_RANGE; from the value's end on: no bytes */
   uint64_t length; /* how many at most; UINT64_MAX: to the end. Other values only with OMNISTORE_CAN_RANGE */
 } omnistore_get_request;
-/* meta.etag and meta.user are wanted, where they are known at no further cost. Without the flag leave them empty;
- * value_size, mtime and expiry are wanted always. */
-#define OMNISTORE_GET_META 0x1u
+/* value_size, mtime and expiry are always wanted. */
+#define OMNISTORE_GET_META 0x1u /* meta.etag is wanted too, if it is known at no further cost. Without: leave it empty */
+#define OMNISTORE_GET_USER 0x2u /* meta.user is wanted too. Without the flag leave it empty, and spend nothing on it.
+                                   A stat finds it at any cost. A get or get_many may leave it out, without
+                                   OMNISTORE_META_USER, if it would take the backend another request than the one for
+                                   the value. Only with OMNISTORE_CAN_META */
 
 /* The condition of a write. Other than ALWAYS only with the capability for it. */
 #define OMNISTORE_ALWAYS 0u
@@ -222,7 +232,8 @@ typedef struct omnistore_set_request {
   uint32_t condition;       /* OMNISTORE_ALWAYS, ... */
   uint32_t reserved;        /* 0 */
   omnistore_bytes etag;     /* for OMNISTORE_IF_MATCH */
-  omnistore_bytes user;     /* the user's own meta, replaced with the value. Not empty only with OMNISTORE_CAN_META */
+  omnistore_bytes user;     /* the user's own meta, stored with the value in one step; empty: the value has none, and
+                               that of an older value goes. Not empty only with OMNISTORE_CAN_META */
 } omnistore_set_request;
 
 typedef struct omnistore_remove_request {
@@ -235,9 +246,12 @@ typedef struct omnistore_remove_request {
 
 typedef struct omnistore_touch_request {
   uint32_t size;  /* sizeof(omnistore_touch_request) */
-  uint32_t flags; /* 0 */
-  int64_t expiry; /* the new end; 0: never */
+  uint32_t flags; /* OMNISTORE_TOUCH_...: which of the fields below are to be changed, at least one */
+  int64_t expiry; /* the new end; 0: never. Only with OMNISTORE_CAN_TTL */
+  omnistore_bytes user; /* the new user meta; empty: none. Only with OMNISTORE_CAN_META */
 } omnistore_touch_request;
+#define OMNISTORE_TOUCH_EXPIRY 0x1u
+#define OMNISTORE_TOUCH_USER 0x2u
 
 typedef struct omnistore_list_request {
   uint32_t size;          /* sizeof(omnistore_list_request) */
@@ -360,7 +374,7 @@ struct omnistore_host {
 #define OMNISTORE_SHARED 0x4ull            /* others than this store may change what it holds                        */
 #define OMNISTORE_NESTS 0x8ull             /* `a` and `a:b` can both be keys                                          */
 #define OMNISTORE_CAN_TTL 0x10ull          /* keeps expiries: a value past its own is never given out or listed       */
-#define OMNISTORE_CAN_META 0x20ull         /* keeps the user's own meta with the value                               */
+#define OMNISTORE_CAN_META 0x20ull         /* keeps the user's own meta with the value, and has touch                 */
 #define OMNISTORE_CAN_ETAG 0x40ull         /* gives etags                                                            */
 #define OMNISTORE_CAN_IF_ABSENT 0x80ull    /* OMNISTORE_IF_ABSENT, atomically, against every other writer             */
 #define OMNISTORE_CAN_IF_PRESENT 0x100ull  /* OMNISTORE_IF_PRESENT, likewise                                         */
@@ -393,7 +407,9 @@ typedef struct omnistore_traits {
 /* One kind of store: the table that a driver implements. Static and constant.
  *
  * Keys come normalised: UTF-8 without NUL, segments joined by single ':', none at either end, 1 to 4096 bytes, no
- * segment `.` or `..`. A key that ends in `$` is one like any other to a driver.
+ * segment `.` or `..`. A key that ends in `$` is one of a layer's own, and has no user meta; otherwise it is like any
+ * other. A store may keep the user meta of `a` as the value of `a$`, as unstorage does, so a layer uses no `a$` whose `a`
+ * could be a key of a user's.
  *
  * The first group of functions is required. An entry of the second that is null is emulated by the host.
  * A layer sees each child as a store whose table has every entry filled, by the host where the driver's own is null. */
@@ -472,8 +488,9 @@ struct omnistore_driver {
                                                 uint32_t count, const omnistore_remove_request *request,
                                                 omnistore_status *statuses);
 
-  /* Gives a value another expiry without rewriting it; only with OMNISTORE_CAN_TTL. OMNISTORE_NOT_FOUND as get.
-   * [store] */
+  /* Changes a value's expiry, or its user meta, or both, without rewriting it: its etag and mtime stay. Only with
+   * OMNISTORE_CAN_TTL or OMNISTORE_CAN_META. An expiry that has passed removes the value. OMNISTORE_NOT_FOUND as get,
+   * OMNISTORE_TOO_LARGE. [store] */
   omnistore_status(OMNISTORE_CALL *touch)(void *self, omnistore_call *call, omnistore_bytes key,
                                           const omnistore_touch_request *request);
 

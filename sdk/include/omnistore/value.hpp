@@ -36,6 +36,12 @@ constexpr omnistore_meta make_meta(std::uint64_t value_size, std::int64_t mtime 
   return {sizeof(omnistore_meta), 0, value_size, mtime, expiry, {nullptr, 0}, {nullptr, 0}};
 }
 
+/// Adds the user's own meta, which is then known: empty says that the value has none. The view is of `user`.
+constexpr void add_user(omnistore_meta &meta, std::string_view user) noexcept {
+  meta.flags |= OMNISTORE_META_USER;
+  meta.user = as_bytes(user);
+}
+
 /// Gives a value out: begin, and a write where there are bytes. Returns the sink's status, which the driver returns in
 /// turn. `meta.value_size` is the whole value's, `bytes` the part of it that was asked for.
 inline omnistore_status give(omnistore_sink &sink, const omnistore_meta &meta, std::string_view bytes) {
