@@ -414,6 +414,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
   list.base = request.base;
   list.depth = OMNISTORE_ANY_DEPTH;
   list.limit = 1000;
+  CursorCheck cursors;
   for (KeyPage found;;) {
     omnistore_status status = driver_list(call, list, &found);
     if (status != OMNISTORE_OK) return status;
@@ -427,6 +428,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
       if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
     }
     if (!found.more) return OMNISTORE_OK;
+    if (cursors.repeats(found.cursor)) return fail(call, OMNISTORE_INTERNAL, endless_listing);
     const std::string cursor = std::move(found.cursor);
     found = KeyPage();
     found.cursor = cursor; // the request points to it
