@@ -3,8 +3,11 @@
 #include "loader/copy.hpp"
 
 #include <chrono>
+#include <csignal>
+#include <cstdlib>
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "support.hpp"
@@ -92,7 +95,8 @@ TEST_CASE("an equal copy is used again") {
 
 TEST_CASE("a copy with the right name and other bytes is not used") {
   const Runtime runtime;
-  const std::string path = private_copy("x", 7, "some bytes").path;
+  const Copy first = private_copy("x", 7, "some bytes");
+  const std::string &path = first.path;
   REQUIRE(::chmod(path.c_str(), 0600) == 0);
   write_file(path, "some bytEs");
   const Copy copy = private_copy("x", 7, "some bytes");
@@ -100,16 +104,58 @@ TEST_CASE("a copy with the right name and other bytes is not used") {
   CHECK(read_file(copy.path) == "some bytes");
 }
 
-TEST_CASE("copies that no process uses go when a new one of their stem is made") {
+TEST_CASE("a copy goes with the last one that holds it") {
   const Runtime runtime;
-  const Copy used = private_copy("x", 7, "used");
-  const std::string unused = private_copy("x", 7, "unused").path;
-  const std::string other_stem = private_copy("x-y", 7, "another").path;
-  const Copy made = private_copy("x", 7, "new");
-  std::vector<std::string> expected{used.path, other_stem, made.path};
-  std::sort(expected.begin(), expected.end());
-  CHECK(runtime.files() == expected);
-  CHECK_FALSE(std::filesystem::exists(unused));
+  std::string path;
+  {
+    const Copy first = private_copy("x", 7, "some bytes");
+    path = first.path;
+    { const Copy second = private_copy("x", 7, "some bytes"); }
+    CHECK(std::filesystem::exists(path));
+  }
+  CHECK_FALSE(std::filesystem::exists(path));
+}
+
+TEST_CASE("a process that ends takes the copies of its plugins away") {
+  const Runtime runtime;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    load("good"); // it stays for the life of the process
+    std::exit(0);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(runtime.files().empty());
+}
+
+TEST_CASE("copies that a killed process left go at the next start and those that are in use stay") {
+  const Runtime runtime;
+  int ready[2];
+  REQUIRE(::pipe(ready) == 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const DriverPtr driver = load("good");
+    ::raise(SIGKILL);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  REQUIRE(runtime.files().size() == 1);
+  const pid_t user = ::fork();
+  if (user == 0) {
+    const DriverPtr driver = load("answers_1111"); // takes what was left away
+    if (::write(ready[1], "x", 1) == 1) ::pause();
+    ::_exit(1);
+  }
+  char byte;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  const DriverPtr driver = load("answers_2222");
+  const auto files = runtime.files();
+  CHECK(files.size() == 2);
+  CHECK(contains(files.at(0), "answers_1111-"));
+  ::kill(user, SIGKILL);
+  ::waitpid(user, &status, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
 }
 
 TEST_CASE("where XDG_RUNTIME_DIR is not set the copy lies in the temporary folder") {

@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 
 #include "fixture.hpp"
+#include "loader/registry.hpp"
 #include "support/temporary.hpp"
 
 using omnistore::Config;
@@ -190,7 +191,7 @@ TEST_CASE("a plugin file that was replaced is another driver, and the others are
   test::write_file(folder / "new", test::read_file(bare) + "\n");
   std::filesystem::rename(folder / "new", folder / "bare.so");
   CHECK(texts(storage.reload(config(mounts, "", folder.path()))) ==
-        Texts{"kept root", "replaced a (plugin file " + std::string(folder / "bare.so") + ")"});
+        Texts{"kept root", "replaced a (bare 1.0.0 -> 1.0.0, plugin file " + std::string(folder / "bare.so") + ")"});
   CHECK(storage.get("x") == "1");
   CHECK_FALSE(storage.get("a:x"));
   // One that cannot be loaded changes nothing.
@@ -201,4 +202,40 @@ TEST_CASE("a plugin file that was replaced is another driver, and the others are
   CHECK(test::status_of([&] { storage.reload(config(mounts, "", folder.path())); }, &message) == Status::invalid);
   CHECK_THAT(message, Catch::Contains("bare.so"));
   CHECK(storage.get("a:x") == "2");
+}
+
+TEST_CASE("a runtime mount takes up a replaced plugin file when it is mounted again or the config is reloaded") {
+  const test::Folder folder;
+  const std::filesystem::path bare = OMNISTORE_BUILD "/tests/plugins/bare.so";
+  std::filesystem::copy(bare, folder / "bare.so");
+  std::filesystem::copy(OMNISTORE_BUILD "/plugins/memory.so", folder / "memory.so");
+  const char *const mounts = R"({ "": { "driver": "memory" } })";
+  Storage storage(config(mounts, "", folder.path()));
+  omnistore::MountConfig mount;
+  mount.store.driver = "bare";
+  storage.mount("r", mount);
+  const auto replace = [&](const std::string &content) {
+    test::write_file(folder / "new", content);
+    std::filesystem::rename(folder / "new", folder / "bare.so");
+  };
+  const auto code = [&] { return storage.plugins()->find("bare"); };
+
+  const auto first = code();
+  replace(test::read_file(bare) + "\n");
+  storage.mount("r", mount);
+  const auto second = code();
+  CHECK(second != first);
+
+  replace(test::read_file(bare) + "\n\n");
+  CHECK(texts(storage.reload(config(mounts, "", folder.path()))) ==
+        Texts{"kept root", "replaced r (bare 1.0.0 -> 1.0.0, plugin file " + std::string(folder / "bare.so") + ")"});
+  CHECK(code() != second);
+  CHECK(texts(storage.reload(config(mounts, "", folder.path()))) ==
+        Texts{"kept root", "kept r (mounted while the host ran; the config does not name it)"});
+
+  // One that cannot be used changes nothing.
+  storage.set("r:k", "1");
+  replace("no library");
+  storage.reload(config(mounts, "", folder.path()));
+  CHECK(storage.get("r:k") == "1");
 }

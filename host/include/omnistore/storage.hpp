@@ -169,7 +169,8 @@ struct MountStats {
   std::string driver;
   std::uint64_t reads = 0, hits = 0, misses = 0, writes = 0, removes = 0, lists = 0, errors = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0, evictions = 0, expirations = 0;
-  std::uint64_t in_flight = 0; ///< operations under way now; those of stores that never block are not counted
+  std::uint64_t driver_faults = 0; ///< what the driver did against its contract: the log says what it was
+  std::uint64_t in_flight = 0;     ///< operations under way now; those of stores that never block are not counted
   std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< those that there were
   /// What the driver counts beside this (the SDK's ext/stats.h), as a cache its "refreshes".
   std::vector<std::pair<std::string, std::uint64_t>> counters;

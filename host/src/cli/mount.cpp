@@ -2,6 +2,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/printable.hpp"
 #include "cli/admin.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
@@ -50,7 +51,15 @@ int done(const Global &global, const json::object &answer) {
 
 int run(const Global &global, const MountStore &options) {
   const std::string body = json::serialize(described(options));
-  return done(global, ask_admin(global, mount_path(options.mountpoint), "PUT", body));
+  const json::object answer = ask_admin(global, mount_path(options.mountpoint), "PUT", body);
+  if (const json::value *drivers = answer.if_contains("drivers"); drivers && !global.json && !global.quiet) {
+    const std::string point(answer.at("mountpoint").as_string());
+    Output out;
+    out.line("mounted " + (point.empty() ? "(root)" : base::printable(point)) + ": " +
+             base::printable(drivers->as_string()));
+    out.flush();
+  }
+  return done(global, answer);
 }
 
 int run(const Global &global, const Unmount &options) {

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <stdexcept>
 #include <system_error>
 #include <vector>
@@ -136,39 +138,52 @@ bool write_copy(const Folder &folder, const std::string &name, std::string_view 
   return linked;
 }
 
-/// Whether a file of the folder is a copy, or half a copy, of this stem.
-bool is_copy_of(std::string_view name, const std::string &stem) {
-  if (name.starts_with('.')) name.remove_prefix(1);
-  if (!name.starts_with(stem + "-")) return false;
-  name.remove_prefix(stem.size() + 1);
-  const std::size_t digits = std::min(name.find_first_not_of("0123456789abcdef"), name.size());
-  return digits == mark_digits && name.find(plugin_suffix()) != std::string_view::npos;
+/// Whether a file of the folder is a copy, or half a copy: STEM-MARK.so, STEM-MARK-N.so or .STEM-MARK.so.PID.N.
+bool is_copy(std::string_view name) {
+  const std::size_t suffix = name.find(plugin_suffix());
+  if (suffix == std::string_view::npos) return false;
+  name = name.substr(0, suffix);
+  for (std::size_t dash = name.find('-'); dash != name.npos; dash = name.find('-', dash + 1)) {
+    const std::size_t end = std::min(name.find_first_not_of("0123456789abcdef", dash + 1), name.size());
+    if (end - dash - 1 == mark_digits && (end == name.size() || name[end] == '-')) return true;
+  }
+  return false;
 }
 
-/// Takes away the copies of a stem that nobody has locked.
-void clean(const Folder &folder, const std::string &stem) {
+/// Takes away the copies that nobody has locked. Once in a process for each folder.
+void clean(const Folder &folder) {
+  static std::mutex &mutex = *new std::mutex;
+  static auto &cleaned = *new std::set<std::string>;
+  {
+    const std::lock_guard guard(mutex);
+    if (!cleaned.insert(folder.path).second) return;
+  }
   const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(folder.path.c_str()), &::closedir);
   if (!listing) return;
   while (const dirent *item = ::readdir(listing.get())) {
-    if (!is_copy_of(item->d_name, stem)) continue;
+    if (!is_copy(item->d_name)) continue;
     const int at = folder.descriptor.number();
     const Descriptor file(::openat(at, item->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (file && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(at, item->d_name, 0);
   }
 }
 
+Copy held(const Folder &folder, const std::string &name, Descriptor file) {
+  const std::string path = folder.path + "/" + name;
+  return {path, CopyLock(path, std::move(file))};
+}
+
 Copy copy_into(const Folder &folder, const std::string &base, std::string_view bytes) {
-  const std::string stem = base.substr(0, base.size() - mark_digits - 1);
   std::string name = base + plugin_suffix();
   unsigned others = 0;
   for (int tries = 0; tries < 100; ++tries) {
     Descriptor file;
     const Found found = find_copy(folder, name, bytes, file);
-    if (found == Found::same) return {folder.path + "/" + name, std::move(file)};
+    if (found == Found::same) return held(folder, name, std::move(file));
     if (found == Found::other) name = base + "-" + std::to_string(++others) + plugin_suffix();
     if (found == Found::absent && write_copy(folder, name, bytes, file)) {
-      clean(folder, stem);
-      return {folder.path + "/" + name, std::move(file)};
+      clean(folder);
+      return held(folder, name, std::move(file));
     }
   }
   throw std::runtime_error("others keep changing " + folder.path);
@@ -184,6 +199,14 @@ std::vector<std::string> bases() {
 }
 
 } // namespace
+
+CopyLock::~CopyLock() {
+  // The file may have been put there anew meanwhile, by name: it is taken away only if it is still this one.
+  struct stat ours, named;
+  if (file_ && ::flock(file_.number(), LOCK_EX | LOCK_NB) == 0 && ::fstat(file_.number(), &ours) == 0 &&
+      ::lstat(path_.c_str(), &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
+    ::unlink(path_.c_str());
+}
 
 Copy private_copy(const std::string &stem, std::uint64_t mark, std::string_view bytes) {
   std::string reasons;
@@ -204,7 +227,7 @@ Copy kept_copy(const std::string &stem, std::uint64_t mark, const Descriptor &fi
       const Folder folder = open_folder(base);
       Descriptor copy;
       if (open_copy(folder, name, copy) && holds_same(copy, file, size))
-        return {folder.path + "/" + name, std::move(copy)};
+        return clean(folder), held(folder, name, std::move(copy));
     } catch (const std::runtime_error &) { // private_copy() says why
     }
   }

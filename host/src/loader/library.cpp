@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "library.hpp"
 
+#include <cstdlib>
 #include <exception>
 #include <map>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <boost/dll/shared_library.hpp>
 #include <spdlog/spdlog.h>
 
+#include "base/in_flight.hpp"
 #include "unfit.hpp"
 
 #if defined(__has_feature)
@@ -35,7 +37,7 @@ constexpr bool may_unload = true;
 /// A loaded library. It stays for the life of the process unless it may go.
 class Library {
 public:
-  Library(boost::dll::shared_library handle, Descriptor lock) : lock_(std::move(lock)), handle_(std::move(handle)) {}
+  Library(boost::dll::shared_library handle, CopyLock lock) : lock_(std::move(lock)), handle_(std::move(handle)) {}
   Library(const Library &) = delete;
   Library &operator=(const Library &) = delete;
   ~Library() {
@@ -46,18 +48,31 @@ public:
 
 private:
   struct Kept {
-    Descriptor lock;
+    CopyLock lock;
     boost::dll::shared_library handle;
   };
+  struct AllKept {
+    std::mutex mutex;
+    std::map<void *, Kept> libraries;
+  };
+  static AllKept &kept() {
+    static auto *all = new AllKept; // never destroyed: plugins outlive every static object
+    return *all;
+  }
+  /// At the process's end the copies go, and what is mapped of them stays.
+  static void give_up_copies() {
+    const std::lock_guard guard(kept().mutex);
+    for (auto &[key, library] : kept().libraries) CopyLock(std::move(library.lock));
+  }
   void keep() {
-    static std::mutex &mutex = *new std::mutex;
-    static auto &kept = *new std::map<void *, Kept>; // never destroyed: plugins outlive every static object
-    const std::lock_guard guard(mutex);
+    static const int at_exit = std::atexit(give_up_copies);
+    static_cast<void>(at_exit);
+    const std::lock_guard guard(kept().mutex);
     void *const key = handle_.native();
-    kept.try_emplace(key, Kept{std::move(lock_), std::move(handle_)});
+    kept().libraries.try_emplace(key, Kept{std::move(lock_), std::move(handle_)});
   }
 
-  Descriptor lock_; // until the handle is gone
+  CopyLock lock_; // until the handle is gone
   boost::dll::shared_library handle_;
   bool goes_ = false;
 };
@@ -91,18 +106,8 @@ std::string linker_advice(const std::string &text) {
   return {};
 }
 
-std::shared_ptr<Library> load(PluginFile &file, const ElfFacts &facts) {
-  Copy copy{file.path, {}};
-  // A copy would look for its libraries beside itself, where they are not.
-  if (!facts.by_origin) {
-    try {
-      copy = file.copy.lock ? std::move(file.copy) : copy_of(file);
-    } catch (const std::runtime_error &error) {
-      spdlog::warn("plugin {}: loaded from where it is, do not overwrite it while the host runs; no private copy could "
-                   "be made of it: {}",
-                   file.path, error.what());
-    }
-  }
+std::shared_ptr<Library> load(PluginFile &file) {
+  Copy copy = std::move(file.copy);
   try {
     using boost::dll::load_mode::rtld_local;
     using boost::dll::load_mode::rtld_now;
@@ -141,11 +146,33 @@ void check_abi(const omnistore_plugin &plugin) {
 
 } // namespace
 
-Opened open_plugin(PluginFile &file, const ElfFacts &facts) {
+void place(PluginFile &file, const ElfFacts &facts) {
+  if (file.copy.lock && !facts.by_origin) return;
+  file.copy = {file.path, {}};
+  if (facts.by_origin) return; // a copy would look for its libraries beside itself, where they are not
+  try {
+    file.copy = copy_of(file);
+  } catch (const std::runtime_error &error) {
+    spdlog::warn("plugin {}: loaded from where it is, do not overwrite it while the host runs; no private copy could "
+                 "be made of it: {}",
+                 file.path, error.what());
+  }
+}
+
+Opened open_plugin(PluginFile &file) {
   static std::mutex mutex;
   const std::lock_guard guard(mutex);
-  std::shared_ptr<Library> library = load(file, facts);
-  const omnistore_plugin *plugin = call_entry(*library);
+  const base::CallLabel label(file.path.c_str(), "", "");
+  std::shared_ptr<Library> library;
+  const omnistore_plugin *plugin = nullptr;
+  {
+    const base::InFlight in_flight(label, "loading");
+    library = load(file);
+  }
+  {
+    const base::InFlight in_flight(label, OMNISTORE_ENTRY);
+    plugin = call_entry(*library);
+  }
   check_abi(*plugin);
   if (OMNISTORE_HAS(omnistore_plugin, plugin, flags) && (plugin->flags & OMNISTORE_PLUGIN_UNLOADS) != 0)
     library->let_go();

@@ -19,9 +19,12 @@ struct Opened {
   std::shared_ptr<const void> lease;        ///< keeps the library; it goes with the last one where the plugin allows it
 };
 
-/// Loads a vetted file through a copy of it, so that the file may be overwritten while the host runs, and calls its
-/// entry. Throws Unfit: the linker's own words, an entry that throws or returns null, another ABI major. Loads are
-/// serialised in the process.
-Opened open_plugin(PluginFile &file, const ElfFacts &facts);
+/// Sets `file.copy` to what is to be loaded: a copy of the file, so that the file may be overwritten while the host
+/// runs, or if none can be made the file itself, with a warning in the log.
+void place(PluginFile &file, const ElfFacts &facts);
+
+/// Loads a vetted file that was placed, and calls its entry. Throws Unfit: the linker's own words, an entry that throws
+/// or returns null, another ABI major. Loads are serialised in the process.
+Opened open_plugin(PluginFile &file);
 
 } // namespace omnistore::loader

@@ -28,6 +28,11 @@ std::uint64_t mark_of(const FileId &id) {
   return std::hash<std::string_view>{}(bytes);
 }
 
+FileId id_in(const struct stat &info) {
+  return {info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
+          info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
 void read_all(const Descriptor &file, Bytes &bytes, std::size_t size) {
   std::size_t have = 0;
   while (have < size) {
@@ -47,6 +52,11 @@ Bytes::~Bytes() {
   if (data_) ::munmap(data_, size_);
 }
 
+FileId id_of(const std::string &path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 ? id_in(info) : FileId();
+}
+
 PluginFile read_plugin(const std::string &path) {
   // Without O_NONBLOCK the open of a fifo would wait for its writer.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
@@ -59,12 +69,13 @@ PluginFile read_plugin(const std::string &path) {
   if (size > largest_plugin)
     throw Unfit("it has " + std::to_string(size) + " bytes; a plugin has at most " + std::to_string(largest_plugin));
 
-  const FileId id{info.st_dev, info.st_ino, size, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+  const std::int64_t changed = info.st_ctim.tv_sec * 1'000'000'000 + info.st_ctim.tv_nsec;
+  const FileId id = id_in(info);
   if (Copy copy = kept_copy(stem_of(path), mark_of(id), file, size); copy.lock) {
-    Bytes bytes(copy.lock, size);
-    return {path, id, std::move(bytes), std::move(copy)};
+    Bytes bytes(copy.lock.file(), size);
+    return {path, id, std::move(bytes), std::move(copy), changed};
   }
-  PluginFile plugin{path, id, Bytes(size), {}};
+  PluginFile plugin{path, id, Bytes(size), {}, changed};
   read_all(file, plugin.bytes, size);
   return plugin;
 }

@@ -42,8 +42,12 @@ struct PluginFile {
   std::string path;
   FileId id;
   Bytes bytes;
-  Copy copy; ///< without a path where none is there
+  Copy copy;                ///< without a path where none is there
+  std::int64_t changed = 0; ///< the file's ctime, nanoseconds
 };
+
+/// Which state of a file lies at a path; all zero if there is none.
+FileId id_of(const std::string &path);
 
 /// Reads a file whole, or finds that the copy made of it before holds just what it does. Throws Unfit where it is a
 /// folder, a fifo, a link to nothing, empty, too large or unreadable.

@@ -2,6 +2,7 @@
 #include "registry.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -16,6 +17,7 @@
 #include "library.hpp"
 #include "negotiate.hpp"
 #include "plugin_file.hpp"
+#include "probe.hpp"
 #include "search.hpp"
 #include "unfit.hpp"
 #include "vet.hpp"
@@ -62,9 +64,11 @@ private:
     return loaded_;
   }
 
-  void look_at(const std::string &file, std::size_t place);
-  const Offers &offers_of(PluginFile &plugin);
-  void load(const std::string &file, std::size_t place);
+  void look_at(const std::string &file, std::size_t place, const std::string *wanted = nullptr);
+  const Offers *offers_of(PluginFile &plugin, const std::string *wanted);
+  void load(const std::string &file, std::size_t place, const std::string *wanted);
+  void forget_replaced(const std::string &name);
+  void log_replacement(const std::string &file) const;
   void offer(std::shared_ptr<const Driver> driver, std::size_t place);
   void reject(const std::string &file, const std::string &driver, const Unfit &reason);
   std::shared_ptr<const Driver> known(const std::string &name) const;
@@ -83,14 +87,18 @@ private:
   std::set<std::string> loaded_paths_;   ///< those that offered a driver
   std::set<FileId> loaded_files_;        ///< likewise; one file may have two names
   std::vector<Rejected> rejects_;
+  std::set<std::string> logged_;                ///< rejects that are in the log
+  std::map<std::string, DriverNames> unloaded_; ///< what files offer that were not loaded, by path
+  std::map<std::string, std::map<std::string, std::string>> replaced_; ///< by path: driver -> version before
 };
 
 /// Loads a file unless that was done already. One that could not be used is tried anew: it may have been mended.
-void Registry::Impl::look_at(const std::string &file, std::size_t place) {
+/// `wanted`: only if it offers that driver, as far as that can be known.
+void Registry::Impl::look_at(const std::string &file, std::size_t place, const std::string *wanted) {
   if (loaded_paths_.contains(file)) return;
   std::erase_if(rejects_, [&](const Rejected &one) { return one.reject.file == file; });
   try {
-    load(file, place);
+    load(file, place, wanted);
   } catch (const Unfit &reason) {
     reject(file, {}, reason);
   } catch (const std::exception &error) {
@@ -98,7 +106,8 @@ void Registry::Impl::look_at(const std::string &file, std::size_t place) {
   }
 }
 
-const Offers &Registry::Impl::offers_of(PluginFile &plugin) {
+/// Null: the file does not offer what is wanted, and was not loaded.
+const Offers *Registry::Impl::offers_of(PluginFile &plugin, const std::string *wanted) {
   const auto before = before_.find(plugin.path);
   // A copy that was found holds just these bytes; without one there is the file's state to go by.
   const bool same =
@@ -106,18 +115,59 @@ const Offers &Registry::Impl::offers_of(PluginFile &plugin) {
   Loaded loaded = same ? before->second : Loaded{plugin.id, {}, false};
   if (!same) {
     const ElfFacts facts = vet_elf(plugin.bytes, OMNISTORE_ENTRY);
+    std::optional<DriverNames> names = known_good(plugin);
+    const auto offers_wanted = [&] { return std::find(names->begin(), names->end(), *wanted) != names->end(); };
+    if (!names) {
+      place(plugin, facts);
+      names = probe(plugin, plugin.copy.path);
+    }
+    if (wanted && names && !offers_wanted()) {
+      unloaded_[plugin.path] = std::move(*names);
+      return nullptr;
+    }
+    place(plugin, facts);
     loaded.without_copy = facts.by_origin;
-    loaded.offers = negotiate(plugin.path, open_plugin(plugin, facts));
+    loaded.offers = negotiate(plugin.path, open_plugin(plugin));
   }
-  return loaded_.insert_or_assign(plugin.path, std::move(loaded)).first->second.offers;
+  unloaded_.erase(plugin.path);
+  return &loaded_.insert_or_assign(plugin.path, std::move(loaded)).first->second.offers;
 }
 
-void Registry::Impl::load(const std::string &file, std::size_t place) {
+/// Gives up what a file offered that has been replaced since, so that it is looked at again. The stores that are open
+/// keep the old code.
+void Registry::Impl::forget_replaced(const std::string &name) {
+  const auto offered = offers_.find(name);
+  if (offered == offers_.end()) return;
+  const std::string file = offered->second.driver->file;
+  const auto loaded = loaded_.find(file);
+  if (loaded == loaded_.end() || loaded->second.id == id_of(file)) return;
+  std::map<std::string, std::string> &versions = replaced_[file];
+  std::erase_if(offers_, [&](const auto &entry) {
+    if (entry.second.driver->file != file) return false;
+    versions[entry.first] = entry.second.driver->version;
+    return true;
+  });
+  loaded_paths_.erase(file);
+  loaded_files_.erase(loaded->second.id);
+  loaded_.erase(loaded);
+}
+
+void Registry::Impl::log_replacement(const std::string &file) const {
+  const auto replaced = replaced_.find(file);
+  if (replaced == replaced_.end()) return;
+  for (const auto &[name, version] : replaced->second)
+    if (const auto driver = known(name); driver && driver->file == file)
+      spdlog::info("plugin {} was replaced: {} {} -> {}", file, name, version, driver->version);
+}
+
+void Registry::Impl::load(const std::string &file, std::size_t place, const std::string *wanted) {
   vet_permissions(file, ::geteuid());
   PluginFile plugin = read_plugin(file);
   if (loaded_files_.contains(plugin.id)) return;
   if (const auto pin = pin_of(file)) vet_pin(plugin.bytes, *pin);
-  const Offers &offers = offers_of(plugin);
+  const Offers *found = offers_of(plugin, wanted);
+  if (!found) return;
+  const Offers &offers = *found;
   for (const Offers::Unusable &one : offers.unusable) reject(file, one.driver, one.reason);
   for (const auto &driver : offers.drivers) {
     try {
@@ -129,6 +179,8 @@ void Registry::Impl::load(const std::string &file, std::size_t place) {
       reject(file, driver->name, Unfit("its driver '" + driver->name + "': " + reason.what(), reason.advice));
     }
   }
+  log_replacement(file);
+  replaced_.erase(file);
 }
 
 void Registry::Impl::offer(std::shared_ptr<const Driver> driver, std::size_t place) {
@@ -145,6 +197,8 @@ void Registry::Impl::offer(std::shared_ptr<const Driver> driver, std::size_t pla
 
 void Registry::Impl::reject(const std::string &file, const std::string &driver, const Unfit &reason) {
   rejects_.push_back({{file, reason.what(), reason.advice}, driver});
+  if (std::string text = rejects_.back().reject.text(); logged_.insert(text).second)
+    spdlog::info("plugin {}", base::printable(text));
 }
 
 std::shared_ptr<const Driver> Registry::Impl::known(const std::string &name) const {
@@ -163,6 +217,7 @@ std::optional<std::string> Registry::Impl::pin_of(const std::string &file) const
 
 std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
   const std::lock_guard guard(mutex_);
+  forget_replaced(name);
   if (auto driver = known(name)) return driver;
 
   // A name such as ../x must not lead out of the folders.
@@ -180,7 +235,7 @@ std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
 
   for (std::size_t i = 0; i < places_.size(); ++i) {
     for (const std::string &file : plugin_files(places_[i])) {
-      look_at(file, i);
+      look_at(file, i, &name);
       if (auto driver = known(name)) return driver;
     }
   }
@@ -204,6 +259,10 @@ std::string Registry::Impl::reasons(const std::string &name) const {
 std::string Registry::Impl::not_found(const std::string &name) const {
   std::vector<std::string> names;
   for (const auto &[known_name, offer] : offers_) names.push_back(known_name);
+  for (const auto &[file, offered] : unloaded_)
+    std::copy_if(offered.begin(), offered.end(), std::back_inserter(names), is_driver_name);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
 
   std::string text = "there is no driver '" + base::printable(name) + "'";
   if (const std::string near = config::nearest(name, names); !near.empty()) text += "; did you mean '" + near + "'?";

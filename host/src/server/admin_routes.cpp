@@ -187,8 +187,11 @@ void AdminRoutes::reload(const Request &request, Response &response) {
 
 void AdminRoutes::mount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
-  const bool replaced = reloader_.mount(point, request.body);
-  reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", replaced ? "replaced" : "added"}});
+  const Reloader::Mounted mounted = reloader_.mount(point, request.body);
+  reply_json(request, response, 200,
+             json::object{{"mountpoint", point},
+                          {"change", mounted.replaced ? "replaced" : "added"},
+                          {"drivers", mounted.drivers}});
 }
 
 void AdminRoutes::unmount(const Request &request, Response &response) {

@@ -99,6 +99,7 @@ json::object stats_json(const MountStats &store) {
                       {"bytes_written", store.bytes_written},
                       {"evictions", store.evictions},
                       {"expirations", store.expirations},
+                      {"driver_faults", store.driver_faults},
                       {"counters", std::move(counters)},
                       {"read_latency", histogram_json(store.read_latency)},
                       {"write_latency", histogram_json(store.write_latency)}};

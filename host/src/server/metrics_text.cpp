@@ -43,6 +43,8 @@ constexpr Counter counters[] = {
     {"omnistore_written_bytes_total", "Bytes of the values that were written.", &MountStats::bytes_written},
     {"omnistore_evictions_total", "Values that were removed to make room.", &MountStats::evictions},
     {"omnistore_expirations_total", "Values that were removed at the end of their ttl.", &MountStats::expirations},
+    {"omnistore_driver_faults_total", "What the driver did against its contract, such as keys that were not asked for.",
+     &MountStats::driver_faults},
 };
 
 struct Operation {

@@ -10,6 +10,7 @@
 #include "base/printable.hpp"
 #include "server/check_config.hpp"
 #include "storage/clock.hpp"
+#include "storage/key.hpp"
 
 namespace omnistore::server {
 namespace {
@@ -121,7 +122,40 @@ Reload Reloader::diff() {
   return changes(config, storage_.diff(config));
 }
 
-bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
+namespace {
+
+/// The drivers of a store and its layers with their versions.
+void add_versions(const StoreInfo &store, std::vector<std::pair<std::string, std::string>> &versions) {
+  versions.emplace_back(store.driver, store.version);
+  for (const StoreInfo &child : store.children) add_versions(child, versions);
+}
+
+/// Which versions run at a mountpoint now: "greet 1.0.0 -> 2.0.0", or "greet 1.0.0" where there was none before, or
+/// "greet 1.0.0 kept"; a layer's children follow.
+std::string versions_text(const std::vector<std::pair<std::string, std::string>> &before,
+                          const std::vector<std::pair<std::string, std::string>> &after) {
+  std::string text;
+  for (const auto &[driver, version] : after) {
+    const auto old = std::find_if(before.begin(), before.end(), [&](const auto &one) { return one.first == driver; });
+    text += (text.empty() ? "" : ", ") + driver + " ";
+    if (old == before.end())
+      text += version;
+    else
+      text += old->second == version ? version + " kept" : old->second + " -> " + version;
+  }
+  return text;
+}
+
+} // namespace
+
+std::vector<std::pair<std::string, std::string>> Reloader::versions_at(const std::string &mountpoint) const {
+  std::vector<std::pair<std::string, std::string>> versions;
+  for (const MountInfo &mount : storage_.mounts())
+    if (mount.mountpoint == mountpoint && mount.available) add_versions(mount.store, versions);
+  return versions;
+}
+
+Reloader::Mounted Reloader::mount(const std::string &mountpoint, std::string_view text) {
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
   if (broken || !json.is_object())
@@ -133,10 +167,13 @@ bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
   if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
   auto &[point, config] = *one.mounts.begin();
   set_folder(config.store, folder_of_config(this->config().file));
+  const std::string normal = normal_form(point);
+  const auto before = versions_at(normal);
   const bool replaces = storage_.mount(point, config);
-  spdlog::info("mounted {} (driver {}){}", shown(point), config.store.driver,
-               replaces ? " in place of another store" : "");
-  return replaces;
+  const std::string drivers = versions_text(before, versions_at(normal));
+  spdlog::info("mounted {} (driver {}){}: {}", shown(point), config.store.driver,
+               replaces ? " in place of another store" : "", base::printable(drivers));
+  return {replaces, drivers};
 }
 
 bool Reloader::unmount(const std::string &mountpoint) {

@@ -49,9 +49,13 @@ public:
   Reload reload(std::string_view why);
   /// What reload would do.
   Reload diff();
+  struct Mounted {
+    bool replaced;       ///< it took another one's place
+    std::string drivers; ///< with their versions: "greet 1.0.0 -> 2.0.0", "greet 1.0.0 kept", "greet 1.0.0"
+  };
   /// Mounts a store that a JSON object describes as one of the config's mounts; variables are not put in, and relative
-  /// paths start at the config's folder. Returns whether it took another one's place. Throws as Storage::mount does.
-  bool mount(const std::string &mountpoint, std::string_view json);
+  /// paths start at the config's folder. A plugin file that was replaced is loaded anew. Throws as Storage::mount does.
+  Mounted mount(const std::string &mountpoint, std::string_view json);
   /// False: nothing is mounted there.
   bool unmount(const std::string &mountpoint);
 
@@ -60,6 +64,8 @@ public:
   Storage &storage() { return storage_; }
 
 private:
+  /// The drivers that run at a mountpoint, layers included, with their versions.
+  std::vector<std::pair<std::string, std::string>> versions_at(const std::string &mountpoint) const;
   Reload changes(const Config &config, std::vector<MountChange> mounts) const;
   /// A config that can be served, and its plugins. Throws ConfigError with everything that is wrong.
   std::pair<Config, std::shared_ptr<loader::Registry>> load() const;

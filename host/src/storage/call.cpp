@@ -14,16 +14,19 @@ std::int64_t HostCall::remaining_(const omnistore_call *call) {
   return std::max<std::int64_t>(left, 0);
 }
 
-void HostCall::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
+void HostCall::fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept {
   auto &messages = static_cast<HostCall *>(call)->messages_;
-  const std::string_view text = view(message);
-  for (auto &[known, old] : messages) {
-    if (known == item) {
-      old = text;
-      return;
+  const std::string_view text = message.data ? view(message) : std::string_view();
+  try {
+    for (auto &[known, old] : messages) {
+      if (known == item) {
+        old = text;
+        return;
+      }
     }
+    messages.emplace_back(item, text);
+  } catch (const std::exception &) { // out of memory: the status has to do
   }
-  messages.emplace_back(item, text);
 }
 
 std::string HostCall::cause(omnistore_status status, std::uint32_t item) const {

@@ -41,7 +41,7 @@ public:
 
 private:
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call);
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message);
+  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept;
 
   const std::chrono::milliseconds timeout_;
   Clock::time_point deadline_ = Clock::time_point::max();

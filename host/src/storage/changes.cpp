@@ -26,13 +26,18 @@ std::string changed_options(const Plan &old, const Plan &wanted) {
   return names;
 }
 
+/// Which code takes the place of which: "greet 1.0.0 -> 2.0.0, plugin file /x/greet.so".
+std::string changed_plugin(const loader::Driver &old, const loader::Driver &wanted) {
+  return wanted.name + " " + old.version + " -> " + wanted.version + ", plugin file " + wanted.file;
+}
+
 /// What differs between two stores, with where it is; empty: nothing.
 std::string difference(const Plan &old, const Plan &wanted, const std::string &where) {
   if (!old.driver || !wanted.driver) return old.driver == wanted.driver ? "" : where + "driver";
   if (old.driver->name != wanted.driver->name)
     return where + "driver " + old.driver->name + " -> " + wanted.driver->name;
   std::string details;
-  if (old.driver != wanted.driver) add(details, where + "plugin file " + wanted.driver->file);
+  if (old.driver != wanted.driver) add(details, where + changed_plugin(*old.driver, *wanted.driver));
   if (const std::string names = changed_options(old, wanted); !names.empty()) add(details, where + "options " + names);
   if (old.children.size() != wanted.children.size()) {
     add(details,

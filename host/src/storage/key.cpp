@@ -124,6 +124,8 @@ std::string normal_base(std::string_view text) {
   return base;
 }
 
+bool is_normal(std::string_view text) { return text.size() <= Key::max_size && form_of(text) == Form::normal; }
+
 std::uint32_t colons(std::string_view text) {
   return static_cast<std::uint32_t>(std::count(text.begin(), text.end(), ':'));
 }

@@ -39,6 +39,9 @@ std::string normal_base(std::string_view text);
 /// The normal form without a check of what it holds; may be empty. For mountpoints and prefixes.
 std::string normal_form(std::string_view text);
 
+/// Whether a text is a key in its normal form, of at most Key::max_size bytes.
+bool is_normal(std::string_view text);
+
 /// How many ':' a text has.
 std::uint32_t colons(std::string_view text);
 

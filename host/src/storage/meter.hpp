@@ -75,7 +75,10 @@ public:
   public:
     void add(Count count, std::uint64_t by = 1) { bump(block_.counts[static_cast<unsigned>(count)], by); }
     /// An operation that failed, beside its Count.
-    void fail(std::int32_t status) { bump(block_.failures[static_cast<std::size_t>(status) / 10 % status_kinds], 1); }
+    void fail(std::int32_t status) {
+      const auto kind = static_cast<std::size_t>(status) / 10; // a status that is none counts as the last one, internal
+      bump(block_.failures[status % 10 == 0 && kind < status_kinds ? kind : status_kinds - 1], 1);
+    }
     /// An operation begins (1) or ends (-1) on this thread.
     void under_way(std::int32_t change) {
       if (shared_)

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 
 #include "loader/open.hpp"
 #include "storage/call.hpp"
 #include "storage/capabilities.hpp"
 #include "storage/node_host.hpp"
+#include "storage/node_label.hpp"
 #include "storage/node_sweep.hpp"
 #include "storage/trace.hpp"
 
@@ -94,6 +96,8 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
     node->child_handles_.push_back(&node->children_.back()->handle());
   }
   node->host_ = std::make_unique<Host>(*node, tasks, mount);
+  node->label_ = std::make_unique<Label>(*node);
+  node->faults_.name(node->host_->mount(), plan.driver->name);
   node->native_ = plan.driver->traits;
 
   HostCall call(open_timeout);
@@ -103,8 +107,13 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
                                        node->child_handles_.data(),
                                        static_cast<std::uint32_t>(node->child_handles_.size()),
                                        0};
-  const omnistore_status status =
-      loader::call_open(*plan.driver, node->host_.get(), &call, &request, &node->native_, &node->self_);
+  omnistore_status status = OMNISTORE_INTERNAL;
+  {
+    const base::InFlight in_flight(*node->label_, "open");
+    status =
+        known_status(loader::call_open(*plan.driver, node->host_.get(), &call, &request, &node->native_, &node->self_),
+                     node->faults_);
+  }
   if (status != OMNISTORE_OK) {
     node->host_->drop_tasks();
     throw Error(to_status(status), call.cause(status));
@@ -116,9 +125,13 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
 
 void Node::prepare() {
   if (driver_->table.extension) {
+    const base::InFlight in_flight(*label_, "extension");
     revalidates_ = static_cast<const omnistore_revalidate *>(driver_->table.extension(self_, OMNISTORE_REVALIDATE));
     counts_ = static_cast<const omnistore_stats *>(driver_->table.extension(self_, OMNISTORE_STATS));
     explains_ = static_cast<const omnistore_explain *>(driver_->table.extension(self_, OMNISTORE_EXPLAIN));
+    if (revalidates_ && !OMNISTORE_HAS(omnistore_revalidate, revalidates_, get_changed)) revalidates_ = nullptr;
+    if (counts_ && !OMNISTORE_HAS(omnistore_stats, counts_, stats)) counts_ = nullptr;
+    if (explains_ && !OMNISTORE_HAS(omnistore_explain, explains_, explain)) explains_ = nullptr;
   }
   if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::mutex>();
   const std::uint64_t can = native_.capabilities;
@@ -155,7 +168,7 @@ Node::~Node() {
   if (!opened_) return;
   host_->drop_tasks();
   HostCall call;
-  guarded(&call, [&] {
+  guarded(&call, "close", [&] {
     driver_->table.close(self_);
     return OMNISTORE_OK;
   });
@@ -184,6 +197,7 @@ MountStats Node::stats() {
   stats.bytes_written = totals[Count::bytes_written];
   stats.evictions = totals[Count::evictions];
   stats.expirations = totals[Count::expirations];
+  stats.driver_faults = faults_.count();
   stats.read_latency = histogram(totals.latency[Meter::read]);
   stats.write_latency = histogram(totals.latency[Meter::write]);
   stats.counters = counters();
@@ -205,11 +219,15 @@ StoreInfo Node::info() const {
 // ------------------------------------------------------------------------------------------------ calls of the driver
 
 template <typename Function>
-omnistore_status Node::guarded(omnistore_call *call, Function function) {
+omnistore_status Node::guarded(omnistore_call *call, const char *operation, Function function) {
+  const auto run = [&] {
+    const base::InFlight in_flight(*label_, operation);
+    return known_status(function(), faults_);
+  };
   try {
-    if (!serial_) return function();
+    if (!serial_) return run();
     std::lock_guard lock(*serial_);
-    return function();
+    return run();
   } catch (const std::exception &error) {
     return fail(call, OMNISTORE_INTERNAL, std::string("the driver threw: ") + error.what());
   } catch (...) {
@@ -219,32 +237,53 @@ omnistore_status Node::guarded(omnistore_call *call, Function function) {
 
 omnistore_status Node::driver_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                   omnistore_sink *sink) {
-  return guarded(call, [&] { return driver_->table.get(self_, call, key, &request, sink); });
+  CheckedSink checked(sink, faults_, request.offset, request.length);
+  return checked.settle(guarded(call, "get", [&] { return driver_->table.get(self_, call, key, &request, &checked); }),
+                        call);
 }
 
 omnistore_status Node::driver_stat(omnistore_call *call, omnistore_bytes key, std::uint32_t flags,
                                    omnistore_sink *sink) {
   const omnistore_get_request request{sizeof(omnistore_get_request), flags, 0, UINT64_MAX};
-  return guarded(call, [&] { return driver_->table.stat(self_, call, key, &request, sink); });
+  CheckedSink checked(sink, faults_);
+  return checked.settle(
+      guarded(call, "stat", [&] { return driver_->table.stat(self_, call, key, &request, &checked); }), call);
 }
 
 omnistore_status Node::driver_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
                                   omnistore_sink *result) {
-  return guarded(call, [&] { return driver_->table.set(self_, call, key, &request, result); });
+  if (!result) return guarded(call, "set", [&] { return driver_->table.set(self_, call, key, &request, nullptr); });
+  CheckedSink checked(result, faults_);
+  const omnistore_status status =
+      guarded(call, "set", [&] { return driver_->table.set(self_, call, key, &request, &checked); });
+  // Where nothing was stored, or no etags are given, there may be nothing to give.
+  const bool may_stay = !(native_.capabilities & OMNISTORE_CAN_ETAG) || request.expiry != 0;
+  if (!checked.begun() && (status != OMNISTORE_OK || may_stay)) return status;
+  return checked.settle(status, call);
 }
 
 omnistore_status Node::driver_remove(omnistore_call *call, omnistore_bytes key,
                                      const omnistore_remove_request &request) {
-  return guarded(call, [&] { return driver_->table.remove(self_, call, key, &request); });
+  return guarded(call, "remove", [&] { return driver_->table.remove(self_, call, key, &request); });
 }
 
 omnistore_status Node::driver_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
-  return guarded(call, [&] { return driver_->table.list(self_, call, &request, page); });
+  CheckedPage checked(page, faults_, request, native_.order);
+  return checked.settle(guarded(call, "list", [&] { return driver_->table.list(self_, call, &request, &checked); }),
+                        call);
+}
+
+omnistore_status Node::driver_clear(omnistore_call *call, const omnistore_clear_request &request,
+                                    omnistore_page *removed) {
+  CheckedPage checked(removed, faults_, view(request.base));
+  const omnistore_status status =
+      guarded(call, "clear", [&] { return driver_->table.clear(self_, call, &request, removed ? &checked : nullptr); });
+  return checked.settle(status, call);
 }
 
 omnistore_status Node::driver_watch(omnistore_call *call, const omnistore_watch_request &request,
                                     omnistore_watcher *watcher, void **watch) {
-  return guarded(call, [&] { return driver_->table.watch(self_, call, &request, watcher, watch); });
+  return guarded(call, "watch", [&] { return driver_->table.watch(self_, call, &request, watcher, watch); });
 }
 
 // --------------------------------------------------------------------------------------------------------- operations
@@ -281,8 +320,11 @@ omnistore_status Node::get_changed(omnistore_call *call, omnistore_bytes key, co
   if (!revalidates_ || emulates_ttl_ || emulates_meta_)
     return emulated_get_changed(call, key, request, etag, sink, unchanged);
   Timer timer(*this, Meter::read);
-  return timer.read(
-      guarded(call, [&] { return revalidates_->get_changed(self_, call, key, &request, etag, sink, &unchanged); }));
+  CheckedSink checked(sink, faults_, request.offset, request.length);
+  const omnistore_status status = guarded(call, "get_changed", [&] {
+    return revalidates_->get_changed(self_, call, key, &request, etag, &checked, &unchanged);
+  });
+  return timer.read(checked.settle(status, call, 0, unchanged != 0));
 }
 
 omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
@@ -343,8 +385,7 @@ omnistore_status Node::clear(omnistore_call *call, const omnistore_clear_request
   UnderWay under_way(*this);
   omnistore_status status = OMNISTORE_READ_ONLY;
   if (!(native_.capabilities & OMNISTORE_READS_ONLY))
-    status = driver_->table.clear ? guarded(call, [&] { return driver_->table.clear(self_, call, &request, removed); })
-                                  : emulated_clear(call, request, removed);
+    status = driver_->table.clear ? driver_clear(call, request, removed) : emulated_clear(call, request, removed);
   return failed(status) ? under_way.failing(status, Count::write_errors) : status;
 }
 
@@ -357,7 +398,8 @@ omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const om
   if (emulates_ttl_ || (emulates_meta_ && (request.flags & OMNISTORE_TOUCH_USER || keeps_user_of(view(key)))))
     return timer.write(emulated_touch(call, key, request), Count::writes);
   if (!driver_->table.touch) return timer.write(OMNISTORE_UNSUPPORTED, Count::writes);
-  return timer.write(guarded(call, [&] { return driver_->table.touch(self_, call, key, &request); }), Count::writes);
+  return timer.write(guarded(call, "touch", [&] { return driver_->table.touch(self_, call, key, &request); }),
+                     Count::writes);
 }
 
 // ------------------------------------------------------------------------------------------------------------ batches
@@ -412,10 +454,19 @@ omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *key
   const bool adds_user = request.flags & OMNISTORE_GET_USER && emulates_meta_;
   const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
-    if (adds_user) return get_many_with_user(&items, keys + from, piece, request, sinks + from, statuses + from);
-    return guarded(&items, [&] {
-      return driver_->table.get_many(self_, &items, keys + from, piece, &request, sinks + from, statuses + from);
-    });
+    std::deque<CheckedSink> checked;
+    std::vector<omnistore_sink *> pointers;
+    for (std::uint32_t i = 0; i < piece; ++i)
+      pointers.push_back(&checked.emplace_back(sinks[from + i], faults_, request.offset, request.length));
+    const omnistore_status answer =
+        adds_user ? get_many_with_user(&items, keys + from, piece, request, pointers.data(), statuses + from)
+                  : guarded(&items, "get_many", [&] {
+                      return driver_->table.get_many(self_, &items, keys + from, piece, &request, pointers.data(),
+                                                     statuses + from);
+                    });
+    for (std::uint32_t i = 0; i < piece && answer == OMNISTORE_OK; ++i)
+      statuses[from + i] = checked[i].settle(known_status(statuses[from + i], faults_), &items, i);
+    return answer;
   });
   for (std::uint32_t i = 0; i < count; ++i) timer.read(status == OMNISTORE_OK ? statuses[i] : status);
   return status;
@@ -446,9 +497,11 @@ omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *key
   if (status == OMNISTORE_OK)
     status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
       ItemCall items(call, from);
-      return guarded(&items, [&] {
+      const omnistore_status answer = guarded(&items, "set_many", [&] {
         return driver_->table.set_many(self_, &items, keys + from, piece, requests + from, statuses + from);
       });
+      for (std::uint32_t i = from; i < from + piece; ++i) statuses[i] = known_status(statuses[i], faults_);
+      return answer;
     });
   if (status == OMNISTORE_OK && has_sidecars && !meta_first) status = remove_sidecars(call, keys, count);
   for (std::uint32_t i = 0; i < count; ++i)
@@ -483,9 +536,11 @@ omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *
   const auto removed = all.empty() ? count : static_cast<std::uint32_t>(all.size());
   const omnistore_status status = in_pieces(removed, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
-    return guarded(&items, [&] {
+    const omnistore_status answer = guarded(&items, "remove_many", [&] {
       return driver_->table.remove_many(self_, &items, from_keys + from, piece, &request, to + from);
     });
+    for (std::uint32_t i = from; i < from + piece; ++i) to[i] = known_status(to[i], faults_);
+    return answer;
   });
   if (!all.empty()) std::copy_n(each.begin(), count, statuses);
   for (std::uint32_t i = 0; i < count; ++i) timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::removes);

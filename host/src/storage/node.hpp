@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <functional>
@@ -16,6 +17,7 @@
 #include <omnistore/ext/stats.h>
 #include <omnistore/storage.hpp>
 
+#include "storage/contract.hpp"
 #include "storage/meter.hpp"
 #include "storage/plan.hpp"
 #include "storage/sidecar.hpp"
@@ -73,7 +75,11 @@ public:
   /// The longest key that an operation takes, in bytes.
   std::uint64_t longest_key() const { return longest_key_; }
   const loader::Driver &driver() const { return *driver_; }
-  bool never_blocks() const { return never_blocks_; }
+  /// Returns true if no call waits for anything. It becomes false when a driver that says so is found waiting.
+  bool never_blocks() const {
+    return never_blocks_ && !was_slow_.load(std::memory_order_relaxed) &&
+           std::all_of(children_.begin(), children_.end(), [](const auto &child) { return child->never_blocks(); });
+  }
   /// What may wait for its Reader or Source without a lock of the host's held, and gathers nothing in memory.
   Streams streams() const { return streams_; }
   Meter &meter() { return meter_; }
@@ -86,6 +92,7 @@ public:
 
 private:
   class Host;
+  class Label;
   struct UnderWay;
   struct Timer;
   struct Watching;
@@ -97,15 +104,16 @@ private:
   void fill_table();
   void tell(const omnistore_event &removal);
   template <typename Ask>
-  std::string report(Ask ask);
+  std::string report(const char *operation, Ask ask);
   std::vector<std::pair<std::string, std::uint64_t>> counters();
 
   omnistore_status refuse_key(omnistore_call *call, omnistore_bytes key) const;
   bool keys_fit(const omnistore_bytes *keys, std::uint32_t count) const;
 
-  /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side.
+  /// Calls the driver, under the lock that its thread model asks for, and keeps what it throws on this side. A status
+  /// that the host does not know becomes OMNISTORE_INTERNAL. `operation` is a literal.
   template <typename Function>
-  omnistore_status guarded(omnistore_call *call, Function function);
+  omnistore_status guarded(omnistore_call *call, const char *operation, Function function);
   omnistore_status driver_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                               omnistore_sink *sink);
   omnistore_status driver_stat(omnistore_call *call, omnistore_bytes key, std::uint32_t flags, omnistore_sink *sink);
@@ -115,6 +123,7 @@ private:
   omnistore_status driver_watch(omnistore_call *call, const omnistore_watch_request &request,
                                 omnistore_watcher *watcher, void **watch);
   omnistore_status driver_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
+  omnistore_status driver_clear(omnistore_call *call, const omnistore_clear_request &request, omnistore_page *removed);
 
   // node_emulation.cpp: for drivers that lack what was asked for
   bool keeps_expiry_of(std::string_view key) const;
@@ -159,6 +168,8 @@ private:
   std::vector<std::unique_ptr<Node>> children_;
   std::vector<const omnistore_store *> child_handles_;
   std::unique_ptr<Host> host_;
+  Faults faults_;
+  std::unique_ptr<Label> label_;
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own
   const omnistore_stats *counts_ = nullptr;           ///< likewise
@@ -167,6 +178,7 @@ private:
   omnistore_traits native_{}; ///< the driver's, as `open` left them
   omnistore_traits traits_{}; ///< with what is emulated
   bool never_blocks_ = false;
+  std::atomic<bool> was_slow_{false}; ///< a call was found waiting though it never blocks
   bool emulates_ttl_ = false;
   bool emulates_meta_ = false;
   bool locks_writes_ = false; ///< expiries or conditions are emulated: every write holds its key's stripe

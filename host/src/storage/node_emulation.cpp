@@ -297,7 +297,7 @@ omnistore_status Node::remove_sidecars(omnistore_call *call, const omnistore_byt
     std::vector<omnistore_status> statuses(std::min(most, views.size() - from), OMNISTORE_INTERNAL);
     omnistore_status status = OMNISTORE_OK;
     if (driver_->table.remove_many)
-      status = guarded(call, [&] {
+      status = guarded(call, "remove_many", [&] {
         return driver_->table.remove_many(self_, call, views.data() + from, static_cast<std::uint32_t>(statuses.size()),
                                           &plain_remove, statuses.data());
       });
@@ -378,7 +378,7 @@ omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
     if (!driver_->table.touch) return OMNISTORE_UNSUPPORTED;
     omnistore_touch_request rest = request;
     rest.flags = natively;
-    status = guarded(call, [&] { return driver_->table.touch(self_, call, key, &rest); });
+    status = guarded(call, "touch", [&] { return driver_->table.touch(self_, call, key, &rest); });
     if (status != OMNISTORE_OK) return status;
     if (natively & OMNISTORE_TOUCH_EXPIRY) native_expiry = request.expiry;
     // The driver may tell another state of a value that it touched.
@@ -438,7 +438,7 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
       places.push_back(i);
     }
     std::vector<omnistore_status> read(views.size(), OMNISTORE_INTERNAL);
-    const omnistore_status status = views.empty() ? OMNISTORE_OK : guarded(call, [&] {
+    const omnistore_status status = views.empty() ? OMNISTORE_OK : guarded(call, "get_many", [&] {
       return driver_->table.get_many(self_, call, views.data(), static_cast<std::uint32_t>(views.size()), &whole_value,
                                      into.data(), read.data());
     });
@@ -457,7 +457,7 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
     sidecars[i].expiry = 0; // the driver keeps its own
     targets.push_back(&patches.emplace_back(sinks[i], request, sidecars[i], false, true));
   }
-  return guarded(call,
+  return guarded(call, "get_many",
                  [&] { return driver_->table.get_many(self_, call, keys, count, &wanted, targets.data(), statuses); });
 }
 
@@ -585,9 +585,9 @@ omnistore_status Node::emulated_remove(omnistore_call *call, omnistore_bytes key
       const std::string name = std::string(view(key)) + '$';
       const omnistore_bytes keys[] = {key, bytes(name)};
       omnistore_status statuses[] = {OMNISTORE_INTERNAL, OMNISTORE_INTERNAL};
-      const omnistore_status whole =
-          guarded(call, [&] { return driver_->table.remove_many(self_, call, keys, 2, &plain, statuses); });
-      return whole == OMNISTORE_OK ? statuses[0] : whole;
+      const omnistore_status whole = guarded(
+          call, "remove_many", [&] { return driver_->table.remove_many(self_, call, keys, 2, &plain, statuses); });
+      return whole == OMNISTORE_OK ? known_status(statuses[0], faults_) : whole;
     }
     const omnistore_status removed = driver_remove(call, key, plain);
     if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
@@ -669,6 +669,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
   list.base = request.base;
   list.depth = OMNISTORE_ANY_DEPTH;
   list.limit = 1000;
+  CursorCheck cursors;
   for (KeyPage found;;) {
     omnistore_status status = driver_list(call, list, &found);
     if (status != OMNISTORE_OK) return status;
@@ -682,6 +683,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
       if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
     }
     if (!found.more) return OMNISTORE_OK;
+    if (cursors.repeats(found.cursor)) return fail(call, OMNISTORE_INTERNAL, endless_listing);
     const std::string cursor = std::move(found.cursor);
     found = KeyPage();
     found.cursor = cursor; // the request points to it

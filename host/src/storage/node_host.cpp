@@ -8,6 +8,7 @@
 #include "base/printable.hpp"
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
+#include "storage/node_label.hpp"
 #include "storage/node_sweep.hpp"
 
 namespace omnistore {
@@ -25,9 +26,11 @@ Node::Host::Host(Node &node, Tasks &tasks, std::string mount)
       node_(node), tasks_(tasks), mount_(std::move(mount)) {}
 
 void Node::Host::log_(const omnistore_host *host, std::uint32_t level, omnistore_bytes message) {
-  const auto known = static_cast<spdlog::level::level_enum>(std::min(level, OMNISTORE_LOG_ERROR));
-  spdlog::log(known, "{} ({}): {}", base::printable(self(host).mount_), self(host).node_.driver_->name,
-              base::printable(view(message)));
+  without_exceptions([&] {
+    const auto known = static_cast<spdlog::level::level_enum>(std::min(level, OMNISTORE_LOG_ERROR));
+    spdlog::log(known, "{} ({}): {}", base::printable(self(host).mount_), self(host).node_.driver_->name,
+                message.data ? base::printable(view(message)) : std::string());
+  });
 }
 
 std::int64_t Node::Host::now_(const omnistore_host *) { return now_ms(); }
@@ -36,10 +39,14 @@ omnistore_status Node::Host::submit_(const omnistore_host *host, omnistore_task 
                                      std::uint64_t delay) {
   constexpr std::uint64_t year = 365ull * 24 * 3600 * 1000;
   const auto wait = std::chrono::milliseconds(std::min(delay, year));
-  return self(host).tasks_.submit(host, task, argument, wait) ? OMNISTORE_OK : OMNISTORE_UNAVAILABLE;
+  bool taken = false;
+  without_exceptions([&] { taken = self(host).tasks_.submit(host, *self(host).node_.label_, task, argument, wait); });
+  return taken ? OMNISTORE_OK : OMNISTORE_UNAVAILABLE;
 }
 
-void Node::Host::event_(const omnistore_host *host, const omnistore_event *removal) { self(host).announce(*removal); }
+void Node::Host::event_(const omnistore_host *host, const omnistore_event *removal) {
+  if (sound_removal(*removal, self(host).node_.faults_)) without_exceptions([&] { self(host).announce(*removal); });
+}
 
 void Node::Host::announce(const omnistore_event &removal) const {
   if (removal.cause == OMNISTORE_CAUSE_EVICTED) node_.meter_.here().add(Count::evictions);

@@ -4,6 +4,7 @@
 
 #include "storage/call.hpp"
 #include "storage/node.hpp"
+#include "storage/node_label.hpp"
 
 namespace omnistore {
 namespace {
@@ -39,11 +40,14 @@ bool is_name(std::string_view name) {
 
 /// The text that a driver gives into the sink that `ask` is called with; empty: none.
 template <typename Ask>
-std::string Node::report(Ask ask) {
+std::string Node::report(const char *operation, Ask ask) {
   ReportSink sink;
+  CheckedSink checked(&sink, faults_, 0, UINT64_MAX);
+  HostCall quiet;
   try {
     const std::unique_lock lock = serial_ ? std::unique_lock(*serial_) : std::unique_lock<std::mutex>();
-    if (ask(&sink) == OMNISTORE_OK) return std::move(sink.text);
+    const base::InFlight in_flight(*label_, operation);
+    if (checked.settle(ask(&checked), &quiet) == OMNISTORE_OK) return std::move(sink.text);
   } catch (...) { // a driver that throws has nothing that could be shown
   }
   return {};
@@ -51,14 +55,14 @@ std::string Node::report(Ask ask) {
 
 std::string Node::explain(omnistore_call *call, omnistore_bytes key) {
   if (!explains_) return {};
-  return report([&](omnistore_sink *sink) { return explains_->explain(self_, call, key, sink); });
+  return report("explain", [&](omnistore_sink *sink) { return explains_->explain(self_, call, key, sink); });
 }
 
 std::vector<std::pair<std::string, std::uint64_t>> Node::counters() {
   std::vector<std::pair<std::string, std::uint64_t>> all;
   if (!counts_) return all;
   HostCall call;
-  const std::string text = report([&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
+  const std::string text = report("stats", [&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
   if (broken || !json.is_object()) return all;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table through which a layer calls a node: each entry leads to the function of the same name.
+// The table through which a layer calls a node: each entry leads to the function of the same name. No exception leaves
+// them, since the layer may be written in C.
 #include <omnistore/ext/revalidate.h>
 
 #include "storage/call.hpp"
+#include "storage/contract.hpp"
 #include "storage/node.hpp"
 
 namespace omnistore {
@@ -12,56 +14,58 @@ Node &node(void *self) { return *static_cast<Node *>(self); }
 
 omnistore_status OMNISTORE_CALL get(void *self, omnistore_call *call, omnistore_bytes key,
                                     const omnistore_get_request *request, omnistore_sink *sink) {
-  return node(self).get(call, key, *request, sink);
+  return without_exceptions(call, [&] { return node(self).get(call, key, *request, sink); });
 }
 omnistore_status OMNISTORE_CALL stat(void *self, omnistore_call *call, omnistore_bytes key,
                                      const omnistore_get_request *request, omnistore_sink *sink) {
-  return node(self).stat(call, key, *request, sink);
+  return without_exceptions(call, [&] { return node(self).stat(call, key, *request, sink); });
 }
 omnistore_status OMNISTORE_CALL set(void *self, omnistore_call *call, omnistore_bytes key,
                                     const omnistore_set_request *request, omnistore_sink *result) {
-  return node(self).set(call, key, *request, result);
+  return without_exceptions(call, [&] { return node(self).set(call, key, *request, result); });
 }
 omnistore_status OMNISTORE_CALL remove(void *self, omnistore_call *call, omnistore_bytes key,
                                        const omnistore_remove_request *request) {
-  return node(self).remove(call, key, *request);
+  return without_exceptions(call, [&] { return node(self).remove(call, key, *request); });
 }
 omnistore_status OMNISTORE_CALL list(void *self, omnistore_call *call, const omnistore_list_request *request,
                                      omnistore_page *page) {
-  return node(self).list(call, *request, page);
+  return without_exceptions(call, [&] { return node(self).list(call, *request, page); });
 }
 omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call, const omnistore_clear_request *request,
                                       omnistore_page *removed) {
-  return node(self).clear(call, *request, removed);
+  return without_exceptions(call, [&] { return node(self).clear(call, *request, removed); });
 }
 omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
                                          std::uint32_t count, const omnistore_get_request *request,
                                          omnistore_sink *const *sinks, omnistore_status *statuses) {
-  return node(self).get_many(call, keys, count, *request, sinks, statuses);
+  return without_exceptions(call, [&] { return node(self).get_many(call, keys, count, *request, sinks, statuses); });
 }
 omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
                                          std::uint32_t count, const omnistore_set_request *const *requests,
                                          omnistore_status *statuses) {
-  return node(self).set_many(call, keys, count, requests, statuses);
+  return without_exceptions(call, [&] { return node(self).set_many(call, keys, count, requests, statuses); });
 }
 omnistore_status OMNISTORE_CALL remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
                                             std::uint32_t count, const omnistore_remove_request *request,
                                             omnistore_status *statuses) {
-  return node(self).remove_many(call, keys, count, *request, statuses);
+  return without_exceptions(call, [&] { return node(self).remove_many(call, keys, count, *request, statuses); });
 }
 omnistore_status OMNISTORE_CALL touch(void *self, omnistore_call *call, omnistore_bytes key,
                                       const omnistore_touch_request *request) {
-  return node(self).touch(call, key, *request);
+  return without_exceptions(call, [&] { return node(self).touch(call, key, *request); });
 }
 omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call, const omnistore_watch_request *request,
                                       omnistore_watcher *watcher, void **watch) {
-  return node(self).watch(call, *request, watcher, watch);
+  return without_exceptions(call, [&] { return node(self).watch(call, *request, watcher, watch); });
 }
-void OMNISTORE_CALL unwatch(void *self, void *watch) { node(self).unwatch(watch); }
+void OMNISTORE_CALL unwatch(void *self, void *watch) {
+  without_exceptions([&] { node(self).unwatch(watch); });
+}
 omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, omnistore_bytes key,
                                             const omnistore_get_request *request, omnistore_bytes etag,
                                             omnistore_sink *sink, uint32_t *unchanged) {
-  return node(self).get_changed(call, key, *request, etag, sink, *unchanged);
+  return without_exceptions(call, [&] { return node(self).get_changed(call, key, *request, etag, sink, *unchanged); });
 }
 /// Nothing is passed through that a node does not meter and emulate.
 const void *OMNISTORE_CALL extension(void *, const char *id) {

@@ -10,6 +10,7 @@
 #include <omnistore/driver.h>
 #include <omnistore/storage.hpp>
 
+#include "base/in_flight.hpp"
 #include "storage/storage_impl.hpp"
 
 namespace omnistore {
@@ -20,33 +21,34 @@ inline std::uint64_t expected(const omnistore_meta &meta, const GetOptions &opti
   return std::min(options.length, meta.value_size - std::min(options.offset, meta.value_size));
 }
 
-/// Takes a value into a string; with `meta`, what is known of it too.
+/// Takes a value into a string; with `meta`, what is known of it too. The sinks here are only given to nodes, which
+/// check what a driver does with them and keep what they throw.
 class StringSink : public omnistore_sink {
 public:
   StringSink(std::string &text, const GetOptions &options, Meta *meta = nullptr)
       : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, text_(text), options_(options), meta_(meta) {}
 
   std::uint64_t taken() const { return taken_; }
-  /// Whether as much came as was announced.
-  bool complete() const { return expected_ == UINT64_MAX || taken_ == expected_; }
 
 private:
+  /// More than this is not made room for at once, since it may never come.
+  static constexpr std::uint64_t most_at_once = std::uint64_t{64} << 20;
+
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
     auto &self = *static_cast<StringSink *>(sink);
     if (self.meta_) *self.meta_ = to_meta(*meta);
     self.taken_ = 0;
-    self.expected_ = expected(*meta, self.options_);
-    const bool known = self.expected_ != UINT64_MAX;
-    self.text_.resize(known ? static_cast<std::size_t>(self.expected_) : 0);
-    if (buffer) *buffer = known ? self.text_.data() : nullptr;
+    const std::uint64_t size = expected(*meta, self.options_);
+    self.placed_ = size <= most_at_once;
+    self.text_.resize(self.placed_ ? static_cast<std::size_t>(size) : 0);
+    if (buffer) *buffer = self.placed_ ? self.text_.data() : nullptr;
     return OMNISTORE_OK;
   }
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) {
     auto &self = *static_cast<StringSink *>(sink);
-    if (self.expected_ == UINT64_MAX) {
+    if (!self.placed_) {
       self.text_.append(static_cast<const char *>(data), static_cast<std::size_t>(size));
     } else {
-      if (size > self.expected_ - self.taken_) return OMNISTORE_CORRUPT;
       char *place = self.text_.data() + self.taken_;
       if (data != place && size != 0) std::memcpy(place, data, static_cast<std::size_t>(size));
     }
@@ -57,7 +59,8 @@ private:
   std::string &text_;
   const GetOptions &options_;
   Meta *meta_;
-  std::uint64_t expected_ = UINT64_MAX, taken_ = 0;
+  std::uint64_t taken_ = 0;
+  bool placed_ = false; ///< the string has the value's size already
 };
 
 /// Takes only the meta.
@@ -83,7 +86,6 @@ public:
       : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, reader_(reader), options_(options), call_(call) {}
 
   std::uint64_t taken() const { return taken_; }
-  bool complete() const { return expected_ == UINT64_MAX || taken_ == expected_; }
   void rethrow() const {
     if (thrown_) std::rethrow_exception(thrown_);
   }
@@ -103,6 +105,7 @@ private:
     auto &self = *static_cast<ReaderSink *>(sink);
     return self.kept([&] {
       self.expected_ = expected(*meta, self.options_);
+      const base::ClientWait waits;
       self.place_ = self.reader_.begin(to_meta(*meta));
       if (buffer) *buffer = self.expected_ == UINT64_MAX ? nullptr : self.place_;
       return OMNISTORE_OK;
@@ -111,9 +114,9 @@ private:
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) {
     auto &self = *static_cast<ReaderSink *>(sink);
     return self.kept([&]() -> omnistore_status {
-      if (size > self.expected_ - self.taken_) return OMNISTORE_CORRUPT;
       const char *place = self.place_ ? self.place_ + self.taken_ : nullptr;
       if (!place) {
+        const base::ClientWait waits;
         self.reader_.write({static_cast<const char *>(data), static_cast<std::size_t>(size)});
         self.call_.renew();
       } else if (data != place && size != 0) {

@@ -7,6 +7,7 @@
 #include <omnistore/driver.h>
 #include <omnistore/storage.hpp>
 
+#include "base/in_flight.hpp"
 #include "storage/call.hpp"
 
 namespace omnistore {
@@ -24,11 +25,12 @@ public:
 
 private:
   static omnistore_status OMNISTORE_CALL read_(omnistore_source *source, void *buffer, std::uint64_t capacity,
-                                               std::uint64_t *read) {
+                                               std::uint64_t *read) noexcept {
     auto &self = *static_cast<SourceFeed *>(source);
     *read = 0;
     if (self.ended_ || capacity == 0) return self.status_;
     try {
+      const base::ClientWait waits;
       *read = self.source_.read(static_cast<char *>(buffer), static_cast<std::size_t>(capacity));
       self.given_ += *read;
       self.ended_ = *read == 0;

@@ -156,9 +156,10 @@ double MountStats::Histogram::quantile(double part) const {
 
 MountStats &MountStats::operator+=(const MountStats &other) {
   constexpr std::uint64_t MountStats::*sums[] = {
-      &MountStats::reads,      &MountStats::hits,          &MountStats::misses,    &MountStats::writes,
-      &MountStats::removes,    &MountStats::lists,         &MountStats::errors,    &MountStats::in_flight,
-      &MountStats::bytes_read, &MountStats::bytes_written, &MountStats::evictions, &MountStats::expirations};
+      &MountStats::reads,        &MountStats::hits,          &MountStats::misses,    &MountStats::writes,
+      &MountStats::removes,      &MountStats::lists,         &MountStats::errors,    &MountStats::in_flight,
+      &MountStats::bytes_read,   &MountStats::bytes_written, &MountStats::evictions, &MountStats::expirations,
+      &MountStats::driver_faults};
   for (const auto sum : sums) this->*sum += other.*sum;
   return *this;
 }

@@ -20,6 +20,7 @@
 #include "storage/mount_table.hpp"
 #include "storage/op_log.hpp"
 #include "storage/tasks.hpp"
+#include "storage/watchdog.hpp"
 
 namespace omnistore {
 
@@ -120,6 +121,7 @@ public:
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
               const WatchOptions &options);
 
+  const std::shared_ptr<Watchdog> watchdog = Watchdog::shared();
   Tasks tasks;
   Hub hub;
   Epoch epoch;

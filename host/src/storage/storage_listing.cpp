@@ -2,6 +2,7 @@
 // Listings and clears of a base, over all the mounts that it spans.
 #include <algorithm>
 
+#include "storage/contract.hpp"
 #include "storage/cursor.hpp"
 #include "storage/key.hpp"
 #include "storage/storage_impl.hpp"
@@ -106,6 +107,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
   const bool goes_on = at != mounts.end() && (*at)->mountpoint == from.mountpoint && (*at)->fingerprint == from.store;
   std::string cursor = goes_on ? from.driver : std::string();
   std::uint32_t taken = 0;
+  CursorCheck cursors; // a driver may give page after page without a key
   while (at != mounts.end()) {
     const Mount &mount = **at;
     check_open("list", shown, mount);
@@ -135,9 +137,11 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
       more = outside.more;
       cursor = std::move(outside.cursor);
     }
+    if (more && cursors.repeats(cursor)) throw Error(Status::internal, failure("list", shown, mount, endless_listing));
     if (!more) {
       ++at;
       cursor.clear();
+      cursors = {};
     }
     if (taken >= options.limit) break;
   }
@@ -157,9 +161,12 @@ std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_vi
   ListOptions options;
   options.depth = depth;
   options.limit = 10'000;
+  CursorCheck cursors;
   do {
     options.cursor =
         list_step(in, base, options, [&](std::string_view key, const omnistore_meta *) { keys.emplace_back(key); });
+    if (cursors.repeats(options.cursor))
+      throw Error(Status::internal, "list " + std::string(base) + ": " + endless_listing);
   } while (!options.cursor.empty());
   return keys;
 }

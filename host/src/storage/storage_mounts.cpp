@@ -59,6 +59,24 @@ void sort(std::vector<MountChange> &changes) {
   std::sort(changes.begin(), changes.end(), [](const auto &a, const auto &b) { return a.mountpoint < b.mountpoint; });
 }
 
+bool same_plugins(const Plan &a, const Plan &b) {
+  return a.driver == b.driver &&
+         std::equal(a.children.begin(), a.children.end(), b.children.begin(), b.children.end(), same_plugins);
+}
+
+/// A runtime mount over the plugins that there are now; null: they are the ones that it has, or cannot be used.
+std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, const MountDefaults &defaults) {
+  std::vector<Problem> problems;
+  Plan planned = plan(old.config.store, plugins, false, problems);
+  for (const Problem &problem : problems)
+    spdlog::warn("mount {}: kept as it is, since its plugin was replaced by one that cannot be used: {}", old.shown(),
+                 problem.text());
+  if (!problems.empty() || same_plugins(planned, old.plan)) return nullptr;
+  auto mount = make_mount(old.mountpoint, old.config, std::move(planned), defaults);
+  mount->runtime = true;
+  return mount;
+}
+
 loader::SearchPaths paths_of(const Config &config) { return {config.plugin_paths, config.pins}; }
 
 } // namespace
@@ -184,6 +202,13 @@ std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared
     const bool stays = std::any_of(mounts.begin(), mounts.end(),
                                    [&](const auto &mount) { return mount->mountpoint == old->mountpoint; });
     if (stays) continue;
+    if (auto again = old->runtime ? renewed(*old, *plugins, defaults) : nullptr) {
+      changes.push_back(change_of(old.get(), old->node != nullptr, *again));
+      changed.push_back(old->mountpoint);
+      to_open.push_back(again.get());
+      mounts.push_back(std::move(again));
+      continue;
+    }
     changes.push_back({old->runtime ? MountChange::Kind::kept : MountChange::Kind::removed, old->mountpoint,
                        old->config.store.driver, old->runtime ? runtime_detail : std::string(), !old->runtime});
     if (old->runtime)

@@ -8,6 +8,7 @@
 
 #include <omnistore/view.hpp>
 
+#include "storage/contract.hpp"
 #include "storage/storage_impl.hpp"
 
 namespace omnistore {
@@ -48,12 +49,14 @@ private:
       }
       options_.cursor = std::move(page_.cursor);
       page_ = storage_.list(in_, base_, options_);
+      if (cursors_.repeats(page_.cursor)) throw Error(Status::internal, "list " + base_ + ": " + endless_listing);
     } while (page_.items.empty());
   }
 
   const Storage::Impl &storage_;
   const std::string in_, base_;
   ListOptions options_;
+  CursorCheck cursors_;
   bool started_ = false;
   Page page_;
   std::size_t at_ = 0;

@@ -13,12 +13,10 @@ omnistore_get_request get_request(const GetOptions &options) {
   return {sizeof(omnistore_get_request), get_flags(options), options.offset, options.length};
 }
 
-/// What is left to check when the driver says that it gave the value.
+/// Counts the bytes of a value that came.
 template <typename Sink>
-omnistore_status delivered(omnistore_status status, const Sink &sink, HostCall &call, Node &node) {
+omnistore_status delivered(omnistore_status status, const Sink &sink, Node &node) {
   if (status != OMNISTORE_OK) return status;
-  if (!sink.complete())
-    return fail(&call, OMNISTORE_CORRUPT, "the driver gave another number of bytes than it announced");
   node.meter().here().add(Count::bytes_read, sink.taken());
   return OMNISTORE_OK;
 }
@@ -66,7 +64,7 @@ bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &opt
   if (key.is_meta()) return get_user(route, call, into, options, nullptr);
   StringSink sink(into, options);
   const omnistore_status status =
-      delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, call, route.node());
+      delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, route.node());
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   return route.found(status == OMNISTORE_OK);
 }
@@ -82,8 +80,7 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
   omnistore_get_request request = get_request(options);
   request.flags |= OMNISTORE_GET_META;
   StringSink sink(entry.value, options, &entry.meta);
-  const omnistore_status status =
-      delivered(route.node().get(&call, route.key(), request, &sink), sink, call, route.node());
+  const omnistore_status status = delivered(route.node().get(&call, route.key(), request, &sink), sink, route.node());
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   if (!route.found(status == OMNISTORE_OK)) return std::nullopt;
   if (options.user && !entry.meta.user_known) add_user(route, call, entry.meta);
@@ -97,7 +94,7 @@ bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &optio
   ReaderSink sink(reader, options, call);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
   sink.rethrow();
-  const omnistore_status whole = delivered(status, sink, call, route.node());
+  const omnistore_status whole = delivered(status, sink, route.node());
   if (whole != OMNISTORE_OK && whole != OMNISTORE_NOT_FOUND) route.raise(whole, call);
   return route.found(whole == OMNISTORE_OK);
 }

@@ -6,6 +6,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include "storage/contract.hpp"
+
 namespace omnistore {
 
 /// The call that a task is given: no deadline until its owner is dropped.
@@ -20,8 +22,7 @@ private:
   }
   /// Nobody waits for a task's answer: what it has to say goes to the log.
   static void OMNISTORE_CALL fail_(omnistore_call *, std::uint32_t, omnistore_bytes message) {
-    spdlog::debug("background task: {}",
-                  std::string_view(static_cast<const char *>(message.data), static_cast<std::size_t>(message.size)));
+    without_exceptions([&] { spdlog::debug("background task: {}", view(message)); });
   }
   std::atomic<bool> stop_{false};
 };
@@ -37,19 +38,19 @@ Tasks::~Tasks() {
   for (auto &thread : threads_) thread.join();
 }
 
-bool Tasks::submit(const void *owner, omnistore_task task, void *argument, std::chrono::milliseconds delay) {
+bool Tasks::submit(const void *owner, const base::CallLabel &label, omnistore_task task, void *argument,
+                   std::chrono::milliseconds delay) {
   {
     std::lock_guard lock(mutex_);
     if (stopping_ || dropped_.count(owner) || waiting_.size() >= most_waiting) return false;
-    const auto waiting = waiting_.emplace(Clock::now() + delay, Task{owner, task, argument});
-    try {
-      if (idle_ == 0 && threads_.size() < most_threads) threads_.emplace_back([this] { work(); });
-    } catch (const std::exception &) { // the system's limit; the threads that are there do the work
-      if (threads_.empty()) {
-        waiting_.erase(waiting);
-        return false;
+    if (idle_ == 0 && threads_.size() < most_threads) {
+      try {
+        threads_.emplace_back([this] { work(); });
+      } catch (const std::exception &) { // those that run already will do
+        if (threads_.empty()) return false;
       }
     }
+    waiting_.emplace(Clock::now() + delay, Task{owner, &label, task, argument}); // last: what throws leaves no task
   }
   changed_.notify_all(); // drop() waits on it too
   return true;
@@ -94,7 +95,20 @@ void Tasks::work() {
     Running running;
     running_.emplace(task.owner, &running);
     lock.unlock();
-    task.run(task.argument, &running);
+    try {
+      const base::InFlight in_flight(*task.label, "task", base::InFlight::untimed);
+      task.run(task.argument, &running);
+    } catch (const std::exception &error) {
+      without_exceptions([&] {
+        spdlog::error("{} ({}): a background task threw an exception, a defect of the driver: {}", task.label->mount,
+                      task.label->driver, error.what());
+      });
+    } catch (...) {
+      without_exceptions([&] {
+        spdlog::error("{} ({}): a background task threw an exception, a defect of the driver", task.label->mount,
+                      task.label->driver);
+      });
+    }
     lock.lock();
     running_.erase(task.owner);
     changed_.notify_all();

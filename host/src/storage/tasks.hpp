@@ -11,6 +11,8 @@
 
 #include <omnistore/driver.h>
 
+#include "base/in_flight.hpp"
+
 namespace omnistore {
 
 /// Runs background tasks of stores: later, on threads of its own, those of one owner one at a time. The threads are
@@ -25,8 +27,9 @@ public:
   Tasks(const Tasks &) = delete;
   Tasks &operator=(const Tasks &) = delete;
 
-  /// False: the owner is being dropped, or too many wait.
-  bool submit(const void *owner, omnistore_task task, void *argument, std::chrono::milliseconds delay);
+  /// False: the owner is being dropped, or too many wait. `label` must live until the owner's tasks are dropped.
+  bool submit(const void *owner, const base::CallLabel &label, omnistore_task task, void *argument,
+              std::chrono::milliseconds delay);
 
   /// Drops the owner's tasks that wait, tells its running one to end and waits for it. Later submits of the owner are
   /// refused until forget(). Not from a task of the same owner.
@@ -38,6 +41,7 @@ private:
   using Clock = std::chrono::steady_clock;
   struct Task {
     const void *owner;
+    const base::CallLabel *label;
     omnistore_task run;
     void *argument;
   };

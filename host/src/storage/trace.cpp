@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "storage/call.hpp"
+#include "storage/contract.hpp"
 #include "storage/node.hpp"
 
 namespace omnistore {
@@ -16,7 +17,7 @@ Trace::Call::Call(omnistore_call *outer_call)
                      },
                      [](omnistore_call *call, std::uint32_t item, omnistore_bytes text) {
                        auto &self = *static_cast<Call *>(call);
-                       self.message = view(text);
+                       without_exceptions([&] { self.message = view(text); });
                        self.outer->fail(self.outer, item, text);
                      }},
       outer(outer_call) {}

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/in_flight.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <unordered_set>
+#include <vector>
+
+#include <unistd.h>
+
+namespace omnistore::base {
+namespace {
+
+struct Calls {
+  std::mutex mutex;
+  std::vector<detail::CallSlot *> slots, free;
+  std::unordered_set<const CallLabel *> labels;
+  void (*begin)() = nullptr;
+  void (*end)() = nullptr;
+};
+
+Calls &calls() {
+  static auto *all = new Calls; // never destroyed: threads may end after main has
+  return *all;
+}
+
+/// For calls in destructors of thread-locals. Nobody looks at it.
+constinit detail::CallSlot late_slot;
+
+/// Gives the slot back when the thread ends.
+struct Lease {
+  detail::CallSlot *slot = nullptr;
+  ~Lease() {
+    if (slot && slot->depth.load() != 0) return; // a plugin ends the thread, or the process: that is still to be told
+    detail::this_slot = &late_slot;
+    if (!slot) return;
+    void (*end)() = nullptr;
+    {
+      const std::lock_guard lock(calls().mutex);
+      calls().free.push_back(slot); // take_call_slot() made room
+      end = calls().end;
+    }
+    if (end) end();
+  }
+};
+thread_local Lease lease;
+
+} // namespace
+
+CallLabel::CallLabel(const char *file_path, const char *driver_name, const char *mount_name)
+    : file(file_path), driver(driver_name), mount(mount_name) {
+  const std::lock_guard lock(calls().mutex);
+  calls().labels.insert(this);
+}
+
+CallLabel::~CallLabel() {
+  const std::lock_guard lock(calls().mutex);
+  calls().labels.erase(this);
+}
+
+detail::CallSlot &detail::take_call_slot() {
+  Calls &all = calls();
+  void (*begin)() = nullptr;
+  {
+    const std::lock_guard lock(all.mutex);
+    if (all.free.empty()) {
+      all.free.reserve(all.slots.size() + 1);
+      all.slots.reserve(all.slots.size() + 1);
+      all.slots.push_back(new CallSlot);
+      all.free.push_back(all.slots.back());
+    }
+    lease.slot = this_slot = all.free.back();
+    all.free.pop_back();
+    begin = all.begin;
+  }
+  this_slot->thread.store(::gettid());
+  if (begin) begin();
+  return *this_slot;
+}
+
+void for_each_call(const std::function<void(const SeenCall &)> &see) {
+  Calls &all = calls();
+  const std::lock_guard lock(all.mutex);
+  for (const detail::CallSlot *slot : all.slots) {
+    const std::uint32_t depth = slot->depth.load(std::memory_order_acquire);
+    if (depth == 0 || slot->waits.load() != 0) continue;
+    for (std::uint32_t i = 0; i < std::min<std::size_t>(depth, slot->frames.size()); ++i) {
+      const detail::Frame &frame = slot->frames[i];
+      const SeenCall call{slot,
+                          i,
+                          frame.number.load(std::memory_order_relaxed),
+                          frame.label.load(std::memory_order_relaxed),
+                          frame.operation.load(std::memory_order_relaxed),
+                          i + 1 == depth,
+                          slot->thread.load()};
+      // The thread goes on meanwhile, so that the parts may be of two calls, or of one whose store has gone.
+      if (call.number != 0 && call.operation && all.labels.contains(call.label)) see(call);
+    }
+  }
+}
+
+bool innermost_call(const char *&file, const char *&driver, const char *&mount, const char *&operation) noexcept {
+  const detail::CallSlot *slot = detail::this_slot;
+  const std::uint32_t depth = slot ? slot->depth.load() : 0;
+  if (depth == 0) return false;
+  const detail::Frame &frame = slot->frames[std::min<std::size_t>(depth, slot->frames.size()) - 1];
+  const CallLabel *label = frame.label.load();
+  if (!label) return false;
+  file = label->file;
+  driver = label->driver;
+  mount = label->mount;
+  operation = frame.operation.load();
+  return true;
+}
+
+void on_plugin_threads(void (*begin)(), void (*end)()) {
+  const std::lock_guard lock(calls().mutex);
+  calls().begin = begin;
+  calls().end = end;
+}
+
+} // namespace omnistore::base

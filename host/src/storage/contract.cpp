@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/contract.hpp"
+
+#include <cstring>
+
+#include <spdlog/spdlog.h>
+
+#include "base/printable.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore {
+namespace {
+
+constexpr std::size_t longest_cursor = 4096;
+constexpr std::size_t longest_etag = 64;
+
+const char *text_of(Fault fault) {
+  switch (fault) {
+  case Fault::outside_base:
+    return "gives keys outside the base that was asked for; they are dropped";
+  case Fault::too_deep:
+    return "lists keys below the depth that was asked for; they are dropped";
+  case Fault::beyond_limit:
+    return "lists more keys than were asked for; they are dropped";
+  case Fault::repeated:
+    return "lists a key twice in one page; the second is dropped";
+  case Fault::no_key:
+    return "gives keys that are not in normal form, not UTF-8 or too long; they are dropped";
+  case Fault::not_ordered:
+    return "says that it lists keys in order, and does not";
+  case Fault::bad_etag:
+    return "gives an etag that is not 1 to 64 bytes of printable ASCII without quotes; it is left out";
+  case Fault::odd_event:
+    return "announces an event of a kind that it cannot announce; it is dropped";
+  case Fault::unknown_status:
+    return "answers with a status that this host does not know; it counts as internal";
+  case Fault::wrong_value:
+    return "breaks the rules for giving out a value; the operation fails";
+  case Fault::bad_cursor:
+    return "gives a cursor that leads nowhere; the listing fails";
+  case Fault::slow:
+    return "says that it never blocks, and a call took longer than 50 ms; from now on its calls run on the worker pool";
+  }
+  return "breaks its contract";
+}
+
+/// A text of any bytes, for a log line.
+std::string shown(std::string_view text) {
+  constexpr std::size_t most = 100;
+  return base::printable(text.substr(0, most)) + (text.size() > most ? "..." : "");
+}
+
+bool good_etag(std::string_view etag) {
+  return etag.size() <= longest_etag &&
+         std::all_of(etag.begin(), etag.end(), [](char c) { return c > ' ' && c <= '~' && c != '"'; });
+}
+
+bool is_null(omnistore_bytes bytes) { return !bytes.data && bytes.size != 0; }
+
+/// Meta as the host may use it: of the host's size, with an etag that can be sent. `room` keeps it where it differs.
+const omnistore_meta *sound(const omnistore_meta *meta, omnistore_meta &room, Faults &faults) {
+  const bool whole_size = meta->size == sizeof *meta;
+  if (whole_size && meta->etag.size == 0 && meta->user.size == 0) return meta;
+  if (whole_size && !is_null(meta->etag) && !is_null(meta->user) && good_etag(view(meta->etag))) return meta;
+  room = {};
+  std::memcpy(&room, meta, std::min<std::size_t>(meta->size, sizeof room));
+  room.size = sizeof room;
+  if (is_null(room.user)) room.user = {};
+  if (is_null(room.etag) || !good_etag(view(room.etag))) {
+    faults.add(Fault::bad_etag, is_null(room.etag) ? std::string_view() : view(room.etag));
+    room.etag = {};
+  }
+  return &room;
+}
+
+/// Whether this can be a key of the store's: in normal form, or the meta of such a key.
+bool is_key(omnistore_bytes bytes) {
+  if (is_null(bytes) || bytes.size == 0 || bytes.size > Key::max_size + 1) return false;
+  const std::string_view key = view(bytes);
+  return is_normal(key.size() > 1 && key.back() == '$' ? key.substr(0, key.size() - 1) : key);
+}
+
+} // namespace
+
+void Faults::add(Fault fault, std::string_view detail) noexcept {
+  count_.fetch_add(1, std::memory_order_relaxed);
+  const std::uint32_t bit = 1u << static_cast<unsigned>(fault);
+  if (logged_.fetch_or(bit, std::memory_order_relaxed) & bit) return;
+  without_exceptions([&] {
+    spdlog::warn("{} ({}): the driver {}{} (this is logged once, and counted in omnistore_driver_faults_total)",
+                 base::printable(mount_), driver_, text_of(fault),
+                 detail.empty() ? std::string() : ": " + shown(detail));
+  });
+}
+
+// --------------------------------------------------------------------------------------------------------------- sinks
+
+omnistore_status OMNISTORE_CALL CheckedSink::begin_(omnistore_sink *sink, const omnistore_meta *meta,
+                                                    void **buffer) noexcept {
+  auto &self = *static_cast<CheckedSink *>(sink);
+  if (buffer) *buffer = nullptr;
+  if (self.begun_) return self.stop(Wrong::began_twice);
+  if (!meta) return self.stop(Wrong::null);
+  self.begun_ = true;
+  omnistore_meta room;
+  meta = sound(meta, room, self.faults_);
+  self.expected_ = self.length_ == 0 ? 0
+                   : meta->value_size == OMNISTORE_UNKNOWN_SIZE
+                       ? OMNISTORE_UNKNOWN_SIZE
+                       : std::min(self.length_, meta->value_size - std::min(self.offset_, meta->value_size));
+  if (self.expected_ > most_bytes && self.expected_ != OMNISTORE_UNKNOWN_SIZE) return self.stop(Wrong::absurd);
+  return self.host([&] { return self.inner_->begin(self.inner_, meta, buffer); });
+}
+
+omnistore_status OMNISTORE_CALL CheckedSink::write_(omnistore_sink *sink, const void *data,
+                                                    std::uint64_t size) noexcept {
+  auto &self = *static_cast<CheckedSink *>(sink);
+  if (!self.begun_) return self.stop(Wrong::wrote_first);
+  if (self.refused_ != OMNISTORE_OK) return self.refused_;
+  if (size > self.expected_ - self.taken_) return self.stop(Wrong::too_many);
+  if (!data && size != 0) return self.stop(Wrong::null);
+  self.taken_ += size;
+  return self.host([&] { return self.inner_->write(self.inner_, data, size); });
+}
+
+omnistore_status CheckedSink::settle_rest(omnistore_status status, omnistore_call *call, std::uint32_t item,
+                                          bool unchanged) const {
+  const auto announced = [this] { return "the driver announced " + std::to_string(expected_) + " bytes and gave "; };
+  const auto wrong = [&](omnistore_status instead, std::string_view message) {
+    faults_.add(Fault::wrong_value, message);
+    return fail(call, instead, message, item);
+  };
+  switch (wrong_) {
+  case Wrong::nothing:
+    break;
+  case Wrong::began_twice:
+    return wrong(OMNISTORE_INTERNAL, "the driver began to give the value twice");
+  case Wrong::wrote_first:
+    return wrong(OMNISTORE_INTERNAL, "the driver gave bytes before it announced the value");
+  case Wrong::null:
+    return wrong(OMNISTORE_INTERNAL, "the driver gave a null pointer for the value");
+  case Wrong::too_many:
+    return wrong(OMNISTORE_CORRUPT, announced() + "more");
+  case Wrong::absurd:
+    return wrong(OMNISTORE_TOO_LARGE,
+                 "the driver announced " + std::to_string(expected_) + " bytes, more than any value has");
+  case Wrong::no_memory:
+    return fail(call, OMNISTORE_NO_SPACE,
+                "the host has no memory for the value; the driver announced " +
+                    (expected_ == OMNISTORE_UNKNOWN_SIZE ? "no size" : std::to_string(expected_) + " bytes"),
+                item);
+  }
+  if (refused_ != OMNISTORE_OK) return status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND ? refused_ : status;
+  if (status == OMNISTORE_NOT_FOUND)
+    return wrong(OMNISTORE_INTERNAL, "the driver announced a value and then said that there is none");
+  if (status != OMNISTORE_OK) return status;
+  if (!begun_) return wrong(OMNISTORE_INTERNAL, "the driver answered ok and gave no value");
+  if (unchanged && taken_ == 0) return OMNISTORE_OK;
+  return wrong(OMNISTORE_CORRUPT, announced() + std::to_string(taken_));
+}
+
+// --------------------------------------------------------------------------------------------------------------- pages
+
+bool CheckedPage::repeated(std::string_view key) {
+  if (ordered_) {
+    const int order = last_.empty() ? 1 : key.compare(last_);
+    if (order == 0) return true;
+    if (order < 0) {
+      faults_.add(Fault::not_ordered, key);
+      ordered_ = false; // from here on the page is looked at like any other
+    }
+    last_.assign(key);
+    if (ordered_) return false;
+  }
+  return !hashes_.insert(std::hash<std::string_view>()(key)).second;
+}
+
+bool CheckedPage::wanted(std::string_view key) {
+  if (!key.starts_with(base_)) return faults_.add(Fault::outside_base, key), false;
+  if (!lists_) return true;
+  if (depth_ != OMNISTORE_ANY_DEPTH && colons(key.substr(base_.size())) > depth_)
+    return faults_.add(Fault::too_deep, key), false;
+  if (repeated(key)) return faults_.add(Fault::repeated, key), false;
+  if (left_ == 0) return faults_.add(Fault::beyond_limit, key), false;
+  --left_;
+  return true;
+}
+
+omnistore_status OMNISTORE_CALL CheckedPage::emit_(omnistore_page *page, omnistore_bytes key,
+                                                   const omnistore_meta *meta) noexcept {
+  auto &self = *static_cast<CheckedPage *>(page);
+  if (self.refused_ != OMNISTORE_OK) return self.refused_;
+  if (!is_key(key)) {
+    self.faults_.add(Fault::no_key, is_null(key) ? std::string_view() : view(key));
+    return OMNISTORE_OK;
+  }
+  try {
+    if (!self.wanted(view(key))) return OMNISTORE_OK;
+    if (!self.inner_) return OMNISTORE_OK;
+    omnistore_meta room;
+    if (meta) meta = sound(meta, room, self.faults_);
+    return self.refused_ = self.inner_->emit(self.inner_, key, meta);
+  } catch (const std::bad_alloc &) {
+    self.wrong_ = Wrong::no_memory;
+  } catch (...) {
+  }
+  return self.refused_ = OMNISTORE_INTERNAL;
+}
+
+void OMNISTORE_CALL CheckedPage::next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
+  auto &self = *static_cast<CheckedPage *>(page);
+  if (is_null(cursor) || cursor.size == 0)
+    self.wrong_ = Wrong::empty_cursor;
+  else if (cursor.size > longest_cursor)
+    self.wrong_ = Wrong::long_cursor;
+  else if (view(cursor) == self.cursor_)
+    self.wrong_ = Wrong::same_cursor;
+  if (self.wrong_ != Wrong::nothing || !self.inner_) return;
+  try {
+    self.inner_->next(self.inner_, cursor);
+  } catch (...) {
+    self.wrong_ = Wrong::no_memory; // without the cursor the page would look like the last one
+  }
+}
+
+omnistore_status CheckedPage::settle(omnistore_status status, omnistore_call *call) const {
+  if (wrong_ == Wrong::nothing) [[likely]]
+    return status == OMNISTORE_OK ? refused_ : status;
+  if (wrong_ == Wrong::no_memory) return fail(call, OMNISTORE_NO_SPACE, "the host has no memory for the listing");
+  if (status != OMNISTORE_OK) return status;
+  const char *message = wrong_ == Wrong::long_cursor ? "the driver gave a cursor of more than 4096 bytes"
+                        : wrong_ == Wrong::same_cursor
+                            ? "the driver gave the cursor that it was given: the listing would never end"
+                            : "the driver gave an empty cursor: the listing would begin again";
+  faults_.add(Fault::bad_cursor, message);
+  return fail(call, OMNISTORE_INTERNAL, message);
+}
+
+// -------------------------------------------------------------------------------------------------------------- events
+
+void OMNISTORE_CALL CheckedWatcher::event_(omnistore_watcher *watcher, const omnistore_event *event) noexcept {
+  auto &self = *static_cast<CheckedWatcher *>(watcher);
+  if (event->type != OMNISTORE_EVENT_RESYNC) {
+    if (event->type != OMNISTORE_EVENT_UPDATE && event->type != OMNISTORE_EVENT_REMOVE) return; // of a later minor
+    if (!is_key(event->key))
+      return self.faults_.add(Fault::no_key, is_null(event->key) ? std::string_view() : view(event->key));
+    if (!view(event->key).starts_with(self.base_)) return self.faults_.add(Fault::outside_base, view(event->key));
+  }
+  without_exceptions([&] { self.inner_->event(self.inner_, event); });
+}
+
+bool sound_removal(const omnistore_event &event, Faults &faults) noexcept {
+  if (event.type != OMNISTORE_EVENT_REMOVE ||
+      (event.cause != OMNISTORE_CAUSE_EXPIRED && event.cause != OMNISTORE_CAUSE_EVICTED))
+    return faults.add(Fault::odd_event), false;
+  if (!is_key(event.key))
+    return faults.add(Fault::no_key, is_null(event.key) ? std::string_view() : view(event.key)), false;
+  return true;
+}
+
+} // namespace omnistore

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/watchdog.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include "base/in_flight.hpp"
+#include "base/printable.hpp"
+
+namespace omnistore {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// How often it looks: often while calls are under way, seldom otherwise.
+constexpr milliseconds pause_between{20}, idle_pause{50};
+
+/// Whether a thread of this process sleeps or waits for a device. One that computes, or that others keep off the
+/// processors, does not wait.
+bool waits(int thread) {
+  char text[512];
+  const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return false;
+  const ssize_t got = ::read(file, text, sizeof text);
+  ::close(file);
+  if (got <= 0) return false;
+  const std::string_view stat(text, static_cast<std::size_t>(got));
+  const std::size_t name_end = stat.rfind(')'); // the name before it may hold anything
+  return name_end != stat.npos && name_end + 2 < stat.size() &&
+         (stat[name_end + 2] == 'S' || stat[name_end + 2] == 'D');
+}
+
+std::string seconds(Clock::duration time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
+  return text;
+}
+
+} // namespace
+
+struct Watchdog::Impl {
+  struct Call {
+    std::uint64_t number = 0;
+    Clock::time_point since;
+    unsigned round = 0;
+    unsigned waiting = 0; ///< how many looks in a row have found it waiting
+    std::string logged;   ///< how it was logged; empty: it was not yet
+  };
+
+  /// One look at all calls. Returns whether there were any.
+  bool look() {
+    const auto now = Clock::now();
+    ++round_;
+    std::vector<std::string> stuck;
+    base::for_each_call([&](const base::SeenCall &seen) {
+      Call &call = known_[{seen.slot, seen.depth}];
+      if (call.number != seen.number) {
+        ended(call, now);
+        call = {seen.number, now, round_, 0, {}};
+      }
+      call.round = round_;
+      const auto time = now - call.since;
+      if (seen.innermost && time >= pause_between && seen.label->never_blocks()) {
+        call.waiting = waits(seen.thread) ? call.waiting + 1 : 0;
+        if (time >= blocking && call.waiting >= 2) const_cast<base::CallLabel *>(seen.label)->blocked(seen.operation);
+      }
+      if (time < milliseconds(stuck_.load()) || !call.logged.empty()) return;
+      call.logged = base::printable(std::string(seen.operation) + " (mount " + seen.label->mount + ", driver " +
+                                    seen.label->driver + ")");
+      stuck.push_back(call.logged + " has run for " + seconds(time));
+    });
+    for (const std::string &text : stuck) spdlog::warn("{}; it still runs", text);
+    std::erase_if(known_, [&](auto &entry) {
+      if (entry.second.round == round_) return false;
+      ended(entry.second, now);
+      return true;
+    });
+    return !known_.empty();
+  }
+
+  static void ended(const Call &call, Clock::time_point now) {
+    if (!call.logged.empty()) spdlog::warn("{} ended after {}", call.logged, seconds(now - call.since));
+  }
+
+  void run() {
+    std::unique_lock lock(mutex_);
+    while (!stopping_) {
+      lock.unlock();
+      bool any = false;
+      try {
+        any = look();
+      } catch (const std::exception &) { // out of memory: the next look may go better
+      }
+      lock.lock();
+      changed_.wait_for(lock, any ? pause_between : idle_pause, [this] { return stopping_; });
+    }
+  }
+
+  std::atomic<std::int64_t> stuck_{default_stuck.count()};
+  std::map<std::pair<const void *, std::uint32_t>, Call> known_;
+  unsigned round_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+Watchdog::Watchdog() : impl_(std::make_unique<Impl>()) {
+  impl_->thread_ = std::thread([impl = impl_.get()] { impl->run(); });
+}
+
+Watchdog::~Watchdog() {
+  {
+    const std::lock_guard lock(impl_->mutex_);
+    impl_->stopping_ = true;
+  }
+  impl_->changed_.notify_all();
+  impl_->thread_.join();
+}
+
+void Watchdog::set_stuck(std::chrono::milliseconds limit) { impl_->stuck_.store(limit.count()); }
+
+std::shared_ptr<Watchdog> Watchdog::shared() {
+  static std::mutex &mutex = *new std::mutex;
+  static auto &running = *new std::weak_ptr<Watchdog>;
+  const std::lock_guard lock(mutex);
+  auto watchdog = running.lock();
+  if (!watchdog) running = watchdog = std::shared_ptr<Watchdog>(new Watchdog);
+  return watchdog;
+}
+
+} // namespace omnistore

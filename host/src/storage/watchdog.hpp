@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+namespace omnistore {
+
+/// Looks for calls into drivers that take too long, on a thread of its own: one that has run for 10 seconds is logged
+/// with mount, driver and operation, and again when it ends; a driver that says that it never blocks and is found
+/// waiting for 50 ms is no longer called where it would hold others up. It samples what base/in_flight.hpp knows, so
+/// that the calls pay nothing for it. Time in which the host waits for a client counts for no driver.
+class Watchdog {
+public:
+  static constexpr std::chrono::milliseconds default_stuck{10'000}, blocking{50};
+
+  /// The process's own: it runs as long as somebody holds it.
+  static std::shared_ptr<Watchdog> shared();
+  ~Watchdog();
+  Watchdog(const Watchdog &) = delete;
+  Watchdog &operator=(const Watchdog &) = delete;
+
+  /// After which time a call is logged. For tests, and for the program's config. Thread-safe.
+  void set_stuck(std::chrono::milliseconds limit);
+
+private:
+  Watchdog();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore
