@@ -21,6 +21,8 @@ boost::json::object describe(const Meta &meta);
 
 /// What describe() gave, or holds in it what it gave, as text on one line.
 std::string to_text(const boost::json::value &described);
+/// {driver, version, file, capabilities, children}, as in the next.
+boost::json::object describe(const StoreInfo &store);
 
 /// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,
 /// children}}]}; a capability is "native", "emulated" or "no".

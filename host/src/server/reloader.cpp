@@ -146,6 +146,24 @@ std::string versions_text(const std::vector<std::pair<std::string, std::string>>
   return text;
 }
 
+void forget_places(StoreConfig &store) {
+  store.places.reset();
+  for (StoreConfig &child : store.children) forget_places(child);
+}
+
+/// A config of one mount. Nobody wrote its text, so that no message names a line of it.
+Config parse_mount(const std::string &mountpoint, const boost::json::value &mount) {
+  try {
+    Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, mount}}}}));
+    for (auto &[point, config] : one.mounts) forget_places(config.store);
+    return one;
+  } catch (const ConfigError &error) {
+    std::vector<Problem> problems = error.problems();
+    for (Problem &problem : problems) problem.line = problem.column = 0;
+    throw ConfigError("", std::move(problems));
+  }
+}
+
 } // namespace
 
 std::vector<std::pair<std::string, std::string>> Reloader::versions_at(const std::string &mountpoint) const {
@@ -162,7 +180,7 @@ Reloader::Mounted Reloader::mount(const std::string &mountpoint, std::string_vie
     throw Error(Status::invalid, "mount " + shown(mountpoint) +
                                      ": expected a JSON object such as {\"driver\": \"memory\"}" +
                                      (broken ? ", found no JSON: " + broken.message() : std::string()));
-  Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
+  Config one = parse_mount(mountpoint, json);
   const std::lock_guard changing(changing_);
   if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
   auto &[point, config] = *one.mounts.begin();
