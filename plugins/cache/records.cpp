@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "records.hpp"
 
+#include <utility>
+#include <vector>
+
 namespace cache {
 
 using omnistore::Call;

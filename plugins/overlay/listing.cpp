@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "overlay.hpp"
 
+#include "keys.hpp"
+
 #include <algorithm>
 
 namespace overlay {

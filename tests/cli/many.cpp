@@ -23,6 +23,11 @@ TEST_CASE("get --range prints a part of a value") {
   CHECK(behind.code == 2);
   CHECK(says(behind.err, "behind the value's end"));
   CHECK(omnistore({"get", "absent", "--range", "0-1"}).code == 1);
+  CHECK(omnistore({"set", "empty", ""}).code == 0);
+  const test::Result last_of_nothing = omnistore({"get", "empty", "--range", "-1000"});
+  CHECK(last_of_nothing.code == 0);
+  CHECK(last_of_nothing.out.empty());
+  CHECK(omnistore({"get", "empty", "--range", "0-"}).code == 2);
   for (const char *wrong : {"", "-", "a-b", "5-2", "0-1,3-4"}) CHECK(part(wrong).code == 2);
   CHECK(omnistore({"--json", "get", key, "--range", "2-4"}).json().at("value") == "234");
 }

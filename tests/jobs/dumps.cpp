@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "cli/program.hpp"
+#include "redis/client.hpp"
 
 using test::omnistore;
 using test::says;
@@ -256,4 +257,24 @@ TEST_CASE("a dump that was cut off goes on from its part, and has each key") {
     CHECK(here.same());
     CHECK(here({"clear", "b", "-y"}).code == 0);
   }
+}
+
+TEST_CASE("a dump holds every key that can be read, and tells those that cannot") {
+  test::RedisServer server;
+  const test::Folder folder;
+  const std::string config = folder / "c.jsonc";
+  test::write_file(config, R"({ "mounts": { "": { "driver": "redis", "options": { "url": ")" + server.url() +
+                               R"(" } }, "copy": { "driver": "fs", "options": { "base": ")" + (folder / "copy") +
+                               R"(" } } } })");
+  test::Client other(server);
+  for (const char *key : {"a", "b", "c", "d"}) other({"SET", key, "value"});
+  other({"LPUSH", "b$", "no string"}); // so that what belongs to b cannot be read
+  const std::string file = folder / "dump.jsonl";
+  const test::Result result = omnistore({"-c", config, "dump", "-o", file});
+  INFO(result.err);
+  CHECK(result.code == 7);
+  CHECK(says(result.err, "another type than a string"));
+  CHECK(says(result.err, "1 failed"));
+  CHECK(omnistore({"-c", config, "restore", "copy", file}).code == 0);
+  CHECK(omnistore({"-c", config, "ls", "copy"}).out == "copy:a\ncopy:c\ncopy:d\n");
 }

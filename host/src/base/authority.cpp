@@ -16,25 +16,45 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
 
-/// An address as inet_pton reads it, in network order; false: it is none.
-template <std::size_t Size>
-bool read_address(int family, std::string_view text, std::array<unsigned char, Size> &into) {
+using Six = std::array<unsigned char, 16>;
+
+/// An IPv6 address in network order; false: it is none.
+bool read_ipv6(std::string_view text, Six &into) {
   char copy[INET6_ADDRSTRLEN];
   if (text.size() >= sizeof copy || text.find('\0') != std::string_view::npos) return false;
   std::memcpy(copy, text.data(), text.size());
   copy[text.size()] = '\0';
-  return inet_pton(family, copy, into.data()) == 1;
+  return inet_pton(AF_INET6, copy, into.data()) == 1;
 }
 
-using Four = std::array<unsigned char, 4>;
-using Six = std::array<unsigned char, 16>;
+/// Which bytes a name may have: unreserved and sub-delims of RFC 3986. A table, since each request has a Host.
+constexpr std::array<bool, 256> in_names = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;="))
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
 
-/// reg-name of RFC 3986: unreserved, sub-delims and percent escapes.
+/// Four numbers up to 255 without zeros in front, as inet_pton has them.
+bool is_ipv4(std::string_view text) {
+  for (int i = 0; i < 4; ++i) {
+    if (i > 0 && !text.starts_with('.')) return false;
+    if (i > 0) text.remove_prefix(1);
+    unsigned number = 0;
+    std::size_t digits = 0;
+    for (; digits < text.size() && digits < 4 && is_digit(text[digits]); ++digits)
+      number = number * 10 + static_cast<unsigned>(text[digits] - '0');
+    if (digits == 0 || number > 255 || (digits > 1 && text[0] == '0')) return false;
+    text.remove_prefix(digits);
+  }
+  return text.empty();
+}
+
+/// reg-name of RFC 3986.
 bool is_name(std::string_view text) {
-  constexpr std::string_view marks = "-._~!$&'()*+,;=";
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || marks.find(c) != std::string_view::npos) continue;
+    if (in_names[static_cast<unsigned char>(c)]) continue;
     if (c != '%' || i + 2 >= text.size() || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
     i += 2;
   }
@@ -72,29 +92,27 @@ std::optional<Authority> parse_authority(std::string_view text) {
     result.host = text.substr(1, end - 1);
     after = text.substr(end + 1);
     Six six;
-    if (!read_address(AF_INET6, result.host, six)) return std::nullopt;
+    if (!read_ipv6(result.host, six)) return std::nullopt;
   } else {
     const std::size_t end = std::min(text.find(':'), text.size());
     result.host = text.substr(0, end);
     after = text.substr(end);
     if (!is_name(result.host)) return std::nullopt;
-    Four four;
-    if (is_digit(result.host.front()) && read_address(AF_INET, result.host, four)) result.kind = Authority::Kind::ipv4;
+    if (is_ipv4(result.host)) result.kind = Authority::Kind::ipv4;
   }
   if (!read_port(after, result.port)) return std::nullopt;
   return result;
 }
 
 bool Authority::is_loopback() const {
-  Four four;
   Six six;
   switch (kind) {
   case Kind::name:
     return equal_names(host, "localhost");
   case Kind::ipv4:
-    return read_address(AF_INET, host, four) && four[0] == 127;
+    return host.starts_with("127.");
   case Kind::ipv6: {
-    if (!read_address(AF_INET6, host, six)) return false;
+    if (!read_ipv6(host, six)) return false;
     constexpr Six one = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
     constexpr std::array<unsigned char, 12> mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     return six == one || (std::equal(mapped.begin(), mapped.end(), six.begin()) && six[12] == 127);
@@ -107,7 +125,7 @@ bool same_host(const Authority &a, const Authority &b) {
   if (a.kind != b.kind) return false;
   if (a.kind != Authority::Kind::ipv6) return equal_names(a.host, b.host);
   Six one, other;
-  return read_address(AF_INET6, a.host, one) && read_address(AF_INET6, b.host, other) && one == other;
+  return read_ipv6(a.host, one) && read_ipv6(b.host, other) && one == other;
 }
 
 } // namespace omnistore::base

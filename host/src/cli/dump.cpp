@@ -46,19 +46,23 @@ int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint
   std::optional<jobs::DumpPart> part;
   if (!to_output && !options.dry_run) part.emplace(options.file, from.shown(), start_of(options));
   if (!to_output) leave_out(global, from, options.file, how);
-  jobs::Dump dump(from, how, part ? static_cast<jobs::DumpFile &>(*part) : output, part ? &*part : nullptr);
+  Progress *shows = nullptr;
+  jobs::Dump dump(from, how, part ? static_cast<jobs::DumpFile &>(*part) : output, part ? &*part : nullptr,
+                  [&](const Error &problem) { shows->problem(problem); });
   std::optional<Total> total;
   if (options.count) total.emplace(from);
   JobEnding ending;
   {
     Progress progress(
         global, "dump", [&] { return dump.counts(); }, total ? &*total : nullptr);
+    shows = &progress;
     ending.done = run_job(interrupt, dump);
   }
+  ending.failure = dump.failure();
   if (ending.done && part) part->keep();
   ending.verb = "dump";
   ending.dry_run = options.dry_run;
-  ending.can_resume = part.has_value();
+  ending.can_resume = part.has_value() && !ending.done;
   ending.resumed = part && part->goes_on();
   ending.to_error = to_output && !options.dry_run;
   ending.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -27,7 +27,8 @@ public:
     if (range->suffix && meta->size == UINT64_MAX)
       throw Error(Status::unsupported, "get " + key + ": where it ends is not known before it is read");
     options.offset = range->suffix ? meta->size - std::min(range->last, meta->size) : range->first;
-    if (options.offset >= meta->size)
+    const bool of_nothing = range->suffix && range->last > 0 && meta->size == 0; // the last bytes of an empty value
+    if (options.offset >= meta->size && !of_nothing)
       throw Error(Status::invalid, "get " + key + ": the range begins behind the value's end, which has " +
                                        std::to_string(meta->size) + " bytes");
     if (!range->suffix && range->last != UINT64_MAX) options.length = range->last - range->first + 1;

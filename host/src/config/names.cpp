@@ -5,8 +5,8 @@
 #include <numeric>
 #include <vector>
 
-#include "schema.hpp"
 #include "base/utf8.hpp"
+#include "schema.hpp"
 
 namespace omnistore::config {
 

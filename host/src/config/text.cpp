@@ -7,8 +7,8 @@
 
 #include <boost/json/parse.hpp>
 
-#include "names.hpp"
 #include "base/utf8.hpp"
+#include "names.hpp"
 
 namespace omnistore::config {
 

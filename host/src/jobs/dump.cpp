@@ -45,10 +45,11 @@ private:
 
 } // namespace
 
-Dump::Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part)
+Dump::Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part,
+           std::function<void(const Error &)> problem)
     : from_(from), options_(options), part_(part),
       writer_([&out](std::string_view bytes) { out.write(bytes); }, part ? part->sum : DumpSum()),
-      bytes_(options.bytes_a_second), keys_(options.keys_a_second) {}
+      bytes_(options.bytes_a_second), keys_(options.keys_a_second), problem_(std::move(problem)) {}
 
 bool Dump::run() {
   if (!options_.dry_run && !(part_ && part_->goes_on())) writer_.header(from_.shown());
@@ -101,7 +102,7 @@ void Dump::work(Batch &batch) {
   std::vector<std::size_t> long_ones;
   tally_.add(Fate::listed, batch.keys.size());
   for (std::size_t i = 0; i < taken.size(); ++i) {
-    if (taken[i].state == Taken::State::failed) throw Error(taken[i].failure.status, taken[i].failure.message);
+    if (taken[i].state == Taken::State::failed) failed(taken[i].failure);
     if (taken[i].state == Taken::State::gone) tally_.add(Fate::gone);
     if (taken[i].state == Taken::State::is_long) long_ones.push_back(i);
     if (taken[i].state != Taken::State::held) continue;
@@ -117,6 +118,23 @@ void Dump::work(Batch &batch) {
   done(batch.page);
 }
 
+/// One key's value cannot be read. Throws if that may be so of every key: a later run can go on then.
+void Dump::failed(const Outcome &outcome) {
+  const Error problem(outcome.status, outcome.message);
+  switch (outcome.status) {
+  case Status::timeout:
+  case Status::unavailable:
+  case Status::internal:
+    throw problem;
+  default:
+    break;
+  }
+  tally_.add(Fate::failed);
+  const std::lock_guard lock(mutex_);
+  if (failure_ == Status::ok) failure_ = outcome.status;
+  if (problem_) problem_(problem);
+}
+
 void Dump::write_long(const std::string &key, const Taken &known) {
   const std::string_view relative = std::string_view(key).substr(from_.base.size());
   std::uint64_t size = known.size;
@@ -127,7 +145,11 @@ void Dump::write_long(const std::string &key, const Taken &known) {
     size = reader.size;
   } else if (!options_.dry_run) {
     Taken whole = known;
-    take_whole(*from_.storage, key, whole);
+    try {
+      take_whole(*from_.storage, key, whole);
+    } catch (const Error &error) {
+      return failed({error.status(), error.what()});
+    }
     if (whole.state == Taken::State::gone) return tally_.add(Fate::gone);
     size = whole.size;
     bytes_.take(size, stop_);

@@ -61,12 +61,17 @@ private:
 class Dump {
 public:
   /// `part`, where there is one, is what an earlier run of this dump wrote, and whose lines `out` goes on with.
-  Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part = nullptr);
+  /// `problem` is called with each key whose value cannot be read, on any thread, one at a time; the dump goes on
+  /// without that key.
+  Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part = nullptr,
+       std::function<void(const Error &)> problem = {});
 
   /// False: it was stopped; the dump is not whole then. Throws what ended it.
   bool run();
   void stop() { stop_ = true; } ///< [any thread]
   Counts counts() const { return tally_.counts(); }
+  /// The kind of the first failure of a single key; ok: there was none. After run().
+  Status failure() const { return failure_; }
 
 private:
   struct Batch {
@@ -77,6 +82,7 @@ private:
   void list(const Put &put);
   void work(Batch &batch);
   void write_long(const std::string &key, const Taken &known);
+  void failed(const Outcome &outcome);
   void done(std::uint64_t page);
 
   const Endpoint from_;
@@ -90,6 +96,8 @@ private:
     std::size_t left;
     std::string next;
   };
+  const std::function<void(const Error &)> problem_;
+  std::atomic<Status> failure_{Status::ok};
   std::mutex mutex_;
   std::map<std::uint64_t, PageState> pages_; ///< that are not written as a whole
 };

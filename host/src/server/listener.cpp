@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/listener.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <future>
@@ -26,6 +27,13 @@ namespace {
 
 constexpr unsigned most_refused = 64; // connections at once that are told that there are too many
 constexpr auto accept_pause = std::chrono::milliseconds(100);
+constexpr auto log_pause = std::chrono::seconds(10); // between two lines on connections that cannot be accepted
+
+/// Returns true if the failure is one connection's, which has gone again, and the next can be accepted at once.
+bool is_of_connection(const error_code &error) {
+  return error == asio::error::connection_aborted || error == asio::error::interrupted ||
+         error == asio::error::connection_reset || error == boost::system::errc::protocol_error;
+}
 
 Error bind_error(const Address &address, const std::string &field, const error_code &error) {
   const std::string where = address.text() + ": " + error.message();
@@ -126,6 +134,7 @@ public:
       stats.accepted = accepted_;
       stats.refused = refused_;
     }
+    stats.accept_failures = accept_failures_.load(std::memory_order_relaxed);
     for (const auto &loop : loops_) {
       stats.timed_out += loop->counts.timed_out.load(std::memory_order_relaxed);
       for (std::size_t i = 0; i < stats.responses.size(); ++i) {
@@ -140,16 +149,35 @@ private:
     acceptor_.async_accept([this](const error_code &error, tcp::socket socket) {
       if (!acceptor_.is_open()) return;
       if (!error) {
+        accepts_again();
         take(std::move(socket));
         return accept();
       }
+      if (is_of_connection(error)) return accept();
       // No descriptor or no memory is left: a pause, since the connection that waits would fail at once again.
-      spdlog::warn("{}: accept: {}", bound_.text(), error.message());
+      note_failure("cannot accept connections: " + error.message() + "; they wait");
       pause_.expires_after(accept_pause);
       pause_.async_wait([this](const error_code &cancelled) {
         if (!cancelled) accept();
       });
     });
+  }
+
+  /// Logs the first failure at once and further ones with their number, however many there are.
+  void note_failure(const std::string &what) {
+    const std::uint64_t count = accept_failures_.fetch_add(1, std::memory_order_relaxed) + 1;
+    const auto now = std::chrono::steady_clock::now();
+    if (logged_failures_ != 0 && now - logged_at_ < log_pause) return;
+    spdlog::warn("{}: {}{}", bound_.text(), what,
+                 logged_failures_ == 0 ? std::string()
+                                       : " (" + std::to_string(count - logged_failures_) + " further failures)");
+    logged_failures_ = count;
+    logged_at_ = now;
+    tell_recovery_ = true;
+  }
+  void accepts_again() {
+    if (tell_recovery_) spdlog::info("{}: accepts connections again", bound_.text());
+    tell_recovery_ = false;
   }
 
   /// Hands a connection to the loop whose turn it is.
@@ -170,15 +198,19 @@ private:
     std::size_t tries = 0;
     while (tries < loops_.size() && !loops_[(turn + tries) % loops_.size()]->start()) ++tries;
     if (tries == loops_.size()) {
-      spdlog::warn("{}: no thread for a connection: the system's limit is reached (ulimit -u)", bound_.text());
+      note_failure("no thread for a connection: the system's limit is reached (ulimit -u)");
       ::close(handle);
       return connection_closed(refused);
     }
     Loop &loop = *loops_[(turn + tries) % loops_.size()];
-    asio::post(loop.io,
-               [&loop, handle, refused, protocol = bound_.host.find(':') == std::string::npos ? tcp::v4() : tcp::v6()] {
-                 loop.add(tcp::socket(loop.io, protocol, handle), refused);
-               });
+    asio::post(loop.io, [this, &loop, handle, refused] {
+      tcp::socket accepted(loop.io);
+      error_code failed;
+      accepted.assign(bound_.host.find(':') == std::string::npos ? tcp::v4() : tcp::v6(), handle, failed);
+      if (!failed) return loop.add(std::move(accepted), refused);
+      ::close(handle); // the system watches no more sockets
+      connection_closed(refused);
+    });
   }
 
   void connection_closed(bool refused) {
@@ -198,6 +230,11 @@ private:
   asio::steady_timer pause_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::size_t next_ = 0;
+
+  std::atomic<std::uint64_t> accept_failures_{0};
+  std::uint64_t logged_failures_ = 0; ///< how many there were when the last line was logged
+  std::chrono::steady_clock::time_point logged_at_{};
+  bool tell_recovery_ = false; ///< the log's last word is that none can be accepted
 
   mutable std::mutex mutex_;
   std::condition_variable all_closed_;

@@ -156,6 +156,8 @@ constexpr ListenerCount listener_counts[] = {
     {"omnistore_connections", "gauge", "Connections that are open.", &ListenerStats::open},
     {"omnistore_connections_accepted_total", "counter", "Connections that were accepted.", &ListenerStats::accepted},
     {"omnistore_connections_refused_total", "counter", "Connections over the limit.", &ListenerStats::refused},
+    {"omnistore_accept_failures_total", "counter",
+     "Times that no connection could be accepted, for want of descriptors.", &ListenerStats::accept_failures},
     {"omnistore_connections_timed_out_total", "counter", "Connections that were closed for being idle or slow.",
      &ListenerStats::timed_out},
 };

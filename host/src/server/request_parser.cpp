@@ -97,11 +97,15 @@ bool is_list(Field field) {
          field == Field::if_match || field == Field::if_none_match || field == Field::transfer_encoding;
 }
 
+constexpr std::array<bool, 256> in_tokens = [] {
+  std::array<bool, 256> table{};
+  for (const char c : std::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~"))
+    table[static_cast<unsigned char>(c)] = true;
+  return table;
+}();
+
 bool is_token(std::string_view text) {
-  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'z') || marks.find(c) != std::string_view::npos;
-  });
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return in_tokens[c]; });
 }
 
 /// Judges a request line without its line end: 0, or the status that it is refused with.

@@ -8,6 +8,7 @@
 #include "loader/open.hpp"
 #include "storage/call.hpp"
 #include "storage/capabilities.hpp"
+#include "storage/node_guarded.hpp"
 #include "storage/node_host.hpp"
 #include "storage/node_label.hpp"
 #include "storage/node_sweep.hpp"
@@ -217,23 +218,6 @@ StoreInfo Node::info() const {
 }
 
 // ------------------------------------------------------------------------------------------------ calls of the driver
-
-template <typename Function>
-omnistore_status Node::guarded(omnistore_call *call, const char *operation, Function function) {
-  const auto run = [&] {
-    const base::InFlight in_flight(*label_, operation);
-    return known_status(function(), faults_);
-  };
-  try {
-    if (!serial_) return run();
-    std::lock_guard lock(*serial_);
-    return run();
-  } catch (const std::exception &error) {
-    return fail(call, OMNISTORE_INTERNAL, std::string("the driver threw: ") + error.what());
-  } catch (...) {
-    return fail(call, OMNISTORE_INTERNAL, "the driver threw something that is no exception");
-  }
-}
 
 omnistore_status Node::driver_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                   omnistore_sink *sink) {

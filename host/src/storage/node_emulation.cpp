@@ -19,6 +19,7 @@
 #include "storage/key.hpp"
 #include "storage/key_page.hpp"
 #include "storage/node.hpp"
+#include "storage/node_guarded.hpp"
 #include "storage/node_host.hpp"
 #include "storage/node_sweep.hpp"
 #include "storage/sidecar.hpp"
