@@ -235,6 +235,45 @@ TEST_CASE("durations have units, or are milliseconds") {
   CHECK(value == good.value);
 }
 
+TEST_CASE("a ttl is read alike wherever it is given, and never turns into for ever by rounding") {
+  const auto ttl = [](std::string_view text, std::int64_t bare) {
+    std::int64_t value = -1;
+    return config::read_ttl(text, bare, value).empty() ? value : -1;
+  };
+  CHECK(ttl("60", 1) == 60);
+  CHECK(ttl("60", 1000) == 60'000);
+  CHECK(ttl("1.5", 1000) == 1500);
+  CHECK(ttl("0.0001", 1000) == 1);
+  CHECK(ttl("0.00000001s", 1) == 1);
+  CHECK(ttl("60.00000001", 1000) == 60'000);
+  CHECK(ttl("0", 1000) == 0);
+  CHECK(ttl("5m", 1000) == 300'000);
+  CHECK(ttl("1e15", 1) == -1);
+  CHECK(ttl("1000000000000000", 1) == 1'000'000'000'000'000);
+  CHECK(ttl("1000000000000", 1000) == 1'000'000'000'000'000);
+  for (const char *wrong : {"", "-1", "x", "nan", "inf", "1e3", "1e300", "+5", " 5", "5 minutes"}) {
+    INFO(wrong);
+    CHECK(ttl(wrong, 1000) == -1);
+  }
+}
+
+TEST_CASE("a ttl that is too long is told as such, wherever it is given") {
+  std::int64_t value = 0;
+  for (const char *text : {"100000000d", "1000000000000001ms", "99999999999999999999d", "1000000000000.001s"})
+    CHECK(config::read_ttl(text, 1, value).starts_with("too long"));
+  CHECK(config::read_ttl("1000000000001", 1000, value).starts_with("too long"));
+  for (const boost::json::value &number :
+       {boost::json::value(1e300), boost::json::value(UINT64_MAX), boost::json::value(INT64_MAX)})
+    CHECK(config::read_ttl(number, value).starts_with("too long"));
+  CHECK_FALSE(config::read_ttl(boost::json::value(-1), value).empty());
+  CHECK_FALSE(config::read_ttl(boost::json::value(1.5), value).empty());
+  for (const char *text : {"\"100000000d\"", "9007199254740993", "1000000000000001"}) {
+    const std::string message = problem(std::string(R"({"ttl": )") + text + "}");
+    INFO(text << ": " << message);
+    CHECK(message.find("ttl: too long") != std::string::npos);
+  }
+}
+
 TEST_CASE("what is no duration is refused") {
   auto bad = GENERATE("", "s", "-1s", "1", "1x", "1 hour", "1.s", ".5s", "0.5ms", "1h30m", "9007199254740992ms",
                       "99999999999999999999d", "104249991375d", "1e3", "0x10", " 1s", "1s ");

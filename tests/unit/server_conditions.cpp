@@ -61,14 +61,3 @@ TEST_CASE("a date has one of the three forms that HTTP has had") {
     CHECK_FALSE(parse_date(wrong));
   }
 }
-
-TEST_CASE("a ttl is in seconds with or without a fraction, and never turns into for ever by rounding") {
-  CHECK(parse_ttl("60") == 60'000);
-  CHECK(parse_ttl("1.5") == 1500);
-  CHECK(parse_ttl("0.0001") == 1);
-  CHECK(parse_ttl("0") == 0);
-  for (const char *wrong : {"", "-1", "x", "1s", "nan", "inf", "1e3", "1e300", "99999999999999"}) {
-    INFO(wrong);
-    CHECK_FALSE(parse_ttl(wrong));
-  }
-}

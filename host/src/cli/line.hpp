@@ -72,9 +72,18 @@ void add(CLI::App &app, Line &line, const Options &options, const char *name, co
 
 inline std::chrono::milliseconds duration_of(const std::string &text, const char *option = "--ttl") {
   std::int64_t milliseconds = 0;
-  if (!config::parse_duration(text, milliseconds))
-    throw CLI::ValidationError(std::string(option) + ": expected a duration such as 90s, 5m, 1h or 7d, found " + text);
+  if (const std::string wrong = config::read_ttl(text, 1, milliseconds); !wrong.empty())
+    throw CLI::ValidationError(std::string(option) + ": " + wrong);
   return std::chrono::milliseconds(milliseconds);
+}
+
+/// Of a command that prints keys.
+inline void add_null(CLI::App &command, bool &null) {
+  command.add_flag("-0,--null", null, "Print keys only, each with a NUL behind it, as xargs -0 takes them");
+}
+/// Of a command that reads them with --from.
+inline void add_null_from(CLI::App &command, bool &null) {
+  command.add_flag("-0,--null", null, "The keys of --from end with NUL, and stand as they are")->needs("--from");
 }
 
 void add_values(CLI::App &app, Line &line);

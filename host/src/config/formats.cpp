@@ -34,8 +34,11 @@ constexpr Unit sizes[] = {{"", 1},
                           {"gib", kib *kib *kib},
                           {"tib", kib *kib *kib *kib}};
 
+enum class Quantity { good, malformed, too_large };
+
 /// Digits, perhaps a point and digits, perhaps a blank, a unit. The product must be whole and at most max_quantity.
-bool parse_quantity(std::string_view text, std::span<const Unit> units, std::int64_t &into) {
+/// `rounds`: it need not be whole, and never becomes 0.
+Quantity read_quantity(std::string_view text, std::span<const Unit> units, std::int64_t &into, bool rounds = false) {
   auto digits = [&] {
     auto end = std::min(text.find_first_not_of("0123456789"), text.size());
     std::string_view out = text.substr(0, end);
@@ -43,35 +46,58 @@ bool parse_quantity(std::string_view text, std::span<const Unit> units, std::int
     return out;
   };
   std::string_view whole = digits(), fraction;
-  if (whole.empty() || whole.size() > 16) return false;
+  if (whole.empty()) return Quantity::malformed;
   if (text.starts_with('.')) {
     text.remove_prefix(1);
     fraction = digits();
-    if (fraction.empty() || fraction.size() > 6) return false;
+    if (fraction.empty() || (fraction.size() > 6 && !rounds)) return Quantity::malformed;
   }
   if (text.starts_with(' ')) text.remove_prefix(1);
   auto unit = std::find_if(units.begin(), units.end(), [&](const Unit &u) { return u.name == text; });
-  if (unit == units.end()) return false;
+  if (unit == units.end()) return Quantity::malformed;
 
   std::int64_t count = 0;
-  std::from_chars(whole.data(), whole.data() + whole.size(), count);
-  if (count > max_quantity / unit->factor) return false;
+  const auto read = std::from_chars(whole.data(), whole.data() + whole.size(), count);
+  if (read.ec != std::errc() || count > max_quantity / unit->factor) return Quantity::too_large;
   std::int64_t total = count * unit->factor;
   if (!fraction.empty()) { // at most six digits of at most a TiB: no overflow
     std::int64_t numerator = 0, denominator = 1;
+    const bool is_zero = fraction.find_first_not_of('0') == fraction.npos;
+    fraction = fraction.substr(0, 6);
     std::from_chars(fraction.data(), fraction.data() + fraction.size(), numerator);
+    if (numerator == 0 && !is_zero) numerator = 1; // smaller than is counted, and still not 0
     for (std::size_t i = 0; i < fraction.size(); ++i) denominator *= 10;
-    if (numerator * unit->factor % denominator != 0) return false;
-    total += numerator * unit->factor / denominator;
+    if (rounds)
+      total = std::max<std::int64_t>(numerator == 0 ? 0 : 1,
+                                     total + (numerator * unit->factor + denominator / 2) / denominator);
+    else if (numerator * unit->factor % denominator != 0)
+      return Quantity::malformed;
+    else
+      total += numerator * unit->factor / denominator;
   }
-  if (total > max_quantity) return false;
+  if (total > max_quantity) return Quantity::too_large;
   into = total;
-  return true;
+  return Quantity::good;
 }
 
-bool parse_seconds(std::string_view text, std::int64_t &milliseconds) {
-  return parse_quantity(text, ages, milliseconds);
+bool parse_quantity(std::string_view text, std::span<const Unit> units, std::int64_t &into) {
+  return read_quantity(text, units, into) == Quantity::good;
 }
+
+constexpr const char *duration_too_long = "too long: at most 11574074d, which is 1e12 seconds";
+
+/// Of a config: a duration that is too long is told as such, so it is read as more than there can be.
+bool read_duration(std::string_view text, std::span<const Unit> units, std::int64_t &milliseconds) {
+  const Quantity quantity = read_quantity(text, units, milliseconds);
+  if (quantity == Quantity::too_large) milliseconds = INT64_MAX;
+  return quantity != Quantity::malformed;
+}
+
+bool read_milliseconds(std::string_view text, std::int64_t &milliseconds) {
+  return read_duration(text, durations, milliseconds);
+}
+
+bool read_seconds(std::string_view text, std::int64_t &milliseconds) { return read_duration(text, ages, milliseconds); }
 
 bool check_prefix(std::string &text, std::string &problem) {
   text = normalise(text, problem);
@@ -115,10 +141,10 @@ bool check_path(std::string &text, std::string &problem) {
 }
 
 constexpr Format formats[] = {
-    {"duration", "a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")", parse_duration,
-     nullptr},
-    {"seconds", "a duration (seconds, or a text as \"500ms\", \"90s\", \"5m\", \"1h\", \"7d\")", parse_seconds, nullptr,
-     1000},
+    {"duration", "a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")",
+     read_milliseconds, nullptr, 1, false, max_ttl, duration_too_long},
+    {"seconds", "a duration (seconds, or a text as \"500ms\", \"90s\", \"5m\", \"1h\", \"7d\")", read_seconds, nullptr,
+     1000, false, max_ttl, duration_too_long},
     {"bytes", "a size (bytes, or a text as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
     {"prefix", "a prefix of keys, as app:v1", nullptr, check_prefix},
     {"listen", "address:port, as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
@@ -148,6 +174,35 @@ std::vector<std::string> known_formats() {
 std::string absolute_path(const std::string &path, const std::string &folder) {
   const std::filesystem::path start = folder.empty() ? std::filesystem::current_path() : std::filesystem::path(folder);
   return (start / path).lexically_normal().string();
+}
+
+std::string check_ttl(std::int64_t milliseconds) {
+  if (milliseconds < 0) return "it cannot be negative";
+  return milliseconds > max_ttl ? duration_too_long : "";
+}
+
+std::string read_ttl(std::string_view text, std::int64_t bare, std::int64_t &milliseconds) {
+  std::int64_t read = 0;
+  switch (read_quantity(text, bare == 1000 ? ages : durations, read, true)) {
+  case Quantity::good:
+    if (read <= max_ttl) return milliseconds = read, "";
+    [[fallthrough]];
+  case Quantity::too_large:
+    return duration_too_long;
+  case Quantity::malformed:
+    break;
+  }
+  return "expected a duration such as 90s, 5m, 1h or 7d, found " + std::string(text);
+}
+
+std::string read_ttl(const boost::json::value &value, std::int64_t &milliseconds) {
+  if (value.is_string()) return read_ttl(std::string_view(value.get_string()), 1, milliseconds);
+  if (!value.is_number()) return "expected milliseconds, or a text such as \"5m\"";
+  if (value.is_uint64() || (value.is_double() && value.get_double() > static_cast<double>(max_ttl)))
+    return duration_too_long;
+  if (!value.is_int64()) return "expected a whole number of milliseconds, or a text such as \"5m\"";
+  milliseconds = value.get_int64();
+  return check_ttl(milliseconds);
 }
 
 bool parse_duration(std::string_view text, std::int64_t &milliseconds) {

@@ -7,10 +7,23 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/json/value.hpp>
+
 namespace omnistore::config {
 
 /// Durations and sizes end here, so that they stay exact in programs that read numbers as doubles.
 constexpr std::int64_t max_quantity = 9007199254740991;
+
+/// The longest ttl, wherever it is given: 1e12 seconds, some 31 thousand years.
+constexpr std::int64_t max_ttl = 1'000'000'000'000'000;
+
+/// Reads a ttl as every front takes it: "100ms", "90s", "5m", "1.5h", "7d", or a number of `bare` milliseconds. A
+/// fraction of a millisecond is rounded, but never to 0, which means for ever. Returns what is wrong, or an empty text.
+std::string read_ttl(std::string_view text, std::int64_t bare, std::int64_t &milliseconds);
+/// The same of a JSON value: a text, or a number of milliseconds.
+std::string read_ttl(const boost::json::value &value, std::int64_t &milliseconds);
+/// What is wrong with a ttl that came as a number; an empty text if nothing is.
+std::string check_ttl(std::int64_t milliseconds);
 
 struct Format {
   const char *name;
@@ -25,6 +38,8 @@ struct Format {
   std::int64_t factor = 1;
   /// The text is a path, which becomes absolute.
   bool path = false;
+  std::int64_t most = max_quantity; ///< the largest number, once it is multiplied
+  const char *too_large = nullptr;  ///< what is said of a larger one; null: as of any that does not fit
 };
 
 /// A path as an absolute one, without `.` and `..`: relative ones start at `folder`; empty: the working folder.

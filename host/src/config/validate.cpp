@@ -90,6 +90,7 @@ private:
     const Format *format = find_format(schema.text("format"));
     if (format && format->number && !value.is_null()) {
       if (!to_quantity(*format, value)) return expected(path, format->expected, value);
+      if (format->too_large && value.get_int64() > format->most) return report(path, format->too_large);
     } else if (!check_type(schema, value, path)) {
       return;
     }
@@ -122,8 +123,10 @@ private:
       value = number;
       return true;
     }
-    if (!to_integer(value) || value.get_int64() < 0 || value.get_int64() > max_quantity / format.factor) return false;
-    value = value.get_int64() * format.factor;
+    if (!to_integer(value) || value.get_int64() < 0) return false;
+    const bool fits = value.get_int64() <= max_quantity / format.factor;
+    if (!fits && !format.too_large) return false;
+    value = fits ? value.get_int64() * format.factor : INT64_MAX;
     return true;
   }
 

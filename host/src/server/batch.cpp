@@ -41,10 +41,8 @@ std::string key_of(const json::value &value, const std::string &place) {
 
 std::chrono::milliseconds ttl_of(const json::value &value, const std::string &place) {
   std::int64_t milliseconds = 0;
-  const bool good = value.is_string()  ? config::parse_duration(text_of(value), milliseconds)
-                    : value.is_int64() ? (milliseconds = value.get_int64()) >= 0
-                                       : false;
-  if (!good) malformed(place, "milliseconds, or a text as \"5m\"");
+  const std::string wrong = config::read_ttl(value, milliseconds);
+  if (!wrong.empty()) throw Error(Status::invalid, base::printable(place) + ": " + base::printable(wrong));
   return std::chrono::milliseconds(milliseconds);
 }
 

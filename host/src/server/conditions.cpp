@@ -160,15 +160,4 @@ std::optional<std::int64_t> parse_date(std::string_view text) {
   return sys_seconds(sys_days(day)).time_since_epoch().count() + parts.hour * 3600 + parts.minute * 60 + parts.second;
 }
 
-std::optional<std::int64_t> parse_ttl(std::string_view text) {
-  constexpr double most = 1e12; // seconds
-  text = trimmed(text);
-  double seconds = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds, std::chars_format::fixed);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  if (!(seconds >= 0) || seconds > most) return std::nullopt;
-  // A ttl that is there never becomes 0, which would mean for ever.
-  return seconds == 0 ? 0 : std::max<std::int64_t>(1, std::llround(seconds * 1000));
-}
-
 } // namespace omnistore::server

@@ -38,7 +38,4 @@ std::optional<ByteRange> parse_range(std::string_view text);
 /// section 5.6.7 tells a server to understand. nullopt: it is none.
 std::optional<std::int64_t> parse_date(std::string_view text);
 
-/// Seconds with an optional fraction, as milliseconds; nullopt: it is no such number, or beyond all use.
-std::optional<std::int64_t> parse_ttl(std::string_view text);
-
 } // namespace omnistore::server

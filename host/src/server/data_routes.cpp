@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/printable.hpp"
+#include "config/formats.hpp"
 #include "server/batch.hpp"
 #include "server/conditions.hpp"
 #include "server/pipes.hpp"
@@ -59,9 +60,12 @@ void ok(const Request &request, Response &response, const std::string &etag = {}
 /// What X-Ttl says. Throws Error(invalid) where that is no ttl.
 std::optional<std::chrono::milliseconds> asked_ttl(const Request &request) {
   if (request[Field::x_ttl].empty()) return std::nullopt;
-  const auto ttl = parse_ttl(request[Field::x_ttl]);
-  if (!ttl) throw Error(Status::invalid, "X-Ttl: expected a number of seconds, as 60");
-  return std::chrono::milliseconds(*ttl);
+  constexpr std::int64_t second = 1000;
+  std::int64_t ttl = 0;
+  const std::string wrong = config::read_ttl(trimmed(request[Field::x_ttl]), second, ttl);
+  if (!wrong.empty())
+    throw Error(Status::invalid, "X-Ttl, a number of seconds or a duration such as 5m: " + base::printable(wrong));
+  return std::chrono::milliseconds(ttl);
 }
 
 void append_keys(Buffer &out, const Page &page, bool &first) {

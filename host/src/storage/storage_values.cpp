@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on one key.
+#include "config/formats.hpp"
 #include "storage/clock.hpp"
 #include "storage/key.hpp"
 #include "storage/sinks.hpp"
@@ -51,10 +52,11 @@ std::uint32_t to_condition(Condition::Kind kind) {
 std::int64_t expiry_of(const Mount &mount, const SetOptions &options, bool is_meta) {
   // A key's meta ends with the key, not by the mount's ttl.
   const std::int64_t ttl = options.ttl ? options.ttl->count() : is_meta ? 0 : mount.ttl;
-  if (ttl < 0) throw Error(Status::invalid, "a ttl of " + std::to_string(ttl) + " ms: it cannot be negative");
+  if (ttl < 0 || ttl > config::max_ttl)
+    throw Error(Status::invalid, "a ttl of " + std::to_string(ttl) + " ms: " + config::check_ttl(ttl));
   if (ttl == 0) return 0;
   const std::int64_t now = now_ms();
-  return ttl > INT64_MAX - now ? 0 : now + ttl;
+  return now + ttl;
 }
 
 bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &options) const {
