@@ -190,6 +190,47 @@ TEST_CASE("a restore keeps to --on-conflict, --rewrite and --dry-run") {
   CHECK(here({"has", "b:n:299"}).code == 0);
 }
 
+TEST_CASE("a dump may begin with a byte order mark") {
+  const Dumps here;
+  const test::Result result = here.restore("\xEF\xBB\xBF" + here.dump());
+  INFO(result.err);
+  CHECK(result.code == 0);
+  CHECK(here.same());
+}
+
+TEST_CASE("a dump that lies in what it dumps has neither itself nor an older one as a value") {
+  const Dumps here;
+  const std::string file = here.folder / "a/k/dump.jsonl";
+  for (int i = 0; i < 2; ++i) {
+    const test::Result result = here({"dump", i == 0 ? "a" : "/", "-o", file});
+    INFO(result.err);
+    CHECK(result.code == 0);
+    CHECK_FALSE(says(test::read_file(file), "dump.jsonl"));
+  }
+}
+
+TEST_CASE("an entry that would replace the dump that is read is refused, and the others are set") {
+  const Dumps here;
+  std::string text = here.dump();
+  const std::string file = here.folder / "b/k/7"; // where an entry goes
+  test::write_file(file, text);
+  const test::Result result = here({"restore", "b", file});
+  CHECK(result.code == 2);
+  CHECK(says(result.err, "b:k:7 is a file that this restore works with"));
+  CHECK(test::read_file(file) == text);
+  CHECK(test::read_file(here.folder / "b/k/8") == "8");
+}
+
+TEST_CASE("a journal that lies in the source is not moved away") {
+  const Dumps here;
+  const std::string journal = here.folder / "a/k/journal";
+  const test::Result result = here({"migrate", "a", "b", "--move", "--journal", journal});
+  INFO(result.err);
+  CHECK(result.code == 0);
+  CHECK(here.restored() == entries - 1);
+  CHECK_FALSE(says(here({"ls", "b"}).out, "journal"));
+}
+
 TEST_CASE("what is no dump, or a newer one, is refused") {
   const Dumps here;
   CHECK(here.restore("{\"key\":\"a\"}\n").code == 7);

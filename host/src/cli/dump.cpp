@@ -3,11 +3,13 @@
 
 #include <unistd.h>
 
+#include "base/key_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/job_ends.hpp"
 #include "cli/job_run.hpp"
 #include "cli/output.hpp"
+#include "jobs/shared_keys.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -16,6 +18,15 @@ class DumpToOutput : public jobs::DumpFile {
 public:
   void write(std::string_view bytes) override { write_all(STDOUT_FILENO, bytes, "to standard output"); }
 };
+
+/// A dump that lies in what it dumps would have itself as a value.
+void leave_out(const Global &global, const jobs::Endpoint &from, const std::string &file, jobs::DumpOptions &how) {
+  for (const std::string &own : {file, file + ".part"})
+    for (const std::string &key : jobs::keys_of_file(from, own)) {
+      how.left_out.insert(key);
+      if (!global.quiet) complain("omnistore: left out " + base::key_text(key) + ", which is the file of this dump");
+    }
+}
 
 int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint &from, Interrupt &interrupt) {
   const auto start = std::chrono::steady_clock::now();
@@ -34,6 +45,7 @@ int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint
   DumpToOutput output;
   std::optional<jobs::DumpPart> part;
   if (!to_output && !options.dry_run) part.emplace(options.file, from.shown(), start_of(options));
+  if (!to_output) leave_out(global, from, options.file, how);
   Progress *shows = nullptr;
   jobs::Dump dump(from, how, part ? static_cast<jobs::DumpFile &>(*part) : output, part ? &*part : nullptr,
                   [&](const Error &problem) { shows->problem(problem); });

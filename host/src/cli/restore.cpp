@@ -25,6 +25,7 @@ int run_restore(const Global &global, const RestoreKeys &options, Interrupt &int
   const JobEnds ends(global, target, nullptr);
   const jobs::Endpoint to = ends.from();
   jobs::CopyOptions how = copy_options(options, "restore");
+  if (!from_input) how.dump_file = options.file;
   if (how.journal.empty() && !how.dry_run)
     how.journal = jobs::Journal::default_file(jobs::Restore::identity(reader, to, how));
   Progress *shows = nullptr;
@@ -53,6 +54,12 @@ int run(const Global &global, const RestoreKeys &options) {
   bool at_work = false;
   try {
     return run_restore(global, options, interrupt, at_work);
+  } catch (const Stopped &) { // before it knew what it is to restore
+    JobEnding ending;
+    ending.verb = "restore";
+    ending.done = ending.can_resume = false;
+    ending.dry_run = options.dry_run;
+    return summarise(global, ending, {});
   } catch (const Error &error) {
     rethrow_job(error, at_work);
   }

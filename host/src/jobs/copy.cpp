@@ -30,6 +30,7 @@ Copy::Copy(const Endpoint &from, const Endpoint &to, CopyOptions options, OnProb
   if (options_.dry_run || options_.journal.empty()) return;
   log_.emplace(options_.journal, identity(from, to, options_), options_.start);
   tally_.add(log_->left().counts);
+  own_ = keys_of_file(from, options_.journal);
 }
 
 json::object Copy::identity(const Endpoint &from, const Endpoint &to, const CopyOptions &options) {
@@ -77,7 +78,9 @@ void Copy::list(const Put &put) {
     ++number;
     std::vector<std::string> keys;
     for (Page::Item &item : page.items)
-      if (!left.known.contains(item.key)) keys.push_back(std::move(item.key));
+      if (!left.known.contains(item.key) && !is_probe(item.key) &&
+          std::find(own_.begin(), own_.end(), item.key) == own_.end())
+        keys.push_back(std::move(item.key));
     if (log_) log_->page(number, how.cursor, page.cursor, (keys.size() + batch_keys - 1) / batch_keys);
     for (std::size_t at = 0; at < keys.size(); at += batch_keys) {
       const auto begin = keys.begin() + static_cast<std::ptrdiff_t>(at);

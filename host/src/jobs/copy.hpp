@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "jobs/copy_log.hpp"
 #include "jobs/endpoint.hpp"
@@ -26,6 +27,7 @@ struct CopyOptions {
   std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0: no limit
   std::string journal;                                 ///< its file; empty: there is none
   Journal::Start start = Journal::Start::fresh;
+  std::string dump_file; ///< of a restore: the file that it reads, which no entry may replace; empty: it is none
 };
 
 /// What is told of single keys while a job runs. Called by one thread at a time, which waits meanwhile; must not throw.
@@ -83,6 +85,7 @@ private:
   Mapping mapping_;
   Writer writer_;
   std::optional<CopyLog> log_;
+  std::vector<std::string> own_; ///< keys that are the journal's file
   std::atomic<bool> stop_{false};
   std::atomic<bool> etags_{true}; ///< the source removes under if-match, as far as is known
   Rate bytes_, keys_;

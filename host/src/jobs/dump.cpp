@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "jobs/crew.hpp"
+#include "jobs/shared_keys.hpp"
 #include "jobs/writer.hpp"
 
 namespace omnistore::jobs {
@@ -74,7 +75,9 @@ void Dump::list(const Put &put) {
     Page page = from_.storage->list(from_.base, how);
     std::vector<std::string> keys;
     for (Page::Item &item : page.items)
-      if (!part_ || !part_->known.contains(item.key.substr(from_.base.size()))) keys.push_back(std::move(item.key));
+      if (!options_.left_out.contains(item.key) && !is_probe(item.key) &&
+          (!part_ || !part_->known.contains(item.key.substr(from_.base.size()))))
+        keys.push_back(std::move(item.key));
     {
       const std::lock_guard lock(mutex_);
       pages_[++number] = {(keys.size() + batch_keys - 1) / batch_keys, page.cursor};

@@ -22,6 +22,7 @@ struct DumpOptions {
   unsigned workers = 4;
   bool dry_run = false;                                ///< the keys are counted, and nothing is written
   std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0: no limit
+  std::unordered_set<std::string> left_out{};          ///< whole keys: those of the dump's own files
 };
 
 /// Where a dump is written to.

@@ -98,6 +98,12 @@ bool DumpReader::read_line(std::string &line) {
     held_.resize(had + 256 * 1024);
     const std::size_t got = in_.read(held_.data() + had, held_.size() - had);
     held_.resize(had + got);
+    if (number_ == 0 && at_ == 0 && held_.starts_with("\xEF\xBB\xBF")) { // a byte order mark, which editors add
+      held_.erase(0, 3);
+      position_ += 3;
+      end = held_.find('\n');
+      if (got != 0) continue;
+    }
     if (got == 0) return false; // what has no end was cut off
     end = held_.find('\n', had);
   }

@@ -109,9 +109,12 @@ Restore::Restore(DumpReader &dump, const Endpoint &to, CopyOptions options, OnPr
     : dump_(dump), to_(to), options_(std::move(options)), problem_(std::move(problem)),
       mapping_("restore", to, options_.rewrite), writer_("restore", *to.storage, options_.on_conflict, options_.verify),
       bytes_(options_.bytes_a_second), keys_(options_.keys_a_second) {
+  if (!options_.dump_file.empty()) own_ = keys_of_file(to, options_.dump_file);
   if (options_.dry_run || options_.journal.empty()) return;
   log_.emplace(options_.journal, identity(dump, to, options_), options_.start);
   tally_.add(log_->counts());
+  const std::vector<std::string> journal = keys_of_file(to, options_.journal);
+  own_.insert(own_.end(), journal.begin(), journal.end());
 }
 
 json::object Restore::identity(const DumpReader &dump, const Endpoint &to, const CopyOptions &options) {
@@ -179,6 +182,8 @@ bool Restore::take_line(DumpReader::Line &line, Item &item) {
   item.ours = log_ && log_->was_under_way(line.number);
   try {
     item.key = mapping_.claim(line.key);
+    if (std::find(own_.begin(), own_.end(), item.key) != own_.end())
+      throw Error(Status::invalid, "restore " + line.key + ": " + item.key + " is a file that this restore works with");
     return true;
   } catch (const Error &error) {
     if (error.status() == Status::conflict && options_.on_conflict == OnConflict::fail && !options_.dry_run) throw;

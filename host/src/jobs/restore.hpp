@@ -86,6 +86,7 @@ private:
   Mapping mapping_;
   Writer writer_;
   std::optional<RestoreLog> log_;
+  std::vector<std::string> own_; ///< keys that are the dump's file, or the journal's
   Rate bytes_, keys_;
   std::atomic<bool> stop_{false};
   Tally tally_;

@@ -2,11 +2,13 @@
 #include "jobs/shared_keys.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <set>
 
 #include <boost/json/parse.hpp>
+#include <sys/stat.h>
 
 #include "jobs/values.hpp"
 #include "jobs/writer.hpp"
@@ -18,12 +20,14 @@ namespace json = boost::json;
 
 using Names = std::set<std::string>;
 
+constexpr std::string_view probe_start = "omnistore-probe-", hex_digits = "0123456789abcdef";
+constexpr std::size_t probe_digits = 32;
+
 std::string probe_name() {
-  constexpr const char *digits = "0123456789abcdef";
   std::random_device random;
-  std::string name = "omnistore-probe-";
-  for (int i = 0; i < 4; ++i)
-    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) name += digits[bits & 15];
+  std::string name(probe_start);
+  for (std::size_t i = 0; i < probe_digits / 8; ++i)
+    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) name += hex_digits[bits & 15];
   return name;
 }
 
@@ -215,6 +219,38 @@ std::vector<SharedKeys> find_shared_keys(const std::string &verb, const Endpoint
   }
   check(at_source.failure(), move && shared.empty());
   return shared;
+}
+
+bool is_probe(std::string_view key) {
+  const std::size_t segment = key.rfind(':') + 1; // 0 if there is one segment
+  key.remove_prefix(segment);
+  return key.size() == probe_start.size() + probe_digits && key.starts_with(probe_start) &&
+         key.find_first_not_of(hex_digits, probe_start.size()) == key.npos;
+}
+
+std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &file) {
+  std::error_code unknown;
+  const std::string path =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(file, unknown), unknown).string();
+  struct stat status;
+  if (unknown || ::stat(path.c_str(), &status) != 0) return {};
+  const std::int64_t mtime = status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1'000'000;
+  Names below, names;
+  add_mounts_below(below, end);
+  add_ends_of(names, path);
+  std::vector<std::string> keys;
+  for (const std::string &start : below)
+    for (const std::string &name : names) {
+      const std::string key = end.base + start + name.substr(0, name.size() - 1);
+      try {
+        const std::optional<Meta> meta = end.storage->meta(key);
+        constexpr std::int64_t second = 1000; // as exact as HTTP is
+        if (meta && meta->size == static_cast<std::uint64_t>(status.st_size) && std::abs(meta->mtime - mtime) < second)
+          keys.push_back(key);
+      } catch (const Error &) { // this name can be no key there
+      }
+    }
+  return keys;
 }
 
 namespace {

@@ -29,6 +29,13 @@ struct SharedKeys {
 /// move also if the source refuses the key. `verb` is for messages.
 std::vector<SharedKeys> find_shared_keys(const std::string &verb, const Endpoint &from, const Endpoint &to, bool move);
 
+/// Whether a key is one that find_shared_keys() wrote, which a kill may have left behind for a minute.
+bool is_probe(std::string_view key);
+
+/// The keys under which an end has a file of this machine: none if it is in none of the end's stores. A key is taken
+/// for the file if its name, size and time of change are the file's.
+std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &file);
+
 /// The names in a config that can be a part of a key in another config: paths, prefixes and addresses of the mounts
 /// that a base spans. For Endpoint::places.
 std::vector<std::string> places_of(const Config &config, std::string_view base);
