@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include <boost/json/value.hpp>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -76,6 +78,30 @@ public:
   pid_t pid() const { return pid_; }
   /// Nobody reads its standard output any more.
   void close_output() { close(out_); }
+
+  /// Puts bytes into its standard input, which stays open: no more than a pipe holds.
+  void feed_some(std::string_view input) const {
+    if (::write(in_, input.data(), input.size()) != static_cast<ssize_t>(input.size()))
+      throw std::runtime_error("the program takes no input");
+  }
+  /// Returns once it takes SIGINT as a wish to stop well, in place of ending at once.
+  void await_signals_held() const {
+    for (;;) {
+      const std::string status = read_file("/proc/" + std::to_string(pid_) + "/status");
+      const std::size_t at = status.find("SigBlk:");
+      if (at == status.npos) throw std::runtime_error("the program has ended");
+      if (std::stoull(status.substr(at + 7), nullptr, 16) & (1ull << (SIGINT - 1))) return;
+      std::this_thread::yield();
+    }
+  }
+  /// Waits for its end, and neither feeds it nor takes what it says. Throws if it does not end.
+  void await_end() const {
+    const int handle = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+    pollfd ended{handle, POLLIN, 0};
+    const int ready = ::poll(&ended, 1, deadline_ms);
+    ::close(handle);
+    if (ready != 1) throw std::runtime_error("the program does not end");
+  }
 
   /// Feeds it, takes what it says, and waits for its end.
   Result finish(std::string_view input = {}) {

@@ -5,6 +5,7 @@
 
 #include <catch2/catch.hpp>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 
 #include "cli/program.hpp"
 
@@ -98,8 +99,9 @@ TEST_CASE("Ctrl-C and SIGTERM finish what is under way, keep the journal, and sa
   test::Strings arguments = here.command({"copy", "a", "b", "--rate-keys", "2000"});
   arguments.insert(arguments.begin(), test::program());
   test::Process process(arguments, {.variables = here.home()});
-  while (!here.has("b")) std::this_thread::yield();
-  while (std::filesystem::is_empty(here.folder.path() / "b")) std::this_thread::yield();
+  while (here.journals() == 0) std::this_thread::yield(); // what is written before it is no copy
+  std::error_code gone;
+  while (!here.has("b") || std::filesystem::is_empty(here.folder.path() / "b", gone)) std::this_thread::yield();
   ::kill(process.pid(), signal);
   test::Result result = process.finish();
   CHECK(result.code == 130);
@@ -110,6 +112,40 @@ TEST_CASE("Ctrl-C and SIGTERM finish what is under way, keep the journal, and sa
   CHECK(result.code == 0);
   CHECK(result.json().at("copied") == 2000); // none was there already: what was under way had been finished
   CHECK(here({"verify", "a", "b"}).code == 0);
+}
+
+TEST_CASE("Ctrl-C ends a restore that waits for its dump, and says how far it came") {
+  const Commands here;
+  REQUIRE(::mkfifo((here.folder / "pipe").c_str(), 0600) == 0);
+  // Nothing comes at all, only the dump's begin, or nobody opens the pipe.
+  const std::string file = GENERATE("-", "pipe");
+  const bool has_begun = file == "-" && GENERATE(false, true);
+  const std::string begin = has_begun ? "{\"omnistore\":\"dump\",\"version\":1,\"base\":\"a\"}\n" : "";
+  test::Strings arguments = here.command({"restore", "-f", file});
+  arguments.insert(arguments.begin(), test::program());
+  test::Process process(arguments, {.folder = here.folder.path().string(), .variables = here.home()});
+  process.feed_some(begin);
+  process.await_signals_held();
+  ::kill(process.pid(), GENERATE(SIGINT, SIGTERM));
+  process.await_end();
+  const test::Result result = process.finish();
+  INFO(result.err);
+  CHECK(result.code == 130);
+  CHECK(says(result.err, "restore, interrupted: 0 keys"));
+}
+
+TEST_CASE("Ctrl-C ends a dump whose output nobody takes") {
+  const Commands here;
+  for (int i = 0; i < 100; ++i) here.set("a/" + std::to_string(i), std::string(50'000, 'v'));
+  test::Strings arguments = here.command({"dump", "a"});
+  arguments.insert(arguments.begin(), test::program());
+  test::Process process(arguments, {.variables = here.home()});
+  process.line(); // more follows than a pipe holds
+  ::kill(process.pid(), SIGINT);
+  process.await_end();
+  const test::Result result = process.finish();
+  CHECK(result.code == 130);
+  CHECK(says(result.err, "dump, interrupted"));
 }
 
 TEST_CASE("progress is shown on a terminal, with percent and the time left, and nowhere else") {

@@ -37,13 +37,19 @@ Place place_of(const Global &global) {
           "this asks the host's admin listener: say where it is with --admin-url"};
 }
 
+/// The command that was typed, by what it asks: "unmount" for DELETE /mounts/scratch.
+std::string command_of(const std::string &method, const std::string &path) {
+  if (!path.starts_with("/mounts/")) return path.substr(1, path.find_first_of("/?", 1) - 1);
+  return method == "DELETE" ? "unmount" : "mount";
+}
+
 } // namespace
 
 boost::json::object ask_admin(const Global &global, const std::string &path, const std::string &method,
                               std::string_view body) {
   const Place place = place_of(global);
   Host host(place.url, place.token);
-  const std::string what = method + " " + place.url + path;
+  const std::string what = command_of(method, path) + " at " + place.url;
   HttpAnswer answer;
   try {
     answer = host.send({method, path, {}, body});

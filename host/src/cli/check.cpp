@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "base/printable.hpp"
 #include "cli/admin.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
@@ -91,8 +92,9 @@ int run(const Global &global, const Check &options) {
       out.line(file + ": ok, " + counted(finding.mounts, "mount") +
                (finding.profile.empty() ? "" : ", profile " + finding.profile));
   } else {
-    complain(paint(Colour::red, "omnistore:", 2) + " " + file + ": " + counted(finding.problems.size(), "problem"));
-    for (const Problem &problem : finding.problems) complain("  " + problem.text());
+    complain(paint(Colour::red, "omnistore:", 2) + " " + base::printable(file) + ": " +
+             counted(finding.problems.size(), "problem"));
+    for (const Problem &problem : finding.problems) complain("  " + base::printable_lines(problem.text()));
   }
   out.flush();
   return good ? 0 : exit_code(Status::invalid);

@@ -4,6 +4,8 @@
 #include <boost/json/object.hpp>
 #include <unistd.h>
 
+#include "base/key_text.hpp"
+#include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
@@ -14,7 +16,8 @@ namespace omnistore::cli {
 namespace {
 
 void ask(const std::string &base, const Target &target) {
-  std::cerr << "Remove every key under " << base << " in " << target.name() << "? [y/N] " << std::flush;
+  std::cerr << "Remove every key under " << base::key_text(base) << " in " << base::printable(target.name())
+            << "? [y/N] " << std::flush;
   std::string answer;
   if (!std::getline(std::cin, answer)) std::cerr << '\n'; // nobody ended the line of the question
   if (answer != "y" && answer != "Y" && answer != "yes")

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/key_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/explained.hpp"
 #include "cli/failure.hpp"
@@ -79,7 +80,7 @@ void add_hops(std::vector<std::vector<std::string>> &rows, const json::object &h
 void print(Output &out, const json::object &found) {
   const std::string mountpoint = plain(found.at("mount")), inside = plain(found.at("inside"));
   const std::int64_t ttl = found.at("ttl").to_number<std::int64_t>();
-  out.line("key      " + plain(found.at("key")));
+  out.line("key      " + base::key_text(std::string_view(found.at("key").as_string())));
   out.line("mount    " + (mountpoint.empty() ? "(root)" : mountpoint + ":") +
            (found.at("read_only").as_bool() ? ", read-only" : "") + ", ttl " +
            (ttl == 0 ? "none" : duration_text(ttl)));

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/failure.hpp"
 
+#include <algorithm>
+#include <initializer_list>
 #include <new>
 #include <system_error>
 
 #include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <omnistore/config.hpp>
 
+#include "base/printable.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
 
@@ -26,7 +30,7 @@ constexpr Ending endings[] = {
     {Status::not_found, 1, "`omnistore ls` lists the keys that are there"},
     {Status::invalid, 2, nullptr},
     {Status::too_large, 2, nullptr},
-    {Status::denied, 3, "give a token that may do this with --token or OMNISTORE_TOKEN"},
+    {Status::denied, 3, nullptr},
     {Status::read_only, 3, "`omnistore mounts` shows which mounts take writes"},
     {Status::conflict, 4, "look at it again with `omnistore meta KEY`, which also gives its etag"},
     {Status::unsupported, 5, "`omnistore mounts` shows what each mount can do"},
@@ -44,11 +48,34 @@ const Ending &ending(Status status) {
   return endings[std::size(endings) - 1];
 }
 
-std::string next_step(const Error &error) {
+std::string next_step(const Error &error, bool remote) {
   if (const auto *failure = dynamic_cast<const Failure *>(&error)) return failure->next();
   if (dynamic_cast<const ConfigError *>(&error)) return "`omnistore check` looks at it again without opening anything";
-  const char *next = ending(error.status()).next;
-  return next ? next : "";
+  return advice_on(error.status(), error.what(), remote);
+}
+
+std::string user_name() {
+  const uid_t user = ::geteuid();
+  const passwd *entry = ::getpwuid(user);
+  return entry ? entry->pw_name : std::to_string(user);
+}
+
+/// Who refused, and what can be done about it, are in the backend's own words.
+std::string advice_on_denied(const std::string &message, bool remote) {
+  const auto says = [&](std::initializer_list<const char *> words) {
+    return std::any_of(words.begin(), words.end(),
+                       [&](const char *word) { return message.find(word) != std::string::npos; });
+  };
+  if (says({"WRONGPASS", "NOAUTH", "ERR AUTH", "ERR invalid password"}))
+    return "check the user and the password in the option `url` of this mount";
+  if (says({"NOPERM"}))
+    return "allow it to this user of Redis (ACL SETUSER), or name another one in the option `url` of this mount";
+  if (says({"driver http"}) && says({" with 401", " with 403", " with 407"}))
+    return "give this server a token: --token, --from-token or --to-token if it is an end of a job, else the option "
+           "`headers` of this mount";
+  if (!says({"ermission denied", "peration not permitted"})) return "";
+  return (remote || says({"driver http"}) ? "the user that the host runs as" : "the user " + user_name()) +
+         " needs permission for that file and its folders";
 }
 
 boost::json::object as_json(const Error &error, const std::string &message, const std::string &next) {
@@ -70,6 +97,12 @@ Error in_words(const std::exception &failure) {
 
 } // namespace
 
+std::string advice_on(Status status, const std::string &message, bool remote) {
+  if (status == Status::denied) return advice_on_denied(message, remote);
+  const char *next = ending(status).next;
+  return next ? next : "";
+}
+
 int exit_code(Status status) noexcept { return ending(status).code; }
 
 int report(const Global &global, const std::exception &failure) {
@@ -77,12 +110,12 @@ int report(const Global &global, const std::exception &failure) {
   const Error unknown = in_words(failure);
   const Error &error = known ? *known : unknown;
   const std::string message = config::without_passwords(error.what());
-  const std::string next = next_step(error);
+  const std::string next = next_step(error, global.remote());
   if (global.json) {
-    complain(boost::json::serialize(as_json(error, message, next)));
+    complain_json(as_json(error, message, next));
   } else {
-    complain(paint(Colour::red, "omnistore:", 2) + " " + message);
-    if (!next.empty()) complain("  " + next);
+    complain(paint(Colour::red, "omnistore:", 2) + " " + base::printable_lines(message));
+    if (!next.empty()) complain("  " + base::printable(next));
   }
   return exit_code(error.status());
 }

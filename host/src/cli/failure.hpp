@@ -27,6 +27,10 @@ constexpr int closed_pipe_code = 141; ///< what a shell shows for a program that
 
 int exit_code(Status status) noexcept;
 
+/// The next step after a failure, as far as its status and its message tell; may be empty. `remote`: it happened in a
+/// host that runs elsewhere.
+std::string advice_on(Status status, const std::string &message, bool remote);
+
 /// Writes what went wrong and the next step to standard error: text, or one JSON object. Returns the exit code.
 int report(const Global &global, const std::exception &failure);
 

@@ -160,7 +160,7 @@ int get_many(const Global &global, const Get &options) {
   GetMany many(global, *target);
   for (const std::string &key : options.keys) many.add(key);
   if (!options.from.empty()) {
-    Lines lines(options.from);
+    Lines lines(options.from, options.null);
     for (std::string key; lines.next_key(key);) many.add(key);
   }
   many.flush();

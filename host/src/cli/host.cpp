@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/host.hpp"
 
+#include <algorithm>
+
 #include <boost/json/parse.hpp>
 
 #include "cli/failure.hpp"
@@ -55,13 +57,42 @@ HttpAnswer Host::send(HttpRequest request, const std::function<void(const HttpAn
   }
 }
 
-Error error_of(const std::string &what, const HttpAnswer &answer) {
+namespace {
+
+/// What to do about a token that a host refuses, by what it says of it (RFC 6750).
+std::string token_advice(const HttpAnswer &answer) {
+  const std::string challenge = answer.header("WWW-Authenticate");
+  if (challenge.find("invalid_token") != std::string::npos)
+    return "check the token that --token, OMNISTORE_TOKEN or the config gives";
+  if (challenge.find("insufficient_scope") != std::string::npos)
+    return "give a token that may do this: `write` and `bases` of the tokens in the host's config say what each may";
+  return "give a token with --token or OMNISTORE_TOKEN";
+}
+
+} // namespace
+
+std::string as_command(const std::string &command, const std::string &message) {
+  constexpr std::string_view operations[] = {"get",  "has",   "meta",   "set",   "touch", "list",
+                                             "read", "clear", "remove", "watch", "stat"};
+  const std::size_t end = message.find(' ');
+  const bool is_operation =
+      std::find(std::begin(operations), std::end(operations), message.substr(0, end)) != std::end(operations);
+  return end != std::string::npos && is_operation ? command + message.substr(end) : message;
+}
+
+Failure error_of(const std::string &what, const HttpAnswer &answer) {
+  const Status status = status_of(answer.status);
+  const std::string command = what.substr(0, what.find(' '));
+  std::string reason = what + ": the host answered HTTP " + std::to_string(answer.status) + " without a reason";
   boost::system::error_code broken;
   const boost::json::value body = boost::json::parse(answer.body, broken);
   if (!broken && body.is_object())
-    if (const boost::json::value *message = body.get_object().if_contains("message"); message && message->is_string())
-      return Error(status_of(answer.status), std::string(message->get_string()));
-  return Error(status_of(answer.status), what + ": the answer is HTTP " + std::to_string(answer.status));
+    if (const boost::json::value *message = body.get_object().if_contains("message"); message && message->is_string()) {
+      reason = as_command(command, std::string(message->get_string()));
+      if (!reason.starts_with(command + " ")) reason.insert(0, what + ": ");
+    }
+  const bool is_of_token = answer.status == 401 || (answer.status == 403 && !answer.header("WWW-Authenticate").empty());
+  return {status, reason, is_of_token ? token_advice(answer) : advice_on(status, reason, true)};
 }
 
 } // namespace omnistore::cli

@@ -7,6 +7,7 @@
 
 #include <omnistore/error.hpp>
 
+#include "cli/failure.hpp"
 #include "cli/http_client.hpp"
 
 namespace omnistore::cli {
@@ -31,7 +32,12 @@ private:
 /// What kind of failure an HTTP status means.
 Status status_of(unsigned http);
 
-/// The failure that an answer tells of: the host's own words where it is one of ours.
-Error error_of(const std::string &what, const HttpAnswer &answer);
+/// A host's message with the command's name in place of the operation's, which failed there: "rm a: ..." for "remove
+/// a: ...".
+std::string as_command(const std::string &command, const std::string &message);
+
+/// The failure that an answer tells of, in the host's own words if it is one of ours. `what` is the command that was
+/// typed and its key, "has user:1".
+Failure error_of(const std::string &what, const HttpAnswer &answer);
 
 } // namespace omnistore::cli

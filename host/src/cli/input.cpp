@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/failure.hpp"
+#include "cli/stop_signals.hpp"
 #include "cli/streams.hpp"
 #include "config/formats.hpp"
 #include "server/base64.hpp"
@@ -27,8 +28,11 @@ constexpr std::size_t longest_line = 256 * 1024 * 1024;
 } // namespace
 
 Input::Input(const std::string &file)
-    : descriptor_(file == "-" ? STDIN_FILENO : ::open(file.c_str(), O_RDONLY | O_CLOEXEC)),
+    // To open a pipe that nobody writes yet would wait where no signal can end it.
+    : descriptor_(file == "-" ? STDIN_FILENO
+                              : ::open(file.c_str(), O_RDONLY | O_CLOEXEC | (stops_by_signal() ? O_NONBLOCK : 0))),
       name_(file == "-" ? "standard input" : file) {
+  if (descriptor_ >= 0 && descriptor_ != STDIN_FILENO && stops_by_signal()) ::fcntl(descriptor_, F_SETFL, 0);
   if (descriptor_ < 0) throw Failure(Status::invalid, "read " + file + ": " + std::strerror(errno), "");
   if (was_closed(descriptor_))
     throw Failure(Status::invalid, "read standard input: it is closed", "give it with < or |, or name a file");
@@ -40,6 +44,7 @@ Input::~Input() {
 
 std::size_t Input::read(char *into, std::size_t capacity) {
   for (;;) {
+    wait_or_stop(descriptor_, POLLIN);
     const ssize_t got = ::read(descriptor_, into, capacity);
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno == EAGAIN) { // another program made the pipe non-blocking
@@ -60,7 +65,7 @@ std::uint64_t Input::left() const {
 
 bool Lines::next(std::string &line) {
   for (;;) {
-    std::size_t end = held_.find('\n', at_);
+    std::size_t end = held_.find(end_, at_);
     while (end == held_.npos && !ended_) {
       held_.erase(0, at_);
       at_ = 0;
@@ -72,14 +77,15 @@ bool Lines::next(std::string &line) {
       const std::size_t got = input_.read(held_.data() + had, held_.size() - had);
       held_.resize(had + got);
       ended_ = got == 0;
-      end = held_.find('\n', had);
+      if (number_ == 0 && end_ == '\n') skip_byte_order_mark();
+      end = held_.find(end_, std::max(had, at_));
     }
     if (at_ == held_.size()) return false;
     if (end == held_.npos) end = held_.size();
     line.assign(held_, at_, end - at_);
     at_ = std::min(end + 1, held_.size());
     ++number_;
-    if (line.ends_with('\r')) line.pop_back();
+    if (end_ == '\n' && line.ends_with('\r')) line.pop_back();
     if (!line.empty()) return true;
   }
 }
@@ -88,8 +94,14 @@ void Lines::malformed(const std::string &expected) const {
   throw Failure(Status::invalid, name_ + ", line " + std::to_string(number_) + ": expected " + expected, "");
 }
 
+/// Some editors put one in front of a text.
+void Lines::skip_byte_order_mark() {
+  if (at_ == 0 && held_.starts_with("\xEF\xBB\xBF")) at_ = 3;
+}
+
 bool Lines::next_key(std::string &key) {
   if (!next(key)) return false;
+  if (end_ == '\0') return true;
   if (!key.starts_with('{') && !key.starts_with('"')) return true;
   boost::system::error_code broken;
   json::value value = json::parse(key, broken);
@@ -122,9 +134,10 @@ bool Lines::next_item(SetItem &item) {
       item.value = std::move(*bytes);
       ++values;
     } else if (name == "ttl") {
-      std::int64_t milliseconds = field.is_int64() ? field.get_int64() : -1;
-      if (field.is_string()) config::parse_duration(field.get_string().c_str(), milliseconds);
-      if (milliseconds < 0) malformed("milliseconds as \"ttl\", or a text as \"5m\"");
+      std::int64_t milliseconds = 0;
+      const std::string wrong = config::read_ttl(field, milliseconds);
+      if (!wrong.empty())
+        throw Failure(Status::invalid, name_ + ", line " + std::to_string(number_) + ": \"ttl\": " + wrong, "");
       item.options.ttl = std::chrono::milliseconds(milliseconds);
     } else if (name != "meta") { // which `get --json` shows
       malformed("the fields key, value or base64, which are strings, and ttl; found \"" +

@@ -28,23 +28,28 @@ private:
   std::string name_;
 };
 
-/// The lines of an input, one JSON value or key each. Empty ones are passed over.
+/// The lines of an input, one JSON value or key each. Empty ones are passed over, and so is a byte order mark.
 class Lines {
 public:
-  explicit Lines(const std::string &file) : input_(file), name_(file == "-" ? "standard input" : file) {}
+  /// `null`: each ends with a NUL, and is a key as it stands.
+  explicit Lines(const std::string &file, bool null = false)
+      : input_(file), name_(file == "-" ? "standard input" : file), end_(null ? '\0' : '\n') {}
 
   /// False: that was all.
   bool next(std::string &line);
-  /// A key: the line as it stands, or a JSON string, or the "key" of a JSON object. False: that was all.
+  /// A key as base::key_text() writes it: the line as it stands, or a JSON string; or the "key" of a JSON object.
+  /// False: that was all.
   bool next_key(std::string &key);
   /// {"key": ..., "value": ... or "base64": ..., "ttl": ...}. False: that was all.
   bool next_item(SetItem &item);
 
 private:
   [[noreturn]] void malformed(const std::string &expected) const;
+  void skip_byte_order_mark();
 
   Input input_;
   std::string name_;
+  const char end_;
   std::string held_;   ///< what was read and no line has taken
   std::size_t at_ = 0; ///< where in it the next line begins
   std::size_t number_ = 0;

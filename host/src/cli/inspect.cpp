@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "base/key_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/explained.hpp"
 #include "cli/failure.hpp"
@@ -40,7 +41,7 @@ public:
       : global_(global), options_(options), target_(target), base_(std::move(base)) {}
 
   void head(std::optional<std::uint64_t> count) override {
-    if (global_.json) return;
+    if (global_.json || options_.null) return;
     std::string line = "Storage contents";
     if (count) line += " (" + std::to_string(*count) + (*count == 1 ? " key)" : " keys)");
     if (!base_.empty()) line += " with prefix \"" + jobs::printable(base_) + "\"";
@@ -50,6 +51,7 @@ public:
   }
 
   void key(const Page::Item &item) override {
+    if (options_.null) return print_null(out_, item.key);
     try {
       show(item.key);
     } catch (const Error &error) {
@@ -58,14 +60,16 @@ public:
         out_.json(json::object{{"key", item.key},
                                {"error", {{"status", status_name(error.status())}, {"message", error.what()}}}});
       else
-        out_.line("- " + jobs::printable(item.key) + "\n  Error reading " + jobs::printable(item.key) + ": " +
+        out_.line("- " + base::key_text(item.key) + "\n  Error reading " + base::key_text(item.key) + ": " +
                   jobs::printable(error.what()));
     }
     out_.flush();
   }
 
   void tail(const jobs::Inspected &seen) {
-    if (global_.json) {
+    if (options_.null) {
+      // Keys and nothing else.
+    } else if (global_.json) {
       json::object line{{"keys", nullptr}, {"shown", seen.shown}, {"more", nullptr}, {"cursor", nullptr}};
       if (seen.more) line["keys"] = seen.shown + *seen.more, line["more"] = *seen.more;
       if (!seen.cursor.empty()) line["cursor"] = seen.cursor;
@@ -121,7 +125,7 @@ private:
   void print_text(const std::string &key, const json::value &found, const json::object &meta,
                   const std::optional<std::int64_t> &age, const jobs::Preview &preview) {
     const json::value &expiry = meta.at("expiry");
-    out_.line("- " + paint(Colour::bold, jobs::printable(key), 1) +
+    out_.line("- " + paint(Colour::bold, base::key_text(key), 1) +
               " (expires: " + (expiry.is_int64() ? time_text(expiry.get_int64()) : "never") + ")");
     if (options_.preview != 0) out_.line("  Value: " + preview.text + (preview.cut ? "..." : ""));
     std::string mount = "-", layer = "-";

@@ -3,10 +3,10 @@
 
 #include <cmath>
 
-#include <boost/json/serialize.hpp>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/printable.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
@@ -32,8 +32,9 @@ std::string time_left(double seconds) {
 
 // ---------------------------------------------------------------------------------------------------------- interrupt
 
-Interrupt::Interrupt() : end_(::eventfd(0, EFD_CLOEXEC)) {
+Interrupt::Interrupt() : end_(::eventfd(0, EFD_CLOEXEC)), stopped_(::eventfd(0, EFD_CLOEXEC)) {
   hold_stop_signals();
+  set_stop_descriptor(stopped_);
   thread_ = std::thread([this] {
     if (wait_for_stop(end_) == 0) return;
     let_signals_end();
@@ -42,13 +43,16 @@ Interrupt::Interrupt() : end_(::eventfd(0, EFD_CLOEXEC)) {
       came_ = true;
       if (stop_) stop_();
     }
-    wait_for_stop(end_); // this thread is the one that a second signal reaches
+    ::eventfd_write(stopped_, 1); // whoever waits for a pipe
+    wait_for_stop(end_);          // this thread is the one that a second signal reaches
   });
 }
 
 Interrupt::~Interrupt() {
   const std::uint64_t one = 1;
   if (::write(end_, &one, sizeof one) == sizeof one) thread_.join();
+  set_stop_descriptor(-1);
+  ::close(stopped_);
   ::close(end_);
 }
 
@@ -138,12 +142,12 @@ void Progress::problem(const Error &error) {
   constexpr std::uint64_t most = 100;
   const std::lock_guard lock(mutex_);
   if (++problems_ > most) return;
-  const std::string message = config::without_passwords(error.what());
+  const std::string message = base::printable_lines(config::without_passwords(error.what()));
   if (thread_.joinable())
     complain("\r\033[K" + message);
   else if (global_.json)
-    complain(boost::json::serialize(
-        boost::json::object{{"problem", {{"status", status_name(error.status())}, {"message", message}}}}));
+    complain_json(boost::json::object{
+        {"problem", {{"status", status_name(error.status())}, {"message", config::without_passwords(error.what())}}}});
   else
     complain("omnistore: " + message);
   if (problems_ == most) complain(global_.json ? "{\"problem\":null}" : "omnistore: and more, which are counted only");
@@ -187,7 +191,7 @@ int summarise(const Global &global, const JobEnding &ending, const jobs::Counts 
                                {"resumed", ending.resumed},   {"seconds", ending.seconds}};
     for (std::size_t i = 0; i < counts.size(); ++i) result[jobs::fate_name(static_cast<Fate>(i))] = counts[i];
     if (ending.to_error) {
-      complain(boost::json::serialize(result));
+      complain_json(result);
     } else {
       Output out;
       out.json(result);

@@ -15,6 +15,7 @@
 #include <boost/json/object.hpp>
 
 #include "cli/options.hpp"
+#include "cli/stop_signals.hpp"
 #include "jobs/copy.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/journal.hpp"
@@ -38,7 +39,7 @@ public:
   void forget() { on_stop({}); }
 
 private:
-  int end_;
+  int end_, stopped_;
   std::mutex mutex_;
   std::function<void()> stop_;
   bool came_ = false;
@@ -93,7 +94,7 @@ private:
   std::thread thread_;
 };
 
-/// Runs a job that Ctrl-C stops. False: it did.
+/// Runs a job that Ctrl-C stops, also while it waits for a pipe. False: it did.
 template <typename Runs>
 bool run_job(Interrupt &interrupt, Runs &job) {
   interrupt.on_stop([&job] { job.stop(); });
@@ -101,6 +102,9 @@ bool run_job(Interrupt &interrupt, Runs &job) {
     const bool done = job.run();
     interrupt.forget();
     return done;
+  } catch (const Stopped &) {
+    interrupt.forget();
+    return false;
   } catch (...) {
     interrupt.forget();
     throw;

@@ -30,7 +30,8 @@ Examples
   command.add_option("--preview", line.inspect.preview, "So many characters of each value, else 50; 0: none")
       ->type_name("N")
       ->check(CLI::Range(0, 100'000));
-  auto *tree = command.add_flag("--tree", line.inspect.tree, "Folders of keys, with counts and sizes");
+  add_null(command, line.inspect.null);
+  auto *tree = command.add_flag("--tree", line.inspect.tree, "Folders of keys, with counts and sizes")->excludes("-0");
   command.add_option("--cursor", line.inspect.cursor, "Go on where an earlier one stopped, which told this")
       ->type_name("CURSOR")
       ->excludes(tree);

@@ -159,6 +159,7 @@ Examples
       "The one to compare it with; left out: as FROM");
   add_end(command, line.verify.from, "from", "source");
   add_end(command, line.verify.to, "to", "target");
+  add_null(command, line.verify.null);
   command.add_flag("--meta", line.verify.meta, "Compare expiry and the user's meta as well");
   add_rewrite(command, line.verify);
   add_pace(command, line.verify);

@@ -6,17 +6,22 @@ namespace omnistore::cli {
 namespace {
 
 void fill_list(CLI::App &command, Line &line) {
-  command.footer(R"(Keys come as they are read, a page at a time: a long listing starts at once and needs little memory.
+  command.footer(
+      R"(Keys come as they are read, a page at a time: a long listing starts at once and needs little memory. A key
+that could be mistaken for something else, or that holds characters which cannot be seen or act on a
+terminal, is printed as a JSON string, which --from of other commands reads back.
 
 Examples
   omnistore ls
   omnistore ls user --depth 0
   omnistore ls --limit 10 --long
+  omnistore ls -0 user | xargs -0 -n 1 omnistore meta --
   omnistore --json ls user)");
   command.add_option("BASE", line.list.base, "Only keys under it");
   command.add_option("--depth", line.list.depth, "Only keys with at most so many ':' behind the base")->type_name("N");
   command.add_option("--limit", line.list.limit, "At most so many keys")->type_name("N")->check(CLI::PositiveNumber);
-  command.add_flag("-l,--long", line.list.details, "With size, time of the last change, and expiry");
+  add_null(command, line.list.null);
+  command.add_flag("-l,--long", line.list.details, "With size, time of the last change, and expiry")->excludes("-0");
 }
 
 void fill_clear(CLI::App &command, Line &line) {
@@ -45,6 +50,7 @@ Examples
   omnistore --json --url http://127.0.0.1:7700 watch session:
       {"sequence":17,"type":"remove","key":"session:9","cause":"expired","missed":null})");
   command.add_option("BASE", line.events.base);
+  add_null(command, line.events.null);
   command.add_option("--count", line.events.count, "End after so many")->type_name("N")->check(CLI::PositiveNumber);
 }
 

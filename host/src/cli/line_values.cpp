@@ -8,7 +8,7 @@ namespace {
 void fill_get(CLI::App &command, Line &line) {
   command.footer(R"(One key's value is printed byte for byte. Those of several keys, or of --from, are a JSON line each,
 in the order asked; what fails is told on standard error, and the rest goes on. A line of --from is a
-key, or JSON: a string, or an object with "key".
+key as `omnistore ls` prints it, or a JSON object with "key": a line that begins with '"' is a JSON string.
 
 Examples
   omnistore get user:1
@@ -16,11 +16,13 @@ Examples
   omnistore get logs/today --range -1000
   omnistore get user:1 user:2
   omnistore ls user | omnistore get --from -
+  omnistore ls -0 user | omnistore get -0 --from -
   omnistore --json get user:1
       {"key":"user:1","value":"Ada","meta":{"size":3,...}})");
   command.add_option("KEY", line.get.keys);
   command.add_option("--from", line.get.from, "Read keys from a file, one a line; -: from standard input")
       ->type_name("FILE");
+  add_null_from(command, line.get.null);
   command
       .add_option_function<std::string>(
           "--range",
@@ -93,14 +95,18 @@ void fill_has(CLI::App &command, Line &line) {
 }
 
 void fill_remove(CLI::App &command, Line &line) {
-  command.footer(R"(A key that is not there is no failure.
+  command.footer(
+      R"(A key that is not there is no failure. A line of --from is a key as `omnistore ls` prints it, or a JSON
+object with "key": a line that begins with '"' is a JSON string.
 
 Examples
   omnistore rm user:1 user:2
-  omnistore ls session | omnistore rm --from -)");
+  omnistore ls session | omnistore rm --from -
+  omnistore ls -0 session | xargs -0 omnistore rm --)");
   command.add_option("KEY", line.remove.keys);
   command.add_option("--from", line.remove.from, "Read keys from a file, one a line; -: from standard input")
       ->type_name("FILE");
+  add_null_from(command, line.remove.null);
 }
 
 void fill_touch(CLI::App &command, Line &line) {

@@ -3,6 +3,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "base/key_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
@@ -11,8 +12,11 @@
 namespace omnistore::cli {
 namespace {
 
-void print(Output &out, const Page::Item &item, const Global &global, bool details) {
-  if (global.json) {
+void print(Output &out, const Page::Item &item, const Global &global, const List &options) {
+  const bool details = options.details;
+  if (options.null) {
+    print_null(out, item.key);
+  } else if (global.json) {
     boost::json::object line{{"key", item.key}};
     if (details) line["meta"] = server::describe(item.meta);
     out.json(line);
@@ -22,9 +26,9 @@ void print(Output &out, const Page::Item &item, const Global &global, bool detai
     const std::string never = "never" + std::string(19, ' ');
     const std::string unknown = "-" + std::string(23, ' ');
     out.line(size + "  " + (item.meta.mtime != 0 ? time_text(item.meta.mtime) : unknown) + "  " +
-             (item.meta.expiry != 0 ? time_text(item.meta.expiry) : never) + "  " + shown(item.key));
+             (item.meta.expiry != 0 ? time_text(item.meta.expiry) : never) + "  " + base::key_text(item.key));
   } else {
-    out.line(shown(item.key));
+    out.line(base::key_text(item.key));
   }
 }
 
@@ -41,7 +45,7 @@ int run(const Global &global, const List &options) {
   do {
     how.limit = static_cast<std::uint32_t>(std::min(left, page_size));
     Page page = target->list(options.base, how);
-    for (const Page::Item &item : page.items) print(out, item, global, options.details);
+    for (const Page::Item &item : page.items) print(out, item, global, options);
     out.flush();
     left -= std::min<std::uint64_t>(left, page.items.size());
     how.cursor = std::move(page.cursor);

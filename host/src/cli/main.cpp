@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cli/failure.hpp"
+#include "cli/job_run.hpp"
 #include "cli/line.hpp"
 #include "cli/log.hpp"
 #include "cli/output.hpp"
@@ -166,6 +167,8 @@ int run_program(int argc, char **argv) {
     return parse_and_run(app, line, argc, argv);
   } catch (const ClosedPipe &) {
     return closed_pipe_code;
+  } catch (const Stopped &) { // nobody takes what is left to be said
+    return interrupted_code;
   } catch (const std::exception &failure) {
     return report(line.global, failure);
   }

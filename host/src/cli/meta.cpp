@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json/object.hpp>
 
+#include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
@@ -19,8 +20,8 @@ int run(const Global &global, const ShowMeta &options) {
     if (meta->size != UINT64_MAX) out.line("size    " + std::to_string(meta->size));
     if (meta->mtime != 0) out.line("mtime   " + time_text(meta->mtime));
     out.line("expiry  " + (meta->expiry != 0 ? time_text(meta->expiry) : "never"));
-    if (!meta->etag.empty()) out.line("etag    " + meta->etag);
-    if (!meta->user.empty()) out.line("user    " + meta->user);
+    if (!meta->etag.empty()) out.line("etag    " + base::printable(meta->etag));
+    if (!meta->user.empty()) out.line("user    " + base::printable(meta->user));
   }
   out.flush();
   return 0;

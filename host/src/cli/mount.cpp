@@ -2,9 +2,11 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/printable.hpp"
 #include "cli/admin.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
+#include "cli/json_fields.hpp"
 #include "cli/output.hpp"
 #include "storage/key.hpp"
 
@@ -39,23 +41,46 @@ json::object described(const MountStore &options) {
   return mount;
 }
 
-int done(const Global &global, const json::object &answer) {
+int done(const Global &global, const json::object &answer, const std::string &text) {
   Output out;
-  if (global.json) out.json(answer);
+  if (global.json)
+    out.json(answer);
+  else if (!global.quiet)
+    out.line(base::printable(text));
   out.flush();
   return 0;
+}
+
+std::string shown_point(const json::object &answer) {
+  const std::string point = text(answer, "mountpoint");
+  return point.empty() ? "(root)" : point + ":";
+}
+
+/// "memory 1.0.0", as far as the host tells.
+std::string shown_store(const json::object &store) {
+  std::string shown = text(store, "driver");
+  if (const std::string version = text(store, "version"); !version.empty()) shown += " " + version;
+  std::string below;
+  for (const json::value &child : array_in(store, "children"))
+    if (child.is_object()) below += (below.empty() ? "" : ", ") + shown_store(child.get_object());
+  return below.empty() ? shown : shown + " over " + below;
 }
 
 } // namespace
 
 int run(const Global &global, const MountStore &options) {
   const std::string body = json::serialize(described(options));
-  return done(global, ask_admin(global, mount_path(options.mountpoint), "PUT", body));
+  const json::object answer = ask_admin(global, mount_path(options.mountpoint), "PUT", body);
+  std::string said = "mounted " + shown_point(answer);
+  if (const std::string store = shown_store(object_in(answer, "store")); !store.empty()) said += " " + store;
+  if (text(answer, "change") == "replaced") said += ", in place of what was mounted there";
+  return done(global, answer, said);
 }
 
 int run(const Global &global, const Unmount &options) {
   try {
-    return done(global, ask_admin(global, mount_path(options.mountpoint), "DELETE"));
+    const json::object answer = ask_admin(global, mount_path(options.mountpoint), "DELETE");
+    return done(global, answer, "unmounted " + shown_point(answer));
   } catch (const Error &error) {
     if (error.status() != Status::not_found) throw;
     throw Failure(error.status(), error.what(), "`omnistore mounts` lists the mounts");

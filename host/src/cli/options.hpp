@@ -44,6 +44,7 @@ constexpr std::size_t batch_size = 256; // keys that are asked for, set or remov
 struct Get {
   std::vector<std::string> keys;
   std::string from;   ///< a file of further keys; "-": standard input
+  bool null = false;  ///< its keys end with NUL
   std::string output; ///< a file; empty: standard output
   std::optional<server::ByteRange> range;
 
@@ -65,7 +66,8 @@ struct Has {
 
 struct Remove {
   std::vector<std::string> keys;
-  std::string from; ///< a file of further keys; "-": standard input
+  std::string from;  ///< a file of further keys; "-": standard input
+  bool null = false; ///< its keys end with NUL
 };
 
 struct Touch {
@@ -82,6 +84,7 @@ struct List {
   std::uint32_t depth = ListOptions::any_depth;
   std::uint64_t limit = UINT64_MAX;
   bool details = false;
+  bool null = false; ///< keys only, each with a NUL behind it
 };
 
 struct Clear {
@@ -91,6 +94,7 @@ struct Clear {
 
 struct ShowEvents {
   std::string base;
+  bool null = false;       ///< keys only, each with a NUL behind it
   std::uint64_t count = 0; ///< ends after so many; 0: when it is told to
 };
 
@@ -127,6 +131,7 @@ struct Top {
 
 struct Inspect {
   std::string base;
+  bool null = false;                  ///< keys only, each with a NUL behind it
   std::optional<std::uint64_t> limit; ///< keys that are shown; of a tree: folders of each folder
   std::string cursor;
   bool count = true;
@@ -170,7 +175,9 @@ struct Job {
 
 struct CopyKeys : Job {};
 struct MigrateKeys : Job {};
-struct VerifyKeys : Job {};
+struct VerifyKeys : Job {
+  bool null = false; ///< keys only, each with a NUL behind it
+};
 struct DumpKeys : Job {};
 struct RestoreKeys : Job {};
 

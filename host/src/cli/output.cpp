@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +13,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/printable.hpp"
 #include "cli/failure.hpp"
+#include "cli/stop_signals.hpp"
 #include "cli/streams.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
@@ -24,7 +27,8 @@ namespace json = boost::json;
 void write_all(int descriptor, std::string_view bytes, const std::string &name) {
   if (was_closed(descriptor) && !bytes.empty()) throw Error(Status::io, "cannot write " + name + ": it is closed");
   while (!bytes.empty()) {
-    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    const std::size_t most = wait_or_stop(descriptor, POLLOUT) ? bytes.size() : std::size_t{PIPE_BUF};
+    const ssize_t written = ::write(descriptor, bytes.data(), std::min(most, bytes.size()));
     if (written >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(written));
     } else if (errno == EPIPE) {
@@ -52,7 +56,7 @@ void Output::line(std::string_view text) {
   write("\n");
 }
 
-void Output::json(const json::value &value) { line(json::serialize(value)); }
+void Output::json(const json::value &value) { line(base::printable_json(json::serialize(value))); }
 
 void Output::flush() {
   const std::string bytes = std::move(buffer_);
@@ -71,6 +75,8 @@ void complain(std::string_view line) {
   }
 }
 
+void complain_json(const json::value &value) { complain(base::printable_json(json::serialize(value))); }
+
 bool is_terminal(int descriptor) { return ::isatty(descriptor) == 1; }
 
 std::string paint(Colour colour, std::string_view text, int descriptor) {
@@ -80,19 +86,20 @@ std::string paint(Colour colour, std::string_view text, int descriptor) {
   return codes[static_cast<int>(colour)] + std::string(text) + "\033[0m";
 }
 
-std::string shown(std::string_view key) {
-  std::string result(key);
-  if (!is_terminal(STDOUT_FILENO)) return result;
-  std::replace_if(
-      result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
-  return result;
+void print_null(Output &out, std::string_view key) {
+  out.write(key);
+  out.write({"\0", 1});
 }
 
-void print_table(Output &out, const std::vector<std::vector<std::string>> &rows) {
+void print_table(Output &out, const std::vector<std::vector<std::string>> &raw) {
+  std::vector<std::vector<std::string>> rows = raw;
   std::vector<std::size_t> widths;
-  for (const auto &row : rows) {
+  for (auto &row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], config::characters(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      row[i] = base::printable(row[i]);
+      widths[i] = std::max(widths[i], config::characters(row[i]));
+    }
   }
   for (const auto &row : rows) {
     std::string line;

@@ -23,25 +23,26 @@ class Output {
 public:
   void write(std::string_view bytes);
   void line(std::string_view text);
-  void json(const boost::json::value &value); ///< one line
+  void json(const boost::json::value &value); ///< one line, in which nothing acts on a terminal
   void flush();
 
 private:
   std::string buffer_;
 };
 
-/// One line to standard error.
+/// One line to standard error, as it stands: what others chose has gone through base::printable().
 void complain(std::string_view line);
+void complain_json(const boost::json::value &value);
 
 enum class Colour { bold, red, green, yellow };
 /// The text in a colour where the descriptor is a terminal that wants it (NO_COLOR is not set).
 std::string paint(Colour colour, std::string_view text, int descriptor);
 bool is_terminal(int descriptor);
 
-/// A key for people: on a terminal control characters are shown as '?', so that a key cannot steer it.
-std::string shown(std::string_view key);
+/// Prints keys one after the other, each with a NUL behind it, as `xargs -0` takes them.
+void print_null(Output &out, std::string_view key);
 
-/// Rows in columns as wide as their widest cell, the first row as head.
+/// Rows in columns as wide as their widest cell, the first row as head. Cells are made printable.
 void print_table(Output &out, const std::vector<std::vector<std::string>> &rows);
 
 std::string time_text(std::int64_t unix_ms);           ///< "2025-11-24T07:13:07.250Z"

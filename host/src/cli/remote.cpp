@@ -88,12 +88,13 @@ public:
     throw error_of("get " + key, answer);
   }
 
-  bool has(const std::string &key) override { return head(key).has_value(); }
+  bool has(const std::string &key) override { return head("has", key).has_value(); }
 
   std::optional<Meta> meta(const std::string &key) override {
-    std::optional<Meta> meta = head(key);
+    std::optional<Meta> meta = head("meta", key);
     if (!meta || Key(key).is_meta()) return meta;
     const HttpAnswer user = host_.send({"GET", key_path(std::string(Key(key).view()) + "$"), {}, {}});
+    if (user.status != 404) check("meta " + key, user);
     if (user.status == 200) meta->user = user.body;
     return meta;
   }
@@ -122,7 +123,7 @@ public:
     std::vector<EntryOutcome> outcomes;
     for (const json::value &item : batch("get", json::array(keys.begin(), keys.end()))) {
       EntryOutcome &outcome = outcomes.emplace_back();
-      static_cast<Outcome &>(outcome) = outcome_of(item);
+      static_cast<Outcome &>(outcome) = outcome_of("get", item);
       if (outcome.status == Status::ok) outcome.entry = entry_of(item.as_object());
     }
     return outcomes;
@@ -139,11 +140,11 @@ public:
       if (item.options.ttl) shown["ttl"] = item.options.ttl->count();
       list.push_back(std::move(shown));
     }
-    return outcomes_of(batch("set", std::move(list)));
+    return outcomes_of("set", batch("set", std::move(list)));
   }
 
   std::vector<Outcome> remove(std::span<const std::string> keys) override {
-    return outcomes_of(batch("remove", json::array(keys.begin(), keys.end())));
+    return outcomes_of("rm", batch("remove", json::array(keys.begin(), keys.end())));
   }
 
   Page list(const std::string &base, const ListOptions &options) override {
@@ -219,15 +220,15 @@ private:
     return json::parse(answer.body).at(what).as_array();
   }
 
-  static Outcome outcome_of(const json::value &item) {
+  static Outcome outcome_of(const std::string &command, const json::value &item) {
     const auto http = item.at("status").to_number<unsigned>();
     if (http == 200) return {};
-    return {status_of(http), std::string(item.at("message").as_string())};
+    return {status_of(http), as_command(command, std::string(item.at("message").as_string()))};
   }
 
-  static std::vector<Outcome> outcomes_of(const json::array &items) {
+  static std::vector<Outcome> outcomes_of(const std::string &command, const json::array &items) {
     std::vector<Outcome> outcomes;
-    for (const json::value &item : items) outcomes.push_back(outcome_of(item));
+    for (const json::value &item : items) outcomes.push_back(outcome_of(command, item));
     return outcomes;
   }
 
@@ -255,17 +256,19 @@ private:
     return std::to_string(milliseconds / 1000) + "." + rest;
   }
 
-  std::optional<Meta> head(const std::string &key) {
+  std::optional<Meta> head(const std::string &command, const std::string &key) {
     const HttpAnswer answer = host_.send({"HEAD", key_path(key), {}, {}});
     if (answer.status == 404) return std::nullopt;
-    check("meta " + key, answer);
-    return meta_of(answer);
+    if (answer.status / 100 == 2) return meta_of(answer);
+    // The response to a HEAD has no body that would say why; that to a GET of the first byte has one.
+    const HttpAnswer again = host_.send({"GET", key_path(key), {{"Range", "bytes=0-0"}}, {}});
+    throw error_of(command + " " + key, again.status == answer.status ? again : answer);
   }
 
   /// A key that went since it was listed is left out.
   void add_meta(Page &page) {
     std::erase_if(page.items, [&](Page::Item &item) {
-      const std::optional<Meta> meta = head(item.key);
+      const std::optional<Meta> meta = head("ls", item.key);
       if (meta) item.meta = *meta;
       return !meta;
     });

@@ -52,7 +52,7 @@ int run(const Global &global, const Remove &options) {
   };
   for (const std::string &key : options.keys) add(key);
   if (!options.from.empty()) {
-    Lines lines(options.from);
+    Lines lines(options.from, options.null);
     for (std::string key; lines.next_key(key);) add(key);
   }
   flush();

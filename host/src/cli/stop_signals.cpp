@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/stop_signals.hpp"
 
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace omnistore::cli {
@@ -22,9 +24,26 @@ sigset_t held_signals() {
   return set;
 }
 
+std::atomic<int> stop_descriptor{-1};
+
 [[noreturn]] void stop_now(int signal) { _exit(128 + signal); }
 
 } // namespace
+
+void set_stop_descriptor(int descriptor) { stop_descriptor = descriptor; }
+
+bool stops_by_signal() { return stop_descriptor >= 0; }
+
+bool wait_or_stop(int descriptor, short events) {
+  const int stop = stop_descriptor;
+  struct stat status;
+  if (stop < 0 || ::fstat(descriptor, &status) != 0 || S_ISREG(status.st_mode)) return true;
+  pollfd ends[] = {{descriptor, events, 0}, {stop, POLLIN, 0}};
+  while (::poll(ends, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (ends[1].revents != 0 && ends[0].revents == 0) throw Stopped{};
+  return false;
+}
 
 void hold_stop_signals(bool and_hangup) {
   hangup_too = and_hangup;

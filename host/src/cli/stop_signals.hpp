@@ -6,6 +6,18 @@
 
 namespace omnistore::cli {
 
+/// Thrown by wait_or_stop(): a signal asked the job to stop while it waited.
+struct Stopped {};
+
+/// While a job runs, `descriptor` can be read once it is to stop; -1: no job runs, and signals end the program.
+void set_stop_descriptor(int descriptor);
+/// Whether a job runs.
+bool stops_by_signal();
+/// Waits until `descriptor` gives or takes bytes (POLLIN, POLLOUT). Throws Stopped if the job is to stop before that.
+/// Returns at once, and true, if no job runs or the descriptor is of a regular file: then a call never waits. False: a
+/// write waits if it has more than PIPE_BUF bytes. [any thread]
+bool wait_or_stop(int descriptor, short events);
+
 /// From now on the signals, and SIGHUP where it is wanted too, wait for wait_for_stop(). Before any thread starts, so
 /// that all of them inherit it.
 void hold_stop_signals(bool and_hangup = false);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobs/verify.hpp"
 
+#include "base/key_text.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/job_ends.hpp"
@@ -10,21 +11,23 @@
 namespace omnistore::cli {
 namespace {
 
-void print_difference(Output &out, const Global &global, const jobs::Difference &difference) {
+void print_difference(Output &out, const Global &global, bool null, const jobs::Difference &difference) {
   const std::string_view kind = jobs::difference_name(difference.kind);
-  if (global.json) {
+  if (null) {
+    print_null(out, difference.to);
+  } else if (global.json) {
     boost::json::object line{{"difference", kind}, {"from", nullptr}, {"to", difference.to}};
     if (!difference.from.empty()) line["from"] = difference.from;
     out.json(line);
   } else {
-    out.line(std::string(kind) + std::string(11 - kind.size(), ' ') + shown(difference.to));
+    out.line(std::string(kind) + std::string(11 - kind.size(), ' ') + base::key_text(difference.to));
   }
   out.flush();
 }
 
-int summarise_verify(const Global &global, bool done, double seconds, const jobs::Counts &counts) {
+int summarise_verify(const Global &global, bool null, bool done, double seconds, const jobs::Counts &counts) {
   const std::uint64_t differences = of(counts, jobs::Fate::failed);
-  if (global.json) {
+  if (global.json && !null) {
     Output out;
     out.json(boost::json::object{{"job", "verify"},
                                  {"done", done},
@@ -62,7 +65,7 @@ int run(const Global &global, const VerifyKeys &options) {
   jobs::Verify *job = nullptr;
   jobs::Verify verify(ends.from(), ends.to(), std::move(how), [&](const jobs::Difference &difference) {
     try {
-      if (!unprinted) print_difference(out, global, difference);
+      if (!unprinted) print_difference(out, global, options.null, difference);
     } catch (...) {
       unprinted = std::current_exception();
       job->stop();
@@ -73,10 +76,15 @@ int run(const Global &global, const VerifyKeys &options) {
   if (options.count) total.emplace(ends.from());
   Progress progress(
       global, "verify", [&] { return verify.counts(); }, total ? &*total : nullptr);
-  const bool done = run_job(interrupt, verify);
+  bool done = run_job(interrupt, verify);
   progress.end();
-  if (unprinted) std::rethrow_exception(unprinted);
-  return summarise_verify(global, done, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
+  try {
+    if (unprinted) std::rethrow_exception(unprinted);
+  } catch (const Stopped &) {
+    done = false;
+  }
+  return summarise_verify(global, options.null, done,
+                          std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
                           verify.counts());
 }
 

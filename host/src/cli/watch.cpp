@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/key_text.hpp"
+#include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
@@ -46,7 +48,7 @@ std::string event_text(const Event &event) {
   if (event.type == Event::Type::resync)
     line += event.missed == 0 ? "some events were lost" : std::to_string(event.missed) + " events were lost";
   else
-    line += shown(event.key);
+    line += base::key_text(event.key);
   if (event.cause != Event::Cause::none) line.append("  ").append(cause_name(event.cause));
   return line;
 }
@@ -67,13 +69,20 @@ public:
   void begun() override {
     if (global_.quiet || global_.json) return;
     const std::string base = normal_form(options_.base);
-    complain("Watching " + (base.empty() ? "every key" : base) + "; Ctrl-C ends it");
+    complain("Watching " + (base.empty() ? "every key" : base::printable(base)) + "; Ctrl-C ends it");
   }
 
   void event(const Event &event) override {
     if (over_ || (!event.key.empty() && event.key == unwanted_)) return;
     try {
-      global_.json ? out_.json(event_json(event)) : out_.line(event_text(event));
+      if (options_.null && !event.key.empty())
+        print_null(out_, event.key);
+      else if (options_.null)
+        complain("omnistore: " + event_text(event));
+      else if (global_.json)
+        out_.json(event_json(event));
+      else
+        out_.line(event_text(event));
       out_.flush();
     } catch (...) {
       return failed(std::current_exception());

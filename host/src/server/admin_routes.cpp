@@ -188,7 +188,10 @@ void AdminRoutes::reload(const Request &request, Response &response) {
 void AdminRoutes::mount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
   const bool replaced = reloader_.mount(point, request.body);
-  reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", replaced ? "replaced" : "added"}});
+  json::object answer{{"mountpoint", point}, {"change", replaced ? "replaced" : "added"}};
+  for (const MountInfo &mount : storage_.mounts())
+    if (mount.mountpoint == point) answer["store"] = describe(mount.store);
+  reply_json(request, response, 200, answer);
 }
 
 void AdminRoutes::unmount(const Request &request, Response &response) {

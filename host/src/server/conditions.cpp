@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <cmath>
 
 #include "server/target.hpp"
 #include "server/text.hpp"

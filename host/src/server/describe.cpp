@@ -183,6 +183,8 @@ json::object describe(const Explanation &found) {
   return object;
 }
 
+json::object describe(const StoreInfo &store) { return store_json(store); }
+
 json::object describe(const std::vector<MountInfo> &mounts) {
   json::array list;
   for (const MountInfo &mount : mounts) {

@@ -18,6 +18,9 @@ namespace omnistore::server {
 /// is JSON, or a text where it is none.
 boost::json::object describe(const Meta &meta);
 
+/// {driver, version, file, capabilities, children}, as in the next.
+boost::json::object describe(const StoreInfo &store);
+
 /// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,
 /// children}}]}; a capability is "native", "emulated" or "no".
 boost::json::object describe(const std::vector<MountInfo> &mounts);

@@ -121,6 +121,28 @@ Reload Reloader::diff() {
   return changes(config, storage_.diff(config));
 }
 
+namespace {
+
+void forget_places(StoreConfig &store) {
+  store.places.reset();
+  for (StoreConfig &child : store.children) forget_places(child);
+}
+
+/// A config of one mount. Nobody wrote its text, so that no message names a line of it.
+Config parse_mount(const std::string &mountpoint, const boost::json::value &mount) {
+  try {
+    Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, mount}}}}));
+    for (auto &[point, config] : one.mounts) forget_places(config.store);
+    return one;
+  } catch (const ConfigError &error) {
+    std::vector<Problem> problems = error.problems();
+    for (Problem &problem : problems) problem.line = problem.column = 0;
+    throw ConfigError("", std::move(problems));
+  }
+}
+
+} // namespace
+
 bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
@@ -128,7 +150,7 @@ bool Reloader::mount(const std::string &mountpoint, std::string_view text) {
     throw Error(Status::invalid, "mount " + shown(mountpoint) +
                                      ": expected a JSON object such as {\"driver\": \"memory\"}" +
                                      (broken ? ", found no JSON: " + broken.message() : std::string()));
-  Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, json}}}}));
+  Config one = parse_mount(mountpoint, json);
   const std::lock_guard changing(changing_);
   if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
   auto &[point, config] = *one.mounts.begin();

@@ -100,7 +100,8 @@ std::vector<MountInfo> Storage::mounts() const {
     info.mountpoint = mount->mountpoint;
     info.prefix = mount->prefix.substr(0, mount->prefix.empty() ? 0 : mount->prefix.size() - 1);
     info.ttl = mount->ttl;
-    info.read_only = mount->read_only;
+    info.read_only =
+        mount->read_only || (mount->node && mount->node->traits().capabilities & OMNISTORE_READS_ONLY) != 0;
     info.optional = mount->config.optional;
     info.runtime = mount->runtime;
     info.available = mount->node != nullptr;

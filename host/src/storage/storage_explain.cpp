@@ -17,7 +17,7 @@ Explanation Storage::Impl::explain(const Key &key, std::chrono::milliseconds tim
   result.prefix = mount.prefix;
   result.inside = view(inside);
   result.ttl = mount.ttl;
-  result.read_only = mount.read_only;
+  result.read_only = mount.read_only || (mount.node->traits().capabilities & OMNISTORE_READS_ONLY) != 0;
 
   HostCall call(timeout);
   std::string value;
