@@ -139,11 +139,13 @@ TEST_CASE("mount says which version of a driver it mounted in place of which") {
   Host host(place.config());
   place.put(loader_plugin("answers_1111"), "sample");
   CHECK(at(host, {"mount", "s", "sample"}).out == "mounted s: sample 1.0.0\n");
-  CHECK(at(host, {"mount", "s", "sample"}).out == "mounted s: sample 1.0.0 kept\n");
+  CHECK(at(host, {"mount", "s", "sample"}).out ==
+        "mounted s: sample 1.0.0, in place of what was mounted there (sample 1.0.0 kept)\n");
   place.put(loader_plugin("answers_2222"), "sample");
   // The host watches its plugin folders, and may have taken the file up by itself.
   const std::string again = at(host, {"mount", "s", "sample"}).out;
-  CHECK((again == "mounted s: sample 1.0.0 -> 2.0.0\n" || again == "mounted s: sample 2.0.0 kept\n"));
+  CHECK((again == "mounted s: sample 2.0.0, in place of what was mounted there (sample 1.0.0 -> 2.0.0)\n" ||
+         again == "mounted s: sample 2.0.0, in place of what was mounted there (sample 2.0.0 kept)\n"));
   CHECK(says(host.stop().err, "sample 1.0.0 -> 2.0.0"));
 }
 
