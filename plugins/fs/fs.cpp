@@ -730,7 +730,7 @@ void Fs::prepare_user(int folder, const Temporary &file, omnistore_bytes user, c
   struct stat there;
   if (fstatat(folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
-  write_all(file.file(), user.data, user.size, path);
+  write_all(file.file(), user.data, user.size, 0, path);
   const timespec times[2] = {{0, UTIME_NOW}, mtime};
   if (futimens(file.file(), times) != 0) fail(errno, path.text());
   if (durability_ != Durability::none && fsync(file.file()) != 0) fail(errno, path.text());
