@@ -49,6 +49,7 @@ void Storage::Impl::Backend::event_(omnistore_watcher *watcher, const omnistore_
 void Storage::Impl::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
   // A change of the meta is a change of what is known of its key.
   const bool is_meta = key.ends_with('$');
+  if (is_meta && type == Event::Type::remove && cause != Event::Cause::removed) return; // it went with its value
   if (is_meta) key.remove_suffix(1);
   if (!key.empty()) hub.publish(is_meta ? Event::Type::update : type, is_meta ? Event::Cause::none : cause, key);
 }
