@@ -148,7 +148,7 @@ private:
     std::map<std::string, std::string> variables{
         {"PATH", std::getenv("PATH")}, {"HOME", "/dev/null/home"}, {"LC_ALL", "C.UTF-8"}};
     if (!setting.folder.empty()) variables["XDG_STATE_HOME"] = setting.folder + "/.state";
-    for (const char *kept : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS"})
+    for (const char *kept : {"ASAN_OPTIONS", "TSAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "XDG_CACHE_HOME"})
       if (const char *value = std::getenv(kept)) variables[kept] = value;
     for (const auto &[name, value] : setting.variables) variables[name] = value;
     Strings texts;

@@ -8,6 +8,7 @@
 #include "cli/output.hpp"
 #include "cli/tables.hpp"
 #include "config/schema.hpp"
+#include "loader/search.hpp"
 #include "server/describe.hpp"
 
 namespace omnistore::cli {
@@ -26,6 +27,15 @@ const boost::json::object &find(const boost::json::object &answer, const std::st
     names.emplace_back(driver.at("name").as_string());
     if (names.back() == name) return driver.as_object();
   }
+  // A file of that very name, or one that offers such a driver, may be there and be refused.
+  std::string reasons;
+  for (const boost::json::value &reject : answer.at("rejects").as_array()) {
+    const std::string file(reject.at("file").as_string()), reason(reject.at("reason").as_string()),
+        advice(reject.at("advice").as_string());
+    if (loader::fit(file, name) == loader::no_fit && reason.find("'" + name + "'") == reason.npos) continue;
+    reasons += "\n  " + file + ": " + reason + (advice.empty() ? "" : "; " + advice);
+  }
+  if (!reasons.empty()) throw Failure(Status::invalid, "the driver " + name + " cannot be used:" + reasons, {});
   const std::string near = config::nearest(name, names);
   throw Failure(Status::invalid, "there is no driver " + name + (near.empty() ? "" : "; is " + near + " meant?"),
                 "`omnistore drivers` lists those that there are, and the plugins that cannot be used");

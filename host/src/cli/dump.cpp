@@ -14,7 +14,7 @@ namespace {
 
 class DumpToOutput : public jobs::DumpFile {
 public:
-  void write(std::string_view bytes) override { write_all(STDOUT_FILENO, bytes, "to standard output"); }
+  void write(std::string_view bytes) override { write_all(results(), bytes, "to standard output"); }
 };
 
 int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint &from, Interrupt &interrupt) {
@@ -23,7 +23,7 @@ int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint
   if (to_output && options.resume)
     throw Failure(Status::invalid, "dump: what went to standard output cannot be gone on with",
                   "write it to a file with -o FILE");
-  if (to_output && !options.dry_run && is_terminal(STDOUT_FILENO) && !global.json)
+  if (to_output && !options.dry_run && is_terminal(results()) && !global.json)
     throw Failure(Status::invalid, "dump: standard output is a terminal",
                   "write it to a file with -o FILE, or to a pipe");
   jobs::DumpOptions how;

@@ -186,7 +186,7 @@ int run(const Global &global, const Get &options) {
     get_json(*target, key, options.range, out);
     out.flush();
   } else {
-    Pipe pipe(STDOUT_FILENO, "to standard output");
+    Pipe pipe(results(), "to standard output");
     if (!target->read(key, pipe, options.range)) missing(key);
     pipe.check();
   }

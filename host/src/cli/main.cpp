@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "cli/crash.hpp"
 #include "cli/failure.hpp"
 #include "cli/line.hpp"
 #include "cli/log.hpp"
@@ -180,5 +181,7 @@ int main(int argc, char **argv) {
   // on the size of files.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  omnistore::cli::keep_results();
+  omnistore::cli::report_crashes();
   return omnistore::cli::run_program(argc, argv);
 }

@@ -9,6 +9,7 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -20,6 +21,19 @@
 namespace omnistore::cli {
 
 namespace json = boost::json;
+
+namespace {
+int results_descriptor = STDOUT_FILENO;
+} // namespace
+
+void keep_results() {
+  if (was_closed(STDOUT_FILENO)) return; // write_all says so
+  const int own = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (own < 0 || ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return; // no descriptors: all stays as it is
+  results_descriptor = own;
+}
+
+int results() noexcept { return results_descriptor; }
 
 void write_all(int descriptor, std::string_view bytes, const std::string &name) {
   if (was_closed(descriptor) && !bytes.empty()) throw Error(Status::io, "cannot write " + name + ": it is closed");
@@ -42,7 +56,7 @@ void Output::write(std::string_view bytes) {
   constexpr std::size_t most = 64 * 1024;
   if (buffer_.size() + bytes.size() > most) flush();
   if (bytes.size() > most)
-    write_all(STDOUT_FILENO, bytes, "to standard output");
+    write_all(results(), bytes, "to standard output");
   else
     buffer_ += bytes;
 }
@@ -57,7 +71,7 @@ void Output::json(const json::value &value) { line(json::serialize(value)); }
 void Output::flush() {
   const std::string bytes = std::move(buffer_);
   buffer_.clear();
-  write_all(STDOUT_FILENO, bytes, "to standard output");
+  write_all(results(), bytes, "to standard output");
 }
 
 void complain(std::string_view line) {
@@ -82,7 +96,7 @@ std::string paint(Colour colour, std::string_view text, int descriptor) {
 
 std::string shown(std::string_view key) {
   std::string result(key);
-  if (!is_terminal(STDOUT_FILENO)) return result;
+  if (!is_terminal(results())) return result;
   std::replace_if(
       result.begin(), result.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
   return result;
@@ -101,7 +115,7 @@ void print_table(Output &out, const std::vector<std::vector<std::string>> &rows)
       line.append(widths[i] - config::characters(row[i]) + 2, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    out.line(&row == rows.data() ? paint(Colour::bold, line, STDOUT_FILENO) : line);
+    out.line(&row == rows.data() ? paint(Colour::bold, line, results()) : line);
   }
 }
 

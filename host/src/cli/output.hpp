@@ -18,6 +18,12 @@ namespace omnistore::cli {
 /// Writes all of it to a file descriptor. Throws ClosedPipe where its reader is gone, Error(io) naming `name`.
 void write_all(int descriptor, std::string_view bytes, const std::string &name);
 
+/// Keeps standard output for results: from here on they go to a descriptor of the program's own, and descriptor 1,
+/// which plugins may print to, leads to standard error. Call it once, before a plugin is loaded.
+void keep_results();
+/// The descriptor that results go to. Async-signal-safe.
+int results() noexcept;
+
 /// Standard output, buffered: flush() before the program ends or waits.
 class Output {
 public:

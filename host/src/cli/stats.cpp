@@ -31,7 +31,7 @@ StatsView look(const Global &global, const std::string &mountpoint) {
 /// The rows of the terminal; 24 where it does not say.
 std::size_t screen_rows() {
   winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 4 ? size.ws_row : 24u;
+  return ::ioctl(results(), TIOCGWINSZ, &size) == 0 && size.ws_row > 4 ? size.ws_row : 24u;
 }
 
 /// Looks again and again, `show`s each look with the one before, until it was told to stop or has shown enough.
@@ -76,12 +76,12 @@ int run(const Global &global, const ShowStats &options) {
 
 int run(const Global &global, const Top &options) {
   Output out;
-  const bool screen = is_terminal(STDOUT_FILENO);
+  const bool screen = is_terminal(results());
   struct Screen { // the terminal as it was, whatever ends this
     bool on;
     ~Screen() {
       if (on) [[maybe_unused]]
-        const ssize_t written = ::write(STDOUT_FILENO, "\x1b[?25h\x1b[?1049l", 14);
+        const ssize_t written = ::write(results(), "\x1b[?25h\x1b[?1049l", 14);
     }
   } restored{screen};
   if (screen) out.write("\x1b[?1049h\x1b[?25l"), out.flush();

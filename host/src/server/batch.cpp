@@ -16,6 +16,7 @@
 #include "config/formats.hpp"
 #include "config/names.hpp"
 #include "server/base64.hpp"
+#include "server/defects.hpp"
 #include "server/reply.hpp"
 #include "storage/key.hpp"
 
@@ -120,6 +121,7 @@ Asked read_body(std::string_view text) {
 
 json::object outcome_of(const std::string &key, const Outcome &outcome) {
   json::object shown{{"key", key}, {"status", outcome.status == Status::ok ? 200 : http_status(outcome.status)}};
+  log_defect(outcome.status, outcome.message);
   if (outcome.status != Status::ok) shown["message"] = outcome.message;
   return shown;
 }

@@ -7,6 +7,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "server/defects.hpp"
 #include "server/reply.hpp"
 #include "server/text.hpp"
 
@@ -483,6 +484,9 @@ void Connection::stream_part() {
   bool failed = false, is_last = false;
   try {
     is_last = !more_(worked_);
+  } catch (const Error &error) { // the client only sees that the body is cut off
+    log_defect(error.status(), error.what());
+    failed = true;
   } catch (const std::exception &) {
     failed = true;
   }

@@ -9,6 +9,7 @@
 #include "base/printable.hpp"
 #include "server/batch.hpp"
 #include "server/conditions.hpp"
+#include "server/defects.hpp"
 #include "server/pipes.hpp"
 #include "server/preconditions.hpp"
 #include "server/reply.hpp"
@@ -128,6 +129,7 @@ std::optional<std::uint64_t> last_event(const Request &request) {
 
 /// Puts an error in place of what was put together until now.
 void fail(const Request &request, Response &response, std::size_t mark, const Error &error) {
+  log_defect(error.status(), error.what());
   response.out.truncate(mark);
   response.more = nullptr;
   response.feed = nullptr;
