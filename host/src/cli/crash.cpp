@@ -15,9 +15,9 @@ namespace omnistore::cli {
 namespace {
 
 /// A line for standard error, put together without an allocation: a signal handler may print it.
-class Line {
+class CrashLine {
 public:
-  Line &operator<<(const char *text) {
+  CrashLine &operator<<(const char *text) {
     for (; *text && used_ < sizeof text_ - 1; ++text) {
       const auto byte = static_cast<unsigned char>(*text);
       text_[used_++] = byte < 0x20 || byte == 0x7F ? '?' : *text;
@@ -45,7 +45,7 @@ private:
 
 /// One that arises again once the handler has returned, and then ends the program, with its core where it happened.
 void on_fatal(int signal, siginfo_t *info, void *) {
-  Line line;
+  CrashLine line;
   const char *name = ::sigabbrev_np(signal);
   line << "omnistore: " << (name ? "SIG" : "a fatal signal") << (name ? name : "");
   if (!line.add_call()) line << " in the host, outside of any plugin's function";
@@ -72,8 +72,8 @@ void end_thread() {
     ::munmap(stack.ss_sp, stack.ss_size);
 }
 
-void on_exit() {
-  Line line;
+void report_exit() {
+  CrashLine line;
   line << "omnistore: exit() was called";
   if (!line.add_call()) return;
   line.print();
@@ -83,7 +83,7 @@ void on_exit() {
 } // namespace
 
 void report_crashes() {
-  std::atexit(on_exit);
+  std::atexit(report_exit);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they have reports of their own
   base::on_plugin_threads(begin_thread, end_thread);
   struct sigaction action {};

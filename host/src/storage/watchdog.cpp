@@ -119,7 +119,11 @@ struct Watchdog::Impl {
 };
 
 Watchdog::Watchdog() : impl_(std::make_unique<Impl>()) {
-  impl_->thread_ = std::thread([impl = impl_.get()] { impl->run(); });
+  try {
+    impl_->thread_ = std::thread([impl = impl_.get()] { impl->run(); });
+  } catch (const std::exception &error) { // the system's limit: stores work without it
+    spdlog::warn("calls that take too long are not looked for, since no thread can be started: {}", error.what());
+  }
 }
 
 Watchdog::~Watchdog() {
@@ -128,7 +132,7 @@ Watchdog::~Watchdog() {
     impl_->stopping_ = true;
   }
   impl_->changed_.notify_all();
-  impl_->thread_.join();
+  if (impl_->thread_.joinable()) impl_->thread_.join();
 }
 
 void Watchdog::set_stuck(std::chrono::milliseconds limit) { impl_->stuck_.store(limit.count()); }
