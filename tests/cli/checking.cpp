@@ -77,6 +77,16 @@ TEST_CASE("check lists what every stage finds at once, and serve the same") {
   CHECK(says(checked.served.err, "server.http.listen: 0.0.0.0:7700"));
 }
 
+TEST_CASE("check also looks into a mount whose mountpoint is taken or none") {
+  const Checked checked(
+      mounts(R"("a": { "driver": "memory" }, "/a/": { "driver": "memory", "options": { "size": "x" } },
+      "..": { "driver": "redis", "options": { "url": "x" } })"));
+  CHECK(checked.lists("mounts./a/: it is the same mountpoint"));
+  CHECK(checked.lists("mounts./a/.options.size: expected an integer"));
+  CHECK(checked.lists("mounts.\"..\": this is no mountpoint"));
+  CHECK(checked.lists("mounts.\"..\".options.url: it begins with redis://"));
+}
+
 TEST_CASE("check gives the line and column of what a driver finds in its options") {
   const Checked checked("{ \"mounts\": {\n  \"a\": { \"driver\": \"overlay\",\n    \"options\": { \"writeTo\": 2 },\n"
                         "    \"layers\": [ { \"driver\": \"memory\" } ] } } }");

@@ -65,11 +65,10 @@ void normalise_mounts(Node &config, const std::string &path, std::vector<Problem
           "it is the same mountpoint as the one in line " + std::to_string(same->place.line) + ", " + in_quotes(name);
     else if (!problem.empty())
       problem = "this is no mountpoint: " + problem;
-    if (!problem.empty()) {
+    if (problem.empty())
+      member.name = name;
+    else // what stands in it is looked at all the same, under the name that it has
       problems.push_back({where, problem, member.place.line, member.place.column});
-      continue;
-    }
-    member.name = name;
     kept.push_back(std::move(member));
   }
   mounts->members = std::move(kept);
