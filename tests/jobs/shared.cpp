@@ -211,7 +211,7 @@ TEST_CASE("a move to links to its own files leaves the values at the target") {
   CHECK_FALSE(std::filesystem::exists(data + "/k"));
 }
 
-TEST_CASE("a source that takes no writes is copied, and its part in the target is still found") {
+TEST_CASE("a source that takes no writes is copied") {
   const Shared here;
   const std::string data = here.folder / "data", other = here.folder / "other";
   const std::string config = here.config(
