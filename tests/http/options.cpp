@@ -84,7 +84,8 @@ TEST_CASE("No condition of a write is claimed, since a server may ignore it") {
   const omnistore_traits &traits = store.bare.traits();
   CHECK(traits.thread_model == OMNISTORE_PARALLEL);
   CHECK(traits.capabilities ==
-        (OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_RANGE |
+        (OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG |
+         OMNISTORE_CAN_RANGE |
          OMNISTORE_CAN_STREAM)); // a ttl is refused unless the options say that the server keeps it
   CHECK(traits.order == OMNISTORE_ORDER_NONE);
 }

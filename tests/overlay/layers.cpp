@@ -172,19 +172,21 @@ TEST_CASE("a clear of everything keeps what was recorded of removals before it")
   CHECK_FALSE(storage.has("o:a"));
 }
 
-TEST_CASE("records are never listed, and no user's key is taken for one") {
+TEST_CASE("records are never listed, and no user's key or meta is taken for one") {
   Layers layers("{}", {"jar", "jar"});
   auto storage = layers.open();
   storage.set("l1:a", "old");
-  storage.set("o:overlay$:removed:a$", "a user's");
+  storage.set("o:overlay$:removed:a", "a user's");
+  storage.set("o:overlay$:removed:a$", "meta of it");
   storage.set("o:overlay$:b", "a user's");
+  const Keys users{"o:overlay$:b", "o:overlay$:removed:a"};
   CHECK(storage.get("o:a") == "old");
-  CHECK(storage.get("o:overlay$:removed:a$") == "a user's");
-  CHECK(storage.keys("o:overlay$").all() == Keys{"o:overlay$:b"});
+  CHECK(storage.get("o:overlay$:removed:a$") == "meta of it");
+  CHECK(storage.keys("o:overlay$").all() == users);
   CHECK(storage.remove("o:a"));
-  CHECK(storage.keys("o").all() == Keys{"o:overlay$:b"});
-  CHECK(storage.get("o:overlay$:removed:a$") == "a user's");
-  CHECK(storage.clear("o:overlay$") == 1);
+  CHECK(storage.keys("o").all() == users);
+  CHECK(storage.get("o:overlay$:removed:a$") == "meta of it");
+  CHECK(storage.clear("o:overlay$") == 2);
   CHECK_FALSE(storage.has("o:overlay$:removed:a$"));
   CHECK_FALSE(storage.has("o:a"));
 }
@@ -276,7 +278,7 @@ TEST_CASE("a writeTo that names no layer says how many there are") {
     return status_of([&] { layers.open(); }, &message);
   };
   CHECK(open_with("2") == Status::invalid);
-  CHECK_THAT(message, Catch::Contains("option writeTo: 2 is no layer; there are 2, 0 to 1"));
+  CHECK_THAT(message, Catch::Contains("options.writeTo: 2 is no layer; there are 2, 0 to 1"));
   CHECK(open_with("[0, 7]") == Status::invalid);
   CHECK_THAT(message, Catch::Contains("7 is no layer"));
   CHECK(open_with("[]") == Status::invalid);

@@ -425,6 +425,7 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
                                           const omnistore_get_request &request, omnistore_sink *const *sinks,
                                           omnistore_status *statuses) {
   std::vector<Sidecar> sidecars(count);
+  std::vector<std::pair<std::uint32_t, omnistore_status>> unreadable; // each fails its own item only
   if (may_have_user_.load(std::memory_order_acquire)) {
     std::vector<std::string> names, texts(count);
     std::vector<omnistore_bytes> views;
@@ -444,11 +445,12 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
                                      into.data(), read.data());
     });
     if (status != OMNISTORE_OK) return status;
-    for (std::size_t i = 0; i < places.size(); ++i)
+    for (std::size_t i = 0; i < places.size(); ++i) {
       if (read[i] == OMNISTORE_OK)
         sidecars[places[i]] = Sidecar::parse(std::move(texts[places[i]]));
       else if (read[i] != OMNISTORE_NOT_FOUND)
-        return read[i];
+        unreadable.emplace_back(places[i], read[i]);
+    }
   }
   omnistore_get_request wanted = request;
   wanted.flags = (wanted.flags & ~OMNISTORE_GET_USER) | OMNISTORE_GET_META;
@@ -458,8 +460,13 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
     sidecars[i].expiry = 0; // the driver keeps its own
     targets.push_back(&patches.emplace_back(sinks[i], request, sidecars[i], false, true));
   }
-  return guarded(call, "get_many",
-                 [&] { return driver_->table.get_many(self_, call, keys, count, &wanted, targets.data(), statuses); });
+  const omnistore_status status = guarded(call, "get_many", [&] {
+    return driver_->table.get_many(self_, call, keys, count, &wanted, targets.data(), statuses);
+  });
+  if (status != OMNISTORE_OK) return status;
+  for (const auto &[item, reason] : unreadable)
+    if (statuses[item] == OMNISTORE_OK) statuses[item] = reason;
+  return status;
 }
 
 /// A look at the etag first. Where it is the same, the sink is begun with what the look gave.
