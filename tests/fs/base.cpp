@@ -133,9 +133,21 @@ TEST_CASE("a watch tells a resync when another folder lies at the path of base, 
     Watch watch(store);
     REQUIRE(watch.status == OMNISTORE_OK);
     way.change(b);
-    CHECK(watch.wait_for("resync"));
-    write_file(b.base + "/folder/l", "v");
-    CHECK(watch.wait_for("+folder:l"));
+    watch.until("resync");
+    // Another resync may follow, and stands for what was written before it.
+    for (int i = 0;; ++i) {
+      const std::string key = "+folder:" + std::to_string(i);
+      write_file(b.base + "/folder/" + std::to_string(i), "v");
+      const auto has = [](const Keys &told, const std::string &text) {
+        return std::find(told.begin(), told.end(), text) != told.end();
+      };
+      REQUIRE(watch.wait([&](const Keys &told) { return has(told, key) || has(told, "resync"); }));
+      bool told_key = false;
+      watch.wait([&](const Keys &told) { return told_key = has(told, key), true; });
+      if (told_key) break;
+      watch.until("resync");
+      REQUIRE(i < 10);
+    }
     write_file(b.parent / "old/folder/m", "v");
     write_file(b.base + "/n", "v");
     const Keys told = watch.until("+n");

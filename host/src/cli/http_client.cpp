@@ -61,10 +61,15 @@ Url parse_url(const std::string &text) {
 
 } // namespace
 
-std::string HttpAnswer::header(std::string_view name) const {
+const std::string *HttpAnswer::find(std::string_view name) const {
   for (const auto &[known, value] : headers)
-    if (beast::iequals(known, beast::string_view(name.data(), name.size()))) return value;
-  return {};
+    if (beast::iequals(known, beast::string_view(name.data(), name.size()))) return &value;
+  return nullptr;
+}
+
+std::string HttpAnswer::header(std::string_view name) const {
+  const std::string *value = find(name);
+  return value ? *value : std::string();
 }
 
 std::string escape(std::string_view text) {

@@ -29,7 +29,9 @@ struct HttpAnswer {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body; ///< empty where it went to a function piece by piece
 
-  /// A header's value, without regard to case; empty where it is not there.
+  /// Returns a header's value, without regard to the case of its name; null if it is absent. It lives as long as this.
+  const std::string *find(std::string_view name) const;
+  /// The same; empty if it is absent.
   std::string header(std::string_view name) const;
 };
 

@@ -61,6 +61,12 @@ Meta meta_of(const HttpAnswer &answer) {
     const auto now = duration_cast<seconds>(system_clock::now().time_since_epoch()).count();
     meta.expiry = (now + static_cast<std::int64_t>(number_of(ttl, 0))) * 1000;
   }
+  if (const std::string *user = answer.find("X-User-Meta")) {
+    if (std::optional<std::string> text = server::from_base64(*user)) {
+      meta.user = std::move(*text);
+      meta.user_known = true;
+    }
+  }
   return meta;
 }
 
@@ -91,10 +97,10 @@ public:
   bool has(const std::string &key) override { return head("has", key).has_value(); }
 
   std::optional<Meta> meta(const std::string &key) override {
-    std::optional<Meta> meta = head("meta", key);
-    if (!meta || Key(key).is_meta()) return meta;
+    std::optional<Meta> meta = head("meta", key, {{"X-User-Meta", "?"}});
+    if (!meta || meta->user_known || Key(key).is_meta()) return meta;
+    // It is too long for a header, or the host's store does not know it. The rest is told, whatever comes of this.
     const HttpAnswer user = host_.send({"GET", key_path(std::string(Key(key).view()) + "$"), {}, {}});
-    if (user.status != 404) check("meta " + key, user);
     if (user.status == 200) meta->user = user.body;
     return meta;
   }
@@ -256,8 +262,9 @@ private:
     return std::to_string(milliseconds / 1000) + "." + rest;
   }
 
-  std::optional<Meta> head(const std::string &command, const std::string &key) {
-    const HttpAnswer answer = host_.send({"HEAD", key_path(key), {}, {}});
+  std::optional<Meta> head(const std::string &command, const std::string &key,
+                           std::vector<std::pair<std::string, std::string>> headers = {}) {
+    const HttpAnswer answer = host_.send({"HEAD", key_path(key), std::move(headers), {}});
     if (answer.status == 404) return std::nullopt;
     if (answer.status / 100 == 2) return meta_of(answer);
     // The response to a HEAD has no body that would say why; that to a GET of the first byte has one.
