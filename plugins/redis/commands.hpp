@@ -11,9 +11,9 @@
 
 namespace redis {
 
-/// A key in two parts, so that no caller has to join them.
+/// A key in parts, so that no caller has to join them.
 struct Joined {
-  std::string_view front, back;
+  std::string_view front, back, end = {};
 };
 
 class Commands {
@@ -25,8 +25,8 @@ public:
   }
   void word(std::string_view text) { word(Joined{text, {}}); }
   void word(const Joined &text) {
-    head('$', text.front.size() + text.back.size());
-    bytes_.append(text.front).append(text.back).append("\r\n");
+    head('$', text.front.size() + text.back.size() + text.end.size());
+    bytes_.append(text.front).append(text.back).append(text.end).append("\r\n");
   }
   void word(std::integral auto number) {
     char digits[24];

@@ -32,7 +32,8 @@ bool is_segment(std::string_view segment) { return !segment.empty() && segment !
 } // namespace
 
 bool is_key(std::string_view text) {
-  if (text.empty() || text.size() > LONGEST_KEY) return false;
+  const std::size_t end = text.ends_with("$$") ? 2 : text.ends_with('$') ? 1 : 0;
+  if (text.empty() || text.size() > LONGEST_KEY + end) return false;
   std::size_t segment = 0;
   for (std::size_t i = 0; i < text.size();) {
     const char c = text[i];
@@ -46,6 +47,17 @@ bool is_key(std::string_view text) {
     i += length;
   }
   return is_segment(text.substr(segment));
+}
+
+std::string_view owner_of(std::string_view key) {
+  for (int i = 0; i < 2 && key.ends_with('$'); ++i) key.remove_suffix(1);
+  return key;
+}
+
+bool is_user_meta(std::string_view key) {
+  const std::string_view owner = owner_of(key);
+  if (owner.size() == key.size() || owner.empty() || owner.ends_with(':')) return false;
+  return key.ends_with("$$") || key.find("$:") == key.npos;
 }
 
 Layout::Layout(std::string_view base) : prefix_(base) {

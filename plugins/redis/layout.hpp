@@ -25,7 +25,12 @@ private:
 };
 
 /// Whether a host can ask for this key: UTF-8 without NUL, '/', '\' and '?', 1 to 4096 bytes, no empty, "." or ".."
-/// segment.
+/// segment. The key of user meta ("key$", "key$$") may be longer by its end.
 bool is_key(std::string_view text);
+
+/// The key of the value to which the user meta or its binding under "key$" or "key$$" belongs.
+std::string_view owner_of(std::string_view key);
+/// Whether user meta or its binding lies under this key. "a$:b$" is not such a key: a layer keeps a record there.
+bool is_user_meta(std::string_view key);
 
 } // namespace redis

@@ -84,7 +84,8 @@ Listings::Run Listings::resume(omnistore::Call call, const Position &from, std::
   }
   Collector collector(from.last, BUDGET);
   scan(call, base, [&](std::span<const std::string_view> keys) {
-    for (const std::string_view key : keys) collector.add(key);
+    for (const std::string_view key : keys)
+      if (!is_user_meta(key)) collector.add(key);
   });
   Run run;
   run.base = base;

@@ -31,8 +31,8 @@ public:
 
   omnistore_status list(omnistore::Call call, const omnistore_list_request &request, omnistore_page &page);
 
-  /// Calls take(keys) with keys of the store under a base, until each that was there throughout has been given. A key
-  /// may be given again. Throws Failure.
+  /// Calls take(keys) with keys of the store under a base, those of user meta too, until each that was there throughout
+  /// has been given. A key may be given again. Throws Failure.
   template <class Take>
   void scan(omnistore::Call call, std::string_view base, Take take);
 

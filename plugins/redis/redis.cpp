@@ -27,7 +27,7 @@ constexpr omnistore_traits TRAITS = [] {
   t.thread_model = OMNISTORE_PARALLEL;
   t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                   OMNISTORE_CAN_LIST_META | OMNISTORE_WATCHES_OWN;
+                   OMNISTORE_CAN_LIST_META | OMNISTORE_WATCHES_OWN | OMNISTORE_CAN_META;
   t.max_value_size = 512 << 20; // the server's proto-max-bulk-len, as it comes
   t.keeps = OMNISTORE_KEEPS_PROCESS;
   t.order = OMNISTORE_ORDER_KEYS;
@@ -39,6 +39,10 @@ constexpr std::size_t PIECE = 512, PIECE_BYTES = 8 << 20;
 
 bool is_whole(const omnistore_get_request &request) { return request.offset == 0 && request.length == UINT64_MAX; }
 bool wants_meta(const omnistore_get_request &request) { return request.flags & OMNISTORE_GET_META; }
+bool wants_user(const omnistore_get_request &request) { return request.flags & OMNISTORE_GET_USER; }
+
+/// A key that ends in '$' is a layer's own, and has no user meta.
+bool may_have_user(std::string_view key) { return !key.ends_with('$'); }
 
 class Redis {
 public:
@@ -63,7 +67,7 @@ public:
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                        omnistore_sink &sink) {
     if (!is_whole(request)) return get_range(call, key, request, sink);
-    if (wants_meta(request)) return get_with_meta(call, key, sink);
+    if (wants_meta(request) || wants_user(request)) return get_with_meta(call, key, request, sink);
     Commands commands;
     commands.add("GET", full(key)).add("PEXPIRETIME", full(key));
     const Replies replies = client_.run(call, commands, Again::yes);
@@ -76,6 +80,7 @@ public:
 
   omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
+    if (wants_user(request) && may_have_user(key)) return stat_with_user(call, key, request, sink);
     if (wants_meta(request)) return stat_with_etag(call, key, sink);
     Commands commands;
     commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key)).add("EXEC");
@@ -90,22 +95,16 @@ public:
                        omnistore_sink *result) {
     const std::int64_t expiry = expiry_of(key, request);
     omnistore_status status;
-    if (request.condition == OMNISTORE_IF_MATCH) {
-      const Reply reply = run_script(call, scripts_.set_if_match, key, Again::no, as_view(request.etag),
-                                     as_view(request.value), std::to_string(expiry));
-      status = integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
-    } else if (request.condition == OMNISTORE_IF_PRESENT) {
-      const Reply reply =
-          run_script(call, scripts_.set_if_present, key, Again::no, as_view(request.value), std::to_string(expiry));
-      status = integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
+    if (takes_script(request)) {
+      const Reply reply = run_script(call, scripts_.set, key, Again::no, condition_of(request), as_view(request.value),
+                                     expiry, as_view(request.user));
+      status = outcome_of_set(*reply);
     } else {
       Commands commands;
       add_set(commands, key, request, expiry);
-      const bool if_absent = request.condition == OMNISTORE_IF_ABSENT;
-      if (if_absent) commands.add("STRLEN", full(key)); // an error where what is there is no value
       const Replies replies = client_.run(call, commands, Again::no);
-      status = outcome_of_set(*replies[0]);
-      if (status == OMNISTORE_CONFLICT) not_error(*replies[1]);
+      for (const Reply &reply : replies) not_error(*reply);
+      status = outcome_of_set(*replies.back());
     }
     if (status == OMNISTORE_OK && result) {
       omnistore_meta meta = omnistore::make_meta(request.value.size, 0, request.expiry == 0 ? expiry : request.expiry);
@@ -122,13 +121,20 @@ public:
       return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
     }
     Commands commands;
-    commands.add("UNLINK", full(key));
-    return integer_of(*client_.run(call, commands, Again::no)[0]) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
+    add_remove(commands, key);
+    const Replies replies = client_.run(call, commands, Again::no);
+    for (const Reply &reply : replies) not_error(*reply);
+    return integer_of(*replies.back()) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
 
   omnistore_status touch(omnistore::Call call, std::string_view key, const omnistore_touch_request &request) {
-    const std::int64_t expiry = request.expiry == 0 ? 0 : not_later_than_now(request.expiry);
-    const Reply reply = run_script(call, scripts_.touch, key, Again::no, std::to_string(expiry));
+    const bool has_user = request.flags & OMNISTORE_TOUCH_USER;
+    if (has_user && !may_have_user(key)) return call.fail(OMNISTORE_INVALID, "a key that ends in '$' has no user meta");
+    std::string expiry;
+    if (request.flags & OMNISTORE_TOUCH_EXPIRY)
+      expiry = std::to_string(request.expiry == 0 ? 0 : not_later_than_now(request.expiry));
+    const Reply reply =
+        run_script(call, scripts_.touch, key, Again::no, expiry, has_user ? 1 : 0, as_view(request.user));
     return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
 
@@ -158,18 +164,14 @@ public:
                             const omnistore_set_request *const *requests, omnistore_status *statuses) {
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
-      std::size_t count = 0;
-      for (; from + count < keys.size() && count < PIECE && commands.bytes().size() < PIECE_BYTES; ++count) {
-        const std::string_view key = as_view(keys[from + count]);
-        const omnistore_set_request &each = *requests[from + count];
-        add_set(commands, key, each, expiry_of(key, each));
+      Items items;
+      for (std::size_t i = from; i < keys.size() && items.size() < PIECE && commands.bytes().size() < PIECE_BYTES;
+           ++i) {
+        const std::string_view key = as_view(keys[i]);
+        add_set(commands, key, *requests[i], expiry_of(key, *requests[i]));
+        items.push_back(commands.count());
       }
-      each_reply(call, commands, from, statuses, [](const redisReply &reply) { return outcome_of_set(reply); });
-      std::vector<std::size_t> refused;
-      for (std::size_t i = from; i < from + count; ++i)
-        if (statuses[i] == OMNISTORE_CONFLICT && requests[i]->condition == OMNISTORE_IF_ABSENT) refused.push_back(i);
-      find_other_types(call, 0, keys, refused, statuses);
-      return count;
+      return each_reply(call, commands, from, items, statuses, outcome_of_set);
     });
     return OMNISTORE_OK;
   }
@@ -179,13 +181,15 @@ public:
     const bool matches = request.condition == OMNISTORE_IF_MATCH;
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
+      Items items;
       for (const omnistore_bytes &key : keys.subspan(from, std::min(PIECE, keys.size() - from))) {
         if (matches)
-          commands.add("EVAL", scripts_.remove_if_match.text, 1, full(as_view(key)), as_view(request.etag));
+          add_script(commands, "EVAL", scripts_.remove_if_match.text, as_view(key), as_view(request.etag));
         else
-          commands.add("UNLINK", full(as_view(key)));
+          add_remove(commands, as_view(key));
+        items.push_back(commands.count());
       }
-      return each_reply(call, commands, from, statuses, [&](const redisReply &reply) {
+      return each_reply(call, commands, from, items, statuses, [&](const redisReply &reply) {
         return integer_of(reply) == 1 ? OMNISTORE_OK : matches ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
       });
     });
@@ -200,15 +204,36 @@ public:
 
   omnistore_status clear(omnistore::Call call, const omnistore_clear_request &request, omnistore_page *removed) {
     omnistore_status status = OMNISTORE_OK;
-    listings_.scan(call, as_view(request.base), [&](std::span<const std::string_view> keys) {
-      if (keys.empty() || status != OMNISTORE_OK) return;
+    listings_.scan(call, as_view(request.base), [&](std::span<const std::string_view> found) {
+      if (found.empty() || status != OMNISTORE_OK) return;
+      std::vector<std::string_view> keys, owners;
+      for (const std::string_view key : found) {
+        if (is_user_meta(key))
+          owners.push_back(owner_of(key));
+        else
+          keys.push_back(key);
+      }
       watches_.expect_cleared(keys);
       Commands commands;
-      for (const std::string_view key : keys) commands.add("UNLINK", full(key));
+      Items items;
+      for (const std::string_view key : keys) {
+        add_remove(commands, key);
+        items.push_back(commands.count());
+      }
+      // User meta whose value is not among the keys: SCAN gives the value another time, or there is none.
+      std::vector<std::string_view> sorted = keys;
+      std::sort(sorted.begin(), sorted.end());
+      std::sort(owners.begin(), owners.end());
+      owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
+      for (const std::string_view owner : owners)
+        if (!std::binary_search(sorted.begin(), sorted.end(), owner))
+          add_script(commands, "EVAL", scripts_.remove_orphan.text, owner);
       const Replies replies = client_.run(call, commands, Again::no);
       for (std::size_t i = 0; i < keys.size() && status == OMNISTORE_OK; ++i) {
-        if (integer_of(*replies[i]) == 1 && removed) status = removed->emit(removed, as_bytes(keys[i]), nullptr);
+        if (integer_of(*replies[items[i] - 1]) == 1 && removed)
+          status = removed->emit(removed, as_bytes(keys[i]), nullptr);
       }
+      for (const Reply &reply : replies) not_error(*reply);
     });
     return status;
   }
@@ -225,7 +250,11 @@ public:
 private:
   static constexpr long long GONE = -2; // PEXPIRETIME: no such key
 
-  Joined full(std::string_view key) const { return {layout_.prefix(), key}; }
+  /// For each item of a batch, how many commands there are up to its last one.
+  using Items = std::vector<std::size_t>;
+
+  /// Where a key lies; with "$" its user meta, with "$$" the binding of that (script.hpp).
+  Joined full(std::string_view key, std::string_view end = {}) const { return {layout_.prefix(), key, end}; }
   std::int64_t now() const { return host_.now(&host_); }
   /// An expiry that has passed on the host's clock is one that has passed on the server's, whose clock may be behind.
   std::int64_t not_later_than_now(std::int64_t expiry) const { return expiry <= now() ? 1 : expiry; }
@@ -245,29 +274,60 @@ private:
   Reply run_script(omnistore::Call call, const Script &script, std::string_view key, Again again,
                    const Arguments &...arguments) {
     Commands commands;
-    commands.add("EVALSHA", script.hash, 1, full(key), arguments...);
+    add_script(commands, "EVALSHA", script.hash, key, arguments...);
     Reply reply = std::move(client_.run(call, commands, again)[0]);
     if (!is_error(*reply) || !text_of(*reply).starts_with("NOSCRIPT")) return reply;
     Commands whole;
-    whole.add("EVAL", script.text, 1, full(key), arguments...);
+    add_script(whole, "EVAL", script.text, key, arguments...);
     return std::move(client_.run(call, whole, again)[0]);
   }
 
-  omnistore_status get_with_meta(omnistore::Call call, std::string_view key, omnistore_sink &sink) {
-    Commands commands;
-    commands.add("MULTI").add("GET", full(key)).add("PEXPIRETIME", full(key)).add("EXEC");
-    const Replies replies = client_.run(call, commands, Again::yes);
-    redisReply *const *parts = executed(replies);
-    return give_with_meta(*parts[0], *parts[1], sink);
+  template <class... Arguments>
+  void add_script(Commands &commands, std::string_view command, std::string_view script, std::string_view key,
+                  const Arguments &...arguments) const {
+    if (may_have_user(key))
+      commands.add(command, script, 3, full(key), full(key, "$"), full(key, "$$"), arguments...);
+    else
+      commands.add(command, script, 1, full(key), arguments...);
   }
 
-  static omnistore_status give_with_meta(const redisReply &found, const redisReply &expiry, omnistore_sink &sink) {
+  omnistore_status get_with_meta(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
+                                 omnistore_sink &sink) {
+    const bool user = wants_user(request) && may_have_user(key);
+    Commands commands;
+    commands.add("MULTI").add("GET", full(key)).add("PEXPIRETIME", full(key));
+    if (user) commands.add("MGET", full(key, "$"), full(key, "$$"));
+    commands.add("EXEC");
+    const Replies replies = client_.run(call, commands, Again::yes);
+    redisReply *const *parts = executed(replies);
+    return give_with_meta(*parts[0], *parts[1], user ? array_of(*parts[2], 2) : nullptr, wants_meta(request), sink);
+  }
+
+  /// `user`: what lies where the user meta does, and its binding; null if it is not wanted.
+  static omnistore_status give_with_meta(const redisReply &found, const redisReply &expiry, redisReply *const *user,
+                                         bool with_etag, omnistore_sink &sink) {
     if (is_nil(not_error(found))) return OMNISTORE_NOT_FOUND;
     const std::string_view value = string_of(found);
-    const std::string etag = etag_of(value);
+    const std::string_view text = user ? user_text(*user[0]) : std::string_view();
+    const std::string_view binding = text.empty() ? std::string_view() : string_or_none(*user[1]);
+    const std::string etag = with_etag || !binding.empty() ? etag_of(value) : std::string();
     omnistore_meta meta = omnistore::make_meta(value.size(), 0, std::max(integer_of(expiry), 0LL));
-    meta.etag = as_bytes(etag);
+    if (with_etag) meta.etag = as_bytes(etag);
+    if (user) omnistore::add_user(meta, is_stale(binding, etag, text) ? std::string_view() : text);
     return omnistore::give(sink, meta, value);
+  }
+
+  static std::string_view string_or_none(const redisReply &reply) {
+    return reply.type == REDIS_REPLY_STRING ? text_of(reply) : std::string_view();
+  }
+  static std::string_view user_text(const redisReply &reply) {
+    const std::string_view text = string_or_none(reply);
+    return text.size() <= OMNISTORE_MAX_USER_SIZE ? text : std::string_view();
+  }
+  /// Whether this user meta was set with another value. If it has no binding, or that of other meta, another program
+  /// wrote it for the value that is there.
+  static bool is_stale(std::string_view binding, std::string_view etag, std::string_view user) {
+    return binding.size() == 80 && binding.substr(0, 40) != etag && binding.substr(40) == etag_of(user);
   }
 
   omnistore_status get_range(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
@@ -301,27 +361,58 @@ private:
     return omnistore::give(sink, meta);
   }
 
+  omnistore_status stat_with_user(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
+                                  omnistore_sink &sink) {
+    const Reply reply = run_script(call, scripts_.stat_with_user, key, Again::yes, OMNISTORE_MAX_USER_SIZE);
+    if (is_nil(not_error(*reply))) return OMNISTORE_NOT_FOUND;
+    redisReply *const *parts = array_of(*reply, 4);
+    omnistore_meta meta = omnistore::make_meta(static_cast<std::uint64_t>(integer_of(*parts[0])), 0,
+                                               std::max(integer_of(*parts[1]), 0LL));
+    if (wants_meta(request)) meta.etag = as_bytes(string_of(*parts[2]));
+    omnistore::add_user(meta, string_of(*parts[3]));
+    return omnistore::give(sink, meta);
+  }
+
+  /// Whether a set is decided in the server. Any other is UNLINK and SET.
+  static bool takes_script(const omnistore_set_request &request) {
+    return request.condition != OMNISTORE_ALWAYS || request.user.size != 0;
+  }
+
+  /// As the script `set` takes it.
+  static Joined condition_of(const omnistore_set_request &request) {
+    if (request.condition == OMNISTORE_IF_MATCH) return {"=", as_view(request.etag)};
+    return {request.condition == OMNISTORE_IF_ABSENT    ? "NX"
+            : request.condition == OMNISTORE_IF_PRESENT ? "XX"
+                                                        : "",
+            ""};
+  }
+
+  /// The last reply to these commands tells how the set ended; the others are no errors.
   void add_set(Commands &commands, std::string_view key, const omnistore_set_request &request,
                std::int64_t expiry) const {
-    if (request.condition == OMNISTORE_IF_MATCH) {
-      commands.add("EVAL", scripts_.set_if_match.text, 1, full(key), as_view(request.etag), as_view(request.value),
-                   expiry);
+    if (takes_script(request)) {
+      add_script(commands, "EVAL", scripts_.set.text, key, condition_of(request), as_view(request.value), expiry,
+                 as_view(request.user));
       return;
     }
-    if (request.condition == OMNISTORE_IF_PRESENT) {
-      commands.add("EVAL", scripts_.set_if_present.text, 1, full(key), as_view(request.value), expiry);
-      return;
-    }
-    const bool if_absent = request.condition == OMNISTORE_IF_ABSENT;
-    commands.begin(3u + (expiry != 0 ? 2u : 0u) + (if_absent ? 1u : 0u));
+    add_remove_user(commands, key);
+    commands.begin(expiry != 0 ? 5 : 3);
     commands.word("SET");
     commands.word(full(key));
     commands.word(as_view(request.value));
     if (expiry != 0) commands.word("PXAT"), commands.word(expiry);
-    if (if_absent) commands.word("NX");
   }
 
-  /// Of SET, and of the scripts that set.
+  /// The user meta goes first, so that the last change that watchers see is that of the value.
+  void add_remove(Commands &commands, std::string_view key) const {
+    add_remove_user(commands, key);
+    commands.add("UNLINK", full(key));
+  }
+  void add_remove_user(Commands &commands, std::string_view key) const {
+    if (may_have_user(key)) commands.add("UNLINK", full(key, "$"), full(key, "$$"));
+  }
+
+  /// Of SET, and of the script that sets.
   static omnistore_status outcome_of_set(const redisReply &reply) {
     not_error(reply);
     const bool held = reply.type == REDIS_REPLY_INTEGER ? reply.integer == 1 : !is_nil(reply);
@@ -342,14 +433,19 @@ private:
     }
   }
 
-  /// Sends commands, one an item; each item's reply gives its status. Returns how many they were.
+  /// Sends a batch's commands. An item fails if one of its commands does; else the last reply gives its status. Returns
+  /// how many items they were.
   template <class Outcome>
-  std::size_t each_reply(omnistore::Call call, Commands &commands, std::size_t from, omnistore_status *statuses,
-                         Outcome outcome) {
+  std::size_t each_reply(omnistore::Call call, Commands &commands, std::size_t from, const Items &items,
+                         omnistore_status *statuses, Outcome outcome) {
     const Replies replies = client_.run(call, commands, Again::no);
-    for (std::size_t i = 0; i < replies.size(); ++i)
-      statuses[from + i] = of_item(call, from + i, [&] { return outcome(*replies[i]); });
-    return replies.size();
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      statuses[from + i] = of_item(call, from + i, [&] {
+        for (std::size_t at = i == 0 ? 0 : items[i - 1]; at < items[i]; ++at) not_error(*replies[at]);
+        return outcome(*replies[items[i] - 1]);
+      });
+    }
+    return items.size();
   }
 
   /// One item's status, from its reply: an error there is its own failure.
@@ -379,12 +475,20 @@ private:
   /// many keys there are tells, in the same round trip, whether one of the nils is such a key.
   void get_piece(omnistore::Call call, std::size_t first, std::span<const omnistore_bytes> keys,
                  const omnistore_get_request &request, omnistore_sink *const *sinks, omnistore_status *statuses) {
-    const bool meta = wants_meta(request);
+    const bool user = wants_user(request), meta = wants_meta(request) || user;
     Commands commands;
     if (meta) commands.add("MULTI");
     add_keys(commands, "MGET", keys);
     if (meta) {
       for (const omnistore_bytes &key : keys) commands.add("PEXPIRETIME", full(as_view(key)));
+      if (user) {
+        commands.begin(1 + 2 * keys.size());
+        commands.word("MGET");
+        for (const omnistore_bytes &key : keys) {
+          commands.word(full(as_view(key), "$"));
+          commands.word(full(as_view(key), "$$"));
+        }
+      }
       commands.add("EXEC");
     } else {
       add_keys(commands, "EXISTS", keys);
@@ -392,12 +496,15 @@ private:
     const Replies replies = client_.run(call, commands, Again::yes);
     redisReply *const *parts = meta ? executed(replies) : nullptr;
     redisReply *const *values = array_of(meta ? *parts[0] : *replies[0], keys.size());
+    redisReply *const *users = user ? array_of(*parts[1 + keys.size()], 2 * keys.size()) : nullptr;
     std::vector<std::size_t> missing, other;
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (!is_nil(*values[i])) {
         statuses[i] = of_item(call, first + i, [&] {
-          return meta ? give_with_meta(*values[i], *parts[1 + i], *sinks[i])
-                      : omnistore::give(*sinks[i], string_of(*values[i]));
+          if (!meta) return omnistore::give(*sinks[i], string_of(*values[i]));
+          const bool adds_user = user && may_have_user(as_view(keys[i]));
+          return give_with_meta(*values[i], *parts[1 + i], adds_user ? users + 2 * i : nullptr, wants_meta(request),
+                                *sinks[i]);
         });
         continue;
       }

@@ -197,7 +197,7 @@ void Watch::listen(Connection &connection) {
     pollfd ready[] = {{stop_[0], POLLIN, 0}, {connection.descriptor(), POLLIN, 0}};
     const int count = poll(ready, 2, static_cast<int>(setup_.command_timeout.count()));
     if (ready[0].revents != 0) return;
-    just_set_.clear();
+    just_changed_.clear();
     if (count > 0) {
       if (connection.receive(milliseconds(0))) pinged = false;
     } else if (count == 0) { // it is quiet: is somebody there?
@@ -224,16 +224,21 @@ void Watch::take(const redisReply &message) {
 }
 
 void Watch::take_change(std::string_view key, std::string_view what) {
+  if (key.ends_with("$$")) return; // the binding of user meta (script.hpp)
   const auto change = std::find_if(std::begin(CHANGES), std::end(CHANGES), [&](auto &c) { return c.name == what; });
   if (change == std::end(CHANGES)) return;
-  // A set with an expiry is told as both.
-  const bool told = what == "expire" && just_set_ == key;
-  just_set_ = what == "set" ? key : std::string_view();
+  // A set with an expiry arrives as both, and user meta is set, and gets another expiry, right after its value.
+  const std::string_view owner = owner_of(key);
+  const bool changes = what == "set" || what == "expire" || what == "persist";
+  const bool told = (what == "expire" && just_changed_ == key) || (changes && owner != key && just_changed_ == owner);
   if (told) return;
+  just_changed_ = changes ? key : std::string_view();
   std::uint32_t cause = change->cause;
   if (change->type == OMNISTORE_EVENT_REMOVE) {
     const std::lock_guard guard(mutex_);
-    if (clearing_.erase(std::string(key)) != 0 && cause == OMNISTORE_CAUSE_REMOVED) cause = OMNISTORE_CAUSE_CLEARED;
+    const bool is_cleared = owner == key ? clearing_.erase(std::string(key)) != 0 // user meta goes before its value
+                                         : clearing_.erase(std::string(key)) + clearing_.count(std::string(owner)) != 0;
+    if (is_cleared && cause == OMNISTORE_CAUSE_REMOVED) cause = OMNISTORE_CAUSE_CLEARED;
   }
   tell(change->type, cause, key);
 }

@@ -56,7 +56,7 @@ private:
   const std::string channel_; ///< what stands in front of a key in a channel's name
   omnistore_watcher &watcher_;
   std::unique_ptr<Connection> connection_;
-  std::string just_set_; ///< the key of the event before, where it was a set and came with this one
+  std::string just_changed_; ///< the key of the event before, if a set or another expiry came with this one
 
   std::mutex mutex_;
   std::unordered_set<std::string> clearing_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One folder, two writers: unstorage's fs driver and ours read what the other wrote.
+// One folder, or one Redis server, and two writers: unstorage's driver and ours read what the other wrote.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,7 +8,9 @@ import { after, before, beforeEach, describe, it } from "node:test";
 import { createStorage } from "unstorage";
 import fs from "unstorage/drivers/fs";
 import http from "unstorage/drivers/http";
+import redisDriver from "unstorage/drivers/redis";
 import { omnistore, roots, serve } from "./host.mjs";
+import { startRedis } from "./redis.mjs";
 
 const sorted = (keys) => [...keys].sort();
 const bytesOf = async (storage, key) => Buffer.from(await storage.getItemRaw(key));
@@ -133,5 +135,53 @@ describe("a folder that unstorage's fs driver and ours share", () => {
       assert.equal(code, 0, key);
       assert.ok(stdout.equals(value), key);
     }
+  });
+});
+
+describe("a Redis server that unstorage's redis driver and ours share", () => {
+  let redis;
+  let host;
+  let ours;
+  let theirs;
+  before(async () => {
+    redis = await startRedis();
+    host = await serve({ "": { driver: "redis", options: { url: redis.url, base: "app" } } });
+    ours = createStorage({ driver: http({ base: host.url }) });
+    theirs = createStorage({ driver: redisDriver({ url: redis.url, base: "app" }) });
+  });
+  after(async () => {
+    await theirs?.dispose();
+    await host?.stop();
+    await redis?.stop();
+  });
+  beforeEach(() => ours.clear());
+
+  it("holds user meta that theirs reads as ours wrote it", async () => {
+    await ours.setItem("a:b", "value");
+    await ours.setMeta("a:b", { role: "admin", n: 1 });
+    assert.equal(await theirs.getItem("a:b"), "value");
+    assert.deepEqual({ ...(await theirs.getMeta("a:b")) }, { role: "admin", n: 1 });
+    assert.deepEqual(await theirs.getKeys(), ["a:b"]);
+  });
+
+  it("holds user meta that ours reads as theirs wrote it", async () => {
+    await theirs.setItem("a:b", "value");
+    await theirs.setMeta("a:b", { role: "admin" });
+    assert.equal((await ours.getMeta("a:b")).role, "admin");
+    await ours.setMeta("a:b", { role: "guest" });
+    await theirs.setMeta("a:b", { role: "owner" });
+    assert.equal((await ours.getMeta("a:b")).role, "owner");
+    assert.deepEqual(await ours.getKeys(), ["a:b"]);
+  });
+
+  it("shows no user meta of a value that theirs has replaced or removed", async () => {
+    await ours.setItem("k", "1");
+    await ours.setMeta("k", { role: "admin" });
+    await theirs.setItem("k", "2");
+    assert.equal((await ours.getMeta("k")).role, undefined);
+    await theirs.removeItem("k");
+    await assert.rejects(ours.getMeta("k"), (error) => error.status === 404);
+    await ours.setItem("k", "1");
+    assert.deepEqual({ ...(await theirs.getMeta("k")) }, {});
   });
 });

@@ -208,3 +208,53 @@ TEST_CASE("a key of another type fails only its own item of a batch of sets with
   CHECK(store.get("there") == "5");
   for (const std::string &name : bad) CHECK(other({"TYPE", store.full(name)}) == "list");
 }
+
+TEST_CASE("a batch of sets stores user meta with each value, and drops that of older values") {
+  Store store;
+  Client other(shared_server());
+  const int64_t expiry = test::now_ms() + 3'600'000;
+  for (const char *key : {"a", "b", "c"}) store.set(key, "old", {.user = "old"});
+  Many many;
+  const std::deque<Item> items{{"1", {.expiry = expiry, .user = "new"}},
+                               {"2", {}},
+                               {"3", {.condition = OMNISTORE_IF_ABSENT, .user = "new"}},
+                               {"4", {.user = "first"}},
+                               {"5", {}}};
+  REQUIRE(set_many(store, Keys({"a", "b", "c", "d", "d"}), items, many) == OMNISTORE_OK);
+  CHECK(many.statuses ==
+        std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_OK, OMNISTORE_CONFLICT, OMNISTORE_OK, OMNISTORE_OK});
+  CHECK(store.user("a") == "new");
+  for (const char *key : {"a", "a$", "a$$"}) CHECK(other.number({"PEXPIRETIME", store.full(key)}) == expiry);
+  CHECK(store.user("c") == "old");
+  for (const char *key : {"b", "d"}) CHECK(other({"EXISTS", store.full(key) + "$", store.full(key) + "$$"}) == "0");
+}
+
+TEST_CASE("a batch of removes takes user meta along") {
+  Store store;
+  Client other(shared_server());
+  for (const char *key : {"a", "b"}) store.set(key, "1", {.user = "mine"});
+  Many many;
+  REQUIRE(remove_many(store, Keys({"a", "none", "b"}), many) == OMNISTORE_OK);
+  CHECK(many.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK});
+  CHECK(other({"KEYS", store.full("*")}).empty());
+}
+
+TEST_CASE("a batch of gets gives user meta if it is asked for, and never that of another value") {
+  Store store;
+  Client other(shared_server());
+  store.set("a", "1", {.user = "mine"});
+  store.set("b", "2");
+  store.set("stale", "3", {.user = "mine"});
+  other({"SET", store.full("stale"), "4"});
+  other({"LPUSH", store.full("list"), "x"});
+  Many with, without;
+  REQUIRE(get_many(store, Keys({"a", "b", "none", "stale", "list"}), with, OMNISTORE_GET_USER) == OMNISTORE_OK);
+  CHECK(with.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK,
+                                                       OMNISTORE_CORRUPT});
+  CHECK(with.got[0].user == "mine");
+  CHECK(with.got[1].user.empty());
+  CHECK(with.got[3].bytes == "4");
+  CHECK(with.got[3].user.empty());
+  REQUIRE(get_many(store, Keys({"a"}), without, OMNISTORE_GET_META) == OMNISTORE_OK);
+  CHECK(without.got[0].user.empty());
+}

@@ -19,6 +19,7 @@ constexpr int64_t FAR_OFF =
 struct Value {
   std::string bytes;
   int64_t expiry;
+  std::string user;
 };
 
 class Model {
@@ -26,8 +27,9 @@ public:
   explicit Model(unsigned seed) : random_(seed) {}
 
   void step() {
-    static constexpr void (Model::*STEPS[])() = {&Model::set,    &Model::set,   &Model::set,  &Model::get,  &Model::get,
-                                                 &Model::remove, &Model::touch, &Model::list, &Model::range};
+    static constexpr void (Model::*STEPS[])() = {&Model::set,  &Model::set,    &Model::set,   &Model::get,
+                                                 &Model::get,  &Model::remove, &Model::touch, &Model::touch_user,
+                                                 &Model::list, &Model::range};
     if (below(400) == 0)
       clear();
     else
@@ -36,10 +38,17 @@ public:
   void finish() {
     Client other(server_);
     REQUIRE(store_.list() == keys(""));
+    long long lie = 0;
     for (const auto &[key, value] : model_) {
+      lie += value.user.empty() ? 1 : 3;
+      REQUIRE(other({"GET", store_.full(key) + "$"}) == (value.user.empty() ? "(nil)" : value.user));
+      if (!value.user.empty())
+        for (const char *end : {"$", "$$"})
+          REQUIRE(other.number({"PEXPIRETIME", store_.full(key) + end}) == (value.expiry == 0 ? -1 : value.expiry));
       REQUIRE(other({"GET", store_.full(key)}) == value.bytes);
       REQUIRE(other.number({"PEXPIRETIME", store_.full(key)}) == (value.expiry == 0 ? -1 : value.expiry));
     }
+    REQUIRE(other.number({"DBSIZE"}) == lie);
   }
 
 private:
@@ -79,18 +88,20 @@ private:
     const bool live = model_.contains(k), right = below(2);
     const std::string etag = right ? store_.etag(k) : "zz";
     how.etag = etag;
+    const std::string user = below(3) ? std::string() : bytes();
+    how.user = user;
     const bool holds = how.condition == OMNISTORE_ALWAYS || (how.condition == OMNISTORE_IF_ABSENT && !live) ||
                        (how.condition == OMNISTORE_IF_PRESENT && live) ||
                        (how.condition == OMNISTORE_IF_MATCH && live && right);
     REQUIRE(store_.set(k, value, how) == (holds ? OMNISTORE_OK : OMNISTORE_CONFLICT));
     if (!holds) return;
     model_.erase(k);
-    if (!passed(how.expiry)) model_[k] = {value, how.expiry};
+    if (!passed(how.expiry)) model_[k] = {value, how.expiry, user};
   }
   void get() {
     const std::string k = key();
     Got got, stat;
-    const uint32_t flags = below(2) ? OMNISTORE_GET_META : 0u;
+    const uint32_t flags = (below(2) ? OMNISTORE_GET_META : 0u) | (below(2) ? OMNISTORE_GET_USER : 0u);
     const auto found = model_.find(k);
     const omnistore_status expected = found == model_.end() ? OMNISTORE_NOT_FOUND : OMNISTORE_OK;
     REQUIRE(store_.get(k, got, 0, UINT64_MAX, flags) == expected);
@@ -101,6 +112,8 @@ private:
     REQUIRE(stat.value_size == found->second.bytes.size());
     REQUIRE(stat.expiry == found->second.expiry);
     REQUIRE(stat.etag == got.etag);
+    REQUIRE(got.user == (flags & OMNISTORE_GET_USER ? found->second.user : ""));
+    REQUIRE(stat.user == got.user);
   }
   void range() {
     const std::string k = key();
@@ -127,6 +140,12 @@ private:
       model_.erase(found);
     else
       found->second.expiry = end;
+  }
+  void touch_user() {
+    const std::string k = key(), user = below(3) ? bytes() : std::string();
+    const auto found = model_.find(k);
+    REQUIRE(store_.touch_user(k, user) == (found == model_.end() ? OMNISTORE_NOT_FOUND : OMNISTORE_OK));
+    if (found != model_.end()) found->second.user = user;
   }
   void list() {
     const std::string b = base();

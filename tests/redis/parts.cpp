@@ -79,6 +79,8 @@ TEST_CASE("a key is what a host can ask for") {
   }
   CHECK(redis::is_key(std::string(4096, 'k')));
   CHECK_FALSE(redis::is_key(std::string(4097, 'k')));
+  CHECK(redis::is_key(std::string(4096, 'k') + "$$"));
+  CHECK_FALSE(redis::is_key(std::string(4097, 'k') + "$"));
   CHECK_FALSE(redis::is_key(std::string_view("a\0b", 3)));
 }
 
@@ -115,4 +117,12 @@ TEST_CASE("windows over keys in any order, some twice, give each behind the last
       CHECK(std::equal(seen.begin(), seen.end(), expected.begin(), expected.end()));
     CHECK((windows == 1) == (budget == size_t{1} << 30));
   }
+}
+
+TEST_CASE("user meta is told from values and from the records of layers by its key") {
+  for (const char *key : {"a$", "a:b$", "a$$", "a:b$$", "layer$:a$$"}) CHECK(redis::is_user_meta(key));
+  for (const char *key : {"a", "$a", "a$b", "a$:b", "layer$:a$", "$", "a:$"}) CHECK_FALSE(redis::is_user_meta(key));
+  CHECK(redis::owner_of("a:b$") == "a:b");
+  CHECK(redis::owner_of("a:b$$") == "a:b");
+  CHECK(redis::owner_of("a:b") == "a:b");
 }

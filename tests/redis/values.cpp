@@ -73,11 +73,16 @@ TEST_CASE("without a base a key lies under its own name") {
   CHECK(store.list() == std::vector<std::string>{"a:b"});
 }
 
-TEST_CASE("a key that ends in '$' is one like any other") {
+TEST_CASE("a key that ends in '$' is read and written as any other, and is listed only if it is a layer's") {
   Store store;
   REQUIRE(store.set("k$", "{}") == OMNISTORE_OK);
   CHECK(store.get("k$") == "{}");
-  CHECK(store.list() == std::vector<std::string>{"k$"});
+  CHECK(store.list().empty());
+  REQUIRE(store.set("layer$:k$", "{}") == OMNISTORE_OK);
+  CHECK(store.list() == std::vector<std::string>{"layer$:k$"});
+  CHECK(store.set("k$", "2", {.condition = OMNISTORE_IF_ABSENT}) == OMNISTORE_CONFLICT);
+  CHECK(store.set("k$", "2", {.condition = OMNISTORE_IF_PRESENT}) == OMNISTORE_OK);
+  CHECK(store.remove("k$") == OMNISTORE_OK);
 }
 
 TEST_CASE("a range is read without the rest, and told with the whole value's size") {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driven.hpp"
 
+#include <algorithm>
 #include <deque>
 
 using test::Client;
@@ -146,6 +147,31 @@ TEST_CASE("changes through the store are told, each once, a clear as a clear") {
   store.remove("b");
   CHECK(watching.next() == removal("b"));
   CHECK(store.traits.capabilities & OMNISTORE_WATCHES_OWN);
+}
+
+TEST_CASE("user meta changes with its value in one event, alone as the event of its own key, and its binding in none") {
+  RedisServer server(NOTIFIES);
+  Store store(watched_options(server));
+  Watching watching(store);
+  Client other(server);
+  other({"SELECT", "2"});
+  const auto end = [&](const char *mark) { other({"SET", std::string("w:") + mark, "v"}); };
+  store.set("a", "v", {.expiry = test::now_ms() + 3'600'000, .user = "mine"});
+  store.touch("a", test::now_ms() + 7'200'000);
+  end("1");
+  // Notifications that arrive apart may be told apart.
+  std::vector<Told> told;
+  for (Told each = watching.next(); each != update("1"); each = watching.next()) told.push_back(each);
+  for (const Told &each : told) CHECK((each == update("a") || each == update("a$")));
+  CHECK(told.front() == update("a"));
+  other({"SET", "w:a$", "theirs"});
+  CHECK(watching.next() == update("a$"));
+  store.clear();
+  told.clear();
+  end("2");
+  for (Told each = watching.next(); each != update("2"); each = watching.next()) told.push_back(each);
+  CHECK(std::count(told.begin(), told.end(), removal("a", OMNISTORE_CAUSE_CLEARED)) == 1);
+  CHECK(std::count(told.begin(), told.end(), removal("a$", OMNISTORE_CAUSE_CLEARED)) == 1);
 }
 
 TEST_CASE("a watch of a base tells of that base, of that database and of keys of the store alone") {
