@@ -23,7 +23,7 @@ namespace omnistore::server {
 
 namespace {
 
-constexpr std::string_view methods = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
+constexpr std::string_view data_methods = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
 constexpr std::string_view wide_lane = "wide";     // of listings and clears that span mounts
 constexpr std::string_view watch_lane = "watches"; // of what begins to watch: stores may be slow to begin
 constexpr std::string_view event_stream = "text/event-stream";
@@ -168,11 +168,11 @@ bool DataRoutes::admit(Request &request, Response &response) {
   if (!admit_target(guard_, request, response, target)) return false;
   const bool foreign = !admit_origin(guard_, request, target);
   if (request.method == Method::options) {
-    answer_options(guard_, request, response, methods, foreign);
+    answer_options(guard_, request, response, data_methods, foreign);
     return false;
   }
   if (request.method == Method::other) {
-    return refused(405, "This method is not allowed here", "Allow: " + std::string(methods) + "\r\n");
+    return refused(405, "This method is not allowed here", "Allow: " + std::string(data_methods) + "\r\n");
   }
   if (const char *problem = decode_key(target.path, request.key, request.is_base)) return refused(400, problem);
   request.query = target.query;

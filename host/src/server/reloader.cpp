@@ -136,7 +136,8 @@ std::string versions_text(const std::vector<std::pair<std::string, std::string>>
                           const std::vector<std::pair<std::string, std::string>> &after) {
   std::string text;
   for (const auto &[driver, version] : after) {
-    const auto old = std::find_if(before.begin(), before.end(), [&](const auto &one) { return one.first == driver; });
+    const auto old =
+        std::find_if(before.begin(), before.end(), [&name = driver](const auto &one) { return one.first == name; });
     text += (text.empty() ? "" : ", ") + driver + " ";
     if (old == before.end())
       text += version;

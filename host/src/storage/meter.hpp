@@ -88,9 +88,9 @@ public:
     }
     /// Whether this operation's time should be taken: one in `every`.
     bool due(unsigned every) {
-      const auto tick = block_.ticks.load(std::memory_order_relaxed);
-      block_.ticks.store(tick + 1, std::memory_order_relaxed); // in the shared slot a lost tick does no harm
-      return tick % every == 0;
+      const auto count = block_.ticks.load(std::memory_order_relaxed);
+      block_.ticks.store(count + 1, std::memory_order_relaxed); // in the shared slot a lost count does no harm
+      return count % every == 0;
     }
     void time(Kind kind, std::int64_t nanoseconds);
 
