@@ -272,7 +272,7 @@ TEST_CASE("no exception leaves the table of a layer's child") {
   set.condition = OMNISTORE_IF_PRESENT;
   const omnistore_set_request *sets[] = {&set, &set};
   const omnistore_remove_request remove{sizeof remove, 0, OMNISTORE_ALWAYS, 0, {}};
-  const omnistore_touch_request touch{sizeof touch, 0, INT64_MAX};
+  const omnistore_touch_request touch{sizeof touch, OMNISTORE_TOUCH_EXPIRY, INT64_MAX, {}};
   omnistore_list_request list{};
   list.size = sizeof list;
   list.limit = 10;
