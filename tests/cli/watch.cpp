@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "program.hpp"
+#include "support/redis_server.hpp"
 
 using test::Host;
 using test::Place;
@@ -59,6 +60,24 @@ Strings lines_of(const std::string &text) {
     at = end + 1;
   }
   return lines;
+}
+
+/// A config whose root is in a server that sends no notifications.
+std::string config_of(const test::Folder &folder, const test::RedisServer &redis) {
+  test::write_file(folder / "omnistore.jsonc", R"({ "mounts": { "": { "driver": "redis", "options": { "url": ")" +
+                                                   redis.url() +
+                                                   R"(" } } }, "server": { "http": { "listen": "127.0.0.1:0" } },
+                       "admin": { "listen": "127.0.0.1:0" } })");
+  return folder / "omnistore.jsonc";
+}
+
+/// Checks that a line says why a watch hears of its own host's changes only.
+void check_limit(const std::string &line) {
+  INFO(line);
+  CHECK(says(line, "watch (mount "));
+  CHECK(says(line, "driver redis): the changes that others make are not reported: "));
+  CHECK(says(line, "CONFIG SET notify-keyspace-events KEA"));
+  CHECK(says(line, "option notify"));
 }
 
 int run_on(const Host &host, Strings arguments) {
@@ -207,4 +226,61 @@ TEST_CASE("a watch whose output nobody reads ends") {
   watching.process().close_output();
   REQUIRE(run_on(host, {"set", "mem:a", "1"}) == 0);
   CHECK(watching.process().finish().code == 141);
+}
+
+TEST_CASE("a watch of a store that refuses to be watched warns with the driver's reason, once") {
+  const test::Folder folder;
+  const test::RedisServer redis;
+  const std::string config = config_of(folder, redis);
+  std::unique_ptr<Host> host;
+  Strings where{"-c", config};
+  const bool remote = GENERATE(false, true);
+  if (remote) {
+    host = std::make_unique<Host>(config);
+    where = {"--url", host->url};
+  }
+  Watching watching(where, {"user:"});
+  const std::string other = watching.process().error_line();
+  const bool first = says(watching.note, "driver redis");
+  check_limit(first ? watching.note : other);
+  CHECK((first ? other : watching.note) == "Watching user; Ctrl-C ends it\n");
+  const Result ended = watching.stop(SIGTERM);
+  CHECK(ended.code == 0);
+  CHECK(ended.err.empty());
+  CHECK(ended.out.empty());
+}
+
+TEST_CASE("watch --json prints what limits it as an object, which --count does not count") {
+  const test::Folder folder;
+  const test::RedisServer redis;
+  const Host host(config_of(folder, redis));
+  Process remote({test::program(), "--json", "--url", host.url, "watch", "--count", "1"}, {});
+  const boost::json::value limit = boost::json::parse(remote.line());
+  CHECK(limit.at("type") == "limited");
+  check_limit(std::string(limit.at("message").as_string()));
+  REQUIRE(run_on(host, {"set", "k", "1"}) == 0);
+  CHECK(boost::json::parse(remote.line()).at("key") == "k");
+  CHECK(remote.finish().code == 0);
+  Process local({test::program(), "--json", "-c", folder / "omnistore.jsonc", "watch"}, {});
+  CHECK(boost::json::parse(local.line()) == limit);
+}
+
+TEST_CASE("a watch that begins after the server's notifications were switched on has no limit") {
+  const test::Folder folder;
+  test::RedisServer redis;
+  const std::string config = config_of(folder, redis);
+  const Host host(config);
+  Watching before({"--url", host.url}, {});
+  // The advice is followed by a store of the same server whose option notify is true.
+  std::string notifies = test::read_file(config);
+  const std::string options = "\"options\": { ";
+  notifies.insert(notifies.find(options) + options.size(), "\"notify\": true, ");
+  test::write_file(folder / "notifies.jsonc", notifies);
+  Watching other({"-c", folder / "notifies.jsonc"}, {});
+  CHECK(other.note == "Watching every key; Ctrl-C ends it\n");
+  Watching after({"--url", host.url}, {});
+  CHECK(after.note == "Watching every key; Ctrl-C ends it\n");
+  REQUIRE(test::omnistore({"-c", config, "set", "others", "1"}).code == 0);
+  CHECK(after.line() == "update  others\n");
+  CHECK(after.stop(SIGTERM).err.empty());
 }

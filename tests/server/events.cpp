@@ -6,10 +6,12 @@
 #include <thread>
 #include <vector>
 
+#include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 
 #include "gate.hpp"
 #include "server/event_feed.hpp"
+#include "support/redis_server.hpp"
 
 using namespace std::chrono_literals;
 using test::Answer;
@@ -181,6 +183,32 @@ TEST_CASE("a client that has seen no event yet has an id to go on from") {
   host.storage.set("a", "");
   Stream second(host.http(), "/", "Last-Event-ID: " + id + "\r\n");
   CHECK(second.event() == update("a"));
+}
+
+TEST_CASE("a stream says that a store does not report what others change, and why, without an id of its own") {
+  const test::RedisServer redis; // its keyspace notifications are off
+  omnistore::Config config = test::memory_config();
+  config.mounts["r"].store.driver = "redis";
+  config.mounts["r"].store.options = R"({"url": ")" + redis.url() + "\"}";
+  Host host(config);
+  Stream stream(host.http(), "/");
+  Stream::Block block = stream.block();
+  if (block.contains("id")) block = stream.block(); // the number to resume after
+  CHECK(block["event"] == "limited");
+  CHECK_FALSE(block.contains("id"));
+  const std::string message = std::string(boost::json::parse(block["data"]).at("message").as_string());
+  CHECK(message.starts_with("watch (mount r, driver redis): the changes that others make are not reported: "));
+  CHECK(message.find("CONFIG SET notify-keyspace-events KEA") != message.npos);
+  CHECK(message.find("option notify") != message.npos);
+  host.storage.set("r:own", "");
+  CHECK(stream.event() == update("r/own"));
+  REQUIRE_FALSE(stream.id.empty());
+  // One that resumes is told again, and goes on where it was.
+  host.storage.set("r:next", "");
+  Stream next(host.http(), "/", "Last-Event-ID: " + stream.id + "\r\n");
+  const std::string one = next.event(), two = next.event();
+  CHECK((one.starts_with("limited ") || two.starts_with("limited ")));
+  CHECK((one == update("r/next") || two == update("r/next")));
 }
 
 TEST_CASE("a stream that cannot go on where it was says so at once") {

@@ -279,6 +279,12 @@ struct WatchOptions {
   std::optional<std::uint64_t> after = {};
   /// For so long after its end its events are remembered, for one that goes on where it was.
   std::chrono::milliseconds linger{0};
+  /// Is called when a store cannot report the changes that others make, so that the watch reports only the changes made
+  /// through this Storage: "watch (mount shared, driver redis): the changes that others make are not reported: CAUSE".
+  /// It is called once for each such store, also for one that is mounted or replaced later. A store that refused to be
+  /// watched is asked again when another watch of it begins. Like the watch's callback, it runs on the watch's thread,
+  /// and never while that callback runs. May be empty.
+  std::function<void(const std::string &message)> limited = {};
 };
 
 /// A running watch; destroying it ends it, and returns after the last callback has returned (from inside a callback:

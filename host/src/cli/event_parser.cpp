@@ -74,6 +74,7 @@ void EventParser::end_event() {
   if (broken || !parsed.is_object()) refuse_stream("data that is no JSON object");
   const json::object &data = parsed.get_object();
 
+  if (type == "limited") return limited_(text_of(data, "message"));
   Event event{};
   std::from_chars(id_.data(), id_.data() + id_.size(), event.sequence);
   if (type == "resync") {

@@ -12,9 +12,12 @@ namespace omnistore::cli {
 /// Reads a host's stream of events (server/event_feed.hpp), in pieces as they come.
 class EventParser {
 public:
-  explicit EventParser(std::function<void(const Event &)> take) : take_(std::move(take)) {}
+  /// `limited` gets the messages of WatchOptions::limited.
+  EventParser(std::function<void(const Event &)> take, std::function<void(const std::string &message)> limited)
+      : take_(std::move(take)), limited_(std::move(limited)) {}
 
-  /// Calls `take` for each event that is whole with these bytes. Throws Error(internal) where they are no such stream.
+  /// Calls `take` or `limited` for each event that is whole with these bytes. Throws Error(internal) where they are no
+  /// such stream.
   void read(std::string_view bytes);
   /// What comes next is another stream's; the id stays.
   void restart();
@@ -26,6 +29,7 @@ private:
   void end_event();
 
   const std::function<void(const Event &)> take_;
+  const std::function<void(const std::string &)> limited_;
   std::string line_, id_, type_, data_;
 };
 

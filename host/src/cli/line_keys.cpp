@@ -42,7 +42,9 @@ says that some were lost, as where they come faster than they are read. Ctrl-C a
 with 0.
 
 With --url every change made through that host is told, and after a break of the connection it goes
-on where it was. On a config it tells what other programs change, where the driver can see that.
+on where it was. On a config it tells what other programs change, where the driver can see that. If a store
+cannot report what others change, a warning gives the driver's reason; with --json it is an object whose
+type is "limited", and a "message".
 
 Examples
   omnistore watch

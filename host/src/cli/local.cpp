@@ -54,7 +54,10 @@ public:
   std::optional<std::uint64_t> clear(const std::string &base) override { return storage_.clear(base); }
   std::unique_ptr<Subscription> watch(const std::string &base, EventSink &sink) override {
     auto watch = std::make_unique<LocalWatch>();
-    watch->watch = storage_.watch(base, [&sink](const Event &event) { sink.event(event); });
+    WatchOptions options;
+    options.limited = [&sink](const std::string &message) { sink.limited(message); };
+    watch->watch = storage_.watch(
+        base, [&sink](const Event &event) { sink.event(event); }, options);
     sink.begun();
     return watch;
   }

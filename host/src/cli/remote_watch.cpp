@@ -24,7 +24,10 @@ constexpr milliseconds first_pause(250), longest_pause(15'000);
 class HostWatch : public Subscription {
 public:
   HostWatch(const Global &global, std::string path, EventSink &sink)
-      : path_(std::move(path)), sink_(sink), client_(global.url), parser_([this](const Event &event) { take(event); }) {
+      : path_(std::move(path)), sink_(sink), client_(global.url), parser_([this](const Event &event) { take(event); },
+                                                                          [this](const std::string &message) {
+                                                                            if (!ended()) sink_.limited(message);
+                                                                          }) {
     if (!global.token.empty()) authorization_ = "Bearer " + global.token;
     thread_ = std::thread([this] { run(); });
   }

@@ -31,13 +31,15 @@ struct Kept : Reader {
   Meta meta;
 };
 
-/// Where events go. event() and failed() are called on one thread at a time. Its functions must not throw.
+/// Where events go. event(), limited() and failed() are called on one thread at a time. Its functions must not throw.
 class EventSink {
 public:
   virtual ~EventSink() = default;
   /// From here on every change is told.
   virtual void begun() = 0;
   virtual void event(const Event &event) = 0;
+  /// As WatchOptions::limited.
+  virtual void limited(const std::string &message) = 0;
   /// No event will come any more.
   virtual void failed(std::exception_ptr failure) = 0;
 };

@@ -3,6 +3,7 @@
 #include <exception>
 
 #include <boost/json/object.hpp>
+#include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -88,6 +89,21 @@ public:
       return failed(std::current_exception());
     }
     if (options_.count != 0 && ++printed_ >= options_.count) end();
+  }
+
+  void limited(const std::string &message) override {
+    if (over_) return;
+    if (!global_.json) {
+      // If the stores were opened here, their log says it.
+      if (global_.remote()) spdlog::warn("{}", base::printable(message));
+      return;
+    }
+    try {
+      out_.json(json::object{{"type", "limited"}, {"message", message}});
+      out_.flush();
+    } catch (...) {
+      failed(std::current_exception());
+    }
   }
 
   void failed(std::exception_ptr failure) override {

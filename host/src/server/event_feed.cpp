@@ -72,8 +72,11 @@ std::shared_ptr<void> Places::take() {
 EventFeed::EventFeed(Storage &storage, Subject subject, std::optional<std::uint64_t> after, bool framed,
                      std::shared_ptr<void> place)
     : place_(std::move(place)), subject_(std::move(subject)), framed_(framed) {
-  watch_ = storage.watch(subject_.key, [this](const Event &event) { tell(event); },
-                         {.queue = most_queued, .after = after, .linger = remembered});
+  watch_ = storage.watch(
+      subject_.key, [this](const Event &event) { tell(event); },
+      {.queue = most_queued, .after = after, .linger = remembered, .limited = [this](const std::string &message) {
+         tell_limit(message);
+       }});
   if (!after) opening_ = watch_.position();
 }
 
@@ -87,11 +90,24 @@ EventFeed::~EventFeed() {
 
 void EventFeed::tell(const Event &event) {
   if (subject_.is_base && event.key == subject_.key && event.type != Event::Type::resync) return;
+  write([&] { append_event(written_, event); });
+}
+
+void EventFeed::tell_limit(const std::string &message) {
+  write([&] {
+    written_.append("event: limited\ndata: {\"message\":");
+    append_json(written_, message);
+    written_.append("}\n\n");
+  });
+}
+
+template <typename Append>
+void EventFeed::write(const Append &append) {
   std::unique_lock lock(mutex_);
   room_.wait(lock, [this] { return gone_ || written_.size() < most_written; });
   if (gone_) return;
   const bool first = written_.empty();
-  append_event(written_, event);
+  append();
   if (first && ready_) ready_();
 }
 

@@ -34,6 +34,9 @@ private:
 ///     event: update                    or remove, or resync: some were lost
 ///     data: {"key":"user/1"}           "cause" of a removal; of a resync "missed" alone: how many, null: not known
 ///
+///     event: limited                   without an id: no change, and nothing to resume after
+///     data: {"message":"watch (mount shared, driver redis): the changes that others make are not reported: ..."}
+///
 /// The watch's own thread writes them down. Where nobody takes them it waits: then the watch's queue fills, and what
 /// finds no room there is made up for by a resync. So a client that is slow, or reads nothing, costs a bounded number
 /// of bytes, and holds up nobody.
@@ -58,6 +61,10 @@ public:
 
 private:
   void tell(const Event &event);
+  void tell_limit(const std::string &message);
+  /// Has `append` write an event, once there is room for it.
+  template <typename Append>
+  void write(const Append &append);
 
   const std::shared_ptr<void> place_;
   const Subject subject_;

@@ -37,7 +37,7 @@ public:
   State(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options,
         std::shared_ptr<std::atomic<std::size_t>> running, std::function<void()> ended)
       : base_(std::move(base)), callback_(std::move(callback)), most_(std::max<std::size_t>(options.queue, 1)),
-        linger_(options.linger), running_(std::move(running)), ended_(std::move(ended)) {}
+        linger_(options.linger), limited_(options.limited), running_(std::move(running)), ended_(std::move(ended)) {}
 
   ~State() {
     if (!thread_.joinable()) return;
@@ -94,6 +94,28 @@ public:
     changed_.notify_one();
   }
 
+  /// Each limit waits outside the queue: it is not lost if the queue is full, and there are only so many as mounts.
+  void limit(const std::vector<Hub::Limit> &limits) {
+    {
+      std::lock_guard lock(mutex_);
+      asked_ = true;
+      if (!limited_) return;
+      std::vector<KnownLimit> now;
+      for (const Hub::Limit &limit : limits) {
+        const auto told =
+            std::find_if(limits_.begin(), limits_.end(), [&](const KnownLimit &known) { return known.limit == limit; });
+        now.push_back({limit, told != limits_.end() && told->told});
+      }
+      limits_ = std::move(now);
+    }
+    changed_.notify_one();
+  }
+  /// Returns true if limit() was called.
+  bool asked() {
+    std::lock_guard lock(mutex_);
+    return asked_;
+  }
+
   /// Returns after the last callback has; called from inside one: at once. What lingers goes on without callbacks.
   void end() {
     std::unique_lock lock(mutex_);
@@ -142,6 +164,11 @@ public:
   }
 
 private:
+  struct KnownLimit {
+    Hub::Limit limit;
+    bool told;
+  };
+
   Event resync() {
     Event event{Event::Type::resync, Event::Cause::none, {}, last_, missed_};
     missed_ = 0;
@@ -154,8 +181,15 @@ private:
       if (leaving_) {
         if (until_ <= std::chrono::steady_clock::now()) break;
         changed_.wait_until(lock, until_);
+      } else if (const auto untold =
+                     std::find_if(limits_.begin(), limits_.end(), [](auto &known) { return !known.told; });
+                 untold != limits_.end()) {
+        untold->told = true;
+        call(lock, limited_, std::string(untold->limit.message));
       } else if (!queue_.empty()) {
-        call(lock);
+        const Event event = std::move(queue_.front());
+        queue_.pop_front();
+        call(lock, callback_, event);
       } else if (missed_ != 0) {
         queue_.push_back(resync());
       } else {
@@ -168,13 +202,12 @@ private:
     ended_();
   }
 
-  void call(std::unique_lock<std::mutex> &lock) {
-    const Event event = std::move(queue_.front());
-    queue_.pop_front();
+  template <typename Callback, typename What>
+  void call(std::unique_lock<std::mutex> &lock, const Callback &callback, const What &what) {
     calling_ = true;
     lock.unlock();
     try {
-      callback_(event);
+      callback(what);
     } catch (const std::exception &error) {
       spdlog::error("a watch's callback threw: {}", error.what());
     }
@@ -187,13 +220,16 @@ private:
   const std::function<void(const Event &)> callback_;
   const std::size_t most_;
   const std::chrono::milliseconds linger_;
+  const std::function<void(const std::string &)> limited_;
   const std::shared_ptr<std::atomic<std::size_t>> running_;
   const std::function<void()> ended_;
   std::mutex mutex_, join_;
   std::condition_variable changed_, idle_;
   std::deque<Event> queue_;
   std::uint64_t missed_ = 0, last_ = 0;
-  bool leaving_ = false; ///< no callback begins any more
+  std::vector<KnownLimit> limits_; ///< those that there are now
+  bool asked_ = false;             ///< limit() was called
+  bool leaving_ = false;           ///< no callback begins any more
   bool stopping_ = false;
   bool calling_ = false;
   std::chrono::steady_clock::time_point until_; ///< how long it lingers
@@ -311,12 +347,18 @@ Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, 
   return Watch(std::move(state));
 }
 
-std::vector<std::string> Hub::bases() {
-  std::vector<std::string> bases;
+std::vector<Hub::Wanted> Hub::wanted() {
+  std::vector<Wanted> wanted;
   std::lock_guard lock(mutex_);
   for (const auto &state : states_)
-    if (!state->done()) bases.push_back(state->base());
-  return bases;
+    if (!state->done()) wanted.push_back({state->base(), !state->asked()});
+  return wanted;
+}
+
+void Hub::limit(std::string_view base, const std::vector<Limit> &limits) {
+  std::lock_guard lock(mutex_);
+  for (const auto &state : states_)
+    if (state->base() == base) state->limit(limits);
 }
 
 void Hub::refresh() { owner_->tell(); }

@@ -20,8 +20,8 @@ namespace omnistore {
 /// Each watch has a queue and a thread of its own: a slow one is bounded, and holds up neither writers nor others.
 class Hub {
 public:
-  /// `changed` is called when bases() may have changed: on the thread that began or ended a watch, never twice at once,
-  /// and not after stop() was called.
+  /// `changed` is called when wanted() may have changed: on the thread that began or ended a watch, never twice at
+  /// once, and not after stop() was called.
   explicit Hub(std::function<void()> changed);
   ~Hub() { stop(); }
   Hub(const Hub &) = delete;
@@ -36,8 +36,21 @@ public:
   /// `base` is a key in its normal form, or empty.
   Watch watch(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options);
 
-  /// What the watches want to be told of: keys in normal form, or empty for everything.
-  std::vector<std::string> bases();
+  /// What a watch wants to be told of.
+  struct Wanted {
+    std::string base; ///< a key in its normal form, or empty for everything
+    bool has_begun;   ///< limit() was not called for it yet
+  };
+  std::vector<Wanted> wanted();
+  /// A mount whose watch reports no changes that others make (WatchOptions::limited).
+  struct Limit {
+    const void *mount; ///< which one; it is only compared
+    std::string message;
+    bool operator==(const Limit &) const = default;
+  };
+  /// Tells the watches of `base` of these limits, each watch of those that it was not told of before. A limit that is
+  /// no longer among them is forgotten.
+  void limit(std::string_view base, const std::vector<Limit> &limits);
   /// Calls `changed` as if a watch had begun.
   void refresh();
 

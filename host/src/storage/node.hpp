@@ -61,12 +61,19 @@ public:
                                omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged);
 
   /// Tells of removals that the store makes by itself, and of what the driver's own watch tells. Where the driver
-  /// refuses, the log says so, and the watch goes on without it.
+  /// refuses, the watch goes on without it, and add_limits() says why.
   omnistore_status watch(omnistore_call *call, const omnistore_watch_request &request, omnistore_watcher *watcher,
                          void **watch);
   void unwatch(void *watch);
   /// Whether such a watch tells of changes made through this node, too.
   bool tells_own(const void *watch) const;
+  /// A store, this node's or one below it, whose changes by others are not reported to those who watch.
+  struct WatchLimit {
+    std::string cause; ///< what the driver said, as a printable text
+    bool refused;      ///< the driver may agree when it is asked again
+  };
+  /// Adds the limits of the watches that run on this node and below it.
+  void add_limits(std::vector<WatchLimit> &limits);
 
   /// The store as a layer above it sees it: every entry filled.
   const omnistore_store &handle() const { return handle_; }

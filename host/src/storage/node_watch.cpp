@@ -2,9 +2,6 @@
 // Watching one store.
 #include <algorithm>
 
-#include <spdlog/spdlog.h>
-
-#include "base/printable.hpp"
 #include "storage/call.hpp"
 #include "storage/node.hpp"
 #include "storage/node_host.hpp"
@@ -19,6 +16,7 @@ struct Node::Watching {
   omnistore_watcher *const watcher;
   CheckedWatcher checked; ///< the driver's
   bool driver_tells = false;
+  std::string refusal; ///< under watch_mutex_; why the driver does not watch
   void *of_driver = nullptr;
 };
 
@@ -31,13 +29,13 @@ omnistore_status Node::watch(omnistore_call *, const omnistore_watch_request &re
     watched_.store(watchings_.size());
   }
   if (driver_->table.watch) {
-    HostCall own; // its message is for the log
+    HostCall own; // its message is for limits, not for the caller, who has a watch
     const omnistore_status status = driver_watch(&own, request, &watching->checked, &watching->of_driver);
     watching->driver_tells = status == OMNISTORE_OK;
     if (status != OMNISTORE_OK)
       without_exceptions([&] { // the watch is in the list already
-        spdlog::warn("{} ({}): changes that others make are not reported: {}", base::printable(host_->mount()),
-                     driver_->name, own.cause(status));
+        std::lock_guard lock(watch_mutex_);
+        watching->refusal = own.cause(status);
       });
   }
   *watch = watching.release();
@@ -60,6 +58,24 @@ void Node::unwatch(void *watch) {
 
 bool Node::tells_own(const void *watch) const {
   return static_cast<const Watching *>(watch)->driver_tells && native_.capabilities & OMNISTORE_WATCHES_OWN;
+}
+
+void Node::add_limits(std::vector<WatchLimit> &limits) {
+  {
+    std::lock_guard lock(watch_mutex_);
+    const bool blind = !driver_->table.watch && native_.capabilities & OMNISTORE_SHARED;
+    if (blind && !watchings_.empty()) limits.push_back({"the driver " + driver_->name + " cannot watch", false});
+    for (const Watching *watching : watchings_) {
+      const bool known = std::any_of(limits.begin(), limits.end(),
+                                     [&](const WatchLimit &limit) { return limit.cause == watching->refusal; });
+      if (!watching->refusal.empty() && !known) limits.push_back({watching->refusal, true});
+    }
+  }
+  for (const auto &child : children_) {
+    const std::size_t before = limits.size();
+    child->add_limits(limits);
+    for (std::size_t i = before; i < limits.size(); ++i) limits[i].cause.insert(0, child->driver_->name + ": ");
+  }
 }
 
 void Node::tell(const omnistore_event &removal) {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <future>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -144,7 +146,13 @@ private:
     const std::shared_ptr<const Mount> mount;
     const std::string base;
     void *watch = nullptr;
+    std::vector<Node::WatchLimit> limits;
+    bool refused() const {
+      return std::any_of(limits.begin(), limits.end(), [](const Node::WatchLimit &limit) { return limit.refused; });
+    }
   };
+  /// Tells the log and the watches what the stores cannot report. `reach`: the mounts of each base that is watched.
+  void tell_limits(const std::map<std::string, std::vector<const Mount *>> &reach);
   /// Something changed in a store, and not through this Storage.
   void store_changed(const Mount &mount, const omnistore_event &event);
   /// Begins and ends watches of stores as the watches of the storage need them. Called by the hub, never twice at once.
@@ -178,6 +186,7 @@ private:
   std::future<void> publish_table(std::vector<std::shared_ptr<Mount>> mounts, const std::vector<std::string> &changed);
 
   std::vector<std::unique_ptr<Backend>> backends_; ///< the hub's `changed` alone uses it
+  std::vector<Hub::Limit> limits_;                 ///< likewise; what was last told
   std::mutex mounting_;                            ///< for what follows
   mutable std::mutex registry_mutex_;              ///< for registry_ alone: stores may be long in opening
   std::shared_ptr<loader::Registry> registry_;

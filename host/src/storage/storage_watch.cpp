@@ -2,7 +2,10 @@
 // Events: what is told of own writes, and the watches of the stores behind the mounts. Those run while a watch of the
 // storage wants to hear of a mount, one for each mount, over the keys that are wanted.
 #include <algorithm>
+#include <iterator>
 #include <map>
+
+#include <spdlog/spdlog.h>
 
 #include "storage/key.hpp"
 #include "storage/storage_impl.hpp"
@@ -72,17 +75,41 @@ void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &eve
   publish_key(Event::Type::remove, cause, key);
 }
 
+void Storage::Impl::tell_limits(const std::map<std::string, std::vector<const Mount *>> &reach) {
+  std::vector<Hub::Limit> limits;
+  for (const auto &backend : backends_) {
+    const Mount &mount = *backend->mount;
+    for (const Node::WatchLimit &limit : backend->limits)
+      limits.push_back(
+          {&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + limit.cause)});
+  }
+  for (const Hub::Limit &limit : limits)
+    if (std::find(limits_.begin(), limits_.end(), limit) == limits_.end()) spdlog::warn("{}", limit.message);
+  limits_ = std::move(limits);
+  for (const auto &[base, mounts] : reach) {
+    std::vector<Hub::Limit> here;
+    std::copy_if(limits_.begin(), limits_.end(), std::back_inserter(here), [&, &within = mounts](const auto &limit) {
+      return std::find(within.begin(), within.end(), limit.mount) != within.end();
+    });
+    hub.limit(base, here);
+  }
+}
+
 void Storage::Impl::rewatch() {
   std::map<std::shared_ptr<const Mount>, std::string> wanted;
+  std::map<std::string, std::vector<const Mount *>> reach;
+  std::vector<const Mount *> of_new; // mounts that a watch wants that has just begun
   {
     const Epoch::Guard guard(epoch);
-    for (const std::string &base : hub.bases()) {
+    for (const auto &[base, has_begun] : hub.wanted()) {
       std::vector<const Mount *> mounts = table().spanned(base.empty() ? base : base + ':');
-      // The key of a mountpoint's own name lies in the mount above it.
+      reach[base] = mounts;
+      // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
       if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
         mounts.push_back(holder);
       for (const Mount *mount : mounts) {
         if (!mount->node) continue;
+        if (has_begun) of_new.push_back(mount);
         const std::string inner = watched_base(*mount, base);
         const auto [at, is_new] = wanted.try_emplace(mount->shared_from_this(), inner);
         if (!is_new) at->second = common_base(at->second, inner);
@@ -94,14 +121,19 @@ void Storage::Impl::rewatch() {
     const auto known = std::find_if(backends_.begin(), backends_.end(), [&, &mount = mount](const auto &backend) {
       return backend && backend->mount == mount;
     });
-    const bool covered = known != backends_.end() && std::string_view(base).starts_with((*known)->base);
+    const bool covered = known != backends_.end() && std::string_view(base).starts_with((*known)->base) &&
+                         !((*known)->refused() && std::count(of_new.begin(), of_new.end(), mount.get()) != 0);
     // The wider one begins before the narrower ends (below): a change may be told twice, and none is lost.
     kept.push_back(covered ? std::move(*known) : std::make_unique<Backend>(*this, mount, base));
   }
   backends_.swap(kept);
   kept.clear();
-  for (const auto &backend : backends_)
+  for (const auto &backend : backends_) {
     backend->mount->tells_own.store(backend->mount->node->tells_own(backend->watch));
+    backend->limits.clear();
+    backend->mount->node->add_limits(backend->limits);
+  }
+  tell_limits(reach);
 }
 
 Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
