@@ -340,7 +340,7 @@ public:
   bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
 
   bool has(std::string_view key) const;
-  /// Size, times, etag, and the user's own; nullopt where there is no such key.
+  /// Returns size, times, etag and the user's own meta; nullopt if there is no such key.
   std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
 
   /// Which stores a get of this key asks, and what each answers. It does that get, of the value's first byte: it

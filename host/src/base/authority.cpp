@@ -35,7 +35,7 @@ constexpr std::array<bool, 256> in_names = [] {
   return table;
 }();
 
-/// Four numbers up to 255 without zeros in front, as inet_pton has them.
+/// Returns true for four numbers up to 255 without leading zeros, as inet_pton reads them.
 bool is_ipv4(std::string_view text) {
   for (int i = 0; i < 4; ++i) {
     if (i > 0 && !text.starts_with('.')) return false;
@@ -61,7 +61,7 @@ bool is_name(std::string_view text) {
   return !text.empty();
 }
 
-/// What follows the host: nothing, or ':' and at most five digits.
+/// Returns true if nothing follows the host, or a colon and at most five digits.
 bool read_port(std::string_view text, std::optional<std::uint16_t> &port) {
   if (text.empty()) return true;
   if (text.front() != ':' || text.size() > 6) return false;
