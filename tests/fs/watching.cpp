@@ -197,6 +197,10 @@ TEST_CASE("a file that another program keeps open is told, too") {
 }
 
 TEST_CASE("a watch of a base is told of the keys under it alone") {
+  // A file that is met while it is written is told again when it is closed.
+  const auto all_begin = [](const Keys &told, const std::string &with) {
+    return std::all_of(told.begin(), told.end(), [&](const std::string &each) { return each.starts_with(with); });
+  };
   Fixture f;
   Watch both(f.store), one(f.store, "a:b:"), other(f.store, "a:c:");
   for (const char *path : {"a/b/1", "a/c/2", "a/d/3", "a/bc", "a/b/$", "4"}) write_file(f.file(path), "v");
@@ -210,12 +214,12 @@ TEST_CASE("a watch of a base is told of the keys under it alone") {
   one.end();
   write_file(f.file("a/b/5"), "v");
   write_file(f.file("a/c/5"), "v");
-  CHECK(both.until("+a:b:5").empty());
-  CHECK(other.until("+a:c:5").empty());
+  CHECK(all_begin(both.until("+a:b:5"), "+"));
+  CHECK(all_begin(other.until("+a:c:5"), "+a:c:"));
   both.end();
   write_file(f.file("a/d/6"), "v");
   write_file(f.file("a/c/6"), "v");
-  CHECK(other.until("+a:c:6").empty());
+  CHECK(all_begin(other.until("+a:c:6"), "+a:c:"));
   Watch again(f.store, "a:d:");
   write_file(f.file("a/d/7"), "v");
   CHECK(again.until("+a:d:7").empty());
