@@ -121,7 +121,7 @@ TEST_CASE("Nothing of a key or a value reaches the terminal as a control charact
     CHECK_FALSE(says(out, "\xc2\x9b"));
     CHECK_FALSE(says(out, "\xe2\x80\xae"));
   }
-  CHECK(says(omnistore({"inspect"}).out, "\\x1b[31mred\\u202e"));
+  CHECK(says(omnistore({"inspect"}).out, "\\x1b[31mred\\u{202e}"));
 }
 
 TEST_CASE("inspect of what cannot be read says so in its place, and goes on") {

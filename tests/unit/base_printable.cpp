@@ -32,11 +32,20 @@ TEST_CASE("Line separators, bidirectional controls and byte order marks become e
   CHECK(printable("\xef\xbb\xbf") == "\\u{feff}");
 }
 
+TEST_CASE("Characters that nobody sees become escapes") {
+  CHECK(printable("a\xe2\x80\x8b\xe2\x81\xa0") == "a\\u{200b}\\u{2060}"); // without width
+  CHECK(printable("\xef\xbf\xb9") == "\\u{fff9}");                        // annotations
+  CHECK(printable("\xf3\xa0\x81\xa1") == "\\u{0e0061}");                  // tags
+}
+
 TEST_CASE("Bytes that are no UTF-8 become escapes") {
   CHECK(printable("a\xff\xc3(") == "a\\xff\\xc3(");
   CHECK(printable("\x9b"
-                  "2J") == "\\x9b2J");          // C1 as one byte
-  CHECK(printable("\xc0\x8a") == "\\xc0\\x8a"); // an overlong line end
+                  "2J") == "\\x9b2J");                   // C1 as one byte
+  CHECK(printable("\xc0\x8a") == "\\xc0\\x8a");          // an overlong line end
+  CHECK(printable("a\xc3") == "a\\xc3");                 // cut
+  CHECK(printable("\xed\xa0\x80") == "\\xed\\xa0\\x80"); // half of a pair
+  CHECK(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");
 }
 
 TEST_CASE("To escape what is escaped changes nothing") {
@@ -54,4 +63,5 @@ TEST_CASE("A message of several lines keeps them, and none can be taken for a li
 TEST_CASE("JSON keeps its meaning and loses what acts on a terminal") {
   CHECK(printable_json("{\"a\":\"\\n\xc3\xa9\"}\n") == "{\"a\":\"\\n\xc3\xa9\"}\n");
   CHECK(printable_json("\"\x7f\xc2\x9b\xe2\x80\xae\"") == "\"\\u007f\\u009b\\u202e\"");
+  CHECK(printable_json("\"\xf3\xa0\x81\xa1\"") == "\"\\udb40\\udc61\"");
 }

@@ -40,7 +40,7 @@ void append_escape(std::string &out, char32_t point) {
   }
   if (point < 0x80) return append_byte(out, static_cast<unsigned char>(point));
   out += "\\u{";
-  append_hex(out, point, 4);
+  append_hex(out, point, point > 0xffff ? 6 : 4);
   out += '}';
 }
 
@@ -71,8 +71,9 @@ std::string escaped(std::string_view text, bool keep_lines) {
 bool is_control(char32_t point) {
   if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return true;
   if (point < 0x61c) return false;
-  return point == 0x61c || point == 0x200e || point == 0x200f || (point >= 0x2028 && point <= 0x202e) ||
-         (point >= 0x2066 && point <= 0x2069) || point == 0xfeff;
+  return point == 0x61c || (point >= 0x200b && point <= 0x200f) || (point >= 0x2028 && point <= 0x202e) ||
+         (point >= 0x2060 && point <= 0x206f) || point == 0xfeff || (point >= 0xfff9 && point <= 0xfffb) ||
+         (point >= 0xe0000 && point <= 0xe007f);
 }
 
 std::string printable(std::string_view text) { return all_plain(text) ? std::string(text) : escaped(text, false); }
@@ -88,8 +89,13 @@ std::string printable_json(std::string json) {
     const char32_t point = utf8_code_point(json, i, length);
     // Bytes below 0x20 stand between values, never within strings.
     if (length == 1 ? point == 0x7f : is_control(point)) {
+      const char32_t above = point - 0x10000; // a pair of surrogates stands for such a code point
       out += "\\u";
-      append_hex(out, point, 4);
+      append_hex(out, point < 0x10000 ? point : 0xd800 + (above >> 10), 4);
+      if (point >= 0x10000) {
+        out += "\\u";
+        append_hex(out, 0xdc00 + (above & 0x3ff), 4);
+      }
     } else {
       out.append(json, i, length);
     }

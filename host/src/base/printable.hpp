@@ -7,8 +7,9 @@
 
 namespace omnistore::base {
 
-/// Returns true if the code point changes how the text around it is shown, or moves it to another line: control
-/// characters (C0, DEL, C1), U+2028 and U+2029, bidirectional marks and overrides, and the byte order mark.
+/// Returns true if the code point is unseen, changes how the text around it is shown, or moves it to another line:
+/// control characters (C0, DEL, C1), U+2028 and U+2029, bidirectional marks and overrides, characters without width,
+/// the byte order mark, annotations, and tags.
 bool is_control(char32_t point);
 
 /// Returns `text` as one line in which nothing acts on a terminal: control characters become \n, \r, \t or \x1b, other

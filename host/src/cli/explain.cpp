@@ -6,6 +6,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/key_text.hpp"
+#include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/explained.hpp"
 #include "cli/failure.hpp"
@@ -18,7 +19,7 @@ namespace {
 
 namespace json = boost::json;
 
-std::string plain(const json::value &text) { return jobs::printable(std::string_view(text.as_string())); }
+std::string plain(const json::value &text) { return base::printable(std::string_view(text.as_string())); }
 
 std::string micros_text(double micros) {
   char text[32];
@@ -44,9 +45,9 @@ std::string about_text(const json::object &about) {
     else if (name == "checked" && value.is_int64())
       add("checked " + time_text(value.get_int64()));
     else if (value.is_bool())
-      value.get_bool() ? add(jobs::printable(name)) : void();
+      value.get_bool() ? add(base::printable(name)) : void();
     else
-      add(jobs::printable(name) + " " + jobs::printable(json::serialize(value)));
+      add(base::printable(name) + " " + base::printable(json::serialize(value)));
   }
   return text;
 }

@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 
 #include "base/key_text.hpp"
+#include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/explained.hpp"
 #include "cli/failure.hpp"
@@ -44,7 +45,7 @@ public:
     if (global_.json || options_.null) return;
     std::string line = "Storage contents";
     if (count) line += " (" + std::to_string(*count) + (*count == 1 ? " key)" : " keys)");
-    if (!base_.empty()) line += " with prefix \"" + jobs::printable(base_) + "\"";
+    if (!base_.empty()) line += " with prefix \"" + base::printable(base_) + "\"";
     if (!options_.cursor.empty()) line += ", going on";
     out_.line(paint(Colour::bold, line + ":", 1));
     out_.flush();
@@ -61,7 +62,7 @@ public:
                                {"error", {{"status", status_name(error.status())}, {"message", error.what()}}}});
       else
         out_.line("- " + base::key_text(item.key) + "\n  Error reading " + base::key_text(item.key) + ": " +
-                  jobs::printable(error.what()));
+                  base::printable(error.what()));
     }
     out_.flush();
   }
@@ -92,7 +93,7 @@ private:
     } catch (const Error &error) {
       if (!global_.remote()) throw;
       explains_ = false;
-      if (!global_.quiet) complain("omnistore: mounts and layers are not known: " + jobs::printable(error.what()));
+      if (!global_.quiet) complain("omnistore: mounts and layers are not known: " + base::printable(error.what()));
       return nullptr;
     }
   }
@@ -130,7 +131,7 @@ private:
     if (options_.preview != 0) out_.line("  Value: " + preview.text + (preview.cut ? "..." : ""));
     std::string mount = "-", layer = "-";
     if (found.is_object()) {
-      mount = jobs::printable(std::string_view(found.at("mount").as_string()));
+      mount = base::printable(std::string_view(found.at("mount").as_string()));
       mount = mount.empty() ? "(root)" : mount + ":";
       layer = layer_text(found.at("layer"));
     }

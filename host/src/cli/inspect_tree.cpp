@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/inspect_tree.hpp"
+#include "base/printable.hpp"
 
 #include <algorithm>
 
@@ -25,7 +26,7 @@ public:
 
   void table(const std::string &base, const KeyTree::Folder &root) {
     rows_.push_back({"FOLDER", "KEYS", "SIZE"});
-    row(base.empty() ? "(all)" : jobs::printable(base), root.keys, root.bytes);
+    row(base.empty() ? "(all)" : base::printable(base), root.keys, root.bytes);
     below(root, "");
     print_table(out_, rows_);
     out_.flush();
@@ -56,7 +57,7 @@ private:
     const bool more = !folder.folders.empty() && keys != 0, own = !folder.folders.empty() && folder.direct != 0;
     for (const auto &[name, child] : shown) {
       const bool last = child == shown.back().second && !more && !own;
-      row(indent + (last ? "└─ " : "├─ ") + jobs::printable(name) + ":", child->keys, child->bytes);
+      row(indent + (last ? "└─ " : "├─ ") + base::printable(name) + ":", child->keys, child->bytes);
       below(*child, indent + (last ? "   " : "│  "));
     }
     const std::string number = folder.folded != 0 ? "" : std::to_string(hidden) + " ";

@@ -6,57 +6,11 @@
 
 #include <boost/json/stream_parser.hpp>
 
+#include "base/printable.hpp"
+#include "base/utf8.hpp"
+
 namespace omnistore::jobs {
 namespace {
-
-/// The character that a text begins with, and how many bytes it has: 0 bytes: it is no UTF-8. A whole character is
-/// asked for: a text that ends inside one has 0 too.
-struct Character {
-  char32_t code = 0;
-  std::size_t size = 0;
-};
-
-Character first_of(std::string_view text) {
-  const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return {first, 1};
-  const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4 || text.size() < size) return {};
-  char32_t code = first & (0xFFu >> (size + 1));
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return {};
-    code = code << 6 | (byte(i) & 0x3Fu);
-  }
-  const bool shortest = size == 2 || (size == 3 ? code >= 0x800 : code >= 0x10000);
-  const bool legal = code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
-  return shortest && legal ? Character{code, size} : Character{};
-}
-
-/// Whether it could steer a terminal, part a line, or turn the direction of what stands behind it.
-bool steers(char32_t code) {
-  return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x200B && code <= 0x200F) ||
-         (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF ||
-         (code >= 0xFFF9 && code <= 0xFFFB) || (code >= 0xE0000 && code <= 0xE007F);
-}
-
-std::string escaped(char32_t code) {
-  switch (code) {
-  case '\n':
-    return "\\n";
-  case '\r':
-    return "\\r";
-  case '\t':
-    return "\\t";
-  default:
-    char text[16];
-    std::snprintf(text, sizeof text,
-                  code < 0x100     ? "\\x%02x"
-                  : code < 0x10000 ? "\\u%04x"
-                                   : "\\U%08x",
-                  static_cast<unsigned>(code));
-    return text;
-  }
-}
 
 /// Takes printable characters one after the other, up to a number of them.
 class Cutter {
@@ -81,15 +35,10 @@ private:
 
 void add_printable(Cutter &into, std::string_view text) {
   while (!text.empty() && !into.full()) {
-    const Character character = first_of(text);
-    const std::size_t size = std::max<std::size_t>(character.size, 1);
-    if (character.size != 0 && !steers(character.code)) {
-      into.add(text.substr(0, size), 1);
-    } else {
-      const std::string shown =
-          escaped(character.size != 0 ? character.code : static_cast<unsigned char>(text.front()));
-      into.add(shown, shown.size());
-    }
+    const std::size_t length = base::utf8_length(text, 0), size = std::max<std::size_t>(length, 1);
+    const std::string shown = base::printable(text.substr(0, size));
+    const bool stays = length != 0 && shown == text.substr(0, size);
+    into.add(shown, stays ? 1 : shown.size());
     text.remove_prefix(size);
   }
 }
@@ -97,10 +46,10 @@ void add_printable(Cutter &into, std::string_view text) {
 /// Whether it reads as text: UTF-8 without NUL, which may end inside a character where it was cut.
 bool is_text(std::string_view head, bool whole) {
   while (!head.empty()) {
-    const Character character = first_of(head);
-    if (character.size == 0) return !whole && head.size() < 4 && static_cast<unsigned char>(head.front()) >= 0xC2;
-    if (character.code == 0) return false;
-    head.remove_prefix(character.size);
+    const std::size_t length = base::utf8_length(head, 0);
+    if (length == 0) return !whole && head.size() < 4 && static_cast<unsigned char>(head.front()) >= 0xC2;
+    if (head.front() == '\0') return false;
+    head.remove_prefix(length);
   }
   return true;
 }
@@ -111,7 +60,7 @@ std::string_view whole_characters(std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
     if (byte < 0x80) break;
     if (byte >= 0xC0)
-      return first_of(text.substr(text.size() - back)).size != 0 ? text : text.substr(0, text.size() - back);
+      return base::utf8_length(text, text.size() - back) != 0 ? text : text.substr(0, text.size() - back);
   }
   return text;
 }
@@ -143,12 +92,6 @@ std::string without_spaces(std::string_view json) {
 }
 
 } // namespace
-
-std::string printable(std::string_view text) {
-  Cutter all(SIZE_MAX);
-  add_printable(all, text);
-  return all.take();
-}
 
 std::uint64_t preview_bytes(std::size_t characters) {
   constexpr std::uint64_t least = 1024; // JSON may have spaces

@@ -9,14 +9,10 @@
 
 namespace omnistore::jobs {
 
-/// Text for people: line ends and tabs as \n, \r and \t, every other character that could steer a terminal or turn the
-/// direction of its text as \x1b or \u202e, and each byte that is no UTF-8 as \xff. What it gives is UTF-8.
-std::string printable(std::string_view text);
-
 struct Preview {
   enum class Kind { json, text, bytes };
   Kind kind = Kind::text;
-  std::string text; ///< JSON without spaces, text as printable() has it, bytes as "00 ff 0a"
+  std::string text; ///< JSON without spaces, text as base::printable() gives it, bytes as "00 ff 0a"
   bool cut = false; ///< the value goes on behind it
 };
 
