@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <thread>
+#include <vector>
 
 #include <catch2/catch.hpp>
 
@@ -35,32 +38,32 @@ private:
 
 TEST_CASE("a lane that hangs holds up no other") {
   Latch gate, done;
-  Pool pool({.threads = 8, .lane_threads = 2, .lane_waiting = 100});
-  for (int i = 0; i < 50; ++i) pool.submit("hangs", [&] { gate.wait(); });
-  CHECK(pool.submit("other", [&] { done.open(); }));
+  Pool pool({.lane_threads = 2, .lane_waiting = 100});
+  for (int i = 0; i < 50; ++i) pool.submit({"hangs"}, [&] { gate.wait(); });
+  CHECK(pool.submit({"other"}, [&] { done.open(); }));
   done.wait();
   gate.open();
 }
 
 TEST_CASE("more than a lane may have waiting is refused") {
   Latch gate, begun;
-  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 3});
-  CHECK(pool.submit("a", [&] {
+  Pool pool({.lane_threads = 1, .lane_waiting = 3});
+  CHECK(pool.submit({"a"}, [&] {
     begun.open();
     gate.wait();
   }));
   begun.wait();
-  for (int i = 0; i < 3; ++i) CHECK(pool.submit("a", [] {}));
-  CHECK_FALSE(pool.submit("a", [] {}));
-  CHECK(pool.submit("b", [] {}));
+  for (int i = 0; i < 3; ++i) CHECK(pool.submit({"a"}, [] {}));
+  CHECK_FALSE(pool.submit({"a"}, [] {}));
+  CHECK(pool.submit({"b"}, [] {}));
   gate.open();
 }
 
 TEST_CASE("no more jobs of a lane run at once than it may have threads, and all of them run") {
   std::atomic<int> running{0}, most{0}, ran{0};
-  std::optional<Pool> pool(std::in_place, Pool::Limits{.threads = 8, .lane_threads = 3, .lane_waiting = 10'000});
+  std::optional<Pool> pool(std::in_place, Pool::Limits{.lane_threads = 3, .lane_waiting = 10'000});
   for (int i = 0; i < 2000; ++i) {
-    pool->submit(i % 2 ? "a" : "b", [&, counted = i % 2 == 1] {
+    pool->submit({i % 2 ? "a" : "b"}, [&, counted = i % 2 == 1] {
       if (counted) {
         const int now = ++running;
         for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
@@ -78,35 +81,35 @@ TEST_CASE("no more jobs of a lane run at once than it may have threads, and all 
 TEST_CASE("a pool that ends runs what waits still") {
   std::atomic<int> ran{0};
   {
-    Pool pool({.threads = 1, .lane_threads = 1, .lane_waiting = 100});
-    for (int i = 0; i < 100; ++i) pool.submit("a", [&] { ++ran; });
+    Pool pool({.lane_threads = 1, .lane_waiting = 100});
+    for (int i = 0; i < 100; ++i) pool.submit({"a"}, [&] { ++ran; });
   }
   CHECK(ran == 100);
 }
 
 TEST_CASE("A job that moves to another lane leaves its own a thread") {
   Latch gate, moved, next;
-  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 10});
-  pool.submit("short", [&] {
-    CHECK(pool.move("long"));
+  Pool pool({.lane_threads = 1, .lane_waiting = 10});
+  pool.submit({"short"}, [&] {
+    CHECK(pool.move({"long"}));
     moved.open();
     gate.wait();
   });
   moved.wait();
-  pool.submit("short", [&] { next.open(); });
+  pool.submit({"short"}, [&] { next.open(); });
   next.wait();
   gate.open();
 }
 
 TEST_CASE("A job that waited while another of its lane moved runs at once") {
   Latch go, gate, next;
-  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 10});
-  pool.submit("short", [&] {
+  Pool pool({.lane_threads = 1, .lane_waiting = 10});
+  pool.submit({"short"}, [&] {
     go.wait();
-    CHECK(pool.move("long"));
+    CHECK(pool.move({"long"}));
     gate.wait();
   });
-  pool.submit("short", [&] { next.open(); });
+  pool.submit({"short"}, [&] { next.open(); });
   go.open();
   next.wait();
   gate.open();
@@ -115,24 +118,104 @@ TEST_CASE("A job that waited while another of its lane moved runs at once") {
 TEST_CASE("A job cannot move to a lane that has all of its threads, and jobs of that lane wait for one that moved in") {
   Latch gate, moved, done, last;
   std::atomic<bool> second{true}, waited{false};
-  Pool pool({.threads = 4, .lane_threads = 1, .lane_waiting = 10});
-  pool.submit("a", [&] {
-    CHECK(pool.move("long"));
+  Pool pool({.lane_threads = 1, .lane_waiting = 10});
+  pool.submit({"a"}, [&] {
+    CHECK(pool.move({"long"}));
     moved.open();
     gate.wait();
     waited = true;
   });
   moved.wait();
-  pool.submit("b", [&] {
-    second = pool.move("long");
+  pool.submit({"b"}, [&] {
+    second = pool.move({"long"});
     done.open();
   });
   done.wait();
   CHECK_FALSE(second);
-  pool.submit("long", [&] {
+  pool.submit({"long"}, [&] {
     CHECK(waited);
     last.open();
   });
   gate.open();
   last.wait();
+}
+
+TEST_CASE("A thread whose job was given up is replaced, and counted until it comes back") {
+  Latch gate, begun, next, back;
+  Pool pool({.lane_threads = 1});
+  const Pool::Ticket hangs = pool.submit({"a"}, [&] {
+    begun.open();
+    gate.wait();
+  });
+  begun.wait();
+  const Pool::Ticket waits = pool.submit({"a"}, [&] { next.open(); });
+  CHECK(pool.give_up(hangs) == Pool::State::running);
+  next.wait();
+  CHECK(pool.stats().stuck == 1);
+  REQUIRE(pool.stats().lanes.size() == 1);
+  CHECK(pool.stats().lanes[0].lane.name == "a");
+  CHECK(pool.stats().lanes[0].stuck == 1);
+  gate.open();
+  while (pool.give_up(hangs) != Pool::State::done) std::this_thread::yield();
+  CHECK(pool.stats().stuck == 0);
+}
+
+TEST_CASE("A job that was given up before its turn does not run") {
+  Latch gate, begun, last;
+  std::atomic<bool> ran{false};
+  Pool pool({.lane_threads = 1});
+  pool.submit({"a"}, [&] {
+    begun.open();
+    gate.wait();
+  });
+  begun.wait();
+  const Pool::Ticket waits = pool.submit({"a"}, [&] { ran = true; });
+  pool.submit({"a"}, [&] { last.open(); });
+  CHECK(pool.give_up(waits) == Pool::State::waiting);
+  CHECK(pool.give_up(waits) == Pool::State::done);
+  gate.open();
+  last.wait();
+  CHECK_FALSE(ran);
+}
+
+TEST_CASE("A lane whose threads all hang refuses further jobs at once, and takes them again when one has come back") {
+  std::vector<Latch> gates(3);
+  std::vector<Pool::Ticket> hung;
+  Pool pool({.lane_threads = 1, .lane_stuck = 2});
+  for (Latch &gate : gates) {
+    Latch begun;
+    hung.push_back(pool.submit({"a"}, [&] {
+      begun.open();
+      gate.wait();
+    }));
+    REQUIRE(hung.back());
+    begun.wait();
+    pool.give_up(hung.back());
+  }
+  CHECK_FALSE(pool.submit({"a"}, [] {}));
+  CHECK(pool.submit({"b"}, [] {}));
+  gates[1].open();
+  while (pool.give_up(hung[1]) != Pool::State::done) std::this_thread::yield();
+  Latch ran;
+  CHECK(pool.submit({"a"}, [&] { ran.open(); }));
+  ran.wait();
+  for (Latch &gate : gates) gate.open();
+}
+
+TEST_CASE("Threads with nothing to do end, but for those that are kept") {
+  Latch gate;
+  std::atomic<int> begun{0};
+  Pool pool({.lane_threads = 8, .kept = 2, .idle = std::chrono::milliseconds(1)});
+  for (int i = 0; i < 8; ++i)
+    pool.submit({"a"}, [&] {
+      ++begun;
+      gate.wait();
+    });
+  while (begun < 8) std::this_thread::yield();
+  CHECK(pool.stats().threads == 8);
+  gate.open();
+  while (pool.stats().threads > 2) std::this_thread::yield();
+  Latch ran;
+  CHECK(pool.submit({"a"}, [&] { ran.open(); }));
+  ran.wait();
 }

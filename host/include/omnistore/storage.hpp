@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -46,13 +47,25 @@ struct Condition {
   std::string etag; ///< for if_match
 };
 
+/// How long an operation may take, and who may call it off. At the end of its time, and once it is called off, a
+/// driver that waits gives up, and the operation throws Error(timeout); a write may still take place then. What a
+/// driver does not notice goes on: the operation returns when the driver does.
+struct CallOptions {
+  std::chrono::milliseconds timeout{0}; ///< 0: none
+  /// The operation is called off while this is true; null: by nobody. It must outlive the operation.
+  const std::atomic<bool> *cancelled = nullptr;
+};
+
+// The options of one operation each: `timeout` and `cancelled` mean in all of them what they do in CallOptions.
+
 struct GetOptions {
   std::uint64_t offset = 0;
   std::uint64_t length = UINT64_MAX;
   bool meta = false; ///< the etag is wanted too
   bool user = false; ///< the user's own meta is wanted too. A Reader is given it only if it came with the value
-  /// 0: none. It begins anew with each piece that a Reader takes, whose own time is not counted.
+  /// It begins anew with each piece that a Reader takes, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
+  const std::atomic<bool> *cancelled = nullptr;
 };
 
 struct SetOptions {
@@ -62,17 +75,21 @@ struct SetOptions {
   /// The user's own meta: any bytes, at most 1 MiB. It is stored with the value, in one step; empty: the value has
   /// none, and that of an older value goes.
   std::string user;
-  /// 0: none. It begins anew with each piece that a Source gives, whose own time is not counted.
+  /// It begins anew with each piece that a Source gives, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
+  const std::atomic<bool> *cancelled = nullptr;
 };
 
 struct RemoveOptions {
   Condition condition;
   std::chrono::milliseconds timeout{0};
+  const std::atomic<bool> *cancelled = nullptr;
 };
 
 struct MetaOptions {
   bool user = true; ///< the user's own meta is wanted too; for some stores that takes longer
+  std::chrono::milliseconds timeout{0};
+  const std::atomic<bool> *cancelled = nullptr;
 };
 
 struct ListOptions {
@@ -81,7 +98,8 @@ struct ListOptions {
   std::uint32_t limit = 1000;      ///< keys a page, 1 to 100000
   std::string cursor;              ///< what the page before gave; empty: from the start
   bool meta = false;
-  std::chrono::milliseconds timeout{0};
+  std::chrono::milliseconds timeout{0}; ///< for this page
+  const std::atomic<bool> *cancelled = nullptr;
 };
 
 /// One step of a listing.
@@ -120,7 +138,7 @@ struct EntryOutcome : Outcome {
 struct SetItem {
   std::string key;
   std::string value;
-  SetOptions options; ///< its timeout is ignored
+  SetOptions options; ///< its timeout and `cancelled` are ignored: set_many has its own
 };
 
 /// A change. Keys are shown as the user knows them: with the mountpoint, without prefixes.
@@ -339,14 +357,14 @@ public:
   /// The same into a Reader. False on a miss: the reader was not called.
   bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
 
-  bool has(std::string_view key) const;
+  bool has(std::string_view key, const CallOptions &options = {}) const;
   /// Returns size, times, etag and the user's own meta; nullopt if there is no such key.
   std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
 
   /// Which stores a get of this key asks, and what each answers. It does that get, of the value's first byte: it
   /// counts, and a cache fetches and refreshes as for any reader. What fails on the way is in the result; Error only
-  /// where no open mount holds the key. What a layer asks on other threads is not seen. `timeout`: 0: none.
-  Explanation explain(std::string_view key, std::chrono::milliseconds timeout = {}) const;
+  /// where no open mount holds the key. What a layer asks on other threads is not seen.
+  Explanation explain(std::string_view key, const CallOptions &options = {}) const;
 
   /// Stores. The result's etag is there where `want_etag` is set and the driver gives them.
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
@@ -359,12 +377,13 @@ public:
   /// Removes the key. False: there was none. Throws Error(conflict) where the condition does not hold.
   bool remove(std::string_view key, const RemoveOptions &options = {});
   /// Gives a value another ttl; 0: for ever. False: there is no such key.
-  bool touch(std::string_view key, std::chrono::milliseconds ttl);
+  bool touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options = {});
 
   /// Each item has its own outcome, in the order asked; a miss is not_found, a condition that did not hold conflict.
+  /// The time is the whole batch's.
   std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
-  std::vector<Outcome> set_many(std::span<const SetItem> items);
-  std::vector<Outcome> remove_many(std::span<const std::string> keys);
+  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {});
+  std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
 
   /// One page of the keys under a base, over all mounts that it spans.
   Page list(std::string_view base, const ListOptions &options = {}) const;
@@ -372,8 +391,9 @@ public:
   KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
   /// The same with their values, read in batches ahead of the walk.
   EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
-  /// Removes every key under a base; how many. Keys of mounts below it too.
-  std::uint64_t clear(std::string_view base = {});
+  /// Removes every key under a base; how many. Keys of mounts below it too. Where it fails, or its time is up, a part
+  /// of them may be gone.
+  std::uint64_t clear(std::string_view base = {}, const CallOptions &options = {});
 
   /// Calls back for every change of one key, or of all keys under it, or of everything (empty), on a thread of the
   /// Storage's, one at a time: changes made through this Storage, values that expired or were evicted, and what others

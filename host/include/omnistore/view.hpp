@@ -34,25 +34,25 @@ public:
   bool get(std::string_view key, std::string &into, const GetOptions &options = {}) const;
   std::optional<Entry> entry(std::string_view key, const GetOptions &options = {}) const;
   bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
-  bool has(std::string_view key) const;
+  bool has(std::string_view key, const CallOptions &options = {}) const;
   std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
 
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
   Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
              bool want_etag = false);
   bool remove(std::string_view key, const RemoveOptions &options = {});
-  bool touch(std::string_view key, std::chrono::milliseconds ttl);
+  bool touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options = {});
 
   std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
-  std::vector<Outcome> set_many(std::span<const SetItem> items);
-  std::vector<Outcome> remove_many(std::span<const std::string> keys);
+  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {});
+  std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
 
   /// A cursor is good for the view that gave it, and for others of the same base.
   Page list(std::string_view base, const ListOptions &options = {}) const;
   KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
   EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
   /// The empty base is all of the view, and no more than that.
-  std::uint64_t clear(std::string_view base = {});
+  std::uint64_t clear(std::string_view base = {}, const CallOptions &options = {});
 
   /// The empty base is all of the view. Sequence numbers are the Storage's.
   Watch watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options = {});

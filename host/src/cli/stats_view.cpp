@@ -140,6 +140,9 @@ void StatsView::print_totals(Output &out) const {
   }
   print_table(out, rows);
   for (const std::string &line : errors) out.line(line);
+  for (const json::value &lane : array_in(object_in(now_, "threads"), "lanes"))
+    if (const double stuck = number(lane.get_object(), "stuck"); stuck > 0)
+      out.line("threads that hang in " + text(lane.get_object(), "lane") + ": " + count_text(stuck));
 }
 
 double StatsView::seconds_since(const StatsView &before) const {

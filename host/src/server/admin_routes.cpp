@@ -204,7 +204,7 @@ void AdminRoutes::unmount(const Request &request, Response &response) {
 void AdminRoutes::explain(const Request &request, Response &response) {
   const std::optional<std::string> key = parameter(request.query, "key");
   if (!key) throw Error(Status::invalid, "Which key? /explain?key=KEY");
-  reply_json(request, response, 200, describe(storage_.explain(*key, request.timeout)));
+  reply_json(request, response, 200, describe(storage_.explain(*key, request.limits())));
 }
 
 } // namespace omnistore::server

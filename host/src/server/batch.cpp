@@ -176,14 +176,14 @@ public:
   json::array set(const std::vector<SetItem> &items) {
     return write(
         items, [](const SetItem &item) -> const std::string & { return item.key; },
-        [this](std::span<const SetItem> some) { return view_.set_many(some); });
+        [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits()); });
   }
 
   json::array remove(const std::vector<std::string> &keys) {
     return write(
         keys, [](const std::string &key) -> const std::string & { return key; },
         [this](std::span<const std::string> some) {
-          std::vector<Outcome> outcomes = view_.remove_many(some);
+          std::vector<Outcome> outcomes = view_.remove_many(some, request_.limits());
           for (Outcome &outcome : outcomes)
             if (outcome.status == Status::not_found) outcome = {}; // as DELETE: gone is gone
           return outcomes;
@@ -218,9 +218,8 @@ private:
         places.push_back(i);
       }
     }
-    GetOptions options;
+    auto options = request_.limited(GetOptions());
     options.meta = true;
-    options.timeout = request_.timeout;
     std::vector<EntryOutcome> got = view_.get_many(together, options);
     for (std::size_t i = 0; i < got.size(); ++i) outcomes[places[i]] = std::move(got[i]);
     return outcomes;
@@ -228,9 +227,8 @@ private:
 
   EntryOutcome get_bounded(const std::string &key) {
     EntryOutcome outcome;
-    GetOptions options;
+    auto options = request_.limited(GetOptions());
     options.meta = true;
-    options.timeout = request_.timeout;
     Bounded reader(left_ - std::min(held_, left_));
     try {
       if (view_.read(key, reader, options)) {

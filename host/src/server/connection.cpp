@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <poll.h>
 
 #include "server/defects.hpp"
 #include "server/reply.hpp"
@@ -28,6 +29,7 @@ constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two reques
 constexpr std::size_t gathered = 256 * 1024;   // answers that wait for each other to be sent in one go
 constexpr std::uint64_t slowest = 16;          // bytes a millisecond that a long body must come or go with
 constexpr auto linger_time = std::chrono::seconds(2);
+constexpr std::string_view not_its_turn = "This store had no thread free in the request's time; nothing was done";
 constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice that its time is up
 
 } // namespace
@@ -365,13 +367,13 @@ bool Connection::answer() {
 bool Connection::submit(const std::string &lane) {
   if (!flush()) return false;
   if (request_.method == Method::get) offer_pipe();
-  if (!submit_job(lane)) return true;
+  if (!submit_job({lane})) return true;
   phase_ = Phase::work;
   return false;
 }
 
 /// Of the request, if its body or answer is a long value. On any thread.
-std::string Connection::long_lane() const { return "stream " + loop_.routes.lane(request_); }
+Pool::Lane Connection::long_lane() const { return {loop_.routes.lane(request_), true}; }
 
 /// Gives the request a pipe, in case that its answer is a long value. A thread that enters the pipe may be kept waiting
 /// by a slow client, so it counts for a lane in which slow clients hold up each other alone.
@@ -387,10 +389,11 @@ void Connection::offer_pipe() {
 }
 
 /// False: there was no room for it, and that has been answered.
-bool Connection::submit_job(const std::string &lane) {
+bool Connection::submit_job(const Pool::Lane &lane) {
   const milliseconds timeout(loop_.config.request_timeout);
   const auto deadline = Loop::Clock::now() + timeout;
-  if (!loop_.pool.submit(lane, [self = shared_from_this(), deadline] { self->work(deadline); })) {
+  ticket_ = loop_.pool.submit(lane, [self = shared_from_this(), deadline] { self->work(deadline); });
+  if (!ticket_) {
     Response response(out_);
     reply_error(request_, response, 503, "Too many requests wait for this store", "Retry-After: 1\r\n");
     close_ = close_ || body_pipe_; // the rest of its body is not waited for
@@ -404,13 +407,13 @@ bool Connection::submit_job(const std::string &lane) {
 
 /// On a thread of the pool. Until answered() has been posted, nothing else touches the request.
 void Connection::work(Loop::Clock::time_point deadline) {
-  if (gone_.load(std::memory_order_relaxed)) return;
   Response response(worked_);
-  request_.timeout = std::chrono::duration_cast<milliseconds>(deadline - Loop::Clock::now());
-  if (request_.timeout.count() > 0) {
-    loop_.routes.answer(request_, response);
+  request_.deadline = deadline;
+  request_.cancelled = &gone_;
+  if (gone_.load(std::memory_order_relaxed) || Loop::Clock::now() >= deadline) {
+    reply_error(request_, response, 503, not_its_turn, "Retry-After: 1\r\n");
   } else {
-    reply_error(request_, response, 504, "The request's time was up before its turn came");
+    loop_.routes.answer(request_, response);
   }
   asio::post(loop_.io, [self = shared_from_this(), response = std::move(response)] { self->answered(response); });
 }
@@ -467,9 +470,8 @@ bool Connection::pipe_answer() {
 bool Connection::stream() {
   if (!flush()) return false;
   const auto deadline = Loop::Clock::now() + milliseconds(loop_.config.request_timeout);
-  const bool accepted =
-      loop_.pool.submit(loop_.routes.lane(request_), [self = shared_from_this()] { self->stream_part(); });
-  if (!accepted) {
+  ticket_ = loop_.pool.submit({loop_.routes.lane(request_)}, [self = shared_from_this()] { self->stream_part(); });
+  if (!ticket_) {
     close(); // the client sees that the body was cut off
     return false;
   }
@@ -481,6 +483,7 @@ bool Connection::stream() {
 /// On a thread of the pool: the next part of a long answer.
 void Connection::stream_part() {
   if (gone_.load(std::memory_order_relaxed)) return;
+  request_.deadline = Loop::Clock::now() + milliseconds(loop_.config.request_timeout);
   bool failed = false, is_last = false;
   try {
     is_last = !more_(worked_);
@@ -556,9 +559,12 @@ void Connection::end_request() {
   answer_pipe_.reset();
   piping_ = false;
   paused_ = {};
+  ticket_.reset();
   request_.source = nullptr;
   request_.source_size = UINT64_MAX;
   request_.pipe = nullptr;
+  request_.deadline = Loop::Clock::time_point::max();
+  request_.cancelled = nullptr;
   start_ = end_;
   body_.clear(kept_memory);
   parser_.reset();
@@ -705,10 +711,18 @@ void Connection::moved(std::size_t count) {
 }
 
 void Connection::check_time() {
+  if (phase_ == Phase::work || phase_ == Phase::piped || (phase_ == Phase::body_piped && !reading_)) look_for_client();
   if (loop_.now < deadline_) return;
   if (phase_ != Phase::feed || awaits_output_) return late();
   feed_->keep_alive(out_);
   proceed();
+}
+
+/// Calls off what goes on for a client that has ended its side of the connection. It may be one that only sends no
+/// more, and then gets the answer that there is.
+void Connection::look_for_client() {
+  pollfd seen{socket_.native_handle(), POLLRDHUP, 0};
+  if (::poll(&seen, 1, 0) == 1) gone_.store(true, std::memory_order_relaxed);
 }
 
 /// What it waited for did not come. Says so where the client waits for an answer, as far as the socket takes it.
@@ -718,12 +732,17 @@ void Connection::late() {
                              (phase_ == Phase::body_piped && reading_);
   const bool answering = (phase_ == Phase::work && !more_) || (phase_ == Phase::body_piped && !reading_);
   if (phase_ != Phase::linger) Loop::count(loop_.counts.timed_out);
+  const Pool::State work = ticket_ ? loop_.pool.give_up(ticket_) : Pool::State::done;
   if (!awaits_output_ && (reads_request || answering)) {
     Buffer last;
     Response response(last);
     const Request unread = unread_request();
-    if (answering) {
-      reply_error(unread, response, 504, "The store did not answer in time");
+    if (answering && work == Pool::State::waiting) {
+      reply_error(unread, response, 503, not_its_turn, "Retry-After: 1\r\n");
+    } else if (answering) {
+      reply_error(unread, response, 504,
+                  is_write(request_.method) ? "The store did not answer in time; the write may still take place"
+                                            : "The store did not answer in time");
     } else {
       reply_error(unread, response, 408, "The request took too long to come");
     }
@@ -744,6 +763,7 @@ void Connection::stop() {
 
 void Connection::close() {
   if (phase_ == Phase::closed) return;
+  if (ticket_) loop_.pool.give_up(ticket_);
   phase_ = Phase::closed;
   gone_.store(true, std::memory_order_relaxed);
   if (body_pipe_) body_pipe_->fail(std::make_exception_ptr(Error(Status::unavailable, "the client went away")));

@@ -131,9 +131,10 @@ private:
   void await_store();
   bool answer();
   bool submit(const std::string &lane);
-  std::string long_lane() const;
+  Pool::Lane long_lane() const;
   void offer_pipe();
-  bool submit_job(const std::string &lane);
+  bool submit_job(const Pool::Lane &lane);
+  void look_for_client();
   void work(Loop::Clock::time_point deadline);
   void answered(const Response &response);
   void end_work();
@@ -166,7 +167,8 @@ private:
   Phase phase_ = Phase::head;
   bool awaits_output_ = false;
   bool close_ = false;            ///< behind the answer at hand
-  std::atomic<bool> gone_{false}; ///< work for it is in vain
+  std::atomic<bool> gone_{false}; ///< its client has gone: work for it is in vain
+  Pool::Ticket ticket_;           ///< what the pool does for it
 
   Buffer in_;
   std::size_t start_ = 0; ///< where in `in_` the request at hand begins

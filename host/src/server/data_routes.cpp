@@ -24,7 +24,6 @@ namespace omnistore::server {
 namespace {
 
 constexpr std::string_view data_methods = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
-constexpr std::string_view wide_lane = "wide";     // of listings and clears that span mounts
 constexpr std::string_view watch_lane = "watches"; // of what begins to watch: stores may be slow to begin
 constexpr std::string_view event_stream = "text/event-stream";
 constexpr int attempts = 8; // at a write whose condition had to be looked up first
@@ -32,10 +31,6 @@ constexpr int attempts = 8; // at a write whose condition had to be looked up fi
 /// Whether a key or mountpoint is one of those that a base holds.
 bool lies_in(std::string_view key, std::string_view base) {
   return base.empty() ? !key.empty() : key.size() > base.size() && key.starts_with(base) && key[base.size()] == ':';
-}
-
-bool writes(Method method) {
-  return method == Method::put || method == Method::remove || method == Method::post || method == Method::patch;
 }
 
 bool has_conditions(const Request &request) {
@@ -83,13 +78,14 @@ void append_keys(Buffer &out, const Page &page, bool &first) {
 /// A whole listing as a JSON array, page by page.
 class KeyStream {
 public:
-  KeyStream(const Storage &storage, std::string base, ListOptions options, bool framed)
-      : storage_(storage), base_(std::move(base)), options_(std::move(options)), framed_(framed) {
+  /// The request stays as it is until the stream has ended; its deadline is that of the page at hand.
+  KeyStream(const Storage &storage, const Request &request, ListOptions options)
+      : storage_(storage), request_(request), options_(std::move(options)), framed_(request.version != 10) {
     options_.limit = 2000;
   }
   /// Reads the next page.
   void read() {
-    page_ = storage_.list(base_, options_);
+    page_ = storage_.list(request_.key, request_.limited(options_));
     options_.cursor = page_.cursor;
   }
   /// Puts its keys behind `out`; whether there are further pages.
@@ -107,7 +103,7 @@ public:
 
 private:
   const Storage &storage_;
-  const std::string base_;
+  const Request &request_;
   ListOptions options_;
   const bool framed_; ///< in chunks
   Page page_;
@@ -116,10 +112,9 @@ private:
 };
 
 GetOptions read_options(const Request &request, const std::optional<ByteRange> &range) {
-  GetOptions options;
+  auto options = request.limited(GetOptions());
   options.meta = true;
   options.user = request.has(Field::x_user_meta);
-  options.timeout = request.timeout;
   if (!range) return options;
   options.offset = range->first;
   if (range->last != UINT64_MAX) options.length = range->last - range->first + 1;
@@ -188,7 +183,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
     return refused(405, "POST is for bases, whose names end in '/'",
                    "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS\r\n");
 
-  const bool write = writes(request.method);
+  const bool write = is_write(request.method);
   // What a batch may do is judged item by item.
   const Guard::Verdict verdict = request.method == Method::post
                                      ? guard_.judge(request[Field::authorization])
@@ -225,7 +220,8 @@ std::string DataRoutes::lane(const Request &request) {
   }
   const std::string &key = request.key;
   for (const std::string &point : mountpoints_) {
-    if (request.is_base && point != key && lies_in(point, key)) return std::string(wide_lane);
+    if (request.is_base && point != key && lies_in(point, key))
+      return "mounts below " + key; // listings and clears that span mounts
   }
   for (const std::string &point : mountpoints_) {
     if (key == point || lies_in(key, point)) return "mount " + point;
@@ -283,7 +279,7 @@ void DataRoutes::get(const Request &request, Response &response) {
 void DataRoutes::get_after_look(const Request &request, Response &response, const std::optional<ByteRange> &range) {
   const std::size_t mark = response.out.size();
   for (int attempt = 0; attempt < attempts; ++attempt) {
-    const std::optional<Meta> seen = storage_.meta(request.key, {.user = false});
+    const std::optional<Meta> seen = storage_.meta(request.key, request.limited(MetaOptions{.user = false}));
     if (!seen) return not_found(request, response);
     if (answered_by_conditions(request, response, *seen)) return;
     const std::optional<ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
@@ -301,7 +297,8 @@ void DataRoutes::get_after_look(const Request &request, Response &response, cons
 }
 
 void DataRoutes::head(const Request &request, Response &response) {
-  const std::optional<Meta> meta = storage_.meta(request.key, {.user = request.has(Field::x_user_meta)});
+  const std::optional<Meta> meta =
+      storage_.meta(request.key, request.limited(MetaOptions{.user = request.has(Field::x_user_meta)}));
   if (!meta) return not_found(request, response);
   if (has_conditions(request) && answered_by_conditions(request, response, *meta)) return;
   begin_value_head(request, response, 200, *meta);
@@ -313,18 +310,17 @@ void DataRoutes::touch(const Request &request, Response &response) {
   const std::optional<std::chrono::milliseconds> ttl = asked_ttl(request);
   if (!ttl) throw Error(Status::invalid, "PATCH gives a value another ttl: say in X-Ttl how many seconds, as 60");
   if (const Preconditions asked(request); asked.any()) {
-    const std::optional<Meta> now = storage_.meta(request.key, {.user = false});
+    const std::optional<Meta> now = storage_.meta(request.key, request.limited(MetaOptions{.user = false}));
     if (!now) return not_found(request, response);
     if (asked.judge(now, false) != Preconditions::Outcome::hold) return condition_failed(request, response);
     // No store gives another ttl under a condition: between a look and the touch another value could be set.
     throw Error(Status::unsupported, "A ttl cannot be given under a condition: PUT the value with it, or leave it out");
   }
-  storage_.touch(request.key, *ttl) ? ok(request, response) : not_found(request, response);
+  storage_.touch(request.key, *ttl, request.limits()) ? ok(request, response) : not_found(request, response);
 }
 
 void DataRoutes::put(const Request &request, Response &response) {
   SetOptions options;
-  options.timeout = request.timeout;
   options.ttl = asked_ttl(request);
   if (request.has(Field::x_user_meta)) {
     std::optional<std::string> user = from_base64(request[Field::x_user_meta]);
@@ -335,9 +331,9 @@ void DataRoutes::put(const Request &request, Response &response) {
     WriteCondition condition = write_condition(storage_, request);
     if (condition.failed) break;
     options.condition = std::move(condition.condition);
-    const Stored stored = request.source
-                              ? storage_.set(request.key, *request.source, request.source_size, options, true)
-                              : storage_.set(request.key, request.body, options, true);
+    const Stored stored =
+        request.source ? storage_.set(request.key, *request.source, request.source_size, request.limited(options), true)
+                       : storage_.set(request.key, request.body, request.limited(options), true);
     if (stored) return ok(request, response, stored.etag);
     if (!condition.pinned || request.source) break; // what has been read of a source does not come again
   }
@@ -346,22 +342,21 @@ void DataRoutes::put(const Request &request, Response &response) {
 
 void DataRoutes::remove(const Request &request, Response &response) {
   if (request.is_base) {
-    storage_.clear(request.key);
+    storage_.clear(request.key, request.limits());
     return ok(request, response);
   }
   RemoveOptions options;
-  options.timeout = request.timeout;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     WriteCondition condition = write_condition(storage_, request);
     if (condition.condition.kind == Condition::Kind::if_absent) {
       // It may only be removed where it is not there.
-      condition.failed = storage_.has(request.key);
+      condition.failed = storage_.has(request.key, request.limits());
       if (!condition.failed) return ok(request, response);
     }
     if (condition.failed) break;
     options.condition = std::move(condition.condition);
     try {
-      const bool removed = storage_.remove(request.key, options);
+      const bool removed = storage_.remove(request.key, request.limited(options));
       if (!removed && options.condition.kind != Condition::Kind::always) break;
       return ok(request, response);
     } catch (const Error &error) {
@@ -382,8 +377,7 @@ void DataRoutes::list(const Request &request, Response &response) {
     throw Error(Status::invalid, std::string(name) + ": expected a whole number from " + std::to_string(least) +
                                      " to " + std::to_string(most) + ", found \"" + base::printable(*text) + "\"");
   };
-  ListOptions options;
-  options.timeout = request.timeout;
+  auto options = request.limited(ListOptions());
   if (const auto depth = asked("depth", 0, UINT32_MAX - 1)) options.depth = static_cast<std::uint32_t>(*depth);
   options.cursor = parameter(request.query, "cursor").value_or("");
   const auto limit = asked("limit", 1, 100'000);
@@ -393,7 +387,7 @@ void DataRoutes::list(const Request &request, Response &response) {
   Page page = storage_.list(request.key, options);
   while (page.items.empty() && !page.cursor.empty()) {
     options.cursor = std::move(page.cursor);
-    page = storage_.list(request.key, options);
+    page = storage_.list(request.key, request.limited(options));
   }
   Buffer body;
   bool first = true;
@@ -413,7 +407,7 @@ void DataRoutes::list(const Request &request, Response &response) {
 }
 
 void DataRoutes::list_all(const Request &request, Response &response, ListOptions options) {
-  const auto keys = std::make_shared<KeyStream>(storage_, request.key, std::move(options), request.version != 10);
+  const auto keys = std::make_shared<KeyStream>(storage_, request, std::move(options));
   // The first page is read before the head is written, so that what is wrong has its own status.
   keys->read();
   begin_head(response, 200);

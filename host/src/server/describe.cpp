@@ -281,11 +281,24 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
   json::array list, listeners;
   for (const MountStats &mount : mounts) list.push_back(mount_json(mount));
   for (const ListenerStats &listener : host.listeners) listeners.push_back(listener_json(listener));
+  json::array lanes;
+  for (const Pool::LaneStats &lane : host.threads.lanes)
+    lanes.push_back(json::object{{"lane", lane.lane.name},
+                                 {"long_values", lane.lane.long_values},
+                                 {"working", lane.working},
+                                 {"waiting", lane.waiting},
+                                 {"stuck", lane.stuck}});
   const ProcessStats process = process_stats();
   const ReloadStats &reloads = host.reloads;
   return {{"time", now_ms()},
           {"mounts", std::move(list)},
           {"listeners", std::move(listeners)},
+          {"threads",
+           {{"total", host.threads.threads},
+            {"idle", host.threads.idle},
+            {"stuck", host.threads.stuck},
+            {"waiting", host.threads.waiting},
+            {"lanes", std::move(lanes)}}},
           {"reloads",
            {{"done", reloads.done},
             {"failed", reloads.failed},

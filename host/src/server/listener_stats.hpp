@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "server/pool.hpp"
+
 namespace omnistore::server {
 
 /// What a listener did since it was started.
@@ -32,6 +34,7 @@ struct HostState {
   bool stopping = false;
   ReloadStats reloads;
   std::vector<ListenerStats> listeners;
+  Pool::Stats threads; ///< of the data listener's work that may wait
 };
 
 } // namespace omnistore::server

@@ -2,7 +2,9 @@
 // A request as the routes see it, and where their answer goes: nothing here knows of sockets.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -23,6 +25,10 @@ constexpr std::uint64_t long_value = 1024 * 1024;
 constexpr std::size_t stream_piece = 256 * 1024;
 
 enum class Method : std::uint8_t { get, head, put, remove, post, patch, options, other };
+
+inline bool is_write(Method method) {
+  return method == Method::put || method == Method::remove || method == Method::post || method == Method::patch;
+}
 
 /// The header fields that anything here looks at; all others are dropped as they are read.
 enum class Field : std::uint8_t {
@@ -67,14 +73,28 @@ struct Request {
   std::string_view grant_origin; ///< the value of Access-Control-Allow-Origin; empty: none is granted
   bool varies_by_origin = false; ///< the listener grants origins, so that each of its responses says Vary: Origin
 
-  /// How long the operation may take; only requests that are answered on a thread of the pool have one.
-  std::chrono::milliseconds timeout{0};
+  /// When the answer has to be there; only requests that are answered on a thread of the pool have a deadline.
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+  /// True once nobody waits for the answer any more; null for what is answered at once.
+  const std::atomic<bool> *cancelled = nullptr;
   /// Where an answer that is too long for memory goes, piece by piece; null: nowhere, it must be whole.
   AnswerPipe *pipe = nullptr;
 
   std::string_view operator[](Field field) const { return fields[static_cast<std::size_t>(field)]; }
   /// Whether the field was sent, even empty.
   bool has(Field field) const { return fields[static_cast<std::size_t>(field)].data() != nullptr; }
+
+  /// The options with what is left of the request's time. Every operation of a request is given them, so that all of
+  /// them together end by its deadline.
+  template <typename Options>
+  Options limited(Options options) const {
+    using namespace std::chrono;
+    options.cancelled = cancelled;
+    if (deadline == steady_clock::time_point::max()) return options;
+    options.timeout = std::max(ceil<milliseconds>(deadline - steady_clock::now()), milliseconds(1));
+    return options;
+  }
+  CallOptions limits() const { return limited(CallOptions()); }
 };
 
 /// The body of an answer that goes on for as long as its client stays: events, as they come. All but `ready` is called

@@ -179,6 +179,16 @@ void listeners_text(std::string &out, const std::vector<ListenerStats> &listener
   }
 }
 
+void threads_text(std::string &out, const Pool::Stats &threads) {
+  family(out, "omnistore_threads", "gauge", "Threads for stores that may block, by what they do.");
+  sample(out, "omnistore_threads", "state=\"idle\"", std::to_string(threads.idle));
+  sample(out, "omnistore_threads", "state=\"stuck\"", std::to_string(threads.stuck));
+  sample(out, "omnistore_threads", "state=\"working\"",
+         std::to_string(threads.threads - std::min(threads.threads, threads.idle + threads.stuck)));
+  family(out, "omnistore_requests_waiting", "gauge", "Requests that wait for a thread of their store.");
+  sample(out, "omnistore_requests_waiting", "", std::to_string(threads.waiting));
+}
+
 void reloads_text(std::string &out, const ReloadStats &reloads) {
   family(out, "omnistore_reloads_total", "counter", "Reloads of the config, by how they ended.");
   sample(out, "omnistore_reloads_total", "result=\"done\"", std::to_string(reloads.done));
@@ -226,6 +236,7 @@ std::string metrics_text(const std::vector<MountStats> &mounts, const HostState 
   std::string out;
   mounts_text(out, mounts);
   listeners_text(out, host.listeners);
+  threads_text(out, host.threads);
   reloads_text(out, host.reloads);
   process_text(out);
   return out;

@@ -89,7 +89,7 @@ WriteCondition write_condition(const Storage &storage, const Request &request) {
   } else if (!asked.match && !asked.unmodified_since && asked.none_match->any) {
     return {false, false, {Kind::if_absent, {}}};
   }
-  const std::optional<Meta> now = storage.meta(request.key, {.user = false});
+  const std::optional<Meta> now = storage.meta(request.key, request.limited(MetaOptions{.user = false}));
   if (asked.judge(now, false) != Preconditions::Outcome::hold) return {true, false, {}};
   if (!now) return {false, true, {Kind::if_absent, {}}};
   if (now->etag.empty())

@@ -64,13 +64,14 @@ struct Bound {
 class Server::Impl {
 public:
   explicit Impl(Reloader &reloader)
-      : reloader_(reloader), config_(reloader.config()), pool_(std::in_place, Pool::Limits()) {
+      : reloader_(reloader), config_(reloader.config()), pool_(std::in_place, Pool::Limits()),
+        admin_pool_(std::in_place, Pool::Limits()) {
     if (!config_.http.listen.empty()) {
       http_.emplace("http", "server.http", config_.http, *pool_, accepting_);
       data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
     }
     if (!config_.admin.listen.empty()) {
-      admin_.emplace("admin", "admin", config_.admin, *pool_, accepting_);
+      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, accepting_);
       admin_routes_.emplace(reloader, admin_->guard, [this] { return state(); });
     }
   }
@@ -107,6 +108,7 @@ public:
     if (http_) http_->listener.close_all();
     if (admin_) admin_->listener.close_all();
     pool_.reset(); // its threads post to the loops until they end
+    admin_pool_.reset();
     if (http_) http_->listener.join();
     if (admin_) admin_->listener.join();
   }
@@ -116,6 +118,7 @@ private:
     HostState state;
     state.stopping = stopping_.load(std::memory_order_relaxed);
     state.reloads = reloader_.stats();
+    if (pool_) state.threads = pool_->stats();
     if (http_) state.listeners.push_back(http_->listener.stats());
     if (admin_) state.listeners.push_back(admin_->listener.stats());
     return state;
@@ -123,7 +126,7 @@ private:
 
   Reloader &reloader_;
   const Config config_;
-  std::optional<Pool> pool_;
+  std::optional<Pool> pool_, admin_pool_; ///< requests for figures do not wait for stores
   asio::io_context accepting_{1};
   std::thread accept_thread_;
   std::optional<Bound> http_, admin_;

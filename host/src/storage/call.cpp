@@ -9,6 +9,7 @@ namespace omnistore {
 
 std::int64_t HostCall::remaining_(const omnistore_call *call) {
   const auto &self = *static_cast<const HostCall *>(call);
+  if (self.cancelled_ && self.cancelled_->load(std::memory_order_relaxed)) return 0;
   if (self.deadline_ == Clock::time_point::max()) return INT64_MAX;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(self.deadline_ - Clock::now()).count();
   return std::max<std::int64_t>(left, 0);
@@ -33,6 +34,24 @@ std::string HostCall::cause(omnistore_status status, std::uint32_t item) const {
   for (const auto &[known, message] : messages_)
     if (known == item && !message.empty()) return base::printable(message);
   return std::string(phrase(to_status(status)));
+}
+
+std::unique_lock<std::timed_mutex> lock_in_time(std::timed_mutex &mutex, omnistore_call *call) {
+  std::unique_lock lock(mutex, std::try_to_lock);
+  if (lock.owns_lock()) return lock;
+  if (!call) {
+    lock.lock();
+    return lock;
+  }
+  // In short steps, to see that the call was called off. By the system's clock: the thread sanitizer of g++ 12 does not
+  // know a wait by the steady one, and a clock that is set makes a step longer or shorter, not the whole.
+  constexpr std::int64_t step = 100;
+  for (std::int64_t left; (left = call->remaining(call)) > 0;) {
+    const auto until = std::chrono::system_clock::now() + std::chrono::milliseconds(std::min(left, step));
+    if (lock.try_lock_until(until)) return lock;
+  }
+  fail(call, OMNISTORE_UNAVAILABLE, "another operation, which has to end before this one, did not end in time");
+  return lock;
 }
 
 omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item) {

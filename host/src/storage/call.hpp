@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,10 +26,16 @@ class HostCall : public omnistore_call {
   using Clock = std::chrono::steady_clock;
 
 public:
-  explicit HostCall(std::chrono::milliseconds timeout = {})
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, timeout_(timeout) {
+  /// Without a deadline.
+  HostCall() : HostCall(std::chrono::milliseconds(0)) {}
+  explicit HostCall(std::chrono::milliseconds timeout, const std::atomic<bool> *cancelled = nullptr)
+      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, timeout_(timeout), cancelled_(cancelled) {
     renew();
   }
+  /// Of the options of an operation.
+  template <typename Options>
+  requires requires(const Options &options) { options.cancelled; }
+  explicit HostCall(const Options &options) : HostCall(options.timeout, options.cancelled) {}
   HostCall(const HostCall &) = delete;
   HostCall &operator=(const HostCall &) = delete;
 
@@ -44,9 +52,14 @@ private:
   static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept;
 
   const std::chrono::milliseconds timeout_;
+  const std::atomic<bool> *const cancelled_;
   Clock::time_point deadline_ = Clock::time_point::max();
   std::vector<std::pair<std::uint32_t, std::string>> messages_;
 };
+
+/// Locks the mutex, but waits no longer than the call has time: then the lock is not held, and the call has a message.
+/// Without a call it waits for as long as it takes.
+std::unique_lock<std::timed_mutex> lock_in_time(std::timed_mutex &mutex, omnistore_call *call);
 
 /// Whether the caller's side of a running operation gave up: a Reader that wants no more of a value, or a Source that
 /// cannot go on. The driver can only pass that on as a failure of its own, which must not be counted as one. A value

@@ -134,14 +134,14 @@ void Node::prepare() {
     if (counts_ && !OMNISTORE_HAS(omnistore_stats, counts_, stats)) counts_ = nullptr;
     if (explains_ && !OMNISTORE_HAS(omnistore_explain, explains_, explain)) explains_ = nullptr;
   }
-  if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::mutex>();
+  if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::timed_mutex>();
   const std::uint64_t can = native_.capabilities;
   const bool writes = !(can & OMNISTORE_READS_ONLY);
   constexpr std::uint64_t conditions = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
   emulates_ttl_ = writes && !(can & OMNISTORE_CAN_TTL);
   emulates_meta_ = !(can & OMNISTORE_CAN_META);
   locks_writes_ = emulates_ttl_ || (writes && !(can & OMNISTORE_SHARED) && (can & conditions) != conditions);
-  if (locks_writes_ || (writes && emulates_meta_)) stripes_ = std::make_unique<std::array<std::mutex, 64>>();
+  if (locks_writes_ || (writes && emulates_meta_)) stripes_ = std::make_unique<std::array<std::timed_mutex, 64>>();
   longest_key_ = native_.max_key_size == 0 ? longest_of_all : std::min(native_.max_key_size, longest_of_all);
   if (emulates_ttl_ || emulates_meta_) sweep_ = std::make_unique<Sweep>(*this);
   // What is kept for longer than a store is open may have been written with an expiry before, or with user meta.
@@ -407,6 +407,13 @@ public:
   ItemCall(omnistore_call *outer, std::uint32_t from)
       : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer), from_(from) {}
 
+  /// False: the batch's time is up, and the item has a message that says so.
+  bool in_time() {
+    if (remaining(this) > 0) return true;
+    ::omnistore::fail(this, OMNISTORE_UNAVAILABLE, "the batch's time was up before this item's turn");
+    return false;
+  }
+
 private:
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
     const omnistore_call *outer = static_cast<const ItemCall *>(call)->outer_;
@@ -430,7 +437,7 @@ omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *key
       !keys_fit(keys, count)) {
     for (std::uint32_t i = 0; i < count; ++i) {
       ItemCall item(call, i);
-      statuses[i] = get(&item, keys[i], request, sinks[i]);
+      statuses[i] = item.in_time() ? get(&item, keys[i], request, sinks[i]) : OMNISTORE_UNAVAILABLE;
     }
     return OMNISTORE_OK;
   }
@@ -467,7 +474,7 @@ omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *key
       native_.capabilities & OMNISTORE_READS_ONLY) {
     for (std::uint32_t i = 0; i < count; ++i) {
       ItemCall item(call, i);
-      statuses[i] = set(&item, keys[i], *requests[i], nullptr);
+      statuses[i] = item.in_time() ? set(&item, keys[i], *requests[i], nullptr) : OMNISTORE_UNAVAILABLE;
     }
     return OMNISTORE_OK;
   }
@@ -476,7 +483,7 @@ omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *key
   const bool has_sidecars = may_have_user_.load(std::memory_order_acquire);
   // Without etags nothing tells whose meta it is: that of the old values goes first.
   const bool meta_first = has_sidecars && !(native_.capabilities & OMNISTORE_CAN_ETAG);
-  if (has_sidecars) locks = stripes(keys, count);
+  if (has_sidecars && !stripes(call, keys, count, locks)) return OMNISTORE_UNAVAILABLE;
   omnistore_status status = meta_first ? remove_sidecars(call, keys, count) : OMNISTORE_OK;
   if (status == OMNISTORE_OK)
     status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
@@ -499,7 +506,7 @@ omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *
       native_.capabilities & OMNISTORE_READS_ONLY || !keys_fit(keys, count)) {
     for (std::uint32_t i = 0; i < count; ++i) {
       ItemCall item(call, i);
-      statuses[i] = remove(&item, keys[i], request);
+      statuses[i] = item.in_time() ? remove(&item, keys[i], request) : OMNISTORE_UNAVAILABLE;
     }
     return OMNISTORE_OK;
   }
@@ -509,7 +516,7 @@ omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *
   std::vector<omnistore_bytes> all;
   std::vector<omnistore_status> each;
   if (may_have_user_.load(std::memory_order_acquire)) { // the sidecars go along
-    locks = stripes(keys, count);
+    if (!stripes(call, keys, count, locks)) return OMNISTORE_UNAVAILABLE;
     names = sidecars_of(keys, count);
     all.assign(keys, keys + count);
     for (const std::string &name : names) all.push_back(bytes(name));

@@ -104,7 +104,7 @@ private:
   struct Timer;
   struct Watching;
   class Sweep;
-  using Stripe = std::unique_lock<std::mutex>;
+  using Stripe = std::unique_lock<std::timed_mutex>;
 
   Node();
   void prepare();
@@ -144,8 +144,8 @@ private:
   omnistore_status live_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar);
   void remove_orphan(omnistore_call *call, std::string_view key);
   void remove_expired(omnistore_call *call, std::string_view key);
-  Stripe stripe(std::string_view key);
-  std::vector<Stripe> stripes(const omnistore_bytes *keys, std::uint32_t count);
+  Stripe stripe(omnistore_call *call, std::string_view key);
+  bool stripes(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count, std::vector<Stripe> &locks);
   omnistore_status emulated_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                 omnistore_sink *sink, bool stat);
   omnistore_status emulated_get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
@@ -180,6 +180,8 @@ private:
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own
   const omnistore_stats *counts_ = nullptr;           ///< likewise
+  std::mutex counted_mutex_;                          ///< for counted_
+  std::string counted_;                               ///< what the driver told of its counters last
   const omnistore_explain *explains_ = nullptr;       ///< likewise
   bool opened_ = false;
   omnistore_traits native_{}; ///< the driver's, as `open` left them
@@ -192,8 +194,8 @@ private:
   std::uint64_t longest_key_ = 0;
   Streams streams_;
   unsigned time_every_ = 1;
-  std::unique_ptr<std::mutex> serial_;                  ///< held round every call of a serialised driver
-  std::unique_ptr<std::array<std::mutex, 64>> stripes_; ///< held round writes that are emulated; before serial_
+  std::unique_ptr<std::timed_mutex> serial_;                  ///< held round every call of a serialised driver
+  std::unique_ptr<std::array<std::timed_mutex, 64>> stripes_; ///< held round writes that are emulated; before serial_
   omnistore_driver table_{};
   omnistore_store handle_{};
 

@@ -189,21 +189,22 @@ omnistore_status collect(omnistore_call *call, const omnistore_set_request &requ
 
 } // namespace
 
-Node::Stripe Node::stripe(std::string_view key) {
+/// Not held: the call's time was up before.
+Node::Stripe Node::stripe(omnistore_call *call, std::string_view key) {
   if (key.ends_with('$')) key.remove_suffix(1); // a key and its meta have one stripe
-  return Stripe((*stripes_)[std::hash<std::string_view>()(key) % stripes_->size()]);
+  return lock_in_time((*stripes_)[std::hash<std::string_view>()(key) % stripes_->size()], call);
 }
 
 /// Those of a batch, each once, in the order of their places: two batches do not wait for each other in a circle.
-std::vector<Node::Stripe> Node::stripes(const omnistore_bytes *keys, std::uint32_t count) {
+/// False: the call's time was up before all were held.
+bool Node::stripes(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count, std::vector<Stripe> &locks) {
   std::uint64_t wanted = 0;
   static_assert(std::tuple_size_v<std::remove_reference_t<decltype(*stripes_)>> == 64);
   for (std::uint32_t i = 0; i < count; ++i)
     wanted |= std::uint64_t{1} << std::hash<std::string_view>()(view(keys[i])) % 64;
-  std::vector<Stripe> locks;
   for (std::size_t i = 0; i < stripes_->size(); ++i)
-    if (wanted >> i & 1) locks.emplace_back((*stripes_)[i]);
-  return locks;
+    if (wanted >> i & 1 && !locks.emplace_back(lock_in_time((*stripes_)[i], call))) return false;
+  return true;
 }
 
 bool Node::native_condition(std::uint32_t condition) const {
@@ -330,9 +331,9 @@ omnistore_status Node::live_sidecar(omnistore_call *call, std::string_view key, 
 }
 
 void Node::remove_expired(omnistore_call *call, std::string_view key) {
-  const auto lock = stripe(key);
+  const auto lock = stripe(call, key);
   std::int64_t expiry = 0;
-  if (kept_expiry(call, key, expiry) != OMNISTORE_OK) return;
+  if (!lock || kept_expiry(call, key, expiry) != OMNISTORE_OK) return;
   if (expiry == 0 || expiry > now_ms()) return; // it was set again meanwhile
   // The value first: what is left behind by a failure is then still known to have expired.
   const omnistore_status removed = driver_remove(call, bytes(key), plain_remove);
@@ -344,9 +345,9 @@ void Node::remove_expired(omnistore_call *call, std::string_view key) {
 
 /// Removes the sidecar of a value that the driver removed by itself.
 void Node::remove_orphan(omnistore_call *call, std::string_view key) {
-  const auto lock = stripe(key);
+  const auto lock = stripe(call, key);
   MetaSink ignored;
-  if (driver_stat(call, bytes(key), 0, &ignored) == OMNISTORE_NOT_FOUND) remove_sidecar(call, key);
+  if (lock && driver_stat(call, bytes(key), 0, &ignored) == OMNISTORE_NOT_FOUND) remove_sidecar(call, key);
 }
 
 omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
@@ -355,7 +356,8 @@ omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
   const bool user_here = request.flags & OMNISTORE_TOUCH_USER && emulates_meta_;
   if (user_here && view(key).ends_with('$'))
     return fail(call, OMNISTORE_INVALID, "a key that ends in '$' has no user meta");
-  const auto lock = stripe(view(key));
+  const auto lock = stripe(call, view(key));
+  if (!lock) return OMNISTORE_UNAVAILABLE;
   Sidecar sidecar;
   omnistore_status status = read_sidecar(call, view(key), sidecar);
   if (status != OMNISTORE_OK) return status;
@@ -502,7 +504,8 @@ omnistore_status Node::emulated_set(omnistore_call *call, omnistore_bytes key, c
   if (!stripes_) return driver_set(call, key, plain, result);
 
   if (plain.source && !locks_writes_) return streamed_set(call, key, plain, result);
-  const auto lock = stripe(view(key));
+  const auto lock = stripe(call, view(key));
+  if (!lock) return OMNISTORE_UNAVAILABLE;
   const omnistore_status status = check_condition(call, view(key), request.condition, view(request.etag));
   if (status != OMNISTORE_OK) return status;
   if (view(key).ends_with('$')) return driver_set(call, key, plain, result); // a layer's own
@@ -563,7 +566,8 @@ omnistore_status Node::streamed_set(omnistore_call *call, omnistore_bytes key, c
   if (request.user.size != 0 && !takes_sidecar(call, view(key), status)) return status;
   StateSink stored(result);
   if ((status = driver_set(call, key, plain, &stored)) != OMNISTORE_OK) return status;
-  const auto lock = stripe(view(key));
+  const auto lock = stripe(call, view(key));
+  if (!lock) return OMNISTORE_UNAVAILABLE;
   MetaSink found;
   status = driver_stat(call, key, OMNISTORE_GET_META, &found);
   if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // removed since
@@ -583,7 +587,8 @@ omnistore_status Node::emulated_remove(omnistore_call *call, omnistore_bytes key
     plain.condition = OMNISTORE_ALWAYS;
   }
   if (!stripes_) return driver_remove(call, key, plain);
-  const auto lock = stripe(view(key));
+  const auto lock = stripe(call, view(key));
+  if (!lock) return OMNISTORE_UNAVAILABLE;
   const omnistore_status status = check_condition(call, view(key), request.condition, view(request.etag));
   if (status != OMNISTORE_OK) return status;
   const bool has_user = keeps_user_of(view(key)) && key.size < longest_key_;
@@ -684,7 +689,8 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
     for (const std::string &key : found.keys) {
       {
         Stripe lock;
-        if (stripes_) lock = stripe(key);
+        if (call->remaining(call) == 0) return fail(call, OMNISTORE_TIMEOUT, "the time was up when a part was cleared");
+        if (stripes_ && !(lock = stripe(call, key))) return OMNISTORE_UNAVAILABLE;
         status = driver_remove(call, bytes(key), plain_remove);
       }
       if (status == OMNISTORE_OK && removed) status = removed->emit(removed, bytes(key), nullptr);

@@ -22,8 +22,8 @@ omnistore_status Node::guarded(omnistore_call *call, const char *operation, Func
   };
   try {
     if (!serial_) return run();
-    std::lock_guard lock(*serial_);
-    return run();
+    const auto lock = lock_in_time(*serial_, call);
+    return lock ? run() : OMNISTORE_UNAVAILABLE;
   } catch (const std::exception &error) {
     return fail(call, OMNISTORE_INTERNAL, std::string("the driver threw: ") + error.what());
   } catch (...) {

@@ -38,14 +38,17 @@ bool is_name(std::string_view name) {
 
 } // namespace
 
-/// The text that a driver gives into the sink that `ask` is called with; empty: none.
+/// The text that a driver gives into the sink that `ask` is called with; empty: none, or its only call is taken for
+/// longer than one who looks at figures should wait.
 template <typename Ask>
 std::string Node::report(const char *operation, Ask ask) {
   ReportSink sink;
   CheckedSink checked(&sink, faults_, 0, UINT64_MAX);
   HostCall quiet;
   try {
-    const std::unique_lock lock = serial_ ? std::unique_lock(*serial_) : std::unique_lock<std::mutex>();
+    HostCall patience(std::chrono::milliseconds(20));
+    std::unique_lock<std::timed_mutex> lock;
+    if (serial_ && !(lock = lock_in_time(*serial_, &patience))) return {};
     const base::InFlight in_flight(*label_, operation);
     if (checked.settle(ask(&checked), &quiet) == OMNISTORE_OK) return std::move(sink.text);
   } catch (...) { // a driver that throws has nothing that could be shown
@@ -62,7 +65,15 @@ std::vector<std::pair<std::string, std::uint64_t>> Node::counters() {
   std::vector<std::pair<std::string, std::uint64_t>> all;
   if (!counts_) return all;
   HostCall call;
-  const std::string text = report("stats", [&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
+  std::string text = report("stats", [&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
+  {
+    // What only rises must not fall to nothing while a call holds the store.
+    const std::lock_guard lock(counted_mutex_);
+    if (text.empty())
+      text = counted_;
+    else
+      counted_ = text;
+  }
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
   if (broken || !json.is_object()) return all;

@@ -20,7 +20,9 @@ std::shared_ptr<loader::Registry> registry_for(const Config &config) {
 
 } // namespace
 
-std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause) {
+std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause,
+                    omnistore_status status) {
+  constexpr std::string_view may_happen = "; it may still take place";
   std::string text(operation);
   if (!key.empty()) text.append(" ").append(base::printable(key));
   text.append(" (mount ")
@@ -28,7 +30,11 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
       .append(", driver ")
       .append(mount.config.store.driver)
       .append("): ");
-  return text.append(base::printable_lines(cause));
+  text.append(base::printable_lines(cause));
+  const bool writes = operation == "set" || operation == "remove" || operation == "touch" || operation == "clear";
+  // The store below may have said so: a host that is reached over HTTP does.
+  if (writes && status == OMNISTORE_TIMEOUT && !text.ends_with(may_happen)) text.append(may_happen);
+  return text;
 }
 
 void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside) {
@@ -81,7 +87,7 @@ void Storage::Impl::Route::check_writable() const {
 void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) {
   outcome_ = "ERROR";
   if (timer_.runs()) error_ = call.cause(status);
-  throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status)));
+  throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status), status));
 }
 
 // --------------------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ void settle(const Group &group, const char *operation, std::string_view in, omni
     group.mount->outside(view(group.views[i]), key);
     put(outcomes[group.items[i]], to_status(status),
         failure(operation, std::string_view(key).substr(in.size()), *group.mount,
-                call.cause(status, whole == OMNISTORE_OK ? i : 0)));
+                call.cause(status, whole == OMNISTORE_OK ? i : 0), status));
   }
 }
 
@@ -110,6 +110,14 @@ void each_of(const std::vector<std::size_t> &items, std::string_view in, const K
       put(outcomes[i], error.status(), error.what());
     }
   }
+}
+
+/// The options of one item of a batch that has those limits.
+template <typename Options>
+Options limited(Options options, const CallOptions &batch) {
+  options.timeout = batch.timeout;
+  options.cancelled = batch.cancelled;
+  return options;
 }
 
 } // namespace
@@ -136,7 +144,7 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
   auto groups = grouped(table(), "get", false, in, keys.size(), key_of, outcomes, users);
   const bool wants_meta = options.meta || options.user;
   run_groups(groups, op_log, "READ MANY", [&](Group &group) {
-    HostCall call(options.timeout);
+    HostCall call(options);
     std::deque<StringSink> sinks;
     std::vector<omnistore_sink *> pointers;
     for (std::size_t item : group.items) {
@@ -165,7 +173,7 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
     each_of({i}, in, key_of, outcomes, [&](std::size_t, const Key &key) {
       if (key.is_meta()) return true;
       Route route(*this, "get", key);
-      HostCall call(options.timeout);
+      HostCall call(options);
       add_user(route, call, outcome.entry.meta);
       return true;
     });
@@ -173,14 +181,15 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
   return outcomes;
 }
 
-std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<const SetItem> items) {
+std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<const SetItem> items,
+                                             const CallOptions &options) {
   std::vector<Outcome> outcomes(items.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(items[i].key); };
   std::vector<std::size_t> users;
   const Epoch::Guard guard(epoch);
   auto groups = grouped(table(), "set", true, in, items.size(), key_of, outcomes, users);
   run_groups(groups, op_log, "WRITE MANY", [&](Group &group) {
-    HostCall call;
+    HostCall call(options);
     std::deque<omnistore_set_request> requests;
     std::vector<const omnistore_set_request *> pointers;
     for (std::size_t i = 0; i < group.items.size(); ++i) {
@@ -201,21 +210,24 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
   });
   publish_done(in, groups, outcomes, Event::Type::update, Event::Cause::none, key_of);
   // After the values, which may be in the same batch.
-  each_of(users, in, key_of, outcomes,
-          [&](std::size_t i, const Key &key) { return set(key, items[i].value, items[i].options, false).stored; });
+  each_of(users, in, key_of, outcomes, [&](std::size_t i, const Key &key) {
+    return set(key, items[i].value, limited(items[i].options, options), false).stored;
+  });
   return outcomes;
 }
 
-std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<const std::string> keys) {
+std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<const std::string> keys,
+                                                const CallOptions &options) {
   std::vector<Outcome> outcomes(keys.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
   std::vector<std::size_t> users;
   const Epoch::Guard guard(epoch);
   auto groups = grouped(table(), "remove", true, in, keys.size(), key_of, outcomes, users);
   // Before the values, which may be in the same batch.
-  each_of(users, in, key_of, outcomes, [&](std::size_t, const Key &key) { return remove(key, RemoveOptions()); });
+  each_of(users, in, key_of, outcomes,
+          [&](std::size_t, const Key &key) { return remove(key, limited(RemoveOptions(), options)); });
   run_groups(groups, op_log, "REMOVE MANY", [&](Group &group) {
-    HostCall call;
+    HostCall call(options);
     std::vector<omnistore_status> statuses(group.views.size(), OMNISTORE_INTERNAL);
     const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
     const omnistore_status whole = group.mount->node->remove_many(
@@ -229,7 +241,11 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
 std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {
   return impl_->get_many({}, keys, options);
 }
-std::vector<Outcome> Storage::set_many(std::span<const SetItem> items) { return impl_->set_many({}, items); }
-std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys) { return impl_->remove_many({}, keys); }
+std::vector<Outcome> Storage::set_many(std::span<const SetItem> items, const CallOptions &options) {
+  return impl_->set_many({}, items, options);
+}
+std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys, const CallOptions &options) {
+  return impl_->remove_many({}, keys, options);
+}
 
 } // namespace omnistore

@@ -7,7 +7,7 @@
 
 namespace omnistore {
 
-Explanation Storage::Impl::explain(const Key &key, std::chrono::milliseconds timeout) const {
+Explanation Storage::Impl::explain(const Key &key, const CallOptions &options) const {
   Route route(*this, "explain", key);
   const Mount &mount = route.mount();
   const omnistore_bytes inside = route.key();
@@ -19,7 +19,7 @@ Explanation Storage::Impl::explain(const Key &key, std::chrono::milliseconds tim
   result.ttl = mount.ttl;
   result.read_only = mount.read_only || (mount.node->traits().capabilities & OMNISTORE_READS_ONLY) != 0;
 
-  HostCall call(timeout);
+  HostCall call(options);
   std::string value;
   GetOptions first;
   first.length = 1;
@@ -41,8 +41,8 @@ Explanation Storage::Impl::explain(const Key &key, std::chrono::milliseconds tim
   return result;
 }
 
-Explanation Storage::explain(std::string_view key, std::chrono::milliseconds timeout) const {
-  return impl_->explain(Key(key), timeout);
+Explanation Storage::explain(std::string_view key, const CallOptions &options) const {
+  return impl_->explain(Key(key), options);
 }
 
 } // namespace omnistore

@@ -102,24 +102,24 @@ public:
   bool get(const Key &key, std::string &into, const GetOptions &options) const;
   std::optional<Entry> entry(const Key &key, const GetOptions &options) const;
   bool read(const Key &key, Reader &reader, const GetOptions &options) const;
-  bool has(const Key &key) const;
+  bool has(const Key &key, const CallOptions &options) const;
   std::optional<Meta> meta(const Key &key, const MetaOptions &options) const;
-  Explanation explain(const Key &key, std::chrono::milliseconds timeout) const;
+  Explanation explain(const Key &key, const CallOptions &options) const;
   Stored set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag);
   Stored set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag);
   bool remove(const Key &key, const RemoveOptions &options);
-  bool touch(const Key &key, std::chrono::milliseconds life);
+  bool touch(const Key &key, std::chrono::milliseconds life, const CallOptions &options);
   std::vector<EntryOutcome> get_many(std::string_view in, std::span<const std::string> keys,
                                      const GetOptions &options) const;
-  std::vector<Outcome> set_many(std::string_view in, std::span<const SetItem> items);
-  std::vector<Outcome> remove_many(std::string_view in, std::span<const std::string> keys);
+  std::vector<Outcome> set_many(std::string_view in, std::span<const SetItem> items, const CallOptions &options);
+  std::vector<Outcome> remove_many(std::string_view in, std::span<const std::string> keys, const CallOptions &options);
   Page list(std::string_view in, std::string_view base, const ListOptions &options) const;
   template <typename Take>
   std::string list_step(std::string_view in, std::string_view base, const ListOptions &options, const Take &take) const;
   std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
   /// Whether a store under a base may wait for a disk, a network or another process.
   bool spans_blocking(std::string_view in, std::string_view base) const;
-  std::uint64_t clear(std::string_view in, std::string_view base);
+  std::uint64_t clear(std::string_view in, std::string_view base, const CallOptions &options);
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
               const WatchOptions &options);
 
@@ -196,8 +196,10 @@ private:
   Closer closer_;
 };
 
-/// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE".
-std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause);
+/// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE". One of a write whose time
+/// was up says that it may still take place.
+std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause,
+                    omnistore_status status = OMNISTORE_OK);
 
 Meta to_meta(const omnistore_meta &meta);
 

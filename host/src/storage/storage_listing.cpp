@@ -123,7 +123,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
 
     bool more = false;
     if (inside) {
-      HostCall call(options.timeout);
+      HostCall call(options);
       Outside outside(mounted, mount, [&](std::string_view key, const omnistore_meta *meta) {
         if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
         take(key.substr(in.size()), options.meta ? meta : nullptr);
@@ -178,7 +178,7 @@ bool Storage::Impl::spans_blocking(std::string_view in, std::string_view text) c
   return std::any_of(mounts.begin(), mounts.end(), [](const Mount *m) { return m->node && !m->node->never_blocks(); });
 }
 
-std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
+std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, const CallOptions &options) {
   const std::string shown = normal_base(text), base = in_view(in, shown);
   const Epoch::Guard guard(epoch);
   const MountTable &mounted = table();
@@ -190,8 +190,8 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
       throw Error(Status::read_only, failure("clear", shown, *mount, "the store takes no writes; nothing was cleared"));
   }
   std::uint64_t cleared = 0;
+  HostCall call(options);
   for (const Mount *mount : mounts) {
-    HostCall call;
     const std::string inner = inner_base(*mount, base);
     const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
     Outside outside(mounted, *mount, [&](const std::string &key, const omnistore_meta *) {
@@ -202,12 +202,15 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text) {
     const omnistore_status status = mount->node->clear(&call, request, &outside);
     timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, *mount), *mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
-    if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", shown, *mount, call.cause(status)));
+    if (status != OMNISTORE_OK)
+      throw Error(to_status(status), failure("clear", shown, *mount, call.cause(status), status));
   }
   return cleared;
 }
 
 Page Storage::list(std::string_view base, const ListOptions &options) const { return impl_->list({}, base, options); }
-std::uint64_t Storage::clear(std::string_view base) { return impl_->clear({}, base); }
+std::uint64_t Storage::clear(std::string_view base, const CallOptions &options) {
+  return impl_->clear({}, base, options);
+}
 
 } // namespace omnistore

@@ -62,7 +62,7 @@ std::int64_t expiry_of(const Mount &mount, const SetOptions &options) {
 
 bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &options) const {
   Route route(*this, "get", key);
-  HostCall call(options.timeout);
+  HostCall call(options);
   if (key.is_meta()) return get_user(route, call, into, options, nullptr);
   StringSink sink(into, options);
   const omnistore_status status =
@@ -73,7 +73,7 @@ bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &opt
 
 std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &options) const {
   Route route(*this, "get", key);
-  HostCall call(options.timeout);
+  HostCall call(options);
   Entry entry;
   if (key.is_meta()) {
     if (!get_user(route, call, entry.value, options, &entry.meta)) return std::nullopt;
@@ -91,7 +91,7 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
 
 bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &options) const {
   Route route(*this, "get", key);
-  HostCall call(options.timeout);
+  HostCall call(options);
   if (key.is_meta()) return read_user(route, call, reader, options);
   ReaderSink sink(reader, options, call);
   const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
@@ -101,9 +101,9 @@ bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &optio
   return route.found(whole == OMNISTORE_OK);
 }
 
-bool Storage::Impl::has(const Key &key) const {
+bool Storage::Impl::has(const Key &key, const CallOptions &options) const {
   Route route(*this, "has", key);
-  HostCall call;
+  HostCall call(options);
   if (key.is_meta()) return user_meta(route, call).has_value();
   Meta meta;
   MetaSink sink(meta);
@@ -115,7 +115,7 @@ bool Storage::Impl::has(const Key &key) const {
 
 std::optional<Meta> Storage::Impl::meta(const Key &key, const MetaOptions &options) const {
   Route route(*this, "meta", key);
-  HostCall call;
+  HostCall call(options);
   if (key.is_meta()) return meta_of_user(route, call);
   Meta meta;
   MetaSink sink(meta);
@@ -129,7 +129,7 @@ std::optional<Meta> Storage::Impl::meta(const Key &key, const MetaOptions &optio
 
 Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
   Route route(*this, "set", key);
-  HostCall call(options.timeout);
+  HostCall call(options);
   if (key.is_meta()) return put_user(route, key, call, value, options);
   return put(route, key, call, {bytes(value), nullptr, 0}, options, want_etag);
 }
@@ -137,7 +137,7 @@ Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptio
 Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options,
                           bool want_etag) {
   Route route(*this, "set", key);
-  HostCall call(options.timeout);
+  HostCall call(options);
   if (key.is_meta()) return put_user(route, key, call, source, size, options);
   SourceFeed feed(source, size, call);
   try {
@@ -178,7 +178,7 @@ Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, const Gi
 bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
   Route route(*this, "remove", key);
   route.check_writable();
-  HostCall call(options.timeout);
+  HostCall call(options);
   if (key.is_meta()) return remove_user(route, key, call, options);
   omnistore_remove_request request{};
   request.size = sizeof request;
@@ -194,10 +194,10 @@ bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
   return true;
 }
 
-bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life) {
+bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life, const CallOptions &asked) {
   Route route(*this, "touch", key);
   route.check_writable();
-  HostCall call;
+  HostCall call(asked);
   SetOptions options;
   options.ttl = life;
   if (key.is_meta()) route.check_user(options);
@@ -231,7 +231,7 @@ bool Storage::read(std::string_view key, Reader &reader, const GetOptions &optio
   return impl_->read(Key(key), reader, options);
 }
 
-bool Storage::has(std::string_view key) const { return impl_->has(Key(key)); }
+bool Storage::has(std::string_view key, const CallOptions &options) const { return impl_->has(Key(key), options); }
 std::optional<Meta> Storage::meta(std::string_view key, const MetaOptions &options) const {
   return impl_->meta(Key(key), options);
 }
@@ -257,6 +257,8 @@ Streams Storage::streams(std::string_view text) const {
 }
 
 bool Storage::remove(std::string_view key, const RemoveOptions &options) { return impl_->remove(Key(key), options); }
-bool Storage::touch(std::string_view key, std::chrono::milliseconds ttl) { return impl_->touch(Key(key), ttl); }
+bool Storage::touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options) {
+  return impl_->touch(Key(key), ttl, options);
+}
 
 } // namespace omnistore

@@ -26,7 +26,9 @@ bool View::read(std::string_view key, Reader &reader, const GetOptions &options)
   return storage_->read(Key(base_, key), reader, options);
 }
 
-bool View::has(std::string_view key) const { return storage_->has(Key(base_, key)); }
+bool View::has(std::string_view key, const CallOptions &options) const {
+  return storage_->has(Key(base_, key), options);
+}
 std::optional<Meta> View::meta(std::string_view key, const MetaOptions &options) const {
   return storage_->meta(Key(base_, key), options);
 }
@@ -43,20 +45,28 @@ bool View::remove(std::string_view key, const RemoveOptions &options) {
   return storage_->remove(Key(base_, key), options);
 }
 
-bool View::touch(std::string_view key, std::chrono::milliseconds ttl) { return storage_->touch(Key(base_, key), ttl); }
+bool View::touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options) {
+  return storage_->touch(Key(base_, key), ttl, options);
+}
 
 std::vector<EntryOutcome> View::get_many(std::span<const std::string> keys, const GetOptions &options) const {
   return storage_->get_many(base_, keys, options);
 }
 
-std::vector<Outcome> View::set_many(std::span<const SetItem> items) { return storage_->set_many(base_, items); }
-std::vector<Outcome> View::remove_many(std::span<const std::string> keys) { return storage_->remove_many(base_, keys); }
+std::vector<Outcome> View::set_many(std::span<const SetItem> items, const CallOptions &options) {
+  return storage_->set_many(base_, items, options);
+}
+std::vector<Outcome> View::remove_many(std::span<const std::string> keys, const CallOptions &options) {
+  return storage_->remove_many(base_, keys, options);
+}
 
 Page View::list(std::string_view base, const ListOptions &options) const {
   return storage_->list(base_, base, options);
 }
 
-std::uint64_t View::clear(std::string_view base) { return storage_->clear(base_, base); }
+std::uint64_t View::clear(std::string_view base, const CallOptions &options) {
+  return storage_->clear(base_, base, options);
+}
 
 Watch View::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
   return storage_->watch(base_, base, std::move(callback), options);
