@@ -34,8 +34,8 @@ public:
 
   CopyGate(omnistore_sink &reader, const omnistore_get_request &request, bool keeps, Age oldest, Judge judge,
            void *self)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, reader_(reader), request_(request), keeps_(keeps),
-        oldest_(oldest), judge_(judge), self_(self) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, reader_(reader), request_(request),
+        keeps_(keeps), oldest_(oldest), judge_(judge), self_(self) {}
   CopyGate(const CopyGate &) = delete;
   CopyGate &operator=(const CopyGate &) = delete;
 
@@ -75,7 +75,7 @@ class FetchSink : public omnistore_sink {
 public:
   /// `reader` may be null.
   FetchSink(std::uint64_t largest, omnistore_sink *reader)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, largest_(largest), reader_(reader) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, largest_(largest), reader_(reader) {}
   FetchSink(const FetchSink &) = delete;
   FetchSink &operator=(const FetchSink &) = delete;
 

@@ -16,7 +16,7 @@ constexpr std::int64_t WARN_EVERY = 10'000; // milliseconds
 class ResultSink : public omnistore_sink {
 public:
   explicit ResultSink(omnistore_sink *outer)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, outer_(outer) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, outer_(outer) {}
   bool begun = false;
   omnistore_status taken = OMNISTORE_OK; ///< by the outer sink
   omnistore::ValueSink kept;

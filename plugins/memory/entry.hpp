@@ -32,7 +32,7 @@ struct Entry {
   uint16_t key_size;   // bytes
   bool touched : 1;    // used since the clock's hand last passed
   bool has_user : 1;   // user meta lies behind the room for the value
-  uint8_t pins;        // readers that copy its value without the lock: it is not changed, moved or freed until 0
+  uint8_t pins;        // readers of its value without the lock: it is not changed, moved or freed until 0
 
   char *key_data() { return reinterpret_cast<char *>(this + 1); }
   char *value() { return key_data() + key_size; }

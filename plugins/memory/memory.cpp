@@ -36,6 +36,9 @@ constexpr uint64_t LARGEST_VALUE = std::numeric_limits<uint32_t>::max() - 8192; 
 /// From this size on a value is copied while its shard's lock is free.
 constexpr uint64_t LARGE = 16 * 1024;
 
+/// From this size on a value is lent to a reader that takes loans, rather than copied.
+constexpr uint64_t LENT = 64 * 1024;
+
 constexpr omnistore_traits TRAITS = [] {
   omnistore_traits t{};
   t.size = sizeof t;
@@ -346,6 +349,10 @@ private:
     if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
     Entry *entry = shard.table().at(slot);
     use(*entry);
+    if (const std::string_view part = omnistore::part_of({entry->value(), entry->value_size}, request);
+        part.size() >= LENT && omnistore::takes_loans(sink) &&
+        (entry->pins != UINT8_MAX || shard.loans.contains(entry)))
+      return lend(shard, *entry, part, request, sink);
     void *buffer = nullptr;
     if (const omnistore_status status = begin(*entry, request, sink, &buffer)) return status;
     if (entry->value_size < LARGE || entry->pins == UINT8_MAX) return send(*entry, request, sink, buffer);
@@ -357,6 +364,33 @@ private:
     --shard.pinned;
     if (--entry->pins == 0 && entry->version == 0) dead.bury(entry);
     return status;
+  }
+
+  /// The shard's lock is held: sinks of a store that never blocks do not block either.
+  omnistore_status lend(Shard &shard, Entry &entry, std::string_view part, const omnistore_get_request &request,
+                        omnistore_sink &sink) {
+    if (const omnistore_status status = begin(entry, request, sink, nullptr)) return status;
+    const auto [loan, is_first] = shard.loans.try_emplace(&entry, 0);
+    const omnistore_loan lent{sizeof lent, 0, release_, this, &entry};
+    if (const omnistore_status status = sink.lend(&sink, part.data(), part.size(), &lent)) {
+      if (is_first) shard.loans.erase(loan);
+      return status;
+    }
+    ++loan->second;
+    if (is_first) ++entry.pins, ++shard.pinned;
+    return OMNISTORE_OK;
+  }
+  static void OMNISTORE_CALL release_(void *self, void *item) {
+    auto &store = *static_cast<Memory *>(self);
+    auto *entry = static_cast<Entry *>(item);
+    Shard &shard = store.shard_of({entry->key(), hash_of(entry->key(), store.seed_)});
+    Graveyard dead;
+    const std::lock_guard guard(shard.lock);
+    const auto loan = shard.loans.find(entry);
+    if (--loan->second != 0) return;
+    shard.loans.erase(loan);
+    --shard.pinned;
+    if (--entry->pins == 0 && entry->version == 0) dead.bury(entry);
   }
 
   omnistore_status set(const Teller &teller, const Key &key, const omnistore_set_request &request, int64_t time,

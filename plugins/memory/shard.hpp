@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 
 #include "clock.hpp"
 #include "entry.hpp"
@@ -33,7 +34,9 @@ public:
   Lock lock;
   uint64_t version = 0; // that of the last write
   uint64_t bytes = 0;   // the cost of all entries
-  uint32_t pinned = 0;  // readers that copy a value without the lock
+  uint32_t pinned = 0;  // pins of all entries
+  // Entries that are lent, and how often. Each has one pin for all of its loans.
+  std::unordered_map<Entry *, uint64_t> loans;
 
   Table &table() { return parts_.table; }
   Index &index() { return parts_.index; }

@@ -49,7 +49,7 @@ struct HeldMeta {
 
 /// Takes a value and forgets it: a look-up learns that it is there.
 struct Ignored : omnistore_sink {
-  Ignored() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
+  Ignored() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr} {}
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *, const omnistore_meta *, void **buffer) noexcept {
@@ -71,7 +71,7 @@ class ValueGate : public omnistore_sink {
 public:
   ValueGate(omnistore_sink &inner, const Layer &layer, std::string_view key, const Copies &copies,
             const omnistore_get_request &request, bool holds, std::span<char> room = {})
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), key_(key), copies_(copies),
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, inner_(inner), key_(key), copies_(copies),
         request_(request), layer_(layer.index), holds_(holds), may_mark_(layer.may_mark), room_(room) {}
   ValueGate(const ValueGate &) = delete;
   ValueGate &operator=(const ValueGate &) = delete;
@@ -130,7 +130,7 @@ private:
 class MetaGate : public omnistore_sink {
 public:
   MetaGate(HeldMeta &into, std::uint32_t layer) noexcept
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, meta_(into), layer_(layer) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, meta_(into), layer_(layer) {}
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,

@@ -45,7 +45,7 @@ omnistore_status each_page(Call call, const Layer &layer, std::string_view base,
 class ResultGate : public omnistore_sink {
 public:
   ResultGate(omnistore_sink &inner, std::uint32_t layer)
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, inner_(inner), layer_(layer) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, inner_(inner), layer_(layer) {}
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,

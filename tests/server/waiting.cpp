@@ -84,7 +84,7 @@ TEST_CASE("a driver that does not mind its deadline is given up with 504") {
   gate.open();
 }
 
-TEST_CASE("a request whose turn comes too late is 504 and is not done") {
+TEST_CASE("A request whose turn comes too late is 503 and is not done") {
   Gate gate;
   omnistore::Config config = gate.config();
   config.http.request_timeout = starts_in.count();
@@ -96,7 +96,7 @@ TEST_CASE("a request whose turn comes too late is 504 and is not done") {
     late.push_back(std::make_unique<Client>(host.http()));
     late.back()->send(request("GET", "/slow/free"));
   }
-  for (const auto &client : hanging) CHECK(client->receive().status == 504);
+  for (const auto &client : hanging) CHECK(client->receive().status == 503);
   for (const auto &client : late) CHECK(client->receive().status == 504);
   gate.open();
 }

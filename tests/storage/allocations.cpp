@@ -255,7 +255,7 @@ TEST_CASE("no exception leaves the table of a layer's child") {
                            if (buffer) *buffer = nullptr;
                            return OMNISTORE_OK;
                          },
-                         [](omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }} {}
+                         [](omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }, nullptr} {}
   } sink;
   omnistore_page page{sizeof page, 0,
                       [](omnistore_page *, omnistore_bytes, const omnistore_meta *) { return OMNISTORE_OK; },

@@ -30,7 +30,7 @@ struct Got : omnistore_sink {
   bool offers_buffer = true; ///< where the size is known
   std::function<omnistore_status()> on_write = [] { return OMNISTORE_OK; };
 
-  Got() : omnistore_sink{sizeof(omnistore_sink), 0, nullptr, nullptr} {
+  Got() : omnistore_sink{sizeof(omnistore_sink), 0, nullptr, nullptr, nullptr} {
     begin = [](omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
       Got &got = *static_cast<Got *>(sink);
       ++got.begun;

@@ -97,6 +97,9 @@ struct Config {
   std::string prefix;                        ///< normalised, without a ':' at its end
   std::int64_t ttl = 0;                      ///< milliseconds; 0: never
   std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root
+  /// What requests and answers may take of memory, in bytes, over all connections for keys and values; 0: an eighth of
+  /// what the machine or the control group allows, at least 64 MiB and at most 512 MiB.
+  std::uint64_t max_memory = 0;
   HttpConfig http;
   HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256};
   LogConfig log;

@@ -63,6 +63,7 @@ struct GetOptions {
   std::uint64_t length = UINT64_MAX;
   bool meta = false; ///< the etag is wanted too
   bool user = false; ///< the user's own meta is wanted too. A Reader is given it only if it came with the value
+  std::uint64_t most = UINT64_MAX; ///< of get_many: bytes of all values; one that does not fit any more is too_large
   /// It begins anew with each piece that a Reader takes, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
@@ -162,6 +163,14 @@ public:
   virtual char *begin(const Meta &meta) = 0;
   /// The next bytes, where begin gave no place for them.
   virtual void write(std::string_view bytes) = 0;
+
+  /// Whether it takes bytes that the store lends, in place of copies: a store in memory does that with long values.
+  virtual bool borrows() const { return false; }
+  /// In place of begin, if the reader borrows and the driver wants no place: the bytes are written or lent.
+  virtual void begin_without_place(const Meta &meta) { begin(meta); }
+  /// In place of write: all the bytes that come. They stay as they are while `loan` lives, which must not outlive the
+  /// Storage; it may go on any thread, but not before this has returned.
+  virtual void borrow(std::string_view, std::shared_ptr<const void>) {}
 };
 
 /// Where a value to be set comes from, piece by piece, for one that is larger than memory should hold. Called on the

@@ -165,6 +165,7 @@ Config to_config(const json::value &value, const Origin &origin) {
     std::string name(key.data(), key.size());
     out.mounts.emplace(name, to_mount(mount, join("mounts", name), origin));
   }
+  from.at("server").read("maxMemory", out.max_memory);
   to_http(from.at("server").at("http"), out.http);
   to_http(from.at("admin"), out.admin);
   const Fields log = from.at("log");

@@ -7,15 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
-#include <boost/json/serialize.hpp>
 #include <omnistore/view.hpp>
 
 #include "base/printable.hpp"
-#include "config/formats.hpp"
 #include "config/names.hpp"
 #include "server/base64.hpp"
+#include "server/batch_body.hpp"
 #include "server/defects.hpp"
 #include "server/reply.hpp"
 #include "storage/key.hpp"
@@ -24,112 +21,22 @@ namespace omnistore::server {
 
 namespace {
 
-namespace json = boost::json;
-
 constexpr std::size_t most_items = 10'000;
-constexpr std::size_t got_at_once = 64; // values that are in memory before it is looked at how long they are
+constexpr std::size_t got_at_once = 64;                 // values that are asked for together
+constexpr std::uint64_t held_at_once = 4 * 1024 * 1024; // bytes that they may have; longer ones are read by themselves
 
-[[noreturn]] void malformed(const std::string &place, const std::string &expected) {
-  throw Error(Status::invalid, base::printable(place) + ": expected " + expected);
-}
-
-std::string text_of(const json::value &value) { return {value.get_string().data(), value.get_string().size()}; }
-
-std::string key_of(const json::value &value, const std::string &place) {
-  if (!value.is_string()) malformed(place, "a key, which is a string");
-  return text_of(value);
-}
-
-std::chrono::milliseconds ttl_of(const json::value &value, const std::string &place) {
-  std::int64_t milliseconds = 0;
-  const std::string wrong = config::read_ttl(value, milliseconds);
-  if (!wrong.empty()) throw Error(Status::invalid, base::printable(place) + ": " + base::printable(wrong));
-  return std::chrono::milliseconds(milliseconds);
-}
-
-SetItem set_item(const json::value &value, const std::string &place) {
-  if (!value.is_object()) malformed(place, "an object with key and value");
-  SetItem item;
-  int values = 0;
-  bool has_key = false;
-  for (const auto &[name, field] : value.get_object()) {
-    const std::string at = place + "." + std::string(name.data(), name.size());
-    if (name == "key") {
-      item.key = key_of(field, at);
-      has_key = true;
-    } else if (name == "value") {
-      if (!field.is_string()) malformed(at, "a string");
-      item.value = text_of(field);
-      ++values;
-    } else if (name == "base64") {
-      std::optional<std::string> bytes;
-      if (field.is_string()) bytes = from_base64(text_of(field));
-      if (!bytes) malformed(at, "base64");
-      item.value = std::move(*bytes);
-      ++values;
-    } else if (name == "ttl") {
-      item.options.ttl = ttl_of(field, at);
-    } else {
-      malformed(at, "no such field; there are key, value, base64 and ttl");
-    }
-  }
-  if (!has_key) malformed(place, "a key");
-  if (values != 1) malformed(place, "either value or base64");
-  return item;
-}
-
-/// What the body asks for.
-struct Asked {
-  std::vector<std::string> order; ///< "get", "set", "remove", as they stood
-  std::vector<std::string> gets, removes;
-  std::vector<SetItem> sets;
-};
-
-void take_list(const std::string &name, const json::array &list, Asked &asked) {
-  std::size_t index = 0;
-  for (const json::value &item : list) {
-    const std::string place = name + "[" + std::to_string(index++) + "]";
-    if (name == "set") {
-      asked.sets.push_back(set_item(item, place));
-    } else {
-      (name == "get" ? asked.gets : asked.removes).push_back(key_of(item, place));
-    }
-  }
-  asked.order.push_back(name);
-}
-
-Asked read_body(std::string_view text) {
-  boost::system::error_code broken;
-  const json::value body = json::parse({text.data(), text.size()}, broken);
-  if (broken) malformed("The body", "JSON: " + broken.message());
-  if (!body.is_object()) malformed("The body", "an object with get, set or remove");
-  Asked asked;
-  std::size_t count = 0;
-  for (const auto &[key, list] : body.get_object()) {
-    const std::string name(key.data(), key.size());
-    if (name != "get" && name != "set" && name != "remove")
-      malformed(name, "no such field; there are get, set and remove");
-    if (!list.is_array()) malformed(name, "an array");
-    count += list.get_array().size();
-    if (count > most_items) malformed("The body", "at most " + std::to_string(most_items) + " items");
-    take_list(name, list.get_array(), asked);
-  }
-  return asked;
-}
-
-json::object outcome_of(const std::string &key, const Outcome &outcome) {
-  json::object shown{{"key", key}, {"status", outcome.status == Status::ok ? 200 : http_status(outcome.status)}};
-  log_defect(outcome.status, outcome.message);
-  if (outcome.status != Status::ok) shown["message"] = outcome.message;
-  return shown;
-}
-
-json::object meta_of(const Meta &meta, std::uint64_t size) {
-  json::object shown{{"size", size}, {"mtime", nullptr}, {"expiry", nullptr}, {"etag", nullptr}};
-  if (meta.mtime != 0) shown["mtime"] = meta.mtime;
-  if (meta.expiry != 0) shown["expiry"] = meta.expiry;
-  if (!meta.etag.empty()) shown["etag"] = meta.etag;
-  return shown;
+void put_meta(Buffer &out, const Meta &meta, std::uint64_t size) {
+  const auto put = [&](std::string_view name, std::int64_t number) {
+    out.append(name);
+    number == 0 ? out.append("null") : append_number(out, static_cast<std::uint64_t>(number));
+  };
+  out.append(",\"meta\":{\"size\":");
+  append_number(out, size);
+  put(",\"mtime\":", meta.mtime);
+  put(",\"expiry\":", meta.expiry);
+  out.append(",\"etag\":");
+  meta.etag.empty() ? out.append("null") : append_json(out, meta.etag);
+  out.append("}");
 }
 
 /// Takes a value of at most so many bytes.
@@ -137,50 +44,58 @@ class Bounded final : public Reader {
 public:
   struct TooLong {};
 
-  explicit Bounded(std::uint64_t most) : most_(most) {}
+  Bounded(MemoryBudget *budget, std::uint64_t most) : value(budget), most_(most) {}
 
   char *begin(const Meta &given) override {
     if (given.size != UINT64_MAX && given.size > most_) throw TooLong();
-    entry.meta = given;
-    entry.value.clear();
-    return nullptr;
+    meta = given;
+    value.clear(0);
+    if (given.size == UINT64_MAX) return nullptr;
+    char *const place = value.room(given.size);
+    value.grew(given.size);
+    return place;
   }
   void write(std::string_view bytes) override {
-    if (bytes.size() > most_ - entry.value.size()) throw TooLong();
-    entry.value += bytes;
+    if (bytes.size() > most_ - value.size()) throw TooLong();
+    value.append(bytes);
   }
 
-  Entry entry;
+  Buffer value;
+  Meta meta;
 
 private:
   const std::uint64_t most_;
 };
 
-/// One batch, as a token may do it.
+/// One batch, as a token may do it. Its answer is put behind `out` as it comes.
 class Batch {
 public:
-  Batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request)
-      : view_(storage.prefixed(request.key)), storage_(storage), guard_(guard), left_(most), request_(request),
-        base_(request.key.empty() ? "" : request.key + ":") {}
+  Batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request, Buffer &out)
+      : view_(storage.prefixed(request.key)), guard_(guard), left_(most), request_(request),
+        base_(request.key.empty() ? "" : request.key + ":"), out_(out) {}
 
-  json::array get(const std::vector<std::string> &keys) {
-    json::array shown;
+  void get(const std::vector<std::string> &keys) {
     for (std::size_t from = 0; from < keys.size(); from += got_at_once) {
       const std::span<const std::string> some(keys.data() + from, std::min(got_at_once, keys.size() - from));
       const std::vector<EntryOutcome> outcomes = get_some(some);
-      for (std::size_t i = 0; i < some.size(); ++i) shown.push_back(show(some[i], outcomes[i]));
+      for (std::size_t i = 0; i < some.size(); ++i) {
+        if (outcomes[i].status == Status::too_large) { // together with the others, or at all
+          get_alone(some[i]);
+        } else {
+          put_value(some[i], outcomes[i], outcomes[i].entry.value, outcomes[i].entry.meta);
+        }
+      }
     }
-    return shown;
   }
 
-  json::array set(const std::vector<SetItem> &items) {
-    return write(
+  void set(const std::vector<SetItem> &items) {
+    write(
         items, [](const SetItem &item) -> const std::string & { return item.key; },
         [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits()); });
   }
 
-  json::array remove(const std::vector<std::string> &keys) {
-    return write(
+  void remove(const std::vector<std::string> &keys) {
+    write(
         keys, [](const std::string &key) -> const std::string & { return key; },
         [this](std::span<const std::string> some) {
           std::vector<Outcome> outcomes = view_.remove_many(some, request_.limits());
@@ -189,6 +104,8 @@ public:
           return outcomes;
         });
   }
+
+  bool wrote() const { return wrote_; }
 
 private:
   /// The outcome of what may not be done; ok: it may, or the store will say what is wrong with the key.
@@ -203,7 +120,6 @@ private:
     }
   }
 
-  /// Values that may be longer than memory should hold are read one by one, and not beyond what is left.
   std::vector<EntryOutcome> get_some(std::span<const std::string> keys) {
     std::vector<EntryOutcome> outcomes(keys.size());
     std::vector<std::string> together;
@@ -211,104 +127,138 @@ private:
     for (std::size_t i = 0; i < keys.size(); ++i) {
       static_cast<Outcome &>(outcomes[i]) = judge(keys[i], false);
       if (outcomes[i].status != Status::ok) continue;
-      if (storage_.streams(base_ + keys[i]).writes) {
-        outcomes[i] = get_bounded(keys[i]);
-      } else {
-        together.push_back(keys[i]);
-        places.push_back(i);
-      }
+      together.push_back(keys[i]);
+      places.push_back(i);
     }
     auto options = request_.limited(GetOptions());
     options.meta = true;
+    options.most = std::min(left_, held_at_once);
     std::vector<EntryOutcome> got = view_.get_many(together, options);
     for (std::size_t i = 0; i < got.size(); ++i) outcomes[places[i]] = std::move(got[i]);
     return outcomes;
   }
 
-  EntryOutcome get_bounded(const std::string &key) {
-    EntryOutcome outcome;
+  void get_alone(const std::string &key) {
     auto options = request_.limited(GetOptions());
     options.meta = true;
-    Bounded reader(left_ - std::min(held_, left_));
+    Bounded reader(out_.budget(), left_);
+    Outcome outcome;
     try {
-      if (view_.read(key, reader, options)) {
-        outcome.entry = std::move(reader.entry);
-        held_ += outcome.entry.value.size();
-      } else {
-        outcome.status = Status::not_found;
-        outcome.message = "KV value not found";
-      }
+      if (!view_.read(key, reader, options)) outcome = {Status::not_found, "KV value not found"};
     } catch (const Bounded::TooLong &) {
-      outcome.status = Status::too_large;
-      outcome.message = does_not_fit;
+      outcome = {Status::too_large, does_not_fit};
+    } catch (const OverBudget &) {
+      outcome = {Status::unavailable, no_memory};
     } catch (const Error &error) {
-      outcome.status = error.status();
-      outcome.message = error.what();
+      outcome = {error.status(), error.what()};
     }
-    return outcome;
+    put_value(key, outcome, reader.value.view(), reader.meta);
   }
 
-  json::object show(const std::string &key, EntryOutcome outcome) {
-    const std::string &value = outcome.entry.value;
-    if (outcome.status == Status::ok && value.size() > left_) {
-      outcome.status = Status::too_large;
-      outcome.message = does_not_fit;
+  void put_value(const std::string &key, Outcome outcome, std::string_view value, const Meta &meta) {
+    if (outcome.status == Status::ok && value.size() > left_) outcome = {Status::too_large, does_not_fit};
+    if (outcome.status == Status::ok) {
+      const std::size_t mark = out_.size();
+      try {
+        open_item(key, outcome);
+        if (config::valid_utf8(value)) {
+          out_.append(",\"value\":");
+          append_json(out_, value);
+        } else {
+          out_.append(",\"base64\":\"");
+          for (std::size_t at = 0; at < value.size(); at += base64_slice)
+            out_.append(to_base64(value.substr(at, base64_slice)));
+          out_.append("\"");
+        }
+        put_meta(out_, meta, value.size());
+        out_.append("}");
+        left_ -= value.size();
+        return;
+      } catch (const OverBudget &) {
+        out_.truncate(mark);
+        outcome = {Status::unavailable, no_memory};
+      }
     }
-    json::object shown = outcome_of(key, outcome);
-    if (outcome.status != Status::ok) return shown;
-    left_ -= value.size();
-    held_ = 0;
-    if (config::valid_utf8(value)) {
-      shown["value"] = value;
-    } else {
-      shown["base64"] = to_base64(value);
+    put_outcome(key, outcome);
+  }
+
+  void open_item(const std::string &key, const Outcome &outcome) {
+    out_.append(out_.view().ends_with('[') ? "{\"key\":" : ",{\"key\":");
+    append_json(out_, key);
+    out_.append(",\"status\":");
+    append_number(out_, outcome.status == Status::ok ? 200 : http_status(outcome.status));
+  }
+  void put_outcome(const std::string &key, const Outcome &outcome) {
+    open_item(key, outcome);
+    log_defect(outcome.status, outcome.message);
+    if (outcome.status != Status::ok) {
+      out_.append(",\"message\":");
+      append_json(out_, outcome.message);
     }
-    shown["meta"] = meta_of(outcome.entry.meta, value.size());
-    return shown;
+    out_.append("}");
   }
 
   template <typename Item, typename KeyOf, typename Write>
-  json::array write(const std::vector<Item> &items, const KeyOf &key_of, const Write &write) {
+  void write(const std::vector<Item> &items, const KeyOf &key_of, const Write &write) {
     std::vector<Outcome> outcomes(items.size());
     std::vector<Item> granted;
     std::vector<std::size_t> places;
     for (std::size_t i = 0; i < items.size(); ++i) {
       outcomes[i] = judge(key_of(items[i]), true);
-      if (outcomes[i].status != Status::ok) continue;
-      granted.push_back(items[i]);
-      places.push_back(i);
+      if (outcomes[i].status == Status::ok) places.push_back(i);
     }
-    const std::vector<Outcome> done = write(granted);
+    const bool all = places.size() == items.size(); // values are long: they are copied only if some stay behind
+    if (!all)
+      for (const std::size_t place : places) granted.push_back(items[place]);
+    wrote_ = true;
+    const std::vector<Outcome> done = write(all ? items : granted);
     for (std::size_t i = 0; i < done.size(); ++i) outcomes[places[i]] = done[i];
-    json::array shown;
-    for (std::size_t i = 0; i < items.size(); ++i) shown.push_back(outcome_of(key_of(items[i]), outcomes[i]));
-    return shown;
+    for (std::size_t i = 0; i < items.size(); ++i) put_outcome(key_of(items[i]), outcomes[i]);
   }
 
   static constexpr const char *does_not_fit = "The answer is full: ask for this value by itself";
+  static constexpr const char *no_memory =
+      "Requests and answers take all the memory that they may; ask for this value later, or by itself";
+  static constexpr std::size_t base64_slice = 48 * 1024; // bytes, a multiple of three
 
   View view_;
-  Storage &storage_;
   const Guard &guard_;
-  std::uint64_t left_;     ///< bytes of values that the answer may have still
-  std::uint64_t held_ = 0; ///< bytes of values that were read and are not in the answer yet
+  std::uint64_t left_; ///< bytes of values that the answer may have still
   const Request &request_;
   const std::string base_;
+  Buffer &out_;
+  bool wrote_ = false;
 };
 
 } // namespace
 
 void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request,
                   Response &response) {
-  const Asked asked = read_body(request.body);
-  Batch batch(storage, guard, most, request);
-  json::object answer;
-  for (const std::string &name : asked.order) {
-    answer[name] = name == "get"   ? batch.get(asked.gets)
-                   : name == "set" ? batch.set(asked.sets)
-                                   : batch.remove(asked.removes);
+  Buffer &out = response.out;
+  const MemoryShare parsed(out.budget(), request.body.size());
+  const BatchBody asked = read_batch(request.body, most_items);
+  Batch batch(storage, guard, most, request, out);
+  begin_head(response, 200);
+  out.append("Content-Type: application/json\r\n");
+  const std::size_t length_at = end_head_with_room(request, response);
+  const std::size_t begin = out.size();
+  try {
+    out.append("{");
+    for (const std::string &name : asked.order) {
+      out.append(&name == &asked.order.front() ? "\"" : ",\"");
+      out.append(name);
+      out.append("\":[");
+      name == "get" ? batch.get(asked.gets) : name == "set" ? batch.set(asked.sets) : batch.remove(asked.removes);
+      out.append("]");
+    }
+    out.append("}");
+  } catch (const OverBudget &) {
+    if (!batch.wrote()) throw;
+    throw Error(Status::unavailable,
+                "What was to be set and removed is done as far as it could be, but there is no memory for "
+                "the answer that tells of each item");
   }
-  reply(request, response, 200, "application/json", base::printable_json(json::serialize(answer)));
+  put_length(out, length_at, out.size() - begin);
 }
 
 } // namespace omnistore::server

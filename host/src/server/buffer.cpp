@@ -59,9 +59,16 @@ Spares &spares() {
 void Buffer::grow(std::size_t count) {
   std::size_t wanted = size_ + count;
   if (wanted < size_) throw std::bad_alloc();
+  const std::size_t needed = wanted;
   wanted = std::max(wanted, capacity_ + capacity_ / 2);
   if (wanted >= large) {
     if (const Block spare = spares().take(wanted); spare.data) {
+      try {
+        charge(spare.size);
+      } catch (...) {
+        if (!spares().keep(spare)) std::free(spare.data);
+        throw;
+      }
       if (size_ != 0) std::memcpy(spare.data, data_, size_);
       release();
       data_ = spare.data;
@@ -69,13 +76,28 @@ void Buffer::grow(std::size_t count) {
       return;
     }
   }
+  const std::size_t before = capacity_;
+  try {
+    charge(wanted - before);
+  } catch (const OverBudget &) { // no more than it needs, then
+    if (wanted == needed) throw;
+    charge((wanted = needed) - before);
+  }
   void *grown = std::realloc(data_, wanted);
-  if (!grown) throw std::bad_alloc();
+  if (!grown) {
+    if (budget_) budget_->give_back(wanted - before);
+    throw std::bad_alloc();
+  }
   data_ = static_cast<char *>(grown);
   capacity_ = wanted;
 }
 
+void Buffer::charge(std::size_t bytes) {
+  if (budget_) budget_->take(bytes, capacity_ + bytes <= MemoryBudget::always);
+}
+
 void Buffer::release() {
+  if (budget_) budget_->give_back(capacity_);
   if (capacity_ < large || !spares().keep({data_, capacity_})) std::free(data_);
   data_ = nullptr;
   capacity_ = 0;

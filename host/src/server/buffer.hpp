@@ -6,14 +6,18 @@
 #include <string_view>
 #include <utility>
 
+#include "server/memory_budget.hpp"
+
 namespace omnistore::server {
 
 /// Bytes that grow at their end, in one piece. Unlike a std::string's, new room is not filled with zeros, which would
 /// cost as much as the copy of a value; and large blocks of memory are not given back to the system between two values,
-/// which would cost more than the copy.
+/// which would cost more than the copy. What it takes is counted in a budget, if it has one, which must outlive it:
+/// where that is used up it does not grow, and throws OverBudget.
 class Buffer {
 public:
   Buffer() = default;
+  explicit Buffer(MemoryBudget *budget) : budget_(budget) {}
   ~Buffer() { release(); }
   Buffer(const Buffer &) = delete;
   Buffer &operator=(const Buffer &) = delete;
@@ -53,15 +57,19 @@ public:
     std::swap(data_, other.data_);
     std::swap(size_, other.size_);
     std::swap(capacity_, other.capacity_);
+    std::swap(budget_, other.budget_);
   }
+  MemoryBudget *budget() const { return budget_; }
 
 private:
   void grow(std::size_t count);
+  void charge(std::size_t bytes);
   void release();
 
   char *data_ = nullptr;
   std::size_t size_ = 0;
   std::size_t capacity_ = 0;
+  MemoryBudget *budget_ = nullptr;
 };
 
 } // namespace omnistore::server

@@ -24,7 +24,8 @@ namespace {
 constexpr unsigned most_empty_lines = 16;      // in front of a request
 constexpr std::size_t first_read = 8 * 1024;   // what a connection's input buffer begins with
 constexpr std::size_t chunk_room = 32 * 1024;  // behind the head of a chunked request
-constexpr std::size_t body_read = 1024 * 1024; // how much of a long body is read, and made room for, at once
+constexpr std::size_t first_body = 16 * 1024;  // what is made room for when a long body is announced
+constexpr std::size_t body_read = 1024 * 1024; // how much of one is read at once
 constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two requests
 constexpr std::size_t gathered = 256 * 1024;   // answers that wait for each other to be sent in one go
 constexpr std::uint64_t slowest = 16;          // bytes a millisecond that a long body must come or go with
@@ -37,8 +38,9 @@ constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice t
 // --------------------------------------------------------------------------------------------------------------
 // Loop
 
-Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, std::function<void(bool)> closed)
-    : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), routes(to), pool(threads),
+Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, MemoryBudget &budget,
+           std::function<void(bool)> closed)
+    : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), routes(to), pool(threads), memory(budget),
       keep_alive(std::min(config.watch_keep_alive, config.idle_timeout / 2)), closed_(std::move(closed)),
       period_(milliseconds(std::clamp<std::int64_t>(
           std::min({config.idle_timeout, config.request_timeout, keep_alive.count()}) / 4, 10, 1000))),
@@ -117,8 +119,9 @@ void Loop::close_all() {
 // Connection: the way of a request
 
 Connection::Connection(Loop &loop, tcp::socket socket, bool refused)
-    : loop_(loop), socket_(std::move(socket)), refused_(refused),
-      parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))) {
+    : loop_(loop), socket_(std::move(socket)), refused_(refused), in_(&loop.memory),
+      parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))),
+      body_(&loop.memory), out_(&loop.memory), worked_(&loop.memory) {
   request_.varies_by_origin = !loop.config.origins.empty();
 }
 
@@ -135,7 +138,27 @@ void Connection::start() {
 }
 
 void Connection::proceed() {
-  while (step()) {
+  try {
+    while (step()) {
+    }
+  } catch (const std::bad_alloc &) {
+    no_memory();
+  }
+}
+
+/// A request that does not fit into memory is refused where it still can be; a connection with an answer under way
+/// ends.
+void Connection::no_memory() {
+  const bool reads = phase_ == Phase::head || phase_ == Phase::body_in_place || phase_ == Phase::body_apart ||
+                     phase_ == Phase::body_chunks;
+  try {
+    if (!reads || reading_ || awaits_output_) return close();
+    body_.clear(0);
+    refuse(503, "Requests and answers take all the memory that they may; try again later", "Retry-After: 1\r\n");
+    while (step()) {
+    }
+  } catch (const std::bad_alloc &) {
+    close();
   }
 }
 
@@ -159,6 +182,8 @@ bool Connection::step() {
     return stream();
   case Phase::piped:
     return pipe_answer();
+  case Phase::lent:
+    return send_lent();
   case Phase::feed:
     return feed();
   case Phase::last_write:
@@ -238,7 +263,7 @@ bool Connection::begin_request() {
     return true;
   }
   // The announced length is made room for up to a bound only: it costs the client nothing to announce more.
-  body_.room(std::min<std::uint64_t>(body_length_, body_read));
+  body_.room(std::min<std::uint64_t>(body_length_, first_body));
   body_.append(in_.view().substr(end_));
   in_.truncate(end_);
   if (most_piped_ != 0) return begin_piped_body();
@@ -286,7 +311,7 @@ bool Connection::read_chunks() {
 // time; a thread of the pool, on which the driver may wait, takes it from there.
 
 bool Connection::begin_piped_body() {
-  body_pipe_ = std::make_unique<BodyPipe>([this] {
+  body_pipe_ = std::make_unique<BodyPipe>(loop_.memory, [this] {
     asio::post(loop_.io, [self = shared_from_this()] {
       if (self->phase_ == Phase::body_piped) self->proceed();
     });
@@ -384,7 +409,7 @@ void Connection::offer_pipe() {
       if (self->phase_ == Phase::piped) self->proceed();
     });
   };
-  answer_pipe_.emplace(ready, [this] { return loop_.pool.move(long_lane()); });
+  answer_pipe_.emplace(loop_.memory, ready, [this] { return loop_.pool.move(long_lane()); });
   request_.pipe = &*answer_pipe_;
 }
 
@@ -548,9 +573,33 @@ void Connection::finish_answer(const Response &response) {
   if (response.status >= 100 && response.status < 600) Loop::count(loop_.counts.responses[response.status / 100 - 1]);
   close_ = close_ || response.close || !request_.keep_alive || loop_.stopping;
   if (response.feed) return begin_feed(response.feed);
+  if (response.loan) {
+    lent_ = response.lent;
+    loan_ = response.loan;
+    phase_ = Phase::lent;
+    return;
+  }
   if (!response.more) return end_request();
   more_ = response.more;
   phase_ = Phase::stream;
+}
+
+/// Sends what a store lends, out of the store's memory.
+bool Connection::send_lent() {
+  if (!flush()) return false;
+  if (lent_.size() != 0 && transferred_ == 0) begin_transfer();
+  std::size_t sent = 0;
+  const bool went = write_some(lent_.data(), lent_.size(), sent);
+  lent_.remove_prefix(sent);
+  if (!went) {
+    if (phase_ == Phase::closed) return false;
+    transferred_ += sent;
+    await_output();
+    return false;
+  }
+  loan_.reset();
+  end_request();
+  return true;
 }
 
 void Connection::end_request() {
@@ -582,11 +631,11 @@ Request Connection::unread_request() const {
 }
 
 /// Answers what cannot be understood or taken; the connection ends with it, since the rest of it is not known.
-bool Connection::refuse(unsigned status, std::string_view message) {
+bool Connection::refuse(unsigned status, std::string_view message, std::string_view extra) {
   Request unread = unread_request();
   unread.method = request_.method == Method::head ? Method::head : Method::get;
   Response response(out_);
-  reply_error(unread, response, status, message);
+  reply_error(unread, response, status, message, extra);
   request_.keep_alive = false;
   end_ = in_.size();
   finish_answer(response);
@@ -627,7 +676,8 @@ bool Connection::await_input() {
     read(in_, in_.capacity() - in_.size());
     return false;
   case Phase::body_apart:
-    read(body_, std::min<std::uint64_t>(body_length_ - body_.size(), body_read));
+    // As much more at a time as has come: what is only announced takes no memory.
+    read(body_, std::min<std::uint64_t>(body_length_ - body_.size(), std::clamp(body_.size(), first_body, body_read)));
     return false;
   default:
     read(in_, in_.capacity() - in_.size());
@@ -636,8 +686,9 @@ bool Connection::await_input() {
 }
 
 void Connection::read(Buffer &into, std::size_t most) {
+  char *const place = into.room(most); // there may be no memory for it
   reading_ = true;
-  socket_.async_read_some(asio::buffer(into.room(most), most),
+  socket_.async_read_some(asio::buffer(place, most),
                           [self = shared_from_this(), &into](const error_code &error, std::size_t count) {
                             self->on_read(into, count, error.failed());
                           });
@@ -661,28 +712,34 @@ void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
 /// Whether all of the output has gone out; else it waits for room, and proceed() is called then.
 bool Connection::flush() {
   if (awaits_output_) return false;
-  if (sent_ == 0 && !out_.empty()) begin_transfer();
-  while (sent_ < out_.size()) {
-    error_code error;
-    const std::size_t count = socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), error);
-    sent_ += count;
-    if (error == asio::error::would_block) {
-      await_output();
-      return false;
-    }
-    if (error) {
-      close();
-      return false;
-    }
+  if (out_.empty()) return true;
+  if (sent_ == 0) begin_transfer();
+  if (!write_some(out_.data(), out_.size(), sent_)) {
+    if (phase_ == Phase::closed) return false;
+    transferred_ = sent_;
+    await_output();
+    return false;
   }
   out_.clear(kept_memory);
   sent_ = 0;
   return true;
 }
 
+/// Sends what of `data` is not sent yet, as far as the socket takes it. False: there is more, or the connection is
+/// closed.
+bool Connection::write_some(const char *data, std::size_t size, std::size_t &sent) {
+  while (sent < size) {
+    error_code error;
+    sent += socket_.write_some(asio::buffer(data + sent, size - sent), error);
+    if (!error) continue;
+    if (error != asio::error::would_block) close();
+    return false;
+  }
+  return true;
+}
+
 void Connection::await_output() {
   awaits_output_ = true;
-  transferred_ = sent_;
   moved(0);
   socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code &) {
     if (self->phase_ == Phase::closed) return;
@@ -706,7 +763,7 @@ void Connection::moved(std::size_t count) {
   if (phase_ == Phase::head && !awaits_output_ && in_.empty()) return;
   deadline_ = transfer_began_ + milliseconds(loop_.config.idle_timeout + static_cast<std::int64_t>(paid));
   // What a long value has earned must not buy it hours of silence.
-  if (phase_ == Phase::body_piped || phase_ == Phase::piped)
+  if (phase_ == Phase::body_piped || phase_ == Phase::piped || phase_ == Phase::lent)
     deadline_ = std::min(deadline_, Loop::Clock::now() + milliseconds(loop_.config.idle_timeout));
 }
 
@@ -771,6 +828,7 @@ void Connection::close() {
   error_code ignored;
   socket_.close(ignored);
   feed_.reset();
+  loan_.reset();
   loop_.remove(*this);
 }
 

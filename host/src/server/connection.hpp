@@ -36,7 +36,8 @@ public:
   using Clock = std::chrono::steady_clock;
 
   /// `closed` is called, on the loop's thread, for each connection that has gone; whether it was a refused one.
-  Loop(const HttpConfig &config, Routes &routes, Pool &pool, std::function<void(bool refused)> closed);
+  Loop(const HttpConfig &config, Routes &routes, Pool &pool, MemoryBudget &memory,
+       std::function<void(bool refused)> closed);
   ~Loop();
 
   /// Starts the thread, unless it runs. False: the system's limit on threads is reached.
@@ -65,6 +66,7 @@ public:
   const HttpConfig &config;
   Routes &routes;
   Pool &pool;
+  MemoryBudget &memory;
   Counts counts;
   Clock::time_point now = Clock::now(); ///< as of the last tick
   bool stopping = false;
@@ -111,6 +113,7 @@ private:
     work,          ///< a thread of the pool is at it
     stream,        ///< a part of a long answer goes out
     piped,         ///< a long value goes out as the store gives it
+    lent,          ///< a long value goes out that the store lends
     feed,          ///< events go out as they come
     last_write,    ///< the last bytes go out
     linger,        ///< waiting for the client to have read them
@@ -140,6 +143,8 @@ private:
   void end_work();
   void ask_again();
   bool pipe_answer();
+  bool send_lent();
+  void no_memory();
   bool stream();
   void stream_part();
   void begin_feed(std::shared_ptr<Feed> feed);
@@ -147,9 +152,10 @@ private:
   bool feed();
   void end_feed();
   void finish_answer(const Response &response);
+  bool write_some(const char *data, std::size_t size, std::size_t &sent);
   void end_request();
   Request unread_request() const;
-  bool refuse(unsigned status, std::string_view message);
+  bool refuse(unsigned status, std::string_view message, std::string_view extra = {});
   bool last_write();
 
   bool await_input();
@@ -190,6 +196,8 @@ private:
 
   Buffer out_;
   std::size_t sent_ = 0;
+  std::string_view lent_; ///< what goes out behind it
+  std::shared_ptr<const void> loan_;
   Buffer worked_; ///< where the pool's threads put answers
   std::function<bool(Buffer &)> more_;
   std::shared_ptr<Feed> feed_;

@@ -136,6 +136,7 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
   response.out.truncate(mark);
   response.more = nullptr;
   response.feed = nullptr;
+  response.loan = nullptr;
   response.close = false;
   if (request.pipe && request.pipe->used()) {
     response.cut = true;
@@ -244,7 +245,8 @@ void DataRoutes::answer(Request &request, Response &response) noexcept {
   } catch (const Error &error) {
     fail(request, response, mark, error);
   } catch (const std::bad_alloc &) {
-    fail(request, response, mark, Error(Status::unavailable, "There is not enough memory for this request"));
+    fail(request, response, mark,
+         Error(Status::unavailable, "Requests and answers take all the memory that they may; try again later"));
   } catch (const std::exception &error) {
     fail(request, response, mark, Error(Status::internal, error.what()));
   }

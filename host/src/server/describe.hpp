@@ -33,9 +33,11 @@ boost::json::object describe(const std::vector<MountInfo> &mounts);
 /// where there is one (options can make a difference), else those that its table states.
 boost::json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts);
 
-/// {"time", "mounts": [...], "listeners": [...], "threads": {total, idle, stuck, waiting, lanes: [...]}, "reloads":
+/// {"time", "mounts": [...], "listeners": [...], "threads": {total, idle, stuck, waiting, lanes: [...]}, "memory":
+/// {...}, "reloads":
 /// {...}, "process": {...}}; "time" in Unix milliseconds. A lane is a store's share of the threads; a stuck thread is
 /// one whose driver has not come back from a request that nobody waits for any more, and "waiting" counts requests.
+/// "memory" is what requests and answers take, in bytes, and how often there was not enough for one.
 boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
 
 /// {"config", "profile", "mounts": [{mountpoint, driver, change, details}], "later": [...]}; a change is "added",

@@ -68,8 +68,8 @@ void check_bind(const Address &address, const std::string &field) {
 class Listener::Impl {
 public:
   Impl(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool,
-       asio::io_context &accepting)
-      : name_(std::move(name)), bound_(address), config_(config), pool_(pool), accepting_(accepting),
+       MemoryBudget &memory, asio::io_context &accepting)
+      : name_(std::move(name)), bound_(address), config_(config), pool_(pool), memory_(memory), accepting_(accepting),
         acceptor_(accepting), pause_(accepting) {
     bind(acceptor_, address, field);
     bound_.port = acceptor_.local_endpoint().port();
@@ -86,8 +86,8 @@ public:
 
   void start(Routes &routes, unsigned threads) {
     for (unsigned i = 0; i < threads; ++i) {
-      loops_.push_back(
-          std::make_unique<Loop>(config_, routes, pool_, [this](bool refused) { connection_closed(refused); }));
+      loops_.push_back(std::make_unique<Loop>(config_, routes, pool_, memory_,
+                                              [this](bool refused) { connection_closed(refused); }));
     }
     started_ = true;
     asio::post(accepting_, [this] { accept(); });
@@ -223,6 +223,7 @@ private:
   Address bound_;
   const HttpConfig &config_;
   Pool &pool_;
+  MemoryBudget &memory_;
   bool started_ = false;
 
   asio::io_context &accepting_;
@@ -242,8 +243,8 @@ private:
 };
 
 Listener::Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field,
-                   Pool &pool, asio::io_context &accepting)
-    : impl_(std::make_unique<Impl>(std::move(name), address, config, field, pool, accepting)) {}
+                   Pool &pool, MemoryBudget &memory, asio::io_context &accepting)
+    : impl_(std::make_unique<Impl>(std::move(name), address, config, field, pool, memory, accepting)) {}
 Listener::~Listener() = default;
 
 std::string Listener::address() const { return impl_->bound().text(); }

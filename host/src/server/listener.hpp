@@ -26,7 +26,7 @@ public:
   /// Binds. Throws Error with the address and the reason. What it is given must outlive it. `accepting` is run by one
   /// thread from before start() until after drain().
   Listener(std::string name, const Address &address, const HttpConfig &config, const std::string &field, Pool &pool,
-           boost::asio::io_context &accepting);
+           MemoryBudget &memory, boost::asio::io_context &accepting);
   ~Listener();
   Listener(const Listener &) = delete;
   Listener &operator=(const Listener &) = delete;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "server/memory_budget.hpp"
 #include "server/pool.hpp"
 
 namespace omnistore::server {
@@ -34,7 +35,8 @@ struct HostState {
   bool stopping = false;
   ReloadStats reloads;
   std::vector<ListenerStats> listeners;
-  Pool::Stats threads; ///< of the data listener's work that may wait
+  Pool::Stats threads;        ///< of the data listener's work that may wait
+  MemoryBudget::Stats memory; ///< of its requests and answers
 };
 
 } // namespace omnistore::server

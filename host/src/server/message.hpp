@@ -121,7 +121,10 @@ struct Response {
   unsigned status = 0; ///< for the counters
   bool close = false;  ///< the connection cannot be used any more behind this answer
   bool again = false;  ///< the pipe could not be entered: the answer is to be asked for again on a thread that may
-  bool cut = false;    ///< what went into the pipe cannot be completed: the connection is cut off
+  /// The body, or its end, if a store lends it: it goes out behind `out`.
+  std::string_view lent{};
+  std::shared_ptr<const void> loan{};
+  bool cut = false; ///< what went into the pipe cannot be completed: the connection is cut off
   /// The rest of an answer that is longer than one would hold in memory: puts the next part behind `out` and says
   /// whether there is still more. Called on a thread of the pool each time what was there has gone out. When it
   /// throws the connection is cut off, so that the client does not take a part for the whole.

@@ -189,6 +189,15 @@ void threads_text(std::string &out, const Pool::Stats &threads) {
   sample(out, "omnistore_requests_waiting", "", std::to_string(threads.waiting));
 }
 
+void memory_text(std::string &out, const MemoryBudget::Stats &memory) {
+  family(out, "omnistore_request_memory_bytes", "gauge", "Memory that requests and answers take.");
+  sample(out, "omnistore_request_memory_bytes", "", std::to_string(memory.used));
+  family(out, "omnistore_request_memory_limit_bytes", "gauge", "Memory that they may take: server.maxMemory.");
+  sample(out, "omnistore_request_memory_limit_bytes", "", std::to_string(memory.most));
+  family(out, "omnistore_request_memory_refused_total", "counter", "Times that one was refused for want of it.");
+  sample(out, "omnistore_request_memory_refused_total", "", std::to_string(memory.refused));
+}
+
 void reloads_text(std::string &out, const ReloadStats &reloads) {
   family(out, "omnistore_reloads_total", "counter", "Reloads of the config, by how they ended.");
   sample(out, "omnistore_reloads_total", "result=\"done\"", std::to_string(reloads.done));
@@ -237,6 +246,7 @@ std::string metrics_text(const std::vector<MountStats> &mounts, const HostState 
   mounts_text(out, mounts);
   listeners_text(out, host.listeners);
   threads_text(out, host.threads);
+  memory_text(out, host.memory);
   reloads_text(out, host.reloads);
   process_text(out);
   return out;

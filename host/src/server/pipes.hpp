@@ -20,7 +20,7 @@ namespace omnistore::server {
 class BodyPipe final : public Source {
 public:
   /// `drained` is called, on the reading thread, when a piece has been read behind which give() was refused.
-  explicit BodyPipe(std::function<void()> drained) : drained_(std::move(drained)) {}
+  BodyPipe(MemoryBudget &budget, std::function<void()> drained) : drained_(std::move(drained)), piece_(&budget) {}
 
   /// Hands the piece over and gets an empty buffer for it. False: the one before has not been read yet; `drained` will
   /// be called.
@@ -48,8 +48,8 @@ class AnswerPipe {
 public:
   /// `ready` is called, on the writing thread, when there is something to take. `enter` is asked, on that thread and
   /// before the first piece, whether the thread may be kept waiting for a slow client.
-  AnswerPipe(std::function<void()> ready, std::function<bool()> enter)
-      : ready_(std::move(ready)), enter_(std::move(enter)) {}
+  AnswerPipe(MemoryBudget &budget, std::function<void()> ready, std::function<bool()> enter)
+      : ready_(std::move(ready)), enter_(std::move(enter)), piece_(&budget) {}
 
   /// Returns true if the writing thread may use the pipe. False: it must give up, and come back on a thread that may.
   bool enter() { return entered_ || (entered_ = enter_()); }

@@ -108,10 +108,16 @@ char *put_escape(char *at, char32_t point) {
 /// Adds text as a JSON string. JSON must be UTF-8, so a byte that is none becomes U+FFFD. Control characters of every
 /// kind become \u escapes, since the JSON may end on a terminal.
 void append_json_text(Buffer &out, std::string_view text, bool key) {
-  char *const start = out.room(text.size() * 6 + 2);
+  constexpr std::size_t slice = 4096; // made room for at once, as if each of its bytes were escaped
+  char *start = out.room(std::min(text.size(), slice) * 6 + 8);
   char *at = start;
   *at++ = '"';
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0, end = slice; i < text.size(); ++i) {
+    if (i >= end) {
+      out.grew(static_cast<std::size_t>(at - start));
+      at = start = out.room(std::min(text.size() - i, slice) * 6 + 8);
+      end = i + slice;
+    }
     const char c = text[i];
     if (static_cast<unsigned char>(c) >= 0x80) {
       const std::size_t size = base::utf8_length(text, i);
@@ -206,6 +212,20 @@ void end_chunked_head(const Request &request, Response &response) {
     response.out.append("Transfer-Encoding: chunked\r\n");
   }
   end_any_head(request, response);
+}
+
+std::size_t end_head_with_room(const Request &request, Response &response) {
+  response.out.append(
+      "Content-Length:                     \r\n"); // RFC 9110 section 5.5: spaces around a value are no part of it
+  const std::size_t at = response.out.size() - 2;
+  end_any_head(request, response);
+  return at;
+}
+
+void put_length(Buffer &out, std::size_t at, std::uint64_t length) {
+  char text[20];
+  const auto size = static_cast<std::size_t>(std::to_chars(text, text + sizeof text, length).ptr - text);
+  std::memcpy(out.data() + at - size, text, size);
 }
 
 std::size_t open_chunk(Buffer &out) {

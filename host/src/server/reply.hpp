@@ -22,6 +22,10 @@ void field(Response &response, std::string_view name, std::string_view value);
 void field(Response &response, std::string_view name, std::uint64_t value);
 /// Ends the head of an answer whose body is `length` bytes long.
 void end_head(const Request &request, Response &response, std::uint64_t length);
+/// Ends the head of an answer whose length is known only when its body has been put behind it: put_length() is told
+/// then what this returns.
+std::size_t end_head_with_room(const Request &request, Response &response);
+void put_length(Buffer &out, std::size_t at, std::uint64_t length);
 /// Ends the head of an answer that has no body and no length (204, 304).
 void end_bare_head(const Request &request, Response &response);
 /// Ends the head of an answer whose body comes in parts: each goes through open_chunk and close_chunk, the last one

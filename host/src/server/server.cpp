@@ -25,7 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr unsigned most_threads = 4; // of a listener, where the config names no number
+constexpr unsigned most_threads = 4;                     // of a listener, where the config names no number
+constexpr std::uint64_t admin_memory = 64 * 1024 * 1024; // of its own: figures are there where the rest is used up
 constexpr auto admin_patience = std::chrono::seconds(1);
 
 constexpr rlim_t other_files = 1000; // of stores, plugins and the rest
@@ -51,12 +52,12 @@ struct Bound {
   Guard guard;
   Listener listener;
 
-  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool,
+  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool, MemoryBudget &memory,
         asio::io_context &accepting)
-      : Bound(name, field, config, pool, accepting, parse_listen(config.listen, field)) {}
-  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool,
+      : Bound(name, field, config, pool, memory, accepting, parse_listen(config.listen, field)) {}
+  Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool, MemoryBudget &memory,
         asio::io_context &accepting, const Address &address)
-      : guard(config, address, field), listener(name, address, config, field, pool, accepting) {}
+      : guard(config, address, field), listener(name, address, config, field, pool, memory, accepting) {}
 };
 
 } // namespace
@@ -65,13 +66,13 @@ class Server::Impl {
 public:
   explicit Impl(Reloader &reloader)
       : reloader_(reloader), config_(reloader.config()), pool_(std::in_place, Pool::Limits()),
-        admin_pool_(std::in_place, Pool::Limits()) {
+        admin_pool_(std::in_place, Pool::Limits()), memory_(config_.max_memory) {
     if (!config_.http.listen.empty()) {
-      http_.emplace("http", "server.http", config_.http, *pool_, accepting_);
+      http_.emplace("http", "server.http", config_.http, *pool_, memory_, accepting_);
       data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
     }
     if (!config_.admin.listen.empty()) {
-      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, accepting_);
+      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_);
       admin_routes_.emplace(reloader, admin_->guard, [this] { return state(); });
     }
   }
@@ -119,6 +120,7 @@ private:
     state.stopping = stopping_.load(std::memory_order_relaxed);
     state.reloads = reloader_.stats();
     if (pool_) state.threads = pool_->stats();
+    state.memory = memory_.stats();
     if (http_) state.listeners.push_back(http_->listener.stats());
     if (admin_) state.listeners.push_back(admin_->listener.stats());
     return state;
@@ -127,6 +129,7 @@ private:
   Reloader &reloader_;
   const Config config_;
   std::optional<Pool> pool_, admin_pool_; ///< requests for figures do not wait for stores
+  MemoryBudget memory_, admin_memory_{admin_memory};
   asio::io_context accepting_{1};
   std::thread accept_thread_;
   std::optional<Bound> http_, admin_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "server/base64.hpp"
 #include "server/pipes.hpp"
@@ -89,7 +90,8 @@ void ValueReader::put_chunked_head() {
   response_.close = response_.close || !is_framed_; // what ends the body then
 }
 
-char *ValueReader::begin(const Meta &meta) {
+/// Sees what comes, and returns how many bytes of it go out; nullopt: that is not known, or none do.
+std::optional<std::uint64_t> ValueReader::take(const Meta &meta) {
   if (request_.pipe && request_.pipe->used())
     throw Error(Status::io, "the store failed half way and began again, when a part of the value had gone out");
   if (seen_ && (seen_->size != meta.size || seen_->etag != meta.etag)) throw Changed();
@@ -97,12 +99,37 @@ char *ValueReader::begin(const Meta &meta) {
   is_long_ = false;
   Buffer &out = response_.out;
   out.truncate(mark_); // a layer may begin again with another of its children
-  if (meta.size == UINT64_MAX) return nullptr;
-  std::uint64_t length = meta.size;
-  if (range_) {
-    if (range_->first >= meta.size) return nullptr;
-    length = std::min(range_->last, meta.size - 1) - range_->first + 1;
+  response_.loan = nullptr;
+  expected_ = 0;
+  if (meta.size == UINT64_MAX) return std::nullopt;
+  if (!range_) return meta.size;
+  if (range_->first >= meta.size) return std::nullopt;
+  return std::min(range_->last, meta.size - 1) - range_->first + 1;
+}
+
+void ValueReader::begin_without_place(const Meta &meta) {
+  const auto length = take(meta);
+  if (!length) return;
+  if (streams_ && *length > long_value) {
+    if (!request_.pipe->enter()) throw LongValue();
+    is_long_ = true;
+  } else {
+    expected_ = *length;
   }
+  put_head(*length);
+}
+
+void ValueReader::borrow(std::string_view bytes, std::shared_ptr<const void> loan) {
+  if (is_long_) return write(bytes);
+  response_.lent = bytes;
+  response_.loan = std::move(loan);
+}
+
+char *ValueReader::begin(const Meta &meta) {
+  Buffer &out = response_.out;
+  const auto known = take(meta);
+  if (!known) return nullptr;
+  const std::uint64_t length = *known;
   if (streams_ && length > long_value) {
     if (!request_.pipe->enter()) throw LongValue();
     put_head(length);
@@ -125,8 +152,9 @@ void ValueReader::write(std::string_view bytes) {
     if (out.size() >= stream_piece) request_.pipe->give(out);
     return;
   }
+  if (expected_ != 0) out.room(std::exchange(expected_, 0)); // all of it at once, now that it comes
   out.append(bytes);
-  // Only a value without a size comes here: with one the driver has its place.
+  if (meta_.size != UINT64_MAX) return;
   if (!streams_ || range_ || out.size() - mark_ <= long_value) return;
   if (!request_.pipe->enter()) throw LongValue();
   const std::string begun(out.data() + mark_, out.size() - mark_);

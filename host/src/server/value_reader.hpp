@@ -34,12 +34,16 @@ public:
 
   char *begin(const Meta &meta) override;
   void write(std::string_view bytes) override;
+  bool borrows() const override { return true; }
+  void begin_without_place(const Meta &meta) override;
+  void borrow(std::string_view bytes, std::shared_ptr<const void> loan) override;
   /// The value has been read: completes the answer.
   void finish();
 
   const Meta &meta() const { return meta_; }
 
 private:
+  std::optional<std::uint64_t> take(const Meta &meta);
   void put_head(std::uint64_t length);
   void put_chunked_head();
 
@@ -48,9 +52,10 @@ private:
   const std::optional<ByteRange> &range_;
   const bool streams_;
   const Meta *const seen_;
-  bool is_long_ = false;   ///< its head is written, and it goes into the pipe
-  bool is_framed_ = false; ///< in chunks, since its length is not known
-  const std::size_t mark_; ///< where the answer begins
+  bool is_long_ = false;       ///< its head is written, and it goes into the pipe
+  bool is_framed_ = false;     ///< in chunks, since its length is not known
+  const std::size_t mark_;     ///< where the answer begins
+  std::uint64_t expected_ = 0; ///< bytes that will be written or lent, and have no room yet
   Meta meta_;
 };
 

@@ -123,6 +123,61 @@ omnistore_status OMNISTORE_CALL CheckedSink::write_(omnistore_sink *sink, const 
   return self.host([&] { return self.inner_->write(self.inner_, data, size); });
 }
 
+omnistore_status OMNISTORE_CALL CheckedSink::lend_(omnistore_sink *sink, const void *data, std::uint64_t size,
+                                                   const omnistore_loan *loan) noexcept {
+  auto &self = *static_cast<CheckedSink *>(sink);
+  if (!self.begun_) return self.stop(Wrong::wrote_first);
+  if (self.refused_ != OMNISTORE_OK) return self.refused_;
+  if (!data || !loan || !loan->release) return self.stop(Wrong::null);
+  if (self.taken_ != 0 || size > self.expected_) return self.stop(Wrong::too_many);
+  return self.host([&] {
+    const omnistore_loan counted = self.loans_->count(*loan);
+    const omnistore_status status = self.inner_->lend(self.inner_, data, size, &counted);
+    if (status == OMNISTORE_OK) {
+      self.taken_ = size;
+    } else {
+      Loans::uncount(counted);
+    }
+    return status;
+  });
+}
+
+// --------------------------------------------------------------------------------------------------------------- loans
+
+struct Loans::Lent {
+  Loans *store;
+  omnistore_loan loan;
+};
+
+void Loans::wait() {
+  std::unique_lock lock(mutex_);
+  back_.wait(lock, [this] { return out_ == 0; });
+}
+
+std::size_t Loans::out() const {
+  const std::lock_guard lock(mutex_);
+  return out_;
+}
+
+omnistore_loan Loans::count(const omnistore_loan &loan) {
+  auto *lent = new Lent{this, loan};
+  const std::lock_guard lock(mutex_);
+  ++out_;
+  return {sizeof(omnistore_loan), 0, release_, nullptr, lent};
+}
+
+void Loans::uncount(const omnistore_loan &counted) noexcept {
+  const std::unique_ptr<Lent> lent(static_cast<Lent *>(counted.item));
+  const std::lock_guard lock(lent->store->mutex_);
+  if (--lent->store->out_ == 0) lent->store->back_.notify_all();
+}
+
+void OMNISTORE_CALL Loans::release_(void *, void *item) noexcept {
+  const omnistore_loan &loan = static_cast<Lent *>(item)->loan;
+  loan.release(loan.owner, loan.item);
+  uncount({sizeof(omnistore_loan), 0, nullptr, nullptr, item});
+}
+
 omnistore_status CheckedSink::settle_rest(omnistore_status status, omnistore_call *call, std::uint32_t item,
                                           bool unchanged) const {
   const auto announced = [this] { return "the driver announced " + std::to_string(expected_) + " bytes and gave "; };

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -88,18 +91,41 @@ inline omnistore_status known_status(omnistore_status status, Faults &faults) {
   return OMNISTORE_INTERNAL;
 }
 
+/// What a store has lent and not got back yet. Thread-safe.
+class Loans {
+public:
+  Loans() = default;
+  Loans(const Loans &) = delete;
+  Loans &operator=(const Loans &) = delete;
+
+  std::size_t out() const;
+  /// Waits until everything is back: the store can be closed then.
+  void wait();
+  /// The store's loan as one that is counted until it is released. Throws std::bad_alloc.
+  omnistore_loan count(const omnistore_loan &loan);
+  /// It was not taken after all: the store keeps it.
+  static void uncount(const omnistore_loan &counted) noexcept;
+
+private:
+  struct Lent;
+  static void OMNISTORE_CALL release_(void *owner, void *item) noexcept;
+  mutable std::mutex mutex_;
+  std::condition_variable back_;
+  std::size_t out_ = 0;
+};
+
 /// The sink of a get or a stat: it begins once, then takes as many bytes as were announced.
 class CheckedSink : public omnistore_sink {
 public:
   /// More than this cannot be a value: 1 PiB.
   static constexpr std::uint64_t most_bytes = std::uint64_t{1} << 50;
 
-  /// For a range of a value.
-  CheckedSink(omnistore_sink *inner, Faults &faults, std::uint64_t offset, std::uint64_t length)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, inner_(inner), faults_(faults), offset_(offset),
-        length_(length) {}
+  /// For a range of a value. With `loans` the driver may lend it, if the inner sink takes that.
+  CheckedSink(omnistore_sink *inner, Faults &faults, std::uint64_t offset, std::uint64_t length, Loans *loans = nullptr)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, loans && takes_loans(*inner) ? lend_ : nullptr},
+        inner_(inner), faults_(faults), offset_(offset), length_(length), loans_(loans) {}
   /// For meta alone.
-  CheckedSink(omnistore_sink *inner, Faults &faults) : CheckedSink(inner, faults, 0, 0) {}
+  CheckedSink(omnistore_sink *inner, Faults &faults) : CheckedSink(inner, faults, 0, 0, nullptr) {}
   CheckedSink(const CheckedSink &) = delete;
   CheckedSink &operator=(const CheckedSink &) = delete;
 
@@ -120,6 +146,10 @@ private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
                                                 void **buffer) noexcept;
   static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t size) noexcept;
+  static omnistore_status OMNISTORE_CALL lend_(omnistore_sink *sink, const void *data, std::uint64_t size,
+                                               const omnistore_loan *loan) noexcept;
+  /// A layer's sink may be of an older header.
+  static bool takes_loans(const omnistore_sink &sink) { return sink.size >= sizeof sink && sink.lend; }
   omnistore_status settle_rest(omnistore_status status, omnistore_call *call, std::uint32_t item, bool unchanged) const;
   omnistore_status stop(Wrong wrong) {
     wrong_ = wrong;
@@ -142,6 +172,7 @@ private:
   omnistore_sink *const inner_;
   Faults &faults_;
   const std::uint64_t offset_, length_;
+  Loans *const loans_;
   std::uint64_t expected_ = 0, taken_ = 0;
   omnistore_status refused_ = OMNISTORE_OK; ///< what the host's side answered
   bool begun_ = false;

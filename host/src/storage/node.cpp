@@ -167,6 +167,7 @@ void Node::prepare() {
 
 Node::~Node() {
   if (!opened_) return;
+  loans_.wait();
   host_->drop_tasks();
   HostCall call;
   guarded(&call, "close", [&] {
@@ -221,7 +222,7 @@ StoreInfo Node::info() const {
 
 omnistore_status Node::driver_get(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                   omnistore_sink *sink) {
-  CheckedSink checked(sink, faults_, request.offset, request.length);
+  CheckedSink checked(sink, faults_, request.offset, request.length, &loans_);
   return checked.settle(guarded(call, "get", [&] { return driver_->table.get(self_, call, key, &request, &checked); }),
                         call);
 }

@@ -176,6 +176,7 @@ private:
   std::vector<const omnistore_store *> child_handles_;
   std::unique_ptr<Host> host_;
   Faults faults_;
+  Loans loans_;
   std::unique_ptr<Label> label_;
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own

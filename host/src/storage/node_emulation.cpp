@@ -33,7 +33,8 @@ constexpr omnistore_remove_request plain_remove{sizeof(omnistore_remove_request)
 /// Takes a value into a string.
 class TextSink : public omnistore_sink {
 public:
-  explicit TextSink(std::string &text) : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, text_(text) {}
+  explicit TextSink(std::string &text)
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, text_(text) {}
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *, void **buffer) {
@@ -51,7 +52,7 @@ private:
 /// Keeps what a stat gives.
 class MetaSink : public omnistore_sink {
 public:
-  MetaSink() : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_} {}
+  MetaSink() : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr} {}
   const std::string &etag() const { return etag_; }
   /// Its views are of this object.
   omnistore_meta meta() const {
@@ -81,8 +82,9 @@ class PatchSink : public omnistore_sink {
 public:
   PatchSink(omnistore_sink *inner, const omnistore_get_request &wanted, const Sidecar &sidecar, bool cuts,
             bool adds_user = false)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, inner_(inner), wanted_(wanted), sidecar_(sidecar),
-        cuts_(cuts), adds_user_(adds_user), skip_(cuts ? wanted.offset : 0), left_(cuts ? wanted.length : UINT64_MAX) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, inner_(inner), wanted_(wanted),
+        sidecar_(sidecar), cuts_(cuts), adds_user_(adds_user), skip_(cuts ? wanted.offset : 0),
+        left_(cuts ? wanted.length : UINT64_MAX) {}
 
   /// Refuses a value that the user meta does not belong to, so that both can be read again.
   void insist() { insists_ = true; }
@@ -131,7 +133,7 @@ private:
 class EmitSink : public omnistore_sink {
 public:
   EmitSink(omnistore_page *page, std::string_view key)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, page_(page), key_(key) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, page_(page), key_(key) {}
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
@@ -148,7 +150,7 @@ private:
 class StateSink : public omnistore_sink {
 public:
   explicit StateSink(omnistore_sink *outer)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_}, outer_(outer) {}
+      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, outer_(outer) {}
   /// Empty: the driver did not tell it.
   const std::string &state() const { return state_; }
 

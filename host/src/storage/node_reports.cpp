@@ -25,7 +25,8 @@ struct ReportSink : omnistore_sink {
                          if (count > most - kept.size()) return OMNISTORE_TOO_LARGE;
                          kept.append(static_cast<const char *>(data), static_cast<std::size_t>(count));
                          return OMNISTORE_OK;
-                       }} {}
+                       },
+                       nullptr} {}
   std::string text;
 };
 

@@ -143,13 +143,17 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
   const Epoch::Guard guard(epoch);
   auto groups = grouped(table(), "get", false, in, keys.size(), key_of, outcomes, users);
   const bool wants_meta = options.meta || options.user;
+  std::atomic<std::uint64_t> left(options.most);
   run_groups(groups, op_log, "READ MANY", [&](Group &group) {
     HostCall call(options);
+    GivingUp giving_up;
+    const StringSink::Room room{left, giving_up};
     std::deque<StringSink> sinks;
     std::vector<omnistore_sink *> pointers;
     for (std::size_t item : group.items) {
       Entry &entry = outcomes[item].entry;
-      pointers.push_back(&sinks.emplace_back(entry.value, options, wants_meta ? &entry.meta : nullptr));
+      pointers.push_back(&sinks.emplace_back(entry.value, options, wants_meta ? &entry.meta : nullptr,
+                                             options.most == UINT64_MAX ? nullptr : &room));
     }
     std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
     const omnistore_get_request request{sizeof request, get_flags(options), options.offset, options.length};

@@ -91,6 +91,9 @@ template <typename Take>
 std::string Storage::Impl::list_step(std::string_view in, std::string_view text, const ListOptions &options,
                                      const Take &take) const {
   constexpr std::uint32_t most = 100'000;
+  // A page takes no more memory than this, and what comes at once: long keys make it a shorter one.
+  constexpr std::size_t most_bytes = 4 * 1024 * 1024;
+  constexpr std::uint32_t asked_at_once = 2000;
   if (options.limit < 1 || options.limit > most)
     throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
   const std::string shown = normal_base(text), base = in_view(in, shown);
@@ -107,6 +110,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
   const bool goes_on = at != mounts.end() && (*at)->mountpoint == from.mountpoint && (*at)->fingerprint == from.store;
   std::string cursor = goes_on ? from.driver : std::string();
   std::uint32_t taken = 0;
+  std::size_t bytes_taken = 0;
   CursorCheck cursors; // a driver may give page after page without a key
   while (at != mounts.end()) {
     const Mount &mount = **at;
@@ -118,7 +122,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     check_length("list", shown, mount, inner.size());
     request.base = bytes(inner);
     const bool inside = inner_depth(mount, base, options.depth, request.depth);
-    request.limit = options.limit - taken;
+    request.limit = std::min(options.limit - taken, asked_at_once);
     request.cursor = bytes(cursor);
 
     bool more = false;
@@ -128,6 +132,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
         if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
         take(key.substr(in.size()), options.meta ? meta : nullptr);
         ++taken;
+        bytes_taken += key.size();
       });
       const OpLog::Timer timer(op_log);
       const omnistore_status status = mount.node->list(&call, request, &outside);
@@ -143,7 +148,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
       cursor.clear();
       cursors = {};
     }
-    if (taken >= options.limit) break;
+    if (taken >= options.limit || bytes_taken >= most_bytes) break;
   }
   return at == mounts.end() ? std::string() : Cursor{(*at)->mountpoint, (*at)->fingerprint, cursor}.text();
 }

@@ -31,7 +31,8 @@ Trace::Sink::Sink(omnistore_sink *outer_sink)
                      [](omnistore_sink *sink, const void *data, std::uint64_t count) {
                        auto &self = *static_cast<Sink *>(sink);
                        return self.seen(self.outer->write(self.outer, data, count));
-                     }},
+                     },
+                     nullptr},
       outer(outer_sink) {}
 
 Trace::Listening::Listening(Trace &in, Node &node, omnistore_call *outer, omnistore_bytes key, omnistore_sink *to)

@@ -102,7 +102,7 @@ struct ValueSink : omnistore_sink {
   std::string etag, user;
   std::uint32_t flags = 0; ///< OMNISTORE_META_...
 
-  ValueSink() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_} {}
+  ValueSink() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr} {}
   ValueSink(const ValueSink &) = delete;
   ValueSink &operator=(const ValueSink &) = delete;
 

@@ -140,6 +140,16 @@ struct omnistore_call {
   void(OMNISTORE_CALL *fail)(omnistore_call *call, uint32_t item, omnistore_bytes message);
 };
 
+/* Bytes that a store lends to the host: they stay where they are, and as they are, until release(owner, item) has been
+ * called, which the host does once, on any thread and before `close`. [any] */
+typedef struct omnistore_loan {
+  uint32_t size;     /* sizeof(omnistore_loan) */
+  uint32_t reserved; /* 0 */
+  void(OMNISTORE_CALL *release)(void *owner, void *item);
+  void *owner;
+  void *item;
+} omnistore_loan;
+
 /* Where a value, or only its meta, goes out.
  *
  * get: begin once, then write until all bytes have gone out that were asked for: `meta.value_size` of them, or the part
@@ -161,6 +171,12 @@ struct omnistore_sink {
   /* The next bytes. Bytes that already lie in their place in begin's buffer are handed over by the same call
    * (`data` pointing into the buffer, right behind what was written before) and not copied again. [call] */
   omnistore_status(OMNISTORE_CALL *write)(omnistore_sink *sink, const void *data, uint64_t size);
+
+  /* In place of write, after a begin whose `buffer` was null: all of the bytes that will come, lent instead of given, so
+   * that a store in memory holds a long value once, however many slow readers it has. `loan` is copied. Where this does
+   * not return OMNISTORE_OK nothing was lent. It never calls release by itself. Null: this sink takes no loans. [call] */
+  omnistore_status(OMNISTORE_CALL *lend)(omnistore_sink *sink, const void *data, uint64_t size,
+                                         const omnistore_loan *loan);
 };
 
 /* Where a long value comes in from, piece by piece. */

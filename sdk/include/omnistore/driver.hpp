@@ -397,7 +397,8 @@ omnistore_status give_found(omnistore_sink &sink, const V &value, bool bytes_too
 struct MetaSink : omnistore_sink {
   omnistore_sink &to;
 
-  explicit MetaSink(omnistore_sink &sink) : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_}, to(sink) {}
+  explicit MetaSink(omnistore_sink &sink)
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, to(sink) {}
 
 private:
   static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,

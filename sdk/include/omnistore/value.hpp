@@ -42,6 +42,9 @@ constexpr void add_user(omnistore_meta &meta, std::string_view user) noexcept {
   meta.user = as_bytes(user);
 }
 
+/// Whether the sink takes bytes that the store lends (omnistore_sink.lend).
+inline bool takes_loans(const omnistore_sink &sink) { return sink.size >= sizeof sink && sink.lend; }
+
 /// Gives a value out: begin, and a write where there are bytes. Returns the sink's status, which the driver returns in
 /// turn. `meta.value_size` is the whole value's, `bytes` the part of it that was asked for.
 inline omnistore_status give(omnistore_sink &sink, const omnistore_meta &meta, std::string_view bytes) {

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+// Threads and memory: what one mount or one client takes, no other lacks.
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <catch2/catch.hpp>
+
+#include "client.hpp"
+#include "gate.hpp"
+#include "patient.hpp"
+#include "support/temporary.hpp"
+
+namespace json = boost::json;
+using test::Answer;
+using test::Client;
+using test::Host;
+
+namespace {
+
+/// Long enough that a thread of the pool takes a request up first, also on a machine that is busy; in milliseconds.
+constexpr std::int64_t starts_in = 2000;
+
+constexpr std::size_t kib = 1024, mebibyte = 1024 * kib;
+
+json::value figures(const Host &host) { return json::parse(Client(host.admin()).ask("GET", "/stats").body); }
+
+std::uint64_t memory(const Host &host, const char *name) {
+  return figures(host).at("memory").at(name).to_number<std::uint64_t>();
+}
+
+/// A config with memory at the root and files at `files:`, and so much memory for requests.
+omnistore::Config small_config(const test::Folder &folder, std::uint64_t most) {
+  omnistore::Config config = test::memory_config();
+  config.mounts["files"].store.driver = "fs";
+  config.mounts["files"].store.options = R"({"base": ")" + folder.path().string() + "\"}";
+  config.max_memory = most;
+  return config;
+}
+
+/// A client that has asked for something and takes next to nothing of it.
+std::unique_ptr<Client> slow_reader(const Host &host, const std::string &target, std::size_t taken = 4 * kib) {
+  auto client = std::make_unique<Client>(host.http());
+  client->hold_back(static_cast<int>(taken));
+  client->send(test::request("GET", target));
+  return client;
+}
+
+} // namespace
+
+TEST_CASE("Fifty stores that hang leave a healthy one and the figures alone") {
+  const test::Folder folder;
+  omnistore::Config config = test::patient_config(3'600'000);
+  config.mounts["files"].store.driver = "fs";
+  config.mounts["files"].store.options = R"({"base": ")" + folder.path().string() + "\"}";
+  config.http.idle_timeout = 1000;
+  constexpr int mounts = 50, each = 17; // one more than a store has threads
+  for (int i = 0; i < mounts; ++i) config.mounts["slow" + std::to_string(i)].store.driver = "patient";
+  Host host(config);
+  std::vector<std::unique_ptr<Client>> hanging;
+  for (int i = 0; i < mounts; ++i) {
+    for (int j = 0; j < each; ++j) {
+      hanging.push_back(std::make_unique<Client>(host.http()));
+      hanging.back()->send(test::request(j % 2 ? "HEAD" : "GET", "/slow" + std::to_string(i) + "/k"));
+    }
+    test::await_calls(host.storage, "slow" + std::to_string(i), 16);
+  }
+  Client client(host.http());
+  CHECK(client.ask("PUT", "/files/k", "v").status == 200);
+  CHECK(client.ask("GET", "/files/k").body == "v");
+  CHECK(client.ask("GET", "/files/").status == 200);
+  CHECK(Client(host.admin()).ask("GET", "/metrics").status == 200);
+  const json::value now = figures(host);
+  CHECK(now.at("threads").at("waiting") == mounts);
+  CHECK(now.at("threads").at("total").to_number<int>() >= mounts * 16);
+}
+
+TEST_CASE("A thread that hangs in a driver is replaced and shown, and goes on when the driver comes back") {
+  test::Gate gate;
+  omnistore::Config config = gate.config();
+  config.http.request_timeout = starts_in;
+  config.http.idle_timeout = 1000;
+  Host host(config);
+  std::vector<std::unique_ptr<Client>> hanging;
+  for (int i = 0; i < 16; ++i) {
+    hanging.push_back(std::make_unique<Client>(host.http()));
+    hanging.back()->send(test::request("GET", "/slow/hang"));
+  }
+  gate.await(16);
+  for (const auto &client : hanging) CHECK(client->receive().status == 504);
+  const json::value now = figures(host);
+  CHECK(now.at("threads").at("stuck") == 16);
+  CHECK(now.at("threads").at("lanes").at(0).at("stuck") == 16);
+  CHECK(Client(host.http()).ask("GET", "/slow/free").body == "free"); // by another thread
+  CHECK(Client(host.admin()).ask("GET", "/metrics").body.find("omnistore_threads{state=\"stuck\"} 16") !=
+        std::string::npos);
+  gate.open();
+  while (figures(host).at("threads").at("stuck") != 0) std::this_thread::yield();
+}
+
+TEST_CASE("A store whose threads all hang answers 503 at once") {
+  test::Gate gate;
+  omnistore::Config config = gate.config();
+  config.http.request_timeout = starts_in;
+  config.http.idle_timeout = 1000;
+  Host host(config);
+  for (int round = 0; round < 2; ++round) {
+    std::vector<std::unique_ptr<Client>> hanging;
+    for (int i = 0; i < 16; ++i) {
+      hanging.push_back(std::make_unique<Client>(host.http()));
+      hanging.back()->send(test::request("GET", "/slow/hang"));
+    }
+    gate.await(16);
+    for (const auto &client : hanging) CHECK(client->receive().status == 504);
+  }
+  const Answer answer = Client(host.http()).ask("GET", "/slow/free");
+  CHECK(answer.status == 503);
+  CHECK(answer.header("retry-after") == "1");
+  gate.open();
+}
+
+TEST_CASE("A value of the memory driver is not copied for each slow reader") {
+  const test::Folder folder;
+  Host host(small_config(folder, 4 * mebibyte));
+  const std::string value(3 * mebibyte, 'v');
+  host.storage.set("big", value);
+  std::vector<std::unique_ptr<Client>> readers;
+  for (int i = 0; i < 300; ++i) readers.push_back(slow_reader(host, "/big", i < 2 ? 256 * kib : 4 * kib));
+  for (const auto &reader : readers) CHECK(reader->head().status == 200);
+  CHECK(memory(host, "refused") == 0);
+  CHECK(memory(host, "peak") < 4 * mebibyte);
+  // What they read is what was there, whatever becomes of it.
+  host.storage.set("big", "short");
+  CHECK(Client(host.http()).ask("GET", "/big").body == "short");
+  CHECK((readers[0]->take_all(value.size()) == value));
+  host.storage.clear();
+  CHECK((readers[1]->take_all(value.size()) == value));
+  Client part(host.http());
+  host.storage.set("big", value + "tail");
+  CHECK((part.ask("GET", "/big", {}, "Range: bytes=1-\r\n").body == value.substr(1) + "tail"));
+  part.send(test::request("GET", "/big") + test::request("GET", "/big")); // one behind the other
+  for (int i = 0; i < 2; ++i) CHECK(part.receive().body.size() == value.size() + 4);
+}
+
+TEST_CASE("A store closes when what it has lent is back") {
+  const test::Folder folder;
+  Host host(small_config(folder, 4 * mebibyte));
+  omnistore::MountConfig other;
+  other.store.driver = "memory";
+  host.storage.mount("lends", other);
+  const std::string value(3 * mebibyte, 'v');
+  host.storage.set("lends:big", value);
+  auto reader = slow_reader(host, "/lends/big", 256 * kib);
+  CHECK(reader->head().status == 200);
+  std::thread closing([&] { host.storage.unmount("lends"); });
+  CHECK((reader->take_all(value.size()) == value));
+  closing.join();
+}
+
+TEST_CASE("Answers that nobody reads take no more memory than they may, and others go on") {
+  const test::Folder folder;
+  Host host(small_config(folder, 8 * mebibyte));
+  host.storage.set("files:k", std::string(900 * kib, 'v')); // too short to go out in pieces
+  host.storage.set("files:small", "s");
+  std::vector<std::unique_ptr<Client>> readers;
+  for (int i = 0; i < 20; ++i) readers.push_back(slow_reader(host, "/files/k"));
+  int refused = 0;
+  for (const auto &reader : readers) {
+    const Answer head = reader->head();
+    CHECK((head.status == 200 || head.status == 503));
+    if (head.status != 503) continue;
+    ++refused;
+    CHECK(head.header("retry-after") == "1");
+  }
+  CHECK(refused > 0);
+  CHECK(memory(host, "peak") <= 8 * mebibyte + 20 * 64 * kib);
+  CHECK(Client(host.http()).ask("GET", "/files/small").body == "s");
+  CHECK(Client(host.admin())
+            .ask("GET", "/metrics")
+            .body.find("omnistore_request_memory_refused_total " + std::to_string(memory(host, "refused"))) !=
+        std::string::npos);
+  readers.clear();
+  while (memory(host, "used") > 2 * mebibyte) std::this_thread::yield();
+  CHECK(Client(host.http()).ask("GET", "/files/k").body.size() == 900 * kib);
+}
+
+TEST_CASE("Bodies that stop half way take no more memory than they may") {
+  const test::Folder folder;
+  Host host(small_config(folder, 8 * mebibyte));
+  std::vector<std::unique_ptr<Client>> senders;
+  const std::string body(3 * mebibyte, 'v');
+  for (int i = 0; i < 8; ++i) {
+    senders.push_back(std::make_unique<Client>(host.http()));
+    senders.back()->send("PUT /k HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size() + 1) +
+                         "\r\n\r\n" + body);
+  }
+  while (memory(host, "refused") == 0) std::this_thread::yield();
+  CHECK(memory(host, "peak") <= 8 * mebibyte + 8 * 64 * kib);
+  CHECK(Client(host.http()).ask("PUT", "/small", "s").status == 200);
+  const auto refused =
+      std::find_if(senders.begin(), senders.end(), [](auto &each) { return each->readable_within(0); });
+  REQUIRE(refused != senders.end());
+  const Answer answer = (*refused)->receive();
+  CHECK(answer.status == 503);
+  CHECK(answer.header("retry-after") == "1");
+}
+
+TEST_CASE("A body that is announced takes no memory before it comes") {
+  const test::Folder folder;
+  Host host(small_config(folder, 8 * mebibyte));
+  std::vector<std::unique_ptr<Client>> senders;
+  for (int i = 0; i < 200; ++i) {
+    senders.push_back(std::make_unique<Client>(host.http()));
+    senders.back()->send("PUT /k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8000000\r\n\r\nv");
+  }
+  Client last(host.http());
+  CHECK(last.ask("PUT", "/small", "s").status == 200);
+  CHECK(memory(host, "refused") == 0);
+  CHECK(memory(host, "peak") <= 200 * 40 * kib);
+}
+
+TEST_CASE("A batch that gets long values holds one of them at a time") {
+  const test::Folder folder;
+  omnistore::Config config = small_config(folder, 16 * mebibyte);
+  config.http.max_body = 5 * mebibyte;
+  Host host(config);
+  for (const char *mount : {"", "files:"}) {
+    const std::string key = std::string(mount) + "big";
+    host.storage.set(key, std::string(2 * mebibyte, '"')); // twice as long as JSON
+    std::string keys;
+    for (int i = 0; i < 100; ++i) keys += (i == 0 ? "\"" : ",\"") + key + "\"";
+    const Answer answer = Client(host.http()).ask("POST", "/", "{\"get\": [" + keys + "]}");
+    REQUIRE(answer.status == 200);
+    const json::array items = json::parse(answer.body).at("get").as_array();
+    CHECK(items.at(0).at("status") == 200);
+    CHECK(items.at(0).at("value").as_string().size() == 2 * mebibyte);
+    CHECK(items.at(1).at("status") == 200);
+    CHECK(items.at(2).at("status") == 413);
+    CHECK(memory(host, "refused") == 0);
+  }
+  CHECK(memory(host, "peak") <= 14 * mebibyte);
+}
+
+TEST_CASE("A batch of too many items ends before they are taken in") {
+  const test::Folder folder;
+  omnistore::Config config = small_config(folder, 8 * mebibyte);
+  Host host(config);
+  std::string body = "{\"get\":[";
+  for (int i = 0; i < 1'000'000; ++i) body += "0,";
+  const Answer answer = Client(host.http()).ask("POST", "/", body + "0]}");
+  CHECK(answer.status == 400);
+  CHECK(answer.body.find("get[0]") != std::string::npos);
+  body = "{\"get\":[\"k\"";
+  for (int i = 0; i < 10'000; ++i) body += ",\"k\"";
+  CHECK(Client(host.http()).ask("POST", "/", body).body.find("at most 10000 items") != std::string::npos); // and no end
+}
+
+TEST_CASE("A page of a listing is short where its keys are long") {
+  const test::Folder folder;
+  Host host(small_config(folder, 64 * mebibyte));
+  std::string longest(4000, 'k');
+  for (int i = 0; i < 3000; ++i) host.storage.set("long:" + std::to_string(i) + longest, "");
+  const Answer page = Client(host.http()).ask("GET", "/long/?limit=100000");
+  CHECK(page.status == 200);
+  CHECK(page.body.size() < 10 * mebibyte);
+  CHECK_FALSE(page.header("x-cursor").empty());
+  std::size_t all = 0;
+  omnistore::ListOptions options;
+  options.limit = 100'000;
+  do {
+    const omnistore::Page next = host.storage.list("long", options);
+    all += next.items.size();
+    options.cursor = next.cursor;
+  } while (!options.cursor.empty());
+  CHECK(all == 3000);
+}
+
+TEST_CASE("More slow readers of long values than there are threads wait for their turn, or are told to come again") {
+  const test::Folder folder;
+  omnistore::Config config = small_config(folder, 256 * mebibyte);
+  config.http.request_timeout = starts_in;
+  Host host(config);
+  host.storage.set("files:big", std::string(4 * mebibyte, 'v'));
+  std::vector<std::unique_ptr<Client>> readers;
+  for (int i = 0; i < 140; ++i) readers.push_back(slow_reader(host, "/files/big"));
+  int served = 0, later = 0;
+  for (const auto &reader : readers) {
+    const Answer head = reader->head();
+    served += head.status == 200;
+    later += head.status == 503 && head.header("retry-after") == "1";
+  }
+  CHECK(served >= 128);
+  CHECK(served + later == 140);
+}
