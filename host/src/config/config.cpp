@@ -141,6 +141,7 @@ void to_http(const Fields &from, HttpConfig &http) {
   from.read("watchKeepAlive", http.watch_keep_alive);
   from.read("idleTimeout", http.idle_timeout);
   from.read("requestTimeout", http.request_timeout);
+  from.read("anyUser", http.any_user);
   http.hosts = as_texts(from.array("hosts"));
   http.origins = as_texts(from.array("origins"));
   for (const json::value &each : from.array("tokens")) {

@@ -22,6 +22,7 @@
 
 #include "server/buffer.hpp"
 #include "server/message.hpp"
+#include "server/peer.hpp"
 #include "server/pipes.hpp"
 #include "server/pool.hpp"
 #include "server/request_parser.hpp"
@@ -112,6 +113,7 @@ private:
     stream,        ///< a part of a long answer goes out
     piped,         ///< a long value goes out as the store gives it
     feed,          ///< events go out as they come
+    held,          ///< the answer to a wrong token waits for its time
     last_write,    ///< the last bytes go out
     linger,        ///< waiting for the client to have read them
     closed
@@ -146,6 +148,7 @@ private:
   bool feed();
   void end_feed();
   void finish_answer(const Response &response);
+  void let_go();
   void end_request();
   Request unread_request() const;
   bool refuse(unsigned status, std::string_view message);
@@ -162,6 +165,7 @@ private:
 
   Loop &loop_;
   boost::asio::ip::tcp::socket socket_;
+  Peer peer_;
   const bool refused_;
   Phase phase_ = Phase::head;
   bool awaits_output_ = false;
