@@ -55,6 +55,7 @@ Guard::Guard(const HttpConfig &config, const Address &address, std::string field
                                      ".tokens is empty; set tokens, or let " + field_ +
                                      ".listen be 127.0.0.1:" + std::to_string(address.port));
   }
+  if (!any_user_ && config.tokens.empty()) Peer::prepare();
   for (const std::string &host : config.hosts) {
     if (!base::parse_authority(host))
       throw Error(Status::invalid, field_ + ".hosts: expected the name of a host such as store.example, found \"" +

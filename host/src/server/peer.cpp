@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 #include <string>
 
 #include <linux/inet_diag.h>
@@ -14,7 +15,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 namespace omnistore::server {
 
@@ -45,12 +45,18 @@ void put(const ip::address &address, Words &words) {
   address.is_v4() ? copy(address.to_v4().to_bytes()) : copy(address.to_v6().to_bytes());
 }
 
-struct Descriptor {
-  int value;
-  ~Descriptor() {
-    if (value >= 0) ::close(value);
-  }
+/// The socket on which the kernel is asked. It stays open, so that it is there when no descriptor is left. -1: the
+/// system has none.
+struct Kernel {
+  std::mutex mutex;
+  const int socket = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  std::uint32_t questions = 0;
 };
+
+Kernel &kernel() {
+  static Kernel opened;
+  return opened;
+}
 
 /// An address and port as the tables below /proc have them: 127.0.0.1:80 as "0100007F:0050", each word of four bytes
 /// as this machine reads it.
@@ -92,7 +98,6 @@ std::optional<uid_t> user_from_diag(const Ends &ends) {
     nlmsghdr header;
     inet_diag_req_v2 asked;
   } question{};
-  question.header = {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0};
   question.asked.sdiag_family = static_cast<__u8>(ends.from.address().is_v4() ? AF_INET : AF_INET6);
   question.asked.sdiag_protocol = IPPROTO_TCP;
   question.asked.idiag_states = ~0u;
@@ -103,19 +108,23 @@ std::optional<uid_t> user_from_diag(const Ends &ends) {
   put(ends.to.address(), id.idiag_dst);
   id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 
-  const Descriptor kernel{::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)};
-  if (kernel.value < 0 || ::send(kernel.value, &question, sizeof question, 0) != sizeof question) return std::nullopt;
   struct Answer {
     nlmsghdr header;
     inet_diag_msg found;
     char rest[4096]; // attributes, which nobody asked for
   } answer{};
-  sockaddr_nl from{};
-  socklen_t size = sizeof from;
-  // The kernel has answered before send() returned.
-  const ssize_t got =
-      ::recvfrom(kernel.value, &answer, sizeof answer, MSG_DONTWAIT, reinterpret_cast<sockaddr *>(&from), &size);
-  if (got < static_cast<ssize_t>(offsetof(Answer, rest)) || from.nl_pid != 0) return std::nullopt;
+  auto &[mutex, socket, questions] = kernel();
+  const std::lock_guard lock(mutex);
+  question.header = {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, ++questions, 0};
+  if (::send(socket, &question, sizeof question, 0) != sizeof question) return std::nullopt;
+  do { // the kernel has answered before send() returned
+    sockaddr_nl from{};
+    socklen_t size = sizeof from;
+    const ssize_t got =
+        ::recvfrom(socket, &answer, sizeof answer, MSG_DONTWAIT, reinterpret_cast<sockaddr *>(&from), &size);
+    if (got < static_cast<ssize_t>(sizeof answer.header) || from.nl_pid != 0) return std::nullopt;
+    if (got < static_cast<ssize_t>(offsetof(Answer, rest))) answer.header.nlmsg_type = NLMSG_ERROR;
+  } while (answer.header.nlmsg_seq != questions);
   const inet_diag_msg &found = answer.found;
   // It can be the socket of somebody who listens at the client's port, if the client's own has gone.
   if (answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || found.id.idiag_sport != id.idiag_sport ||
@@ -132,6 +141,8 @@ std::optional<uid_t> user_from_table(const Ends &ends) {
     if (const auto user = look("/proc/self/net/tcp", false)) return user;
   return look("/proc/self/net/tcp6", true); // also those of IPv6 that speak IPv4
 }
+
+void Peer::prepare() { kernel(); }
 
 std::optional<Ends> Peer::ends() const {
   const auto from = endpoint_of(socket_, ::getpeername), to = endpoint_of(socket_, ::getsockname);

@@ -29,6 +29,9 @@ public:
   /// 10 microseconds.
   std::optional<uid_t> user();
 
+  /// Opens what user() needs, so that it works also when the process may open no more files. On any thread.
+  static void prepare();
+
 private:
   std::optional<Ends> ends() const;
 
