@@ -217,3 +217,39 @@ TEST_CASE("every command lists all that is wrong in its config") {
   CHECK(says(got.err, "ttl: expected"));
   CHECK(says(got.err, "mounts.a.options.size: expected"));
 }
+
+TEST_CASE("check, serve and a reload show no token that was written in a wrong form") {
+  for (const char *tokens : {R"(["S3CRET-TOKEN"])", R"([{ "S3CRET-TOKEN": true }])"}) {
+    INFO(tokens);
+    const auto text = [](const std::string &more) {
+      return R"({ "mounts": { "": { "driver": "memory" } }, "server": { "http": { "listen": "127.0.0.1:0" } },
+        "admin": { "listen": "127.0.0.1:0" )" +
+             more + " } }";
+    };
+    const std::string wrong = text(R"(, "tokens": )" + std::string(tokens));
+    for (const Strings &more : {Strings{}, {"--json"}, {"--open"}}) {
+      const Checked checked(wrong, more);
+      CHECK(checked.result.code == 2);
+      for (const Result &each : {checked.result, checked.served}) {
+        CHECK_FALSE(says(each.out, "S3CRET"));
+        CHECK_FALSE(says(each.err, "S3CRET"));
+      }
+    }
+    const test::Folder folder;
+    const std::string file = folder / "omnistore.jsonc";
+    test::write_file(file, text(""));
+    test::Host host(file);
+    test::write_file(file + ".new", wrong);
+    std::filesystem::rename(file + ".new", file); // in one step, as editors do
+    for (const Strings &command : {Strings{"reload"}, {"reload", "--dry-run"}}) {
+      Strings whole{"--url", host.url, "--admin-url", host.admin};
+      whole.insert(whole.end(), command.begin(), command.end());
+      const Result refused = test::omnistore(whole);
+      CHECK(refused.code == 2);
+      CHECK_FALSE(says(refused.err, "S3CRET"));
+    }
+    const Result stopped = host.stop();
+    CHECK(says(stopped.err, "config not reloaded"));
+    CHECK_FALSE(says(stopped.err, "S3CRET"));
+  }
+}

@@ -178,6 +178,36 @@ TEST_CASE("reload, mount and stats find the host by the config that it runs with
   CHECK(says(nobody.err, config));
 }
 
+TEST_CASE("another user of the machine is refused with the reason and a next step") {
+  using test::Strings;
+  const Strings as_nobody{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", test::program()};
+  Strings help = as_nobody;
+  help.emplace_back("--help");
+  if (test::run_command(help).code != 0) {
+    WARN("not run: only root can be another user, who must reach the built program");
+    return;
+  }
+  Running running;
+  for (const Strings &command : {Strings{"mounts"},
+                                 {"drivers"},
+                                 {"stats"},
+                                 {"explain", "a"},
+                                 {"mount", "x", "memory"},
+                                 {"unmount", "x"},
+                                 {"reload"},
+                                 {"check", "--diff"}}) {
+    INFO(command.front());
+    Strings whole = as_nobody;
+    whole.insert(whole.end(), {"--url", running.host.url, "--admin-url", running.host.admin});
+    whole.insert(whole.end(), command.begin(), command.end());
+    const Result refused = test::run_command(whole);
+    CHECK(refused.code == 3);
+    CHECK(says(refused.err, "uid 65534"));
+    CHECK(says(refused.err, "run this as that user"));
+  }
+  CHECK(running({"mounts"}).code == 0);
+}
+
 TEST_CASE("stats prints what was counted, and a second of it, and top the busiest mount first") {
   Running running(R"({ "": { "driver": "memory" }, "busy": { "driver": "overlay",
     "layers": [ { "driver": "memory" }, { "driver": "memory" } ] } })");

@@ -64,4 +64,6 @@ private:
 std::string request(const std::string &method, const std::string &target, std::string_view body = {},
                     const std::string &headers = {});
 
+inline std::string bearer(const std::string &token) { return "Authorization: Bearer " + token + "\r\n"; }
+
 } // namespace test

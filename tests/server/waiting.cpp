@@ -96,8 +96,8 @@ TEST_CASE("A request whose turn comes too late is 503 and is not done") {
     late.push_back(std::make_unique<Client>(host.http()));
     late.back()->send(request("GET", "/slow/free"));
   }
-  for (const auto &client : hanging) CHECK(client->receive().status == 503);
-  for (const auto &client : late) CHECK(client->receive().status == 504);
+  for (const auto &client : hanging) CHECK(client->receive().status == 504);
+  for (const auto &client : late) CHECK(client->receive().status == 503);
   gate.open();
 }
 

@@ -72,6 +72,15 @@ TEST_CASE("a mount that cannot be opened leaves the one that stands there") {
   CHECK(storage.get("a:x") == "1");
 }
 
+TEST_CASE("a driver that does not open is quoted without the secrets of its options") {
+  Storage storage = test::open(R"({ "": { "driver": "memory" } })");
+  MountConfig broken = with_driver("bare");
+  broken.store.options = R"({ "failOpen": "S3CRET is no password", "password": "S3CRET" })";
+  std::string message;
+  CHECK(test::status_of([&] { storage.mount("a", broken); }, &message) == Status::unavailable);
+  CHECK_THAT(message, Catch::Contains("*** is no password") && !Catch::Contains("S3CRET"));
+}
+
 TEST_CASE("mounts change while operations run, and none of them fails") {
   Storage storage = test::open(R"({ "": { "driver": "memory" }, "a": { "driver": "memory" } })");
   std::atomic<bool> stop{false};

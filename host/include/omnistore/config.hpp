@@ -81,6 +81,9 @@ struct HttpConfig {
     bool operator==(const Token &) const = default;
   };
   std::vector<Token> tokens{}; ///< none: no authentication, which only a loopback listener may have
+  /// Whether a listener without tokens serves every user of this machine, or only the one that the process runs as and
+  /// root.
+  bool any_user = true;
   bool operator==(const HttpConfig &) const = default;
 };
 
@@ -101,7 +104,7 @@ struct Config {
   /// what the machine or the control group allows, at least 64 MiB and at most 512 MiB.
   std::uint64_t max_memory = 0;
   HttpConfig http;
-  HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256};
+  HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256, .any_user = false};
   LogConfig log;
 
   std::string file;                     ///< where it was read from; empty: built in code

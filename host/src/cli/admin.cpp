@@ -56,6 +56,8 @@ boost::json::object ask_admin(const Global &global, const std::string &path, con
   } catch (const Error &error) {
     throw Failure(error.status(), error.what(), place.advice);
   }
+  if (answer.status == 403 && answer.header("WWW-Authenticate").empty())
+    throw Failure(Status::denied, error_of(what, answer).what(), "run this as that user, or as root with sudo");
   if (answer.status != 200) throw error_of(what, answer);
   boost::system::error_code broken;
   const boost::json::value json = boost::json::parse(answer.body, broken);

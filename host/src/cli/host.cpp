@@ -17,6 +17,7 @@ Status status_of(unsigned http) {
     return Status::invalid;
   case 401:
   case 403:
+  case 429: // to too many wrong tokens
     return Status::denied;
   case 404:
     return Status::not_found;
@@ -91,7 +92,7 @@ Failure error_of(const std::string &what, const HttpAnswer &answer) {
       reason = as_command(command, std::string(message->get_string()));
       if (!reason.starts_with(command + " ")) reason.insert(0, what + ": ");
     }
-  const bool is_of_token = answer.status == 401 || (answer.status == 403 && !answer.header("WWW-Authenticate").empty());
+  const bool is_of_token = status == Status::denied && !answer.header("WWW-Authenticate").empty();
   return {status, reason, is_of_token ? token_advice(answer) : advice_on(status, reason, true)};
 }
 

@@ -14,6 +14,7 @@
 #include "base/printable.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
+#include "config/secrets.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -30,12 +31,8 @@ Secrets &secrets() {
 }
 
 std::string masked(std::string_view text) {
-  std::string result = config::without_passwords(text);
   const std::lock_guard lock(secrets().mutex);
-  for (const std::string &secret : secrets().known)
-    for (std::size_t at = result.find(secret); at != std::string::npos; at = result.find(secret, at + 3))
-      result.replace(at, secret.size(), "***");
-  return result;
+  return config::without_secrets(config::without_passwords(text), secrets().known);
 }
 
 std::string level_name(spdlog::level::level_enum level) {
@@ -83,8 +80,6 @@ spdlog::level::level_enum level_of(const std::string &name) {
 } // namespace
 
 void keep_secret(std::string secret) {
-  constexpr std::size_t shortest = 4; // a shorter one would black out half the log and protect nothing
-  if (secret.size() < shortest) return;
   const std::lock_guard lock(secrets().mutex);
   auto &known = secrets().known;
   if (std::find(known.begin(), known.end(), secret) == known.end()) known.push_back(std::move(secret));

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <optional>
@@ -14,7 +13,7 @@
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
 #include "config/draft.hpp"
-#include "config/schema.hpp"
+#include "config/secrets.hpp"
 #include "server/check_config.hpp"
 #include "server/config_watch.hpp"
 #include "server/server.hpp"
@@ -28,19 +27,6 @@ bool can_change(const std::string &file) {
   return std::filesystem::is_regular_file(file, failed) || !std::filesystem::exists(file, failed);
 }
 
-/// Tells the log every text that `masked` no longer shows.
-void keep_differences(const boost::json::value &whole, const boost::json::value &masked) {
-  if (whole.is_object() && masked.is_object()) {
-    for (const auto &[name, value] : whole.get_object())
-      if (const boost::json::value *other = masked.get_object().if_contains(name)) keep_differences(value, *other);
-  } else if (whole.is_array() && masked.is_array()) {
-    for (std::size_t i = 0; i < std::min(whole.get_array().size(), masked.get_array().size()); ++i)
-      keep_differences(whole.get_array()[i], masked.get_array()[i]);
-  } else if (whole.is_string() && masked == boost::json::value("***")) {
-    keep_secret(std::string(whole.get_string()));
-  }
-}
-
 /// Tells the log what each driver's schema calls secret among a store's options.
 void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
   for (const StoreConfig &child : store.children) keep_secrets(child, registry);
@@ -48,7 +34,9 @@ void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
   const boost::json::value options = boost::json::parse(store.options, broken);
   if (broken) return;
   try {
-    keep_differences(options, config::masked(registry.find(store.driver)->schema, options));
+    std::vector<std::string> secrets;
+    config::add_secrets(registry.find(store.driver)->schema, options, secrets);
+    for (std::string &secret : secrets) keep_secret(std::move(secret));
   } catch (const Error &) {
     // The storage says why the driver cannot be had.
   }

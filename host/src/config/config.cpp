@@ -17,6 +17,7 @@
 #include "interpolate.hpp"
 #include "profile.hpp"
 #include "schema.hpp"
+#include "secrets.hpp"
 #include "text.hpp"
 
 namespace omnistore {
@@ -141,6 +142,7 @@ void to_http(const Fields &from, HttpConfig &http) {
   from.read("watchKeepAlive", http.watch_keep_alive);
   from.read("idleTimeout", http.idle_timeout);
   from.read("requestTimeout", http.request_timeout);
+  from.read("anyUser", http.any_user);
   http.hosts = as_texts(from.array("hosts"));
   http.origins = as_texts(from.array("origins"));
   for (const json::value &each : from.array("tokens")) {
@@ -237,7 +239,14 @@ bool has_problem(const std::vector<Problem> &problems, const std::string &path, 
 }
 
 Config Draft::finish() && {
-  if (!problems.empty()) throw ConfigError(config.file, in_order(problems));
+  if (!problems.empty()) {
+    std::vector<Problem> shown = in_order(problems);
+    for (Problem &problem : shown) {
+      problem.path = without_secrets(std::move(problem.path), secrets);
+      problem.message = without_secrets(std::move(problem.message), secrets);
+    }
+    throw ConfigError(config.file, std::move(shown));
+  }
   return std::move(config);
 }
 
@@ -249,8 +258,10 @@ Draft parse_draft(std::string_view text, const std::string &file, std::string_vi
   draft.config.file = file;
   std::optional<Node> root = read(text, draft.problems);
   if (!root) return draft;
+  add_tokens(*root, draft.secrets);
   apply_profile(*root, chosen, draft.problems);
   interpolate(*root, {}, environment, draft.problems);
+  add_tokens(*root, draft.secrets);
 
   auto places = std::make_shared<Places>();
   json::value value = to_json(*root, {}, *places);

@@ -17,6 +17,7 @@ struct Draft {
 
   Config config;
   std::vector<Problem> problems;
+  std::vector<std::string> secrets; ///< the tokens, in whatever form they were written: finish() shows none of them
 
   /// Adds a problem, with the line and column of its path if it has none.
   void add(Problem problem);

@@ -107,7 +107,10 @@ std::string expand_text(const Node &node, const std::string &path, const Config:
 
 void interpolate(Node &node, const std::string &path, const Config::Environment &environment,
                  std::vector<Problem> &problems) {
-  if (node.text()) node.scalar = expand_text(node, path, environment, true, problems);
+  if (node.text() && std::string_view(*node.text()).find("${") != std::string_view::npos) {
+    node.written = *node.text();
+    node.scalar = expand_text(node, path, environment, true, problems);
+  }
   for (std::size_t i = 0; i < node.items.size(); ++i) interpolate(node.items[i], join(path, i), environment, problems);
   for (auto &member : node.members) interpolate(member.value, join(path, member.name), environment, problems);
 }

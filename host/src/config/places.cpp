@@ -29,6 +29,11 @@ Places::Both Places::lookup(std::string path) const {
   return {};
 }
 
+const std::string *Places::written(const std::string &path) const {
+  const auto found = written_.find(path);
+  return found == written_.end() ? nullptr : &found->second;
+}
+
 Places::Place Places::find(std::string path) const { return lookup(std::move(path)).value; }
 Places::Place Places::name(std::string path) const { return lookup(std::move(path)).name; }
 

@@ -23,6 +23,11 @@ public:
   /// The same of its name.
   Place name(std::string path) const;
 
+  /// A text as it was written, with variables whose values stand in its place now.
+  void add_written(std::string path, std::string text) { written_.insert_or_assign(std::move(path), std::move(text)); }
+  /// Null: no variable was put into what this path has.
+  const std::string *written(const std::string &path) const;
+
 private:
   struct Both {
     Place value, name;
@@ -30,6 +35,7 @@ private:
   Both lookup(std::string path) const;
 
   std::unordered_map<std::string, Both> places_;
+  std::unordered_map<std::string, std::string> written_;
 };
 
 namespace config {

@@ -260,6 +260,7 @@ std::optional<Node> read(std::string_view text, std::vector<Problem> &problems) 
 
 json::value to_json(const Node &node, const std::string &path, Places &places) {
   if (path.empty()) places.add({}, node.place);
+  if (!node.written.empty()) places.add_written(path, node.written);
   if (node.kind == Node::Kind::scalar) return node.scalar;
   if (node.kind == Node::Kind::array) {
     json::array out;

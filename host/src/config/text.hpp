@@ -26,6 +26,7 @@ struct Node {
   Kind kind = Kind::scalar;
   Places::Place place;
   boost::json::value scalar;
+  std::string written;         ///< the text with its variables, if there were any and their values are put in
   std::vector<Member> members; ///< of an object; no name twice
   std::vector<Node> items;     ///< of an array
 

@@ -106,14 +106,19 @@ private:
     return raw_ && value.is_string() && view(value.get_string()).find("${") != std::string_view::npos;
   }
 
-  void report(const std::string &path, const std::string &message, bool at_name = false) {
-    Places::Place place;
-    if (places_) place = at_name ? places_->name(path) : places_->find(path);
+  void report(const std::string &path, const std::string &message) {
+    const Places::Place place = places_ ? places_->find(path) : Places::Place();
     problems_.push_back({path, message, place.line, place.column});
   }
 
+  /// What was found. The value of a variable is not shown: it may be a secret that was put into the wrong place.
+  std::string found_at(const std::string &path, const json::value &value) const {
+    const std::string *written = places_ && value.is_string() && !secret_ ? places_->written(path) : nullptr;
+    return written ? in_quotes(*written) + ", whose value is not shown" : found(value, secret_);
+  }
+
   void expected(const std::string &path, const std::string &what, const json::value &value) {
-    report(path, "expected " + what + ", found " + found(value, secret_));
+    report(path, "expected " + what + ", found " + found_at(path, value));
   }
 
   static bool to_quantity(const Format &format, json::value &value) {
@@ -151,7 +156,7 @@ private:
     }
     if (nullable_) words.emplace_back("null");
     std::string near = value.is_string() && !secret_ ? nearest(view(value.get_string()), texts) : std::string();
-    report(path, "expected " + enumerate(words, "or") + ", found " + found(value, secret_) +
+    report(path, "expected " + enumerate(words, "or") + ", found " + found_at(path, value) +
                      (near.empty() ? "" : "; did you mean " + in_quotes(near) + "?"));
     return false;
   }
@@ -214,7 +219,9 @@ private:
       message += "; none is expected here";
     else
       message += "; there are " + enumerate(known, "and");
-    report(join(path, name), message, true);
+    const Places::Place place = places_ ? places_->name(join(path, name)) : Places::Place();
+    // In a secret, the name may be the secret.
+    problems_.push_back({join(path, secret_ ? "***" : name), message, place.line, place.column});
   }
 
   void check_required(View schema, const json::object &object, const std::string &path) {

@@ -14,10 +14,20 @@
 #include "server/preconditions.hpp"
 #include "server/reply.hpp"
 #include "server/target.hpp"
+#include "storage/key.hpp"
 
 namespace omnistore::server {
 
 namespace json = boost::json;
+
+/// Who may use a path.
+enum class AdminRoutes::Access {
+  anyone,  ///< everybody, also without a token where there are tokens
+  machine, ///< every user of this machine where there are no tokens, else whoever has one
+  part,    ///< a token of any bases, which is shown no more than what lies in them
+  whole,   ///< a token of all bases
+  change   ///< a token that may write everything
+};
 
 struct AdminRoutes::Path {
   std::string_view path, summary; ///< a path that ends in '/' stands for all below it
@@ -25,7 +35,7 @@ struct AdminRoutes::Path {
   /// Of the pool, for what reads files or asks stores; empty: it does not wait. A store that hangs while it is opened
   /// or explained holds up no figures.
   std::string_view lane{};
-  bool open = false; ///< needs no token
+  Access access = Access::part;
   Method method = Method::get;
 
   bool fits(std::string_view asked) const {
@@ -36,16 +46,17 @@ struct AdminRoutes::Path {
 const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method) {
   static constexpr Path paths[] = {
       {"/", "What is here", &AdminRoutes::index},
-      {"/health", "200 as long as the process serves", &AdminRoutes::health, {}, true},
-      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, {}, true},
-      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin"},
+      {"/health", "200 as long as the process serves", &AdminRoutes::health, {}, Access::anyone},
+      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, {}, Access::anyone},
+      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin", Access::machine},
       {"/stats", "Counters and latencies", &AdminRoutes::stats, "admin"},
       {"/mounts", "What is mounted where; PUT and DELETE below it mount and unmount", &AdminRoutes::mounts},
-      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, "admin"},
-      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, "change"},
-      {"/reload", {}, &AdminRoutes::reload, "change", false, Method::post},
-      {"/mounts/", {}, &AdminRoutes::mount, "change", false, Method::put},
-      {"/mounts/", {}, &AdminRoutes::unmount, "change", false, Method::remove},
+      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, "admin", Access::whole},
+      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, "change",
+       Access::whole},
+      {"/reload", {}, &AdminRoutes::reload, "change", Access::change, Method::post},
+      {"/mounts/", {}, &AdminRoutes::mount, "change", Access::change, Method::put},
+      {"/mounts/", {}, &AdminRoutes::unmount, "change", Access::change, Method::remove},
       {"/explain", "Which stores a get of this key asks, and what each answers", &AdminRoutes::explain, "explain"},
   };
   if (method == Method::head) method = Method::get;
@@ -110,11 +121,24 @@ bool AdminRoutes::admit(Request &request, Response &response) {
     refuse_origin(guard_, request, response);
     return false;
   }
-  const std::string_view token = request[Field::authorization];
-  const Guard::Verdict verdict = changes ? guard_.judge(token, true, {}, true) : guard_.judge(token);
-  if (path->open || verdict == Guard::Verdict::granted) return admit_conditions(request, response, changes);
-  refuse(request, response, verdict);
+  const Guard::Verdict verdict = judge(request, path->access);
+  if (verdict == Guard::Verdict::granted) return admit_conditions(request, response, changes);
+  guard_.refuse(request, response, verdict);
   return false;
+}
+
+Guard::Verdict AdminRoutes::judge(const Request &request, Access access) const {
+  const std::string_view token = request[Field::authorization];
+  if (access == Access::anyone || (access == Access::machine && !guard_.has_tokens())) return Guard::Verdict::granted;
+  const Guard::Verdict user = guard_.judge_user(request);
+  if (user != Guard::Verdict::granted) return user;
+  if (access == Access::whole || access == Access::change)
+    return guard_.judge(token, access == Access::change, {}, true);
+  return guard_.judge(token);
+}
+
+bool AdminRoutes::shows(const Request &request, const std::string &mountpoint) const {
+  return guard_.judge(request[Field::authorization], false, mountpoint, true) == Guard::Verdict::granted;
 }
 
 std::string AdminRoutes::lane(const Request &request) { return std::string(find(request.key, request.method)->lane); }
@@ -148,29 +172,38 @@ void AdminRoutes::health(const Request &request, Response &response) {
 
 void AdminRoutes::ready(const Request &request, Response &response) {
   json::array reasons;
-  if (state_().stopping) reasons.emplace_back("the host is stopping");
+  bool is_ready = !state_().stopping;
+  if (!is_ready) reasons.emplace_back("the host is stopping");
   for (const MountInfo &mount : storage_.mounts()) {
     if (mount.available || mount.optional) continue;
+    is_ready = false;
+    if (!shows(request, mount.mountpoint)) continue;
     reasons.emplace_back("mount " + (mount.mountpoint.empty() ? "(root)" : mount.mountpoint) + ": " + mount.reason);
   }
-  json::object body{{"status", reasons.empty() ? "ready" : "not ready"}};
-  const bool is_ready = reasons.empty();
-  if (!is_ready && guard_.judge(request[Field::authorization]) == Guard::Verdict::granted) {
-    body["reasons"] = std::move(reasons);
+  json::object body{{"status", is_ready ? "ready" : "not ready"}};
+  if (!is_ready) {
+    const Guard::Verdict verdict = judge(request, Access::part);
+    if (verdict == Guard::Verdict::granted) body["reasons"] = std::move(reasons);
+    if (verdict == Guard::Verdict::wrong_token) guard_.slow_down(request, response);
   }
   reply_json(request, response, is_ready ? 200 : 503, body);
 }
 
 void AdminRoutes::metrics(const Request &request, Response &response) {
-  reply(request, response, 200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(storage_.stats(), state_()));
+  const std::vector<MountStats> stats = shown(request, storage_.stats());
+  reply(request, response, 200, "text/plain; version=0.0.4; charset=utf-8",
+        shows(request, {}) ? metrics_text(stats, state_()) : metrics_text(stats));
 }
 
 void AdminRoutes::stats(const Request &request, Response &response) {
-  reply_json(request, response, 200, describe(storage_.stats(), state_()));
+  json::object answer = describe(shown(request, storage_.stats()), state_());
+  if (!shows(request, {}))
+    for (const char *of_the_host : {"listeners", "reloads", "process"}) answer.erase(of_the_host);
+  reply_json(request, response, 200, answer);
 }
 
 void AdminRoutes::mounts(const Request &request, Response &response) {
-  reply_json(request, response, 200, describe(storage_.mounts()));
+  reply_json(request, response, 200, describe(shown(request, storage_.mounts())));
 }
 
 void AdminRoutes::drivers(const Request &request, Response &response) {
@@ -204,6 +237,8 @@ void AdminRoutes::unmount(const Request &request, Response &response) {
 void AdminRoutes::explain(const Request &request, Response &response) {
   const std::optional<std::string> key = parameter(request.query, "key");
   if (!key) throw Error(Status::invalid, "Which key? /explain?key=KEY");
+  const Guard::Verdict verdict = guard_.judge(request[Field::authorization], false, Key(*key).view(), false);
+  if (verdict != Guard::Verdict::granted) return guard_.refuse(request, response, verdict);
   reply_json(request, response, 200, describe(storage_.explain(*key, request.limits())));
 }
 

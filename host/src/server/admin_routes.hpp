@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <omnistore/storage.hpp>
 
@@ -31,8 +32,11 @@ namespace omnistore::server {
 ///     PUT /mounts/POINT      mounts what the body says, as a mount of the config is written; /mounts/ is the root's
 ///     DELETE /mounts/POINT   unmounts it
 ///
-/// Where the config has tokens, any of them opens what only tells; /health and /ready need none, and tell their status
-/// alone without one. What changes something needs one that may write everything.
+/// /health and /ready are open, and tell their status alone to whoever may not see more. Without tokens, only the user
+/// that the host runs as and root may use the rest, except that a loopback listener shows /metrics to every user; with
+/// HttpConfig::any_user all is open. With tokens, a token is needed: one without bases for /drivers and /reload, one
+/// that may also write for what changes something. A token with bases sees of /mounts, /stats and /metrics the mounts
+/// that lie in them, and explains their keys.
 class AdminRoutes final : public Routes {
 public:
   /// `state` may be called on any thread.
@@ -44,9 +48,19 @@ public:
 
 private:
   using Handler = void (AdminRoutes::*)(const Request &, Response &);
+  enum class Access;
   struct Path;
   /// The path that a request is for, of those with its method; null: none.
   static const Path *find(std::string_view path, Method method);
+  Guard::Verdict judge(const Request &request, Access access) const;
+  /// Whether an admitted request may see a mount, and with it what is inside; of the root: everything.
+  bool shows(const Request &request, const std::string &mountpoint) const;
+  /// Those of the mounts, or of what was counted of them, that an admitted request may see.
+  template <class Mount>
+  std::vector<Mount> shown(const Request &request, std::vector<Mount> mounts) const {
+    std::erase_if(mounts, [&](const Mount &mount) { return !shows(request, mount.mountpoint); });
+    return mounts;
+  }
 
   void index(const Request &request, Response &response);
   void health(const Request &request, Response &response);

@@ -119,10 +119,11 @@ void Loop::close_all() {
 // Connection: the way of a request
 
 Connection::Connection(Loop &loop, tcp::socket socket, bool refused)
-    : loop_(loop), socket_(std::move(socket)), refused_(refused), in_(&loop.memory),
+    : loop_(loop), socket_(std::move(socket)), peer_(socket_.native_handle()), refused_(refused), in_(&loop.memory),
       parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))),
       body_(&loop.memory), out_(&loop.memory), worked_(&loop.memory) {
   request_.varies_by_origin = !loop.config.origins.empty();
+  request_.peer = &peer_;
 }
 
 void Connection::start() {
@@ -189,6 +190,7 @@ bool Connection::step() {
   case Phase::last_write:
     return last_write();
   case Phase::work:
+  case Phase::held:
   case Phase::linger:
   case Phase::closed:
     return false;
@@ -572,6 +574,11 @@ void Connection::end_feed() {
 void Connection::finish_answer(const Response &response) {
   if (response.status >= 100 && response.status < 600) Loop::count(loop_.counts.responses[response.status / 100 - 1]);
   close_ = close_ || response.close || !request_.keep_alive || loop_.stopping;
+  if (response.delay.count() > 0 && !loop_.stopping) {
+    phase_ = Phase::held;
+    deadline_ = Loop::Clock::now() + response.delay;
+    return;
+  }
   if (response.feed) return begin_feed(response.feed);
   if (response.loan) {
     lent_ = response.lent;
@@ -600,6 +607,13 @@ bool Connection::send_lent() {
   loan_.reset();
   end_request();
   return true;
+}
+
+/// Sends the answer that was held back.
+void Connection::let_go() {
+  close_ = close_ || loop_.stopping;
+  end_request();
+  proceed();
 }
 
 void Connection::end_request() {
@@ -770,6 +784,7 @@ void Connection::moved(std::size_t count) {
 void Connection::check_time() {
   if (phase_ == Phase::work || phase_ == Phase::piped || (phase_ == Phase::body_piped && !reading_)) look_for_client();
   if (loop_.now < deadline_) return;
+  if (phase_ == Phase::held && !awaits_output_) return let_go();
   if (phase_ != Phase::feed || awaits_output_) return late();
   feed_->keep_alive(out_);
   proceed();
@@ -813,6 +828,7 @@ void Connection::late() {
 
 void Connection::stop() {
   if (phase_ == Phase::feed) return end_feed();
+  if (phase_ == Phase::held) return let_go();
   if (phase_ != Phase::head || awaits_output_ || !in_.empty()) return;
   error_code error;
   if (socket_.available(error) == 0 || error) close();

@@ -22,6 +22,7 @@
 
 #include "server/buffer.hpp"
 #include "server/message.hpp"
+#include "server/peer.hpp"
 #include "server/pipes.hpp"
 #include "server/pool.hpp"
 #include "server/request_parser.hpp"
@@ -115,6 +116,7 @@ private:
     piped,         ///< a long value goes out as the store gives it
     lent,          ///< a long value goes out that the store lends
     feed,          ///< events go out as they come
+    held,          ///< the answer to a wrong token waits for its time
     last_write,    ///< the last bytes go out
     linger,        ///< waiting for the client to have read them
     closed
@@ -153,6 +155,7 @@ private:
   void end_feed();
   void finish_answer(const Response &response);
   bool write_some(const char *data, std::size_t size, std::size_t &sent);
+  void let_go();
   void end_request();
   Request unread_request() const;
   bool refuse(unsigned status, std::string_view message, std::string_view extra = {});
@@ -169,6 +172,7 @@ private:
 
   Loop &loop_;
   boost::asio::ip::tcp::socket socket_;
+  Peer peer_;
   const bool refused_;
   Phase phase_ = Phase::head;
   bool awaits_output_ = false;

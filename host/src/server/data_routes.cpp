@@ -190,7 +190,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
                                      ? guard_.judge(request[Field::authorization])
                                      : guard_.judge(request[Field::authorization], write, request.key, request.is_base);
   if (verdict != Guard::Verdict::granted) {
-    refuse(request, response, verdict);
+    guard_.refuse(request, response, verdict);
     return false;
   }
   if (write && foreign) {

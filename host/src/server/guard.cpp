@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include <omnistore/error.hpp>
+#include <unistd.h>
 
 #include "base/printable.hpp"
+#include "server/peer.hpp"
 #include "server/reply.hpp"
 #include "server/text.hpp"
 #include "storage/key.hpp"
@@ -13,6 +15,8 @@
 namespace omnistore::server {
 
 namespace {
+
+constexpr unsigned most_held = 64; // answers to wrong tokens that wait at once
 
 /// Compares in a time that says nothing of how much of the token was right.
 bool equal_in_constant_time(std::string_view secret, std::string_view given) {
@@ -44,12 +48,14 @@ Address parse_listen(const std::string &text, const std::string &field) {
 }
 
 Guard::Guard(const HttpConfig &config, const Address &address, std::string field)
-    : field_(std::move(field)), loopback_(address.loopback), origins_(config.origins) {
+    : field_(std::move(field)), loopback_(address.loopback), any_user_(config.any_user), origins_(config.origins),
+      wrong_(std::make_shared<WrongTokens>(field_, std::min(most_held, config.max_connections / 4))) {
   if (!loopback_ && config.tokens.empty()) {
     throw Error(Status::invalid, address.text() + ": it can be reached from other machines, and " + field_ +
                                      ".tokens is empty; set tokens, or let " + field_ +
                                      ".listen be 127.0.0.1:" + std::to_string(address.port));
   }
+  if (!any_user_ && config.tokens.empty()) Peer::prepare();
   for (const std::string &host : config.hosts) {
     if (!base::parse_authority(host))
       throw Error(Status::invalid, field_ + ".hosts: expected the name of a host such as store.example, found \"" +
@@ -121,6 +127,49 @@ Guard::Verdict Guard::judge(std::string_view authorization, bool write, std::str
   return Verdict::out_of_scope;
 }
 
+Guard::Verdict Guard::judge_user(const Request &request) const {
+  if (any_user_ || has_tokens()) return Verdict::granted;
+  const std::optional<uid_t> user = request.peer ? request.peer->user() : std::nullopt;
+  if (!user) return Verdict::unknown_user;
+  return *user == 0 || *user == ::geteuid() ? Verdict::granted : Verdict::other_user;
+}
+
+bool Guard::slow_down(const Request &request, Response &response) const {
+  const WrongTokens::Penalty penalty = wrong_->add(request.peer ? request.peer->address() : boost::asio::ip::address());
+  response.delay = penalty.delay;
+  response.close = response.close || (penalty.slowed && penalty.delay.count() == 0);
+  return penalty.slowed;
+}
+
+void Guard::refuse(const Request &request, Response &response, Verdict verdict) const {
+  const auto user_may = [&](const std::string &but) {
+    reply_error(request, response, 403,
+                "This listener serves the user that the host runs as (uid " + std::to_string(::geteuid()) +
+                    ") and root, " + but + "; " + field_ + ".tokens in the host's config can let others in");
+  };
+  switch (verdict) {
+  case Verdict::granted:
+    return;
+  case Verdict::no_token:
+    return reply_error(request, response, 401, "A token is needed: send Authorization: Bearer TOKEN",
+                       "WWW-Authenticate: Bearer realm=\"omnistore\"\r\n");
+  case Verdict::wrong_token:
+    if (slow_down(request, response))
+      return reply_error(request, response, 429, "This token is not known, and too many wrong ones came from there",
+                         "Retry-After: 60\r\n"
+                         "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"invalid_token\"\r\n");
+    return reply_error(request, response, 401, "This token is not known",
+                       "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"invalid_token\"\r\n");
+  case Verdict::out_of_scope:
+    return reply_error(request, response, 403, "The token's scope does not reach so far",
+                       "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"insufficient_scope\"\r\n");
+  case Verdict::other_user:
+    return user_may("and you are uid " + std::to_string(*request.peer->user()));
+  case Verdict::unknown_user:
+    return user_may("and the system does not say who you are");
+  }
+}
+
 bool admit_target(const Guard &guard, Request &request, Response &response, Target &target) {
   request.grant_origin = {};
   const auto refused = [&](unsigned status, std::string_view message) {
@@ -166,22 +215,6 @@ void answer_options(const Guard &guard, const Request &request, Response &respon
     field(response, "Access-Control-Max-Age", std::uint64_t{600});
   }
   end_bare_head(request, response);
-}
-
-void refuse(const Request &request, Response &response, Guard::Verdict verdict) {
-  switch (verdict) {
-  case Guard::Verdict::granted:
-    return;
-  case Guard::Verdict::no_token:
-    return reply_error(request, response, 401, "A token is needed: send Authorization: Bearer TOKEN",
-                       "WWW-Authenticate: Bearer realm=\"omnistore\"\r\n");
-  case Guard::Verdict::wrong_token:
-    return reply_error(request, response, 401, "This token is not known",
-                       "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"invalid_token\"\r\n");
-  case Guard::Verdict::out_of_scope:
-    return reply_error(request, response, 403, "The token's scope does not reach so far",
-                       "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"insufficient_scope\"\r\n");
-  }
 }
 
 } // namespace omnistore::server

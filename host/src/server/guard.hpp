@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/authority.hpp"
 #include "server/message.hpp"
 #include "server/target.hpp"
+#include "server/wrong_tokens.hpp"
 
 namespace omnistore::server {
 
@@ -29,7 +31,8 @@ struct Address {
 /// ("server.http").
 Address parse_listen(const std::string &text, const std::string &field);
 
-/// Judges requests by their Host, their Origin and their token. Thread-safe; made once.
+/// Judges requests by their Host, their Origin, their token and the user who sends them. Thread-safe; made once. Copies
+/// share what they count.
 class Guard {
 public:
   /// Throws Error(invalid) if others can reach the address and the config has no tokens, or if a host in the config
@@ -46,12 +49,23 @@ public:
   /// Returns true if a page of this very host has this origin: the same name or address, and the same port.
   static bool same_origin(std::string_view origin, std::string_view host);
 
-  enum class Verdict { granted, no_token, wrong_token, out_of_scope };
+  enum class Verdict { granted, no_token, wrong_token, out_of_scope, other_user, unknown_user };
   /// Whether the token of an Authorization field may read or write this key, or all of this base.
   Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
   /// Whether it holds any of the tokens.
   Verdict judge(std::string_view authorization) const;
+  /// Whether the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that this
+  /// process runs as, or root. Granted where there are tokens, which are what counts then.
+  Verdict judge_user(const Request &request) const;
 
+  /// Answers every verdict but `granted`: with 401 or 403, or, if too many wrong tokens came from there, 429.
+  void refuse(const Request &request, Response &response, Verdict verdict) const;
+  /// Counts a wrong token, and has its answer wait where there were too many. Returns whether there were.
+  bool slow_down(const Request &request, Response &response) const;
+
+  bool has_tokens() const { return !tokens_.empty(); }
+  /// How many wrong tokens came.
+  std::uint64_t wrong_tokens() const { return wrong_->count(); }
   const std::string &config_field() const { return field_; }
 
 private:
@@ -64,9 +78,11 @@ private:
 
   std::string field_;
   bool loopback_;
+  bool any_user_;
   std::vector<std::string> hosts_; ///< each an authority
   std::vector<std::string> origins_;
   std::vector<Token> tokens_;
+  std::shared_ptr<WrongTokens> wrong_;
 };
 
 /// Takes the target apart and judges the Host, which a URL as target overrides. False: the request was refused.
@@ -79,8 +95,5 @@ void refuse_origin(const Guard &guard, const Request &request, Response &respons
 /// Answers OPTIONS: which methods there are, and to a browser that asks beforehand whether a page may use them.
 void answer_options(const Guard &guard, const Request &request, Response &response, std::string_view methods,
                     bool foreign);
-
-/// Answers 401 or 403 for every verdict but `granted`.
-void refuse(const Request &request, Response &response, Guard::Verdict verdict);
 
 } // namespace omnistore::server

@@ -21,6 +21,7 @@ struct ListenerStats {
   std::uint64_t timed_out = 0;              ///< connections that were closed since they were slow or idle
   std::array<std::uint64_t, 5> responses{}; ///< by class: 1xx to 5xx
   std::uint64_t accept_failures = 0;        ///< times that no connection could be accepted
+  std::uint64_t wrong_tokens = 0;           ///< requests with a token that is not known
 };
 
 /// How reloads of the config went since the host was started.

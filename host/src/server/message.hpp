@@ -19,6 +19,7 @@
 namespace omnistore::server {
 
 class AnswerPipe;
+class Peer;
 
 /// From how many bytes on a value goes between socket and store in pieces, where the store lets it, rather than whole.
 constexpr std::uint64_t long_value = 1024 * 1024;
@@ -79,6 +80,8 @@ struct Request {
   const std::atomic<bool> *cancelled = nullptr;
   /// Where an answer that is too long for memory goes, piece by piece; null: nowhere, it must be whole.
   AnswerPipe *pipe = nullptr;
+  /// The client, for the connection's thread alone; null: not known.
+  Peer *peer = nullptr;
 
   std::string_view operator[](Field field) const { return fields[static_cast<std::size_t>(field)]; }
   /// Whether the field was sent, even empty.
@@ -124,7 +127,9 @@ struct Response {
   /// The body, or its end, if a store lends it: it goes out behind `out`.
   std::string_view lent{};
   std::shared_ptr<const void> loan{};
-  bool cut = false; ///< what went into the pipe cannot be completed: the connection is cut off
+  bool cut = false;    ///< what went into the pipe cannot be completed: the connection is cut off
+  /// The answer, which is whole, is held back for at least so long, and up to a second more.
+  std::chrono::milliseconds delay{0};
   /// The rest of an answer that is longer than one would hold in memory: puts the next part behind `out` and says
   /// whether there is still more. Called on a thread of the pool each time what was there has gone out. When it
   /// throws the connection is cut off, so that the client does not take a part for the whole.

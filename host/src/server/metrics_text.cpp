@@ -158,6 +158,8 @@ constexpr ListenerCount listener_counts[] = {
     {"omnistore_connections_refused_total", "counter", "Connections over the limit.", &ListenerStats::refused},
     {"omnistore_accept_failures_total", "counter",
      "Times that no connection could be accepted, for want of descriptors.", &ListenerStats::accept_failures},
+    {"omnistore_wrong_tokens_total", "counter", "Requests with a token that is not known.",
+     &ListenerStats::wrong_tokens},
     {"omnistore_connections_timed_out_total", "counter", "Connections that were closed for being idle or slow.",
      &ListenerStats::timed_out},
 };
@@ -241,9 +243,14 @@ std::string escaped_label(std::string_view text) {
   }
 }
 
-std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host) {
+std::string metrics_text(const std::vector<MountStats> &mounts) {
   std::string out;
   mounts_text(out, mounts);
+  return out;
+}
+
+std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host) {
+  std::string out = metrics_text(mounts);
   listeners_text(out, host.listeners);
   threads_text(out, host.threads);
   memory_text(out, host.memory);

@@ -12,6 +12,8 @@ namespace omnistore::server {
 
 /// Everything that is counted, in Prometheus' text format (version 0.0.4).
 std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host);
+/// The same of these mounts alone.
+std::string metrics_text(const std::vector<MountStats> &mounts);
 
 /// A label's value with '\', '"' and line ends escaped.
 std::string escaped_label(std::string_view text);

@@ -58,6 +58,12 @@ struct Bound {
   Bound(const std::string &name, const std::string &field, const HttpConfig &config, Pool &pool, MemoryBudget &memory,
         asio::io_context &accepting, const Address &address)
       : guard(config, address, field), listener(name, address, config, field, pool, memory, accepting) {}
+
+  ListenerStats stats() const {
+    ListenerStats stats = listener.stats();
+    stats.wrong_tokens = guard.wrong_tokens();
+    return stats;
+  }
 };
 
 } // namespace
@@ -73,6 +79,10 @@ public:
     }
     if (!config_.admin.listen.empty()) {
       admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_);
+      if (config_.admin.any_user && config_.admin.tokens.empty())
+        spdlog::warn(
+            "admin.anyUser: every user of this machine may change what is mounted, and so read and write every "
+            "file that this host can");
       admin_routes_.emplace(reloader, admin_->guard, [this] { return state(); });
     }
   }
@@ -121,8 +131,8 @@ private:
     state.reloads = reloader_.stats();
     if (pool_) state.threads = pool_->stats();
     state.memory = memory_.stats();
-    if (http_) state.listeners.push_back(http_->listener.stats());
-    if (admin_) state.listeners.push_back(admin_->listener.stats());
+    if (http_) state.listeners.push_back(http_->stats());
+    if (admin_) state.listeners.push_back(admin_->stats());
     return state;
   }
 

@@ -117,7 +117,7 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
   }
   if (status != OMNISTORE_OK) {
     node->host_->drop_tasks();
-    throw Error(to_status(status), call.cause(status));
+    throw Error(to_status(status), without_secrets(call.cause(status), *plan.driver, plan.options));
   }
   node->opened_ = true;
   node->prepare();

@@ -6,6 +6,7 @@
 
 #include "config/places.hpp"
 #include "config/schema.hpp"
+#include "config/secrets.hpp"
 #include "loader/open.hpp"
 #include "storage/call.hpp"
 
@@ -33,8 +34,9 @@ std::string children_wanted(const omnistore_driver &driver) {
 /// Takes what a driver's extension validate says, and gives it the places of the config.
 class DriverProblems : public omnistore_problems {
 public:
-  DriverProblems(const StoreConfig &config, const std::string &field, std::vector<Problem> &problems)
-      : omnistore_problems{sizeof(omnistore_problems), 0, add_}, config_(config), field_(field), problems_(problems) {}
+  DriverProblems(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems)
+      : omnistore_problems{sizeof(omnistore_problems), 0, add_}, config_(config), plan_(plan), field_(field),
+        problems_(problems) {}
 
 private:
   static void OMNISTORE_CALL add_(omnistore_problems *self, omnistore_bytes option, omnistore_bytes message) {
@@ -44,13 +46,14 @@ private:
     if (++count_ > 64) return;
     try {
       add_problem(problems_, config_, option.empty() ? field_ : field_ + "." + std::string(option),
-                  std::string(message));
+                  without_secrets(std::string(message), *plan_.driver, plan_.options));
     } catch (const std::exception &) {
       // Without memory for the text, open finds the fault.
     }
   }
 
   const StoreConfig &config_;
+  const Plan &plan_;
   const std::string &field_;
   std::vector<Problem> &problems_;
   unsigned count_ = 0;
@@ -58,10 +61,11 @@ private:
 
 void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems) {
   HostCall call;
-  DriverProblems into(config, field, problems);
+  DriverProblems into(config, plan, field, problems);
   const omnistore_status status = loader::call_validate(*plan.driver, &call, bytes(plan.options),
                                                         static_cast<std::uint32_t>(plan.children.size()), &into);
-  if (status != OMNISTORE_OK) add_problem(problems, config, field, call.cause(status));
+  if (status != OMNISTORE_OK)
+    add_problem(problems, config, field, without_secrets(call.cause(status), *plan.driver, plan.options));
 }
 
 /// Whether the number of children is right.
@@ -115,6 +119,14 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   result.options = boost::json::serialize(options);
   if (complete && problems.size() == before) ask_driver(config, result, field, problems);
   return result;
+}
+
+std::string without_secrets(std::string message, const loader::Driver &driver, const std::string &options) {
+  boost::json::error_code failed;
+  const boost::json::value parsed = boost::json::parse(options, failed);
+  std::vector<std::string> secrets;
+  if (!failed) config::add_secrets(driver.schema, parsed, secrets);
+  return config::without_secrets(std::move(message), secrets);
 }
 
 void check_stores(Draft &draft, loader::Registry &registry) {

@@ -26,6 +26,9 @@ struct Plan {
 /// problem too unless `optional`. Parts of the store that have problems already are passed over.
 Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems);
 
+/// A driver's message without what its schema calls secret among the options of the store.
+std::string without_secrets(std::string message, const loader::Driver &driver, const std::string &options);
+
 /// Adds everything that is wrong in the stores of a config, as far as it can be known without opening one.
 void check_stores(Draft &draft, loader::Registry &registry);
 

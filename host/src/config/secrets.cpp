@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "secrets.hpp"
+
+#include <algorithm>
+
+#include <boost/json/serialize.hpp>
+
+#include "schema.hpp"
+
+namespace omnistore::config {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t shortest_secret = 4;
+
+void add_all(const Node &node, std::vector<std::string> &secrets) {
+  if (const json::string *text = node.text())
+    secrets.emplace_back(*text);
+  else if (node.scalar.is_number())
+    secrets.push_back(json::serialize(node.scalar));
+  for (const Node &item : node.items) add_all(item, secrets);
+  for (const Member &member : node.members) {
+    const bool is_bases = member.name == "bases" && member.value.kind == Node::Kind::array;
+    if (!is_bases && member.name != "bases" && member.name != "value" && member.name != "write")
+      secrets.push_back(member.name);
+    // Bases are no secrets, and other messages name them.
+    if (!is_bases)
+      add_all(member.value, secrets);
+    else
+      for (const Node &item : member.value.items)
+        if (!item.text()) add_all(item, secrets);
+  }
+}
+
+void add_of_listener(const Node *listener, std::vector<std::string> &secrets) {
+  if (const Node *tokens = listener ? listener->find("tokens") : nullptr) add_all(*tokens, secrets);
+}
+
+void add_texts(const json::value &value, std::vector<std::string> &secrets) {
+  if (const json::string *text = value.if_string()) secrets.emplace_back(*text);
+  if (const json::array *array = value.if_array())
+    for (const json::value &item : *array) add_texts(item, secrets);
+  if (const json::object *object = value.if_object())
+    for (const auto &[name, member] : *object) add_texts(member, secrets);
+}
+
+/// Adds each text of `whole` that `masked` does not show.
+void add_differences(const json::value &whole, const json::value &masked, std::vector<std::string> &secrets) {
+  if (whole.is_object() && masked.is_object()) {
+    for (const auto &[name, value] : whole.get_object())
+      if (const json::value *other = masked.get_object().if_contains(name)) add_differences(value, *other, secrets);
+  } else if (whole.is_array() && masked.is_array()) {
+    for (std::size_t i = 0; i < std::min(whole.get_array().size(), masked.get_array().size()); ++i)
+      add_differences(whole.get_array()[i], masked.get_array()[i], secrets);
+  } else if (masked == json::value("***")) {
+    add_texts(whole, secrets);
+  }
+}
+
+} // namespace
+
+std::string without_secrets(std::string text, const std::vector<std::string> &secrets) {
+  for (const std::string &secret : secrets) {
+    if (secret.size() < shortest_secret) continue;
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3))
+      text.replace(at, secret.size(), "***");
+  }
+  return text;
+}
+
+void add_tokens(const Node &root, std::vector<std::string> &secrets) {
+  const Node *server = root.find("server");
+  add_of_listener(server ? server->find("http") : nullptr, secrets);
+  add_of_listener(root.find("admin"), secrets);
+  if (const Node *profiles = root.find("profiles"))
+    for (const Member &profile : profiles->members) add_tokens(profile.value, secrets);
+}
+
+void add_secrets(const json::object &schema, const json::value &options, std::vector<std::string> &secrets) {
+  add_differences(options, masked(schema, options), secrets);
+}
+
+} // namespace omnistore::config
