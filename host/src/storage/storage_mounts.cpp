@@ -111,7 +111,7 @@ std::vector<MountChange> changes_between(const Config &now, const Config &next) 
 }
 
 Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
-    : hub([this] { rewatch(); }), registry_(std::move(plugins)), defaults_(defaults_of(config)) {
+    : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)) {
   std::vector<std::shared_ptr<Mount>> mounts = mounts_of(config, *registry_);
   for (const auto &mount : mounts) open(*mount, mount->config.optional);
   current_ = std::make_unique<MountTable>(std::move(mounts));
@@ -121,7 +121,7 @@ Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plug
 
 Storage::Impl::~Impl() {
   hub.stop(); // callbacks may use the storage
-  backends_.clear();
+  watched_.clear();
   epoch.synchronize();
 }
 

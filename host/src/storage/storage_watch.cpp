@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
 
 #include <spdlog/spdlog.h>
 
 #include "storage/key.hpp"
+#include "storage/pulled_watch.hpp"
 #include "storage/storage_impl.hpp"
 
 namespace omnistore {
@@ -75,65 +77,97 @@ void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &eve
   publish_key(Event::Type::remove, cause, key);
 }
 
-void Storage::Impl::tell_limits(const std::map<std::string, std::vector<const Mount *>> &reach) {
-  std::vector<Hub::Limit> limits;
-  for (const auto &backend : backends_) {
-    const Mount &mount = *backend->mount;
-    for (const Node::WatchLimit &limit : backend->limits)
-      limits.push_back(
-          {&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + limit.cause)});
-  }
-  for (const Hub::Limit &limit : limits)
-    if (std::find(limits_.begin(), limits_.end(), limit) == limits_.end()) spdlog::warn("{}", limit.message);
-  limits_ = std::move(limits);
-  for (const auto &[base, mounts] : reach) {
-    std::vector<Hub::Limit> here;
-    std::copy_if(limits_.begin(), limits_.end(), std::back_inserter(here), [&, &within = mounts](const auto &limit) {
-      return std::find(within.begin(), within.end(), limit.mount) != within.end();
-    });
-    hub.limit(base, here);
-  }
+/// Finds the mounts that hold what a watch of `base` can be told of.
+void Storage::Impl::reach(const std::string &base, Span &span) {
+  span.wanted.clear();
+  const Epoch::Guard guard(epoch);
+  span.reached = table().spanned(base.empty() ? base : base + ':');
+  std::vector<const Mount *> mounts = span.reached;
+  // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
+  if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
+    mounts.push_back(holder);
+  for (const Mount *mount : mounts)
+    if (mount->node) span.wanted.push_back(mount->shared_from_this());
 }
 
-void Storage::Impl::rewatch() {
-  std::map<std::shared_ptr<const Mount>, std::string> wanted;
-  std::map<std::string, std::vector<const Mount *>> reach;
-  std::vector<const Mount *> of_new; // mounts that a watch wants that has just begun
-  {
-    const Epoch::Guard guard(epoch);
-    for (const auto &[base, has_begun] : hub.wanted()) {
-      std::vector<const Mount *> mounts = table().spanned(base.empty() ? base : base + ':');
-      reach[base] = mounts;
-      // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
-      if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
-        mounts.push_back(holder);
-      for (const Mount *mount : mounts) {
-        if (!mount->node) continue;
-        if (has_begun) of_new.push_back(mount);
-        const std::string inner = watched_base(*mount, base);
-        const auto [at, is_new] = wanted.try_emplace(mount->shared_from_this(), inner);
-        if (!is_new) at->second = common_base(at->second, inner);
-      }
+/// Has the store watched as far as it is wanted. `ask_again`: also if it refused. Returns true if its limits changed.
+bool Storage::Impl::cover(const std::shared_ptr<const Mount> &mount, bool ask_again) {
+  Watched &source = watched_[mount];
+  const std::string base = common_base(*source.bases.begin(), *source.bases.rbegin()); // they are sorted
+  const bool covered = source.backend && std::string_view(base).starts_with(source.backend->base) &&
+                       !(ask_again && source.backend->refused());
+  // The wider one begins before the narrower ends: a change may be told twice, and none is lost.
+  if (!covered) source.backend = std::make_unique<Backend>(*this, mount, base);
+  mount->tells_own.store(mount->node->tells_own(source.backend->watch));
+  source.backend->limits.clear();
+  mount->node->add_limits(source.backend->limits);
+  std::vector<Hub::Limit> limits;
+  for (const Node::WatchLimit &limit : source.backend->limits)
+    limits.push_back(
+        {mount.get(), failure("watch", {}, *mount, "the changes that others make are not reported: " + limit.cause)});
+  for (const Hub::Limit &limit : limits)
+    if (std::find(source.limits.begin(), source.limits.end(), limit) == source.limits.end())
+      spdlog::warn("{}", limit.message);
+  const bool changed = limits != source.limits;
+  source.limits = std::move(limits);
+  return changed;
+}
+
+void Storage::Impl::tell_limits(const std::string &base, const Span &span) {
+  std::vector<Hub::Limit> limits;
+  for (const auto &mount : span.wanted) {
+    if (std::find(span.reached.begin(), span.reached.end(), mount.get()) == span.reached.end()) continue;
+    const Watched &source = watched_[mount];
+    limits.insert(limits.end(), source.limits.begin(), source.limits.end());
+  }
+  hub.limit(base, limits);
+}
+
+void Storage::Impl::begin(const std::string &base) {
+  Span &span = spans_[base];
+  if (span.watches++ == 0) {
+    reach(base, span);
+    for (const auto &mount : span.wanted) watched_[mount].bases.insert(watched_base(*mount, base));
+  }
+  std::vector<const Mount *> changed;
+  for (const auto &mount : span.wanted)
+    if (cover(mount, true)) changed.push_back(mount.get());
+  tell_limits(base, span);
+  if (changed.empty()) return;
+  for (const auto &[other, reaching] : spans_)
+    if (std::find_first_of(reaching.reached.begin(), reaching.reached.end(), changed.begin(), changed.end()) !=
+        reaching.reached.end())
+      tell_limits(other, reaching);
+}
+
+void Storage::Impl::end(const std::string &base) {
+  const auto span = spans_.find(base);
+  if (span == spans_.end() || --span->second.watches != 0) return;
+  for (const auto &mount : span->second.wanted) {
+    const auto source = watched_.find(mount);
+    if (source == watched_.end()) continue;
+    std::multiset<std::string> &bases = source->second.bases;
+    if (const auto wanted = bases.find(watched_base(*mount, base)); wanted != bases.end()) bases.erase(wanted);
+    if (bases.empty()) watched_.erase(source);
+  }
+  spans_.erase(span);
+}
+
+void Storage::Impl::refresh() {
+  std::map<std::shared_ptr<const Mount>, Watched> old;
+  old.swap(watched_);
+  for (auto &[base, span] : spans_) {
+    reach(base, span);
+    for (const auto &mount : span.wanted) watched_[mount].bases.insert(watched_base(*mount, base));
+  }
+  for (auto &[mount, source] : watched_) {
+    if (const auto known = old.find(mount); known != old.end()) {
+      source.backend = std::move(known->second.backend);
+      source.limits = std::move(known->second.limits);
     }
+    cover(mount, false);
   }
-  std::vector<std::unique_ptr<Backend>> kept;
-  for (auto &[mount, base] : wanted) {
-    const auto known = std::find_if(backends_.begin(), backends_.end(), [&, &mount = mount](const auto &backend) {
-      return backend && backend->mount == mount;
-    });
-    const bool covered = known != backends_.end() && std::string_view(base).starts_with((*known)->base) &&
-                         !((*known)->refused() && std::count(of_new.begin(), of_new.end(), mount.get()) != 0);
-    // The wider one begins before the narrower ends (below): a change may be told twice, and none is lost.
-    kept.push_back(covered ? std::move(*known) : std::make_unique<Backend>(*this, mount, base));
-  }
-  backends_.swap(kept);
-  kept.clear();
-  for (const auto &backend : backends_) {
-    backend->mount->tells_own.store(backend->mount->node->tells_own(backend->watch));
-    backend->limits.clear();
-    backend->mount->node->add_limits(backend->limits);
-  }
-  tell_limits(reach);
+  for (const auto &[base, span] : spans_) tell_limits(base, span);
 }
 
 Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
@@ -150,6 +184,16 @@ Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::func
   };
   return hub.watch(std::move(normal), std::move(without_base), options);
 }
+
+Watch Storage::Impl::pull(std::string_view base, std::function<void()> ready, const WatchOptions &options) {
+  std::string normal = normal_base(base);
+  if (!normal.empty()) normal.pop_back();
+  return hub.pull(std::move(normal), std::move(ready), options);
+}
+
+PulledWatch::PulledWatch(Storage &storage, std::string_view base, std::function<void()> ready,
+                         const WatchOptions &options)
+    : watch_(storage.impl_->pull(base, std::move(ready), options)) {}
 
 Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
   return impl_->watch({}, base, std::move(callback), options);
