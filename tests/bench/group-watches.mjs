@@ -24,7 +24,6 @@ export function watchesGroup(name) {
       return counts.map((count) => ({
         name: `${name}-${count}`,
         unit: "put/s",
-        bars: { alone: 0.5 },
         sides: { ours: rate(puts, `put.${count}`, seconds, "seconds"), alone: rate(puts, "put.0", seconds, "seconds") },
       }));
     },

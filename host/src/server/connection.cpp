@@ -132,9 +132,8 @@ void Connection::start() {
   if (error) return close();
   socket_.set_option(tcp::no_delay(true), error);
   deadline_ = loop_.now + milliseconds(loop_.config.idle_timeout);
-  if (refused_) {
-    refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
-  }
+  if (!refused_) return park();
+  refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
   proceed();
 }
 
@@ -690,7 +689,8 @@ void Connection::moved(std::size_t count) {
 
 void Connection::check_time() {
   if (loop_.now >= deadline_) return late();
-  // An idle connection gives its memory back. Its read has a buffer, so it waits without one.
+  // An idle connection gives its memory back: its read, which has a buffer, is cancelled, and on_read's caller parks
+  // it.
   if (phase_ != Phase::head || !reading_ || parked_ || awaits_output_ || !in_.empty()) return;
   if (deadline_ - loop_.now > milliseconds(loop_.config.idle_timeout) - idle_memory) return;
   parked_ = true;
@@ -698,8 +698,9 @@ void Connection::check_time() {
   socket_.cancel(ignored);
 }
 
-/// The read of an idle connection was cancelled: waits for input, and reads then.
+/// Waits for input without a buffer, and reads then.
 void Connection::park() {
+  parked_ = true;
   for (Buffer *buffer : {&in_, &out_, &body_, &worked_}) buffer->clear(0);
   socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code &) {
     if (self->phase_ == Phase::closed) return;
