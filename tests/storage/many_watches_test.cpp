@@ -219,3 +219,26 @@ TEST_CASE("a store is watched once for all watches, over what their bases have i
   watches.push_back(storage.watch("a:0", [](const Event &) {}));
   CHECK(begun == 3);
 }
+
+TEST_CASE("a store that hangs as it is watched delays neither watches of others nor a change of mounts") {
+  test::Puppet puppet;
+  Gate gate;
+  puppet.watch = [&](omnistore_watcher *) {
+    gate.pass();
+    return OMNISTORE_OK;
+  };
+  Storage storage = test::open(R"({ "slow": )" + puppet.mount() + R"(, "m": { "driver": "memory" } })");
+  std::thread hanging([&] { storage.watch("slow", [](const Event &) {}); });
+  gate.await(1);
+  Events events;
+  {
+    const Watch watch = storage.watch("m", events.callback());
+    omnistore::MountConfig other;
+    other.store.driver = "memory";
+    storage.mount("other", other);
+    storage.set("m:k", "");
+    CHECK(events.wait_for(1).size() == 1);
+  }
+  gate.let_go();
+  hanging.join();
+}

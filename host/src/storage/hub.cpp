@@ -8,6 +8,7 @@
 #include <map>
 #include <new>
 #include <optional>
+#include <shared_mutex>
 #include <system_error>
 #include <thread>
 #include <unordered_map>
@@ -98,8 +99,8 @@ private:
   void end_sources(const std::vector<std::string> &bases);
   void end_later(std::vector<std::string> ended);
 
-  std::mutex sources_mutex_;
-  Sources *sources_; ///< null once the hub has stopped
+  std::shared_mutex sources_mutex_; ///< shared while one of its functions runs
+  Sources *sources_;                ///< null once the hub has stopped
 
   std::mutex route_;
   Topics topics_;
@@ -337,7 +338,7 @@ Watch Hub::Core::begin(std::shared_ptr<State> state, std::optional<std::uint64_t
   Watch watch(state);
   wake(woken);
   {
-    const std::lock_guard lock(sources_mutex_);
+    const std::shared_lock lock(sources_mutex_);
     if (sources_) sources_->begin(state->base);
   }
   end_sources(retired); // after the begin: a watch of a store goes on if both want it
@@ -384,7 +385,7 @@ void Hub::Core::expire() {
 }
 
 void Hub::Core::end_sources(const std::vector<std::string> &bases) {
-  const std::lock_guard lock(sources_mutex_);
+  const std::shared_lock lock(sources_mutex_);
   for (const std::string &base : bases)
     if (sources_) sources_->end(base);
 }
@@ -443,7 +444,7 @@ void Hub::Core::limit(std::string_view base, const std::vector<Limit> &limits) {
 }
 
 void Hub::Core::refresh() {
-  const std::lock_guard lock(sources_mutex_);
+  const std::shared_lock lock(sources_mutex_);
   if (sources_) sources_->refresh();
 }
 

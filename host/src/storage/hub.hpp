@@ -53,8 +53,7 @@ public:
 /// of a CallbackPool, and a front that has its own threads is told once that there is something to take.
 class Hub {
 public:
-  /// Watches the stores on behalf of the watches. No two of its functions are called at the same time, and none after
-  /// stop().
+  /// Watches the stores on behalf of the watches. Thread-safe. None of its functions is called after stop().
   class Sources {
   public:
     virtual ~Sources() = default;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <map>
 #include <memory>
@@ -156,11 +157,17 @@ private:
   };
   /// Something changed in a store, and not through this Storage.
   void store_changed(const Mount &mount, const omnistore_event &event);
-  /// A mount that watches of the storage want to hear of.
+  /// A mount that watches of the storage want to hear of. One thread at a time, the one that made it busy, calls the
+  /// driver, without the lock; before it leaves it looks whether more is to be done.
   struct Watched {
+    explicit Watched(std::shared_ptr<const Mount> of) : mount(std::move(of)) {}
+    const std::shared_ptr<const Mount> mount;
     std::multiset<std::string> bases; ///< that are wanted, inside its store
-    std::unique_ptr<Backend> backend; ///< watches what they have in common
     std::vector<Hub::Limit> limits;
+    bool busy = false;
+    std::unique_ptr<Backend> backend; ///< watches what the bases have in common; for the thread that made it busy
+
+    bool settled() const;
   };
   /// The mounts that the watches of one base want to hear of.
   struct Span {
@@ -172,7 +179,7 @@ private:
   void end(const std::string &base) override;
   void refresh() override;
   void reach(const std::string &base, Span &span);
-  bool cover(const std::shared_ptr<const Mount> &mount, bool ask_again);
+  bool cover(const std::shared_ptr<Watched> &watched, bool ask_again, std::unique_lock<std::mutex> &lock);
   void tell_limits(const std::string &base, const Span &span);
 
   /// A value to set: whole, or where `source` is not null so many bytes from there.
@@ -202,10 +209,12 @@ private:
   /// The mountpoints are those whose watches lost something. Under mounting_.
   std::future<void> publish_table(std::vector<std::shared_ptr<Mount>> mounts, const std::vector<std::string> &changed);
 
-  std::map<std::shared_ptr<const Mount>, Watched> watched_; ///< only the functions of Hub::Sources use it
-  std::map<std::string, Span> spans_;                       ///< likewise; by the base
-  std::mutex mounting_;                                     ///< for what follows
-  mutable std::mutex registry_mutex_;                       ///< for registry_ alone: stores may be long in opening
+  std::mutex watching_; ///< for what the functions of Hub::Sources use
+  std::condition_variable settled_;
+  std::map<std::shared_ptr<const Mount>, std::shared_ptr<Watched>> watched_;
+  std::map<std::string, Span> spans_; ///< by the base
+  std::mutex mounting_;               ///< for what follows
+  mutable std::mutex registry_mutex_; ///< for registry_ alone: stores may be long in opening
   std::shared_ptr<loader::Registry> registry_;
   MountDefaults defaults_;
   std::unique_ptr<const MountTable> current_;

@@ -142,10 +142,9 @@ std::future<void> Storage::Impl::publish_table(std::vector<std::shared_ptr<Mount
   table_.store(next.get(), std::memory_order_seq_cst);
   std::shared_ptr<const MountTable> old = std::move(current_); // in a function that can be copied
   current_ = std::move(next);
-  if (hub.active()) {
-    hub.refresh(); // no watch is left on an old store
+  hub.refresh(); // no watch is left on an old store
+  if (hub.active())
     for (const std::string &mountpoint : changed) hub.lost(mountpoint, 0);
-  }
   return closer_.submit([this, old = std::move(old)]() mutable {
     epoch.synchronize();
     old.reset(); // closes the stores that no other table has
