@@ -15,6 +15,7 @@ import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
 import { redisGroup } from "./group-redis.mjs";
 import { startGroup } from "./group-start.mjs";
+import { watchesGroup } from "./group-watches.mjs";
 import { stopAll } from "./processes.mjs";
 import { table } from "./report.mjs";
 
@@ -35,6 +36,7 @@ const groups = [
   overlayGroup("overlay", 10_000),
   redisGroup("redis", 10_000),
   httpGroup("http"),
+  watchesGroup("watches"),
   agesGroup("ages", 1_000_000),
   lsGroup("ls", 1_000_000),
   inspectGroup("inspect", 1_000_000),

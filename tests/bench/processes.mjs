@@ -23,6 +23,9 @@ function startOn(cores, command, input) {
 /** Starts a worker (worker.hpp): ask(task, seconds) gives its answer. Workers of all benchmarks share one core. */
 export const worker = (...command) => ask(startOn(firstCore, command, "pipe"), command);
 
+/** The same for one that loads a server. */
+export const loader = (...command) => ask(startOn(secondCore, command, "pipe"), command);
+
 /** The same for one whose threads work at once: it has both cores. */
 export const freeWorker = (...command) => ask(startOn(`${firstCore},${secondCore}`, command, "pipe"), command);
 

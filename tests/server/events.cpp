@@ -12,6 +12,7 @@
 #include "gate.hpp"
 #include "server/event_feed.hpp"
 #include "support/redis_server.hpp"
+#include "support/threads.hpp"
 
 using namespace std::chrono_literals;
 using test::Answer;
@@ -365,6 +366,24 @@ TEST_CASE("idle streams use no thread that requests need") {
   CHECK(client.ask("GET", "/none/").body == "[]");
   host.storage.set("a", "");
   for (const auto &stream : streams) CHECK(stream->event() == update("a"));
+}
+
+TEST_CASE("streams take no threads of their own, and lose no event") {
+  Host host;
+  Client client(host.http());
+  const Stream first(host.http(), "/w/");
+  const int before = test::threads();
+  std::vector<std::unique_ptr<Stream>> streams;
+  for (int i = 0; i < 100; ++i) streams.push_back(std::make_unique<Stream>(host.http(), i % 2 == 0 ? "/w/" : "/"));
+  for (int i = 0; i < 1'000; ++i) CHECK(client.ask("PUT", "/w/" + std::to_string(i), "").status < 300);
+  CHECK(test::threads() <= before + 2); // those of the pool
+  int whole = 0;
+  for (const auto &stream : streams) {
+    int next = 0;
+    while (next < 1'000 && stream->event() == update("w/" + std::to_string(next))) ++next;
+    whole += next == 1'000 ? 1 : 0;
+  }
+  CHECK(whole == 100);
 }
 
 TEST_CASE("what a client sends on while events come is dropped") {

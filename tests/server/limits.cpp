@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <chrono>
 #include <memory>
+#include <thread>
 #include <vector>
+
+#include <malloc.h>
 
 #include <catch2/catch.hpp>
 
@@ -130,4 +134,20 @@ TEST_CASE("a head that trickles does not hold its connection") {
   while (sent < 2000 && !client.readable_within(5)) sent += client.send("x") ? 1 : 2000;
   CHECK(sent < 2000);
   CHECK(client.receive().status == 408);
+}
+
+TEST_CASE("a connection that was used gives its memory back when it is idle, and goes on") {
+  Host host;
+  const std::string value(60'000, 'x');                      // that much room a connection keeps between two requests
+  const auto in_use = [] { return ::mallinfo2().uordblks; }; // 0 under a sanitizer
+  const std::size_t before = in_use();
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 200; ++i) {
+    clients.push_back(std::make_unique<Client>(host.http()));
+    CHECK(clients.back()->ask("PUT", "/v", value).status < 300);
+  }
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (in_use() > before + 200 * 6'000 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  CHECK(in_use() <= before + 200 * 6'000);
+  for (const auto &client : clients) CHECK(client->ask("PUT", "/v", value).status < 300);
 }

@@ -2,11 +2,11 @@
 #include <catch2/catch.hpp>
 
 #include <atomic>
-#include <fstream>
 #include <thread>
 
 #include "fixture.hpp"
 #include "storage/clock.hpp"
+#include "support/threads.hpp"
 
 using omnistore::Event;
 using omnistore::SetItem;
@@ -232,57 +232,26 @@ TEST_CASE("a watch that saw nothing goes on from its position") {
   CHECK(texts(behind.wait_for(1)) == Texts{"update x:1"});
 }
 
-namespace {
-
-/// How many threads there are, with the one that a sanitizer starts beside the first of ours.
-int threads() {
-  std::thread([] {}).join();
-  std::ifstream status("/proc/self/status");
-  std::string name;
-  while (status >> name && name != "Threads:") {
-  }
-  int count = 0;
-  status >> count;
-  return count;
-}
-
-/// Whether there are at most so many before long.
-bool threads_fall_to(int most) {
-  const auto deadline = std::chrono::steady_clock::now() + 20s;
-  while (threads() > most) {
-    if (std::chrono::steady_clock::now() > deadline) return false;
-    std::this_thread::yield();
-  }
-  return true;
-}
-
-} // namespace
-
-TEST_CASE("watches of one base that come and go leave one thread behind") {
+TEST_CASE("watches that come and go leave no threads of their own behind") {
   Storage storage = test::open(watched_mounts);
-  const int before = threads();
+  const int before = test::threads();
   for (int i = 0; i < 100; ++i)
     storage.watch(
-        "x", [](const Event &) {}, resumable());
-  CHECK(threads_fall_to(before + 1));
-  storage.watch(
-      "", [](const Event &) {}, resumable());
-  CHECK(threads_fall_to(before + 1));
+        "x" + std::to_string(i), [](const Event &) {}, resumable());
+  CHECK(test::threads_fall_to(before + 4)); // those that all watches share
 }
 
 TEST_CASE("watches that are remembered have a bound, and who is forgotten is told to resync") {
   Storage storage = test::open(watched_mounts);
-  const int before = threads();
   Events none, behind;
   std::uint64_t position = 0;
   {
     const Watch first = storage.watch("first", none.callback(), resumable());
     position = first.position();
   }
-  for (int i = 0; i < 200; ++i)
+  for (int i = 0; i < 2000; ++i)
     storage.watch(
         "x" + std::to_string(i), [](const Event &) {}, resumable());
-  CHECK(threads_fall_to(before + 64));
   storage.set("first", "");
   const Watch again = storage.watch("first", behind.callback(), resumable(position));
   CHECK(texts(behind.wait_for(1)) == Texts{"resync "});

@@ -300,22 +300,26 @@ struct Explanation {
 };
 
 struct WatchOptions {
-  /// At most so many events wait; a watcher that is slower gets a resync in place of those that it missed.
+  /// At most so many events wait, and at most 4 MiB of them (64 KiB while those of all bases are more than 64 MiB). A
+  /// watch that is slower gets a resync, which says how many it missed, and then the latest ones.
   std::size_t queue = 1024;
-  /// Goes on behind the event of this number: what came since is told first, where it is still known, else a resync.
+  /// Resumes after the event of this number: what came since is reported first if it is still known, else a resync.
   std::optional<std::uint64_t> after = {};
-  /// For so long after its end its events are remembered, for one that goes on where it was.
+  /// For so long after the watch has ended its events are remembered, for one that resumes.
   std::chrono::milliseconds linger{0};
   /// Is called when a store cannot report the changes that others make, so that the watch reports only the changes made
   /// through this Storage: "watch (mount shared, driver redis): the changes that others make are not reported: CAUSE".
   /// It is called once for each such store, also for one that is mounted or replaced later. A store that refused to be
-  /// watched is asked again when another watch of it begins. Like the watch's callback, it runs on the watch's thread,
-  /// and never while that callback runs. May be empty.
+  /// watched is asked again when another watch of it begins. It runs on the threads of the watch's callback, and never
+  /// while that callback runs. May be empty.
   std::function<void(const std::string &message)> limited = {};
 };
 
 /// A running watch; destroying it ends it, and returns after the last callback has returned (from inside a callback:
 /// at once).
+///
+/// The callbacks of all watches share a few threads. One watch's callbacks run one after the other, in the order of the
+/// events. A callback may block: others then go on with other threads, and only its own watch falls behind.
 class Watch {
 public:
   class State;
@@ -448,6 +452,7 @@ private:
   friend class View;
   friend class KeyRange;
   friend class EntryRange;
+  friend class PulledWatch;
   class Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -198,7 +198,7 @@ void AdminRoutes::metrics(const Request &request, Response &response) {
 void AdminRoutes::stats(const Request &request, Response &response) {
   json::object answer = describe(shown(request, storage_.stats()), state_());
   if (!shows(request, {}))
-    for (const char *of_the_host : {"listeners", "reloads", "process"}) answer.erase(of_the_host);
+    for (const char *of_the_host : {"listeners", "threads", "memory", "reloads", "process"}) answer.erase(of_the_host);
   reply_json(request, response, 200, answer);
 }
 

@@ -21,14 +21,15 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr unsigned most_empty_lines = 16;      // in front of a request
-constexpr std::size_t first_read = 8 * 1024;   // what a connection's input buffer begins with
-constexpr std::size_t chunk_room = 32 * 1024;  // behind the head of a chunked request
-constexpr std::size_t first_body = 16 * 1024;  // what is made room for when a long body is announced
-constexpr std::size_t body_read = 1024 * 1024; // how much of one is read at once
-constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two requests
-constexpr std::size_t gathered = 256 * 1024;   // answers that wait for each other to be sent in one go
-constexpr std::uint64_t slowest = 16;          // bytes a millisecond that a long body must come or go with
+constexpr unsigned most_empty_lines = 16;             // in front of a request
+constexpr std::size_t first_read = 8 * 1024;          // what a connection's input buffer begins with
+constexpr std::size_t chunk_room = 32 * 1024;         // behind the head of a chunked request
+constexpr std::size_t first_body = 16 * 1024;         // what is made room for when a long body is announced
+constexpr std::size_t body_read = 1024 * 1024;        // how much of one is read at once
+constexpr std::size_t kept_memory = 64 * 1024;        // of a buffer between two requests
+constexpr std::size_t gathered = 256 * 1024;          // answers that wait for each other to be sent in one go
+constexpr std::uint64_t slowest = 16;                 // bytes a millisecond that a long body must come or go with
+constexpr auto idle_memory = std::chrono::seconds(2); // for so long an idle connection keeps its buffers
 constexpr auto linger_time = std::chrono::seconds(2);
 constexpr std::string_view not_its_turn = "This store had no thread free in the request's time; nothing was done";
 constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice that its time is up
@@ -38,12 +39,12 @@ constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice t
 // --------------------------------------------------------------------------------------------------------------
 // Loop
 
-Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, MemoryBudget &budget,
+Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, MemoryBudget &budget, FeedLoop &for_feeds,
            std::function<void(bool)> closed)
     : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), routes(to), pool(threads), memory(budget),
-      keep_alive(std::min(config.watch_keep_alive, config.idle_timeout / 2)), closed_(std::move(closed)),
-      period_(milliseconds(std::clamp<std::int64_t>(
-          std::min({config.idle_timeout, config.request_timeout, keep_alive.count()}) / 4, 10, 1000))),
+      feeds(for_feeds), closed_(std::move(closed)),
+      period_(
+          milliseconds(std::clamp<std::int64_t>(std::min(config.idle_timeout, config.request_timeout) / 4, 10, 1000))),
       work_(io.get_executor()), timer_(io) {}
 
 Loop::~Loop() = default;
@@ -91,13 +92,18 @@ void Loop::add(tcp::socket socket, bool refused) {
 }
 
 void Loop::remove(Connection &connection) {
+  const bool refused = connection.refused(); // hand_over() may end the connection
+  hand_over(connection);
+  closed_(refused);
+}
+
+void Loop::hand_over(Connection &connection) {
   const std::shared_ptr<Connection> kept = std::move(connections_[connection.index]);
   if (connection.index + 1 != connections_.size()) {
     connections_[connection.index] = std::move(connections_.back());
     connections_[connection.index]->index = connection.index;
   }
   connections_.pop_back();
-  closed_(connection.refused());
 }
 
 void Loop::stop() {
@@ -132,9 +138,8 @@ void Connection::start() {
   if (error) return close();
   socket_.set_option(tcp::no_delay(true), error);
   deadline_ = loop_.now + milliseconds(loop_.config.idle_timeout);
-  if (refused_) {
-    refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
-  }
+  if (!refused_) return park();
+  refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
   proceed();
 }
 
@@ -185,8 +190,6 @@ bool Connection::step() {
     return pipe_answer();
   case Phase::lent:
     return send_lent();
-  case Phase::feed:
-    return feed();
   case Phase::last_write:
     return last_write();
   case Phase::work:
@@ -530,45 +533,20 @@ void Connection::stream_part() {
   });
 }
 
-/// What the client sends from here on is read and dropped: it is no use to it but to end the connection.
+/// The response goes on with events, on the thread of those.
 void Connection::begin_feed(std::shared_ptr<Feed> feed) {
-  feed_ = std::move(feed);
-  phase_ = Phase::feed;
-  if (loop_.stopping) return end_feed();
-  body_.clear(0);
-  in_.clear(first_read);
-  start_ = end_ = 0;
-  read(in_, first_read);
-  feed_->start([this] { feed_later(); }); // it ends with feed_
-}
-
-/// On any thread.
-void Connection::feed_later() {
-  asio::post(loop_.io, [weak = weak_from_this()] {
-    if (const auto self = weak.lock(); self && self->phase_ == Phase::feed) self->proceed();
-  });
-}
-
-/// Sends the events that there are, as far as the client takes them; false, for step() to return.
-bool Connection::feed() {
-  if (!flush()) return false;
-  feed_->take(out_);
-  if (out_.empty()) {
-    deadline_ = loop_.now + loop_.keep_alive;
-  } else if (flush()) {
-    feed_later(); // there may be more, but others of this loop have their turn first
+  const auto self = shared_from_this();
+  error_code error, failed;
+  const tcp protocol = socket_.local_endpoint(error).protocol();
+  if (error) return close();
+  const auto handle = socket_.release(error); // cancels what waits for it
+  if (error) return close();
+  if (!loop_.feeds.add(protocol, handle, out_.view().substr(sent_), std::move(feed))) {
+    socket_.assign(protocol, handle, failed);
+    return close();
   }
-  return false;
-}
-
-/// Tells the client, where it has read all there was, that this is the end.
-void Connection::end_feed() {
-  if (!awaits_output_) {
-    feed_->take(out_);
-    feed_->finish(out_);
-    flush();
-  }
-  close();
+  phase_ = Phase::closed;
+  loop_.hand_over(*this);
 }
 
 void Connection::finish_answer(const Response &response) {
@@ -702,10 +680,15 @@ bool Connection::await_input() {
 void Connection::read(Buffer &into, std::size_t most) {
   char *const place = into.room(most); // there may be no memory for it
   reading_ = true;
-  socket_.async_read_some(asio::buffer(place, most),
-                          [self = shared_from_this(), &into](const error_code &error, std::size_t count) {
-                            self->on_read(into, count, error.failed());
-                          });
+  socket_.async_read_some(asio::buffer(place, most), [self = shared_from_this(),
+                                                                &into](const error_code &error, std::size_t count) {
+    if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
+      self->reading_ = false;
+      return self->park();
+    }
+    self->parked_ = false;
+    self->on_read(into, count, error.failed());
+  });
 }
 
 void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
@@ -716,7 +699,7 @@ void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
     return proceed();
   }
   if (failed) return close(); // the client's end, or a broken connection: what was complete has been answered
-  if (phase_ == Phase::linger || phase_ == Phase::feed) return read(in_, first_read);
+  if (phase_ == Phase::linger) return read(in_, first_read);
   into.grew(count);
   if (phase_ == Phase::body_piped && !chunked_) body_length_ -= count;
   moved(count);
@@ -783,11 +766,25 @@ void Connection::moved(std::size_t count) {
 
 void Connection::check_time() {
   if (phase_ == Phase::work || phase_ == Phase::piped || (phase_ == Phase::body_piped && !reading_)) look_for_client();
-  if (loop_.now < deadline_) return;
-  if (phase_ == Phase::held && !awaits_output_) return let_go();
-  if (phase_ != Phase::feed || awaits_output_) return late();
-  feed_->keep_alive(out_);
-  proceed();
+  if (loop_.now >= deadline_) return phase_ == Phase::held && !awaits_output_ ? let_go() : late();
+  // An idle connection gives its memory back: its read, which has a buffer, is cancelled, and on_read's caller parks
+  // it.
+  if (phase_ != Phase::head || !reading_ || parked_ || awaits_output_ || !in_.empty()) return;
+  if (deadline_ - loop_.now > milliseconds(loop_.config.idle_timeout) - idle_memory) return;
+  parked_ = true;
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+/// Waits for input without a buffer, and reads then.
+void Connection::park() {
+  parked_ = true;
+  for (Buffer *buffer : {&in_, &out_, &body_, &worked_}) buffer->clear(0);
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code &) {
+    if (self->phase_ == Phase::closed) return;
+    self->parked_ = false;
+    self->proceed();
+  });
 }
 
 /// Calls off what goes on for a client that has ended its side of the connection. It may be one that only sends no
@@ -827,7 +824,6 @@ void Connection::late() {
 }
 
 void Connection::stop() {
-  if (phase_ == Phase::feed) return end_feed();
   if (phase_ == Phase::held) return let_go();
   if (phase_ != Phase::head || awaits_output_ || !in_.empty()) return;
   error_code error;
@@ -843,7 +839,6 @@ void Connection::close() {
   if (answer_pipe_) answer_pipe_->abandon();
   error_code ignored;
   socket_.close(ignored);
-  feed_.reset();
   loan_.reset();
   loop_.remove(*this);
 }

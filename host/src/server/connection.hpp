@@ -21,6 +21,7 @@
 #include <omnistore/config.hpp>
 
 #include "server/buffer.hpp"
+#include "server/feed_loop.hpp"
 #include "server/message.hpp"
 #include "server/peer.hpp"
 #include "server/pipes.hpp"
@@ -37,7 +38,8 @@ public:
   using Clock = std::chrono::steady_clock;
 
   /// `closed` is called, on the loop's thread, for each connection that has gone; whether it was a refused one.
-  Loop(const HttpConfig &config, Routes &routes, Pool &pool, MemoryBudget &memory,
+  /// Connections on which events begin go to `feeds`, and are its own from then on.
+  Loop(const HttpConfig &config, Routes &routes, Pool &pool, MemoryBudget &memory, FeedLoop &feeds,
        std::function<void(bool refused)> closed);
   ~Loop();
 
@@ -53,6 +55,8 @@ public:
   void stop();
   void close_all();
   void remove(Connection &connection);
+  /// Takes out a connection that goes on elsewhere.
+  void hand_over(Connection &connection);
 
   /// What happened here; written by this thread alone, read by others.
   struct Counts {
@@ -68,10 +72,10 @@ public:
   Routes &routes;
   Pool &pool;
   MemoryBudget &memory;
+  FeedLoop &feeds;
   Counts counts;
   Clock::time_point now = Clock::now(); ///< as of the last tick
   bool stopping = false;
-  const std::chrono::milliseconds keep_alive; ///< between the signs of life of a stream of events
 
 private:
   void tick();
@@ -87,16 +91,16 @@ private:
 
 /// One client's connection: reads requests, has them answered one after the other, and writes the answers. Answers to
 /// requests that came together go out together. At any time it waits for one thing alone: input, room for output, or
-/// the pool. Only while events go out it reads beside that, to see the client's end, and while a long body comes in the
-/// pool's thread stores what has come.
+/// the pool. Only while a long body comes in, a thread of the pool stores what has come. A connection on which events
+/// begin leaves its loop.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
   Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
 
   void start();
-  /// Closes it where it is later than it may be; shows a sign of life where that is due.
+  /// Closes it if it is later than it may be.
   void check_time();
-  /// Closes it where it is idle or sends events, else once what is in flight has been answered.
+  /// Closes it if it is idle, else once what is in flight has been answered.
   void stop();
   void close();
 
@@ -115,7 +119,6 @@ private:
     stream,        ///< a part of a long answer goes out
     piped,         ///< a long value goes out as the store gives it
     lent,          ///< a long value goes out that the store lends
-    feed,          ///< events go out as they come
     held,          ///< the answer to a wrong token waits for its time
     last_write,    ///< the last bytes go out
     linger,        ///< waiting for the client to have read them
@@ -150,9 +153,6 @@ private:
   bool stream();
   void stream_part();
   void begin_feed(std::shared_ptr<Feed> feed);
-  void feed_later();
-  bool feed();
-  void end_feed();
   void finish_answer(const Response &response);
   bool write_some(const char *data, std::size_t size, std::size_t &sent);
   void let_go();
@@ -164,6 +164,7 @@ private:
   bool await_input();
   void read(Buffer &into, std::size_t most);
   void on_read(Buffer &into, std::size_t count, bool failed);
+  void park();
   bool flush();
   void await_output();
   void begin_transfer();
@@ -190,6 +191,7 @@ private:
   std::uint64_t body_length_ = 0;
   bool chunked_ = false;
   bool reading_ = false; ///< a read of the socket is under way
+  bool parked_ = false;  ///< it is idle and has no buffers, or will have none
 
   std::unique_ptr<BodyPipe> body_pipe_;
   std::uint64_t most_piped_ = 0;
@@ -204,7 +206,6 @@ private:
   std::shared_ptr<const void> loan_;
   Buffer worked_; ///< where the pool's threads put answers
   std::function<bool(Buffer &)> more_;
-  std::shared_ptr<Feed> feed_;
 
   Loop::Clock::time_point deadline_;
   Loop::Clock::time_point transfer_began_;

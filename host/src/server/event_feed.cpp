@@ -10,9 +10,8 @@ namespace omnistore::server {
 
 namespace {
 
-constexpr std::size_t most_written = 64 * 1024; // bytes of events that wait to be sent, and one event more
-constexpr std::size_t kept_written = 4 * 1024;
-constexpr std::size_t most_queued = 1024;             // further events that wait, unwritten
+constexpr std::size_t most_taken = 64 * 1024;         // bytes of events that one take() gives, and one event more
+constexpr std::size_t most_queued = 16 * 1024;        // events that wait
 constexpr auto remembered = std::chrono::seconds(60); // for a client that comes back
 
 std::string_view cause_name(Event::Cause cause) {
@@ -53,11 +52,38 @@ void append_event(Buffer &out, const Event &event) {
   out.append("}\n\n");
 }
 
-void append_framed(Buffer &out, std::string_view bytes, bool framed) {
-  const std::size_t chunk = framed ? open_chunk(out) : 0;
-  out.append(bytes);
-  if (framed) close_chunk(out, chunk);
+std::string event_text(const Event &event) {
+  Buffer text;
+  append_event(text, event);
+  return std::string(text.view());
 }
+
+/// Puts events behind a buffer, as one chunk if they are framed.
+class FeedWriter final : public EventTaker {
+public:
+  FeedWriter(Buffer &out, bool framed, std::string_view omitted)
+      : out_(out), omitted_(omitted), chunk_(framed ? open_chunk(out) : 0), begin_(out.size()), framed_(framed) {}
+  bool event(const Record &record) override {
+    if (omitted_.empty() || record.event.key != omitted_) out_.append(record.text(event_text));
+    return !full();
+  }
+  bool limited(const std::string &message) override {
+    out_.append("event: limited\ndata: {\"message\":");
+    append_json(out_, message);
+    out_.append("}\n\n");
+    return !full();
+  }
+  bool full() const { return out_.size() - begin_ >= most_taken; }
+  void end() {
+    if (framed_) close_chunk(out_, chunk_);
+  }
+
+private:
+  Buffer &out_;
+  const std::string_view omitted_; ///< a key whose events the client does not want
+  const std::size_t chunk_, begin_;
+  const bool framed_;
+};
 
 } // namespace
 
@@ -71,69 +97,32 @@ std::shared_ptr<void> Places::take() {
 
 EventFeed::EventFeed(Storage &storage, Subject subject, std::optional<std::uint64_t> after, bool framed,
                      std::shared_ptr<void> place)
-    : place_(std::move(place)), subject_(std::move(subject)), framed_(framed) {
-  watch_ = storage.watch(
-      subject_.key, [this](const Event &event) { tell(event); },
-      {.queue = most_queued, .after = after, .linger = remembered, .limited = [this](const std::string &message) {
-         tell_limit(message);
-       }});
+    : place_(std::move(place)), subject_(std::move(subject)), framed_(framed),
+      watch_(storage, subject_.key, [this] { ready_(); },
+             {.queue = most_queued, .after = after, .linger = remembered, .limited = {}}) {
   if (!after) opening_ = watch_.position();
 }
 
-EventFeed::~EventFeed() {
-  {
-    const std::lock_guard lock(mutex_);
-    gone_ = true;
-  }
-  room_.notify_all(); // the end of the watch waits for its callback
-}
+EventFeed::~EventFeed() = default;
 
-void EventFeed::tell(const Event &event) {
-  if (subject_.is_base && event.key == subject_.key && event.type != Event::Type::resync) return;
-  write([&] { append_event(written_, event); });
-}
+void EventFeed::start(std::function<void()> ready) { ready_ = std::move(ready); }
 
-void EventFeed::tell_limit(const std::string &message) {
-  write([&] {
-    written_.append("event: limited\ndata: {\"message\":");
-    append_json(written_, message);
-    written_.append("}\n\n");
-  });
-}
-
-template <typename Append>
-void EventFeed::write(const Append &append) {
-  std::unique_lock lock(mutex_);
-  room_.wait(lock, [this] { return gone_ || written_.size() < most_written; });
-  if (gone_) return;
-  const bool first = written_.empty();
-  append();
-  if (first && ready_) ready_();
-}
-
-void EventFeed::start(std::function<void()> ready) {
-  const std::lock_guard lock(mutex_);
-  ready_ = std::move(ready);
-  if (!written_.empty()) ready_();
-}
-
-void EventFeed::take(Buffer &out) {
+bool EventFeed::take(Buffer &out) {
+  FeedWriter writer(out, framed_, subject_.is_base ? std::string_view(subject_.key) : std::string_view());
   if (opening_ != 0) {
-    Buffer opening;
-    append_id(opening, std::exchange(opening_, 0));
-    opening.append("\n");
-    append_framed(out, opening.view(), framed_);
+    append_id(out, std::exchange(opening_, 0));
+    out.append("\n");
   }
-  {
-    const std::lock_guard lock(mutex_);
-    if (written_.empty()) return;
-    append_framed(out, written_.view(), framed_);
-    written_.clear(kept_written);
-  }
-  room_.notify_all();
+  watch_.take(writer);
+  writer.end();
+  return writer.full();
 }
 
-void EventFeed::keep_alive(Buffer &out) { append_framed(out, ":\n\n", framed_); }
+void EventFeed::keep_alive(Buffer &out) {
+  const std::size_t chunk = framed_ ? open_chunk(out) : 0;
+  out.append(":\n\n");
+  if (framed_) close_chunk(out, chunk);
+}
 
 void EventFeed::finish(Buffer &out) {
   if (framed_) last_chunk(out);

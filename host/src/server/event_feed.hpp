@@ -2,16 +2,15 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include <omnistore/storage.hpp>
 
 #include "server/message.hpp"
+#include "storage/pulled_watch.hpp"
 
 namespace omnistore::server {
 
@@ -37,9 +36,9 @@ private:
 ///     event: limited                   without an id: no change, and nothing to resume after
 ///     data: {"message":"watch (mount shared, driver redis): the changes that others make are not reported: ..."}
 ///
-/// The watch's own thread writes them down. Where nobody takes them it waits: then the watch's queue fills, and what
-/// finds no room there is made up for by a resync. So a client that is slow, or reads nothing, costs a bounded number
-/// of bytes, and holds up nobody.
+/// The feed has no thread and keeps no events: they wait in the hub, once for all feeds of a base, and take() copies
+/// those that this client has not had. A client that is slow, or reads nothing, costs the bytes of one take(), and gets
+/// a resync for what the hub no longer has.
 class EventFeed final : public Feed {
 public:
   /// What is watched: the keys under a base; or a key, and the keys under it.
@@ -55,27 +54,17 @@ public:
   ~EventFeed() override;
 
   void start(std::function<void()> ready) override;
-  void take(Buffer &out) override;
+  bool take(Buffer &out) override;
   void keep_alive(Buffer &out) override;
   void finish(Buffer &out) override;
 
 private:
-  void tell(const Event &event);
-  void tell_limit(const std::string &message);
-  /// Has `append` write an event, once there is room for it.
-  template <typename Append>
-  void write(const Append &append);
-
   const std::shared_ptr<void> place_;
   const Subject subject_;
   const bool framed_;
-  std::mutex mutex_;
-  std::condition_variable room_;
-  Buffer written_; ///< and not taken yet
-  std::function<void()> ready_;
-  std::uint64_t opening_ = 0; ///< the number to go on from for a client that has seen no event yet; 0: told
-  bool gone_ = false;
-  Watch watch_; ///< the last member: it ends before what it uses
+  std::function<void()> ready_; ///< set before the first take(), and only called after it
+  std::uint64_t opening_ = 0;   ///< the number to resume after for a client that has seen no event yet; 0: sent
+  PulledWatch watch_;           ///< the last member: it ends before what it uses
 };
 
 } // namespace omnistore::server

@@ -85,8 +85,9 @@ public:
   const Address &bound() const { return bound_; }
 
   void start(Routes &routes, unsigned threads) {
+    feeds_ = std::make_unique<FeedLoop>(config_, [this] { connection_closed(false); });
     for (unsigned i = 0; i < threads; ++i) {
-      loops_.push_back(std::make_unique<Loop>(config_, routes, pool_, memory_,
+      loops_.push_back(std::make_unique<Loop>(config_, routes, pool_, memory_, *feeds_,
                                               [this](bool refused) { connection_closed(refused); }));
     }
     started_ = true;
@@ -106,6 +107,7 @@ public:
     for (auto &loop : loops_) {
       asio::post(loop->io, [&loop = *loop] { loop.stop(); });
     }
+    feeds_->stop();
     std::unique_lock lock(mutex_);
     all_closed_.wait_until(lock, deadline, [this] { return open_ + refused_open_ == 0; });
   }
@@ -114,6 +116,7 @@ public:
     for (auto &loop : loops_) {
       asio::post(loop->io, [&loop = *loop] { loop.close_all(); });
     }
+    feeds_->close_all(); // those that come later are ended at once: stop() was called
     std::unique_lock lock(mutex_);
     all_closed_.wait(lock, [this] { return open_ + refused_open_ == 0; });
   }
@@ -121,6 +124,8 @@ public:
   void join() {
     for (auto &loop : loops_) loop->finish();
     for (auto &loop : loops_) loop->join();
+    feeds_->finish();
+    feeds_->join();
     started_ = false;
   }
 
@@ -135,6 +140,7 @@ public:
       stats.refused = refused_;
     }
     stats.accept_failures = accept_failures_.load(std::memory_order_relaxed);
+    if (feeds_) stats.timed_out = feeds_->timed_out();
     for (const auto &loop : loops_) {
       stats.timed_out += loop->counts.timed_out.load(std::memory_order_relaxed);
       for (std::size_t i = 0; i < stats.responses.size(); ++i) {
@@ -229,6 +235,7 @@ private:
   asio::io_context &accepting_;
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
+  std::unique_ptr<FeedLoop> feeds_;
   std::vector<std::unique_ptr<Loop>> loops_;
   std::size_t next_ = 0;
 

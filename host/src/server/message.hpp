@@ -100,16 +100,18 @@ struct Request {
   CallOptions limits() const { return limited(CallOptions()); }
 };
 
-/// The body of an answer that goes on for as long as its client stays: events, as they come. All but `ready` is called
+/// The body of a response that goes on for as long as its client stays: events, as they come. All but `ready` is called
 /// on the connection's thread. Destroying it ends it: `ready` is not called any more.
 class Feed {
 public:
   virtual ~Feed() = default;
 
-  /// From now on calls `ready`, on any thread, when there is something to take and was not before.
+  /// Sets what is called, on any thread, when there is something to take and the last take() left nothing. Before the
+  /// first take() nothing is called.
   virtual void start(std::function<void()> ready) = 0;
-  /// Puts what there is behind `out`, a bounded number of bytes. What comes while nobody takes it is bounded too.
-  virtual void take(Buffer &out) = 0;
+  /// Appends what there is to `out`, a bounded number of bytes. Returns true if there is more. What comes while nobody
+  /// takes it is bounded too.
+  virtual bool take(Buffer &out) = 0;
   /// Puts something that says no more than that the connection is alive.
   virtual void keep_alive(Buffer &out) = 0;
   /// Puts what ends the body.

@@ -4,240 +4,484 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
+#include <map>
+#include <new>
+#include <optional>
+#include <shared_mutex>
 #include <system_error>
 #include <thread>
+#include <unordered_map>
+#include <utility>
 
-#include <spdlog/spdlog.h>
+#include "storage/topic.hpp"
 
 namespace omnistore {
 namespace {
 
-constexpr std::size_t most_remembered = 4096;
-constexpr std::size_t most_lingering = 64;
+constexpr std::size_t most_remembered = 4096;      // events, for watches that are resumed
+constexpr std::size_t most_lingering = 1024;       // bases of watches that ended and may be resumed
+constexpr std::size_t most_pending = 64 * 1024;    // events that the dispatcher has not seen yet
+constexpr std::size_t most_room = 4 * 1024 * 1024; // bytes of events that one topic holds
+constexpr std::size_t least_room = 64 * 1024;      // the same if all topics together hold more than this:
+constexpr std::size_t room_of_all = 64 * 1024 * 1024;
 
-/// Whether a key is the base itself or lies under it.
+using Clock = std::chrono::steady_clock;
+
+/// Returns true if a key is the base itself or lies under it.
 bool lies_under(std::string_view key, std::string_view base) {
   return base.empty() || key == base || (key.size() > base.size() && key[base.size()] == ':' && key.starts_with(base));
 }
 
+struct KeyHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view key) const { return std::hash<std::string_view>()(key); }
+};
+
 } // namespace
 
-struct Hub::Owner {
-  std::mutex mutex;
-  std::function<void()> changed; ///< empty once the hub has stopped
-
-  void tell() {
-    std::lock_guard lock(mutex);
-    if (changed) changed();
-  }
-};
-
-class Watch::State {
+/// The locks, in the order in which they may be taken: sources_mutex_, route_, mutex_, a topic's. None is held while a
+/// callback runs. Only a watch's own mutex is held while its `ready` is called.
+class Hub::Core : public std::enable_shared_from_this<Hub::Core> {
 public:
-  State(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options,
-        std::shared_ptr<std::atomic<std::size_t>> running, std::function<void()> ended)
-      : base_(std::move(base)), callback_(std::move(callback)), most_(std::max<std::size_t>(options.queue, 1)),
-        linger_(options.linger), limited_(options.limited), running_(std::move(running)), ended_(std::move(ended)) {}
+  using State = Watch::State;
 
-  ~State() {
-    if (!thread_.joinable()) return;
-    if (std::this_thread::get_id() == id_)
-      thread_.detach();
-    else
-      thread_.join();
-  }
+  Core(Sources &sources, std::shared_ptr<std::atomic<std::size_t>> watches);
 
-  static void start(const std::shared_ptr<State> &self, std::uint64_t position) {
-    self->position_ = position;
-    self->running_->fetch_add(1);
-    try {
-      self->thread_ = std::thread([self] { self->run(); });
-    } catch (const std::system_error &error) {
-      self->running_->fetch_sub(1);
-      throw Error(Status::unavailable, std::string("a thread for the watch: ") + error.what());
-    }
-    self->id_ = self->thread_.get_id();
-  }
+  void stop();
+  void publish(Event::Type type, Event::Cause cause, std::string_view key);
+  void lost(std::string_view base, std::uint64_t count);
+  Watch begin(std::shared_ptr<State> state, std::optional<std::uint64_t> after);
+  void end(State &state);
+  void limit(std::string_view base, const std::vector<Limit> &limits);
+  void refresh();
 
-  const std::string &base() const { return base_; }
-  std::uint64_t position() const { return position_; }
-  bool resumable() const { return linger_.count() > 0; }
-  bool wants(const Event &event) const { return lies_under(event.key, base_); }
-  bool touches(std::string_view base) const { return lies_under(base, base_) || lies_under(base_, base); }
-
-  void push(const Event &event) {
-    {
-      std::lock_guard lock(mutex_);
-      if (leaving_) return;
-      last_ = event.sequence;
-      if (queue_.size() >= most_) {
-        ++missed_;
-        return;
-      }
-      if (missed_ != 0) queue_.push_back(resync());
-      queue_.push_back(event);
-    }
-    changed_.notify_one();
-  }
-
-  void push_resync(std::uint64_t sequence, std::uint64_t count) {
-    {
-      std::lock_guard lock(mutex_);
-      if (leaving_) return;
-      last_ = sequence;
-      // A queue that is full has a resync coming already.
-      if (queue_.size() < most_)
-        queue_.push_back({Event::Type::resync, Event::Cause::none, {}, sequence, count});
-      else
-        missed_ += std::max<std::uint64_t>(count, 1);
-    }
-    changed_.notify_one();
-  }
-
-  /// Each limit waits outside the queue: it is not lost if the queue is full, and there are only so many as mounts.
-  void limit(const std::vector<Hub::Limit> &limits) {
-    {
-      std::lock_guard lock(mutex_);
-      asked_ = true;
-      if (!limited_) return;
-      std::vector<KnownLimit> now;
-      for (const Hub::Limit &limit : limits) {
-        const auto told =
-            std::find_if(limits_.begin(), limits_.end(), [&](const KnownLimit &known) { return known.limit == limit; });
-        now.push_back({limit, told != limits_.end() && told->told});
-      }
-      limits_ = std::move(now);
-    }
-    changed_.notify_one();
-  }
-  /// Returns true if limit() was called.
-  bool asked() {
-    std::lock_guard lock(mutex_);
-    return asked_;
-  }
-
-  /// Returns after the last callback has; called from inside one: at once. What lingers goes on without callbacks.
-  void end() {
-    std::unique_lock lock(mutex_);
-    leaving_ = true;
-    queue_.clear();
-    if (!resumable()) {
-      lock.unlock();
-      return stop();
-    }
-    until_ = std::chrono::steady_clock::now() + linger_;
-    changed_.notify_one();
-    if (std::this_thread::get_id() != id_) idle_.wait(lock, [this] { return !calling_; });
-  }
-
-  /// The same, without lingering.
-  void stop() {
-    {
-      std::lock_guard lock(mutex_);
-      leaving_ = stopping_ = true;
-      queue_.clear();
-    }
-    changed_.notify_one();
-    if (std::this_thread::get_id() == id_) {
-      // Nobody can wait for himself. Where another thread is joining already, it is left to that one.
-      std::unique_lock joining(join_, std::try_to_lock);
-      if (joining && thread_.joinable()) thread_.detach(); // the thread's own pointer keeps the state
-      return;
-    }
-    std::lock_guard joining(join_);
-    if (thread_.joinable()) thread_.join();
-  }
-
-  bool done() const { return done_.load(); }
-  /// Until when it lingers; nullopt: it runs still, or lingers no more.
-  std::optional<std::chrono::steady_clock::time_point> lingers() {
-    std::lock_guard lock(mutex_);
-    return leaving_ && !stopping_ ? std::optional(until_) : std::nullopt;
-  }
-  /// Lingers no longer. Does not wait.
-  void retire() {
-    {
-      std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    changed_.notify_one();
-  }
+  const std::shared_ptr<CallbackPool> pool = std::make_shared<CallbackPool>();
 
 private:
-  struct KnownLimit {
-    Hub::Limit limit;
-    bool told;
+  using Topics = std::unordered_map<std::string, std::shared_ptr<Topic>, KeyHash, std::equal_to<>>;
+  using Lingering = std::multimap<std::string, Clock::time_point, std::less<>>;
+  /// Ends watches of stores that nobody wants any more. It may wait for a driver, so the dispatcher does not do it.
+  struct Ending final : CallbackPool::Task {
+    Ending(std::shared_ptr<Core> of, std::vector<std::string> ended) : core(std::move(of)), bases(std::move(ended)) {}
+    bool run() override {
+      core->end_sources(bases);
+      return false;
+    }
+    const std::shared_ptr<Core> core;
+    const std::vector<std::string> bases;
   };
 
-  Event resync() {
-    Event event{Event::Type::resync, Event::Cause::none, {}, last_, missed_};
-    missed_ = 0;
-    return event;
-  }
+  /// What the dispatcher has not seen yet.
+  struct Batch {
+    std::vector<SharedRecord> records; ///< a resync's key is the base that it concerns
+    std::uint64_t overflow = 0;        ///< further events, which found no room
+    std::uint64_t sequence = 0;        ///< of the last event
+  };
 
-  void run() {
-    std::unique_lock lock(mutex_);
-    while (!stopping_) {
-      if (leaving_) {
-        if (until_ <= std::chrono::steady_clock::now()) break;
-        changed_.wait_until(lock, until_);
-      } else if (const auto untold =
-                     std::find_if(limits_.begin(), limits_.end(), [](auto &known) { return !known.told; });
-                 untold != limits_.end()) {
-        untold->told = true;
-        call(lock, limited_, std::string(untold->limit.message));
-      } else if (!queue_.empty()) {
-        const Event event = std::move(queue_.front());
-        queue_.pop_front();
-        call(lock, callback_, event);
-      } else if (missed_ != 0) {
-        queue_.push_back(resync());
+  void start(bool callbacks);
+  void append(std::shared_ptr<Record> record);
+  void dispatch();
+  void route();
+  Batch take_pending();
+  void distribute(const Batch &batch, Topic::States &woken);
+  void distribute(const SharedRecord &record, Topic::States &woken);
+  static void wake(const Topic::States &woken);
+  std::deque<SharedRecord> replay(const State &state, std::uint64_t after) const;
+  std::shared_ptr<Topic> topic_of(const std::string &base);
+  void drop_if_empty(const Topic &topic);
+  bool remembers(std::uint64_t after) const;
+  void forget_history();
+  Lingering::iterator forget(Lingering::iterator lingering, std::vector<std::string> &ended);
+  void retire(const std::string &successor, std::vector<std::string> &ended);
+  void linger(const State &state, std::vector<std::string> &ended);
+  void expire();
+  void end_sources(const std::vector<std::string> &bases);
+  void end_later(std::vector<std::string> ended);
+
+  std::shared_mutex sources_mutex_; ///< shared while one of its functions runs
+  Sources *sources_;                ///< null once the hub has stopped
+
+  std::mutex route_;
+  Topics topics_;
+  const std::shared_ptr<Topic::Bytes> held_ = std::make_shared<Topic::Bytes>(0);
+  std::map<std::size_t, std::size_t> lengths_; ///< of the topics' bases, with how many have it
+  Lingering lingering_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool asleep_ = false;
+  bool stopping_ = false; ///< written under route_ and mutex_
+  std::vector<SharedRecord> pending_;
+  std::atomic<std::uint64_t> overflow_{0}; ///< events that found no room there
+  std::uint64_t sequence_;
+  std::size_t resumable_ = 0;               ///< watches that can be resumed; with those that linger
+  std::deque<SharedRecord> history_;        ///< the last events, while there are such watches
+  std::optional<Clock::time_point> expiry_; ///< when the first that lingers is forgotten
+
+  const std::shared_ptr<std::atomic<std::size_t>> watches_;
+  std::thread dispatcher_;
+};
+
+// Numbers rise from one run of a host to the next, so that a watcher that resumes after a restart is told to resync.
+Hub::Core::Core(Sources &sources, std::shared_ptr<std::atomic<std::size_t>> watches)
+    : sources_(&sources), sequence_(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::system_clock::now().time_since_epoch())
+                                        .count()),
+      watches_(std::move(watches)) {}
+
+// --------------------------------------------------------------------------------------------------------------
+// Writers
+
+void Hub::Core::append(std::shared_ptr<Record> record) {
+  bool asleep = false;
+  {
+    const std::lock_guard lock(mutex_);
+    record->event.sequence = ++sequence_;
+    if (record->event.type == Event::Type::resync) {
+      history_.clear(); // nobody can resume from before it
+    } else if (resumable_ != 0) {
+      history_.push_back(record);
+      if (history_.size() > most_remembered) history_.pop_front();
+    }
+    if (pending_.size() < most_pending)
+      pending_.push_back(std::move(record));
+    else
+      overflow_.fetch_add(1);
+    asleep = std::exchange(asleep_, false);
+  }
+  if (asleep) wake_.notify_one();
+}
+
+void Hub::Core::publish(Event::Type type, Event::Cause cause, std::string_view key) {
+  append(std::make_shared<Record>(Event{type, cause, std::string(key), 0, 0}));
+}
+
+void Hub::Core::lost(std::string_view base, std::uint64_t count) {
+  append(std::make_shared<Record>(Event{Event::Type::resync, Event::Cause::none, std::string(base), 0, count}));
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// The dispatcher
+
+void Hub::Core::start(bool callbacks) {
+  try {
+    const std::lock_guard routing(route_);
+    if (stopping_) throw Error(Status::unavailable, "the storage is closing");
+    if (!dispatcher_.joinable()) dispatcher_ = std::thread([this] { dispatch(); });
+    if (callbacks) pool->start();
+  } catch (const std::system_error &error) {
+    throw Error(Status::unavailable, std::string("a thread for the watch: ") + error.what());
+  }
+}
+
+void Hub::Core::dispatch() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (!pending_.empty() || overflow_ != 0) {
+      lock.unlock();
+      route();
+      lock.lock();
+    } else if (expiry_ && *expiry_ <= Clock::now()) {
+      lock.unlock();
+      expire();
+      lock.lock();
+    } else {
+      asleep_ = true;
+      if (expiry_)
+        wake_.wait_until(lock, Clock::time_point(*expiry_)); // a copy: it may change meanwhile
+      else
+        wake_.wait(lock);
+      asleep_ = false;
+    }
+  }
+}
+
+void Hub::Core::route() {
+  Topic::States woken;
+  {
+    const std::lock_guard routing(route_);
+    Batch batch;
+    {
+      const std::lock_guard lock(mutex_);
+      batch = take_pending();
+    }
+    distribute(batch, woken);
+  }
+  wake(woken);
+}
+
+/// Under mutex_.
+Hub::Core::Batch Hub::Core::take_pending() { return {std::exchange(pending_, {}), overflow_.exchange(0), sequence_}; }
+
+/// Under route_. Where memory is short, events become a resync, now or later.
+void Hub::Core::distribute(const Batch &batch, Topic::States &woken) {
+  std::uint64_t missed = batch.overflow;
+  for (const SharedRecord &record : batch.records) {
+    try {
+      distribute(record, woken);
+    } catch (const std::bad_alloc &) {
+      ++missed;
+    }
+  }
+  if (missed == 0) return;
+  try {
+    distribute(std::make_shared<Record>(Event{Event::Type::resync, Event::Cause::none, {}, batch.sequence, missed}),
+               woken);
+  } catch (const std::bad_alloc &) {
+    overflow_.fetch_add(missed);
+  }
+}
+
+void Hub::Core::distribute(const SharedRecord &record, Topic::States &woken) {
+  const std::string_view key = record->event.key;
+  const std::size_t room = held_->load(std::memory_order_relaxed) < room_of_all ? most_room : least_room;
+  if (record->event.type == Event::Type::resync) {
+    Event shown = record->event;
+    shown.key.clear();
+    const auto resync = std::make_shared<const Record>(std::move(shown));
+    for (const auto &[base, topic] : topics_)
+      if (lies_under(key, base) || lies_under(base, key)) topic->append(resync, room, woken);
+    return;
+  }
+  for (const auto &[length, count] : lengths_) { // of the bases that the key may lie under
+    if (length > key.size()) break;
+    if (length != 0 && length != key.size() && key[length] != ':') continue;
+    const auto topic = topics_.find(key.substr(0, length));
+    if (topic != topics_.end()) topic->second->append(record, room, woken);
+  }
+}
+
+void Hub::Core::wake(const Topic::States &woken) {
+  for (const auto &state : woken) state->wake();
+}
+
+void Watch::State::wake() {
+  if (!ready_) return core_->pool->push(shared_from_this());
+  const std::lock_guard lock(mutex_);
+  if (!leaving_) ready_();
+}
+
+// --------------------------------------------------------------------------------------------------------------
+// The beginning and the end of a watch
+
+std::shared_ptr<Hub::Topic> Hub::Core::topic_of(const std::string &base) {
+  auto &topic = topics_[base];
+  if (!topic) {
+    topic = std::make_shared<Topic>(base, held_);
+    ++lengths_[base.size()];
+  }
+  return topic;
+}
+
+void Hub::Core::drop_if_empty(const Topic &topic) {
+  if (!topic.empty()) return;
+  const auto length = lengths_.find(topic.base.size());
+  if (length != lengths_.end() && --length->second == 0) lengths_.erase(length);
+  topics_.erase(topics_.find(topic.base));
+}
+
+bool Hub::Core::remembers(std::uint64_t after) const {
+  if (resumable_ == 0) return false;
+  return after == sequence_ ||
+         (!history_.empty() && history_.front()->event.sequence <= after + 1 && after < sequence_);
+}
+
+/// The number of what happens next leaves a gap: nobody can resume from before it.
+void Hub::Core::forget_history() {
+  ++sequence_;
+  history_.clear();
+}
+
+std::deque<SharedRecord> Hub::Core::replay(const State &state, std::uint64_t after) const {
+  std::deque<SharedRecord> records;
+  std::uint64_t missed = 0;
+  for (const SharedRecord &record : history_) {
+    if (record->event.sequence <= after || !lies_under(record->event.key, state.base)) continue;
+    records.push_back(record);
+    if (records.size() <= state.queue) continue;
+    records.pop_front();
+    ++missed;
+  }
+  if (missed == 0) return records;
+  records.push_front(std::make_shared<Record>(
+      Event{Event::Type::resync, Event::Cause::none, {}, records.front()->event.sequence - 1, missed}));
+  return records;
+}
+
+Watch Hub::Core::begin(std::shared_ptr<State> state, std::optional<std::uint64_t> after) {
+  start(!state->pulled());
+  route(); // so that little is left to be done while writers wait
+  std::vector<std::string> retired;
+  Topic::States woken;
+  {
+    const std::lock_guard routing(route_);
+    const std::lock_guard lock(mutex_);
+    if (stopping_) throw Error(Status::unavailable, "the storage is closing");
+    distribute(take_pending(), woken);
+    const bool resumes = after && remembers(*after);
+    if (resumable_ == 0) forget_history(); // it does not have what happened unwatched
+    state->start = resumes ? *after : sequence_;
+    std::deque<SharedRecord> first;
+    if (resumes)
+      first = replay(*state, *after);
+    else if (after)
+      first = {std::make_shared<Record>(Event{Event::Type::resync, Event::Cause::none, {}, sequence_, 0})};
+    state->topic_ = topic_of(state->base);
+    if (state->topic_->join(state, std::move(first))) woken.push_back(state);
+    watches_->fetch_add(1);
+    if (state->resumable()) {
+      ++resumable_;
+      retire(state->base, retired);
+    }
+  }
+  Watch watch(state);
+  wake(woken);
+  {
+    const std::shared_lock lock(sources_mutex_);
+    if (sources_) sources_->begin(state->base);
+  }
+  end_sources(retired); // after the begin: a watch of a store goes on if both want it
+  if (state->topic_->limit(*state)) state->wake();
+  return watch;
+}
+
+/// Under route_ and mutex_.
+Hub::Core::Lingering::iterator Hub::Core::forget(Lingering::iterator lingering, std::vector<std::string> &ended) {
+  ended.push_back(lingering->first);
+  watches_->fetch_sub(1);
+  --resumable_;
+  return lingering_.erase(lingering);
+}
+
+/// Forgets what lingers under the base of a watch that begins and that can be resumed instead.
+void Hub::Core::retire(const std::string &successor, std::vector<std::string> &ended) {
+  const auto forget_range = [&](auto from, auto to) {
+    while (from != to) from = forget(from, ended);
+  };
+  if (successor.empty()) return forget_range(lingering_.begin(), lingering_.end());
+  forget_range(lingering_.lower_bound(successor), lingering_.upper_bound(successor));
+  // ';' is the character after ':'.
+  forget_range(lingering_.lower_bound(successor + ':'), lingering_.lower_bound(successor + ';'));
+}
+
+void Hub::Core::expire() {
+  std::vector<std::string> ended;
+  {
+    const std::lock_guard routing(route_);
+    const std::lock_guard lock(mutex_);
+    const auto now = Clock::now();
+    expiry_.reset();
+    for (auto lingering = lingering_.begin(); lingering != lingering_.end();) {
+      if (lingering->second <= now) {
+        lingering = forget(lingering, ended);
+        continue;
+      }
+      expiry_ = std::min(expiry_.value_or(lingering->second), lingering->second);
+      ++lingering;
+    }
+  }
+  end_later(std::move(ended));
+}
+
+void Hub::Core::end_sources(const std::vector<std::string> &bases) {
+  const std::shared_lock lock(sources_mutex_);
+  for (const std::string &base : bases)
+    if (sources_) sources_->end(base);
+}
+
+void Hub::Core::end(State &state) {
+  std::vector<std::string> ended;
+  state.leave();
+  {
+    const std::lock_guard routing(route_);
+    if (state.topic_ && state.topic_->leave(state)) {
+      drop_if_empty(*state.topic_);
+      const std::lock_guard lock(mutex_);
+      if (state.resumable()) {
+        linger(state, ended);
       } else {
-        changed_.wait(lock);
+        watches_->fetch_sub(1);
+        ended.push_back(state.base);
       }
     }
-    lock.unlock();
-    running_->fetch_sub(1);
-    done_.store(true);
-    ended_();
   }
+  state.await_callback();
+  if (!state.pulled()) return end_sources(ended);
+  end_later(std::move(ended)); // fronts do not wait for drivers
+}
 
-  template <typename Callback, typename What>
-  void call(std::unique_lock<std::mutex> &lock, const Callback &callback, const What &what) {
-    calling_ = true;
-    lock.unlock();
-    try {
-      callback(what);
-    } catch (const std::exception &error) {
-      spdlog::error("a watch's callback threw: {}", error.what());
+void Hub::Core::end_later(std::vector<std::string> ended) {
+  if (!ended.empty()) pool->push(std::make_shared<Ending>(shared_from_this(), std::move(ended)));
+}
+
+/// Under route_ and mutex_.
+void Hub::Core::linger(const State &state, std::vector<std::string> &ended) {
+  const auto until = Clock::now() + state.linger;
+  lingering_.emplace(state.base, until);
+  if (!expiry_ || until < *expiry_) {
+    expiry_ = until;
+    asleep_ = false;
+    wake_.notify_one();
+  }
+  if (lingering_.size() <= most_lingering) return;
+  forget(std::min_element(lingering_.begin(), lingering_.end(),
+                          [](const auto &a, const auto &b) { return a.second < b.second; }),
+         ended);
+  forget_history(); // changes under its base may be reported no more
+}
+
+void Watch::State::end() { core_->end(*this); }
+
+void Hub::Core::limit(std::string_view base, const std::vector<Limit> &limits) {
+  Topic::States woken;
+  {
+    const std::lock_guard routing(route_);
+    const auto topic = topics_.find(base);
+    if (topic != topics_.end()) topic->second->limit(limits, woken);
+  }
+  wake(woken);
+}
+
+void Hub::Core::refresh() {
+  const std::shared_lock lock(sources_mutex_);
+  if (sources_) sources_->refresh();
+}
+
+void Hub::Core::stop() {
+  {
+    const std::lock_guard lock(sources_mutex_);
+    sources_ = nullptr;
+  }
+  Topic::States states;
+  {
+    const std::lock_guard routing(route_);
+    for (const auto &[base, topic] : topics_) {
+      for (const auto &state : topic->members()) {
+        state->leave();
+        topic->leave(*state);
+        states.push_back(state);
+      }
     }
-    lock.lock();
-    calling_ = false;
-    idle_.notify_all();
+    topics_.clear();
+    lengths_.clear();
+    lingering_.clear();
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    history_.clear();
+    pending_.clear();
+    expiry_.reset();
+    resumable_ = 0;
+    watches_->store(0);
   }
+  wake_.notify_one();
+  for (const auto &state : states) state->await_callback(); // it may publish
+  if (dispatcher_.joinable()) dispatcher_.join();
+  pool->stop();
+}
 
-  const std::string base_;
-  const std::function<void(const Event &)> callback_;
-  const std::size_t most_;
-  const std::chrono::milliseconds linger_;
-  const std::function<void(const std::string &)> limited_;
-  const std::shared_ptr<std::atomic<std::size_t>> running_;
-  const std::function<void()> ended_;
-  std::mutex mutex_, join_;
-  std::condition_variable changed_, idle_;
-  std::deque<Event> queue_;
-  std::uint64_t missed_ = 0, last_ = 0;
-  std::vector<KnownLimit> limits_; ///< those that there are now
-  bool asked_ = false;             ///< limit() was called
-  bool leaving_ = false;           ///< no callback begins any more
-  bool stopping_ = false;
-  bool calling_ = false;
-  std::chrono::steady_clock::time_point until_; ///< how long it lingers
-  std::atomic<bool> done_{false};
-  std::thread thread_;
-  std::uint64_t position_ = 0;
-  std::thread::id id_; ///< set before the first event can come
-};
+// --------------------------------------------------------------------------------------------------------------
+// Hub and Watch
 
 Watch::Watch(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
@@ -245,7 +489,7 @@ Watch::~Watch() {
   if (state_) state_->end();
 }
 
-std::uint64_t Watch::position() const { return state_ ? state_->position() : 0; }
+std::uint64_t Watch::position() const { return state_ ? state_->start : 0; }
 
 Watch &Watch::operator=(Watch &&other) noexcept {
   if (state_ && state_ != other.state_) state_->end();
@@ -253,114 +497,31 @@ Watch &Watch::operator=(Watch &&other) noexcept {
   return *this;
 }
 
-// Numbers rise from one run of a host to the next, so that a watcher who goes on after a restart is told to resync.
-Hub::Hub(std::function<void()> changed)
-    : watches_(std::make_shared<std::atomic<std::size_t>>(0)), owner_(std::make_shared<Owner>()),
-      sequence_(
-          std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
-              .count()) {
-  owner_->changed = std::move(changed);
-}
+Hub::Hub(Sources &sources)
+    : watches_(std::make_shared<std::atomic<std::size_t>>(0)), core_(std::make_shared<Core>(sources, watches_)) {}
 
-void Hub::stop() {
-  {
-    std::lock_guard lock(owner_->mutex);
-    owner_->changed = nullptr;
-  }
-  States states;
-  {
-    std::lock_guard lock(mutex_); // not held while a callback is waited for: it may be publishing
-    states.swap(states_);
-  }
-  for (auto &state : states) state->stop();
-}
+void Hub::stop() { core_->stop(); }
 
 void Hub::publish(Event::Type type, Event::Cause cause, std::string_view key) {
-  if (!active()) return;
-  Event event{type, cause, std::string(key), 0, 0};
-  std::lock_guard lock(mutex_);
-  event.sequence = ++sequence_;
-  bool resumable = false;
-  for (auto &state : states_) {
-    resumable = resumable || state->resumable();
-    if (state->wants(event)) state->push(event);
-  }
-  if (!resumable) return;
-  history_.push_back(std::move(event));
-  if (history_.size() > most_remembered) history_.pop_front();
+  if (active()) core_->publish(type, cause, key);
 }
 
-void Hub::lost(std::string_view base, std::uint64_t count) {
-  std::lock_guard lock(mutex_);
-  ++sequence_;
-  history_.clear(); // nobody can go on from before it
-  for (auto &state : states_)
-    if (state->touches(base)) state->push_resync(sequence_, count);
-}
-
-bool Hub::remembered(std::uint64_t after) const {
-  const bool recording =
-      std::any_of(states_.begin(), states_.end(), [](auto &state) { return state->resumable() && !state->done(); });
-  if (!recording) return false;
-  return after == sequence_ || (!history_.empty() && history_.front().sequence <= after + 1 && after < sequence_);
-}
-
-void Hub::retire(std::string_view successor) {
-  std::size_t left = 0;
-  std::shared_ptr<Watch::State> first;
-  for (const auto &state : states_) {
-    const auto until = state->lingers();
-    if (!until) continue;
-    if (lies_under(state->base(), successor)) {
-      state->retire();
-      continue;
-    }
-    ++left;
-    if (!first || *until < *first->lingers()) first = state;
-  }
-  if (left < most_lingering) return;
-  first->retire();
-  ++sequence_; // nobody can go on from before this: changes under its base may be told of no more
-  history_.clear();
-}
+void Hub::lost(std::string_view base, std::uint64_t count) { core_->lost(base, count); }
 
 Watch Hub::watch(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options) {
-  auto state = std::make_shared<Watch::State>(std::move(base), std::move(callback), options, watches_,
-                                              [owner = owner_] { owner->tell(); });
-  {
-    std::lock_guard lock(mutex_);
-    std::erase_if(states_, [](const auto &known) { return known->done(); });
-    const bool goes_on = options.after && remembered(*options.after);
-    if (state->resumable()) retire(state->base());
-    if (std::none_of(states_.begin(), states_.end(), [](auto &known) { return known->resumable(); })) {
-      ++sequence_; // what happened unwatched is not in the history: nobody can go on from before it
-      history_.clear();
-    }
-    Watch::State::start(state, goes_on ? *options.after : sequence_);
-    states_.push_back(state);
-    if (options.after && !goes_on) state->push_resync(sequence_, 0);
-    if (goes_on)
-      for (const Event &event : history_)
-        if (event.sequence > *options.after && state->wants(event)) state->push(event);
-  }
-  owner_->tell();
-  return Watch(std::move(state));
+  return core_->begin(std::make_shared<Watch::State>(core_, std::move(base), std::move(callback), nullptr, options),
+                      options.after);
 }
 
-std::vector<Hub::Wanted> Hub::wanted() {
-  std::vector<Wanted> wanted;
-  std::lock_guard lock(mutex_);
-  for (const auto &state : states_)
-    if (!state->done()) wanted.push_back({state->base(), !state->asked()});
-  return wanted;
+Watch Hub::pull(std::string base, std::function<void()> ready, const WatchOptions &options) {
+  return core_->begin(std::make_shared<Watch::State>(core_, std::move(base), nullptr, std::move(ready), options),
+                      options.after);
 }
 
-void Hub::limit(std::string_view base, const std::vector<Limit> &limits) {
-  std::lock_guard lock(mutex_);
-  for (const auto &state : states_)
-    if (state->base() == base) state->limit(limits);
-}
+void Hub::take(const Watch &watch, EventTaker &taker) { Watch::State::of(watch).take(taker); }
 
-void Hub::refresh() { owner_->tell(); }
+void Hub::limit(std::string_view base, const std::vector<Limit> &limits) { core_->limit(base, limits); }
+
+void Hub::refresh() { core_->refresh(); }
 
 } // namespace omnistore

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -15,14 +14,58 @@
 
 namespace omnistore {
 
+/// An event as it is kept for all who are to receive it.
+struct Record {
+  Event event;
+
+  /// The event in the form that event streams send. `write` returns it; it is called once for all streams.
+  template <typename Write>
+  const std::string &text(const Write &write) const {
+    std::call_once(once_, [&] { text_ = write(event); });
+    return text_;
+  }
+  /// About how much memory it takes, with its text.
+  std::size_t bytes() const { return sizeof(Record) + 128 + 3 * event.key.size(); }
+
+  explicit Record(Event of) : event(std::move(of)) {}
+
+private:
+  mutable std::once_flag once_;
+  mutable std::string text_;
+};
+
+/// Takes events out of a pulled watch. Called under a lock: must not wait, nor use the storage.
+class EventTaker {
+public:
+  virtual ~EventTaker() = default;
+  /// Returns false if it wants no more for now.
+  virtual bool event(const Record &record) = 0;
+  /// WatchOptions::limited.
+  virtual bool limited(const std::string &message) = 0;
+};
+
 /// Hands events to watches. Thread-safe. Without a watch an event costs one load.
 ///
-/// Each watch has a queue and a thread of its own: a slow one is bounded, and holds up neither writers nor others.
+/// A writer appends its event to a list and wakes at most one thread, the dispatcher, however many watches there are.
+/// The dispatcher looks up the bases that the key lies under and appends the event to the topic of each. All watches of
+/// a base share its topic, a bounded list in which each watch has its own position. A watch whose position fell out of
+/// the list gets a resync. The dispatcher wakes the watches that had nothing left to read: callbacks run on the threads
+/// of a CallbackPool, and a front that has its own threads is told once that there is something to take.
 class Hub {
 public:
-  /// `changed` is called when wanted() may have changed: on the thread that began or ended a watch, never twice at
-  /// once, and not after stop() was called.
-  explicit Hub(std::function<void()> changed);
+  /// Watches the stores on behalf of the watches. Thread-safe. None of its functions is called after stop().
+  class Sources {
+  public:
+    virtual ~Sources() = default;
+    /// A watch of `base` begins: changes from now on are published. Calls limit().
+    virtual void begin(const std::string &base) = 0;
+    /// One of the watches of `base` has ended.
+    virtual void end(const std::string &base) = 0;
+    /// The mounts have changed.
+    virtual void refresh() = 0;
+  };
+
+  explicit Hub(Sources &sources);
   ~Hub() { stop(); }
   Hub(const Hub &) = delete;
   Hub &operator=(const Hub &) = delete;
@@ -35,13 +78,12 @@ public:
   void lost(std::string_view base, std::uint64_t count);
   /// `base` is a key in its normal form, or empty.
   Watch watch(std::string base, std::function<void(const Event &)> callback, const WatchOptions &options);
+  /// A watch without callbacks: the caller takes the events. `ready` is called, on any thread, when there is something
+  /// to take and the last take() left nothing; it must not wait. Nothing calls it before the first take().
+  Watch pull(std::string base, std::function<void()> ready, const WatchOptions &options);
+  /// Takes events of a pulled watch until there are none or `taker` wants no more. One thread at a time.
+  static void take(const Watch &watch, EventTaker &taker);
 
-  /// What a watch wants to be told of.
-  struct Wanted {
-    std::string base; ///< a key in its normal form, or empty for everything
-    bool has_begun;   ///< limit() was not called for it yet
-  };
-  std::vector<Wanted> wanted();
   /// A mount whose watch reports no changes that others make (WatchOptions::limited).
   struct Limit {
     const void *mount; ///< which one; it is only compared
@@ -51,23 +93,15 @@ public:
   /// Tells the watches of `base` of these limits, each watch of those that it was not told of before. A limit that is
   /// no longer among them is forgotten.
   void limit(std::string_view base, const std::vector<Limit> &limits);
-  /// Calls `changed` as if a watch had begun.
+  /// Calls Sources::refresh().
   void refresh();
 
-private:
-  struct Owner;
-  using States = std::vector<std::shared_ptr<Watch::State>>;
-  bool remembered(std::uint64_t after) const;
-  /// Ends what lingers for nothing, as a watch of `successor` that can be gone on with begins, and the first of what is
-  /// too many: each is a thread.
-  void retire(std::string_view successor);
+  class Core;
+  class Topic;
 
-  const std::shared_ptr<std::atomic<std::size_t>> watches_; ///< those that run; shared with them
-  const std::shared_ptr<Owner> owner_;
-  std::mutex mutex_;
-  States states_;
-  std::uint64_t sequence_;
-  std::deque<Event> history_; ///< the last events, while a watch runs that can be resumed
+private:
+  const std::shared_ptr<std::atomic<std::size_t>> watches_; ///< those that run or linger
+  const std::shared_ptr<Core> core_;                        ///< shared with the watches, which may outlive the hub
 };
 
 } // namespace omnistore

@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <future>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,7 +31,7 @@ namespace omnistore {
 /// Throws Error(too_large) if a key, or a base, would reach the store with so many bytes and that is too long.
 void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside);
 
-class Storage::Impl {
+class Storage::Impl : private Hub::Sources {
 public:
   Impl(const Config &config, std::shared_ptr<loader::Registry> registry);
   ~Impl();
@@ -122,6 +124,8 @@ public:
   std::uint64_t clear(std::string_view in, std::string_view base, const CallOptions &options);
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
               const WatchOptions &options);
+  /// Hub::pull().
+  Watch pull(std::string_view base, std::function<void()> ready, const WatchOptions &options);
 
   const std::shared_ptr<Watchdog> watchdog = Watchdog::shared();
   Tasks tasks;
@@ -151,12 +155,32 @@ private:
       return std::any_of(limits.begin(), limits.end(), [](const Node::WatchLimit &limit) { return limit.refused; });
     }
   };
-  /// Tells the log and the watches what the stores cannot report. `reach`: the mounts of each base that is watched.
-  void tell_limits(const std::map<std::string, std::vector<const Mount *>> &reach);
   /// Something changed in a store, and not through this Storage.
   void store_changed(const Mount &mount, const omnistore_event &event);
-  /// Begins and ends watches of stores as the watches of the storage need them. Called by the hub, never twice at once.
-  void rewatch();
+  /// A mount that watches of the storage want to hear of. One thread at a time, the one that made it busy, calls the
+  /// driver, without the lock; before it leaves it looks whether more is to be done.
+  struct Watched {
+    explicit Watched(std::shared_ptr<const Mount> of) : mount(std::move(of)) {}
+    const std::shared_ptr<const Mount> mount;
+    std::multiset<std::string> bases; ///< that are wanted, inside its store
+    std::vector<Hub::Limit> limits;
+    bool busy = false;
+    std::unique_ptr<Backend> backend; ///< watches what the bases have in common; for the thread that made it busy
+
+    bool settled() const;
+  };
+  /// The mounts that the watches of one base want to hear of.
+  struct Span {
+    std::size_t watches = 0;
+    std::vector<std::shared_ptr<const Mount>> wanted;
+    std::vector<const Mount *> reached; ///< those of them whose limits concern the watches
+  };
+  void begin(const std::string &base) override;
+  void end(const std::string &base) override;
+  void refresh() override;
+  void reach(const std::string &base, Span &span);
+  bool cover(const std::shared_ptr<Watched> &watched, bool ask_again, std::unique_lock<std::mutex> &lock);
+  void tell_limits(const std::string &base, const Span &span);
 
   /// A value to set: whole, or where `source` is not null so many bytes from there.
   struct Given {
@@ -185,10 +209,12 @@ private:
   /// The mountpoints are those whose watches lost something. Under mounting_.
   std::future<void> publish_table(std::vector<std::shared_ptr<Mount>> mounts, const std::vector<std::string> &changed);
 
-  std::vector<std::unique_ptr<Backend>> backends_; ///< the hub's `changed` alone uses it
-  std::vector<Hub::Limit> limits_;                 ///< likewise; what was last told
-  std::mutex mounting_;                            ///< for what follows
-  mutable std::mutex registry_mutex_;              ///< for registry_ alone: stores may be long in opening
+  std::mutex watching_; ///< for what the functions of Hub::Sources use
+  std::condition_variable settled_;
+  std::map<std::shared_ptr<const Mount>, std::shared_ptr<Watched>> watched_;
+  std::map<std::string, Span> spans_; ///< by the base
+  std::mutex mounting_;               ///< for what follows
+  mutable std::mutex registry_mutex_; ///< for registry_ alone: stores may be long in opening
   std::shared_ptr<loader::Registry> registry_;
   MountDefaults defaults_;
   std::unique_ptr<const MountTable> current_;

@@ -111,7 +111,7 @@ std::vector<MountChange> changes_between(const Config &now, const Config &next) 
 }
 
 Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
-    : hub([this] { rewatch(); }), registry_(std::move(plugins)), defaults_(defaults_of(config)) {
+    : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)) {
   std::vector<std::shared_ptr<Mount>> mounts = mounts_of(config, *registry_);
   for (const auto &mount : mounts) open(*mount, mount->config.optional);
   current_ = std::make_unique<MountTable>(std::move(mounts));
@@ -121,7 +121,7 @@ Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plug
 
 Storage::Impl::~Impl() {
   hub.stop(); // callbacks may use the storage
-  backends_.clear();
+  watched_.clear();
   epoch.synchronize();
 }
 
@@ -142,10 +142,9 @@ std::future<void> Storage::Impl::publish_table(std::vector<std::shared_ptr<Mount
   table_.store(next.get(), std::memory_order_seq_cst);
   std::shared_ptr<const MountTable> old = std::move(current_); // in a function that can be copied
   current_ = std::move(next);
-  if (hub.active()) {
-    hub.refresh(); // no watch is left on an old store
+  hub.refresh(); // no watch is left on an old store
+  if (hub.active())
     for (const std::string &mountpoint : changed) hub.lost(mountpoint, 0);
-  }
   return closer_.submit([this, old = std::move(old)]() mutable {
     epoch.synchronize();
     old.reset(); // closes the stores that no other table has

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <set>
+#include <utility>
 
 #include <spdlog/spdlog.h>
 
 #include "storage/key.hpp"
+#include "storage/pulled_watch.hpp"
 #include "storage/storage_impl.hpp"
 
 namespace omnistore {
@@ -75,65 +78,149 @@ void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &eve
   publish_key(Event::Type::remove, cause, key);
 }
 
-void Storage::Impl::tell_limits(const std::map<std::string, std::vector<const Mount *>> &reach) {
-  std::vector<Hub::Limit> limits;
-  for (const auto &backend : backends_) {
-    const Mount &mount = *backend->mount;
-    for (const Node::WatchLimit &limit : backend->limits)
-      limits.push_back(
-          {&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + limit.cause)});
-  }
-  for (const Hub::Limit &limit : limits)
-    if (std::find(limits_.begin(), limits_.end(), limit) == limits_.end()) spdlog::warn("{}", limit.message);
-  limits_ = std::move(limits);
-  for (const auto &[base, mounts] : reach) {
-    std::vector<Hub::Limit> here;
-    std::copy_if(limits_.begin(), limits_.end(), std::back_inserter(here), [&, &within = mounts](const auto &limit) {
-      return std::find(within.begin(), within.end(), limit.mount) != within.end();
-    });
-    hub.limit(base, here);
+/// Finds the mounts that hold what a watch of `base` can be told of, and wants them. Under watching_.
+void Storage::Impl::reach(const std::string &base, Span &span) {
+  span.wanted.clear();
+  const Epoch::Guard guard(epoch);
+  span.reached = table().spanned(base.empty() ? base : base + ':');
+  std::vector<const Mount *> mounts = span.reached;
+  // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
+  if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
+    mounts.push_back(holder);
+  for (const Mount *mount : mounts) {
+    if (!mount->node) continue;
+    span.wanted.push_back(mount->shared_from_this());
+    std::shared_ptr<Watched> &watched = watched_[span.wanted.back()];
+    if (!watched) watched = std::make_shared<Watched>(span.wanted.back());
+    watched->bases.insert(watched_base(*mount, base));
   }
 }
 
-void Storage::Impl::rewatch() {
-  std::map<std::shared_ptr<const Mount>, std::string> wanted;
-  std::map<std::string, std::vector<const Mount *>> reach;
-  std::vector<const Mount *> of_new; // mounts that a watch wants that has just begun
-  {
-    const Epoch::Guard guard(epoch);
-    for (const auto &[base, has_begun] : hub.wanted()) {
-      std::vector<const Mount *> mounts = table().spanned(base.empty() ? base : base + ':');
-      reach[base] = mounts;
-      // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
-      if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
-        mounts.push_back(holder);
-      for (const Mount *mount : mounts) {
-        if (!mount->node) continue;
-        if (has_begun) of_new.push_back(mount);
-        const std::string inner = watched_base(*mount, base);
-        const auto [at, is_new] = wanted.try_emplace(mount->shared_from_this(), inner);
-        if (!is_new) at->second = common_base(at->second, inner);
-      }
+/// Returns true if the driver watches as far as it is wanted.
+bool Storage::Impl::Watched::settled() const {
+  if (bases.empty()) return !backend;
+  return backend && common_base(*bases.begin(), *bases.rbegin()).starts_with(backend->base); // they are sorted
+}
+
+/// Has the store watched as far as it is wanted. `ask_again`: also if it refused. Returns true if its limits changed.
+/// `lock` is of watching_. It is not held while the driver is called: a store that hangs delays only the watches that
+/// want to hear of it.
+bool Storage::Impl::cover(const std::shared_ptr<Watched> &watched, bool ask_again, std::unique_lock<std::mutex> &lock) {
+  struct Busy {
+    Busy(Impl &storage, Watched &mount, std::unique_lock<std::mutex> &held) : impl(storage), of(mount), watching(held) {
+      impl.settled_.wait(watching, [this] { return !of.busy; });
+      of.busy = true;
     }
+    ~Busy() {
+      if (!watching.owns_lock()) watching.lock();
+      of.busy = false;
+      impl.settled_.notify_all();
+    }
+    Impl &impl;
+    Watched &of;
+    std::unique_lock<std::mutex> &watching;
+  };
+  const Busy busy(*this, *watched, lock);
+  const Mount &mount = *watched->mount;
+  bool changed = false;
+  for (bool again = true; again; again = !watched->settled()) {
+    if (watched->bases.empty()) {
+      lock.unlock();
+      watched->backend.reset();
+      lock.lock();
+      continue;
+    }
+    const bool begins = !watched->settled() || (std::exchange(ask_again, false) && watched->backend->refused());
+    const std::string base = common_base(*watched->bases.begin(), *watched->bases.rbegin());
+    lock.unlock();
+    // The wider one begins before the narrower ends: a change may be told twice, and none is lost.
+    if (begins) watched->backend = std::make_unique<Backend>(*this, watched->mount, base);
+    mount.tells_own.store(mount.node->tells_own(watched->backend->watch));
+    watched->backend->limits.clear();
+    mount.node->add_limits(watched->backend->limits);
+    std::vector<Hub::Limit> limits;
+    for (const Node::WatchLimit &limit : watched->backend->limits)
+      limits.push_back(
+          {&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + limit.cause)});
+    lock.lock();
+    for (const Hub::Limit &limit : limits)
+      if (std::find(watched->limits.begin(), watched->limits.end(), limit) == watched->limits.end())
+        spdlog::warn("{}", limit.message);
+    changed = changed || limits != watched->limits;
+    watched->limits = std::move(limits);
   }
-  std::vector<std::unique_ptr<Backend>> kept;
-  for (auto &[mount, base] : wanted) {
-    const auto known = std::find_if(backends_.begin(), backends_.end(), [&, &mount = mount](const auto &backend) {
-      return backend && backend->mount == mount;
+  if (watched->bases.empty()) watched_.erase(watched->mount);
+  return changed;
+}
+
+/// Under watching_.
+void Storage::Impl::tell_limits(const std::string &base, const Span &span) {
+  std::vector<Hub::Limit> limits;
+  for (const auto &mount : span.wanted) {
+    if (std::find(span.reached.begin(), span.reached.end(), mount.get()) == span.reached.end()) continue;
+    const std::vector<Hub::Limit> &of_mount = watched_[mount]->limits; // reach() made it
+    limits.insert(limits.end(), of_mount.begin(), of_mount.end());
+  }
+  hub.limit(base, limits);
+}
+
+void Storage::Impl::begin(const std::string &base) {
+  std::unique_lock lock(watching_);
+  Span &begun = spans_[base];
+  if (begun.watches++ == 0) reach(base, begun);
+  const std::vector<std::shared_ptr<const Mount>> mounts = begun.wanted; // it may change while the lock is not held
+  std::vector<const Mount *> changed;
+  for (const auto &mount : mounts) {
+    const auto watched = watched_.find(mount);
+    if (watched == watched_.end()) continue; // it was unmounted meanwhile
+    if (cover(std::shared_ptr(watched->second), true, lock)) changed.push_back(mount.get());
+  }
+  if (const auto span = spans_.find(base); span != spans_.end()) tell_limits(base, span->second);
+  if (changed.empty()) return;
+  for (const auto &[other, span] : spans_)
+    if (std::find_first_of(span.reached.begin(), span.reached.end(), changed.begin(), changed.end()) !=
+        span.reached.end())
+      tell_limits(other, span);
+}
+
+void Storage::Impl::end(const std::string &base) {
+  std::unique_lock lock(watching_);
+  const auto span = spans_.find(base);
+  if (span == spans_.end() || --span->second.watches != 0) return;
+  const std::vector<std::shared_ptr<const Mount>> mounts = std::move(span->second.wanted);
+  spans_.erase(span);
+  std::vector<std::shared_ptr<Watched>> unwanted;
+  for (const auto &mount : mounts) {
+    const auto watched = watched_.find(mount);
+    if (watched == watched_.end()) continue;
+    std::multiset<std::string> &bases = watched->second->bases;
+    if (const auto wanted = bases.find(watched_base(*mount, base)); wanted != bases.end()) bases.erase(wanted);
+    if (bases.empty()) unwanted.push_back(watched->second);
+  }
+  for (const auto &watched : unwanted)
+    if (!watched->busy) cover(watched, false, lock); // else the thread that is at it sees to it
+}
+
+void Storage::Impl::refresh() {
+  std::unique_lock lock(watching_);
+  std::map<const Watched *, std::multiset<std::string>> before;
+  for (const auto &[mount, watched] : watched_) before[watched.get()].swap(watched->bases);
+  for (auto &[base, span] : spans_) reach(base, span);
+  std::vector<std::shared_ptr<Watched>> changed;
+  for (const auto &[mount, watched] : watched_)
+    if (watched->bases != before[watched.get()]) changed.push_back(watched);
+  for (const auto &watched : changed) {
+    if (watched->busy) continue; // the thread that is at it sees to it
+    if (!watched->bases.empty()) {
+      cover(watched, false, lock);
+      continue;
+    }
+    closer_.submit([this, watched] { // its store may take any time
+      std::unique_lock later(watching_);
+      if (!watched->busy) cover(watched, false, later);
     });
-    const bool covered = known != backends_.end() && std::string_view(base).starts_with((*known)->base) &&
-                         !((*known)->refused() && std::count(of_new.begin(), of_new.end(), mount.get()) != 0);
-    // The wider one begins before the narrower ends (below): a change may be told twice, and none is lost.
-    kept.push_back(covered ? std::move(*known) : std::make_unique<Backend>(*this, mount, base));
   }
-  backends_.swap(kept);
-  kept.clear();
-  for (const auto &backend : backends_) {
-    backend->mount->tells_own.store(backend->mount->node->tells_own(backend->watch));
-    backend->limits.clear();
-    backend->mount->node->add_limits(backend->limits);
-  }
-  tell_limits(reach);
+  for (const auto &[base, span] : spans_) tell_limits(base, span);
 }
 
 Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
@@ -150,6 +237,16 @@ Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::func
   };
   return hub.watch(std::move(normal), std::move(without_base), options);
 }
+
+Watch Storage::Impl::pull(std::string_view base, std::function<void()> ready, const WatchOptions &options) {
+  std::string normal = normal_base(base);
+  if (!normal.empty()) normal.pop_back();
+  return hub.pull(std::move(normal), std::move(ready), options);
+}
+
+PulledWatch::PulledWatch(Storage &storage, std::string_view base, std::function<void()> ready,
+                         const WatchOptions &options)
+    : watch_(storage.impl_->pull(base, std::move(ready), options)) {}
 
 Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
   return impl_->watch({}, base, std::move(callback), options);
