@@ -4,6 +4,8 @@
 #include <functional>
 #include <string>
 
+#include <boost/json/object.hpp>
+
 #include <omnistore/storage.hpp>
 
 #include "server/guard.hpp"
@@ -20,7 +22,7 @@ namespace omnistore::server {
 ///     /ready    200 when every mount that must be there is; 503 with the reasons, and while the host stops
 ///     /metrics  counters and latencies in Prometheus' text format
 ///     /stats    the same as JSON
-///     /mounts   what is mounted where, and what each store can do
+///     /mounts   what is mounted where, what each store can do, and which old stores are not closed yet
 ///     /drivers  the drivers that there are, and the plugin files that could not be used
 ///     /reload   what a reload of the config would change
 ///     /explain  ?key=KEY: which stores a get of the key asks, and what each answers; nothing of the value
@@ -30,6 +32,9 @@ namespace omnistore::server {
 ///     POST /reload           reads the config anew, and brings the mounts to it
 ///     PUT /mounts/POINT      mounts what the body says, as a mount of the config is written; /mounts/ is the root's
 ///     DELETE /mounts/POINT   unmounts it
+///
+/// A change is answered when it holds; "draining" in the answer has the old stores that are not closed yet. With
+/// ?wait=5s it is answered when they are, or after that time, or when the request's time is nearly up.
 ///
 /// Where the config has tokens, any of them opens what only tells; /health and /ready need none, and tell their status
 /// alone without one. What changes something needs one that may write everything.
@@ -60,6 +65,7 @@ private:
   void mount(const Request &request, Response &response);
   void unmount(const Request &request, Response &response);
   void explain(const Request &request, Response &response);
+  void add_draining(boost::json::object &answer, const std::string *point) const;
 
   Reloader &reloader_;
   Storage &storage_;

@@ -31,9 +31,10 @@ std::string watched_base(const Mount &mount, std::string_view wanted) {
 
 } // namespace
 
-Storage::Impl::Backend::Backend(Impl &storage, std::shared_ptr<const Mount> watched, std::string keys)
+Storage::Impl::Backend::Backend(Impl &storage, Hold watched, std::string keys)
     : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, impl(storage), mount(std::move(watched)),
       base(std::move(keys)) {
+  mount->watches.fetch_add(1, std::memory_order_relaxed);
   HostCall call;
   const omnistore_watch_request request{sizeof request, 0, bytes(base)};
   mount->node->watch(&call, request, this, &watch);
@@ -42,6 +43,7 @@ Storage::Impl::Backend::Backend(Impl &storage, std::shared_ptr<const Mount> watc
 Storage::Impl::Backend::~Backend() {
   mount->tells_own.store(false);
   mount->node->unwatch(watch);
+  mount->watches.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Storage::Impl::Backend::event_(omnistore_watcher *watcher, const omnistore_event *event) {
@@ -96,37 +98,40 @@ void Storage::Impl::tell_limits(const std::map<std::string, std::vector<const Mo
 }
 
 void Storage::Impl::rewatch() {
-  std::map<std::shared_ptr<const Mount>, std::string> wanted;
+  std::map<const Mount *, std::string> wanted;
+  const std::shared_ptr<const MountTable> mounted = kept_table();
   std::map<std::string, std::vector<const Mount *>> reach;
   std::vector<const Mount *> of_new; // mounts that a watch wants that has just begun
-  {
-    const Epoch::Guard guard(epoch);
-    for (const auto &[base, has_begun] : hub.wanted()) {
-      std::vector<const Mount *> mounts = table().spanned(base.empty() ? base : base + ':');
-      reach[base] = mounts;
-      // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
-      if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
-        mounts.push_back(holder);
-      for (const Mount *mount : mounts) {
-        if (!mount->node) continue;
-        if (has_begun) of_new.push_back(mount);
-        const std::string inner = watched_base(*mount, base);
-        const auto [at, is_new] = wanted.try_emplace(mount->shared_from_this(), inner);
-        if (!is_new) at->second = common_base(at->second, inner);
-      }
+  for (const auto &[base, has_begun] : hub.wanted()) {
+    std::vector<const Mount *> mounts = mounted->spanned(base.empty() ? base : base + ':');
+    reach[base] = mounts;
+    // The key of a mountpoint's own name lies in the mount above it, whose limits would say little of this watch.
+    if (const Mount *holder = mounted->find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
+      mounts.push_back(holder);
+    for (const Mount *mount : mounts) {
+      if (!mount->node) continue;
+      if (has_begun) of_new.push_back(mount);
+      const std::string inner = watched_base(*mount, base);
+      const auto [at, is_new] = wanted.try_emplace(mount, inner);
+      if (!is_new) at->second = common_base(at->second, inner);
     }
   }
   std::vector<std::unique_ptr<Backend>> kept;
   for (auto &[mount, base] : wanted) {
-    const auto known = std::find_if(backends_.begin(), backends_.end(), [&, &mount = mount](const auto &backend) {
-      return backend && backend->mount == mount;
+    const auto known = std::find_if(backends_.begin(), backends_.end(), [mount = mount](const auto &backend) {
+      return backend && &*backend->mount == mount;
     });
     const bool covered = known != backends_.end() && std::string_view(base).starts_with((*known)->base) &&
-                         !((*known)->refused() && std::count(of_new.begin(), of_new.end(), mount.get()) != 0);
-    // The wider one begins before the narrower ends (below): a change may be told twice, and none is lost.
-    kept.push_back(covered ? std::move(*known) : std::make_unique<Backend>(*this, mount, base));
+                         !((*known)->refused() && std::count(of_new.begin(), of_new.end(), mount) != 0);
+    if (covered)
+      kept.push_back(std::move(*known));
+    else if (Hold held = hold(*mount, Hold::anywhere)) // else it was taken out meanwhile, and this is called again
+      // The wider one begins before the narrower ends (below): a change may be told twice, and none is lost.
+      kept.push_back(std::make_unique<Backend>(*this, std::move(held), base));
   }
   backends_.swap(kept);
+  for (auto &backend : kept) // a store that was taken out may take any time to end its watch
+    if (backend && !hold(*backend->mount)) end_backend(std::move(backend));
   kept.clear();
   for (const auto &backend : backends_) {
     backend->mount->tells_own.store(backend->mount->node->tells_own(backend->watch));
