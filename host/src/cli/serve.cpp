@@ -175,11 +175,13 @@ int stop(server::Server &server, std::optional<server::ConfigWatch> &watch, Stor
     whole = serving.by(serving_ends);
   }
   const bool finished = whole && serving.result();
-  const Aside watching([&] {
-    watch.reset(); // it may be in the middle of a reload
-    return true;
-  });
-  whole = watching.by(deadline - for_stores / 2) && whole;
+  if (whole) { // else a request may be in the middle of a reload, which uses the watch
+    const Aside watching([&] {
+      watch.reset(); // it may be in the middle of a reload, too
+      return true;
+    });
+    whole = watching.by(deadline - for_stores / 2);
+  }
   const auto left = storage.close(std::max(std::chrono::ceil<milliseconds>(deadline - Clock::now()), milliseconds(1)));
   for (const DrainingStore &store : left)
     spdlog::warn("stopping: the store at {} (driver {}) is not closed; it waits for {}",
@@ -261,9 +263,9 @@ int run(const Global &global, const Serve &) {
       [&](std::string_view why) { reload(reloader, why); });
   server::Server server(reloader);
   server.start();
+  if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
 
-  if (starting.end()) watch->poke("SIGHUP");
   int signal = 0;
   while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");
   const milliseconds limit(reloader.config().stop_timeout);

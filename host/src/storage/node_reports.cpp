@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a driver tells of itself: what it knows of a key (omnistore/ext/explain.h), and what it counts (ext/stats.h).
+#include <chrono>
+#include <mutex>
+#include <thread>
+
 #include <boost/json/parse.hpp>
 
 #include "storage/call.hpp"
@@ -31,6 +35,18 @@ struct ReportSink : omnistore_sink {
 
 constexpr std::size_t most_names = 32;
 
+/// Figures do not wait for a call that hangs in a driver that takes one at a time. False: it is busy for too long.
+bool lock_soon(std::mutex &mutex, std::unique_lock<std::mutex> &lock) {
+  constexpr int most_tries = 20;
+  constexpr std::chrono::milliseconds between{1};
+  lock = std::unique_lock(mutex, std::try_to_lock);
+  for (int tries = 0; !lock.owns_lock() && tries < most_tries; ++tries) {
+    std::this_thread::sleep_for(between);
+    static_cast<void>(lock.try_lock());
+  }
+  return lock.owns_lock();
+}
+
 bool is_name(std::string_view name) {
   return !name.empty() && name.front() >= 'a' && name.front() <= 'z' &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == name.npos;
@@ -38,14 +54,15 @@ bool is_name(std::string_view name) {
 
 } // namespace
 
-/// The text that a driver gives into the sink that `ask` is called with; empty: none.
+/// The text that a driver gives into the sink that `ask` is called with; empty: none, or the driver is busy.
 template <typename Ask>
 std::string Node::report(const char *operation, Ask ask) {
   ReportSink sink;
   CheckedSink checked(&sink, faults_, 0, UINT64_MAX);
   HostCall quiet;
   try {
-    const std::unique_lock lock = serial_ ? std::unique_lock(*serial_) : std::unique_lock<std::mutex>();
+    std::unique_lock<std::mutex> lock;
+    if (serial_ && !lock_soon(*serial_, lock)) return {};
     const base::InFlight in_flight(*label_, operation);
     if (checked.settle(ask(&checked), &quiet) == OMNISTORE_OK) return std::move(sink.text);
   } catch (...) { // a driver that throws has nothing that could be shown
