@@ -45,7 +45,8 @@ public:
         omnistore::Config::parse(text, "test.jsonc", {}, [](const std::string &) { return std::nullopt; });
     omnistore::loader::Registry registry({config.plugin_paths, config.pins});
     std::vector<omnistore::Problem> problems;
-    node_ = omnistore::Node::open(plan(config.mounts.begin()->second.store, registry, false, problems), tasks_, "o");
+    node_ = omnistore::Node::open(plan(config.mounts.begin()->second.store, registry, false, problems), tasks_, "o",
+                                  std::chrono::steady_clock::now() + std::chrono::seconds(30));
   }
 
   omnistore_status set(const std::string &key, Source source, std::uint64_t size,
@@ -66,7 +67,7 @@ public:
   }
 
 private:
-  omnistore::Tasks tasks_;
+  const std::shared_ptr<omnistore::Tasks> tasks_ = std::make_shared<omnistore::Tasks>();
   std::unique_ptr<omnistore::Node> node_;
 };
 

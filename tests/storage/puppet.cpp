@@ -31,7 +31,9 @@ omnistore_status open(const omnistore_host *host, omnistore_call *call, const om
   *self = puppet;
   return run(puppet->open, OMNISTORE_OK, call);
 }
-void close(void *) {}
+void close(void *self) {
+  if (of(self).close) of(self).close();
+}
 omnistore_status get(void *self, omnistore_call *call, omnistore_bytes key, const omnistore_get_request *request,
                      omnistore_sink *sink) {
   return of(self).get ? of(self).get(call, view(key), *request, sink) : OMNISTORE_NOT_FOUND;
@@ -79,7 +81,9 @@ omnistore_status watch(void *self, omnistore_call *, const omnistore_watch_reque
   *watch = nullptr;
   return run(of(self).watch, OMNISTORE_OK, watcher);
 }
-void unwatch(void *, void *) {}
+void unwatch(void *self, void *) {
+  if (of(self).unwatch) of(self).unwatch();
+}
 omnistore_status get_changed(void *self, omnistore_call *, omnistore_bytes, const omnistore_get_request *,
                              omnistore_bytes, omnistore_sink *sink, std::uint32_t *unchanged) {
   return run(of(self).get_changed, OMNISTORE_NOT_FOUND, sink, unchanged);

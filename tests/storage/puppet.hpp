@@ -43,6 +43,7 @@ struct Puppet {
   std::function<omnistore_status(omnistore_call *, std::uint32_t count, omnistore_status *)> set_many, remove_many;
   std::function<omnistore_status(omnistore_watcher *)> watch;
   std::function<omnistore_status(omnistore_sink *, std::uint32_t *unchanged)> get_changed;
+  std::function<void()> close, unwatch;
 
   /// A mount of it, for a config's text.
   std::string mount(const std::string &driver = "puppet") const {

@@ -31,6 +31,7 @@ TEST_CASE("every field arrives where it belongs") {
                           "idleTimeout": "5s", "requestTimeout": 250, "hosts": ["h"],
                           "origins": ["*"], "tokens": [{ "value": "t", "write": true, "bases": ["shared:"] }] } },
     "admin": { "listen": "" },
+    "openTimeout": "7s", "stopTimeout": 900,
     "log": { "level": "debug", "json": true, "slow": "100ms" }
   })");
   CHECK(config.plugin_paths == std::vector<std::string>{"/opt/plugins"});
@@ -64,6 +65,8 @@ TEST_CASE("every field arrives where it belongs") {
   CHECK(config.log.level == "debug");
   CHECK(config.log.json);
   CHECK(config.log.slow == 100);
+  CHECK(config.open_timeout == 7000);
+  CHECK(config.stop_timeout == 900);
 }
 
 TEST_CASE("an empty config is the config that is built in code") {
@@ -76,6 +79,8 @@ TEST_CASE("an empty config is the config that is built in code") {
   CHECK(read.log.level == built.log.level);
   CHECK(read.log.json == built.log.json);
   CHECK(read.log.slow == built.log.slow);
+  CHECK(read.open_timeout == built.open_timeout);
+  CHECK(read.stop_timeout == built.stop_timeout);
   CHECK(built.http.listen == "127.0.0.1:7700");
   CHECK(built.admin.listen == "127.0.0.1:7701");
   for (auto [a, b] : {std::pair(&read.http, &built.http), std::pair(&read.admin, &built.admin)}) {

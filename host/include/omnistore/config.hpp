@@ -106,6 +106,8 @@ struct Config {
   HttpConfig http;
   HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256, .any_user = false};
   LogConfig log;
+  std::int64_t open_timeout = 30'000; ///< milliseconds that a store may take to open
+  std::int64_t stop_timeout = 8'000;  ///< milliseconds that a host may take to stop
 
   std::string file;                     ///< where it was read from; empty: built in code
   std::string profile;                  ///< the chosen one; empty: none

@@ -247,6 +247,39 @@ struct MountInfo {
   StoreInfo store;
 };
 
+/// A store that was taken out of the mounts and is not closed yet, or one whose opening was given up. No operation that
+/// begins now gets to it.
+struct DrainingStore {
+  enum class State {
+    opening, ///< its driver has not returned from open; the store is closed when it does
+    in_use,  ///< operations, or watches, that began before are still under way
+    closing  ///< its driver has not returned from close
+  };
+  struct Call {
+    std::string operation;         ///< the driver's function: "get"
+    std::chrono::milliseconds age; ///< to 50 ms
+    bool waits_for_client;         ///< for one that reads a value slowly, or sends one
+  };
+  std::uint64_t id = 0; ///< another one for each, from 1 on
+  std::string mountpoint, driver;
+  State state = State::in_use;
+  std::chrono::milliseconds age{0}; ///< since it was taken out, or given up
+  std::uint64_t calls = 0;          ///< operations under way
+  std::uint64_t readers = 0;        ///< of them those that wait for their client
+  std::uint64_t watches = 0;
+  std::vector<Call> running; ///< the driver's calls, the oldest first
+  /// "2 calls (get for 12.9 s, ...), 1 watch", "its close".
+  std::string waits_for() const;
+};
+
+/// How long a change of mounts may take.
+struct ChangeOptions {
+  /// How long another change of the same mountpoints is waited for; negative: as long as it takes.
+  std::chrono::milliseconds patience = std::chrono::seconds(3);
+  /// When the whole change is given up, even if a store has not had its openTimeout by then.
+  std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
+};
+
 /// What becomes of one mount with another config.
 struct MountChange {
   enum class Kind {
@@ -358,7 +391,8 @@ public:
   explicit Storage(const Config &config);
   /// The same with plugins that were found already; several storages can share them.
   Storage(const Config &config, std::shared_ptr<loader::Registry> registry);
-  /// Waits for operations in flight, ends the watches, closes every store.
+  /// Ends the watches, waits for operations in flight and closes every store, however long that takes; close() before
+  /// it bounds the time.
   ~Storage();
   Storage(Storage &&) noexcept;
   Storage &operator=(Storage &&) noexcept;
@@ -419,24 +453,41 @@ public:
   View prefixed(std::string_view base);
 
   /// Mounts a store, in place of one that stands there already. New operations go to it at once; those in flight finish
-  /// on the old one, which is closed after the last, before mount returns. Where the new store cannot be opened nothing
-  /// changes, and the Error says why. The mount stays when a config is reloaded that does not name its mountpoint.
-  /// Returns whether it took another's place.
-  bool mount(std::string_view mountpoint, const MountConfig &config);
-  /// False: nothing is mounted there. Returns as mount does.
-  bool unmount(std::string_view mountpoint);
+  /// on the old one. Returns when the new store is open and mounted, and does not wait for the old one: that drains and
+  /// is closed in the background (draining(), wait_closed()). If the new store cannot be opened nothing changes, and
+  /// the Error says why: Error(timeout) if it is not open after the config's openTimeout, Error(unavailable) if another
+  /// change of the same mountpoint does not end in time. Changes of other mountpoints do not wait for it. The mount
+  /// stays when a config is reloaded that does not name its mountpoint. Returns true if it took another's place.
+  bool mount(std::string_view mountpoint, const MountConfig &config, const ChangeOptions &options = {});
+  /// Takes a mount out. Returns false if nothing is mounted there. Does not wait for the store, as mount does not; to
+  /// wait for its close call wait_closed(). Throws Error(unavailable) as mount does.
+  bool unmount(std::string_view mountpoint, const ChangeOptions &options = {});
 
   /// Makes the mounts those of another config, all or nothing: its plugins are looked for anew, and every store that is
   /// new or differs is opened beside the old ones; when all are open new operations go to the new mounts, at once, and
-  /// those in flight finish on the old. A mount whose store is the same keeps it, and what it holds. Old stores are
-  /// closed in the background, after the last operation. Throws ConfigError or Error, and nothing has changed then; a
-  /// mount that is new and optional may stay unavailable, one that works is not given up for one that does not open.
-  /// Returns what became of each mount, by mountpoint. The config's listeners and log are not this class's.
+  /// those in flight finish on the old. A mount whose store is the same keeps it, and what it holds. Old stores, and
+  /// those that a reload opened that then failed, are closed in the background as with mount(). Throws ConfigError or
+  /// Error, and nothing has changed then; a mount that is new and optional may stay unavailable, one that works is not
+  /// given up for one that does not open. Each store has the openTimeout of the config that holds. If a change under
+  /// way of a mountpoint that either config names does not end in time, it is Error(unavailable). Returns what became
+  /// of each mount, by mountpoint. The config's listeners and log are not this class's.
   std::vector<MountChange> reload(const Config &config);
   /// The same with plugins that were looked for already: a Registry that was made with plugins() as the one before.
-  std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins);
+  std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
+                                  const ChangeOptions &options = {});
   /// What reload would do; opens no store.
   std::vector<MountChange> diff(const Config &config) const;
+  /// Stores that are taken out and not closed yet, in the order in which they were taken out.
+  std::vector<DrainingStore> draining() const;
+  /// Waits until no store that was mounted at this mountpoint drains; false: one still does after `timeout`.
+  bool wait_closed(std::string_view mountpoint, std::chrono::milliseconds timeout) const;
+  /// The same for every mountpoint.
+  bool wait_closed(std::chrono::milliseconds timeout) const;
+  /// Ends the watches, takes all mounts out and closes their stores, as far as that is possible within `patience`.
+  /// Returns those that are left; it then takes the destructor until they are closed, or the end of the process.
+  /// Operations that begin after it are Error(unavailable), changes of mounts too.
+  std::vector<DrainingStore> close(std::chrono::milliseconds patience);
+
   /// The plugins that its drivers come from.
   std::shared_ptr<loader::Registry> plugins() const;
 

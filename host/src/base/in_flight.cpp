@@ -83,7 +83,7 @@ void for_each_call(const std::function<void(const SeenCall &)> &see) {
   const std::lock_guard lock(all.mutex);
   for (const detail::CallSlot *slot : all.slots) {
     const std::uint32_t depth = slot->depth.load(std::memory_order_acquire);
-    if (depth == 0 || slot->waits.load() != 0) continue;
+    if (depth == 0) continue;
     for (std::uint32_t i = 0; i < std::min<std::size_t>(depth, slot->frames.size()); ++i) {
       const detail::Frame &frame = slot->frames[i];
       const SeenCall call{slot,
@@ -92,6 +92,7 @@ void for_each_call(const std::function<void(const SeenCall &)> &see) {
                           frame.label.load(std::memory_order_relaxed),
                           frame.operation.load(std::memory_order_relaxed),
                           i + 1 == depth,
+                          slot->waits.load() != 0,
                           slot->thread.load()};
       // The thread goes on meanwhile, so that the parts may be of two calls, or of one whose store has gone.
       if (call.number != 0 && call.operation && all.labels.contains(call.label)) see(call);

@@ -99,6 +99,7 @@ struct SeenCall {
   const CallLabel *label;
   const char *operation;
   bool innermost;
+  bool waits; ///< the host's side of it waits for its client
   int thread;
 };
 

@@ -21,7 +21,9 @@ Examples
 }
 
 void fill_mount(CLI::App &command, Line &line) {
-  command.footer(R"(In place of one that is mounted there already, which is closed when no request is on it any more. It
+  command.footer(
+      R"(In place of one that is mounted there already, which is closed in the background when no request is on
+it any more; `omnistore mounts` shows it as draining until then. It
 stays until it is unmounted, the host ends, or a config is reloaded that has a mount there itself. "/"
 is the root. Relative paths start at the folder of the running host's config.
 
@@ -37,11 +39,15 @@ Examples
 }
 
 void fill_unmount(CLI::App &command, Line &line) {
-  command.footer(R"(What it holds stays where it is, if it is anywhere but in memory.
+  command.footer(
+      R"(What it holds stays where it is, if it is anywhere but in memory. Requests that are under way finish on
+the store, which is closed after the last; `omnistore mounts` shows it as draining until then.
 
 Examples
-  omnistore unmount scratch)");
+  omnistore unmount scratch
+  omnistore unmount photos --wait)");
   command.add_option("MOUNTPOINT", line.unmount.mountpoint)->required();
+  command.add_flag("--wait", line.unmount.wait, "Wait until its store is closed");
 }
 
 } // namespace

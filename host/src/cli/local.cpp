@@ -62,7 +62,7 @@ public:
     return watch;
   }
   boost::json::object explain(const std::string &key) override { return server::describe(storage_.explain(key)); }
-  boost::json::object mounts() override { return server::describe(storage_.mounts()); }
+  boost::json::object mounts() override { return server::describe_mounts(storage_); }
 
 private:
   std::string name_;

@@ -27,7 +27,8 @@ that runs.)";
 constexpr const char *closing = R"(Exit codes
   0 done   1 no such key   2 a bad key, argument or config, or a value that is too large
   3 denied or read-only   4 a condition did not hold   5 the driver cannot   6 not reachable or
-  too slow   7 the store failed   130 Ctrl-C   141 standard output was closed
+  too slow, or a host whose stop was cut off   7 the store failed   130 Ctrl-C
+  141 standard output was closed
 
 JSON (--json)
   Results are one JSON object a line on standard output, failures one on standard error:

@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
+#include <set>
+#include <thread>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -66,6 +71,25 @@ std::string shown_store(const json::object &store) {
   return below.empty() ? shown : shown + " over " + below;
 }
 
+/// Returns when none of the stores that an answer calls draining is left.
+void await_close(const Global &global, json::object &answer) {
+  const auto ids_in = [](const json::object &from) {
+    std::set<std::int64_t> ids;
+    for (const json::value &store : array_in(from, "draining"))
+      if (store.is_object()) ids.insert(integer(store.get_object(), "id"));
+    return ids;
+  };
+  std::set<std::int64_t> waited_for = ids_in(answer);
+  std::chrono::milliseconds pause{20};
+  while (!waited_for.empty()) {
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, std::chrono::milliseconds(500));
+    const std::set<std::int64_t> left = ids_in(ask_admin(global, "/mounts"));
+    std::erase_if(waited_for, [&](std::int64_t id) { return !left.contains(id); });
+  }
+  answer["draining"] = json::array();
+}
+
 } // namespace
 
 int run(const Global &global, const MountStore &options) {
@@ -82,8 +106,12 @@ int run(const Global &global, const MountStore &options) {
 
 int run(const Global &global, const Unmount &options) {
   try {
-    const json::object answer = ask_admin(global, mount_path(options.mountpoint), "DELETE");
-    return done(global, answer, "unmounted " + shown_point(answer));
+    json::object answer = ask_admin(global, mount_path(options.mountpoint), "DELETE");
+    if (options.wait) await_close(global, answer);
+    std::string said = "unmounted " + shown_point(answer);
+    for (const json::value &store : array_in(answer, "draining"))
+      if (store.is_object()) said += "; its store waits for " + text(store.get_object(), "waits_for");
+    return done(global, answer, said);
   } catch (const Error &error) {
     if (error.status() != Status::not_found) throw;
     throw Failure(error.status(), error.what(), "`omnistore mounts` lists the mounts");

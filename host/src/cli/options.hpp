@@ -116,6 +116,7 @@ struct MountStore {
 
 struct Unmount {
   std::string mountpoint;
+  bool wait = false; ///< until the store is closed
 };
 
 struct ShowStats {

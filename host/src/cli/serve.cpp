@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <cstdint>
+#include <cstdio>
 #include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
 #include <optional>
+#include <thread>
+#include <utility>
 
 #include <boost/json/parse.hpp>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
@@ -17,6 +29,7 @@
 #include "server/check_config.hpp"
 #include "server/config_watch.hpp"
 #include "server/server.hpp"
+#include "storage/watchdog.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -54,7 +67,8 @@ Draft load_again(const std::string &file, const Global &global) {
 
 void reload(server::Reloader &reloader, std::string_view why) {
   try {
-    reloader.reload(why);
+    // The file is read no more until it changes again: this waits for other changes as long as they take.
+    reloader.reload(why, {.patience = std::chrono::milliseconds(-1)});
   } catch (const std::exception &) {
     // The log says why, and nothing has changed.
   }
@@ -86,6 +100,124 @@ void announce(const Global &global, const Config &config, const std::string &htt
   }
 }
 
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr int cut_off = 6; // the exit code of a stop that was not whole
+
+/// Runs a function that may never return on a thread of its own.
+class Aside {
+public:
+  explicit Aside(std::function<bool()> function) : state_(std::make_shared<State>()) {
+    std::thread([state = state_, function = std::move(function)] {
+      state->result = function();
+      state->done.set_value();
+    }).detach();
+  }
+  /// Returns true if the function has returned by then.
+  bool by(Clock::time_point deadline) const { return ended_.wait_until(deadline) == std::future_status::ready; }
+  /// What it returned.
+  bool result() const { return state_->result; }
+
+private:
+  struct State {
+    std::promise<void> done;
+    bool result = false;
+  };
+  const std::shared_ptr<State> state_;
+  const std::shared_future<void> ended_ = state_->done.get_future().share();
+};
+
+std::string seconds(Clock::duration time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
+  return text;
+}
+
+/// Logs what a stop waits for.
+void tell_waiting(const server::Server &server) {
+  if (const std::uint64_t open = server.connections(); open != 0)
+    spdlog::warn("stopping: waits for {} {}", open, open == 1 ? "connection" : "connections");
+  for (const Watchdog::Running &call : Watchdog::shared()->running([](const auto &) { return true; }))
+    spdlog::warn("stopping: waits for {} (mount {}, driver {}), which has run for {}{}", call.operation,
+                 base::printable(call.mount), call.driver, seconds(call.age),
+                 call.waits_for_client ? " and waits for its client" : "");
+}
+
+/// Ends a process whose stop is not whole: threads are left that hang in drivers and cannot be joined.
+[[noreturn]] void leave() {
+  spdlog::warn("stopped before everything had ended");
+  spdlog::default_logger()->flush();
+  ::_exit(cut_off);
+}
+
+/// Stops within the config's stopTimeout, and returns the exit code; does not return if something hangs longer.
+int stop(server::Server &server, std::optional<server::ConfigWatch> &watch, Storage &storage, milliseconds limit) {
+  const auto deadline = Clock::now() + limit;
+  const milliseconds for_stores = std::min(limit / 4, milliseconds(2000));
+  const auto serving_ends = deadline - for_stores;
+  // The thread outlives this function only if the process ends by leave().
+  const Aside serving([&] { return server.stop((limit - for_stores) * 9 / 10); });
+  bool whole = true;
+  if (!serving.by(std::min(serving_ends, Clock::now() + milliseconds(1000)))) {
+    tell_waiting(server);
+    whole = serving.by(serving_ends);
+  }
+  const bool finished = whole && serving.result();
+  if (whole) { // else a request may be in the middle of a reload, which uses the watch
+    const Aside watching([&] {
+      watch.reset(); // it may be in the middle of a reload, too
+      return true;
+    });
+    whole = watching.by(deadline - for_stores / 2);
+  }
+  const auto left = storage.close(std::max(std::chrono::ceil<milliseconds>(deadline - Clock::now()), milliseconds(1)));
+  for (const DrainingStore &store : left)
+    spdlog::warn("stopping: the store at {} (driver {}) is not closed; it waits for {}",
+                 store.mountpoint.empty() ? "the root" : base::printable(store.mountpoint), store.driver,
+                 store.waits_for());
+  if (!whole && !serving.by(Clock::now())) tell_waiting(server);
+  if (!whole || !left.empty()) leave();
+  return finished ? 0 : cut_off;
+}
+
+/// While a host starts, a signal to stop ends it at once: nothing was served yet, and a store may hang in its open.
+class Starting {
+public:
+  Starting() : thread_([this] { run(); }) {}
+  ~Starting() { end(); }
+  Starting(const Starting &) = delete;
+  Starting &operator=(const Starting &) = delete;
+  /// Returns true if SIGHUP came.
+  bool end() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(ended_, &one, sizeof one);
+    if (thread_.joinable()) thread_.join();
+    if (ended_ >= 0) ::close(std::exchange(ended_, -1));
+    return hangup_;
+  }
+
+private:
+  void run() {
+    for (int signal = 0; (signal = wait_for_stop(ended_)) != 0;) {
+      if (signal == SIGHUP) {
+        hangup_ = true;
+        continue;
+      }
+      spdlog::warn("{} while the host starts", signal == SIGINT ? "SIGINT" : "SIGTERM");
+      for (const Watchdog::Running &call : Watchdog::shared()->running([](const auto &) { return true; }))
+        spdlog::warn("starting: {} (mount {}, driver {}) has run for {}", call.operation, base::printable(call.mount),
+                     call.driver, seconds(call.age));
+      spdlog::default_logger()->flush();
+      ::_exit(128 + signal);
+    }
+  }
+
+  int ended_ = ::eventfd(0, EFD_CLOEXEC);
+  bool hangup_ = false;
+  std::thread thread_;
+};
+
 std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
 
 } // namespace
@@ -105,6 +237,7 @@ int run(const Global &global, const Serve &) {
   const Config config = std::move(draft).finish();
   read.merge(server::states_of({watched, plugins->searched()}));
   keep_all_secrets(config, *plugins);
+  Starting starting;
   Storage storage(config, plugins);
   std::optional<server::ConfigWatch> watch;
   server::Reloader reloader(storage, config,
@@ -119,14 +252,16 @@ int run(const Global &global, const Serve &) {
       [&](std::string_view why) { reload(reloader, why); });
   server::Server server(reloader);
   server.start();
+  if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
   announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
 
   int signal = 0;
   while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");
-  spdlog::info("{}: finishing what is in flight; once more stops at once", signal == SIGINT ? "SIGINT" : "SIGTERM");
+  const milliseconds limit(reloader.config().stop_timeout);
+  spdlog::info("{}: finishing what is in flight, within {}; once more stops at once",
+               signal == SIGINT ? "SIGINT" : "SIGTERM", seconds(limit));
   let_signals_end();
-  server.stop(std::chrono::milliseconds(config.http.request_timeout));
-  return 0;
+  return stop(server, watch, storage, limit);
 }
 
 } // namespace omnistore::cli

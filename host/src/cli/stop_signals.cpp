@@ -53,6 +53,11 @@ void hold_stop_signals(bool and_hangup) {
 
 int wait_for_stop(int descriptor) {
   const sigset_t set = held_signals();
+  if (descriptor < 0) { // needs no descriptor: a host may have none left when it is to stop
+    int came = SIGTERM;
+    ::sigwait(&set, &came);
+    return came;
+  }
   const int signals = ::signalfd(-1, &set, SFD_CLOEXEC);
   pollfd ends[] = {{signals, POLLIN, 0}, {descriptor, POLLIN, 0}};
   while (::poll(ends, 2, -1) < 0 && errno == EINTR) {

@@ -69,6 +69,12 @@ void print_mounts(Output &out, const json::object &answer) {
                     duration_text(integer(mount, "ttl")), or_dash(text(mount, "prefix")), state(mount)});
     add_children(rows, store, "");
   }
+  for (const json::value &value : array_in(answer, "draining")) {
+    if (!value.is_object()) continue;
+    const json::object &store = value.get_object();
+    rows.push_back({shown_point(text(store, "mountpoint")), or_dash(text(store, "driver")), "-", "-", "-",
+                    "draining: waits for " + text(store, "waits_for")});
+  }
   print_table(out, rows);
 }
 

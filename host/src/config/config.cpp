@@ -174,6 +174,8 @@ Config to_config(const json::value &value, const Origin &origin) {
   log.read("level", out.log.level);
   log.read("json", out.log.json);
   log.read("slow", out.log.slow);
+  from.read("openTimeout", out.open_timeout);
+  from.read("stopTimeout", out.stop_timeout);
   out.places = origin.places;
   return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/admin_routes.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/printable.hpp"
+#include "config/formats.hpp"
 #include "server/describe.hpp"
 #include "server/metrics_text.hpp"
 #include "server/preconditions.hpp"
@@ -50,7 +52,8 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
       {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, {}, Access::anyone},
       {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin", Access::machine},
       {"/stats", "Counters and latencies", &AdminRoutes::stats, "admin"},
-      {"/mounts", "What is mounted where; PUT and DELETE below it mount and unmount", &AdminRoutes::mounts},
+      {"/mounts", "What is mounted where, and what drains; PUT and DELETE below it mount and unmount",
+       &AdminRoutes::mounts},
       {"/drivers", "The drivers that there are", &AdminRoutes::drivers, "admin", Access::whole},
       {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, "change",
        Access::whole},
@@ -78,6 +81,23 @@ std::string mountpoint_of(const Request &request) {
   const std::string_view path = target.path.substr(std::string_view("/mounts").size());
   if (const char *wrong = decode_key(path, point, is_base)) throw Error(Status::invalid, wrong);
   return point;
+}
+
+/// A change ends before its request does, so that it can be answered what came of it.
+ChangeOptions change_options(const Request &request) {
+  ChangeOptions options;
+  options.deadline = request.deadline;
+  return options;
+}
+
+/// How long a request wants to wait until old stores are closed: ?wait=5s. Never longer than the request may take.
+/// Throws Error(invalid) if it is malformed.
+std::chrono::milliseconds wait_of(const Request &request) {
+  const std::optional<std::string> text = parameter(request.query, "wait");
+  std::int64_t wait = 0;
+  if (text && !config::parse_duration(*text, wait))
+    throw Error(Status::invalid, "wait: expected a duration such as 5s, found " + base::printable(*text));
+  return std::min(std::chrono::milliseconds(wait), request.limits().timeout * 9 / 10);
 }
 
 void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
@@ -141,7 +161,11 @@ bool AdminRoutes::shows(const Request &request, const std::string &mountpoint) c
   return guard_.judge(request[Field::authorization], false, mountpoint, true) == Guard::Verdict::granted;
 }
 
-std::string AdminRoutes::lane(const Request &request) { return std::string(find(request.key, request.method)->lane); }
+std::string AdminRoutes::lane(const Request &request) {
+  // Who waits for old stores takes no thread from changes.
+  if (parameter(request.query, "wait")) return "wait";
+  return std::string(find(request.key, request.method)->lane);
+}
 
 void AdminRoutes::answer(Request &request, Response &response) noexcept {
   const std::size_t mark = response.out.size();
@@ -203,7 +227,10 @@ void AdminRoutes::stats(const Request &request, Response &response) {
 }
 
 void AdminRoutes::mounts(const Request &request, Response &response) {
-  reply_json(request, response, 200, describe(shown(request, storage_.mounts())));
+  json::object answer = describe(shown(request, storage_.mounts()));
+  if (json::array draining = describe(shown(request, storage_.draining())); !draining.empty())
+    answer["draining"] = std::move(draining);
+  reply_json(request, response, 200, answer);
 }
 
 void AdminRoutes::drivers(const Request &request, Response &response) {
@@ -215,23 +242,42 @@ void AdminRoutes::diff(const Request &request, Response &response) {
 }
 
 void AdminRoutes::reload(const Request &request, Response &response) {
-  reply_json(request, response, 200, describe(reloader_.reload("asked over HTTP"), reloader_.config()));
+  const auto wait = wait_of(request);
+  json::object answer = describe(reloader_.reload("asked over HTTP", change_options(request)), reloader_.config());
+  if (wait.count() > 0) storage_.wait_closed(wait);
+  add_draining(answer, nullptr);
+  reply_json(request, response, 200, answer);
+}
+
+/// Says of a change which old stores are not closed yet: at this mountpoint, or null: anywhere.
+void AdminRoutes::add_draining(json::object &answer, const std::string *point) const {
+  std::vector<DrainingStore> draining = storage_.draining();
+  if (point) std::erase_if(draining, [&](const DrainingStore &store) { return store.mountpoint != *point; });
+  answer["draining"] = describe(draining);
 }
 
 void AdminRoutes::mount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
-  const Reloader::Mounted mounted = reloader_.mount(point, request.body);
+  const auto wait = wait_of(request);
+  const Reloader::Mounted mounted = reloader_.mount(point, request.body, change_options(request));
   json::object answer{
       {"mountpoint", point}, {"change", mounted.replaced ? "replaced" : "added"}, {"drivers", mounted.drivers}};
   for (const MountInfo &mount : storage_.mounts())
     if (mount.mountpoint == point) answer["store"] = describe(mount.store);
+  if (wait.count() > 0) storage_.wait_closed(point, wait);
+  add_draining(answer, &point);
   reply_json(request, response, 200, answer);
 }
 
 void AdminRoutes::unmount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
-  if (!reloader_.unmount(point)) throw Error(Status::not_found, "nothing is mounted at " + base::printable(point));
-  reply_json(request, response, 200, json::object{{"mountpoint", point}, {"change", "removed"}});
+  const auto wait = wait_of(request);
+  if (!reloader_.unmount(point, change_options(request)))
+    throw Error(Status::not_found, "nothing is mounted at " + base::printable(point));
+  json::object answer{{"mountpoint", point}, {"change", "removed"}};
+  if (wait.count() > 0) storage_.wait_closed(point, wait);
+  add_draining(answer, &point);
+  reply_json(request, response, 200, answer);
 }
 
 void AdminRoutes::explain(const Request &request, Response &response) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <boost/json/object.hpp>
+
 #include <omnistore/storage.hpp>
 
 #include "server/guard.hpp"
@@ -21,7 +23,7 @@ namespace omnistore::server {
 ///     /ready    200 when every mount that must be there is; 503 with the reasons, and while the host stops
 ///     /metrics  counters and latencies in Prometheus' text format
 ///     /stats    the same as JSON
-///     /mounts   what is mounted where, and what each store can do
+///     /mounts   what is mounted where, what each store can do, and which old stores are not closed yet
 ///     /drivers  the drivers that there are, and the plugin files that could not be used
 ///     /reload   what a reload of the config would change
 ///     /explain  ?key=KEY: which stores a get of the key asks, and what each answers; nothing of the value
@@ -37,6 +39,9 @@ namespace omnistore::server {
 /// HttpConfig::any_user all is open. With tokens, a token is needed: one without bases for /drivers and /reload, one
 /// that may also write for what changes something. A token with bases sees of /mounts, /stats and /metrics the mounts
 /// that lie in them, and explains their keys.
+/// A change is answered when it holds; "draining" in the answer has the old stores that are not closed yet. With
+/// ?wait=5s it is answered when they are, or after that time, or when the request's time is nearly up.
+///
 class AdminRoutes final : public Routes {
 public:
   /// `state` may be called on any thread.
@@ -74,6 +79,7 @@ private:
   void mount(const Request &request, Response &response);
   void unmount(const Request &request, Response &response);
   void explain(const Request &request, Response &response);
+  void add_draining(boost::json::object &answer, const std::string *point) const;
 
   Reloader &reloader_;
   Storage &storage_;

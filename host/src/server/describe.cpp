@@ -272,6 +272,35 @@ json::object describe(const std::vector<MountInfo> &mounts) {
   return {{"mounts", std::move(list)}};
 }
 
+json::array describe(const std::vector<DrainingStore> &stores) {
+  constexpr const char *states[] = {"opening", "in use", "closing"};
+  const auto seconds = [](std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; };
+  json::array list;
+  for (const DrainingStore &store : stores) {
+    json::array running;
+    for (const DrainingStore::Call &call : store.running)
+      running.push_back(json::object{
+          {"operation", call.operation}, {"age", seconds(call.age)}, {"waits_for_client", call.waits_for_client}});
+    list.push_back(json::object{{"id", store.id},
+                                {"mountpoint", store.mountpoint},
+                                {"driver", store.driver},
+                                {"state", states[static_cast<unsigned>(store.state)]},
+                                {"age", seconds(store.age)},
+                                {"calls", store.calls},
+                                {"readers", store.readers},
+                                {"watches", store.watches},
+                                {"running", std::move(running)},
+                                {"waits_for", store.waits_for()}});
+  }
+  return list;
+}
+
+json::object describe_mounts(const Storage &storage) {
+  json::object all = describe(storage.mounts());
+  if (json::array draining = describe(storage.draining()); !draining.empty()) all["draining"] = std::move(draining);
+  return all;
+}
+
 json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts) {
   json::array drivers, rejects, searched;
   for (const auto &driver : registry.all()) drivers.push_back(driver_json(*driver, mounts));

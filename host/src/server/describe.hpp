@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include <omnistore/storage.hpp>
@@ -27,6 +28,12 @@ boost::json::object describe(const StoreInfo &store);
 /// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,
 /// children}}]}; a capability is "native", "emulated" or "no".
 boost::json::object describe(const std::vector<MountInfo> &mounts);
+
+/// The same with "draining": [{id, mountpoint, driver, state, age, calls, readers, watches, running: [{operation, age,
+/// waits_for_client}], waits_for}] if there are such stores: those that were taken out and are not closed yet. A state
+/// is "opening", "in use" or "closing"; an age is in seconds.
+boost::json::object describe_mounts(const Storage &storage);
+boost::json::array describe(const std::vector<DrainingStore> &stores);
 
 /// {"drivers": [{name, version, summary, file, plugin, abi, capabilities, schema}], "rejects": [{file, reason,
 /// advice}], "searched": [...]}. Loads every plugin. The capabilities of a driver are those of its first opened store

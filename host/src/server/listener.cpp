@@ -94,8 +94,8 @@ public:
     asio::post(accepting_, [this] { accept(); });
   }
 
-  void drain(std::chrono::steady_clock::time_point deadline) {
-    if (!started_) return;
+  std::uint64_t drain(std::chrono::steady_clock::time_point deadline) {
+    if (!started_) return 0;
     std::promise<void> closed;
     asio::post(accepting_, [this, &closed] {
       error_code ignored;
@@ -110,6 +110,7 @@ public:
     feeds_->stop();
     std::unique_lock lock(mutex_);
     all_closed_.wait_until(lock, deadline, [this] { return open_ + refused_open_ == 0; });
+    return open_;
   }
 
   void close_all() {
@@ -256,7 +257,7 @@ Listener::~Listener() = default;
 
 std::string Listener::address() const { return impl_->bound().text(); }
 void Listener::start(Routes &routes, unsigned threads) { impl_->start(routes, threads); }
-void Listener::drain(std::chrono::steady_clock::time_point deadline) { impl_->drain(deadline); }
+std::uint64_t Listener::drain(std::chrono::steady_clock::time_point deadline) { return impl_->drain(deadline); }
 void Listener::close_all() { impl_->close_all(); }
 void Listener::join() { impl_->join(); }
 ListenerStats Listener::stats() const { return impl_->stats(); }

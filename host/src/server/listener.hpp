@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -35,8 +36,9 @@ public:
   std::string address() const;
   /// Accepts from now on, for `threads` threads.
   void start(Routes &routes, unsigned threads);
-  /// Accepts no more and closes what is idle. Returns when all connections have gone, or at `deadline`.
-  void drain(std::chrono::steady_clock::time_point deadline);
+  /// Accepts no more and closes what is idle. Returns when all connections have gone, or at `deadline` how many have
+  /// not.
+  std::uint64_t drain(std::chrono::steady_clock::time_point deadline);
   /// Closes all that is left.
   void close_all();
   /// Joins the threads. Nothing of the pool may be at work for it.

@@ -89,13 +89,17 @@ Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) 
   return reload;
 }
 
-Reload Reloader::reload(std::string_view why) {
-  const std::lock_guard changing(changing_);
+Reload Reloader::reload(std::string_view why, const ChangeOptions &options) {
+  std::unique_lock reloading(reloading_, std::defer_lock);
+  if (options.patience.count() < 0)
+    reloading.lock();
+  else if (!reloading.try_lock_for(options.patience))
+    throw Error(Status::unavailable, "reload: another reload is under way; nothing was changed, try again later");
   const AtEnd end{hooks_.ended};
   try {
     auto [config, plugins] = load();
     if (hooks_.opening) hooks_.opening(config, *plugins);
-    Reload done = changes(config, storage_.reload(config, std::move(plugins)));
+    Reload done = changes(config, storage_.reload(config, std::move(plugins), options));
     if (hooks_.applied) hooks_.applied(config);
     tell(done, why);
     const std::lock_guard lock(mutex_);
@@ -116,8 +120,7 @@ Reload Reloader::reload(std::string_view why) {
   }
 }
 
-Reload Reloader::diff() {
-  const std::lock_guard changing(changing_);
+Reload Reloader::diff() const {
   const Config config = load().first;
   return changes(config, storage_.diff(config));
 }
@@ -174,7 +177,7 @@ std::vector<std::pair<std::string, std::string>> Reloader::versions_at(const std
   return versions;
 }
 
-Reloader::Mounted Reloader::mount(const std::string &mountpoint, std::string_view text) {
+Reloader::Mounted Reloader::mount(const std::string &mountpoint, std::string_view text, const ChangeOptions &options) {
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
   if (broken || !json.is_object())
@@ -182,22 +185,20 @@ Reloader::Mounted Reloader::mount(const std::string &mountpoint, std::string_vie
                                      ": expected a JSON object such as {\"driver\": \"memory\"}" +
                                      (broken ? ", found no JSON: " + broken.message() : std::string()));
   Config one = parse_mount(mountpoint, json);
-  const std::lock_guard changing(changing_);
   if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
   auto &[point, config] = *one.mounts.begin();
   set_folder(config.store, folder_of_config(this->config().file));
   const std::string normal = normal_form(point);
   const auto before = versions_at(normal);
-  const bool replaces = storage_.mount(point, config);
+  const bool replaces = storage_.mount(point, config, options);
   const std::string drivers = versions_text(before, versions_at(normal));
   spdlog::info("mounted {} (driver {}){}: {}", shown(point), config.store.driver,
                replaces ? " in place of another store" : "", base::printable(drivers));
   return {replaces, drivers};
 }
 
-bool Reloader::unmount(const std::string &mountpoint) {
-  const std::lock_guard changing(changing_);
-  const bool done = storage_.unmount(mountpoint);
+bool Reloader::unmount(const std::string &mountpoint, const ChangeOptions &options) {
+  const bool done = storage_.unmount(mountpoint, options);
   if (done) spdlog::info("unmounted {}", shown(mountpoint));
   return done;
 }

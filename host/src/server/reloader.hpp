@@ -27,8 +27,9 @@ struct Reload {
   bool changes() const;
 };
 
-/// The config of a host that runs: reads it anew, and brings the mounts to it. Thread-safe; changes happen one at a
-/// time, and each is told in the log.
+/// The config of a host that runs: reads it anew, and brings the mounts to it. Each change is told in the log.
+/// Thread-safe: reloads happen one at a time, and hold up no other change but those of the mountpoints that they are
+/// about (Storage::reload). None waits for old stores.
 class Reloader {
 public:
   struct Hooks {
@@ -46,18 +47,18 @@ public:
   Reloader(Storage &storage, Config config);
 
   /// `why` is for the log: "SIGHUP". Throws ConfigError or Error, and then nothing has changed.
-  Reload reload(std::string_view why);
-  /// What reload would do.
-  Reload diff();
+  Reload reload(std::string_view why, const ChangeOptions &options = {});
+  /// What reload would do. Waits for no change.
+  Reload diff() const;
   struct Mounted {
     bool replaced;       ///< it took another one's place
     std::string drivers; ///< with their versions: "greet 1.0.0 -> 2.0.0", "greet 1.0.0 kept", "greet 1.0.0"
   };
   /// Mounts a store that a JSON object describes as one of the config's mounts; variables are not put in, and relative
   /// paths start at the config's folder. A plugin file that was replaced is loaded anew. Throws as Storage::mount does.
-  Mounted mount(const std::string &mountpoint, std::string_view json);
+  Mounted mount(const std::string &mountpoint, std::string_view json, const ChangeOptions &options = {});
   /// False: nothing is mounted there.
-  bool unmount(const std::string &mountpoint);
+  bool unmount(const std::string &mountpoint, const ChangeOptions &options = {});
 
   Config config() const;
   ReloadStats stats() const;
@@ -72,7 +73,7 @@ private:
 
   Storage &storage_;
   const Hooks hooks_;
-  std::mutex changing_;
+  std::timed_mutex reloading_;
   mutable std::mutex mutex_; ///< for what follows
   Config config_;
   ReloadStats stats_;

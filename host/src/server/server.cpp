@@ -107,14 +107,16 @@ public:
     if (admin_) admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
   }
 
-  void stop(std::chrono::milliseconds patience) {
-    if (!started_) return;
+  bool stop(std::chrono::milliseconds patience) {
+    if (!started_) return true;
     started_ = false;
     stopping_.store(true, std::memory_order_relaxed);
     // The admin answers until the data listener has ended, so that one can see that it does.
     const auto deadline = Clock::now() + patience;
-    if (http_) http_->listener.drain(deadline);
-    if (admin_) admin_->listener.drain(std::min(deadline, Clock::now() + admin_patience));
+    std::uint64_t left = 0;
+    if (http_) left += http_->listener.drain(deadline);
+    if (admin_) left += admin_->listener.drain(std::min(deadline, Clock::now() + admin_patience));
+    if (left != 0) spdlog::warn("{} {} cut off", left, left == 1 ? "connection is" : "connections are");
     accept_thread_.join(); // nothing is accepted any more, so it has ended
     if (http_) http_->listener.close_all();
     if (admin_) admin_->listener.close_all();
@@ -122,6 +124,14 @@ public:
     admin_pool_.reset();
     if (http_) http_->listener.join();
     if (admin_) admin_->listener.join();
+    return left == 0;
+  }
+
+  std::uint64_t connections() const {
+    std::uint64_t open = 0;
+    if (http_) open += http_->listener.stats().open;
+    if (admin_) open += admin_->listener.stats().open;
+    return open;
   }
 
 private:
@@ -155,6 +165,7 @@ Server::~Server() = default;
 std::string Server::http_address() const { return impl_->http_address(); }
 std::string Server::admin_address() const { return impl_->admin_address(); }
 void Server::start() { impl_->start(); }
-void Server::stop(std::chrono::milliseconds patience) { impl_->stop(patience); }
+bool Server::stop(std::chrono::milliseconds patience) { return impl_->stop(patience); }
+std::uint64_t Server::connections() const { return impl_->connections(); }
 
 } // namespace omnistore::server

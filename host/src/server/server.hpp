@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -31,8 +32,11 @@ public:
   /// Accepts from now on, on threads of its own; returns at once.
   void start();
   /// Accepts no more, closes idle connections, finishes what is in flight for up to `patience`, then closes the rest
-  /// and joins the threads. An operation that a driver is still at is waited for until its deadline.
-  void stop(std::chrono::milliseconds patience);
+  /// and joins the threads. False: connections were cut off. It returns when the last call into a driver has, so a
+  /// program that must end in time runs it on a thread of its own, and ends by _exit if it does not return.
+  bool stop(std::chrono::milliseconds patience);
+  /// How many are open. On any thread.
+  std::uint64_t connections() const;
 
 private:
   class Impl;

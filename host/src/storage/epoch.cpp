@@ -12,7 +12,7 @@ void Epoch::synchronize() {
     const std::uint32_t old = parity_.load(std::memory_order_relaxed);
     parity_.store(1 - old, std::memory_order_seq_cst);
     for (Slot &slot : slots_) {
-      // An operation takes as long as its backend does: spin a little, then look now and again.
+      // A look-up takes less than a microsecond, unless its thread has to wait for a processor.
       for (unsigned tries = 0; slot.readers[old].load(std::memory_order_seq_cst) != 0; ++tries) {
         if (tries < 100)
           std::this_thread::yield();

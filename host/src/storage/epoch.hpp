@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may still be reading: lets the mount table be replaced under running operations without a lock or a counted
-// pointer on their way.
+// Who may still be looking something up: lets the mount table be replaced without a lock or a counted pointer on the
+// way of an operation.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ class Epoch {
   };
 
 public:
-  /// Holds back synchronize() while it lives. May be nested.
+  /// Holds back synchronize() while it lives, so it must never live through a call of a driver. May be nested.
   class Guard {
   public:
     explicit Guard(const Epoch &epoch) {

@@ -20,6 +20,13 @@ MountTable::MountTable(std::vector<std::shared_ptr<Mount>> mounts) : mounts_(std
   }
 }
 
+std::shared_ptr<Mount> MountTable::at(std::string_view mountpoint) const {
+  const auto found =
+      std::lower_bound(mounts_.begin(), mounts_.end(), mountpoint,
+                       [](const auto &mount, std::string_view point) { return mount->mountpoint < point; });
+  return found != mounts_.end() && (*found)->mountpoint == mountpoint ? *found : nullptr;
+}
+
 std::vector<const Mount *> MountTable::spanned(std::string_view base) const {
   std::vector<const Mount *> spanned;
   const Mount *holder = find(base);

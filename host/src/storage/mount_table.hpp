@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -14,8 +15,26 @@
 #include <omnistore/config.hpp>
 
 #include "storage/node.hpp"
+#include "storage/thread_slot.hpp"
 
 namespace omnistore {
+
+/// Counts who uses a mount: a counter for each thread, on a cache line of its own.
+class Users {
+public:
+  std::uint32_t count() const {
+    std::uint32_t all = 0;
+    for (const Slot &slot : slots_) all += slot.count.load(std::memory_order_acquire);
+    return all;
+  }
+
+private:
+  friend class Hold;
+  struct alignas(64) Slot {
+    std::atomic<std::uint32_t> count{0};
+  };
+  std::array<Slot, thread_slots> slots_{};
+};
 
 /// A store bound to a mountpoint. It does not change once it is in a table, and several tables may share it.
 struct Mount : std::enable_shared_from_this<Mount> {
@@ -32,6 +51,8 @@ struct Mount : std::enable_shared_from_this<Mount> {
   std::shared_ptr<Node>
       node; ///< shared with the mount that this one took the place of, where only what is beside changed
   mutable std::atomic<bool> tells_own{false}; ///< the store tells of this host's writes too, while it is watched
+  mutable Users users;
+  mutable std::atomic<std::uint32_t> watches{0}; ///< of its store, among the users
 
   /// The key as the store knows it. `room` is used where a prefix has to be put in front.
   std::string_view inside(std::string_view key, std::string &room) const {
@@ -51,6 +72,52 @@ struct Mount : std::enable_shared_from_this<Mount> {
   std::string_view shown() const { return mountpoint.empty() ? std::string_view("root") : mountpoint; }
 };
 
+/// Keeps a mount, and its store open, while it lives. It is taken while an Epoch::Guard lives under which the mount was
+/// found in the table, so that a mount that was taken out gets no new one. Costs no fence and no read-modify-write.
+class Hold {
+public:
+  /// Where a hold may end.
+  enum Ends { here, anywhere }; ///< on the thread that took it; on any thread
+  Hold() = default;
+  explicit Hold(const Mount &mount, Ends ends = here) : mount_(&mount) {
+    const unsigned slot = ends == here ? thread_slot() : shared_slot;
+    counter_ = &mount.users.slots_[slot].count;
+    shared_ = slot == shared_slot;
+    if (shared_)
+      counter_->fetch_add(1, std::memory_order_relaxed);
+    else
+      counter_->store(counter_->load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  ~Hold() { end(); }
+  Hold(Hold &&other) noexcept
+      : mount_(std::exchange(other.mount_, nullptr)), counter_(other.counter_), shared_(other.shared_) {}
+  Hold &operator=(Hold &&other) noexcept {
+    end();
+    mount_ = std::exchange(other.mount_, nullptr);
+    counter_ = other.counter_;
+    shared_ = other.shared_;
+    return *this;
+  }
+
+  explicit operator bool() const { return mount_ != nullptr; }
+  const Mount &operator*() const { return *mount_; }
+  const Mount *operator->() const { return mount_; }
+
+private:
+  void end() {
+    if (!mount_) return;
+    if (shared_)
+      counter_->fetch_sub(1, std::memory_order_release);
+    else
+      counter_->store(counter_->load(std::memory_order_relaxed) - 1, std::memory_order_release);
+    mount_ = nullptr;
+  }
+
+  const Mount *mount_ = nullptr;
+  std::atomic<std::uint32_t> *counter_ = nullptr;
+  bool shared_ = false;
+};
+
 /// What a config has beside its mounts' own settings.
 struct MountDefaults {
   std::string prefix; ///< with a ':' at its end, or empty
@@ -61,8 +128,8 @@ struct MountDefaults {
 std::shared_ptr<Mount> make_mount(const std::string &mountpoint, const MountConfig &config, Plan plan,
                                   const MountDefaults &defaults);
 
-/// The mounts at one moment. Immutable.
-class MountTable {
+/// The mounts at one moment. Immutable. Who keeps one keeps no store open: see Hold.
+class MountTable : public std::enable_shared_from_this<MountTable> {
 public:
   explicit MountTable(std::vector<std::shared_ptr<Mount>> mounts);
 
@@ -86,6 +153,9 @@ public:
   bool has_deeper(const Mount &mount) const;
 
   const std::vector<std::shared_ptr<Mount>> &mounts() const { return mounts_; }
+  /// Returns the mount at exactly this mountpoint; null: there is none.
+  std::shared_ptr<Mount> at(std::string_view mountpoint) const;
+  bool has(const Mount &mount) const { return at(mount.mountpoint).get() == &mount; }
 
 private:
   std::vector<std::shared_ptr<Mount>> mounts_; ///< by mountpoint

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <utility>
 
 #include "loader/open.hpp"
 #include "storage/call.hpp"
@@ -17,7 +18,6 @@
 namespace omnistore {
 namespace {
 
-constexpr std::chrono::seconds open_timeout{30};
 /// Of a driver that never blocks, and of a layer that may be answered by one, so many operations go untimed for each
 /// that is timed: reading the clock twice would cost as much as the operation.
 constexpr unsigned timed_one_in = 64;
@@ -88,12 +88,13 @@ struct Node::Timer : Node::UnderWay {
 
 Node::Node() = default;
 
-std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::string &mount) {
+std::unique_ptr<Node> Node::open(const Plan &plan, const std::shared_ptr<Tasks> &tasks, const std::string &mount,
+                                 std::chrono::steady_clock::time_point deadline) {
   if (!plan.driver) throw Error(Status::not_found, plan.problem);
   std::unique_ptr<Node> node(new Node);
   node->driver_ = plan.driver;
   for (const Plan &child : plan.children) {
-    node->children_.push_back(open(child, tasks, mount));
+    node->children_.push_back(open(child, tasks, mount, deadline));
     node->child_handles_.push_back(&node->children_.back()->handle());
   }
   node->host_ = std::make_unique<Host>(*node, tasks, mount);
@@ -101,7 +102,8 @@ std::unique_ptr<Node> Node::open(const Plan &plan, Tasks &tasks, const std::stri
   node->faults_.name(node->host_->mount(), plan.driver->name);
   node->native_ = plan.driver->traits;
 
-  HostCall call(open_timeout);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  HostCall call(std::max(left, std::chrono::milliseconds(1)));
   const omnistore_open_request request{sizeof(omnistore_open_request),
                                        0,
                                        bytes(plan.options),
@@ -165,15 +167,30 @@ void Node::prepare() {
   if (may_expire_) sweep_->scan();
 }
 
-Node::~Node() {
-  if (!opened_) return;
-  loans_.wait();
-  host_->drop_tasks();
-  HostCall call;
-  guarded(&call, "close", [&] {
-    driver_->table.close(self_);
-    return OMNISTORE_OK;
-  });
+Node::~Node() { close(); }
+
+void Node::close() {
+  if (std::exchange(opened_, false)) {
+    loans_.wait();
+    host_->drop_tasks();
+    HostCall call;
+    guarded(&call, "close", [&] {
+      driver_->table.close(self_);
+      return OMNISTORE_OK;
+    });
+  }
+  for (const auto &child : children_) child->close();
+}
+
+std::size_t Node::lent() const {
+  std::size_t most = loans_.out(); // what a child lends through its layer counts at both
+  for (const auto &child : children_) most = std::max(most, child->lent());
+  return most;
+}
+
+bool Node::is_of(const base::CallLabel &label) const {
+  return &label == label_.get() ||
+         std::any_of(children_.begin(), children_.end(), [&](const auto &child) { return child->is_of(label); });
 }
 
 MountStats Node::stats() {

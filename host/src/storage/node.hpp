@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -17,6 +18,7 @@
 #include <omnistore/ext/stats.h>
 #include <omnistore/storage.hpp>
 
+#include "base/in_flight.hpp"
 #include "storage/contract.hpp"
 #include "storage/meter.hpp"
 #include "storage/plan.hpp"
@@ -32,10 +34,17 @@ namespace omnistore {
 /// Its functions have the meaning of the driver.h functions of the same name; keys are in normal form. Thread-safe.
 class Node {
 public:
-  /// Opens the store and those below it. Throws Error with the driver's reason. `tasks` must outlive the node; `mount`
-  /// is for the log.
-  static std::unique_ptr<Node> open(const Plan &plan, Tasks &tasks, const std::string &mount);
+  /// Opens the store and those below it. Throws Error with the driver's reason. `mount` is for the log. The drivers are
+  /// told the deadline; the call takes as long as they do.
+  static std::unique_ptr<Node> open(const Plan &plan, const std::shared_ptr<Tasks> &tasks, const std::string &mount,
+                                    std::chrono::steady_clock::time_point deadline);
+  /// Closes the store and those below it, unless close() did.
   ~Node();
+  /// Closes the store and those below it. Takes as long as the drivers do. Nothing may use the node meanwhile, and
+  /// afterwards only what reads no store: info(), traits() and the like.
+  void close();
+  /// How many of its values are lent to readers.
+  std::size_t lent() const;
   Node(const Node &) = delete;
   Node &operator=(const Node &) = delete;
 
@@ -94,8 +103,13 @@ public:
   /// Without the mountpoint.
   MountStats stats();
   const std::vector<std::unique_ptr<Node>> &children() const { return children_; }
+  /// Whether a call that base/in_flight.hpp knows is one of this store's, or of those below it.
+  bool is_of(const base::CallLabel &label) const;
   /// What the driver adds about a key (omnistore/ext/explain.h), a JSON object's text; empty: nothing.
   std::string explain(omnistore_call *call, omnistore_bytes key);
+
+  /// How many mounts have it, in the table or until their last operation has ended: the last of them closes it.
+  std::atomic<unsigned> mounts{0};
 
 private:
   class Host;
@@ -184,9 +198,9 @@ private:
   std::mutex counted_mutex_;                          ///< for counted_
   std::string counted_;                               ///< what the driver told of its counters last
   const omnistore_explain *explains_ = nullptr;       ///< likewise
-  bool opened_ = false;
-  omnistore_traits native_{}; ///< the driver's, as `open` left them
-  omnistore_traits traits_{}; ///< with what is emulated
+  bool opened_ = false;                               ///< and not closed
+  omnistore_traits native_{};                         ///< the driver's, as `open` left them
+  omnistore_traits traits_{};                         ///< with what is emulated
   bool never_blocks_ = false;
   std::atomic<bool> was_slow_{false}; ///< a call was found waiting though it never blocks
   bool emulates_ttl_ = false;

@@ -13,7 +13,7 @@
 
 namespace omnistore {
 
-Node::Host::Host(Node &node, Tasks &tasks, std::string mount)
+Node::Host::Host(Node &node, std::shared_ptr<Tasks> tasks, std::string mount)
     : omnistore_host{sizeof(omnistore_host),
                      OMNISTORE_ABI_MAJOR,
                      OMNISTORE_ABI_MINOR,
@@ -23,7 +23,7 @@ Node::Host::Host(Node &node, Tasks &tasks, std::string mount)
                      submit_,
                      event_,
                      extension_},
-      node_(node), tasks_(tasks), mount_(std::move(mount)) {}
+      node_(node), tasks_(std::move(tasks)), mount_(std::move(mount)) {}
 
 void Node::Host::log_(const omnistore_host *host, std::uint32_t level, omnistore_bytes message) {
   without_exceptions([&] {
@@ -40,7 +40,7 @@ omnistore_status Node::Host::submit_(const omnistore_host *host, omnistore_task 
   constexpr std::uint64_t year = 365ull * 24 * 3600 * 1000;
   const auto wait = std::chrono::milliseconds(std::min(delay, year));
   bool taken = false;
-  without_exceptions([&] { taken = self(host).tasks_.submit(host, *self(host).node_.label_, task, argument, wait); });
+  without_exceptions([&] { taken = self(host).tasks_->submit(host, *self(host).node_.label_, task, argument, wait); });
   return taken ? OMNISTORE_OK : OMNISTORE_UNAVAILABLE;
 }
 

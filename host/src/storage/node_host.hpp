@@ -8,12 +8,12 @@ namespace omnistore {
 /// The services that a store is given.
 class Node::Host : public omnistore_host {
 public:
-  Host(Node &node, Tasks &tasks, std::string mount);
+  Host(Node &node, std::shared_ptr<Tasks> tasks, std::string mount);
   void announce(const omnistore_event &removal) const;
   const std::string &mount() const { return mount_; }
   /// No task of the store runs or will run after it.
-  void drop_tasks() { tasks_.drop(this); }
-  ~Host() { tasks_.forget(this); }
+  void drop_tasks() { tasks_->drop(this); }
+  ~Host() { tasks_->forget(this); }
 
 private:
   static const Host &self(const omnistore_host *host) { return *static_cast<const Host *>(host); }
@@ -25,7 +25,7 @@ private:
   static const void *OMNISTORE_CALL extension_(const omnistore_host *, const char *) { return nullptr; }
 
   Node &node_;
-  Tasks &tasks_;
+  const std::shared_ptr<Tasks> tasks_;
   const std::string mount_;
 };
 

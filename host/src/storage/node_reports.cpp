@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a driver tells of itself: what it knows of a key (omnistore/ext/explain.h), and what it counts (ext/stats.h).
+#include <mutex>
+
 #include <boost/json/parse.hpp>
 
 #include "storage/call.hpp"

@@ -54,16 +54,20 @@ void check_length(const char *operation, std::string_view shown, const Mount &mo
 // Route
 
 Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &key)
-    : guard_(impl.epoch), timer_(impl.op_log), operation_(operation), key_(key), mount_(impl.table().find(key.view())) {
-  if (!mount_) {
+    : timer_(impl.op_log), operation_(operation), key_(key) {
+  const Epoch::Guard guard(impl.epoch);
+  const Mount *mount = impl.table().find(key.view());
+  if (!mount) {
+    if (impl.is_closed()) throw Error(Status::unavailable, std::string(operation) + ": the storage was closed");
     std::string known;
-    for (const auto &mount : impl.table().mounts())
-      known += (known.empty() ? "" : ", ") + base::printable(mount->mountpoint);
+    for (const auto &other : impl.table().mounts())
+      known += (known.empty() ? "" : ", ") + base::printable(other->mountpoint);
     throw Error(Status::invalid,
                 std::string(operation) + " " + base::printable(key.shown()) +
                     ": no mount holds this key; the mountpoints are: " + (known.empty() ? "none" : known));
   }
-  if (!mount_->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount_, mount_->reason));
+  if (!mount->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
+  mount_ = Hold(*mount);
 }
 
 void Storage::Impl::Route::tell() const noexcept {
@@ -172,9 +176,13 @@ MountStats &MountStats::operator+=(const MountStats &other) {
 }
 
 std::vector<MountStats> Storage::stats() const {
-  const Epoch::Guard guard(impl_->epoch);
+  const std::shared_ptr<const MountTable> table = impl_->kept_table();
+  Hold hold; // of the store that is asked; one that does not answer keeps no other one open
   std::vector<MountStats> all;
-  for (const auto &mount : impl_->table().mounts()) {
+  for (const auto &mount : table->mounts()) {
+    Hold next = impl_->hold(*mount);
+    if (!next) continue; // it was taken out meanwhile
+    hold = std::move(next);
     MountStats stats = mount->node ? mount->node->stats() : MountStats();
     stats.mountpoint = mount->mountpoint;
     stats.driver = mount->config.store.driver;

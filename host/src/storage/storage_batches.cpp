@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Batches: grouped by mount, answered in the order asked, each item with its own outcome.
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <future>
 
@@ -15,6 +16,7 @@ namespace {
 /// The items of one mount.
 struct Group {
   const Mount *mount;
+  Hold hold;                      ///< until it is done
   std::vector<std::size_t> items; ///< their places in the batch
   std::deque<std::string> keys;   ///< as the store knows them
   std::vector<omnistore_bytes> views;
@@ -25,8 +27,8 @@ void put(Outcome &outcome, Status status, std::string message) {
   outcome.message = std::move(message);
 }
 
-/// Sorts a batch by mount. Items that lead nowhere have their outcome at once; the places of those that are a key's
-/// user meta (`k$`) go to `users`.
+/// Sorts a batch by mount. Under an Epoch::Guard. Items that lead nowhere have their outcome at once; the places of
+/// those that are a key's user meta (`k$`) go to `users`.
 template <typename KeyOf, typename Outcomes>
 std::deque<Group> grouped(const MountTable &table, const char *operation, bool writes, std::string_view in,
                           std::size_t count, const KeyOf &key_of, Outcomes &outcomes, std::vector<std::size_t> &users) {
@@ -48,7 +50,8 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
         throw Error(Status::read_only, failure(operation, key.shown(), *mount, "the config mounts it read-only"));
       check_length(operation, key.shown(), *mount, key.view().size() - mount->base.size() + mount->prefix.size());
       auto group = std::find_if(groups.begin(), groups.end(), [&](const Group &known) { return known.mount == mount; });
-      if (group == groups.end()) group = groups.insert(groups.end(), Group{mount, {}, {}, {}});
+      if (group == groups.end())
+        group = groups.insert(groups.end(), Group{mount, Hold(*mount, Hold::anywhere), {}, {}, {}});
       group->items.push_back(i);
       group->keys.emplace_back(mount->inside(key.view(), room));
       group->views.push_back(bytes(group->keys.back()));
@@ -62,9 +65,12 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
 /// Runs each group: those of stores that may block at once, so that the slowest alone counts. `what` is for the log.
 template <typename Run>
 void run_groups(std::deque<Group> &groups, const OpLog &log, const char *what, const Run &run_group) {
+  std::atomic<std::size_t> left = groups.size();
   const auto run = [&](Group &group) {
     const OpLog::Timer timer(log);
     run_group(group);
+    // The last one stays held, and the storage with it.
+    if (left.fetch_sub(1) != 1) group.hold = Hold();
     if (!timer.runs()) return;
     std::string keys;
     group.mount->outside(view(group.views.front()), keys);
@@ -123,7 +129,7 @@ Options limited(Options options, const CallOptions &batch) {
 } // namespace
 
 /// Publishes the items that were done, in the batch's order. The mounts are those that took them: by now another table
-/// may be current. The batch's guard keeps them open.
+/// may be current.
 template <typename Groups, typename KeyOf>
 void Storage::Impl::publish_done(std::string_view in, const Groups &groups, const std::vector<Outcome> &outcomes,
                                  Event::Type type, Event::Cause cause, const KeyOf &key_of) {
@@ -140,8 +146,13 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
   std::vector<EntryOutcome> outcomes(keys.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
   std::vector<std::size_t> users;
-  const Epoch::Guard guard(epoch);
-  auto groups = grouped(table(), "get", false, in, keys.size(), key_of, outcomes, users);
+  std::shared_ptr<const MountTable> mounted;
+  std::deque<Group> groups;
+  {
+    const Epoch::Guard guard(epoch);
+    mounted = table().shared_from_this();
+    groups = grouped(*mounted, "get", false, in, keys.size(), key_of, outcomes, users);
+  }
   const bool wants_meta = options.meta || options.user;
   std::atomic<std::uint64_t> left(options.most);
   run_groups(groups, op_log, "READ MANY", [&](Group &group) {
@@ -190,8 +201,13 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
   std::vector<Outcome> outcomes(items.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(items[i].key); };
   std::vector<std::size_t> users;
-  const Epoch::Guard guard(epoch);
-  auto groups = grouped(table(), "set", true, in, items.size(), key_of, outcomes, users);
+  std::shared_ptr<const MountTable> mounted;
+  std::deque<Group> groups;
+  {
+    const Epoch::Guard guard(epoch);
+    mounted = table().shared_from_this();
+    groups = grouped(*mounted, "set", true, in, items.size(), key_of, outcomes, users);
+  }
   run_groups(groups, op_log, "WRITE MANY", [&](Group &group) {
     HostCall call(options);
     std::deque<omnistore_set_request> requests;
@@ -225,8 +241,13 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
   std::vector<Outcome> outcomes(keys.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
   std::vector<std::size_t> users;
-  const Epoch::Guard guard(epoch);
-  auto groups = grouped(table(), "remove", true, in, keys.size(), key_of, outcomes, users);
+  std::shared_ptr<const MountTable> mounted;
+  std::deque<Group> groups;
+  {
+    const Epoch::Guard guard(epoch);
+    mounted = table().shared_from_this();
+    groups = grouped(*mounted, "remove", true, in, keys.size(), key_of, outcomes, users);
+  }
   // Before the values, which may be in the same batch.
   each_of(users, in, key_of, outcomes,
           [&](std::size_t, const Key &key) { return remove(key, limited(RemoveOptions(), options)); });

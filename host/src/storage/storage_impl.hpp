@@ -3,8 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <future>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -16,8 +17,8 @@
 #include <omnistore/storage.hpp>
 
 #include "loader/registry.hpp"
+#include "storage/background.hpp"
 #include "storage/call.hpp"
-#include "storage/closer.hpp"
 #include "storage/epoch.hpp"
 #include "storage/hub.hpp"
 #include "storage/key.hpp"
@@ -34,7 +35,7 @@ void check_length(const char *operation, std::string_view shown, const Mount &mo
 class Storage::Impl : private Hub::Sources {
 public:
   Impl(const Config &config, std::shared_ptr<loader::Registry> registry);
-  ~Impl();
+  ~Impl() { close(std::chrono::steady_clock::time_point::max()); }
 
   /// Where a key leads. While it lives the mount and its store stay open.
   class Route {
@@ -73,26 +74,44 @@ public:
   private:
     void tell() const noexcept;
 
-    Epoch::Guard guard_;
+    Hold mount_; ///< first: it goes last
     OpLog::Timer timer_;
     const char *outcome_ = nullptr;
     std::string error_;
     const char *operation_;
     const Key &key_;
-    const Mount *mount_;
     std::string room_;
   };
 
-  /// Mounts a store, or takes the one at the mountpoint out where there is no config. Returns when the old one is
-  /// closed. False: there was none.
-  bool replace(const std::string &mountpoint, const MountConfig *config);
-  /// What the config changes; where `apply` is set, does it.
-  std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins, bool apply);
+  /// Mounts a store, or takes the one at the mountpoint out if there is no config. False: there was none.
+  bool replace(const std::string &mountpoint, const MountConfig *config, const ChangeOptions &options);
+  std::vector<MountChange> diff(const Config &config, loader::Registry &plugins) const;
+  std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
+                                  const ChangeOptions &options);
+
+  // storage_draining.cpp
+  std::vector<DrainingStore> draining() const;
+  /// Null: at any mountpoint.
+  bool wait_closed(const std::string *mountpoint, std::chrono::milliseconds timeout) const;
+  /// Ends everything, as far as it ends before the deadline.
+  void close(std::chrono::steady_clock::time_point deadline);
+  bool is_closed() const { return closed_.load(); }
   std::shared_ptr<loader::Registry> registry() const {
-    const std::lock_guard lock(registry_mutex_);
+    const std::lock_guard lock(mounting_);
     return registry_;
   }
+  /// For as long as an Epoch::Guard lives.
   const MountTable &table() const { return *table_.load(std::memory_order_acquire); }
+  /// Keeps no store open.
+  std::shared_ptr<const MountTable> kept_table() const {
+    const Epoch::Guard guard(epoch);
+    return table().shared_from_this();
+  }
+  /// The mount with its store kept open; empty if another table holds by now and does not have it.
+  Hold hold(const Mount &mount, Hold::Ends ends = Hold::here) const {
+    const Epoch::Guard guard(epoch);
+    return table().has(mount) ? Hold(mount, ends) : Hold();
+  }
 
   /// Tells of a change that was made through this Storage, unless the store tells of it.
   void publish(const Mount &mount, Event::Type type, Event::Cause cause, std::string_view key) {
@@ -128,7 +147,7 @@ public:
   Watch pull(std::string_view base, std::function<void()> ready, const WatchOptions &options);
 
   const std::shared_ptr<Watchdog> watchdog = Watchdog::shared();
-  Tasks tasks;
+  const std::shared_ptr<Tasks> tasks = std::make_shared<Tasks>();
   Hub hub;
   Epoch epoch;
   OpLog op_log;
@@ -140,14 +159,14 @@ private:
   void publish_key(Event::Type type, Event::Cause cause, std::string_view key);
   /// The watch of one mount's store, over a base inside it.
   struct Backend : omnistore_watcher {
-    Backend(Impl &storage, std::shared_ptr<const Mount> watched, std::string keys);
+    Backend(Impl &storage, Hold watched, std::string keys);
     ~Backend();
     Backend(const Backend &) = delete;
     Backend &operator=(const Backend &) = delete;
     static void OMNISTORE_CALL event_(omnistore_watcher *watcher, const omnistore_event *event);
 
     Impl &impl;
-    const std::shared_ptr<const Mount> mount;
+    const Hold mount; ///< ends on any thread
     const std::string base;
     void *watch = nullptr;
     std::vector<Node::WatchLimit> limits;
@@ -203,23 +222,91 @@ private:
                   const SetOptions &options);
   bool remove_user(Route &route, const Key &key, HostCall &call, const RemoveOptions &options);
 
-  /// Opens a mount's store. Where that fails: Error, or where it may fail a mount without a node and with the reason.
-  void open(Mount &mount, bool may_fail);
-  /// The table takes effect at once; what it no longer has is closed in the background, when no operation is on it.
-  /// The mountpoints are those whose watches lost something. Under mounting_.
-  std::future<void> publish_table(std::vector<std::shared_ptr<Mount>> mounts, const std::vector<std::string> &changed);
+  // storage_mounts.cpp
+  /// A change of mounts that is under way: no other one of the same mountpoints is.
+  struct Change {
+    std::string what; ///< "mount x", "reload"
+    std::set<std::string> points;
+    std::chrono::steady_clock::time_point since, deadline;
+    std::string opens{}; ///< which store it opens now: "mount x, driver redis"
+  };
+  class Claim;
+  class Walk;
+  using Mounts = std::vector<std::shared_ptr<Mount>>;
+  struct Wanted;
+  /// What a config makes of the mounts of a table. Of those that were mounted at run time, only the ones at `claimed`
+  /// mountpoints change; null: any.
+  static Wanted wanted_of(const Config &config, loader::Registry &plugins, const MountTable &now,
+                          const std::set<std::string> *claimed);
+  /// Opens a mount's store within `open_timeout_`. If that fails: Error, or if it may fail a mount without a node and
+  /// with the reason.
+  void open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *change);
+  std::shared_ptr<Node> open_node(const std::shared_ptr<Mount> &mount, std::chrono::steady_clock::time_point limit);
+  /// Closes the stores of mounts that were in no table.
+  void retire_unused(const Mounts &mounts);
+  /// The same, since the storage was closed: throws Error(unavailable).
+  [[noreturn]] void discard(const Mounts &mounts);
+  /// The table takes effect at once; what it no longer has drains. The mountpoints are those whose watches lost
+  /// something. Under mounting_.
+  void publish_table(Mounts mounts, const std::vector<std::string> &changed);
+  std::chrono::milliseconds open_timeout() const {
+    const std::lock_guard lock(mounting_);
+    return open_timeout_;
+  }
+  std::shared_ptr<const MountTable> current() const {
+    const std::lock_guard lock(mounting_);
+    return current_;
+  }
+
+  // storage_draining.cpp
+  /// Stores that no operation gets to any more, and that are not closed yet. Shared with those who open stores, which
+  /// may outlive the storage.
+  struct Drains {
+    struct One {
+      std::uint64_t id;
+      DrainingStore::State state;
+      std::string mountpoint, driver;
+      std::chrono::steady_clock::time_point since;
+      std::shared_ptr<Node> node; ///< null while it is opened
+    };
+    using At = std::list<One>::iterator;
+
+    At begin(DrainingStore::State state, const Mount &mount, std::shared_ptr<Node> node);
+    void end(At which);
+
+    std::mutex mutex; ///< innermost
+    std::condition_variable ended;
+    std::list<One> all;
+    Mounts retired; ///< taken out of the table, and perhaps still used
+    std::uint64_t last_id = 0;
+  };
+  /// Closes the store of a mount that is in the table no more, when it is used no more and no other mount has it.
+  /// `stays`: one in the table has.
+  void retire(const std::shared_ptr<Mount> &mount, bool stays);
+  /// The last operation on a retired mount has ended.
+  void left(const std::shared_ptr<Mount> &mount);
+  DrainingStore shown(const Drains::One &one, const Mounts &retired) const;
+  /// Waits a moment for stores of this mount's driver that drain. Returns true if one has gone; else `why` says what
+  /// they wait for, if there are any.
+  bool await_same_driver(const Mount &mount, std::string &why) const;
+  void end_watches();
+  void end_backend(std::unique_ptr<Backend> backend);
 
   std::mutex watching_; ///< for what the functions of Hub::Sources use
   std::condition_variable settled_;
   std::map<std::shared_ptr<const Mount>, std::shared_ptr<Watched>> watched_;
   std::map<std::string, Span> spans_; ///< by the base
-  std::mutex mounting_;               ///< for what follows
-  mutable std::mutex registry_mutex_; ///< for registry_ alone: stores may be long in opening
+  mutable std::mutex mounting_;                    ///< for what follows; never held while a driver is called
+  mutable std::condition_variable changed_;        ///< a change has ended
+  std::list<Change> changes_;
   std::shared_ptr<loader::Registry> registry_;
   MountDefaults defaults_;
-  std::unique_ptr<const MountTable> current_;
+  std::shared_ptr<const MountTable> current_;
+  std::chrono::milliseconds open_timeout_;
+  std::atomic<bool> closed_{false};
   std::atomic<const MountTable *> table_{nullptr}; ///< current_, for those who read
-  Closer closer_;
+  const std::shared_ptr<Drains> drains_ = std::make_shared<Drains>();
+  const std::shared_ptr<Background> background_ = Background::make();
 };
 
 /// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE". One of a write whose time

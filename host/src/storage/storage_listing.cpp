@@ -85,6 +85,46 @@ std::string_view told_base(std::string_view base, const Mount &mount) {
 
 } // namespace
 
+/// The mounts that a base spans, one after the other, each as it is when its turn comes. Only that one is kept open.
+class Storage::Impl::Walk {
+public:
+  Walk(const Impl &impl, std::string_view base) : impl_(impl), base_(base) {}
+  /// To the first mount, or the first from this mountpoint on, or the first after it.
+  void begin() {
+    seek([](const Mount &) { return false; });
+  }
+  void begin_at(const std::string &point) {
+    seek([&](const Mount &mount) { return mount.mountpoint < point; });
+  }
+  void next() {
+    seek([point = hold_->mountpoint](const Mount &mount) { return mount.mountpoint <= point; });
+  }
+  explicit operator bool() const { return at_ < spanned_.size(); }
+  const Mount &operator*() const { return *hold_; }
+  const Mount *operator->() const { return &*hold_; }
+  const MountTable &table() const { return *table_; }
+
+private:
+  template <typename IsBefore>
+  void seek(const IsBefore &is_before) {
+    const Epoch::Guard guard(impl_.epoch);
+    if (&impl_.table() != table_.get()) {
+      table_ = impl_.table().shared_from_this();
+      spanned_ = table_->spanned(base_);
+      at_ = 0;
+    }
+    while (at_ < spanned_.size() && is_before(*spanned_[at_])) ++at_;
+    if (at_ < spanned_.size()) hold_ = Hold(*spanned_[at_]); // at the end the last one stays held: so does the storage
+  }
+
+  const Impl &impl_;
+  const std::string_view base_;
+  std::shared_ptr<const MountTable> table_;
+  std::vector<const Mount *> spanned_;
+  std::size_t at_ = 0;
+  Hold hold_;
+};
+
 /// One step of a listing: `take` gets each key, without `in`, and its meta where that was asked for and is known. Gives
 /// where the next step goes on.
 template <typename Take>
@@ -98,22 +138,19 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
   const std::string shown = normal_base(text), base = in_view(in, shown);
   const Cursor from = options.cursor.empty() ? Cursor{} : Cursor::parse(options.cursor);
-  const Epoch::Guard guard(epoch);
-  const MountTable &mounted = table();
-
-  const std::vector<const Mount *> mounts = mounted.spanned(base);
-  // Where the cursor's mount is gone, the listing goes on with the next one.
-  auto at = std::find_if(mounts.begin(), mounts.end(), [&](const Mount *mount) {
-    return options.cursor.empty() || mount->mountpoint >= from.mountpoint;
-  });
-  // And where another store is mounted there now, it begins with that one's first key: its cursors are its own.
-  const bool goes_on = at != mounts.end() && (*at)->mountpoint == from.mountpoint && (*at)->fingerprint == from.store;
+  Walk walk(*this, base); // no store but the one that is listed is kept open
+  if (options.cursor.empty())
+    walk.begin();
+  else
+    walk.begin_at(from.mountpoint); // if that mount is gone, the listing goes on with the next one
+  // If another store is mounted there now, it begins with that one's first key: its cursors are its own.
+  const bool goes_on = walk && walk->mountpoint == from.mountpoint && walk->fingerprint == from.store;
   std::string cursor = goes_on ? from.driver : std::string();
   std::uint32_t taken = 0;
   std::size_t bytes_taken = 0;
   CursorCheck cursors; // a driver may give page after page without a key
-  while (at != mounts.end()) {
-    const Mount &mount = **at;
+  while (walk) {
+    const Mount &mount = *walk;
     check_open("list", shown, mount);
     omnistore_list_request request{};
     request.size = sizeof request;
@@ -128,7 +165,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     bool more = false;
     if (inside) {
       HostCall call(options);
-      Outside outside(mounted, mount, [&](std::string_view key, const omnistore_meta *meta) {
+      Outside outside(walk.table(), mount, [&](std::string_view key, const omnistore_meta *meta) {
         if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
         take(key.substr(in.size()), options.meta ? meta : nullptr);
         ++taken;
@@ -144,13 +181,13 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     }
     if (more && cursors.repeats(cursor)) throw Error(Status::internal, failure("list", shown, mount, endless_listing));
     if (!more) {
-      ++at;
+      walk.next();
       cursor.clear();
       cursors = {};
     }
     if (taken >= options.limit || bytes_taken >= most_bytes) break;
   }
-  return at == mounts.end() ? std::string() : Cursor{(*at)->mountpoint, (*at)->fingerprint, cursor}.text();
+  return walk ? Cursor{walk->mountpoint, walk->fingerprint, cursor}.text() : std::string();
 }
 
 Page Storage::Impl::list(std::string_view in, std::string_view base, const ListOptions &options) const {
@@ -185,30 +222,31 @@ bool Storage::Impl::spans_blocking(std::string_view in, std::string_view text) c
 
 std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, const CallOptions &options) {
   const std::string shown = normal_base(text), base = in_view(in, shown);
-  const Epoch::Guard guard(epoch);
-  const MountTable &mounted = table();
-  const std::vector<const Mount *> mounts = mounted.spanned(base);
-  for (const Mount *mount : mounts) { // nothing is cleared where a part of it cannot be
-    check_open("clear", shown, *mount);
-    check_length("clear", shown, *mount, inner_base(*mount, base).size());
-    if (mount->read_only || mount->node->traits().capabilities & OMNISTORE_READS_ONLY)
-      throw Error(Status::read_only, failure("clear", shown, *mount, "the store takes no writes; nothing was cleared"));
-  }
+  const auto check = [&](const Mount &mount) {
+    check_open("clear", shown, mount);
+    check_length("clear", shown, mount, inner_base(mount, base).size());
+    if (mount.read_only || mount.node->traits().capabilities & OMNISTORE_READS_ONLY)
+      throw Error(Status::read_only, failure("clear", shown, mount, "the store takes no writes; nothing was cleared"));
+  };
+  // Nothing is cleared where a part of it cannot be.
+  for (const auto table = kept_table(); const Mount *mount : table->spanned(base)) check(*mount);
   std::uint64_t cleared = 0;
   HostCall call(options);
-  for (const Mount *mount : mounts) {
-    const std::string inner = inner_base(*mount, base);
+  Walk walk(*this, base);
+  for (walk.begin(); walk; walk.next()) {
+    const Mount &mount = *walk;
+    check(mount);
+    const std::string inner = inner_base(mount, base);
     const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
-    Outside outside(mounted, *mount, [&](const std::string &key, const omnistore_meta *) {
+    Outside outside(walk.table(), mount, [&](const std::string &key, const omnistore_meta *) {
       ++cleared;
-      publish(*mount, Event::Type::remove, Event::Cause::cleared, key);
+      publish(mount, Event::Type::remove, Event::Cause::cleared, key);
     });
     const OpLog::Timer timer(op_log);
-    const omnistore_status status = mount->node->clear(&call, request, &outside);
-    timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, *mount), *mount);
+    const omnistore_status status = mount.node->clear(&call, request, &outside);
+    timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, mount), mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
-    if (status != OMNISTORE_OK)
-      throw Error(to_status(status), failure("clear", shown, *mount, call.cause(status), status));
+    if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status));
   }
   return cleared;
 }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // The mounts as they change: opening, mounting and unmounting, and a reload of the config.
 #include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <future>
+#include <optional>
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/changes.hpp"
 #include "storage/key.hpp"
 #include "storage/plan.hpp"
@@ -12,16 +17,11 @@
 namespace omnistore {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 std::string with_colon(std::string_view normal) { return normal.empty() ? std::string() : std::string(normal) + ':'; }
 
 MountDefaults defaults_of(const Config &config) { return {with_colon(config.prefix), config.ttl}; }
-
-std::shared_ptr<Mount> mount_at(const MountTable &table, const std::string &mountpoint) {
-  const auto &mounts = table.mounts();
-  const auto at =
-      std::find_if(mounts.begin(), mounts.end(), [&](const auto &known) { return known->mountpoint == mountpoint; });
-  return at == mounts.end() ? nullptr : *at;
-}
 
 /// Every mount's plan. Throws ConfigError with all that is wrong.
 std::vector<Plan> plans_of(const Config &config, loader::Registry &registry) {
@@ -65,16 +65,38 @@ bool same_plugins(const Plan &a, const Plan &b) {
 }
 
 /// A runtime mount over the plugins that there are now; null: they are the ones that it has, or cannot be used.
-std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, const MountDefaults &defaults) {
+std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, const MountDefaults &defaults, bool tell) {
   std::vector<Problem> problems;
   Plan planned = plan(old.config.store, plugins, false, problems);
-  for (const Problem &problem : problems)
-    spdlog::warn("mount {}: kept as it is, since its plugin was replaced by one that cannot be used: {}", old.shown(),
-                 problem.text());
+  if (tell)
+    for (const Problem &problem : problems)
+      spdlog::warn("mount {}: kept as it is, since its plugin was replaced by one that cannot be used: {}", old.shown(),
+                   problem.text());
   if (!problems.empty() || same_plugins(planned, old.plan)) return nullptr;
   auto mount = make_mount(old.mountpoint, old.config, std::move(planned), defaults);
   mount->runtime = true;
   return mount;
+}
+
+/// Closes the stores of mounts that were in no table, and waits for that until the deadline.
+void close_all(const std::vector<std::shared_ptr<Mount>> &mounts, Background &background, Clock::time_point deadline) {
+  std::vector<std::future<void>> closed;
+  for (const auto &mount : mounts) {
+    if (!mount->node) continue;
+    const auto done = std::make_shared<std::promise<void>>();
+    closed.push_back(done->get_future());
+    background.submit({nullptr, [node = mount->node, done] {
+                         node->close();
+                         done->set_value();
+                       }});
+  }
+  for (auto &one : closed) one.wait_until(deadline);
+}
+
+std::string seconds_text(Clock::duration time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
+  return text;
 }
 
 loader::SearchPaths paths_of(const Config &config) { return {config.plugin_paths, config.pins}; }
@@ -101,156 +123,325 @@ std::vector<MountChange> changes_between(const Config &now, const Config &next) 
   loader::Registry next_plugins(paths_of(next), &plugins);
   std::vector<MountChange> changes;
   std::vector<std::shared_ptr<Mount>> wanted = mounts_of(next, next_plugins);
-  for (const auto &mount : wanted) changes.push_back(change_of(mount_at(table, mount->mountpoint).get(), true, *mount));
+  for (const auto &mount : wanted) changes.push_back(change_of(table.at(mount->mountpoint).get(), true, *mount));
   const MountTable next_table(std::move(wanted));
   for (const auto &mount : table.mounts())
-    if (!mount_at(next_table, mount->mountpoint))
+    if (!next_table.at(mount->mountpoint))
       changes.push_back({MountChange::Kind::removed, mount->mountpoint, mount->config.store.driver, {}, true});
   sort(changes);
   return changes;
 }
 
+// ----------------------------------------------------------------------------------------------------------------
+// One change at a time for each mountpoint
+
+/// Makes a change known while it lives.
+class Storage::Impl::Claim {
+public:
+  /// Throws Error(unavailable) if another change of one of the mountpoints does not end in time, or if the storage was
+  /// closed.
+  Claim(Impl &impl, std::string what, std::set<std::string> points, const ChangeOptions &options) : impl_(impl) {
+    std::unique_lock lock(impl_.mounting_);
+    const auto others = [&] {
+      return std::find_if(impl_.changes_.begin(), impl_.changes_.end(), [&](const Change &known) {
+        return std::any_of(points.begin(), points.end(), [&](auto &point) { return known.points.contains(point); });
+      });
+    };
+    const auto is_free = [&] { return impl_.closed_ || others() == impl_.changes_.end(); };
+    const auto now = Clock::now();
+    const auto until = std::min(options.deadline, now + options.patience);
+    if (options.patience.count() < 0)
+      impl_.changed_.wait(lock, is_free);
+    else if (!impl_.changed_.wait_until(lock, until, is_free))
+      throw Error(Status::unavailable, what + ": " + shown(*others()) + "; nothing was changed, try again later");
+    if (impl_.closed_) throw Error(Status::unavailable, what + ": the storage was closed");
+    change_ =
+        impl_.changes_.insert(impl_.changes_.end(), Change{std::move(what), std::move(points), now, options.deadline});
+  }
+  ~Claim() {
+    {
+      const std::lock_guard lock(impl_.mounting_);
+      impl_.changes_.erase(change_);
+    }
+    impl_.changed_.notify_all();
+  }
+  Claim(const Claim &) = delete;
+  Claim &operator=(const Claim &) = delete;
+  Change &change() { return *change_; }
+
+private:
+  static std::string shown(const Change &change) {
+    std::string text = "another change (" + change.what + ") has run for " + seconds_text(Clock::now() - change.since);
+    return change.opens.empty() ? text : text + " and opens a store (" + change.opens + ")";
+  }
+
+  Impl &impl_;
+  std::list<Change>::iterator change_;
+};
+
+/// What becomes of the mounts.
+struct Storage::Impl::Wanted {
+  std::vector<MountChange> changes; ///< by mountpoint
+  Mounts mounts;                    ///< without those that were mounted at run time and stay as they are
+  std::vector<std::shared_ptr<Mount>> to_open;
+  std::vector<std::string> changed; ///< mountpoints
+};
+
+// ----------------------------------------------------------------------------------------------------------------
+// Impl
+
 Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
-    : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)) {
-  std::vector<std::shared_ptr<Mount>> mounts = mounts_of(config, *registry_);
-  for (const auto &mount : mounts) open(*mount, mount->config.optional);
-  current_ = std::make_unique<MountTable>(std::move(mounts));
+    : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)),
+      open_timeout_(config.open_timeout) {
+  Mounts mounts = mounts_of(config, *registry_);
+  try {
+    for (const auto &mount : mounts) open(mount, mount->config.optional, nullptr);
+  } catch (...) {
+    close_all(mounts, *background_, Clock::now() + open_timeout());
+    throw;
+  }
+  for (const auto &mount : mounts)
+    if (mount->node) ++mount->node->mounts;
+  current_ = std::make_shared<const MountTable>(std::move(mounts));
   table_.store(current_.get(), std::memory_order_release);
   op_log.configure(config.log.slow);
 }
 
-Storage::Impl::~Impl() {
-  hub.stop(); // callbacks may use the storage
-  watched_.clear();
-  epoch.synchronize();
-}
-
-void Storage::Impl::open(Mount &mount, bool may_fail) {
-  try {
-    mount.node = Node::open(mount.plan, tasks, std::string(mount.shown()));
-  } catch (const Error &error) {
-    mount.reason = error.what();
-    const std::string message = failure("open", {}, mount, error.what());
-    if (!may_fail) throw Error(error.status(), message);
-    spdlog::warn("{}; the host goes on without this mount", message);
-  }
-}
-
-std::future<void> Storage::Impl::publish_table(std::vector<std::shared_ptr<Mount>> mounts,
-                                               const std::vector<std::string> &changed) {
-  auto next = std::make_unique<MountTable>(std::move(mounts));
-  table_.store(next.get(), std::memory_order_seq_cst);
-  std::shared_ptr<const MountTable> old = std::move(current_); // in a function that can be copied
-  current_ = std::move(next);
-  hub.refresh(); // no watch is left on an old store
-  if (hub.active())
-    for (const std::string &mountpoint : changed) hub.lost(mountpoint, 0);
-  return closer_.submit([this, old = std::move(old)]() mutable {
-    epoch.synchronize();
-    old.reset(); // closes the stores that no other table has
-  });
-}
-
-bool Storage::Impl::replace(const std::string &mountpoint, const MountConfig *config) {
-  std::future<void> closed;
-  bool had = false;
-  {
+void Storage::Impl::open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *change) {
+  if (change) {
     const std::lock_guard lock(mounting_);
-    std::vector<std::shared_ptr<Mount>> mounts = current_->mounts();
-    had = std::erase_if(mounts, [&](const auto &known) { return known->mountpoint == mountpoint; }) != 0;
-    if (config) {
-      std::vector<Problem> problems;
-      Plan planned = plan(config->store, *registry(), config->optional, problems);
-      if (!problems.empty()) throw ConfigError("mount " + mountpoint, std::move(problems));
-      mounts.push_back(make_mount(mountpoint, *config, std::move(planned), defaults_));
-      mounts.back()->runtime = true;
-      open(*mounts.back(), config->optional && !had);
-    } else if (!had) {
-      return false;
-    }
-    closed = publish_table(std::move(mounts), {mountpoint});
+    change->opens = "mount " + base::printable(mount->shown()) + ", driver " + mount->config.store.driver;
   }
-  closed.wait();
-  return had;
+  const auto try_open = [&]() -> std::optional<Error> {
+    try {
+      mount->node = open_node(mount, change ? change->deadline : Clock::time_point::max());
+      return std::nullopt;
+    } catch (const Error &error) {
+      return error;
+    }
+  };
+  std::optional<Error> failed = try_open();
+  std::string why;
+  if (failed && failed->status() != Status::timeout && await_same_driver(*mount, why)) failed = try_open();
+  if (!failed) return;
+  mount->reason = failed->what() + why;
+  const std::string message = failure("open", {}, *mount, mount->reason);
+  if (!may_fail) throw Error(failed->status(), message);
+  spdlog::warn("{}; the host goes on without this mount", message);
 }
 
-std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
-                                               bool apply) {
+/// Opens the store on another thread. If it takes too long, its thread closes it when it has opened after all.
+std::shared_ptr<Node> Storage::Impl::open_node(const std::shared_ptr<Mount> &mount, Clock::time_point limit) {
+  struct Opening {
+    std::mutex mutex;
+    std::condition_variable ended;
+    bool done = false;
+    std::optional<Drains::At> given_up;
+    std::shared_ptr<Node> node;
+    std::exception_ptr failed;
+  };
+  constexpr std::chrono::seconds grace{1}; // for a driver that keeps to its deadline, and says why
+  const auto opening = std::make_shared<Opening>();
+  const auto began = Clock::now();
+  const auto deadline = std::min(began + open_timeout(), limit == Clock::time_point::max() ? limit : limit - grace);
+  // Nothing of this object: it may be gone when a store opens that was given up.
+  background_->submit({nullptr, [tasks = tasks, drains = drains_, opening, mount, deadline] {
+                         std::shared_ptr<Node> node;
+                         std::exception_ptr failed;
+                         try {
+                           node = Node::open(mount->plan, tasks, std::string(mount->shown()), deadline);
+                         } catch (...) {
+                           failed = std::current_exception();
+                         }
+                         std::unique_lock lock(opening->mutex);
+                         opening->done = true;
+                         if (opening->given_up) {
+                           lock.unlock();
+                           node.reset();
+                           return drains->end(*opening->given_up);
+                         }
+                         opening->node = std::move(node);
+                         opening->failed = std::move(failed);
+                         opening->ended.notify_all();
+                       }});
+  std::unique_lock lock(opening->mutex);
+  if (opening->ended.wait_until(lock, deadline + grace, [&] { return opening->done; })) {
+    if (opening->failed) std::rethrow_exception(opening->failed);
+    return std::move(opening->node);
+  }
+  opening->given_up = drains_->begin(DrainingStore::State::opening, *mount, nullptr);
+  throw Error(Status::timeout,
+              "the store is not open after " + seconds_text(Clock::now() - began) +
+                  " (the limits are openTimeout and the request's); it is closed if it opens after all");
+}
+
+void Storage::Impl::retire_unused(const Mounts &mounts) {
+  for (const auto &mount : mounts) {
+    if (!mount->node) continue;
+    ++mount->node->mounts;
+    retire(mount, false);
+  }
+}
+
+void Storage::Impl::discard(const Mounts &mounts) {
+  retire_unused(mounts);
+  throw Error(Status::unavailable, "the storage was closed meanwhile");
+}
+
+void Storage::Impl::publish_table(Mounts mounts, const std::vector<std::string> &changed) {
+  const auto next = std::make_shared<const MountTable>(std::move(mounts));
+  for (const auto &mount : next->mounts())
+    if (mount->node && !current_->has(*mount)) ++mount->node->mounts;
+  table_.store(next.get(), std::memory_order_seq_cst);
+  const std::shared_ptr<const MountTable> old = std::exchange(current_, next);
+  epoch.synchronize(); // nobody looks anything up in the old one any more
+  for (const auto &mount : old->mounts()) {
+    if (next->has(*mount)) continue;
+    const std::shared_ptr<Mount> successor = next->at(mount->mountpoint);
+    retire(mount, successor && successor->node == mount->node);
+  }
+  std::vector<std::string> shared;
+  for (const std::string &mountpoint : changed) {
+    if (!hub.active()) break;
+    hub.lost(mountpoint, 0);
+    const std::shared_ptr<Mount> mount = next->at(mountpoint);
+    if (mount && mount->node && mount->node->traits().capabilities & OMNISTORE_SHARED) shared.push_back(mountpoint);
+  }
+  background_->submit({nullptr, [this, shared] {
+                         hub.refresh(); // no watch is left on an old store
+                         // What others changed in the new store before its watch began was not seen.
+                         for (const std::string &mountpoint : shared) hub.lost(mountpoint, 0);
+                       }});
+}
+
+bool Storage::Impl::replace(const std::string &mountpoint, const MountConfig *config, const ChangeOptions &options) {
+  Claim claim(*this, (config ? "mount " : "unmount ") + base::printable(mountpoint.empty() ? "/" : mountpoint),
+              {mountpoint}, options);
+  std::shared_ptr<Mount> mount;
+  const std::shared_ptr<Mount> old = current()->at(mountpoint); // it stays, since the mountpoint is claimed
+  if (!config && !old) return false;
+  if (config) {
+    std::vector<Problem> problems;
+    Plan planned = plan(config->store, *registry(), config->optional, problems);
+    if (!problems.empty()) throw ConfigError("mount " + mountpoint, std::move(problems));
+    MountDefaults defaults;
+    {
+      const std::lock_guard lock(mounting_);
+      defaults = defaults_;
+    }
+    mount = make_mount(mountpoint, *config, std::move(planned), defaults);
+    mount->runtime = true;
+    open(mount, config->optional && !old, &claim.change());
+  }
   const std::lock_guard lock(mounting_);
+  if (closed_) discard(mount ? Mounts{mount} : Mounts());
+  Mounts mounts = current_->mounts();
+  std::erase(mounts, old);
+  if (mount) mounts.push_back(std::move(mount));
+  publish_table(std::move(mounts), {mountpoint});
+  return old != nullptr;
+}
+
+Storage::Impl::Wanted Storage::Impl::wanted_of(const Config &config, loader::Registry &plugins, const MountTable &now,
+                                               const std::set<std::string> *claimed) {
   const MountDefaults defaults = defaults_of(config);
-  std::vector<MountChange> changes;
-  std::vector<std::shared_ptr<Mount>> mounts;
-  std::vector<Mount *> to_open;
-  std::vector<std::string> changed;
-  for (auto &mount : mounts_of(config, *plugins)) {
-    const std::shared_ptr<Mount> old = mount_at(*current_, mount->mountpoint);
-    changes.push_back(change_of(old.get(), old && old->node, *mount));
-    const MountChange &change = changes.back();
+  Wanted wanted;
+  for (auto &mount : mounts_of(config, plugins)) {
+    const std::shared_ptr<Mount> old = now.at(mount->mountpoint);
+    wanted.changes.push_back(change_of(old.get(), old && old->node, *mount));
+    const MountChange &change = wanted.changes.back();
     if (!change.changed && !old->runtime) {
-      mounts.push_back(old);
+      wanted.mounts.push_back(old);
       continue;
     }
-    changed.push_back(mount->mountpoint);
+    wanted.changed.push_back(mount->mountpoint);
     if (change.kind == MountChange::Kind::kept)
       mount->node = old->node;
     else
-      to_open.push_back(mount.get());
-    mounts.push_back(std::move(mount));
+      wanted.to_open.push_back(mount);
+    wanted.mounts.push_back(std::move(mount));
   }
-  for (const auto &old : current_->mounts()) {
-    const bool stays = std::any_of(mounts.begin(), mounts.end(),
+  for (const auto &old : now.mounts()) {
+    const bool stays = std::any_of(wanted.mounts.begin(), wanted.mounts.end(),
                                    [&](const auto &mount) { return mount->mountpoint == old->mountpoint; });
     if (stays) continue;
-    if (auto again = old->runtime ? renewed(*old, *plugins, defaults) : nullptr) {
-      changes.push_back(change_of(old.get(), old->node != nullptr, *again));
-      changed.push_back(old->mountpoint);
-      to_open.push_back(again.get());
-      mounts.push_back(std::move(again));
+    const bool may_change = old->runtime && (!claimed || claimed->contains(old->mountpoint));
+    if (auto again = may_change ? renewed(*old, plugins, defaults, true) : nullptr) {
+      wanted.changes.push_back(change_of(old.get(), old->node != nullptr, *again));
+      wanted.changed.push_back(old->mountpoint);
+      wanted.to_open.push_back(again);
+      wanted.mounts.push_back(std::move(again));
       continue;
     }
-    changes.push_back({old->runtime ? MountChange::Kind::kept : MountChange::Kind::removed, old->mountpoint,
-                       old->config.store.driver, old->runtime ? runtime_detail : std::string(), !old->runtime});
-    if (old->runtime)
-      mounts.push_back(old);
-    else
-      changed.push_back(old->mountpoint);
+    wanted.changes.push_back({old->runtime ? MountChange::Kind::kept : MountChange::Kind::removed, old->mountpoint,
+                              old->config.store.driver, old->runtime ? runtime_detail : std::string(), !old->runtime});
+    if (!old->runtime) wanted.changed.push_back(old->mountpoint);
   }
-  sort(changes);
-  if (!apply) return changes;
+  sort(wanted.changes);
+  return wanted;
+}
 
-  for (Mount *mount : to_open) {
-    const std::shared_ptr<Mount> old = mount_at(*current_, mount->mountpoint);
-    open(*mount, mount->config.optional && !(old && old->node));
+std::vector<MountChange> Storage::Impl::diff(const Config &config, loader::Registry &plugins) const {
+  return wanted_of(config, plugins, *current(), nullptr).changes;
+}
+
+std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
+                                               const ChangeOptions &options) {
+  // Every mount but those that were mounted at run time and stay: these may be changed while stores are opened here.
+  std::set<std::string> points;
+  for (const auto &[mountpoint, mount] : config.mounts) points.insert(normal_form(mountpoint));
+  std::shared_ptr<const MountTable> now = current();
+  for (const auto &mount : now->mounts())
+    if (!mount->runtime || renewed(*mount, *plugins, defaults_of(config), false)) points.insert(mount->mountpoint);
+  Claim claim(*this, "reload", points, options);
+  now = current();
+  Wanted wanted = wanted_of(config, *plugins, *now, &points);
+  try {
+    for (const auto &mount : wanted.to_open) {
+      const std::shared_ptr<Mount> old = now->at(mount->mountpoint);
+      open(mount, mount->config.optional && !(old && old->node), &claim.change());
+    }
+  } catch (...) {
+    retire_unused(wanted.to_open);
+    throw;
   }
-  {
-    const std::lock_guard registry_lock(registry_mutex_);
-    registry_ = std::move(plugins);
-  }
-  defaults_ = defaults;
-  publish_table(std::move(mounts), changed);
+  const std::lock_guard lock(mounting_);
+  if (closed_) discard(wanted.to_open);
+  std::set<std::string> known;
+  for (const auto &mount : wanted.mounts) known.insert(mount->mountpoint);
+  for (const auto &mount : current_->mounts())
+    if (mount->runtime && !known.contains(mount->mountpoint)) wanted.mounts.push_back(mount);
+  registry_ = std::move(plugins);
+  defaults_ = defaults_of(config);
+  open_timeout_ = std::chrono::milliseconds(config.open_timeout);
+  publish_table(std::move(wanted.mounts), wanted.changed);
   op_log.configure(config.log.slow);
-  return changes;
+  return std::move(wanted.changes);
 }
 
 // ----------------------------------------------------------------------------------------------------------------
 // Storage
 
-bool Storage::mount(std::string_view mountpoint, const MountConfig &config) {
+bool Storage::mount(std::string_view mountpoint, const MountConfig &config, const ChangeOptions &options) {
   const std::string point = normal_form(mountpoint);
   if (!point.empty()) Key check(point);
-  return impl_->replace(point, &config);
+  return impl_->replace(point, &config, options);
 }
 
-bool Storage::unmount(std::string_view mountpoint) { return impl_->replace(normal_form(mountpoint), nullptr); }
+bool Storage::unmount(std::string_view mountpoint, const ChangeOptions &options) {
+  return impl_->replace(normal_form(mountpoint), nullptr, options);
+}
 
 std::vector<MountChange> Storage::reload(const Config &config) {
   return reload(config, std::make_shared<loader::Registry>(paths_of(config), plugins().get()));
 }
-std::vector<MountChange> Storage::reload(const Config &config, std::shared_ptr<loader::Registry> plugins) {
-  return impl_->reload(config, std::move(plugins), true);
+std::vector<MountChange> Storage::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
+                                         const ChangeOptions &options) {
+  return impl_->reload(config, std::move(plugins), options);
 }
 std::vector<MountChange> Storage::diff(const Config &config) const {
-  return impl_->reload(config, std::make_shared<loader::Registry>(paths_of(config), plugins().get()), false);
+  loader::Registry found(paths_of(config), plugins().get());
+  return impl_->diff(config, found);
 }
 std::shared_ptr<loader::Registry> Storage::plugins() const { return impl_->registry(); }
 

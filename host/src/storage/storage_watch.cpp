@@ -34,9 +34,10 @@ std::string watched_base(const Mount &mount, std::string_view wanted) {
 
 } // namespace
 
-Storage::Impl::Backend::Backend(Impl &storage, std::shared_ptr<const Mount> watched, std::string keys)
+Storage::Impl::Backend::Backend(Impl &storage, Hold watched, std::string keys)
     : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, impl(storage), mount(std::move(watched)),
       base(std::move(keys)) {
+  mount->watches.fetch_add(1, std::memory_order_relaxed);
   HostCall call;
   const omnistore_watch_request request{sizeof request, 0, bytes(base)};
   mount->node->watch(&call, request, this, &watch);
@@ -45,6 +46,7 @@ Storage::Impl::Backend::Backend(Impl &storage, std::shared_ptr<const Mount> watc
 Storage::Impl::Backend::~Backend() {
   mount->tells_own.store(false);
   mount->node->unwatch(watch);
+  mount->watches.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Storage::Impl::Backend::event_(omnistore_watcher *watcher, const omnistore_event *event) {
@@ -134,7 +136,16 @@ bool Storage::Impl::cover(const std::shared_ptr<Watched> &watched, bool ask_agai
     const std::string base = common_base(*watched->bases.begin(), *watched->bases.rbegin());
     lock.unlock();
     // The wider one begins before the narrower ends: a change may be told twice, and none is lost.
-    if (begins) watched->backend = std::make_unique<Backend>(*this, watched->mount, base);
+    if (begins) {
+      Hold held = hold(mount, Hold::anywhere);
+      if (!held) { // it was taken out meanwhile; a store that was may take any time to end its watch
+        if (watched->backend) end_backend(std::move(watched->backend));
+        lock.lock();
+        watched->bases.clear();
+        continue;
+      }
+      watched->backend = std::make_unique<Backend>(*this, std::move(held), base);
+    }
     mount.tells_own.store(mount.node->tells_own(watched->backend->watch));
     watched->backend->limits.clear();
     mount.node->add_limits(watched->backend->limits);
@@ -215,10 +226,10 @@ void Storage::Impl::refresh() {
       cover(watched, false, lock);
       continue;
     }
-    closer_.submit([this, watched] { // its store may take any time
-      std::unique_lock later(watching_);
-      if (!watched->busy) cover(watched, false, later);
-    });
+    background_->submit({nullptr, [this, watched] { // its store may take any time
+                           std::unique_lock later(watching_);
+                           if (!watched->busy) cover(watched, false, later);
+                         }});
   }
   for (const auto &[base, span] : spans_) tell_limits(base, span);
 }

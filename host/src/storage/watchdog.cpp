@@ -54,7 +54,8 @@ std::string seconds(Clock::duration time) {
 struct Watchdog::Impl {
   struct Call {
     std::uint64_t number = 0;
-    Clock::time_point since;
+    Clock::time_point began;
+    Clock::time_point since; ///< from when on the time is the driver's
     unsigned round = 0;
     unsigned waiting = 0; ///< how many looks in a row have found it waiting
     std::string logged;   ///< how it was logged; empty: it was not yet
@@ -65,13 +66,21 @@ struct Watchdog::Impl {
     const auto now = Clock::now();
     ++round_;
     std::vector<std::string> stuck;
+    const std::lock_guard looking(look_mutex_);
     base::for_each_call([&](const base::SeenCall &seen) {
       Call &call = known_[{seen.slot, seen.depth}];
       if (call.number != seen.number) {
         ended(call, now);
-        call = {seen.number, now, round_, 0, {}};
+        call = {seen.number, now, now, round_, 0, {}};
       }
       call.round = round_;
+      if (seen.waits) {
+        ended(call, now);
+        call.logged.clear();
+        call.since = now;
+        call.waiting = 0;
+        return;
+      }
       const auto time = now - call.since;
       if (seen.innermost && time >= pause_between && seen.label->never_blocks()) {
         call.waiting = waits(seen.thread) ? call.waiting + 1 : 0;
@@ -89,6 +98,20 @@ struct Watchdog::Impl {
       return true;
     });
     return !known_.empty();
+  }
+
+  std::vector<Watchdog::Running> running(const std::function<bool(const base::CallLabel &)> &of) {
+    std::vector<Watchdog::Running> calls;
+    const auto now = Clock::now();
+    const std::lock_guard looking(look_mutex_);
+    base::for_each_call([&](const base::SeenCall &seen) {
+      if (seen.depth != 0 || !of(*seen.label)) return;
+      const auto known = known_.find({seen.slot, seen.depth});
+      const bool is_known = known != known_.end() && known->second.number == seen.number;
+      calls.push_back({seen.operation, seen.label->mount, seen.label->driver,
+                       is_known ? now - known->second.began : Clock::duration(0), seen.waits});
+    });
+    return calls;
   }
 
   static void ended(const Call &call, Clock::time_point now) {
@@ -110,6 +133,7 @@ struct Watchdog::Impl {
   }
 
   std::atomic<std::int64_t> stuck_{default_stuck.count()};
+  std::mutex look_mutex_; ///< for what follows; before the lock of for_each_call()
   std::map<std::pair<const void *, std::uint32_t>, Call> known_;
   unsigned round_ = 0;
   std::mutex mutex_;
@@ -136,6 +160,10 @@ Watchdog::~Watchdog() {
 }
 
 void Watchdog::set_stuck(std::chrono::milliseconds limit) { impl_->stuck_.store(limit.count()); }
+
+std::vector<Watchdog::Running> Watchdog::running(const std::function<bool(const base::CallLabel &)> &of) const {
+  return impl_->running(of);
+}
 
 std::shared_ptr<Watchdog> Watchdog::shared() {
   static std::mutex &mutex = *new std::mutex;

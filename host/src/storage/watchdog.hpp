@@ -2,7 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <string>
+#include <vector>
+
+#include "base/in_flight.hpp"
 
 namespace omnistore {
 
@@ -22,6 +27,15 @@ public:
 
   /// After which time a call is logged. For tests, and for the program's config. Thread-safe.
   void set_stuck(std::chrono::milliseconds limit);
+
+  /// A call that was under way when it was looked at.
+  struct Running {
+    std::string operation, mount, driver;
+    std::chrono::steady_clock::duration age; ///< as far as it was seen: at most 50 ms too short
+    bool waits_for_client;                   ///< for one that reads a value, or sends one
+  };
+  /// The calls under way whose label is one of these; of nested calls only the outermost. Thread-safe.
+  std::vector<Running> running(const std::function<bool(const base::CallLabel &)> &of) const;
 
 private:
   Watchdog();
