@@ -109,7 +109,15 @@ bool Sweeper::work(const omnistore_call &call) {
   bool busy = false;
   do {
     const std::vector<std::string> keys = deadlines_.due(now(), 64);
-    for (const std::string &key : keys) expire_(key);
+    std::string failed; // one line for all of them: the others go on
+    for (const std::string &key : keys) {
+      try {
+        expire_(key);
+      } catch (const std::exception &error) {
+        failed = error.what();
+      }
+    }
+    if (!failed.empty()) warn(failed.c_str());
     busy = !keys.empty();
   } while (busy && call.remaining(&call) > 0 && std::chrono::steady_clock::now() < until);
   go_on_walking(call, until);

@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "again.hpp"
 #include "expiry.hpp"
 #include "slot.hpp"
 
@@ -34,7 +35,7 @@ constexpr std::size_t most_open = 16; ///< folders that a walk holds open
 
 unsigned char type_of(int folder, const char *name) {
   struct stat status;
-  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
+  if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
   return S_ISREG(status.st_mode)   ? DT_REG
          : S_ISDIR(status.st_mode) ? DT_DIR
          : S_ISLNK(status.st_mode) ? DT_LNK
@@ -53,13 +54,13 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
   cut_ = false;
   struct stat status;
   constexpr std::size_t least_entry = 24; // bytes in the folder's own file, about
-  if (fstat(folder, &status) == 0) {
+  if (again(::fstat, folder, &status) == 0) {
     items_.reserve(std::min(static_cast<std::size_t>(status.st_size) / least_entry, 2 * limit));
   }
   constexpr std::size_t room = 64 * 1024;
   const std::unique_ptr<char[]> buffer(new char[room]);
   for (;;) {
-    const long size = syscall(SYS_getdents64, folder, buffer.get(), room);
+    const long size = again(::syscall, SYS_getdents64, folder, buffer.get(), room);
     if (size < 0 && errno != ENOENT) fail(errno, path.empty() ? "the base folder" : path);
     if (size <= 0) break;
     for (long at = 0; at < size;) {
@@ -234,7 +235,7 @@ Walk::Step Walk::next() {
       continue;
     }
     if (top.names.was_cut() && folder() >= 0) {
-      lseek(folder(), 0, SEEK_SET);
+      again(::lseek, folder(), 0, SEEK_SET);
       const std::string last(top.names.text(top.names[top.names.size() - 1]));
       read(top, {last, false});
       continue;
@@ -257,10 +258,10 @@ bool Walk::settle(const Names::Item &item) {
   struct stat found;
   if (item.kind == Names::Kind::own) {
     const std::string own = std::string(top.names.text(item)) + '/' + own_name;
-    if (folder() < 0 || fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (folder() < 0 || again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
   } else {
     const Fd target = tree_->open(path_of(key_).c_str(), O_PATH);
-    if (!target || fstat(target.get(), &found) != 0) return false;
+    if (!target || again(::fstat, target.get(), &found) != 0) return false;
   }
   if (!S_ISREG(found.st_mode)) return false;
   status_ = found;
@@ -272,13 +273,13 @@ const struct stat *Walk::status() {
   struct stat found;
   const char *name = key_.c_str() + stack_.back().prefix.size();
   if (folder() < 0) return nullptr;
-  if (fstatat(folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (again(::fstatat, folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == EACCES) leave_out(folder_of(stack_.back().prefix), errno); // its names can be read, its files cannot
     return nullptr;
   }
   if (S_ISDIR(found.st_mode)) { // its file has become a folder since the name was read
     const std::string own = std::string(name) + '/' + own_name;
-    if (fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
+    if (again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
   }
   if (!S_ISREG(found.st_mode)) return nullptr;
   status_ = found;
@@ -290,7 +291,7 @@ Life Walk::life() {
   const std::string path = path_of(key_);
   Fd file = tree_->open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat found;
-  if (file && fstat(file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
+  if (file && again(::fstat, file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
     file = tree_->open((path + '/' + own_name).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   }
   return file ? read_life(file.get(), *status_) : life_without_attribute(*status_);
