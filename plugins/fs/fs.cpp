@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
@@ -42,7 +43,9 @@ using omnistore::Call;
 using omnistore::Failure;
 
 constexpr std::uint64_t piece = 1024 * 1024; ///< what is read or written at once
-constexpr int most_tries = 1000;             ///< for what others can make fail again and again
+/// For how long opening a store removes what a killed host has left; the rest is done in the background.
+constexpr std::chrono::milliseconds longest_cleaning(3);
+constexpr int most_tries = 1000; ///< for what others can make fail again and again
 
 enum class Durability { none, data, full };
 
@@ -50,6 +53,23 @@ Durability durability_of(const std::string &name) {
   if (name == "full") return Durability::full;
   return name == "data" ? Durability::data : Durability::none;
 }
+
+/// A mode in octal digits, which must give the owner at least `least`.
+mode_t mode_of(const omnistore::Options &options, const char *name, const char *otherwise, mode_t least) {
+  const std::string text = options.string(name, otherwise);
+  mode_t mode = 0;
+  const char *const end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data(), end, mode, 8);
+  if (error != std::errc() || read != end || mode > 0777 || text[0] == '-')
+    throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": \"" + text +
+                                         "\" is no mode; write octal digits, such as \"" + otherwise + "\"");
+  if ((mode & least) != least)
+    throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": the mode \"" + text +
+                                         "\" does not let the host use what it makes; \"" + otherwise + "\" does");
+  return mode;
+}
+mode_t value_mode(const omnistore::Options &options) { return mode_of(options, "mode", "0600", 0400); }
+mode_t folder_mode(const omnistore::Options &options) { return mode_of(options, "folderMode", "0700", 0700); }
 
 std::string absolute_base(const omnistore::Options &options) {
   std::error_code error;
@@ -213,7 +233,7 @@ private:
   std::int64_t now() const { return host_.now(&host_); }
   std::optional<Tree::Making> making() const {
     if (read_only_) return std::nullopt;
-    return Tree::Making{0777, durability_ == Durability::full};
+    return Tree::Making{folder_mode_, durability_ == Durability::full};
   }
   void base_changed() const;
   void report(const Unreadable &folder);
@@ -238,7 +258,7 @@ private:
   std::optional<omnistore_status> move_in(int holder, Temporary &file, Temporary *user, Slot slot,
                                           const omnistore_set_request &request, const Path &path,
                                           struct stat *moved) const;
-  void prepare_user(int folder, const Temporary &file, omnistore_bytes user, const timespec &mtime,
+  void prepare_user(int folder, const Temporary &file, const Slot &slot, omnistore_bytes user, const timespec &mtime,
                     const Path &path) const;
   void move_user_in(int folder, Temporary &file, const Path &path) const;
   bool drop_user(int folder, const Path &path) const;
@@ -259,9 +279,12 @@ private:
   const omnistore_host &host_;
   const bool read_only_, no_clear_;
   const Durability durability_;
+  const mode_t mode_, folder_mode_; ///< of new values and folders
   const Ignore ignore_;
   Watches *poked_ = nullptr; ///< once there are any
   const Tree tree_;
+  mutable Owner owner_{tree_, folder_mode_};
+  Leftovers leftovers_{tree_};
   const bool keeps_expiry_;
   std::mutex reporting_;
   std::set<std::string> reported_; ///< folders that cannot be read
@@ -273,24 +296,31 @@ private:
 
 void Fs::validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
   problems.check([&] { absolute_base(options); });
+  problems.check([&] { value_mode(options); });
+  problems.check([&] { folder_mode(options); });
   for (const std::string &pattern : options.strings("ignore", std::vector<std::string>()))
     problems.check([&] { Ignore({pattern}); });
 }
 
 Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits)
     : host_(host), read_only_(options.boolean("readOnly", false)), no_clear_(options.boolean("noClear", false)),
-      durability_(durability_of(options.string("durability", "none"))),
+      durability_(durability_of(options.string("durability", "none"))), mode_(value_mode(options)),
+      folder_mode_(folder_mode(options)),
       ignore_(options.strings("ignore", std::vector<std::string>{"**/node_modules/**", "**/.git/**"})),
       tree_(absolute_base(options), making(), [this] { base_changed(); }),
       keeps_expiry_(keeps_attributes(tree_.base())),
-      sweeper_(host, tree_, ignore_, [this](std::string_view key) { expire(key); }),
+      sweeper_(host, tree_, ignore_, leftovers_, [this](std::string_view key) { expire(key); }),
       watches_(host, tree_, ignore_, own_) {
   poked_ = &watches_;
   if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
   // Without attributes the host keeps the expiry, under `b$`, and user meta with it.
   if (!keeps_expiry_) traits.capabilities &= ~(OMNISTORE_CAN_TTL | OMNISTORE_CAN_META);
   if (durability_ == Durability::full) traits.keeps = OMNISTORE_KEEPS_POWER;
-  if (!read_only_ && keeps_expiry_) sweeper_.start();
+  if (read_only_) return;
+  if (keeps_expiry_) sweeper_.start();
+  leftovers_.find();
+  const auto until = std::chrono::steady_clock::now() + longest_cleaning;
+  if (leftovers_.work([until] { return std::chrono::steady_clock::now() < until; })) sweeper_.clean();
 }
 
 void Fs::base_changed() const {
@@ -446,7 +476,7 @@ Fd Fs::make_folder(std::string_view folder) const {
   Fd above = open_holder(path);
   if (!above) above = make_folder(path.folder());
   if (!above) return {};
-  const bool made = again(::mkdirat, above.get(), path.name(), 0777) == 0;
+  const bool made = again(::mkdirat, above.get(), path.name(), folder_mode_) == 0;
   if (!made && errno == ENOENT) return {};
   if (!made && errno != EEXIST) fail(errno, folder);
   // Who finds it there may be ahead of the thread that made it.
@@ -457,6 +487,7 @@ Fd Fs::make_folder(std::string_view folder) const {
   }
   Fd opened(again(::openat, above.get(), path.name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened && errno != ENOENT) opened = tree_.open_folder(folder); // a link to a folder
+  if (made && opened) set_mode_of_folder(opened.get(), folder_mode_);
   if (opened || errno == ENOENT) return opened;
   if (errno != ENOTDIR) fail(errno, folder);
   nest_value(above.get(), path);
@@ -467,7 +498,7 @@ Fd Fs::make_folder(std::string_view folder) const {
 void Fs::nest_value(int holder, const Path &path) const {
   const std::lock_guard lock(lock_of(holder, path.name()));
   std::optional<Own::Place> place = own_.changing(path.text());
-  nest(holder, path.name(), durability_ != Durability::none, path.text());
+  nest({owner_, folder_mode_, durability_ != Durability::none}, holder, path.name(), path.text());
   if (!place) return;
   const Slot slot = look(tree_, holder, path.name(), path.c_str());
   if (slot.has_value()) place->note_nested(slot.status);
@@ -556,7 +587,7 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     if (!holder) holder = make_folder(path.folder());
     if (!holder) continue;
     Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
-    Temporary file(holder.get(), mode_of_new(slot) | sticky, path.text());
+    Temporary file(owner_, holder.get(), mode_of_new(slot, mode_) | sticky, path.text());
     if (!file) continue; // the folder was removed, having become empty
     if (!request.source) {
       write_all(file.file(), request.value.data, request.value.size, 0, path);
@@ -572,8 +603,8 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     std::optional<Temporary> user;
     if (request.user.size != 0) {
       if (again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
-      user.emplace(holder.get(), mode_of_new(slot), path.text());
-      if (*user) prepare_user(holder.get(), *user, request.user, status.st_mtim, path);
+      user.emplace(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
+      if (*user) prepare_user(holder.get(), *user, slot, request.user, status.st_mtim, path);
     }
     if (tree_.changes() == changes && (!user || *user)) {
       moved = move_in(holder.get(), file, user ? &*user : nullptr, std::move(slot), request, path,
@@ -737,9 +768,9 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
     if (expiry != 0) mark_folders(path, holder.get());
     const Life before = life_of(slot, path);
     if (request.flags & OMNISTORE_TOUCH_USER && request.user.size != 0) {
-      Temporary user(holder.get(), mode_of_new(slot), path.text());
+      Temporary user(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
       if (!user) return OMNISTORE_NOT_FOUND; // the folder was removed
-      prepare_user(holder.get(), user, request.user, slot.status.st_mtim, path);
+      prepare_user(holder.get(), user, slot, request.user, slot.status.st_mtim, path);
       move_user_in(holder.get(), user, path);
       is_holder_changed = true;
     } else if (request.flags & OMNISTORE_TOUCH_USER) {
@@ -755,8 +786,8 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
 
 // -------------------------------------------------------------------------------------------------------- user meta
 
-/// Writes the file that is to be `b$`, with the time of the value that it belongs to.
-void Fs::prepare_user(int folder, const Temporary &file, omnistore_bytes user, const timespec &mtime,
+/// Writes the file that is to be `b$`, with the time and the access of the value that it belongs to.
+void Fs::prepare_user(int folder, const Temporary &file, const Slot &slot, omnistore_bytes user, const timespec &mtime,
                       const Path &path) const {
   if (user.size > OMNISTORE_MAX_USER_SIZE)
     throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
@@ -771,6 +802,7 @@ void Fs::prepare_user(int folder, const Temporary &file, omnistore_bytes user, c
   if (again(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
   write_all(file.file(), user.data, user.size, 0, path);
+  if (slot.has_value()) keep_access(tree_, file, slot, path.c_str());
   const timespec times[2] = {{0, UTIME_NOW}, mtime};
   if (again(::futimens, file.file(), times) != 0) fail(errno, path.text());
   if (durability_ != Durability::none && again(::fsync, file.file()) != 0) fail(errno, path.text());

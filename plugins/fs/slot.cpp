@@ -2,10 +2,8 @@
 #include "slot.hpp"
 
 #include <atomic>
-#include <charconv>
 #include <ctime>
 #include <functional>
-#include <iterator>
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,15 +21,6 @@ namespace {
 constexpr std::time_t leftover_age = 3600;
 
 std::mutex stripes[256];
-
-/// Different from one call to the next on this clock; O_EXCL finds out where it is not.
-std::string temporary_name() {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  const auto number = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-  char text[20];
-  return std::string(".").append(text, std::to_chars(text, std::end(text), number, 16).ptr).append(temporary_end);
-}
 
 int rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
   return static_cast<int>(again(::syscall, SYS_renameat2, from_folder, from, to_folder, to, flags));
@@ -139,12 +128,15 @@ Fd open_file(const Tree &tree, const Slot &slot, const char *path) {
   return Fd(again(::openat, slot.folder, slot.name.c_str(), flags | O_NOFOLLOW));
 }
 
-Temporary::Temporary(int folder, mode_t mode, std::string_view path) : folder_(folder) {
+Temporary::Temporary(Owner &owner, int folder, mode_t mode, std::string_view path) : folder_(folder) {
   do {
-    name_ = temporary_name();
+    name_ = owner.temporary_name();
     file_ = Fd(again(::openat, folder, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   } while (!file_ && errno == EEXIST);
-  if (file_) return;
+  if (file_) {
+    if (mode & 077) again(::fchmod, file_.get(), mode); // the umask may have taken some; it leaves the owner's bits
+    return;
+  }
   name_.clear();
   if (errno != ENOENT && errno != ENOTDIR) fail(errno, path);
 }
@@ -153,10 +145,10 @@ Temporary::~Temporary() {
   if (!name_.empty()) again(::unlinkat, folder_, name_.c_str(), 0);
 }
 
-mode_t mode_of_new(const Slot &slot) {
-  if (!slot.has_value()) return 0666;
-  const mode_t mode = slot.status.st_mode, common = common_mode(mode);
-  return (mode & 0700) | common << 3 | common;
+mode_t mode_of_new(const Slot &slot, mode_t mode) {
+  if (!slot.has_value()) return mode;
+  const mode_t old = slot.status.st_mode, common = common_mode(old);
+  return (old & 0700) | common << 3 | common;
 }
 
 void keep_access(const Tree &tree, const Temporary &file, const Slot &slot, const char *path) {
@@ -180,7 +172,7 @@ void keep_access(const Tree &tree, const Temporary &file, const Slot &slot, cons
       return;
     mode &= 0700;
   } else if (!has_group) {
-    mode = mode_of_new(slot);
+    mode = mode_of_new(slot, 0);
   }
   if (mode == (made.st_mode & 0777)) return;
   again(::fremovexattr, file.file(),
@@ -204,7 +196,7 @@ bool take_out(const Slot &slot, std::string_view path) {
   return false;
 }
 
-void nest(int folder, const char *name, bool durable, std::string_view path) {
+void nest(const Nesting &how, int folder, const char *name, std::string_view path) {
   struct stat status;
   if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode))
     return; // it has changed
@@ -215,15 +207,16 @@ void nest(int folder, const char *name, bool durable, std::string_view path) {
   // The file's ctime changes, its value does not: what its etag is made of is kept.
   const Fd file(again(::openat, folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   const Life life = file ? read_life(file.get(), status) : Life();
-  const std::string temporary = temporary_name();
+  const std::string temporary = how.owner.temporary_name();
   Fd inner;
-  if (again(::mkdirat, folder, temporary.c_str(), 0777) == 0) {
+  if (again(::mkdirat, folder, temporary.c_str(), how.mode) == 0) {
     inner = Fd(again(::openat, folder, temporary.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   }
   if (!inner) {
     if (!has_changed(errno)) fail(errno, path);
     return;
   }
+  set_mode_of_folder(inner.get(), how.mode);
   // Throws away what was prepared; the file is where it was.
   const auto give_up = [&](int error) {
     again(::unlinkat, folder, temporary.c_str(), AT_REMOVEDIR);
@@ -231,7 +224,7 @@ void nest(int folder, const char *name, bool durable, std::string_view path) {
   };
   bool done = false;
   if (again(::linkat, folder, name, inner.get(), own_name, 0) == 0) {
-    if (durable && again(::fsync, inner.get()) != 0) {
+    if (how.durable && again(::fsync, inner.get()) != 0) {
       const int error = errno;
       again(::unlinkat, inner.get(), own_name, 0);
       return give_up(error);
@@ -243,7 +236,7 @@ void nest(int folder, const char *name, bool durable, std::string_view path) {
   // Without hard links or swaps there is a moment in which the key has no file.
   if (!done) {
     if (again(::renameat, folder, name, inner.get(), own_name) != 0) return give_up(errno);
-    done = (!durable || again(::fsync, inner.get()) == 0) &&
+    done = (!how.durable || again(::fsync, inner.get()) == 0) &&
            again(::renameat, folder, temporary.c_str(), folder, name) == 0;
     if (!done) {
       const int error = errno;
@@ -252,13 +245,12 @@ void nest(int folder, const char *name, bool durable, std::string_view path) {
     }
   }
   if (file && write_life(file.get(), life)) again(::fchmod, file.get(), (status.st_mode & 07777) | S_ISVTX);
-  if (durable && again(::fsync, folder) != 0) fail(errno, path);
+  if (how.durable && again(::fsync, folder) != 0) fail(errno, path);
 }
 
-void remove_leftover(int folder, const std::string &name) {
+void remove_temporary(int folder, const std::string &name) {
   struct stat status;
   if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
-  if (status.st_mtime > std::time(nullptr) - leftover_age) return;
   if (!S_ISDIR(status.st_mode)) {
     again(::unlinkat, folder, name.c_str(), 0);
     return;
@@ -270,6 +262,13 @@ void remove_leftover(int folder, const std::string &name) {
     again(::unlinkat, inner.get(), own_name, 0);
   }
   again(::unlinkat, folder, name.c_str(), AT_REMOVEDIR);
+}
+
+void remove_leftover(const Tree &tree, int folder, const std::string &name) {
+  struct stat status;
+  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (status.st_mtime > std::time(nullptr) - leftover_age || has_owner_at_work(tree, name)) return;
+  remove_temporary(folder, name);
 }
 
 } // namespace fs

@@ -83,7 +83,7 @@ void check_segment(std::string_view segment) {
   if (segment.empty()) refuse(segment, "is no segment of a key: it is empty");
   if (segment == own_name) refuse(segment, "is kept for the store's own use");
   if (segment == "." || segment == "..") refuse(segment, "is no name of a file");
-  if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's temporary files");
+  if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's own files");
 }
 
 int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) {
@@ -95,16 +95,22 @@ int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) 
 
 /// Makes a folder and those above it that are missing.
 void make_folders(const std::string &path, const Tree::Making &how) {
-  if (again(::mkdir, path.c_str(), how.mode) != 0) {
-    if (errno == EEXIST) return;
-    const std::string above = path.substr(0, path.rfind('/'));
-    if (errno != ENOENT || above.empty()) fail(errno, "base " + path);
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  const std::string above = path.substr(0, path.rfind('/'));
+  bool made = again(::mkdir, path.c_str(), how.mode) == 0;
+  if (!made && errno == ENOENT && !above.empty()) {
     make_folders(above, how);
-    if (again(::mkdir, path.c_str(), how.mode) != 0 && errno != EEXIST) fail(errno, "base " + path);
+    made = again(::mkdir, path.c_str(), how.mode) == 0;
+  }
+  if (!made && errno != EEXIST) fail(errno, "base " + path);
+  if (made && how.mode & 077) {
+    if (const Fd folder = Fd(again(::open, path.c_str(), flags | O_NOFOLLOW))) {
+      set_mode_of_folder(folder.get(), how.mode);
+    }
   }
   if (!how.durable) return;
-  const Fd above(again(::open, path.substr(0, path.rfind('/') + 1).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!above || again(::fsync, above.get()) != 0) fail(errno, "base " + path);
+  const Fd holder(again(::open, (above + '/').c_str(), flags));
+  if (!holder || again(::fsync, holder.get()) != 0) fail(errno, "base " + path);
 }
 
 /// `how`: null where it is not to be made.
@@ -142,7 +148,15 @@ void fail(int error, std::string_view path) {
   throw omnistore::Failure(status_of(error), std::string(path) + ": " + words_of(error));
 }
 
-bool is_temporary(std::string_view name) { return name[0] == '.' && name.ends_with(temporary_end); }
+bool is_temporary(std::string_view name) {
+  return name[0] == '.' && (name.ends_with(temporary_end) || name == owners_folder);
+}
+
+void set_mode_of_folder(int folder, mode_t mode) {
+  struct stat status;
+  if (!(mode & 077) || again(::fstat, folder, &status) != 0) return; // the umask leaves the owner's bits
+  again(::fchmod, folder, mode | (status.st_mode & S_ISGID));        // that one it has from the folder above
+}
 
 bool is_segment(std::string_view name) {
   unsigned char seen = plain;

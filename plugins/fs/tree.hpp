@@ -45,7 +45,11 @@ std::string words_of(int error);
 /// The name of a file that keeps the value of key `a` inside the folder `a`.
 inline constexpr const char *own_name = "$";
 
-/// Whether a file is one that a write has not finished. Their names end in `$`, so that unstorage leaves them out too.
+/// The folder in base in which the stores that write have a file each (owner.hpp).
+inline constexpr const char *owners_folder = ".omnistore$";
+
+/// Whether a file is one that a write has not finished, or the owners' folder. Their names end in `$`, so that
+/// unstorage leaves them out too.
 inline constexpr std::string_view temporary_end = ".omnistore-tmp$";
 bool is_temporary(std::string_view name);
 
@@ -54,6 +58,10 @@ bool is_segment(std::string_view name);
 
 /// The longest key in bytes: its path, and the "/$" of its own file, stay below the system's PATH_MAX.
 inline constexpr std::size_t longest_key = 4064;
+
+/// Gives a folder that was made with this mode what the umask took of it. Where the filesystem has no modes it does
+/// nothing.
+void set_mode_of_folder(int folder, mode_t mode);
 
 /// A key as a path below base. Throws a Failure when no file can stand for the key.
 class Path {
@@ -83,7 +91,7 @@ class Tree {
 public:
   /// How base is made when it is missing, with the folders above it.
   struct Making {
-    mode_t mode = 0777;   ///< of the folders, less what the umask takes
+    mode_t mode = 0700;   ///< of the folders
     bool durable = false; ///< waits until they are on the medium
   };
 

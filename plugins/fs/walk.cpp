@@ -2,46 +2,22 @@
 #include "walk.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <memory>
 #include <utility>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "again.hpp"
+#include "entries.hpp"
 #include "expiry.hpp"
 #include "slot.hpp"
 
 namespace fs {
 
 namespace {
-
-/// What getdents64 gives; the C library has no name for it.
-struct Entry {
-  std::uint64_t inode;
-  std::int64_t offset;
-  std::uint16_t size;
-  unsigned char type;
-  char name[1];
-};
-constexpr std::size_t name_offset = 19; // behind the fields above, without padding
-static_assert(offsetof(Entry, name) == name_offset);
-
 constexpr std::size_t most_open = 16; ///< folders that a walk holds open
-
-unsigned char type_of(int folder, const char *name) {
-  struct stat status;
-  if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
-  return S_ISREG(status.st_mode)   ? DT_REG
-         : S_ISDIR(status.st_mode) ? DT_DIR
-         : S_ISLNK(status.st_mode) ? DT_LNK
-                                   : DT_UNKNOWN;
-}
-
 } // namespace
 
 // ------------------------------------------------------------------------------------------------------------- names
@@ -57,20 +33,12 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
   if (again(::fstat, folder, &status) == 0) {
     items_.reserve(std::min(static_cast<std::size_t>(status.st_size) / least_entry, 2 * limit));
   }
-  constexpr std::size_t room = 64 * 1024;
-  const std::unique_ptr<char[]> buffer(new char[room]);
-  for (;;) {
-    const long size = again(::syscall, SYS_getdents64, folder, buffer.get(), room);
-    if (size < 0 && errno != ENOENT) fail(errno, path.empty() ? "the base folder" : path);
-    if (size <= 0) break;
-    for (long at = 0; at < size;) {
-      const char *const raw = buffer.get() + at;
-      const auto *entry = reinterpret_cast<const Entry *>(raw);
-      take(folder, path, ignore, from, raw + name_offset, entry->type, leftovers);
-      at += entry->size;
-    }
-    if (items_.size() > 2 * limit) keep_first(limit);
-  }
+  read_entries(
+      folder, path,
+      [&](const char *name, unsigned char type) { take(folder, path, ignore, from, name, type, leftovers); },
+      [&] {
+        if (items_.size() > 2 * limit) keep_first(limit);
+      });
   if (items_.size() > limit) keep_first(limit);
   sort();
 }
@@ -78,10 +46,10 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
 void Names::take(int folder, std::string_view path, const Ignore &ignore, From from, const char *raw,
                  unsigned char type, std::vector<std::string> &leftovers) {
   const std::string_view name(raw);
-  if (name == "." || name == ".." || name == own_name) return;
+  if (name == "." || name == ".." || name == own_name || name == owners_folder) return;
   if (is_temporary(name)) return leftovers.emplace_back(name), void();
   if (!is_segment(name)) return;
-  if (type == DT_UNKNOWN) type = type_of(folder, raw);
+  type = type_of(folder, raw, type);
   const bool is_folder = type == DT_DIR;
   if (!is_folder && type != DT_REG && type != DT_LNK) return;
   if (is_folder ? ignore.folder(path, name) : ignore.file(path, name)) return;
@@ -219,7 +187,7 @@ void Walk::read(Frame &frame, Names::From from) {
   frame.names.read(frame.folder.get(), folder_of(frame.prefix), *ignore_, from, leftovers);
   frame.at = 0;
   if (!options_.clean) return;
-  for (const std::string &name : leftovers) remove_leftover(frame.folder.get(), name);
+  for (const std::string &name : leftovers) remove_leftover(*tree_, frame.folder.get(), name);
 }
 
 Walk::Step Walk::next() {
