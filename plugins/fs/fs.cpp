@@ -283,7 +283,7 @@ private:
   const Ignore ignore_;
   Watches *poked_ = nullptr; ///< once there are any
   const Tree tree_;
-  mutable Owner owner_{tree_, folder_mode_};
+  mutable Owner owner_{tree_};
   Leftovers leftovers_{tree_};
   const bool keeps_expiry_;
   std::mutex reporting_;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 #include <ctime>
 #include <iterator>
 
@@ -11,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "again.hpp"
@@ -29,12 +29,13 @@ std::string hexadecimal(std::uint64_t number) {
   return std::string(text, end);
 }
 
-/// Of an owner's file, and the id that a temporary's name begins with: all of one length.
-std::string file_name(std::string_view id) { return std::string(id) + '$'; }
 std::string id_text(std::uint64_t id) {
   const std::string digits = hexadecimal(id);
   return std::string(id_digits - digits.size(), '0') + digits;
 }
+
+constexpr std::string_view mark_start = "user.omnistore.store.";
+std::string mark_of(std::string_view id) { return std::string(mark_start).append(id); }
 
 /// The id in a temporary's name, `.ID-NUMBER.omnistore-tmp$`; empty where it has none.
 std::string_view id_in(std::string_view temporary) {
@@ -42,19 +43,17 @@ std::string_view id_in(std::string_view temporary) {
                                                                              : std::string_view();
 }
 
-/// Opens an owner's file and takes its lock. No descriptor: there is none, or its owner is at work.
-Fd lock_of_dead(int folder, const std::string &name) {
-  // For writing: some network filesystems give an exclusive lock for nothing less.
-  Fd file(again(::openat, folder, name.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (file && again(::flock, file.get(), LOCK_EX | LOCK_NB) != 0) file = Fd();
-  return file;
+/// Opens base once more, so that a lock of it is this descriptor's own.
+Fd open_own(const Tree &tree) { return Fd(again(::openat, tree.base(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
+
+/// Whether no store holds the lock of base; asked in passing.
+bool is_nobody_at_work(int folder) {
+  if (again(::flock, folder, LOCK_EX | LOCK_NB) != 0) return false;
+  again(::flock, folder, LOCK_UN);
+  return true;
 }
 
 } // namespace
-
-Owner::Owner(const Tree &tree, mode_t folder_mode) : tree_(tree), folder_mode_(folder_mode) {}
-
-Owner::~Owner() { give_up(); }
 
 std::string Owner::temporary_name() {
   if (taken_at_.load(std::memory_order_acquire) != tree_.changes()) take();
@@ -73,71 +72,48 @@ void Owner::take() {
   const std::uint64_t changes = tree_.changes();
   if (taken_at_.load(std::memory_order_relaxed) == changes) return;
   give_up();
-  constexpr int most_attempts = 10; // others may remove the folder, having been its last user
-  for (int tries = 0; tries < most_attempts && !file_; ++tries) {
-    std::uint64_t id = 0;
-    if (getrandom(&id, sizeof id, 0) != sizeof id || id == 0) continue;
-    const bool made = again(::mkdirat, tree_.base(), owners_folder, folder_mode_) == 0;
-    folder_ = tree_.open_real_folder(owners_folder);
-    if (made && folder_) set_mode_of_folder(folder_.get(), folder_mode_);
-    if (folder_ && make(id))
-      id_.store(id, std::memory_order_relaxed);
-    else if (made)
-      again(::unlinkat, tree_.base(), owners_folder, AT_REMOVEDIR);
+  std::uint64_t id = 0;
+  if (getrandom(&id, sizeof id, 0) != sizeof id) id = 0;
+  folder_ = open_own(tree_);
+  // The lock comes before the mark: a mark without a lock is a dead store's.
+  if (id != 0 && folder_ && again(::flock, folder_.get(), LOCK_SH | LOCK_NB) == 0 &&
+      again(::fsetxattr, folder_.get(), mark_of(id_text(id)).c_str(), "1", 1, 0) == 0) {
+    id_.store(id, std::memory_order_relaxed);
   }
   taken_at_.store(changes, std::memory_order_release);
 }
 
-/// A store that opens base at this moment may take the new file for a dead owner's, lock it and remove it.
-bool Owner::make(std::uint64_t id) {
-  const std::string name = file_name(id_text(id));
-  Fd file(again(::openat, folder_.get(), name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) return false;
-  struct stat status;
-  if (again(::flock, file.get(), LOCK_EX | LOCK_NB) == 0 && again(::fstat, file.get(), &status) == 0 &&
-      status.st_nlink == 1) {
-    file_ = std::move(file);
-    return true;
-  }
-  again(::unlinkat, folder_.get(), name.c_str(), 0);
-  return false;
-}
-
 void Owner::give_up() {
   const std::uint64_t id = id_.exchange(0, std::memory_order_relaxed);
-  if (id != 0) {
-    again(::unlinkat, folder_.get(), file_name(id_text(id)).c_str(), 0);
-    const Fd above(
-        again(::openat, folder_.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC)); // base may be another by now
-    if (above) again(::unlinkat, above.get(), owners_folder, AT_REMOVEDIR);      // fails while others have files in it
-  }
+  if (id != 0) again(::fremovexattr, folder_.get(), mark_of(id_text(id)).c_str());
   folder_ = Fd();
-  file_ = Fd();
 }
 
 bool has_owner_at_work(const Tree &tree, std::string_view temporary) {
   const std::string_view id = id_in(temporary);
   if (id.empty()) return false;
-  const Fd folder = tree.open_real_folder(owners_folder);
-  const std::string name = file_name(id);
-  struct stat status;
-  return folder && again(::fstatat, folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-         !lock_of_dead(folder.get(), name);
+  const Fd folder = open_own(tree);
+  char value[8];
+  return folder && again(::fgetxattr, folder.get(), mark_of(id).c_str(), value, sizeof value) >= 0 &&
+         !is_nobody_at_work(folder.get());
 }
 
 void Leftovers::find() {
   changes_ = tree_.changes();
-  const Fd folder = tree_.open_real_folder(owners_folder);
-  if (!folder) return;
-  const auto take = [&](const char *name, unsigned char) {
-    if (std::strlen(name) != id_digits + 1 || name[id_digits] != '$') return;
-    if (Fd file = lock_of_dead(folder.get(), name)) dead_.push_back({name, std::move(file)});
-  };
-  try {
-    read_entries(folder.get(), owners_folder, take, [] {});
-  } catch (const omnistore::Failure &) { // no reason not to open the store
+  char names[64 * 1024];
+  const ssize_t size = again(::flistxattr, tree_.base(), names, sizeof names);
+  for (std::string_view left(names, size > 0 ? static_cast<std::size_t>(size) : 0); !left.empty();) {
+    const std::string_view name = left.substr(0, left.find('\0'));
+    left.remove_prefix(std::min(name.size() + 1, left.size()));
+    if (name.starts_with(mark_start)) dead_.emplace_back(name.substr(mark_start.size()));
   }
-  if (!dead_.empty()) folders_.emplace_back();
+  if (dead_.empty()) return;
+  // Marks that were read before nobody held the lock: whose they are is gone.
+  const Fd folder = open_own(tree_);
+  if (folder && is_nobody_at_work(folder.get()))
+    folders_.emplace_back();
+  else
+    dead_.clear();
 }
 
 bool Leftovers::work(const std::function<bool()> &may_go_on) {
@@ -149,18 +125,14 @@ bool Leftovers::work(const std::function<bool()> &may_go_on) {
     folders_.pop_back();
     look_into(path);
   }
-  if (const Fd folder = tree_.open_real_folder(owners_folder)) {
-    for (const Dead &dead : dead_) again(::unlinkat, folder.get(), dead.name.c_str(), 0);
-    again(::unlinkat, tree_.base(), owners_folder, AT_REMOVEDIR);
-  }
+  for (const std::string &id : dead_) again(::fremovexattr, tree_.base(), mark_of(id).c_str());
   dead_.clear();
   return false;
 }
 
 bool Leftovers::is_left(std::string_view name) const {
   const std::string_view id = id_in(name);
-  return !id.empty() &&
-         std::any_of(dead_.begin(), dead_.end(), [&](const Dead &dead) { return dead.name == file_name(id); });
+  return !id.empty() && std::find(dead_.begin(), dead_.end(), id) != dead_.end();
 }
 
 void Leftovers::look_into(const std::string &path) {

@@ -83,7 +83,7 @@ void check_segment(std::string_view segment) {
   if (segment.empty()) refuse(segment, "is no segment of a key: it is empty");
   if (segment == own_name) refuse(segment, "is kept for the store's own use");
   if (segment == "." || segment == "..") refuse(segment, "is no name of a file");
-  if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's own files");
+  if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's temporary files");
 }
 
 int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) {
@@ -148,9 +148,7 @@ void fail(int error, std::string_view path) {
   throw omnistore::Failure(status_of(error), std::string(path) + ": " + words_of(error));
 }
 
-bool is_temporary(std::string_view name) {
-  return name[0] == '.' && (name.ends_with(temporary_end) || name == owners_folder);
-}
+bool is_temporary(std::string_view name) { return name[0] == '.' && name.ends_with(temporary_end); }
 
 void set_mode_of_folder(int folder, mode_t mode) {
   struct stat status;

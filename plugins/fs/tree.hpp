@@ -45,11 +45,7 @@ std::string words_of(int error);
 /// The name of a file that keeps the value of key `a` inside the folder `a`.
 inline constexpr const char *own_name = "$";
 
-/// The folder in base in which the stores that write have a file each (owner.hpp).
-inline constexpr const char *owners_folder = ".omnistore$";
-
-/// Whether a file is one that a write has not finished, or the owners' folder. Their names end in `$`, so that
-/// unstorage leaves them out too.
+/// Whether a file is one that a write has not finished. Their names end in `$`, so that unstorage leaves them out too.
 inline constexpr std::string_view temporary_end = ".omnistore-tmp$";
 bool is_temporary(std::string_view name);
 

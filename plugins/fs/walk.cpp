@@ -46,7 +46,7 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
 void Names::take(int folder, std::string_view path, const Ignore &ignore, From from, const char *raw,
                  unsigned char type, std::vector<std::string> &leftovers) {
   const std::string_view name(raw);
-  if (name == "." || name == ".." || name == own_name || name == owners_folder) return;
+  if (name == "." || name == ".." || name == own_name) return;
   if (is_temporary(name)) return leftovers.emplace_back(name), void();
   if (!is_segment(name)) return;
   type = type_of(folder, raw, type);

@@ -228,7 +228,6 @@ TEST_CASE("new values, their user meta and folders are the owner's alone, whatev
   CHECK(mode_of(folder / "above/base/b/c") == (0600 | S_ISVTX));
   for (const char *path : {"above", "above/base", "above/base/a", "above/base/b"})
     CHECK(mode_of(folder / path) == 0700);
-  CHECK(mode_of(folder / "above/base/.omnistore$") == 0700);
 }
 
 TEST_CASE("the options mode and folderMode say what new values and folders get, whatever the umask takes") {

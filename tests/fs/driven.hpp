@@ -106,12 +106,11 @@ public:
   }
 };
 
-/// All names below a folder, the hidden ones too, without those by which stores say that they are at work.
+/// All names below a folder, the hidden ones too.
 inline Keys names_in(const std::filesystem::path &folder) {
   Keys names;
   for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
-    const std::string name = std::filesystem::relative(entry.path(), folder).string();
-    if (!name.starts_with(".omnistore$")) names.push_back(name);
+    names.push_back(std::filesystem::relative(entry.path(), folder).string());
   }
   std::sort(names.begin(), names.end());
   return names;
