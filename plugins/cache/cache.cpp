@@ -84,6 +84,10 @@ Age Cache::judge(void *judging, const omnistore_meta &copy, Record &record) {
 
 /// Answers from the copy where it is no older than `oldest`.
 Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
+  if (!records_.is_settled()) {
+    Overheard on(call);
+    if (!records_.settle_clears(on)) return warn("looking for a clear that was cut off: " + on.reason()), Look();
+  }
   omnistore_get_request request = reading.request;
   request.flags |= OMNISTORE_GET_META; // for the state of the copy
   for (bool again = false;; again = true) {
@@ -107,7 +111,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
       if (record && record->absent && !record->doubtful && age >= 0 && age <= settings_.negative_max_age)
         return {true, OMNISTORE_NOT_FOUND, Age::fresh, *record};
     }
-    if (is_failure(status)) warn("reading copies: " + on.reason());
+    if (is_failure(status) && status != OMNISTORE_TOO_LARGE) warn("reading copies: " + on.reason());
     return {};
   }
 }

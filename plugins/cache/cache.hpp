@@ -89,9 +89,19 @@ private:
       return stat && request.flags & OMNISTORE_GET_USER && !(request.flags & OMNISTORE_GET_META);
     }
   };
-  struct Watch {
-    std::string base;
-    omnistore_watcher *watcher;
+  /// A watch, which listens to the origin. Of what the origin tells it passes on only the ends of values: changes that
+  /// others make there are told when a refresh finds them, so that each is told once.
+  struct Watch : omnistore_watcher {
+    Watch(std::string_view of, omnistore_watcher &watcher)
+        : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, base(of), to(watcher) {}
+
+    const std::string base;
+    omnistore_watcher &to;
+    bool listens = false;
+    void *of_origin = nullptr;
+
+  private:
+    static void OMNISTORE_CALL event_(omnistore_watcher *watcher, const omnistore_event *event) noexcept;
   };
 
   // cache.cpp: copies
@@ -131,6 +141,7 @@ private:
   std::optional<Record> suspect(Call call, std::string_view key);
   void trust(Call call, std::string_view key, const std::optional<Record> &before);
   std::int64_t end_of(const Record &record) const;
+  omnistore_status clear_both(Call call, const omnistore_clear_request &request, omnistore_page *removed);
   template <typename Write>
   omnistore_status at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                              Write write);

@@ -10,6 +10,7 @@ namespace cache {
 /// The state of a key's copy in the words of explain.h, and the record of it where there is one.
 std::string_view Cache::state_of_copy(Call call, std::string_view key, std::optional<Record> &record) {
   constexpr omnistore_get_request of_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+  if (!records_.is_settled() && !records_.settle_clears(call)) return "unknown";
   omnistore::ValueSink copy;
   const omnistore_status status = copies_.stat(call, key, of_meta, copy);
   if (is_failure(status)) return "unknown";

@@ -13,6 +13,9 @@ namespace {
 /// Of one shard. What is forgotten is read again from beside its copy, or costs a question to the origin.
 constexpr std::size_t MOST_RECORDS = 4096;
 
+/// What is under way is kept as the record of a key that has none of its own, for it is reserved.
+constexpr std::string_view CLEARS = "cache$:clears";
+
 } // namespace
 
 Records::Records(omnistore::Child copies)
@@ -63,7 +66,7 @@ omnistore_status Records::drop(Call call, std::string_view key) {
   forget(key);
   if (!keeps_) return OMNISTORE_OK;
   const omnistore_status status = copies_.remove(call, record_key(key));
-  return status == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : status;
+  return cannot_be_there(status) ? OMNISTORE_OK : status;
 }
 
 void Records::doubt(Call call, std::string_view base) {
@@ -104,6 +107,41 @@ omnistore_status Records::clear(Call call, std::string_view base) {
   if (!keeps_) return OMNISTORE_OK;
   const std::string records = record_base(base);
   return copies_.clear(call, {sizeof(omnistore_clear_request), 0, omnistore::as_bytes(records)});
+}
+
+omnistore_status Records::begin_clear(Call call, std::string_view base) {
+  const std::lock_guard lock(clears_mutex_);
+  clears_.emplace(base);
+  return write_clears(call);
+}
+
+void Records::end_clear(Call call, std::string_view base) {
+  const std::lock_guard lock(clears_mutex_);
+  clears_.erase(clears_.find(base));
+  write_clears(call); // if it fails, the records are removed once more at the next start
+}
+
+/// Under the mutex.
+omnistore_status Records::write_clears(Call call) {
+  if (!keeps_) return OMNISTORE_OK;
+  const std::string key = record_key(CLEARS);
+  if (clears_.empty()) return copies_.remove(call, key);
+  std::string text;
+  for (const std::string &base : clears_) text.append(base) += '\n';
+  return copies_.write(call, key, text, 0);
+}
+
+bool Records::settle_clears(Call call) {
+  const std::lock_guard lock(clears_mutex_);
+  if (!keeps_ || is_settled()) return settled_ = true;
+  omnistore::ValueSink text;
+  const omnistore_status status = copies_.read(call, record_key(CLEARS), text);
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return false;
+  std::string_view left = text.bytes;
+  for (std::size_t end; (end = left.find('\n')) != left.npos; left.remove_prefix(end + 1))
+    if (clear(call, left.substr(0, end)) != OMNISTORE_OK) return false;
+  if (status == OMNISTORE_OK) write_clears(call);
+  return settled_ = true;
 }
 
 void Records::forget(std::string_view key) {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -19,6 +22,12 @@ struct TextHash {
   using is_transparent = void;
   std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
+
+/// Whether the answer of a store to a removal says that there is nothing under the key: a key that is too long for it
+/// has nothing either.
+inline bool cannot_be_there(omnistore_status status) {
+  return status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND || status == OMNISTORE_TOO_LARGE;
+}
 
 /// What is known of the copies: in memory, and where the store of the copies outlives this one, or others use it too,
 /// beside them. Thread-safe; the changes of one key are the caller's to order.
@@ -35,6 +44,14 @@ public:
   omnistore_status put(omnistore::Call call, std::string_view key, const Record &record, std::int64_t until);
   omnistore_status drop(omnistore::Call call, std::string_view key);
   omnistore_status clear(omnistore::Call call, std::string_view base);
+
+  /// Around a clear of the origin: should the host be killed in between, settle_clears() of the next one takes care.
+  omnistore_status begin_clear(omnistore::Call call, std::string_view base);
+  void end_clear(omnistore::Call call, std::string_view base);
+  /// Before copies are used: removes the records below what was being cleared when a host was killed, so that the
+  /// origin is asked for each. False: it could not be done yet, and no copy may be used.
+  bool settle_clears(omnistore::Call call);
+  bool is_settled() const { return settled_.load(std::memory_order_acquire); }
   /// Makes all records of a base doubtful. One that cannot be is dropped, where that is possible.
   void doubt(omnistore::Call call, std::string_view base);
   /// What lies beside the copy, for one that memory's record does not fit: memory takes it over. Memory's, where that
@@ -51,9 +68,15 @@ private:
   static void remember(Shard &part, std::string_view key, const Record &record); ///< the shard is locked
   void forget(std::string_view key);
 
+  omnistore_status write_clears(omnistore::Call call);
+
   const omnistore::Child copies_;
   const bool keeps_; ///< beside the copies too
   std::array<Shard, 64> shards_;
+
+  std::atomic<bool> settled_{false};
+  std::mutex clears_mutex_;
+  std::multiset<std::string, std::less<>> clears_; ///< the bases that are being cleared
 };
 
 } // namespace cache

@@ -66,7 +66,7 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
     status = records_.put(call, key, record, request.expiry);
   }
   if (status == OMNISTORE_OK) return status;
-  warn("keeping a copy: " + call.reason());
+  if (status != OMNISTORE_TOO_LARGE) warn("keeping a copy: " + call.reason());
   Overheard unheard(outer);
   records_.drop(unheard, key);
   copies_.remove(unheard, key);
@@ -117,7 +117,7 @@ omnistore_status Cache::drop(Call call, std::string_view key) {
   const std::shared_lock lock(clearing_);
   const omnistore_status record = records_.drop(call, key);
   const omnistore_status copy = copies_.remove(call, key);
-  return copy == OMNISTORE_OK || copy == OMNISTORE_NOT_FOUND ? record : copy;
+  return cannot_be_there(copy) ? record : copy;
 }
 
 /// Before a write: should its outcome not be known, or the host end before it is, the origin is asked before the copy
@@ -240,6 +240,16 @@ omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_t
 }
 
 omnistore_status Cache::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
+  const std::string_view base = as_view(request.base);
+  Overheard unheard(call);
+  const bool noted = records_.begin_clear(unheard, base) == OMNISTORE_OK;
+  const omnistore_status status = clear_both(call, request, removed);
+  if (!noted) warn("noting a clear: " + unheard.reason());
+  records_.end_clear(unheard, base);
+  return status;
+}
+
+omnistore_status Cache::clear_both(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   const omnistore_status status = origin_.clear(call, request, removed);
   if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) return status;
   const std::unique_lock lock(clearing_);

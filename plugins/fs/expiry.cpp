@@ -10,6 +10,8 @@
 
 #include <sys/xattr.h>
 
+#include "again.hpp"
+
 namespace fs {
 
 namespace {
@@ -30,13 +32,13 @@ bool write_attribute(int file, std::initializer_list<std::uint64_t> numbers) {
     if (end != text) *end++ = ' ';
     end = std::to_chars(end, std::end(text), number).ptr;
   }
-  return fsetxattr(file, expiry_attribute, text, static_cast<std::size_t>(end - text), 0) == 0;
+  return again(::fsetxattr, file, expiry_attribute, text, static_cast<std::size_t>(end - text), 0) == 0;
 }
 } // namespace
 
 bool keeps_attributes(int file) {
   char text[8];
-  return fgetxattr(file, expiring_attribute, text, sizeof text) >= 0 || errno == ENODATA || errno == ERANGE;
+  return again(::fgetxattr, file, expiring_attribute, text, sizeof text) >= 0 || errno == ENODATA || errno == ERANGE;
 }
 
 Life life_without_attribute(const struct stat &status) { return {0, nanoseconds(status.st_ctim)}; }
@@ -45,7 +47,7 @@ Life read_life(int file, const struct stat &status) {
   Life life = life_without_attribute(status);
   if (!(status.st_mode & S_ISVTX)) return life;
   char text[80];
-  const ssize_t size = fgetxattr(file, expiry_attribute, text, sizeof text);
+  const ssize_t size = again(::fgetxattr, file, expiry_attribute, text, sizeof text);
   if (size <= 0) return life;
   const char *const end = text + size;
   const auto read = [end](const char *from, auto &number) {
@@ -67,7 +69,7 @@ bool write_life(int file, const Life &life) {
   return write_attribute(file, {static_cast<std::uint64_t>(life.expiry), life.written_at, nanoseconds(now)});
 }
 
-bool remove_expiry(int file) { return fremovexattr(file, expiry_attribute) == 0 || errno == ENODATA; }
+bool remove_expiry(int file) { return again(::fremovexattr, file, expiry_attribute) == 0 || errno == ENODATA; }
 
 timespec hint_of(std::int64_t expiry) {
   return {static_cast<time_t>(expiry / 1000), static_cast<long>(expiry % 1000 * 1'000'000 + hint_mark)};
@@ -81,9 +83,9 @@ bool surely_alive(const struct stat &status, std::int64_t now) {
 
 bool has_expiring(int folder) {
   char text[8];
-  return fgetxattr(folder, expiring_attribute, text, sizeof text) > 0;
+  return again(::fgetxattr, folder, expiring_attribute, text, sizeof text) > 0;
 }
 
-bool mark_expiring(int folder) { return fsetxattr(folder, expiring_attribute, "1", 1, 0) == 0; }
+bool mark_expiring(int folder) { return again(::fsetxattr, folder, expiring_attribute, "1", 1, 0) == 0; }
 
 } // namespace fs

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <csignal>
 #include <ctime>
 #include <filesystem>
@@ -24,6 +25,7 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
+#include "again.hpp"
 #include "expiry.hpp"
 #include "ignore.hpp"
 #include "own.hpp"
@@ -41,7 +43,9 @@ using omnistore::Call;
 using omnistore::Failure;
 
 constexpr std::uint64_t piece = 1024 * 1024; ///< what is read or written at once
-constexpr int most_tries = 1000;             ///< for what others can make fail again and again
+/// For how long opening a store removes what a killed host has left; the rest is done in the background.
+constexpr std::chrono::milliseconds longest_cleaning(3);
+constexpr int most_tries = 1000; ///< for what others can make fail again and again
 
 enum class Durability { none, data, full };
 
@@ -49,6 +53,23 @@ Durability durability_of(const std::string &name) {
   if (name == "full") return Durability::full;
   return name == "data" ? Durability::data : Durability::none;
 }
+
+/// A mode in octal digits, which must give the owner at least `least`.
+mode_t mode_of(const omnistore::Options &options, const char *name, const char *otherwise, mode_t least) {
+  const std::string text = options.string(name, otherwise);
+  mode_t mode = 0;
+  const char *const end = text.data() + text.size();
+  const auto [read, error] = std::from_chars(text.data(), end, mode, 8);
+  if (error != std::errc() || read != end || mode > 0777 || text[0] == '-')
+    throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": \"" + text +
+                                         "\" is no mode; write octal digits, such as \"" + otherwise + "\"");
+  if ((mode & least) != least)
+    throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": the mode \"" + text +
+                                         "\" does not let the host use what it makes; \"" + otherwise + "\" does");
+  return mode;
+}
+mode_t value_mode(const omnistore::Options &options) { return mode_of(options, "mode", "0600", 0400); }
+mode_t folder_mode(const omnistore::Options &options) { return mode_of(options, "folderMode", "0700", 0700); }
 
 std::string absolute_base(const omnistore::Options &options) {
   std::error_code error;
@@ -112,8 +133,7 @@ void check_deadline(Call call) {
 /// Reads exactly `size` bytes.
 void read_all(int file, char *into, std::uint64_t size, std::uint64_t offset, const Path &path) {
   while (size > 0) {
-    const ssize_t got = pread(file, into, size, static_cast<off_t>(offset));
-    if (got < 0 && errno == EINTR) continue;
+    const ssize_t got = again(::pread, file, into, size, static_cast<off_t>(offset));
     if (got < 0) fail(errno, path.text());
     if (got == 0) throw Failure(OMNISTORE_IO, std::string(path.text()) + ": it became shorter while it was read");
     into += got, size -= static_cast<std::uint64_t>(got), offset += static_cast<std::uint64_t>(got);
@@ -148,8 +168,7 @@ void write_all(int file, const void *from, std::uint64_t size, std::uint64_t off
   std::optional<NoSizeSignal> quiet;
   while (size > 0) {
     if (offset > 0 && !quiet) quiet.emplace();
-    const ssize_t put = ::write(file, at, size);
-    if (put < 0 && errno == EINTR) continue;
+    const ssize_t put = again(::write, file, at, size);
     if (put < 0) fail(errno, path.text());
     at += put, size -= static_cast<std::uint64_t>(put), offset += static_cast<std::uint64_t>(put);
   }
@@ -212,6 +231,10 @@ public:
 
 private:
   std::int64_t now() const { return host_.now(&host_); }
+  std::optional<Tree::Making> making() const {
+    if (read_only_) return std::nullopt;
+    return Tree::Making{folder_mode_, durability_ == Durability::full};
+  }
   void base_changed() const;
   void report(const Unreadable &folder);
   void must_be_writable() const;
@@ -227,22 +250,25 @@ private:
   Fd make_folder(std::string_view folder) const;
   void nest_value(int holder, const Path &path) const;
   void mark_folders(const Path &path, int folder) const;
-  void prune(std::string_view folder) const;
+  void prune(std::string_view folder, bool durable) const;
+  void settle(int folder, std::string_view path) const;
 
   omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
   void finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const;
   std::optional<omnistore_status> move_in(int holder, Temporary &file, Temporary *user, Slot slot,
                                           const omnistore_set_request &request, const Path &path,
                                           struct stat *moved) const;
-  void prepare_user(int folder, const Temporary &file, omnistore_bytes user, const timespec &mtime,
+  void prepare_user(int folder, const Temporary &file, const Slot &slot, omnistore_bytes user, const timespec &mtime,
                     const Path &path) const;
   void move_user_in(int folder, Temporary &file, const Path &path) const;
-  void drop_user(int folder, const Path &path) const;
+  bool drop_user(int folder, const Path &path) const;
   void restamp_user(int folder, const Slot &slot, const Life &before, const Path &path) const;
   bool unlink_value(const Slot &slot, const Path &path) const;
+  void settle_removal(int holder, const Slot &slot, const Path &path, std::unique_lock<std::mutex> &lock) const;
   omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
   omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
   bool clear_one(Walk &walk);
+  void settle_cleared(std::string_view folder) const;
   void write_touch(const Slot &slot, const Path &path, std::int64_t expiry) const;
 
   omnistore_status emit(Walk &walk, bool meta, std::int64_t now, omnistore_page &page, bool &emitted);
@@ -253,9 +279,12 @@ private:
   const omnistore_host &host_;
   const bool read_only_, no_clear_;
   const Durability durability_;
+  const mode_t mode_, folder_mode_; ///< of new values and folders
   const Ignore ignore_;
   Watches *poked_ = nullptr; ///< once there are any
   const Tree tree_;
+  mutable Owner owner_{tree_};
+  Leftovers leftovers_{tree_};
   const bool keeps_expiry_;
   std::mutex reporting_;
   std::set<std::string> reported_; ///< folders that cannot be read
@@ -267,24 +296,31 @@ private:
 
 void Fs::validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
   problems.check([&] { absolute_base(options); });
+  problems.check([&] { value_mode(options); });
+  problems.check([&] { folder_mode(options); });
   for (const std::string &pattern : options.strings("ignore", std::vector<std::string>()))
     problems.check([&] { Ignore({pattern}); });
 }
 
 Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits)
     : host_(host), read_only_(options.boolean("readOnly", false)), no_clear_(options.boolean("noClear", false)),
-      durability_(durability_of(options.string("durability", "none"))),
+      durability_(durability_of(options.string("durability", "none"))), mode_(value_mode(options)),
+      folder_mode_(folder_mode(options)),
       ignore_(options.strings("ignore", std::vector<std::string>{"**/node_modules/**", "**/.git/**"})),
-      tree_(absolute_base(options), !read_only_, [this] { base_changed(); }),
+      tree_(absolute_base(options), making(), [this] { base_changed(); }),
       keeps_expiry_(keeps_attributes(tree_.base())),
-      sweeper_(host, tree_, ignore_, [this](std::string_view key) { expire(key); }),
+      sweeper_(host, tree_, ignore_, leftovers_, [this](std::string_view key) { expire(key); }),
       watches_(host, tree_, ignore_, own_) {
   poked_ = &watches_;
   if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
   // Without attributes the host keeps the expiry, under `b$`, and user meta with it.
   if (!keeps_expiry_) traits.capabilities &= ~(OMNISTORE_CAN_TTL | OMNISTORE_CAN_META);
   if (durability_ == Durability::full) traits.keeps = OMNISTORE_KEEPS_POWER;
-  if (!read_only_ && keeps_expiry_) sweeper_.start();
+  if (read_only_) return;
+  if (keeps_expiry_) sweeper_.start();
+  leftovers_.find();
+  const auto until = std::chrono::steady_clock::now() + longest_cleaning;
+  if (leftovers_.work([until] { return std::chrono::steady_clock::now() < until; })) sweeper_.clean();
 }
 
 void Fs::base_changed() const {
@@ -322,11 +358,11 @@ bool Fs::open_value(const Path &path, Found &found) const {
     if (errno == ENOENT || errno == ENOTDIR || errno == ENXIO || errno == ENAMETOOLONG) return false;
     fail(errno, path.text());
   }
-  if (fstat(found.file.get(), &found.status) != 0) fail(errno, path.text());
+  if (again(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
   if (S_ISDIR(found.status.st_mode)) {
-    found.file = Fd(openat(found.file.get(), own_name, flags | O_NOFOLLOW | O_CLOEXEC));
+    found.file = Fd(again(::openat, found.file.get(), own_name, flags | O_NOFOLLOW | O_CLOEXEC));
     if (!found.file && (errno == ENOENT || errno == ELOOP || errno == ENXIO)) return false;
-    if (!found.file || fstat(found.file.get(), &found.status) != 0) fail(errno, path.text());
+    if (!found.file || again(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
   }
   if (!S_ISREG(found.status.st_mode)) return false;
   found.life = read_life(found.file.get(), found.status);
@@ -356,7 +392,7 @@ bool Fs::read_user(const Path &path, const Found &found, std::string &user) cons
   const std::string name = std::string(path.text()) + user_end;
   const Fd file = tree_.open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat status;
-  if (!file || fstat(file.get(), &status) != 0 || !is_user_file(status)) return true;
+  if (!file || again(::fstat, file.get(), &status) != 0 || !is_user_file(status)) return true;
   if (!belongs(status, found.status, found.life)) return false;
   user.resize(static_cast<std::size_t>(status.st_size));
   read_all(file.get(), user.data(), user.size(), 0, path);
@@ -423,7 +459,7 @@ omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_reques
 /// Opens the folder that the key's file lies in, which stays open whatever becomes of its path. None: it is not there.
 Fd Fs::open_holder(const Path &path) const {
   if (path.folder().empty()) {
-    Fd base(fcntl(tree_.base(), F_DUPFD_CLOEXEC, 0));
+    Fd base(again(::fcntl, tree_.base(), F_DUPFD_CLOEXEC, 0));
     if (!base) fail(errno == EINVAL ? EMFILE : errno, path.text()); // EINVAL: no descriptor at all is allowed
     return base;
   }
@@ -440,12 +476,18 @@ Fd Fs::make_folder(std::string_view folder) const {
   Fd above = open_holder(path);
   if (!above) above = make_folder(path.folder());
   if (!above) return {};
-  const bool made = mkdirat(above.get(), path.name(), 0777) == 0;
-  if (made && durability_ == Durability::full) fsync(above.get());
+  const bool made = again(::mkdirat, above.get(), path.name(), folder_mode_) == 0;
   if (!made && errno == ENOENT) return {};
   if (!made && errno != EEXIST) fail(errno, folder);
-  Fd opened(openat(above.get(), path.name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  // Who finds it there may be ahead of the thread that made it.
+  if (durability_ == Durability::full && again(::fsync, above.get()) != 0) {
+    const int error = errno;
+    if (made) again(::unlinkat, above.get(), path.name(), AT_REMOVEDIR);
+    fail(error, folder);
+  }
+  Fd opened(again(::openat, above.get(), path.name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened && errno != ENOENT) opened = tree_.open_folder(folder); // a link to a folder
+  if (made && opened) set_mode_of_folder(opened.get(), folder_mode_);
   if (opened || errno == ENOENT) return opened;
   if (errno != ENOTDIR) fail(errno, folder);
   nest_value(above.get(), path);
@@ -456,7 +498,7 @@ Fd Fs::make_folder(std::string_view folder) const {
 void Fs::nest_value(int holder, const Path &path) const {
   const std::lock_guard lock(lock_of(holder, path.name()));
   std::optional<Own::Place> place = own_.changing(path.text());
-  nest(holder, path.name(), durability_ != Durability::none, path.text());
+  nest({owner_, folder_mode_, durability_ != Durability::none}, holder, path.name(), path.text());
   if (!place) return;
   const Slot slot = look(tree_, holder, path.name(), path.c_str());
   if (slot.has_value()) place->note_nested(slot.status);
@@ -465,22 +507,34 @@ void Fs::nest_value(int holder, const Path &path) const {
 /// Says of the key's folder, and of those above it, that values below may expire.
 void Fs::mark_folders(const Path &path, int folder) const {
   if (has_expiring(folder)) return;
-  if (!mark_expiring(tree_.base())) fail(errno, "the base folder");
+  const auto mark = [this](int opened, std::string_view name) {
+    const bool lasts = durability_ != Durability::none; // a value that outlives a power cut must be known to expire
+    if (!mark_expiring(opened) || (lasts && again(::fsync, opened) != 0)) fail(errno, name);
+  };
+  mark(tree_.base(), "the base folder");
   for (const std::string_view above : folders_of(path)) {
-    const Fd opened = tree_.open_folder(above);
-    if (opened && !mark_expiring(opened.get())) fail(errno, above);
+    if (const Fd opened = tree_.open_folder(above)) mark(opened.get(), above);
   }
 }
 
-/// Removes a folder that has become empty, and those above it that have then.
-void Fs::prune(std::string_view folder) const {
+/// After a change of the names in an open folder: with durability full, waits until it is on the medium. A failure is
+/// `io` whatever its reason: what was changed stays so for now, and may be as it was after a power cut.
+void Fs::settle(int folder, std::string_view path) const {
+  if (durability_ != Durability::full || again(::fsync, folder) == 0) return;
+  throw Failure(OMNISTORE_IO,
+                std::string(path) + ": the change is made, and a power cut may undo it: " + words_of(errno));
+}
+
+/// Removes a folder that has become empty, and those above it that have then. `durable`: an answer that acknowledges a
+/// removal follows.
+void Fs::prune(std::string_view folder, bool durable) const {
   while (!folder.empty()) {
     const std::size_t slash = folder.rfind('/');
     const std::string name(folder.substr(slash == folder.npos ? 0 : slash + 1));
     folder = slash == folder.npos ? std::string_view() : folder.substr(0, slash);
     const Fd above = tree_.open_folder(folder);
-    if (!above || unlinkat(above.get(), name.c_str(), AT_REMOVEDIR) != 0) return;
-    if (durability_ == Durability::full) fsync(above.get());
+    if (!above || again(::unlinkat, above.get(), name.c_str(), AT_REMOVEDIR) != 0) return;
+    if (durable) settle(above.get(), folder.empty() ? "the base folder" : folder);
   }
 }
 
@@ -516,10 +570,10 @@ omnistore_status Fs::set(Call call, std::string_view key, const omnistore_set_re
   try {
     status = store(call, path, request, result);
   } catch (const Failure &) {
-    prune(path.folder());
+    prune(path.folder(), false);
     throw;
   }
-  if (status != OMNISTORE_OK) prune(path.folder());
+  if (status != OMNISTORE_OK) prune(path.folder(), false);
   if (status == OMNISTORE_OK && request.expiry != 0) sweeper_.look_after(request.expiry, key);
   return status;
 }
@@ -533,7 +587,7 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     if (!holder) holder = make_folder(path.folder());
     if (!holder) continue;
     Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
-    Temporary file(holder.get(), mode_of_new(slot) | sticky, path.text());
+    Temporary file(owner_, holder.get(), mode_of_new(slot, mode_) | sticky, path.text());
     if (!file) continue; // the folder was removed, having become empty
     if (!request.source) {
       write_all(file.file(), request.value.data, request.value.size, 0, path);
@@ -548,9 +602,9 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     struct stat status {};
     std::optional<Temporary> user;
     if (request.user.size != 0) {
-      if (fstat(file.file(), &status) != 0) fail(errno, path.text());
-      user.emplace(holder.get(), mode_of_new(slot), path.text());
-      if (*user) prepare_user(holder.get(), *user, request.user, status.st_mtim, path);
+      if (again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
+      user.emplace(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
+      if (*user) prepare_user(holder.get(), *user, slot, request.user, status.st_mtim, path);
     }
     if (tree_.changes() == changes && (!user || *user)) {
       moved = move_in(holder.get(), file, user ? &*user : nullptr, std::move(slot), request, path,
@@ -578,18 +632,18 @@ void Fs::finish(const Temporary &file, const Slot &slot, std::int64_t expiry, co
   times[0] = times[1];
   if (expiry != 0) {
     struct stat status;
-    if (!write_expiry(file.file(), expiry) || fstat(file.file(), &status) != 0) fail(errno, path.text());
+    if (!write_expiry(file.file(), expiry) || again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
     if (!(status.st_mode & S_ISVTX)) {
       throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base does not keep a file's sticky bit, which says that "
                                            "it expires");
     }
     times[0] = hint_of(expiry);
   }
-  if (futimens(file.file(), times) != 0) fail(errno, path.text());
+  if (again(::futimens, file.file(), times) != 0) fail(errno, path.text());
   if (slot.has_value()) keep_access(tree_, file, slot, path.c_str());
   if (durability_ == Durability::none) return;
   const bool all = durability_ == Durability::full || expiry != 0 || slot.has_value();
-  if ((all ? fsync(file.file()) : fdatasync(file.file())) != 0) fail(errno, path.text());
+  if ((all ? again(::fsync, file.file()) : again(::fdatasync, file.file())) != 0) fail(errno, path.text());
 }
 
 /// Moves the file into the key's place, which was looked at, and `user` (unless null) beside it. `moved`, unless null,
@@ -611,19 +665,25 @@ std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Tempora
       std::optional<Own::Place> place = own_.changing(path.text());
       struct stat status;
       if (!put(file, slot, path.text())) {
-        if (fstat(file.file(), &status) == 0 && status.st_nlink == 0) return std::nullopt;
+        if (again(::fstat, file.file(), &status) == 0 && status.st_nlink == 0) return std::nullopt;
         continue;
       }
-      if ((place || moved) && fstat(file.file(), &status) != 0) fail(errno, path.text());
+      if ((place || moved) && again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
       if (place) place->note_put(status);
       if (moved) *moved = status;
     }
-    if (user)
-      move_user_in(holder, *user, path);
-    else if (slot.has_value())
-      drop_user(holder, path);
+    bool is_holder_changed = user != nullptr;
+    try {
+      if (user)
+        move_user_in(holder, *user, path);
+      else if (slot.has_value())
+        is_holder_changed = drop_user(holder, path);
+    } catch (const Failure &failure) { // the value is another by now, whatever the reason
+      throw Failure(OMNISTORE_IO, std::string("the value is set, its user meta is not: ") + failure.what());
+    }
     lock.unlock();
-    if (durability_ == Durability::full && fsync(slot.folder) != 0) fail(errno, path.text());
+    settle(slot.folder, path.text());
+    if (is_holder_changed && slot.inner) settle(holder, path.text());
     return OMNISTORE_OK;
   }
   throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": another program changes it again and again");
@@ -654,6 +714,15 @@ bool Fs::unlink_value(const Slot &slot, const Path &path) const {
   return true;
 }
 
+/// After unlink_value: removes what is left of the key, and acknowledges nothing that a power cut may undo.
+void Fs::settle_removal(int holder, const Slot &slot, const Path &path, std::unique_lock<std::mutex> &lock) const {
+  const bool had_user = drop_user(holder, path);
+  lock.unlock();
+  settle(slot.folder, path.text());
+  if (had_user && slot.inner) settle(holder, path.text());
+  prune(slot.inner ? path.text() : path.folder(), true);
+}
+
 omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag) {
   const omnistore_status missing = condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
   tree_.look(false);
@@ -662,18 +731,18 @@ omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint
   std::unique_lock lock(lock_of(holder.get(), path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
-    if (!slot.has_value()) return drop_user(holder.get(), path), missing;
+    if (!slot.has_value()) {
+      if (drop_user(holder.get(), path)) settle(holder.get(), path.text());
+      return missing;
+    }
     const std::int64_t expiry = life_of(slot, path).expiry;
     const bool expired = expiry != 0 && expiry <= now();
     if (!expired && condition == OMNISTORE_IF_MATCH && !condition_holds(slot, condition, etag, path)) {
       return OMNISTORE_CONFLICT;
     }
     if (!unlink_value(slot, path)) continue;
-    drop_user(holder.get(), path);
-    lock.unlock();
-    if (durability_ == Durability::full) fsync(slot.folder);
     if (expired) announce_expired(key);
-    prune(slot.inner ? path.text() : path.folder());
+    settle_removal(holder.get(), slot, path, lock);
     return expired ? missing : OMNISTORE_OK;
   }
   throw Failure(OMNISTORE_UNAVAILABLE, std::string(path.text()) + ": another program changes it again and again");
@@ -691,6 +760,7 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
   tree_.look(false);
   const Fd holder = open_holder(path);
   if (!holder) return OMNISTORE_NOT_FOUND;
+  bool is_holder_changed = false;
   {
     const std::lock_guard lock(lock_of(holder.get(), path.name()));
     const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
@@ -698,25 +768,26 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
     if (expiry != 0) mark_folders(path, holder.get());
     const Life before = life_of(slot, path);
     if (request.flags & OMNISTORE_TOUCH_USER && request.user.size != 0) {
-      Temporary user(holder.get(), mode_of_new(slot), path.text());
+      Temporary user(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
       if (!user) return OMNISTORE_NOT_FOUND; // the folder was removed
-      prepare_user(holder.get(), user, request.user, slot.status.st_mtim, path);
+      prepare_user(holder.get(), user, slot, request.user, slot.status.st_mtim, path);
       move_user_in(holder.get(), user, path);
+      is_holder_changed = true;
     } else if (request.flags & OMNISTORE_TOUCH_USER) {
-      drop_user(holder.get(), path);
+      is_holder_changed = drop_user(holder.get(), path);
     }
     if (renews) write_touch(slot, path, expiry);
     if (renews && !(request.flags & OMNISTORE_TOUCH_USER)) restamp_user(holder.get(), slot, before, path);
   }
-  if (expiry == 0) return OMNISTORE_OK;
-  sweeper_.look_after(expiry, key);
+  if (expiry != 0) sweeper_.look_after(expiry, key);
+  if (is_holder_changed) settle(holder.get(), path.text());
   return OMNISTORE_OK;
 }
 
 // -------------------------------------------------------------------------------------------------------- user meta
 
-/// Writes the file that is to be `b$`, with the time of the value that it belongs to.
-void Fs::prepare_user(int folder, const Temporary &file, omnistore_bytes user, const timespec &mtime,
+/// Writes the file that is to be `b$`, with the time and the access of the value that it belongs to.
+void Fs::prepare_user(int folder, const Temporary &file, const Slot &slot, omnistore_bytes user, const timespec &mtime,
                       const Path &path) const {
   if (user.size > OMNISTORE_MAX_USER_SIZE)
     throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
@@ -728,30 +799,36 @@ void Fs::prepare_user(int folder, const Temporary &file, omnistore_bytes user, c
                       std::to_string(name.size()) + " bytes; at most " + std::to_string(longest_name) +
                       " are possible");
   struct stat there;
-  if (fstatat(folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
+  if (again(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
   write_all(file.file(), user.data, user.size, 0, path);
+  if (slot.has_value()) keep_access(tree_, file, slot, path.c_str());
   const timespec times[2] = {{0, UTIME_NOW}, mtime};
-  if (futimens(file.file(), times) != 0) fail(errno, path.text());
-  if (durability_ != Durability::none && fsync(file.file()) != 0) fail(errno, path.text());
+  if (again(::futimens, file.file(), times) != 0) fail(errno, path.text());
+  if (durability_ != Durability::none && again(::fsync, file.file()) != 0) fail(errno, path.text());
 }
 
 /// Under the lock of the value's place.
 void Fs::move_user_in(int folder, Temporary &file, const Path &path) const {
   const std::string name = std::string(path.name()) + user_end;
   std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
-  if (renameat(file.folder(), file.name(), folder, name.c_str()) != 0) fail(errno, path.text());
+  if (again(::renameat, file.folder(), file.name(), folder, name.c_str()) != 0) fail(errno, path.text());
   file.moved();
   struct stat status;
-  if (place && fstat(file.file(), &status) == 0) place->note_put(status);
+  if (place && again(::fstat, file.file(), &status) == 0) place->note_put(status);
 }
 
-/// Likewise. What lies there goes, whichever value it belonged to.
-void Fs::drop_user(int folder, const Path &path) const {
-  if (folder < 0 || path.text().ends_with(user_end)) return;
+/// Likewise. What lies there goes, whichever value it belonged to. Whether there was any.
+bool Fs::drop_user(int folder, const Path &path) const {
+  if (folder < 0 || path.text().ends_with(user_end)) return false;
   const std::string name = std::string(path.name()) + user_end;
   std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
-  if (unlinkat(folder, name.c_str(), 0) == 0 && place) place->note_removed();
+  if (again(::unlinkat, folder, name.c_str(), 0) != 0) {
+    if (errno == EIO) fail(errno, std::string(path.text()) + user_end);
+    return false; // what cannot be removed belongs to no value from now on
+  }
+  if (place) place->note_removed();
+  return true;
 }
 
 /// Likewise. After the store has changed the value's file without a write: meta that unstorage wrote, and which is
@@ -760,12 +837,14 @@ void Fs::restamp_user(int folder, const Slot &slot, const Life &before, const Pa
   if (path.text().ends_with(user_end)) return;
   const std::string name = std::string(path.name()) + user_end;
   struct stat status;
-  if (fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_user_file(status)) return;
+  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_user_file(status)) return;
   if (same_time(status.st_mtim, slot.status.st_mtim) || !belongs(status, slot.status, before)) return;
   std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
   const timespec times[2] = {{0, UTIME_OMIT}, slot.status.st_mtim};
-  if (utimensat(folder, name.c_str(), times, AT_SYMLINK_NOFOLLOW) != 0) return;
-  if (place && fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) place->note_put(status);
+  const Fd file(again(::openat, folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  if (!file || again(::futimens, file.get(), times) != 0) return;
+  if (durability_ != Durability::none && again(::fsync, file.get()) != 0) fail(errno, path.text());
+  if (place && again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) place->note_put(status);
 }
 
 void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) const {
@@ -778,14 +857,14 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
   timespec times[2] = {{0, 0}, {0, UTIME_OMIT}};
   const Life life{expiry, read_life(file.get(), slot.status).written_at};
   const mode_t mode = (slot.status.st_mode & 07777 & ~static_cast<mode_t>(S_ISVTX)) | (expiry != 0 ? S_ISVTX : 0u);
-  bool done = futimens(file.get(), times) == 0;
+  bool done = again(::futimens, file.get(), times) == 0;
   if (expiry != 0)
-    done = done && write_life(file.get(), life) && fchmod(file.get(), mode) == 0;
+    done = done && write_life(file.get(), life) && again(::fchmod, file.get(), mode) == 0;
   else
-    done = done && fchmod(file.get(), mode) == 0 && remove_expiry(file.get());
+    done = done && again(::fchmod, file.get(), mode) == 0 && remove_expiry(file.get());
   times[0] = expiry != 0 ? hint_of(expiry) : timespec{0, UTIME_NOW};
-  done = done && futimens(file.get(), times) == 0;
-  if (done && durability_ != Durability::none) done = fsync(file.get()) == 0;
+  done = done && again(::futimens, file.get(), times) == 0;
+  if (done && durability_ != Durability::none) done = again(::fsync, file.get()) == 0;
   if (!done) fail(errno, path.text());
 }
 
@@ -874,11 +953,11 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
       if (refused) throw Failure(*refused);
       return OMNISTORE_OK;
     case Walk::Step::left:
-      if (durability_ == Durability::full) {
-        const Fd folder = tree_.open_folder(walk.left());
-        if (folder) fsync(folder.get());
+      try {
+        settle_cleared(walk.left());
+      } catch (const Failure &failure) {
+        if (!refused) refused = failure;
       }
-      prune(walk.left());
       break;
     case Walk::Step::value:
       try {
@@ -894,6 +973,20 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
       }
     }
   }
+}
+
+/// After all keys of a folder were removed.
+void Fs::settle_cleared(std::string_view folder) const {
+  if (durability_ == Durability::full) {
+    const std::string_view name = folder.empty() ? "the base folder" : folder;
+    const Fd opened = tree_.open_folder(folder);
+    if (opened)
+      settle(opened.get(), name);
+    else if (errno != ENOENT && errno != ENOTDIR) // else others have removed it meanwhile
+      throw Failure(OMNISTORE_IO,
+                    std::string(name) + ": its keys are removed, and a power cut may undo that: " + words_of(errno));
+  }
+  prune(folder, true);
 }
 
 /// Whether it was there and alive.
@@ -933,10 +1026,8 @@ void Fs::expire(std::string_view key) {
   const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
   const std::int64_t expiry = life_of(slot, path).expiry;
   if (expiry == 0 || expiry > now() || !unlink_value(slot, path)) return;
-  drop_user(holder.get(), path);
-  lock.unlock();
   announce_expired(key);
-  prune(slot.inner ? path.text() : path.folder());
+  settle_removal(holder.get(), slot, path, lock);
 }
 
 // ---------------------------------------------------------------------------------------------------------- watching

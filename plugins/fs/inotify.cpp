@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "again.hpp"
+
 namespace fs {
 
 namespace {
@@ -19,8 +21,8 @@ constexpr std::size_t most_marks = 4000;
 /// "the system's limit NAME (now VALUE)".
 std::string limit_named(const char *name) {
   char value[32] = "unknown";
-  const Fd file(open((std::string("/proc/sys/fs/inotify/") + name).c_str(), O_RDONLY | O_CLOEXEC));
-  const ssize_t size = file ? ::read(file.get(), value, sizeof value) : 0;
+  const Fd file(again(::open, (std::string("/proc/sys/fs/inotify/") + name).c_str(), O_RDONLY | O_CLOEXEC));
+  const ssize_t size = file ? again(::read, file.get(), value, sizeof value) : 0;
   std::string_view text(value, size > 0 ? static_cast<std::size_t>(size) : std::strlen(value));
   return std::string("the system's limit fs.inotify.") + name + " (now " +
          std::string(text.substr(0, text.find('\n'))) + ")";
@@ -46,7 +48,7 @@ Inotify::Inotify()
 
 int Inotify::add(int folder, std::uint32_t mask, std::string_view path) {
   // Added to the mask of a watch that there is: in place of it, what happens at that moment would be lost.
-  const int watch = inotify_add_watch(instance_.get(), ProcName(folder).text, mask | IN_MASK_ADD);
+  const int watch = again(::inotify_add_watch, instance_.get(), ProcName(folder).text, mask | IN_MASK_ADD);
   if (watch >= 0) return watch;
   if (errno != ENOSPC) fail(errno, path.empty() ? "watching the base folder" : path);
   throw omnistore::Failure(OMNISTORE_NO_SPACE,
@@ -59,14 +61,14 @@ void Inotify::remove(int watch) { inotify_rm_watch(instance_.get(), watch); }
 
 std::uint64_t Inotify::mark() {
   if (marks_.size() >= most_marks) return passed_;
-  const int watch = inotify_add_watch(instance_.get(), ProcName(marker_.get()).text, IN_DELETE_SELF);
+  const int watch = again(::inotify_add_watch, instance_.get(), ProcName(marker_.get()).text, IN_DELETE_SELF);
   if (watch < 0 || inotify_rm_watch(instance_.get(), watch) != 0) return passed_;
   marks_.push_back(watch);
   return ++made_;
 }
 
 std::size_t Inotify::fill() {
-  const ssize_t size = ::read(instance_.get(), buffer_, sizeof buffer_);
+  const ssize_t size = again(::read, instance_.get(), buffer_, sizeof buffer_);
   return size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 

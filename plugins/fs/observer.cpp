@@ -11,6 +11,8 @@
 
 #include <omnistore/call.hpp>
 
+#include "again.hpp"
+
 namespace fs {
 
 namespace {
@@ -175,7 +177,7 @@ void Observer::find_base() {
     anchor();
   } while (anchors_ != before);
   struct stat old;
-  const bool is_removed = fstat(tree_.base(), &old) == 0 && S_ISDIR(old.st_mode) && old.st_nlink == 0;
+  const bool is_removed = again(::fstat, tree_.base(), &old) == 0 && S_ISDIR(old.st_mode) && old.st_nlink == 0;
   const bool there = has_base();
   changes_ = tree_.changes();
   if (there) {
@@ -191,7 +193,7 @@ void Observer::find_base() {
 void Observer::anchor() {
   const std::vector<Anchor> before = std::exchange(anchors_, {});
   for (const auto &[path, name] : steps_of(tree_.path())) {
-    const Fd folder(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const Fd folder(again(::open, path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!folder) continue;
     try {
       anchors_.push_back({inotify_->add(folder.get(), anchor_mask, path), name});

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/inotify.h>
 
+#include "again.hpp"
 #include "observer.hpp"
 
 namespace fs {
@@ -98,8 +99,9 @@ Observer::There Observer::find(const std::string &path, struct stat &file) const
   const Fd found = tree_.open(path.c_str(), O_PATH);
   if (!found && !is_nothing(errno)) fail(errno, path);
   if (!found) return tree_.open(path.c_str(), O_PATH | O_NOFOLLOW) ? There::other : There::nothing;
-  if (fstat(found.get(), &file) != 0) fail(errno, path);
-  if (S_ISDIR(file.st_mode) && fstatat(found.get(), own_name, &file, AT_SYMLINK_NOFOLLOW) != 0) return There::other;
+  if (again(::fstat, found.get(), &file) != 0) fail(errno, path);
+  if (S_ISDIR(file.st_mode) && again(::fstatat, found.get(), own_name, &file, AT_SYMLINK_NOFOLLOW) != 0)
+    return There::other;
   return S_ISREG(file.st_mode) ? There::value : There::other;
 }
 
@@ -107,7 +109,7 @@ Observer::There Observer::find(const std::string &path, struct stat &file) const
 bool Observer::is_being_written(const std::string &path) const {
   const Fd found = tree_.open(path.c_str(), O_PATH | O_NOFOLLOW);
   struct stat file;
-  return found && fstat(found.get(), &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 1;
+  return found && again(::fstat, found.get(), &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 1;
 }
 
 void Observer::note_open(const std::string &path) {

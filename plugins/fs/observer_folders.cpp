@@ -7,6 +7,7 @@
 
 #include <omnistore/call.hpp>
 
+#include "again.hpp"
 #include "observer.hpp"
 #include "walk.hpp"
 
@@ -42,7 +43,7 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   if (want == Want::none || is_hidden(above, name) || path.size() > longest_key) return;
   const Fd holder = open_known(parent);
   if (!holder) return; // what lies there now is visited when the end, or the new place, of this one is notified
-  Fd opened(openat(holder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd opened(again(::openat, holder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened) {
     if (!is_nothing(errno)) fail(errno, path);
     if (errno == EACCES) omnistore::log_line(host_, OMNISTORE_LOG_WARN, path + ": no permission to watch it");
@@ -97,8 +98,8 @@ bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::strin
   const std::string was = path_to(moved);
   const Fd old_place = tree_.open_real_folder(was);
   struct stat there, here;
-  if (old_place && fstat(old_place.get(), &there) == 0 && fstat(opened, &here) == 0 && there.st_ino == here.st_ino &&
-      there.st_dev == here.st_dev) {
+  if (old_place && again(::fstat, old_place.get(), &there) == 0 && again(::fstat, opened, &here) == 0 &&
+      there.st_ino == here.st_ino && there.st_dev == here.st_dev) {
     return false;
   }
   for (const Folder *above = &parent; above; above = above->parent) {
@@ -157,7 +158,7 @@ std::vector<std::string> Observer::scan_names(int opened, const std::string &pat
   std::string last;
   Names names;
   do {
-    lseek(opened, 0, SEEK_SET);
+    again(::lseek, opened, 0, SEEK_SET);
     names.read(opened, path, ignore_, {last, false}, leftovers);
     leftovers.clear();
     for (std::size_t i = 0; i < names.size(); ++i) {

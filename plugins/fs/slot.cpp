@@ -2,10 +2,8 @@
 #include "slot.hpp"
 
 #include <atomic>
-#include <charconv>
 #include <ctime>
 #include <functional>
-#include <iterator>
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +11,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "again.hpp"
 #include "expiry.hpp"
 
 namespace fs {
@@ -23,17 +22,8 @@ constexpr std::time_t leftover_age = 3600;
 
 std::mutex stripes[256];
 
-/// Different from one call to the next on this clock; O_EXCL finds out where it is not.
-std::string temporary_name() {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  const auto number = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
-  char text[20];
-  return std::string(".").append(text, std::to_chars(text, std::end(text), number, 16).ptr).append(temporary_end);
-}
-
 int rename_at(int from_folder, const char *from, int to_folder, const char *to, unsigned flags) {
-  return static_cast<int>(syscall(SYS_renameat2, from_folder, from, to_folder, to, flags));
+  return static_cast<int>(again(::syscall, SYS_renameat2, from_folder, from, to_folder, to, flags));
 }
 
 /// The filesystem or the kernel does not know a flag of renameat2.
@@ -43,12 +33,12 @@ bool is_unsupported(int error) { return error == EINVAL || error == ENOSYS || er
 int move_new(int from_folder, const char *from, int to_folder, const char *to) {
   if (rename_at(from_folder, from, to_folder, to, RENAME_NOREPLACE) == 0) return 0;
   if (!is_unsupported(errno)) return errno;
-  if (linkat(from_folder, from, to_folder, to, 0) == 0) {
-    unlinkat(from_folder, from, 0);
+  if (again(::linkat, from_folder, from, to_folder, to, 0) == 0) {
+    again(::unlinkat, from_folder, from, 0);
     return 0;
   }
   if (!is_unsupported(errno)) return errno;
-  return renameat(from_folder, from, to_folder, to) == 0 ? 0 : errno;
+  return again(::renameat, from_folder, from, to_folder, to) == 0 ? 0 : errno;
 }
 
 constexpr const char *acl_attribute = "system.posix_acl_access";
@@ -60,7 +50,7 @@ mode_t common_mode(mode_t mode) { return mode >> 3 & mode & 07; }
 ssize_t read_acl(const Tree &tree, const Slot &slot, const char *path, char (&into)[4096]) {
   if (slot.kind == Slot::Kind::link) {
     const Fd file = open_file(tree, slot, path);
-    return file ? fgetxattr(file.get(), acl_attribute, into, sizeof into) : -1;
+    return file ? again(::fgetxattr, file.get(), acl_attribute, into, sizeof into) : -1;
   }
   // getxattrat(2), since Linux 6.13; the C library has no name for it. Its number is the same on all machines.
   struct {
@@ -70,13 +60,13 @@ ssize_t read_acl(const Tree &tree, const Slot &slot, const char *path, char (&in
   constexpr long getxattrat = 464;
   static std::atomic<bool> is_known{true};
   if (is_known.load(std::memory_order_relaxed)) {
-    const long size = syscall(getxattrat, slot.folder, slot.name.c_str(), AT_SYMLINK_NOFOLLOW, acl_attribute,
-                              &arguments, sizeof arguments);
+    const long size = again(::syscall, getxattrat, slot.folder, slot.name.c_str(), AT_SYMLINK_NOFOLLOW, acl_attribute,
+                            &arguments, sizeof arguments);
     if (size >= 0 || errno != ENOSYS) return size;
     is_known = false;
   }
   const std::string name = "/proc/self/fd/" + std::to_string(slot.folder) + '/' + slot.name;
-  return lgetxattr(name.c_str(), acl_attribute, into, sizeof into);
+  return again(::lgetxattr, name.c_str(), acl_attribute, into, sizeof into);
 }
 
 /// Errors of a move that say that somebody else was there in between.
@@ -89,7 +79,7 @@ bool has_changed(int error) {
 
 std::mutex &lock_of(int folder, std::string_view name) {
   struct stat status;
-  if (fstat(folder, &status) != 0) fail(errno, name);
+  if (again(::fstat, folder, &status) != 0) fail(errno, name);
   std::uint64_t hash = std::hash<std::string_view>()(name);
   hash ^= (static_cast<std::uint64_t>(status.st_ino) * 0x9e3779b97f4a7c15u) ^ status.st_dev;
   hash *= 0xff51afd7ed558ccdu;
@@ -100,7 +90,7 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
   Slot slot;
   slot.folder = folder;
   slot.name = name;
-  if (fstatat(folder, name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (again(::fstatat, folder, name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
     // A name that is too long is not there; whoever wants to make it meets the error then. ENOTDIR: base is not there.
     if (errno != ENOENT && errno != ENAMETOOLONG && errno != ENOTDIR) fail(errno, path);
     return slot;
@@ -108,7 +98,7 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
   if (S_ISLNK(slot.status.st_mode)) {
     const Fd target = tree.open(path, O_PATH);
     slot.kind = Slot::Kind::link;
-    slot.leads = target && fstat(target.get(), &slot.status) == 0 && S_ISREG(slot.status.st_mode);
+    slot.leads = target && again(::fstat, target.get(), &slot.status) == 0 && S_ISREG(slot.status.st_mode);
     if (!target || !S_ISDIR(slot.status.st_mode)) return slot;
   }
   if (S_ISDIR(slot.status.st_mode)) {
@@ -120,7 +110,7 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
     }
     slot.folder = slot.inner.get();
     slot.name = own_name;
-    if (fstatat(slot.folder, own_name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (again(::fstatat, slot.folder, own_name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
       if (errno != ENOENT) fail(errno, path);
       return slot;
     }
@@ -135,39 +125,42 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
 Fd open_file(const Tree &tree, const Slot &slot, const char *path) {
   constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   if (slot.kind == Slot::Kind::link) return tree.open(path, flags);
-  return Fd(openat(slot.folder, slot.name.c_str(), flags | O_NOFOLLOW));
+  return Fd(again(::openat, slot.folder, slot.name.c_str(), flags | O_NOFOLLOW));
 }
 
-Temporary::Temporary(int folder, mode_t mode, std::string_view path) : folder_(folder) {
+Temporary::Temporary(Owner &owner, int folder, mode_t mode, std::string_view path) : folder_(folder) {
   do {
-    name_ = temporary_name();
-    file_ = Fd(openat(folder, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-  } while (!file_ && (errno == EEXIST || errno == EINTR));
-  if (file_) return;
+    name_ = owner.temporary_name();
+    file_ = Fd(again(::openat, folder, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  } while (!file_ && errno == EEXIST);
+  if (file_) {
+    if (mode & 077) again(::fchmod, file_.get(), mode); // the umask may have taken some; it leaves the owner's bits
+    return;
+  }
   name_.clear();
   if (errno != ENOENT && errno != ENOTDIR) fail(errno, path);
 }
 
 Temporary::~Temporary() {
-  if (!name_.empty()) unlinkat(folder_, name_.c_str(), 0);
+  if (!name_.empty()) again(::unlinkat, folder_, name_.c_str(), 0);
 }
 
-mode_t mode_of_new(const Slot &slot) {
-  if (!slot.has_value()) return 0666;
-  const mode_t mode = slot.status.st_mode, common = common_mode(mode);
-  return (mode & 0700) | common << 3 | common;
+mode_t mode_of_new(const Slot &slot, mode_t mode) {
+  if (!slot.has_value()) return mode;
+  const mode_t old = slot.status.st_mode, common = common_mode(old);
+  return (old & 0700) | common << 3 | common;
 }
 
 void keep_access(const Tree &tree, const Temporary &file, const Slot &slot, const char *path) {
   struct stat made;
-  if (fstat(file.file(), &made) != 0) fail(errno, path);
+  if (again(::fstat, file.file(), &made) != 0) fail(errno, path);
   const struct stat &old = slot.status;
   bool has_group = made.st_gid == old.st_gid;
   if (!has_group || made.st_uid != old.st_uid) {
-    if (fchown(file.file(), old.st_uid, old.st_gid) == 0)
+    if (again(::fchown, file.file(), old.st_uid, old.st_gid) == 0)
       has_group = true;
     else
-      has_group = has_group || fchown(file.file(), static_cast<uid_t>(-1), old.st_gid) == 0;
+      has_group = has_group || again(::fchown, file.file(), static_cast<uid_t>(-1), old.st_gid) == 0;
   }
   mode_t mode = old.st_mode & 0777;
   // With an ACL the bits of the group are the most that any of its entries gives; if they are none, it gives nothing.
@@ -175,84 +168,107 @@ void keep_access(const Tree &tree, const Temporary &file, const Slot &slot, cons
   const ssize_t size = mode & 070 ? read_acl(tree, slot, path, acl) : 0;
   const bool may_have_acl = size > 0 || (size < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT);
   if (may_have_acl) {
-    if (has_group && size > 0 && fsetxattr(file.file(), acl_attribute, acl, static_cast<size_t>(size), 0) == 0) return;
+    if (has_group && size > 0 && again(::fsetxattr, file.file(), acl_attribute, acl, static_cast<size_t>(size), 0) == 0)
+      return;
     mode &= 0700;
   } else if (!has_group) {
-    mode = mode_of_new(slot);
+    mode = mode_of_new(slot, 0);
   }
   if (mode == (made.st_mode & 0777)) return;
-  fremovexattr(file.file(), acl_attribute); // one that it has from its folder would give more with the new mode
-  fchmod(file.file(), mode | (made.st_mode & S_ISVTX));
+  again(::fremovexattr, file.file(),
+        acl_attribute); // one that it has from its folder would give more with the new mode
+  again(::fchmod, file.file(), mode | (made.st_mode & S_ISVTX));
 }
 
 bool put(Temporary &file, const Slot &slot, std::string_view path) {
   const char *name = slot.name.c_str();
   const int error = slot.kind == Slot::Kind::none ? move_new(file.folder(), file.name(), slot.folder, name)
-                    : renameat(file.folder(), file.name(), slot.folder, name) == 0 ? 0
-                                                                                   : errno;
+                    : again(::renameat, file.folder(), file.name(), slot.folder, name) == 0 ? 0
+                                                                                            : errno;
   if (error == 0) return file.moved(), true;
   if (!has_changed(error)) fail(error, path);
   return false;
 }
 
 bool take_out(const Slot &slot, std::string_view path) {
-  if (unlinkat(slot.folder, slot.name.c_str(), 0) == 0) return true;
+  if (again(::unlinkat, slot.folder, slot.name.c_str(), 0) == 0) return true;
   if (!has_changed(errno)) fail(errno, path);
   return false;
 }
 
-void nest(int folder, const char *name, bool durable, std::string_view path) {
+void nest(const Nesting &how, int folder, const char *name, std::string_view path) {
   struct stat status;
-  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode)) return; // it has changed
+  if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode))
+    return; // it has changed
   if (!S_ISREG(status.st_mode)) {
     throw omnistore::Failure(OMNISTORE_INVALID, std::string(path) + ": it is neither a file nor a folder of its own, "
                                                                     "and cannot hold keys");
   }
   // The file's ctime changes, its value does not: what its etag is made of is kept.
-  const Fd file(openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  const Fd file(again(::openat, folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   const Life life = file ? read_life(file.get(), status) : Life();
-  const std::string temporary = temporary_name();
+  const std::string temporary = how.owner.temporary_name();
   Fd inner;
-  if (mkdirat(folder, temporary.c_str(), 0777) == 0) {
-    inner = Fd(openat(folder, temporary.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (again(::mkdirat, folder, temporary.c_str(), how.mode) == 0) {
+    inner = Fd(again(::openat, folder, temporary.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   }
   if (!inner) {
     if (!has_changed(errno)) fail(errno, path);
     return;
   }
+  set_mode_of_folder(inner.get(), how.mode);
+  // Throws away what was prepared; the file is where it was.
+  const auto give_up = [&](int error) {
+    again(::unlinkat, folder, temporary.c_str(), AT_REMOVEDIR);
+    if (!has_changed(error)) fail(error, path);
+  };
   bool done = false;
-  if (linkat(folder, name, inner.get(), own_name, 0) == 0) {
-    if (durable) fsync(inner.get());
+  if (again(::linkat, folder, name, inner.get(), own_name, 0) == 0) {
+    if (how.durable && again(::fsync, inner.get()) != 0) {
+      const int error = errno;
+      again(::unlinkat, inner.get(), own_name, 0);
+      return give_up(error);
+    }
     done = rename_at(folder, temporary.c_str(), folder, name, RENAME_EXCHANGE) == 0;
     // Now the old name of the file has the temporary name; the file has its new name already.
-    unlinkat(done ? folder : inner.get(), done ? temporary.c_str() : own_name, 0);
+    again(::unlinkat, done ? folder : inner.get(), done ? temporary.c_str() : own_name, 0);
   }
   // Without hard links or swaps there is a moment in which the key has no file.
   if (!done) {
-    done = renameat(folder, name, inner.get(), own_name) == 0 && renameat(folder, temporary.c_str(), folder, name) == 0;
+    if (again(::renameat, folder, name, inner.get(), own_name) != 0) return give_up(errno);
+    done = (!how.durable || again(::fsync, inner.get()) == 0) &&
+           again(::renameat, folder, temporary.c_str(), folder, name) == 0;
+    if (!done) {
+      const int error = errno;
+      move_new(inner.get(), own_name, folder, name);
+      return give_up(error);
+    }
   }
-  const int error = done ? 0 : errno;
-  if (!done) unlinkat(folder, temporary.c_str(), AT_REMOVEDIR);
-  if (done && file && write_life(file.get(), life)) fchmod(file.get(), (status.st_mode & 07777) | S_ISVTX);
-  if (done && durable) fsync(folder);
-  if (!done && !has_changed(error)) fail(error, path);
+  if (file && write_life(file.get(), life)) again(::fchmod, file.get(), (status.st_mode & 07777) | S_ISVTX);
+  if (how.durable && again(::fsync, folder) != 0) fail(errno, path);
 }
 
-void remove_leftover(int folder, const std::string &name) {
+void remove_temporary(int folder, const std::string &name) {
   struct stat status;
-  if (fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
-  if (status.st_mtime > std::time(nullptr) - leftover_age) return;
+  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
   if (!S_ISDIR(status.st_mode)) {
-    unlinkat(folder, name.c_str(), 0);
+    again(::unlinkat, folder, name.c_str(), 0);
     return;
   }
   // A folder that was to take the place of a file. Its `$` goes only where the file has its other name still.
-  const Fd inner(openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd inner(again(::openat, folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!inner) return;
-  if (fstatat(inner.get(), own_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1) {
-    unlinkat(inner.get(), own_name, 0);
+  if (again(::fstatat, inner.get(), own_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1) {
+    again(::unlinkat, inner.get(), own_name, 0);
   }
-  unlinkat(folder, name.c_str(), AT_REMOVEDIR);
+  again(::unlinkat, folder, name.c_str(), AT_REMOVEDIR);
+}
+
+void remove_leftover(const Tree &tree, int folder, const std::string &name) {
+  struct stat status;
+  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) return;
+  if (status.st_mtime > std::time(nullptr) - leftover_age || has_owner_at_work(tree, name)) return;
+  remove_temporary(folder, name);
 }
 
 } // namespace fs

@@ -15,6 +15,7 @@
 
 #include <sys/stat.h>
 
+#include "owner.hpp"
 #include "tree.hpp"
 
 namespace fs {
@@ -44,8 +45,9 @@ Fd open_file(const Tree &tree, const Slot &slot, const char *path);
 /// A new file with a name of its own in the folder where it will be needed; removed again unless it was moved away.
 class Temporary {
 public:
-  /// No file where the folder is gone: not valid. Throws on other failures.
-  Temporary(int folder, mode_t mode, std::string_view path);
+  /// `mode`: exactly that, whatever the umask says. No file where the folder is gone: not valid. Throws on other
+  /// failures.
+  Temporary(Owner &owner, int folder, mode_t mode, std::string_view path);
   Temporary(const Temporary &) = delete;
   Temporary &operator=(const Temporary &) = delete;
   ~Temporary();
@@ -62,8 +64,9 @@ private:
   Fd file_;
 };
 
-/// The mode with which to make a file that replaces the slot's: nobody may open it who may not open that one.
-mode_t mode_of_new(const Slot &slot);
+/// The mode with which to make a file that replaces the slot's: nobody may open it who may not open that one. Where
+/// there is none it is `mode`.
+mode_t mode_of_new(const Slot &slot, mode_t mode);
 
 /// Whether two files have the same owner, group and permissions; their ACLs are not looked at.
 inline bool has_same_access(const Slot &one, const Slot &other) {
@@ -82,10 +85,18 @@ bool put(Temporary &file, const Slot &slot, std::string_view path);
 /// Unlinks the slot's file. False likewise.
 bool take_out(const Slot &slot, std::string_view path);
 
+/// How folders are made and changed.
+struct Nesting {
+  Owner &owner;
+  mode_t mode;  ///< of a new folder
+  bool durable; ///< waits until it is on the medium
+};
 /// Makes the file `name` a folder that holds it as `$`, at once where the filesystem can. The caller holds the lock.
-void nest(int folder, const char *name, bool durable, std::string_view path);
+void nest(const Nesting &how, int folder, const char *name, std::string_view path);
 
-/// Removes what a crash has left under a temporary name, where it is more than an hour old.
-void remove_leftover(int folder, const std::string &name);
+/// Removes what is under a temporary name, where no value is lost.
+void remove_temporary(int folder, const std::string &name);
+/// The same of what a crash has left: only where it is more than an hour old, and its owner is not at work.
+void remove_leftover(const Tree &tree, int folder, const std::string &name);
 
 } // namespace fs

@@ -51,8 +51,9 @@ bool Deadlines::walk_is_due(std::int64_t now) {
   return true;
 }
 
-Sweeper::Sweeper(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Expire expire)
-    : host_(host), tree_(tree), ignore_(ignore), expire_(std::move(expire)) {}
+Sweeper::Sweeper(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Leftovers &leftovers,
+                 Expire expire)
+    : host_(host), tree_(tree), ignore_(ignore), leftovers_(leftovers), expire_(std::move(expire)) {}
 
 void Sweeper::start() { run_at(now() + shortest_wait); }
 
@@ -106,14 +107,24 @@ bool Sweeper::work(const omnistore_call &call) {
     if (!tasks_.empty()) tasks_.erase(tasks_.begin());
   }
   const auto until = std::chrono::steady_clock::now() + slice;
+  const auto may_go_on = [&] { return call.remaining(&call) > 0 && std::chrono::steady_clock::now() < until; };
   bool busy = false;
   do {
     const std::vector<std::string> keys = deadlines_.due(now(), 64);
-    for (const std::string &key : keys) expire_(key);
+    std::string failed; // one line for all of them: the others go on
+    for (const std::string &key : keys) {
+      try {
+        expire_(key);
+      } catch (const std::exception &error) {
+        failed = error.what();
+      }
+    }
+    if (!failed.empty()) warn(failed.c_str());
     busy = !keys.empty();
-  } while (busy && call.remaining(&call) > 0 && std::chrono::steady_clock::now() < until);
+  } while (busy && may_go_on());
+  const bool cleans = leftovers_.work(may_go_on);
   go_on_walking(call, until);
-  return busy || walk_;
+  return busy || cleans || walk_;
 }
 
 void Sweeper::go_on_walking(const omnistore_call &call, std::chrono::steady_clock::time_point until) {

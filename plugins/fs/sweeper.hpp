@@ -17,6 +17,7 @@
 
 #include <omnistore/driver.h>
 
+#include "owner.hpp"
 #include "walk.hpp"
 
 namespace fs {
@@ -48,10 +49,13 @@ public:
   /// Removes the key's value, if it has expired.
   using Expire = std::function<void(std::string_view key)>;
 
-  Sweeper(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Expire expire);
+  /// `leftovers`, which it goes on with, must live as long.
+  Sweeper(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Leftovers &leftovers, Expire expire);
 
   /// Begins, with a walk. The object must stay where it is from now on.
   void start();
+  /// Goes on at once with the leftovers of hosts that were killed.
+  void clean() { run_at(now()); }
   /// Notes when a value ends.
   void look_after(std::int64_t expiry, std::string_view key);
 
@@ -67,6 +71,7 @@ private:
   const omnistore_host &host_;
   const Tree &tree_;
   const Ignore &ignore_;
+  Leftovers &leftovers_;
   const Expire expire_;
   Deadlines deadlines_;
 

@@ -5,7 +5,6 @@
 #include <array>
 #include <chrono>
 #include <cstring>
-#include <filesystem>
 #include <system_error>
 
 #include <fcntl.h>
@@ -14,6 +13,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "again.hpp"
 
 namespace fs {
 
@@ -89,16 +90,37 @@ int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) 
   open_how how{};
   how.flags = static_cast<unsigned>(flags);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | resolve;
-  return static_cast<int>(syscall(SYS_openat2, folder, path, &how, sizeof how));
+  return static_cast<int>(again(::syscall, SYS_openat2, folder, path, &how, sizeof how));
 }
 
-Fd open_base(const std::string &path, bool create) {
-  if (create) {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) fail(error.value(), "base " + path);
+/// Makes a folder and those above it that are missing.
+void make_folders(const std::string &path, const Tree::Making &how) {
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  const std::string above = path.substr(0, path.rfind('/'));
+  bool made = again(::mkdir, path.c_str(), how.mode) == 0;
+  if (!made && errno == ENOENT && !above.empty()) {
+    make_folders(above, how);
+    made = again(::mkdir, path.c_str(), how.mode) == 0;
   }
-  Fd base(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!made && errno != EEXIST) fail(errno, "base " + path);
+  if (made && how.mode & 077) {
+    if (const Fd folder = Fd(again(::open, path.c_str(), flags | O_NOFOLLOW))) {
+      set_mode_of_folder(folder.get(), how.mode);
+    }
+  }
+  if (!how.durable) return;
+  const Fd holder(again(::open, (above + '/').c_str(), flags));
+  if (!holder || again(::fsync, holder.get()) != 0) fail(errno, "base " + path);
+}
+
+/// `how`: null where it is not to be made.
+Fd open_base(const std::string &path, const Tree::Making *how) {
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  Fd base(again(::open, path.c_str(), flags));
+  if (!base && errno == ENOENT && how) {
+    make_folders(path.substr(0, path.find_last_not_of('/') + 1), *how);
+    base = Fd(again(::open, path.c_str(), flags));
+  }
   if (!base) fail(errno, "base " + path);
   return base;
 }
@@ -127,6 +149,12 @@ void fail(int error, std::string_view path) {
 }
 
 bool is_temporary(std::string_view name) { return name[0] == '.' && name.ends_with(temporary_end); }
+
+void set_mode_of_folder(int folder, mode_t mode) {
+  struct stat status;
+  if (!(mode & 077) || again(::fstat, folder, &status) != 0) return; // the umask leaves the owner's bits
+  again(::fchmod, folder, mode | (status.st_mode & S_ISGID));        // that one it has from the folder above
+}
 
 bool is_segment(std::string_view name) {
   unsigned char seen = plain;
@@ -174,10 +202,11 @@ std::string key_of(std::string_view path) {
   return key;
 }
 
-Tree::Tree(std::string base, bool create, std::function<void()> changed)
-    : path_(std::move(base)), create_(create), changed_(std::move(changed)), base_(open_base(path_, create)) {
+Tree::Tree(std::string base, std::optional<Making> making, std::function<void()> changed)
+    : path_(std::move(base)), making_(making), changed_(std::move(changed)),
+      base_(open_base(path_, making_ ? &*making_ : nullptr)) {
   struct stat status;
-  if (fstat(base_.get(), &status) != 0) fail(errno, "base " + path_);
+  if (again(::fstat, base_.get(), &status) != 0) fail(errno, "base " + path_);
   device_ = status.st_dev, inode_ = status.st_ino;
   const Fd probe(openat2(base_.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   resolves_ = static_cast<bool>(probe);
@@ -189,7 +218,7 @@ Fd Tree::open(const char *path, int flags) const {
   // EAGAIN: something was renamed while a `..` of a symbolic link was followed; to be tried again, says openat2(2).
   for (int tries = 0;; ++tries) {
     Fd file(openat2(base_.get(), path, flags | O_CLOEXEC));
-    if (file || (errno != EINTR && errno != EAGAIN) || tries == 1000) return file;
+    if (file || errno != EAGAIN || tries == 1000) return file;
     if (tries > 10) sched_yield();
   }
 }
@@ -200,11 +229,7 @@ Fd Tree::open_real_folder(std::string_view path) const {
   constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   if (path.empty()) path = ".";
   if (!resolves_) return walk(path, flags);
-  Fd folder;
-  do {
-    folder = Fd(openat2(base_.get(), std::string(path).c_str(), flags, RESOLVE_NO_SYMLINKS));
-  } while (!folder && errno == EINTR);
-  return folder;
+  return Fd(openat2(base_.get(), std::string(path).c_str(), flags, RESOLVE_NO_SYMLINKS));
 }
 
 Fd Tree::walk(std::string_view path, int flags) const {
@@ -214,7 +239,7 @@ Fd Tree::walk(std::string_view path, int flags) const {
     const std::string segment(path.substr(0, slash));
     const bool last = slash == path.npos;
     const int way = last ? flags : O_PATH | O_DIRECTORY;
-    Fd next(openat(folder ? folder.get() : base_.get(), segment.c_str(), way | O_NOFOLLOW | O_CLOEXEC));
+    Fd next(again(::openat, folder ? folder.get() : base_.get(), segment.c_str(), way | O_NOFOLLOW | O_CLOEXEC));
     if (last || !next) return next;
     folder = std::move(next);
     path.remove_prefix(slash + 1);
@@ -223,11 +248,11 @@ Fd Tree::walk(std::string_view path, int flags) const {
 
 bool Tree::look(bool make) const {
   struct stat now;
-  if (::stat(path_.c_str(), &now) == 0 && now.st_ino == inode_.load(std::memory_order_relaxed) &&
+  if (again(::stat, path_.c_str(), &now) == 0 && now.st_ino == inode_.load(std::memory_order_relaxed) &&
       now.st_dev == device_.load(std::memory_order_relaxed)) {
     return true;
   }
-  return change(make && create_);
+  return change(make && making_);
 }
 
 bool Tree::glance() const {
@@ -241,16 +266,17 @@ bool Tree::glance() const {
 bool Tree::change(bool make) const {
   const std::lock_guard lock(changing_);
   struct stat now;
-  const bool there = ::stat(path_.c_str(), &now) == 0;
+  const bool there = again(::stat, path_.c_str(), &now) == 0;
   if (!there && errno == EACCES) return inode_ != 0; // what lies there cannot be known: what is open stays
   if (!there && errno != ENOENT && errno != ENOTDIR) fail(errno, "base " + path_);
   if (there && now.st_ino == inode_ && now.st_dev == device_) return true; // another thread was faster
   if (!there && !make && inode_ == 0) return false;
-  Fd fresh = there || make ? open_base(path_, make) : Fd(::open("/dev/null", O_PATH | O_CLOEXEC));
-  if (!fresh || fstat(fresh.get(), &now) != 0) fail(errno, "base " + path_);
+  Fd fresh =
+      there || make ? open_base(path_, make ? &*making_ : nullptr) : Fd(again(::open, "/dev/null", O_PATH | O_CLOEXEC));
+  if (!fresh || again(::fstat, fresh.get(), &now) != 0) fail(errno, "base " + path_);
   const bool is_folder = S_ISDIR(now.st_mode);
   // The number stays: whoever is about to use it gets the new folder.
-  if (dup3(fresh.get(), base_.get(), O_CLOEXEC) < 0) fail(errno, "base " + path_);
+  if (again(::dup3, fresh.get(), base_.get(), O_CLOEXEC) < 0) fail(errno, "base " + path_);
   device_ = is_folder ? now.st_dev : 0;
   inode_ = is_folder ? now.st_ino : 0;
   changes_.fetch_add(1, std::memory_order_release);

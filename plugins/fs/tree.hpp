@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+
+#include <sys/types.h>
 
 #include <omnistore/driver.h>
 #include <omnistore/failure.hpp>
@@ -52,6 +55,10 @@ bool is_segment(std::string_view name);
 /// The longest key in bytes: its path, and the "/$" of its own file, stay below the system's PATH_MAX.
 inline constexpr std::size_t longest_key = 4064;
 
+/// Gives a folder that was made with this mode what the umask took of it. Where the filesystem has no modes it does
+/// nothing.
+void set_mode_of_folder(int folder, mode_t mode);
+
 /// A key as a path below base. Throws a Failure when no file can stand for the key.
 class Path {
 public:
@@ -78,9 +85,15 @@ std::string key_of(std::string_view path);
 /// symbolic link on the way to it; look() finds out and goes over to the new one. Thread-safe.
 class Tree {
 public:
-  /// Opens base, an absolute path; with `create` it is made when it is missing, here and by look(true). `changed` is
+  /// How base is made when it is missing, with the folders above it.
+  struct Making {
+    mode_t mode = 0700;   ///< of the folders
+    bool durable = false; ///< waits until they are on the medium
+  };
+
+  /// Opens base, an absolute path; with `making` it is made when it is missing, here and by look(true). `changed` is
   /// called after each change of the folder, by the thread that has found it.
-  Tree(std::string base, bool create, std::function<void()> changed = {});
+  Tree(std::string base, std::optional<Making> making, std::function<void()> changed = {});
 
   /// Base itself, as a folder for the system's ...at calls. It stays the same number for the tree's life. While there
   /// is no folder at the path it is none: whatever is opened below it gives ENOTDIR.
@@ -109,7 +122,7 @@ private:
   Fd walk(std::string_view path, int flags) const;
 
   std::string path_;
-  bool create_;
+  std::optional<Making> making_;
   std::function<void()> changed_;
   Fd base_;
   bool resolves_ = false; ///< the kernel has openat2

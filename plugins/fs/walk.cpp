@@ -2,45 +2,22 @@
 #include "walk.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <memory>
 #include <utility>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "again.hpp"
+#include "entries.hpp"
 #include "expiry.hpp"
 #include "slot.hpp"
 
 namespace fs {
 
 namespace {
-
-/// What getdents64 gives; the C library has no name for it.
-struct Entry {
-  std::uint64_t inode;
-  std::int64_t offset;
-  std::uint16_t size;
-  unsigned char type;
-  char name[1];
-};
-constexpr std::size_t name_offset = 19; // behind the fields above, without padding
-static_assert(offsetof(Entry, name) == name_offset);
-
 constexpr std::size_t most_open = 16; ///< folders that a walk holds open
-
-unsigned char type_of(int folder, const char *name) {
-  struct stat status;
-  if (fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return DT_UNKNOWN;
-  return S_ISREG(status.st_mode)   ? DT_REG
-         : S_ISDIR(status.st_mode) ? DT_DIR
-         : S_ISLNK(status.st_mode) ? DT_LNK
-                                   : DT_UNKNOWN;
-}
-
 } // namespace
 
 // ------------------------------------------------------------------------------------------------------------- names
@@ -53,23 +30,15 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
   cut_ = false;
   struct stat status;
   constexpr std::size_t least_entry = 24; // bytes in the folder's own file, about
-  if (fstat(folder, &status) == 0) {
+  if (again(::fstat, folder, &status) == 0) {
     items_.reserve(std::min(static_cast<std::size_t>(status.st_size) / least_entry, 2 * limit));
   }
-  constexpr std::size_t room = 64 * 1024;
-  const std::unique_ptr<char[]> buffer(new char[room]);
-  for (;;) {
-    const long size = syscall(SYS_getdents64, folder, buffer.get(), room);
-    if (size < 0 && errno != ENOENT) fail(errno, path.empty() ? "the base folder" : path);
-    if (size <= 0) break;
-    for (long at = 0; at < size;) {
-      const char *const raw = buffer.get() + at;
-      const auto *entry = reinterpret_cast<const Entry *>(raw);
-      take(folder, path, ignore, from, raw + name_offset, entry->type, leftovers);
-      at += entry->size;
-    }
-    if (items_.size() > 2 * limit) keep_first(limit);
-  }
+  read_entries(
+      folder, path,
+      [&](const char *name, unsigned char type) { take(folder, path, ignore, from, name, type, leftovers); },
+      [&] {
+        if (items_.size() > 2 * limit) keep_first(limit);
+      });
   if (items_.size() > limit) keep_first(limit);
   sort();
 }
@@ -80,7 +49,7 @@ void Names::take(int folder, std::string_view path, const Ignore &ignore, From f
   if (name == "." || name == ".." || name == own_name) return;
   if (is_temporary(name)) return leftovers.emplace_back(name), void();
   if (!is_segment(name)) return;
-  if (type == DT_UNKNOWN) type = type_of(folder, raw);
+  type = type_of(folder, raw, type);
   const bool is_folder = type == DT_DIR;
   if (!is_folder && type != DT_REG && type != DT_LNK) return;
   if (is_folder ? ignore.folder(path, name) : ignore.file(path, name)) return;
@@ -218,7 +187,7 @@ void Walk::read(Frame &frame, Names::From from) {
   frame.names.read(frame.folder.get(), folder_of(frame.prefix), *ignore_, from, leftovers);
   frame.at = 0;
   if (!options_.clean) return;
-  for (const std::string &name : leftovers) remove_leftover(frame.folder.get(), name);
+  for (const std::string &name : leftovers) remove_leftover(*tree_, frame.folder.get(), name);
 }
 
 Walk::Step Walk::next() {
@@ -234,7 +203,7 @@ Walk::Step Walk::next() {
       continue;
     }
     if (top.names.was_cut() && folder() >= 0) {
-      lseek(folder(), 0, SEEK_SET);
+      again(::lseek, folder(), 0, SEEK_SET);
       const std::string last(top.names.text(top.names[top.names.size() - 1]));
       read(top, {last, false});
       continue;
@@ -257,10 +226,10 @@ bool Walk::settle(const Names::Item &item) {
   struct stat found;
   if (item.kind == Names::Kind::own) {
     const std::string own = std::string(top.names.text(item)) + '/' + own_name;
-    if (folder() < 0 || fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (folder() < 0 || again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
   } else {
     const Fd target = tree_->open(path_of(key_).c_str(), O_PATH);
-    if (!target || fstat(target.get(), &found) != 0) return false;
+    if (!target || again(::fstat, target.get(), &found) != 0) return false;
   }
   if (!S_ISREG(found.st_mode)) return false;
   status_ = found;
@@ -272,13 +241,13 @@ const struct stat *Walk::status() {
   struct stat found;
   const char *name = key_.c_str() + stack_.back().prefix.size();
   if (folder() < 0) return nullptr;
-  if (fstatat(folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (again(::fstatat, folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == EACCES) leave_out(folder_of(stack_.back().prefix), errno); // its names can be read, its files cannot
     return nullptr;
   }
   if (S_ISDIR(found.st_mode)) { // its file has become a folder since the name was read
     const std::string own = std::string(name) + '/' + own_name;
-    if (fstatat(folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
+    if (again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
   }
   if (!S_ISREG(found.st_mode)) return nullptr;
   status_ = found;
@@ -290,7 +259,7 @@ Life Walk::life() {
   const std::string path = path_of(key_);
   Fd file = tree_->open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   struct stat found;
-  if (file && fstat(file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
+  if (file && again(::fstat, file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
     file = tree_->open((path + '/' + own_name).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   }
   return file ? read_life(file.get(), *status_) : life_without_attribute(*status_);

@@ -13,6 +13,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "again.hpp"
+
 namespace fs {
 
 Watches::Watches(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Own &own)
@@ -74,7 +76,7 @@ void Watches::stop() {
 void Watches::poke() {
   if (!can_poke_.load(std::memory_order_acquire)) return;
   const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(waker_.get(), &one, sizeof one);
+  [[maybe_unused]] const ssize_t written = again(::write, waker_.get(), &one, sizeof one);
 }
 
 /// Runs something on the thread, between two notifications at most thousands later, and waits for it.
@@ -96,7 +98,7 @@ void Watches::run() {
     ::poll(polled, std::size(polled), observer_.timeout());
     if (polled[0].revents & POLLIN) {
       std::uint64_t count;
-      [[maybe_unused]] const ssize_t size = ::read(waker_.get(), &count, sizeof count);
+      [[maybe_unused]] const ssize_t size = again(::read, waker_.get(), &count, sizeof count);
       std::packaged_task<void()> task;
       {
         const std::lock_guard lock(mutex_);

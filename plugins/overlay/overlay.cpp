@@ -17,7 +17,9 @@ namespace {
 /// What a layer gives out is held on the stack up to this size.
 constexpr std::size_t ROOM = 4096;
 /// Beside the longest key, its record has room in a layer's key, and its place in a cursor.
-constexpr std::uint64_t LONGEST_KEY = 4064;
+constexpr std::uint64_t LONGEST_KEY = 4096; ///< of any store
+/// What the key of a record has more than the user's key (keys.hpp), and some.
+constexpr std::uint64_t RECORD_ROOM = 32;
 
 OnError on_error_of(const std::string &name) {
   if (name == "skip") return OnError::skip;
@@ -118,14 +120,14 @@ void Overlay::state_traits(omnistore_traits &traits) {
   for (std::uint32_t place = 0; place < written_.size(); ++place) {
     const std::uint32_t i = written_[place];
     const omnistore_traits &own = layers_[i].store.child.traits();
-    limit(traits.max_key_size, own.max_key_size);
+    limit(traits.max_key_size, (own.max_key_size == 0 ? LONGEST_KEY : own.max_key_size) - RECORD_ROOM);
     limit(traits.max_value_size, own.max_value_size);
     traits.min_ttl = std::max(traits.min_ttl, own.min_ttl);
     traits.ttl_grain = std::max(traits.ttl_grain, own.ttl_grain);
     if (i == written_.front() + place) values_kept = std::max(values_kept, own.keeps);
     if (layers_[i].records_in) removals_kept = std::min(removals_kept, own.keeps);
   }
-  limit(traits.max_key_size, LONGEST_KEY);
+  limit(traits.max_key_size, LONGEST_KEY - RECORD_ROOM);
   traits.keeps = std::min(values_kept, removals_kept);
 }
 

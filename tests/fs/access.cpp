@@ -201,3 +201,83 @@ TEST_CASE("a set that may not keep the group does not keep the ACL either") {
   CHECK(acl_at(f.file("a")).empty());
   CHECK(mode_of(f.file("a")) == 0600);
 }
+
+namespace {
+
+/// While it lives, the process's umask is another.
+struct Umask {
+  const mode_t before;
+  explicit Umask(mode_t bits) : before(::umask(bits)) {}
+  Umask(const Umask &) = delete;
+  Umask &operator=(const Umask &) = delete;
+  ~Umask() { ::umask(before); }
+};
+
+} // namespace
+
+TEST_CASE("new values, their user meta and folders are the owner's alone, whatever the umask allows") {
+  const Umask open_to_all(0);
+  Folder folder;
+  Host host;
+  Store store(host, folder / "above/base");
+  REQUIRE(store.set("a", "1", {.user = "u"}) == OMNISTORE_OK);
+  REQUIRE(store.set("b:c", "2", {.expiry = host.time + 1000}) == OMNISTORE_OK);
+  REQUIRE(store.set("a:d", "3") == OMNISTORE_OK); // makes the file of a a folder
+  for (const char *path : {"a/$", "a$", "a/d"})
+    CHECK((mode_of(folder / (std::string("above/base/") + path)) & 0777) == 0600);
+  CHECK(mode_of(folder / "above/base/b/c") == (0600 | S_ISVTX));
+  for (const char *path : {"above", "above/base", "above/base/a", "above/base/b"})
+    CHECK(mode_of(folder / path) == 0700);
+}
+
+TEST_CASE("the options mode and folderMode say what new values and folders get, whatever the umask takes") {
+  const Umask closed(077);
+  Folder folder;
+  Host host;
+  Store store(host, folder / "base", R"(, "mode": "0640", "folderMode": "750")");
+  REQUIRE(store.set("a", "1", {.user = "u"}) == OMNISTORE_OK);
+  REQUIRE(store.set("b:c", "2", {.expiry = host.time + 1000}) == OMNISTORE_OK);
+  REQUIRE(store.set("a:d", "3") == OMNISTORE_OK);
+  for (const char *path : {"a/$", "a$", "a/d"}) CHECK((mode_of(folder / (std::string("base/") + path)) & 0777) == 0640);
+  CHECK(mode_of(folder / "base/b/c") == (0640 | S_ISVTX));
+  for (const char *path : {"base", "base/a", "base/b"}) CHECK(mode_of(folder / path) == 0750);
+  REQUIRE(store.set("a", "4", {.user = "w"}) == OMNISTORE_OK);
+  CHECK(mode_of(folder / "base/a$") == 0640);
+}
+
+TEST_CASE("a temporary file is never open to more users than the value will be") {
+  const Umask open_to_all(0);
+  Fixture f;
+  mode_t seen = 0;
+  struct Looking : Pieces {
+    std::function<void()> look;
+    explicit Looking(std::function<void()> what) : Pieces({}), look(std::move(what)) {
+      read = [](omnistore_source *source, void *, std::uint64_t, std::uint64_t *count) {
+        *count = 0;
+        static_cast<Looking *>(source)->look();
+        return OMNISTORE_OK;
+      };
+    }
+  } looking([&] { seen = mode_of(f.file(f.names().front())); });
+  REQUIRE(f.store.set("a", looking) == OMNISTORE_OK);
+  CHECK(seen == 0600);
+}
+
+TEST_CASE("a new folder keeps the set-group-id bit of the folder above it") {
+  Folder folder;
+  REQUIRE(chmod(folder.path().c_str(), 02770) == 0);
+  Host host;
+  Store store(host, folder.path().string(), R"(, "folderMode": "0770")");
+  store.set("a:b", "1");
+  CHECK(mode_of(folder / "a") == 02770);
+}
+
+TEST_CASE("a mode that is none, or that locks the store out, is refused") {
+  Folder folder;
+  Host host;
+  for (const char *options : {R"(, "mode": "rw")", R"(, "mode": "0888")", R"(, "mode": "01777")", R"(, "mode": "0200")",
+                              R"(, "folderMode": "0600")", R"(, "mode": "")", R"(, "mode": "-1")"}) {
+    INFO(options);
+    CHECK_THROWS_AS(Store(host, folder.path().string(), options), omnistore::testing::Refused);
+  }
+}

@@ -73,14 +73,6 @@ const Way ways[] = {
      }},
 };
 
-Keys names_in(const std::string &folder) {
-  Keys names;
-  for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
-    names.push_back(std::filesystem::relative(entry.path(), folder).string());
-  }
-  return sorted(names);
-}
-
 } // namespace
 
 TEST_CASE("when another folder lies at the path of base, each operation is done there") {

@@ -106,6 +106,16 @@ public:
   }
 };
 
+/// All names below a folder, the hidden ones too.
+inline Keys names_in(const std::filesystem::path &folder) {
+  Keys names;
+  for (const auto &entry : std::filesystem::recursive_directory_iterator(folder)) {
+    names.push_back(std::filesystem::relative(entry.path(), folder).string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 /// A folder, a host, and a store over it.
 struct Fixture {
   Folder folder;
@@ -116,15 +126,7 @@ struct Fixture {
   bool exists(const std::string &path) const {
     return std::filesystem::exists(std::filesystem::symlink_status(file(path)));
   }
-  /// All names below the folder, the hidden ones too.
-  Keys names() const {
-    Keys names;
-    for (const auto &entry : std::filesystem::recursive_directory_iterator(folder.path())) {
-      names.push_back(std::filesystem::relative(entry.path(), folder.path()).string());
-    }
-    std::sort(names.begin(), names.end());
-    return names;
-  }
+  Keys names() const { return names_in(folder.path()); }
 };
 
 } // namespace test

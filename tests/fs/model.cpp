@@ -60,7 +60,7 @@ public:
   void finish() {
     check_listing("");
     REQUIRE(store_->clear() == OMNISTORE_OK);
-    REQUIRE(std::filesystem::is_empty(folder_.path()));
+    REQUIRE(names_in(folder_.path()).empty());
   }
 
 private:

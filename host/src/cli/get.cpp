@@ -81,10 +81,11 @@ public:
   int descriptor() const { return descriptor_; }
   void keep() {
     if (!replaces_) return;
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
     const std::string target = std::filesystem::weakly_canonical(file_).string();
-    if (::fchmod(descriptor_, 0666 & ~mask) != 0 || ::rename(written_.c_str(), target.c_str()) != 0)
+    // It is its owner's alone, as a new value of `fs` is. One that is replaced keeps its mode.
+    struct stat old;
+    const mode_t mode = ::stat(target.c_str(), &old) == 0 ? old.st_mode & 0777 : 0600;
+    if (::fchmod(descriptor_, mode) != 0 || ::rename(written_.c_str(), target.c_str()) != 0)
       throw Error(Status::io, "write " + file_ + ": " + std::strerror(errno));
     replaces_ = false;
   }

@@ -177,7 +177,10 @@ Examples
   omnistore dump user | gzip > user.jsonl.gz
   omnistore --url http://127.0.0.1:7700 dump --dry-run)");
   command.add_option("BASE", line.dump.from.base, "The base to dump; left out or /: everything");
-  command.add_option("-o,--output", line.dump.file, "The file; left out or -: standard output")->type_name("FILE");
+  command
+      .add_option("-o,--output", line.dump.file,
+                  "The file, readable by its owner alone; left out or -: standard output")
+      ->type_name("FILE");
   add_pace(command, line.dump);
   add_count(command, line.dump);
   add_start(command, line.dump);

@@ -33,7 +33,10 @@ Examples
           },
           "Only a part of it: from the first byte to the last, counted from 0; 100-: to the end; -50: the last 50")
       ->type_name("A-B");
-  command.add_option("-o,--output", line.get.output, "Write it to a file, which is replaced when all of it is there")
+  command
+      .add_option(
+          "-o,--output", line.get.output,
+          "Write it to a file, which is replaced when all of it is there. A new one is readable by its owner alone")
       ->type_name("FILE");
 }
 

@@ -116,10 +116,10 @@ void DumpPart::write(std::string_view bytes) {
 }
 
 void DumpPart::keep() {
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(descriptor_, 0666 & ~mask) != 0 || ::fdatasync(descriptor_) != 0 ||
-      ::rename(part_.c_str(), file_.c_str()) != 0)
+  // It was made for its owner alone, and stays so: it holds what the values hold. One that is replaced keeps its mode.
+  struct stat old;
+  const mode_t mode = ::stat(file_.c_str(), &old) == 0 ? old.st_mode & 0777 : 0600;
+  if (::fchmod(descriptor_, mode) != 0 || ::fdatasync(descriptor_) != 0 || ::rename(part_.c_str(), file_.c_str()) != 0)
     part_failed(file_, "write");
 }
 

@@ -145,6 +145,8 @@ void Node::prepare() {
   locks_writes_ = emulates_ttl_ || (writes && !(can & OMNISTORE_SHARED) && (can & conditions) != conditions);
   if (locks_writes_ || (writes && emulates_meta_)) stripes_ = std::make_unique<std::array<std::timed_mutex, 64>>();
   longest_key_ = native_.max_key_size == 0 ? longest_of_all : std::min(native_.max_key_size, longest_of_all);
+  // What the host keeps for `k` lies under `k$`: a key that leaves no room for that is refused by every operation.
+  longest_value_key_ = longest_key_ - (writes && (emulates_ttl_ || emulates_meta_) ? 1 : 0);
   if (emulates_ttl_ || emulates_meta_) sweep_ = std::make_unique<Sweep>(*this);
   // What is kept for longer than a store is open may have been written with an expiry before, or with user meta.
   const bool may_hold = native_.keeps != OMNISTORE_KEEPS_NOTHING;
@@ -296,7 +298,7 @@ omnistore_status Node::get(omnistore_call *call, omnistore_bytes key, const omni
     return trace->ask(*this, call, key, sink, [&](auto *c, auto *s) { return get(c, key, request, s); });
   Timer timer(*this, Meter::read);
   const bool whole = request.offset == 0 && request.length == UINT64_MAX;
-  if (key.size > longest_key_) return timer.read(refuse_key(call, key));
+  if (is_too_long(key)) return timer.read(refuse_key(call, key));
   const bool native = !emulates_ttl_ && (whole || native_.capabilities & OMNISTORE_CAN_RANGE) &&
                       !(request.flags & OMNISTORE_GET_USER && emulates_meta_);
   return timer.read(native ? driver_get(call, key, request, sink) : emulated_get(call, key, request, sink, false));
@@ -307,7 +309,7 @@ omnistore_status Node::stat(omnistore_call *call, omnistore_bytes key, const omn
   if (Trace *trace = Trace::current(); trace && trace->enters(*this)) [[unlikely]]
     return trace->ask(*this, call, key, sink, [&](auto *c, auto *s) { return stat(c, key, request, s); });
   Timer timer(*this, Meter::read);
-  if (key.size > longest_key_) return timer.read(refuse_key(call, key));
+  if (is_too_long(key)) return timer.read(refuse_key(call, key));
   if (emulates_ttl_ || (request.flags & OMNISTORE_GET_USER && emulates_meta_))
     return timer.read(emulated_get(call, key, request, sink, true));
   return timer.read(driver_stat(call, key, request.flags, sink));
@@ -340,7 +342,7 @@ omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omni
                        Count::writes);
   };
   if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::writes);
-  if (key.size > longest_key_) return timer.write(refuse_key(call, key), Count::writes);
+  if (is_too_long(key)) return timer.write(refuse_key(call, key), Count::writes);
   if (request.user.size > OMNISTORE_MAX_USER_SIZE) return timer.write(refuse_user(call, request.user), Count::writes);
   if (native_.max_value_size != 0 && size != OMNISTORE_UNKNOWN_SIZE && size > native_.max_value_size)
     return too_large("a value", size, native_.max_value_size);
@@ -354,7 +356,7 @@ omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omni
 omnistore_status Node::remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request) {
   Timer timer(*this, Meter::write);
   if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::removes);
-  if (key.size > longest_key_) return timer.write(refuse_key(call, key), Count::removes);
+  if (is_too_long(key)) return timer.write(refuse_key(call, key), Count::removes);
   const bool native = !locks_writes_ && !keeps_user_of(view(key)) &&
                       (request.condition != OMNISTORE_IF_MATCH || native_condition(request.condition));
   return timer.write(native ? driver_remove(call, key, request) : emulated_remove(call, key, request), Count::removes);
@@ -364,11 +366,11 @@ omnistore_status Node::remove(omnistore_call *call, omnistore_bytes key, const o
 omnistore_status Node::refuse_key(omnistore_call *call, omnistore_bytes key) const {
   return fail(call, OMNISTORE_TOO_LARGE,
               "a key of " + std::to_string(key.size) + " bytes; this store takes at most " +
-                  std::to_string(longest_key_));
+                  std::to_string(longest_value_key_));
 }
 
 bool Node::keys_fit(const omnistore_bytes *keys, std::uint32_t count) const {
-  return std::all_of(keys, keys + count, [&](omnistore_bytes key) { return key.size <= longest_key_; });
+  return std::all_of(keys, keys + count, [&](omnistore_bytes key) { return !is_too_long(key); });
 }
 
 omnistore_status Node::list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
@@ -394,7 +396,7 @@ omnistore_status Node::clear(omnistore_call *call, const omnistore_clear_request
 omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request) {
   Timer timer(*this, Meter::write);
   if (native_.capabilities & OMNISTORE_READS_ONLY) return timer.write(OMNISTORE_READ_ONLY, Count::writes);
-  if (key.size > longest_key_) return timer.write(refuse_key(call, key), Count::writes);
+  if (is_too_long(key)) return timer.write(refuse_key(call, key), Count::writes);
   if (request.flags & OMNISTORE_TOUCH_USER && request.user.size > OMNISTORE_MAX_USER_SIZE)
     return timer.write(refuse_user(call, request.user), Count::writes);
   if (emulates_ttl_ || (emulates_meta_ && (request.flags & OMNISTORE_TOUCH_USER || keeps_user_of(view(key)))))

@@ -89,7 +89,7 @@ public:
   /// With what the host emulates.
   const omnistore_traits &traits() const { return traits_; }
   /// The longest key that an operation takes, in bytes.
-  std::uint64_t longest_key() const { return longest_key_; }
+  std::uint64_t longest_key() const { return longest_value_key_; }
   const loader::Driver &driver() const { return *driver_; }
   /// Returns true if no call waits for anything. It becomes false when a driver that says so is found waiting.
   bool never_blocks() const {
@@ -149,7 +149,10 @@ private:
   // node_emulation.cpp: for drivers that lack what was asked for
   bool keeps_expiry_of(std::string_view key) const;
   bool keeps_user_of(std::string_view key) const;
-  bool takes_sidecar(omnistore_call *call, std::string_view key, omnistore_status &status) const;
+  bool is_too_long(omnistore_bytes key) const {
+    return key.size > longest_value_key_ &&
+           (key.size > longest_key_ || static_cast<const char *>(key.data)[key.size - 1] != '$');
+  }
   omnistore_status read_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar);
   omnistore_status write_sidecar(omnistore_call *call, std::string_view key, const Sidecar &sidecar,
                                  std::int64_t native_expiry);
@@ -205,8 +208,9 @@ private:
   std::atomic<bool> was_slow_{false}; ///< a call was found waiting though it never blocks
   bool emulates_ttl_ = false;
   bool emulates_meta_ = false;
-  bool locks_writes_ = false; ///< expiries or conditions are emulated: every write holds its key's stripe
-  std::uint64_t longest_key_ = 0;
+  bool locks_writes_ = false;           ///< expiries or conditions are emulated: every write holds its key's stripe
+  std::uint64_t longest_key_ = 0;       ///< that the driver takes
+  std::uint64_t longest_value_key_ = 0; ///< that a value can have, so that what the host keeps of it has a key too
   Streams streams_;
   unsigned time_every_ = 1;
   std::unique_ptr<std::timed_mutex> serial_;                  ///< held round every call of a serialised driver

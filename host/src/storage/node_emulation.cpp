@@ -236,16 +236,6 @@ bool Node::keeps_user_of(std::string_view key) const {
   return emulates_meta_ && may_have_user_.load(std::memory_order_acquire) && !key.ends_with('$');
 }
 
-/// Whether the driver takes the key of the sidecar; if not, `status` is what to return.
-bool Node::takes_sidecar(omnistore_call *call, std::string_view key, omnistore_status &status) const {
-  if (key.size() < longest_key_) return true;
-  status =
-      fail(call, OMNISTORE_TOO_LARGE,
-           "a key of " + std::to_string(key.size()) + " bytes; to keep an expiry or user meta for it, this store " +
-               "takes at most " + std::to_string(longest_key_ - 1));
-  return false;
-}
-
 omnistore_status Node::read_sidecar(omnistore_call *call, std::string_view key, Sidecar &sidecar) {
   sidecar = {};
   if (key.size() >= longest_key_) return OMNISTORE_OK; // there can be none
@@ -262,8 +252,6 @@ omnistore_status Node::write_sidecar(omnistore_call *call, std::string_view key,
                                      std::int64_t native_expiry) {
   const std::string text = sidecar.text();
   if (text.empty()) return remove_sidecar(call, key);
-  omnistore_status status = OMNISTORE_OK;
-  if (!takes_sidecar(call, key, status)) return status;
   if (sidecar.expiry != 0) {
     may_expire_.store(true, std::memory_order_release);
     sweep_->note(key, sidecar.expiry);
@@ -532,7 +520,6 @@ omnistore_status Node::set_with_sidecar(omnistore_call *call, omnistore_bytes ke
   omnistore_set_request plain = request;
   if (emulates_meta_) plain.user = {nullptr, 0};
   Sidecar next{expiry, {}, emulates_meta_ ? std::string(view(request.user)) : std::string()};
-  if (!next.user.empty() && !takes_sidecar(call, view(key), status)) return status;
 
   // An expiry is there before its value, and goes after it came without one: cut off in between, a value may end
   // early, and never lives for ever.
@@ -565,7 +552,6 @@ omnistore_status Node::streamed_set(omnistore_call *call, omnistore_bytes key, c
   omnistore_set_request plain = request;
   plain.user = {nullptr, 0};
   omnistore_status status = OMNISTORE_OK;
-  if (request.user.size != 0 && !takes_sidecar(call, view(key), status)) return status;
   StateSink stored(result);
   if ((status = driver_set(call, key, plain, &stored)) != OMNISTORE_OK) return status;
   const auto lock = stripe(call, view(key));
