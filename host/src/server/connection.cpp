@@ -6,7 +6,9 @@
 #include <utility>
 
 #include <boost/asio/post.hpp>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "server/defects.hpp"
 #include "server/reply.hpp"
@@ -28,6 +30,7 @@ constexpr std::size_t first_body = 16 * 1024;         // what is made room for w
 constexpr std::size_t body_read = 1024 * 1024;        // how much of one is read at once
 constexpr std::size_t kept_memory = 64 * 1024;        // of a buffer between two requests
 constexpr std::size_t gathered = 256 * 1024;          // answers that wait for each other to be sent in one go
+constexpr int most_unsent = 128 * 1024;               // bytes that the system holds and has not sent yet
 constexpr std::uint64_t slowest = 16;                 // bytes a millisecond that a long body must come or go with
 constexpr auto idle_memory = std::chrono::seconds(2); // for so long an idle connection keeps its buffers
 constexpr auto linger_time = std::chrono::seconds(2);
@@ -137,6 +140,8 @@ void Connection::start() {
   socket_.non_blocking(true, error);
   if (error) return close();
   socket_.set_option(tcp::no_delay(true), error);
+  // The system would take in megabytes for a client that does not read, beside the memory that is counted here.
+  ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent, sizeof most_unsent);
   deadline_ = loop_.now + milliseconds(loop_.config.idle_timeout);
   if (!refused_) return park();
   refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
@@ -680,15 +685,15 @@ bool Connection::await_input() {
 void Connection::read(Buffer &into, std::size_t most) {
   char *const place = into.room(most); // there may be no memory for it
   reading_ = true;
-  socket_.async_read_some(asio::buffer(place, most), [self = shared_from_this(),
-                                                                &into](const error_code &error, std::size_t count) {
-    if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
-      self->reading_ = false;
-      return self->park();
-    }
-    self->parked_ = false;
-    self->on_read(into, count, error.failed());
-  });
+  socket_.async_read_some(
+      asio::buffer(place, most), [self = shared_from_this(), &into](const error_code &error, std::size_t count) {
+        if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
+          self->reading_ = false;
+          return self->park();
+        }
+        self->parked_ = false;
+        self->on_read(into, count, error.failed());
+      });
 }
 
 void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
