@@ -43,6 +43,12 @@ private:
   std::size_t used_ = 0;
 };
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true; // a sanitizer has reports of its own
+#else
+constexpr bool sanitized = false;
+#endif
+
 /// One that arises again once the handler has returned, and then ends the program, with its core where it happened.
 void on_fatal(int signal, siginfo_t *info, void *) {
   CrashLine line;
@@ -84,7 +90,7 @@ void report_exit() {
 
 void report_crashes() {
   std::atexit(report_exit);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they have reports of their own
+  if constexpr (sanitized) return;
   base::on_plugin_threads(begin_thread, end_thread);
   struct sigaction action {};
   action.sa_sigaction = on_fatal;
@@ -92,7 +98,6 @@ void report_crashes() {
   sigemptyset(&action.sa_mask);
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP})
     ::sigaction(signal, &action, nullptr);
-#endif
 }
 
 } // namespace omnistore::cli
