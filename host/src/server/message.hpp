@@ -129,7 +129,7 @@ struct Response {
   /// The body, or its end, if a store lends it: it goes out behind `out`.
   std::string_view lent{};
   std::shared_ptr<const void> loan{};
-  bool cut = false;    ///< what went into the pipe cannot be completed: the connection is cut off
+  bool cut = false; ///< what went into the pipe cannot be completed: the connection is cut off
   /// The answer, which is whole, is held back for at least so long, and up to a second more.
   std::chrono::milliseconds delay{0};
   /// The rest of an answer that is longer than one would hold in memory: puts the next part behind `out` and says

@@ -72,8 +72,8 @@ void Storage::Impl::retire(const std::shared_ptr<Mount> &mount, bool stays) {
     drains_->retired.push_back(mount);
   }
   if (!stays) drains_->begin(DrainingStore::State::in_use, *mount, mount->node);
-  background_->submit({[mount] { return mount->users.count() == 0 && mount->node->lent() == 0; },
-                       [this, mount] { left(mount); }});
+  background_->submit(
+      {[mount] { return mount->users.count() == 0 && mount->node->lent() == 0; }, [this, mount] { left(mount); }});
 }
 
 void Storage::Impl::left(const std::shared_ptr<Mount> &mount) {

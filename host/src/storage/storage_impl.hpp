@@ -295,9 +295,9 @@ private:
   std::mutex watching_; ///< for what the functions of Hub::Sources use
   std::condition_variable settled_;
   std::map<std::shared_ptr<const Mount>, std::shared_ptr<Watched>> watched_;
-  std::map<std::string, Span> spans_; ///< by the base
-  mutable std::mutex mounting_;                    ///< for what follows; never held while a driver is called
-  mutable std::condition_variable changed_;        ///< a change has ended
+  std::map<std::string, Span> spans_;       ///< by the base
+  mutable std::mutex mounting_;             ///< for what follows; never held while a driver is called
+  mutable std::condition_variable changed_; ///< a change has ended
   std::list<Change> changes_;
   std::shared_ptr<loader::Registry> registry_;
   MountDefaults defaults_;

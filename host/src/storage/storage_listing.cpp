@@ -246,7 +246,8 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, c
     const omnistore_status status = mount.node->clear(&call, request, &outside);
     timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, mount), mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
-    if (status != OMNISTORE_OK) throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status));
+    if (status != OMNISTORE_OK)
+      throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status));
   }
   return cleared;
 }

@@ -191,8 +191,7 @@ struct Storage::Impl::Wanted {
 // Impl
 
 Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
-    : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)),
-      open_timeout_(config.open_timeout) {
+    : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)), open_timeout_(config.open_timeout) {
   Mounts mounts = mounts_of(config, *registry_);
   try {
     for (const auto &mount : mounts) open(mount, mount->config.optional, nullptr);
