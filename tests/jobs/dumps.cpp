@@ -259,8 +259,10 @@ TEST_CASE("a dump that was cut off goes on from its part, and has each key") {
   }
 }
 
-TEST_CASE("a dump holds every key that can be read, and tells those that cannot") {
-  test::Origin origin;
+namespace {
+
+/// An origin with the keys a to d, of which b cannot be read.
+void refuse_one(test::Origin &origin) {
   origin.handle([](const test::Origin::Request &request) -> std::optional<test::Origin::Answer> {
     test::Origin::Answer answer;
     const std::string_view path = request.path;
@@ -274,6 +276,13 @@ TEST_CASE("a dump holds every key that can be read, and tells those that cannot"
       answer.status = 404;
     return answer;
   });
+}
+
+} // namespace
+
+TEST_CASE("a dump holds every key that can be read, and tells those that cannot") {
+  test::Origin origin;
+  refuse_one(origin);
   const test::Folder folder;
   const std::string config = folder / "c.jsonc";
   test::write_file(config, R"({ "mounts": { "": { "driver": "http", "options": { "base": ")" + origin.url() +
@@ -290,4 +299,20 @@ TEST_CASE("a dump holds every key that can be read, and tells those that cannot"
   INFO(restored.err);
   CHECK(restored.code == 0);
   CHECK(omnistore({"-c", config, "ls", "copy"}).out == "copy:a\ncopy:c\ncopy:d\n");
+}
+
+TEST_CASE("A verify goes on behind a value that cannot be read, and tells it") {
+  test::Origin origin;
+  refuse_one(origin);
+  const test::Folder folder;
+  const std::string config = folder / "c.jsonc";
+  test::write_file(config, R"({ "mounts": { "web": { "driver": "http", "options": { "base": ")" + origin.url() +
+                               R"(" } }, "copy": { "driver": "memory" } } })");
+  const test::Result result = omnistore({"-c", config, "verify", "web", "copy"});
+  INFO(result.out << result.err);
+  CHECK(result.code == 1);
+  CHECK(says(result.out, "unreadable copy:b\n"));
+  for (const char *key : {"a", "c", "d"}) CHECK(says(result.out, std::string("missing    copy:") + key + "\n"));
+  CHECK(says(result.err, "get web:b "));
+  CHECK(says(result.err, "4 differences"));
 }

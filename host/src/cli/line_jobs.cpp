@@ -144,7 +144,8 @@ Examples
 void fill_verify(CLI::App &command, Line &line) {
   command.footer(R"(
 Prints each difference, the kind and the key at the target: missing (there), extra (not at the source),
-different (another value), meta (the same value with another expiry or meta of the user's; with --meta).
+different (another value), meta (the same value with another expiry or meta of the user's; with --meta),
+unreadable (one of the two cannot be read; standard error says why, and the others are compared all the same).
 Exit code 0: all is the same; 1: it is not.
 
 Examples

@@ -18,11 +18,13 @@ void print_difference(Output &out, const Global &global, bool null, const jobs::
   } else if (global.json) {
     boost::json::object line{{"difference", kind}, {"from", nullptr}, {"to", difference.to}};
     if (!difference.from.empty()) line["from"] = difference.from;
+    if (!difference.message.empty()) line["message"] = difference.message;
     out.json(line);
   } else {
     out.line(std::string(kind) + std::string(11 - kind.size(), ' ') + base::key_text(difference.to));
   }
   out.flush();
+  if (!difference.message.empty() && !global.json) complain(difference.message);
 }
 
 int summarise_verify(const Global &global, bool null, bool done, double seconds, const jobs::Counts &counts) {

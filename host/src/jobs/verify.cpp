@@ -9,7 +9,7 @@
 namespace omnistore::jobs {
 
 std::string_view difference_name(Difference::Kind kind) {
-  constexpr std::string_view names[] = {"missing", "extra", "different", "meta"};
+  constexpr std::string_view names[] = {"missing", "extra", "different", "meta", "unreadable"};
   return names[static_cast<std::size_t>(kind)];
 }
 
@@ -71,7 +71,11 @@ void Verify::look_back(const std::vector<std::string> &keys) {
   for (const std::string &key : keys) {
     if (options_.rewrite.empty()) {
       const std::string source = from_.base + key.substr(to_.base.size());
-      if (!from_.storage->has(source)) tell(Difference::Kind::extra, "", key);
+      try {
+        if (!from_.storage->has(source)) tell(Difference::Kind::extra, "", key);
+      } catch (const Error &error) {
+        unreadable(error, source, key);
+      }
     } else if (!targets_.contains(std::hash<std::string>()(key))) { // nobody adds to them any more
       tell(Difference::Kind::extra, "", key);
     }
@@ -80,13 +84,20 @@ void Verify::look_back(const std::vector<std::string> &keys) {
 
 void Verify::compare(const std::string &from, const std::string &to, Taken &one, Taken &other) {
   for (const Taken *side : {&one, &other})
-    if (side->state == Taken::State::failed) throw Error(side->failure.status, side->failure.message);
+    if (side->state == Taken::State::failed) {
+      if (other.state != Taken::State::gone) ++both_; // it is there, and so none that the source does not have
+      return unreadable(Error(side->failure.status, side->failure.message), from, to);
+    }
   if (one.state == Taken::State::gone) return; // since it was listed
   tally_.add(Fate::listed);
   if (other.state == Taken::State::gone) return tell(Difference::Kind::missing, from, to);
   ++both_;
   tally_.add(Fate::bytes, one.size);
-  if (!same_bytes(from, to, one, other)) return tell(Difference::Kind::different, from, to);
+  try {
+    if (!same_bytes(from, to, one, other)) return tell(Difference::Kind::different, from, to);
+  } catch (const Error &error) { // a long value, which is read only now
+    return unreadable(error, from, to);
+  }
   if (options_.meta && !same_meta(one, other)) return tell(Difference::Kind::meta, from, to);
   tally_.add(Fate::same);
 }
@@ -99,10 +110,22 @@ bool Verify::same_bytes(const std::string &from, const std::string &to, Taken &o
   return !first.empty() && first == digest_of(*to_.storage, to, other);
 }
 
-void Verify::tell(Difference::Kind kind, const std::string &from, const std::string &to) {
+/// One key's value cannot be read. Throws if that may be so of every key.
+void Verify::unreadable(const Error &error, const std::string &from, const std::string &to) {
+  switch (error.status()) {
+  case Status::timeout:
+  case Status::unavailable:
+  case Status::internal:
+    throw error;
+  default:
+    tell(Difference::Kind::unreadable, from, to, error.what());
+  }
+}
+
+void Verify::tell(Difference::Kind kind, const std::string &from, const std::string &to, const std::string &message) {
   tally_.add(Fate::failed);
   const std::lock_guard lock(mutex_);
-  if (found_) found_({kind, from, to});
+  if (found_) found_({kind, from, to, message});
 }
 
 } // namespace omnistore::jobs

@@ -29,10 +29,12 @@ struct Difference {
     missing,   ///< at the target
     extra,     ///< at the target, and not at the source
     different, ///< another value
-    meta       ///< the same value with another expiry or meta of the user's
+    meta,      ///< the same value with another expiry or meta of the user's
+    unreadable ///< one of the two cannot be read, so that nothing is known
   };
   Kind kind;
   std::string from, to; ///< the keys; empty: there is none
+  std::string message;  ///< of what is unreadable: why, whole
 };
 std::string_view difference_name(Difference::Kind kind);
 
@@ -46,7 +48,8 @@ public:
   Verify(const Endpoint &from, const Endpoint &to, VerifyOptions options,
          std::function<void(const Difference &)> found);
 
-  /// False: it was stopped. Throws what ended it before it was done.
+  /// False: it was stopped. Throws what ended it before it was done: a value that cannot be read does not, but a store
+  /// that cannot be reached does.
   bool run();
   void stop() { stop_ = true; } ///< [any thread]
   /// listed, same (as it should be), failed (a difference), bytes (compared). [any thread]
@@ -63,7 +66,8 @@ private:
   void look_back(const std::vector<std::string> &keys);
   void compare(const std::string &from, const std::string &to, Taken &one, Taken &other);
   bool same_bytes(const std::string &from, const std::string &to, Taken &one, Taken &other);
-  void tell(Difference::Kind kind, const std::string &from, const std::string &to);
+  void unreadable(const Error &error, const std::string &from, const std::string &to);
+  void tell(Difference::Kind kind, const std::string &from, const std::string &to, const std::string &message = {});
 
   const Endpoint from_, to_;
   const VerifyOptions options_;

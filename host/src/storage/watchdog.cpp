@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
@@ -57,8 +58,9 @@ struct Watchdog::Impl {
     Clock::time_point began;
     Clock::time_point since; ///< from when on the time is the driver's
     unsigned round = 0;
-    unsigned waiting = 0; ///< how many looks in a row have found it waiting
-    std::string logged;   ///< how it was logged; empty: it was not yet
+    unsigned waiting = 0;  ///< how many looks in a row have found it waiting
+    std::string logged;    ///< how it was logged; empty: it was not yet
+    bool left_out = false; ///< of the log, since there were so many
   };
 
   /// One look at all calls. Returns whether there were any.
@@ -71,12 +73,13 @@ struct Watchdog::Impl {
       Call &call = known_[{seen.slot, seen.depth}];
       if (call.number != seen.number) {
         ended(call, now);
-        call = {seen.number, now, now, round_, 0, {}};
+        call = {seen.number, now, now, round_, 0, {}, false};
       }
       call.round = round_;
       if (seen.waits) {
         ended(call, now);
         call.logged.clear();
+        call.left_out = false;
         call.since = now;
         call.waiting = 0;
         return;
@@ -86,12 +89,18 @@ struct Watchdog::Impl {
         call.waiting = waits(seen.thread) ? call.waiting + 1 : 0;
         if (time >= blocking && call.waiting >= 2) const_cast<base::CallLabel *>(seen.label)->blocked(seen.operation);
       }
-      if (time < milliseconds(stuck_.load()) || !call.logged.empty()) return;
+      if (time < milliseconds(stuck_.load()) || !call.logged.empty() || call.left_out) return;
+      if (!may_log(now)) {
+        call.left_out = true;
+        ++left_out_;
+        return;
+      }
       call.logged = base::printable(std::string(seen.operation) + " (mount " + seen.label->mount + ", driver " +
                                     seen.label->driver + ")");
       stuck.push_back(call.logged + " has run for " + seconds(time));
     });
     for (const std::string &text : stuck) spdlog::warn("{}; it still runs", text);
+    if (left_out_ != 0 && may_log(now)) spdlog::warn("{} more calls run for so long", std::exchange(left_out_, 0));
     std::erase_if(known_, [&](auto &entry) {
       if (entry.second.round == round_) return false;
       ended(entry.second, now);
@@ -112,6 +121,16 @@ struct Watchdog::Impl {
                        is_known ? now - known->second.began : Clock::duration(0), seen.waits});
     });
     return calls;
+  }
+
+  /// At most so many lines a second: a store that hangs can hold any number of calls.
+  bool may_log(Clock::time_point now) {
+    constexpr unsigned most = 10;
+    if (now - second_ >= std::chrono::seconds(1)) {
+      second_ = now;
+      lines_ = 0;
+    }
+    return ++lines_ <= most;
   }
 
   static void ended(const Call &call, Clock::time_point now) {
@@ -136,6 +155,9 @@ struct Watchdog::Impl {
   std::mutex look_mutex_; ///< for what follows; before the lock of for_each_call()
   std::map<std::pair<const void *, std::uint32_t>, Call> known_;
   unsigned round_ = 0;
+  Clock::time_point second_{}; ///< in which `lines_` were logged
+  unsigned lines_ = 0;
+  std::uint64_t left_out_ = 0; ///< calls that were not logged, and not counted in the log yet
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopping_ = false;
