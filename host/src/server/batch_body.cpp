@@ -187,8 +187,8 @@ private:
 
 } // namespace
 
-BatchBody read_batch(std::string_view text, std::size_t most_items) {
-  json::basic_parser<Taker> parser(json::parse_options(), most_items);
+BatchBody read_batch(std::string_view text, std::size_t most) {
+  json::basic_parser<Taker> parser(json::parse_options(), most);
   json::error_code broken;
   const std::size_t read = parser.write_some(false, text.data(), text.size(), broken);
   if (!broken && read < text.size()) broken = json::error::extra_data;

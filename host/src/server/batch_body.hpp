@@ -18,8 +18,8 @@ struct BatchBody {
 };
 
 /// Reads {"get": [KEY], "set": [{key, value or base64, ttl}], "remove": [KEY]}, each of which may be left out, with at
-/// most `most_items` in all. It stops at what is wrong, so that a body costs no more memory than what it asks for.
+/// most `most` in all. It stops at what is wrong, so that a body costs no more memory than what it asks for.
 /// Throws Error(invalid), which names the place.
-BatchBody read_batch(std::string_view text, std::size_t most_items);
+BatchBody read_batch(std::string_view text, std::size_t most);
 
 } // namespace omnistore::server
