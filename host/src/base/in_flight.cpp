@@ -53,7 +53,9 @@ CallLabel::CallLabel(const char *file_path, const char *driver_name, const char 
   calls().labels.insert(this);
 }
 
-CallLabel::~CallLabel() {
+CallLabel::~CallLabel() { hide(); }
+
+void CallLabel::hide() noexcept {
   const std::lock_guard lock(calls().mutex);
   calls().labels.erase(this);
 }

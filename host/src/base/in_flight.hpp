@@ -27,6 +27,12 @@ public:
   /// Such a call was found. Called by the watchdog, which holds the lock of for_each_call().
   virtual void blocked(const char *operation) noexcept { static_cast<void>(operation); }
 
+protected:
+  /// No watchdog looks at it any more. A class with functions of its own calls this first in its destructor, before
+  /// they are gone.
+  void hide() noexcept;
+
+public:
   const char *const file;   ///< the plugin's
   const char *const driver; ///< "" while the plugin is loaded
   const char *const mount;  ///< "" while the plugin is loaded

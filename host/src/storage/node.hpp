@@ -93,7 +93,7 @@ public:
   const loader::Driver &driver() const { return *driver_; }
   /// Returns true if no call waits for anything. It becomes false when a driver that says so is found waiting.
   bool never_blocks() const {
-    return never_blocks_ && !was_slow_.load(std::memory_order_relaxed) &&
+    return never_blocks_.load(std::memory_order_relaxed) && !was_slow_.load(std::memory_order_relaxed) &&
            std::all_of(children_.begin(), children_.end(), [](const auto &child) { return child->never_blocks(); });
   }
   /// What may wait for its Reader or Source without a lock of the host's held, and gathers nothing in memory.
@@ -204,7 +204,7 @@ private:
   bool opened_ = false;                               ///< and not closed
   omnistore_traits native_{};                         ///< the driver's, as `open` left them
   omnistore_traits traits_{};                         ///< with what is emulated
-  bool never_blocks_ = false;
+  std::atomic<bool> never_blocks_{false};
   std::atomic<bool> was_slow_{false}; ///< a call was found waiting though it never blocks
   bool emulates_ttl_ = false;
   bool emulates_meta_ = false;

@@ -12,8 +12,9 @@ class Node::Label : public base::CallLabel {
 public:
   explicit Label(Node &node)
       : CallLabel(node.driver_->file.c_str(), node.driver_->name.c_str(), node.host_->mount().c_str()), node_(node) {}
+  ~Label() override { hide(); }
   bool never_blocks() const noexcept override {
-    return node_.never_blocks_ && !node_.was_slow_.load(std::memory_order_relaxed);
+    return node_.never_blocks_.load(std::memory_order_relaxed) && !node_.was_slow_.load(std::memory_order_relaxed);
   }
   void blocked(const char *operation) noexcept override {
     node_.was_slow_.store(true, std::memory_order_relaxed);
