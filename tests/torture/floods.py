@@ -12,7 +12,7 @@ from kills import fs
 LIMIT_MIB = 64  # server.maxMemory
 BASE_MIB = 48   # beyond that: the idle program, its threads' stacks, and what the allocator keeps
 SLOWEST = 5.0   # seconds that a healthy request may take at most on a loaded machine
-HEAD = "Host: torture\r\n"
+HEAD = "Host: localhost\r\n"
 
 
 def hold(sockets, chance, stop):
@@ -65,14 +65,14 @@ def big_batch(port, chance, _stop):
 
 
 def half_head(port, chance, stop):
-    sockets = [raw(port, b"GET /ok/x HTTP/1.1\r\nHost: tor") for _ in range(20)]
+    sockets = [raw(port, b"GET /ok/x HTTP/1.1\r\nHost: local") for _ in range(20)]
     hold(sockets, chance, stop)
 
 
 def wrong_request(port, chance, _stop):
-    texts = [b"\0" * 100, b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"A" * 40_000, b"PUT /ok/x HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
-             b"PUT /ok/x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", chance.randbytes(500),
-             b"POST /ok/ HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{\"set\":[[", b"GET /%00%ff HTTP/1.1\r\nHost: a\r\n\r\n"]
+    texts = [b"\0" * 100, b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n", b"A" * 40_000, b"PUT /ok/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+             b"PUT /ok/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", chance.randbytes(500),
+             b"POST /ok/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{\"set\":[[", b"GET /%00%ff HTTP/1.1\r\nHost: localhost\r\n\r\n"]
     for text in chance.choices(texts, k=20):
         made = raw(port, text)
         made.close()
