@@ -37,10 +37,10 @@ def marks(folder):
             for name in os.listxattr(each.path) if name.startswith("user.omnistore.store.")]
 
 
-def spaces_of(torture, phase, mounts):
+def spaces_of(torture, phase):
     """For each writer, a space in each mount."""
     return [[Space(torture.report, random.Random(f"{torture.seed} {phase} {writer} {mount}"), mount, f"w{writer}",
-                   torture.seed) for mount in mounts] for writer in range(WRITERS)]
+                   torture.seed) for mount in MOUNTS] for writer in range(WRITERS)]
 
 
 def verify_all(host, spaces, report):
@@ -68,7 +68,7 @@ def run(torture, seconds):
     folder = torture.folder("kills")
     host = Host(torture.build, folder, {"mounts": MOUNTS}, torture.report)
     chance = random.Random(f"{torture.seed} kills")
-    spaces = spaces_of(torture, "kills", MOUNTS)
+    spaces = spaces_of(torture, "kills")
     end, kills, cut, round_number, peak = time.monotonic() + seconds, 0, 0, 0, 0
     while time.monotonic() < end and not torture.report.broken:
         round_number += 1

@@ -42,7 +42,7 @@ class Torture:
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(prog="scripts/torture")
     parser.add_argument("minutes", nargs="?", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--build", default="build/release")
@@ -50,6 +50,8 @@ def main():
     parser.add_argument("--known", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if not os.access(os.path.join(options.build, "bin/omnistore"), os.X_OK):
+        parser.error(f"{options.build}/bin/omnistore is not there: scripts/build makes it")
     torture = Torture(options)
     output = sys.stdout
     if options.json:
