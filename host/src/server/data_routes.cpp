@@ -137,7 +137,7 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
   response.more = nullptr;
   response.feed = nullptr;
   response.loan = nullptr;
-  response.close = false;
+  response.close = request.source != nullptr; // the rest of a long body is not waited for, and the client is told
   if (request.pipe && request.pipe->used()) {
     response.cut = true;
     return;
@@ -339,6 +339,7 @@ void DataRoutes::put(const Request &request, Response &response) {
     if (stored) return ok(request, response, stored.etag);
     if (!condition.pinned || request.source) break; // what has been read of a source does not come again
   }
+  response.close = request.source != nullptr;
   condition_failed(request, response);
 }
 
