@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/reloader.hpp"
 
+#include <chrono>
+
 #include <algorithm>
 
 #include <boost/json/parse.hpp>
@@ -93,7 +95,7 @@ Reload Reloader::reload(std::string_view why, const ChangeOptions &options) {
   std::unique_lock reloading(reloading_, std::defer_lock);
   if (options.patience.count() < 0)
     reloading.lock();
-  else if (!reloading.try_lock_for(options.patience))
+  else if (!reloading.try_lock_until(std::chrono::system_clock::now() + options.patience)) // which tsan of g++ 12 knows
     throw Error(Status::unavailable, "reload: another reload is under way; nothing was changed, try again later");
   const AtEnd end{hooks_.ended};
   try {
