@@ -130,6 +130,10 @@ std::optional<std::uint64_t> last_event(const Request &request) {
   throw Error(Status::invalid, "Last-Event-ID: expected the id of an event, which is a whole number");
 }
 
+/// Whether a part of a long body is still to come, which is not waited for: the connection ends, and the client is
+/// told.
+bool has_rest(const Request &request) { return request.source && !request.source->read_whole(); }
+
 /// Puts an error in place of what was put together until now.
 void fail(const Request &request, Response &response, std::size_t mark, const Error &error) {
   log_defect(error.status(), error.what());
@@ -137,7 +141,7 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
   response.more = nullptr;
   response.feed = nullptr;
   response.loan = nullptr;
-  response.close = request.source != nullptr; // the rest of a long body is not waited for, and the client is told
+  response.close = has_rest(request);
   if (request.pipe && request.pipe->used()) {
     response.cut = true;
     return;
@@ -339,7 +343,7 @@ void DataRoutes::put(const Request &request, Response &response) {
     if (stored) return ok(request, response, stored.etag);
     if (!condition.pinned || request.source) break; // what has been read of a source does not come again
   }
-  response.close = request.source != nullptr;
+  response.close = has_rest(request);
   condition_failed(request, response);
 }
 

@@ -19,6 +19,7 @@
 namespace omnistore::server {
 
 class AnswerPipe;
+class BodyPipe;
 class Peer;
 
 /// From how many bytes on a value goes between socket and store in pieces, where the store lets it, rather than whole.
@@ -63,7 +64,7 @@ struct Request {
   bool keep_alive = true;  ///< whether the connection stays open behind the answer
   std::array<std::string_view, static_cast<std::size_t>(Field::count)> fields;
   std::string_view body;
-  Source *source = nullptr;               ///< a body that comes in pieces, in place of `body`
+  BodyPipe *source = nullptr;             ///< a body that comes in pieces, in place of `body`
   std::uint64_t source_size = UINT64_MAX; ///< what it will be; UINT64_MAX: not known
 
   /// What the routes made of the target when they admitted the request.

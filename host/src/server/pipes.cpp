@@ -24,6 +24,11 @@ void BodyPipe::finish() {
   changed_.notify_one();
 }
 
+bool BodyPipe::read_whole() {
+  const std::lock_guard lock(mutex_);
+  return finished_ && piece_.empty();
+}
+
 void BodyPipe::fail(std::exception_ptr failure) {
   const std::lock_guard lock(mutex_);
   if (!failure_) failure_ = std::move(failure);

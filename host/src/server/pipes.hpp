@@ -27,6 +27,8 @@ public:
   bool give(Buffer &piece);
   /// All has been given.
   void finish();
+  /// Returns true if all of the body has come and was read.
+  bool read_whole();
   /// There will be no more: whoever reads gets this.
   void fail(std::exception_ptr failure);
 
