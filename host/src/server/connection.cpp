@@ -770,7 +770,7 @@ void Connection::moved(std::size_t count) {
 }
 
 void Connection::check_time() {
-  if (phase_ == Phase::work || phase_ == Phase::piped || (phase_ == Phase::body_piped && !reading_)) look_for_client();
+  if (phase_ == Phase::work) look_for_client();
   if (loop_.now >= deadline_) return phase_ == Phase::held && !awaits_output_ ? let_go() : late();
   // An idle connection gives its memory back: its read, which has a buffer, is cancelled, and on_read's caller parks
   // it.
@@ -838,8 +838,9 @@ void Connection::stop() {
 void Connection::close() {
   if (phase_ == Phase::closed) return;
   if (ticket_) loop_.pool.give_up(ticket_);
+  // A pipe ends by itself, and tells the store that it is the client who has gone.
+  if (phase_ != Phase::piped && phase_ != Phase::body_piped) gone_.store(true, std::memory_order_relaxed);
   phase_ = Phase::closed;
-  gone_.store(true, std::memory_order_relaxed);
   if (body_pipe_) body_pipe_->fail(std::make_exception_ptr(Error(Status::unavailable, "the client went away")));
   if (answer_pipe_) answer_pipe_->abandon();
   error_code ignored;
