@@ -518,7 +518,7 @@ void Fs::mark_folders(const Path &path, int folder) const {
 }
 
 /// After a change of the names in an open folder: with durability full, waits until it is on the medium. A failure is
-/// `io` whatever its reason: what was changed stays so for now, and may be as it was after a power cut.
+/// `io` whatever its reason: the change is seen at once, but a power cut may undo it.
 void Fs::settle(int folder, std::string_view path) const {
   if (durability_ != Durability::full || again(::fsync, folder) == 0) return;
   throw Failure(OMNISTORE_IO,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -52,5 +54,15 @@ private:
   int arrivals_ = -1;
   int opened_ = -1;
 };
+
+/// So many connections, each with a request that waits at the gate of gate.config().
+inline std::vector<std::unique_ptr<Client>> hang(const Host &host, int count) {
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < count; ++i) {
+    clients.push_back(std::make_unique<Client>(host.http()));
+    clients.back()->send(request("GET", "/slow/hang"));
+  }
+  return clients;
+}
 
 } // namespace test

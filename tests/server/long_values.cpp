@@ -192,3 +192,18 @@ TEST_CASE("A failure of the store itself is counted once") {
   CHECK(client.ask("GET", "/slow/breaks").status == 500);
   CHECK(failures(settled(host, "slow")) == 1);
 }
+
+TEST_CASE("A long body that is refused before it has come ends its connection, and the client is told") {
+  const test::Folder folder;
+  omnistore::Config config = test::memory_config();
+  config.mounts["files"].store.driver = "fs";
+  config.mounts["files"].store.options = R"({"base": ")" + folder.path().string() + "\"}";
+  config.mounts["files"].read_only = true;
+  Host host(config);
+  Client client(host.http());
+  client.send("PUT /files/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n" +
+              std::string(2 * mib, 'v'));
+  const Answer answer = client.receive();
+  CHECK(answer.status == 405);
+  CHECK(answer.header("connection") == "close");
+}

@@ -85,11 +85,7 @@ TEST_CASE("A thread that hangs in a driver is replaced and shown, and goes on wh
   config.http.request_timeout = turn_time;
   config.http.idle_timeout = 1000;
   Host host(config);
-  std::vector<std::unique_ptr<Client>> hanging;
-  for (int i = 0; i < 16; ++i) {
-    hanging.push_back(std::make_unique<Client>(host.http()));
-    hanging.back()->send(test::request("GET", "/slow/hang"));
-  }
+  const auto hanging = test::hang(host, 16);
   gate.await(16);
   for (const auto &client : hanging) CHECK(client->receive().status == 504);
   const json::value now = figures(host);
@@ -109,11 +105,7 @@ TEST_CASE("A store whose threads all hang answers 503 at once") {
   config.http.idle_timeout = 1000;
   Host host(config);
   for (int round = 0; round < 2; ++round) {
-    std::vector<std::unique_ptr<Client>> hanging;
-    for (int i = 0; i < 16; ++i) {
-      hanging.push_back(std::make_unique<Client>(host.http()));
-      hanging.back()->send(test::request("GET", "/slow/hang"));
-    }
+    const auto hanging = test::hang(host, 16);
     gate.await(16);
     for (const auto &client : hanging) CHECK(client->receive().status == 504);
   }

@@ -12,22 +12,9 @@
 using test::Answer;
 using test::Client;
 using test::Gate;
+using test::hang;
 using test::Host;
 using test::request;
-
-namespace {
-
-/// So many connections, each with a request that waits at the gate.
-std::vector<std::unique_ptr<Client>> hang(const Host &host, int count) {
-  std::vector<std::unique_ptr<Client>> clients;
-  for (int i = 0; i < count; ++i) {
-    clients.push_back(std::make_unique<Client>(host.http()));
-    clients.back()->send(request("GET", "/slow/hang"));
-  }
-  return clients;
-}
-
-} // namespace
 
 TEST_CASE("a store that waits holds up no other connection, mount, listing or the admin") {
   Gate gate;

@@ -81,8 +81,8 @@ struct HttpConfig {
     bool operator==(const Token &) const = default;
   };
   std::vector<Token> tokens{}; ///< none: no authentication, which only a loopback listener may have
-  /// Whether a listener without tokens serves every user of this machine, or only the one that the process runs as and
-  /// root.
+  /// True: a listener without tokens serves every user of this machine. False: it serves only root and the user that the
+  /// process runs as.
   bool any_user = true;
   bool operator==(const HttpConfig &) const = default;
 };
@@ -100,8 +100,8 @@ struct Config {
   std::string prefix;                        ///< normalised, without a ':' at its end
   std::int64_t ttl = 0;                      ///< milliseconds; 0: never
   std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root
-  /// What requests and answers may take of memory, in bytes, over all connections for keys and values; 0: an eighth of
-  /// what the machine or the control group allows, at least 64 MiB and at most 512 MiB.
+  /// How much memory requests and answers may take, in bytes, over all connections for keys and values. If it is 0,
+  /// they may take an eighth of what the machine or the control group allows, at least 64 MiB and at most 512 MiB.
   std::uint64_t max_memory = 0;
   HttpConfig http;
   HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256, .any_user = false};

@@ -164,7 +164,7 @@ public:
   /// The next bytes, where begin gave no place for them.
   virtual void write(std::string_view bytes) = 0;
 
-  /// Whether it takes bytes that the store lends, in place of copies: a store in memory does that with long values.
+  /// Returns true if it takes bytes that the store lends instead of copies. A store in memory lends long values.
   virtual bool borrows() const { return false; }
   /// In place of begin, if the reader borrows and the driver wants no place: the bytes are written or lent.
   virtual void begin_without_place(const Meta &meta) { begin(meta); }
@@ -459,8 +459,8 @@ public:
   /// change of the same mountpoint does not end in time. Changes of other mountpoints do not wait for it. The mount
   /// stays when a config is reloaded that does not name its mountpoint. Returns true if it took another's place.
   bool mount(std::string_view mountpoint, const MountConfig &config, const ChangeOptions &options = {});
-  /// Takes a mount out. Returns false if nothing is mounted there. Does not wait for the store, as mount does not; to
-  /// wait for its close call wait_closed(). Throws Error(unavailable) as mount does.
+  /// Takes a mount out. Returns false if nothing is mounted there. Like mount, it does not wait for the old store: call
+  /// wait_closed() for that. Throws Error(unavailable) as mount does.
   bool unmount(std::string_view mountpoint, const ChangeOptions &options = {});
 
   /// Makes the mounts those of another config, all or nothing: its plugins are looked for anew, and every store that is

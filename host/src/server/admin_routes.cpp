@@ -174,6 +174,9 @@ void AdminRoutes::answer(Request &request, Response &response) noexcept {
   } catch (const Error &error) {
     response.out.truncate(mark);
     reply_error(request, response, http_status(error.status()), error.what());
+  } catch (const std::bad_alloc &) {
+    response.out.truncate(mark);
+    reply_error(request, response, 503, OverBudget::message, "Retry-After: 1\r\n");
   } catch (const std::exception &error) {
     response.out.truncate(mark);
     reply_error(request, response, 500, error.what());

@@ -165,7 +165,7 @@ void Connection::no_memory() {
   try {
     if (!reads || reading_ || awaits_output_) return close();
     body_.clear(0);
-    refuse(503, "Requests and answers take all the memory that they may; try again later", "Retry-After: 1\r\n");
+    refuse(503, OverBudget::message, "Retry-After: 1\r\n");
     while (step()) {
     }
   } catch (const std::bad_alloc &) {

@@ -249,8 +249,7 @@ void DataRoutes::answer(Request &request, Response &response) noexcept {
   } catch (const Error &error) {
     fail(request, response, mark, error);
   } catch (const std::bad_alloc &) {
-    fail(request, response, mark,
-         Error(Status::unavailable, "Requests and answers take all the memory that they may; try again later"));
+    fail(request, response, mark, Error(Status::unavailable, OverBudget::message));
   } catch (const std::exception &error) {
     fail(request, response, mark, Error(Status::internal, error.what()));
   }
@@ -396,7 +395,7 @@ void DataRoutes::list(const Request &request, Response &response) {
     options.cursor = std::move(page.cursor);
     page = storage_.list(request.key, request.limited(options));
   }
-  Buffer body;
+  Buffer body(response.out.budget());
   bool first = true;
   body.append("[");
   append_keys(body, page, first);

@@ -11,7 +11,9 @@ namespace omnistore::server {
 /// There is not as much memory as a request or an answer wants.
 class OverBudget : public std::bad_alloc {
 public:
-  const char *what() const noexcept override { return "requests and answers take all the memory that they may"; }
+  /// What its client is told.
+  static constexpr const char *message = "Requests and answers take all the memory that they may; try again later";
+  const char *what() const noexcept override { return message; }
 };
 
 /// How much memory requests and answers take, over all connections, and how much they may. A Buffer counts its memory

@@ -38,7 +38,7 @@ private:
 class EventTaker {
 public:
   virtual ~EventTaker() = default;
-  /// Returns false if it wants no more for now.
+  /// Returns false if it takes no more in this call of Hub::take().
   virtual bool event(const Record &record) = 0;
   /// WatchOptions::limited.
   virtual bool limited(const std::string &message) = 0;
