@@ -80,3 +80,20 @@ TEST_CASE("removing in a batch takes the meta along") {
   CHECK_FALSE(storage.has("x$"));
   CHECK_FALSE(storage.has("b:y$"));
 }
+
+TEST_CASE("a batch gets no more bytes than it may, and what does not fit is no failure of the store") {
+  Storage storage = test::open(mounts);
+  for (const char *base : {"", "b:"}) {
+    INFO(base);
+    const std::string key = std::string(base) + "k";
+    storage.set(key, std::string(1000, 'v'));
+    omnistore::GetOptions options;
+    options.most = 2500;
+    const auto got = storage.get_many(Keys{key, key, key}, options);
+    CHECK(got[0].entry.value.size() == 1000);
+    CHECK(got[1].entry.value.size() == 1000);
+    CHECK(got[2].status == Status::too_large);
+    CHECK(got[2].entry.value.empty());
+  }
+  for (const omnistore::MountStats &stats : storage.stats()) CHECK(stats.errors == 0);
+}
