@@ -213,7 +213,7 @@ TEST_CASE("A body that is announced takes no memory before it comes") {
   CHECK(memory(host, "peak") <= 200 * 40 * kib);
 }
 
-TEST_CASE("A batch that gets long values holds one of them at a time") {
+TEST_CASE("A batch that gets long values answers with as many as fit") {
   const test::Folder folder;
   omnistore::Config config = small_config(folder, 16 * mebibyte);
   config.http.max_body = 5 * mebibyte;
