@@ -251,7 +251,7 @@ omnistore_status Cache::clear(Call call, const omnistore_clear_request &request,
 
 omnistore_status Cache::clear_both(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   const omnistore_status status = origin_.clear(call, request, removed);
-  if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) return status;
+  if (status != OMNISTORE_OK && !omnistore::clear_may_have_changed(status)) return status;
   const std::unique_lock lock(clearing_);
   ++cleared_;
   Overheard on(call);

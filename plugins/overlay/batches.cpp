@@ -223,7 +223,7 @@ void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statu
     left.close(step(layer, Call(on)));
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (left.statuses[i] == OMNISTORE_OK) continue;
-      doubt_copies(call, as_view(left.keys[i]), left.statuses[i]);
+      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i]));
       const std::string message = heard.of(left.items[i]) + how_far(order, place);
       if (!message.empty()) call.fail(left.items[i], left.statuses[i], message);
     }

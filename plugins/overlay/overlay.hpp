@@ -161,7 +161,7 @@ private:
                            const Guarded &guarded = {});
   template <typename Write>
   omnistore_status past_copies(Call call, std::string_view key, Write write);
-  bool doubt_copies(Call call, std::string_view key, omnistore_status status);
+  bool doubt_copies(Call call, std::string_view key, bool changed);
   omnistore_status clear_copies(Call call, std::string_view base);
   omnistore_status clear_locked(Call call, std::string_view base);
   omnistore_status clear_layer(Call call, Layer &layer, std::string_view base);

@@ -204,7 +204,7 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
       copies_.doubt(key);
     return dropped;
   }
-  if (doubt_copies(call, key, status)) return status;
+  if (doubt_copies(call, key, omnistore::may_have_changed(status))) return status;
   for (const auto &[layer, end] : ends) {
     Overheard on(call);
     layer->store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, end, {}});
@@ -212,9 +212,10 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
   return status;
 }
 
-/// After a write that failed: true if what the copies were made from may have changed, so that they are doubtful now.
-bool Overlay::doubt_copies(Call call, std::string_view key, omnistore_status status) {
-  if (written_.size() == 1 && !omnistore::may_have_changed(status)) return false;
+/// After a write that failed, and that may have `changed` something in the layer that failed: true if what the copies
+/// were made from may have changed, so that they are doubtful now.
+bool Overlay::doubt_copies(Call call, std::string_view key, bool changed) {
+  if (written_.size() == 1 && !changed) return false;
   if (std::none_of(layers_.begin(), layers_.end(), [](const Layer &layer) { return layer.dropped; })) return true;
   if (copies_.doubt(key)) return true;
   Overheard unheard(call);
@@ -435,7 +436,7 @@ omnistore_status Overlay::clear(Call call, const omnistore_clear_request &reques
   } else {
     for (const std::string &key : seen) {
       std::string own;
-      doubt_copies(call, stored(key, own), status);
+      doubt_copies(call, stored(key, own), omnistore::clear_may_have_changed(status));
     }
   }
   if (!removed) return status;

@@ -147,10 +147,11 @@ TEST_CASE("a doubtful copy that the origin still has is fresh again after one re
   CHECK(origin.last().header("if-none-match") == "\"1\"");
 }
 
-TEST_CASE("after a clear whose outcome is not known the origin is asked for every copy below it") {
+TEST_CASE("after a clear that failed the origin is asked for every copy below it, whatever it failed with") {
   const Folder folder;
   const std::string copies = GENERATE(std::string(memory_copies), std::string("fs"));
-  INFO(copies);
+  const unsigned failure = GENERATE(403u, 500u, 503u, 504u, 507u);
+  INFO(copies << ' ' << failure);
   Origin origin;
   origin.serve("/a/k", "old", "\"1\"");
   origin.serve("/b", "b", "\"1\"");
@@ -158,8 +159,8 @@ TEST_CASE("after a clear whose outcome is not known the origin is asked for ever
   std::optional<Storage> storage(open(mounts));
   storage->get("pages:a:k");
   storage->get("pages:b");
-  origin.fail(100, 504);
-  CHECK(status_of([&] { storage->clear("pages:a:"); }) == Status::timeout);
+  origin.fail(100, failure);
+  CHECK(status_of([&] { storage->clear("pages:a:"); }) != Status::ok);
   origin.fail(0);
   origin.remove("/a/k");
   if (copies == "fs") storage.emplace(open(mounts));

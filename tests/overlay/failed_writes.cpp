@@ -55,6 +55,23 @@ TEST_CASE("after a write whose outcome is not known the copy goes as soon as the
   CHECK(storage.get("o:k") == "new");
 }
 
+TEST_CASE("a clear that failed half way leaves no copy of what it removed, whatever it failed with") {
+  const int status = GENERATE(30, 80, 90, 100, 110, 130);
+  INFO(status);
+  Layers layers(options_of_copies, {"memory", "jar"});
+  Storage storage = layers.open();
+  for (const char *key : {"o:a", "o:b"}) {
+    storage.set(key, "old");
+    storage.get(key);
+  }
+  storage.set("l1:!stuck", std::to_string(status) + " b");
+  CHECK(status_of([&] { storage.clear("o"); }) != Status::ok);
+  REQUIRE_FALSE(storage.has("l1:a"));
+  CHECK_FALSE(storage.get("o:a"));
+  CHECK_FALSE(storage.has("o:a"));
+  CHECK(storage.get("o:b") == "old");
+}
+
 TEST_CASE("a write that the layer below refused leaves the copy with the end that it had") {
   Layers layers(options_of_copies, {"fs", "jar"});
   Storage storage = layers.open();

@@ -32,7 +32,9 @@ struct Server {
   std::mutex mutex;
   std::map<std::string, Value, std::less<>> values;
   std::list<Watching> watches;
-  omnistore_status fails = OMNISTORE_OK;
+  omnistore_status fails = OMNISTORE_OK; // of every operation, while it is set under the key "!fail"
+  std::string stuck; // a key that is not removed, with this status: "STATUS KEY" under the key "!stuck"
+  omnistore_status sticks_with = OMNISTORE_OK;
   std::uint64_t writes = 0;
   std::atomic<std::uint64_t> reads{0};
 
@@ -84,6 +86,11 @@ public:
     {
       const std::lock_guard lock(server_->mutex);
       if (key == "!fail") return server_->fails = std::stoi(std::string(as_view(request.value))), OMNISTORE_OK;
+      if (key == "!stuck") {
+        const std::string_view told = as_view(request.value);
+        server_->stuck = told.substr(told.find(' ') + 1);
+        return server_->sticks_with = std::stoi(std::string(told)), OMNISTORE_OK;
+      }
       if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
       if (!holds(key, request.condition, request.etag)) return OMNISTORE_CONFLICT;
       value = {std::string(as_view(request.value)), "v" + std::to_string(++server_->writes)};
@@ -95,6 +102,7 @@ public:
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request) {
     const std::lock_guard lock(server_->mutex);
     if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
+    if (key == server_->stuck) return call.fail(server_->sticks_with, "told to keep this key");
     const auto found = server_->values.find(key);
     if (request.condition == OMNISTORE_IF_MATCH && !holds(key, request.condition, request.etag))
       return OMNISTORE_CONFLICT;

@@ -54,6 +54,9 @@ constexpr bool may_have_changed(omnistore_status status) noexcept {
   return is_failure(status) && status != OMNISTORE_DENIED && status != OMNISTORE_NO_SPACE;
 }
 
+/// The same of a clear: it may have removed some of the keys before it failed, whatever it failed with.
+constexpr bool clear_may_have_changed(omnistore_status status) noexcept { return is_failure(status); }
+
 /// A copy of meta of any size. Its views are those of the original.
 inline omnistore_meta whole(const omnistore_meta &meta) noexcept {
   if (meta.size == sizeof meta) [[likely]]
