@@ -15,9 +15,6 @@ from kills import MOUNTS, leftovers, spaces_of, verify_all, write
 CALLS = ["write", "pwrite64", "fsync", "fdatasync", "renameat", "renameat2", "openat", "openat2", "unlinkat", "mkdirat"]
 ERRORS = ["EIO", "ENOSPC", "EINTR", "EMFILE"]
 
-# Known faults, tried with --known only: after a clear that failed half way with 507, these serve copies of what it removed.
-NO_CLEAR = {"cache", "promote"}
-
 
 class Strace:
     """strace on a running host; it returns as soon as the injection holds."""
@@ -55,7 +52,6 @@ def run(torture, seconds):
     spaces = spaces_of(torture, "failures")
     every = [space for mine in spaces for space in mine]
     for space in every:
-        space.may_clear = torture.known or space.path.partition("/")[0] not in NO_CLEAR
         space.blind = space.path.startswith("cache/")  # it may serve its copy when the origin fails
         space.single = not space.path.startswith(("both/", "cache/"))
     host.start()

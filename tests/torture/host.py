@@ -180,9 +180,6 @@ class Client:
             self._connection.close()
             self.host.gone(f"{method} {target} {headers or ''} ({error!r}); before on this connection: {self._last}")
             raise Gone() from error
-        if response.status >= 500 and body and len(body) > 1 << 20:
-            # The host closes the connection after a long body that it refused, without saying so in its answer.
-            self._connection.close()
         self._last = f"{method} {target} {response.status} {dict(response.headers)}"
         return Answer(response.status, response.headers, content, began, time.time())
 

@@ -45,7 +45,6 @@ class Space:
         self.states, self.history = {}, {}
         self.client = None
         self.may_fail = self.blind = False  # blind: reads are not compared while operations may fail
-        self.may_clear = True
         self.may_miss = False  # listings may leave out folders that cannot be read, as fs does
         self.single = True  # false: one of several stores may have taken a write that was refused
         self.counter = self.operations = self.refused = self.lost = 0
@@ -274,5 +273,5 @@ class Space:
             self.batch()
         elif pick < 0.97:
             self.list()
-        elif self.may_clear or not self.may_fail:
+        else:
             self.clear(self.random.choice(("", "d/")))

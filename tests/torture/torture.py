@@ -24,7 +24,6 @@ class Torture:
 
     def __init__(self, options):
         self.seed, self.build, self.json = options.seed, os.path.abspath(options.build), options.json
-        self.known = options.known
         self.root = tempfile.mkdtemp(prefix="omnistore-torture-")
         self.report = Report()
         self.results = {}
@@ -47,7 +46,6 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     parser.add_argument("--build", default="build/release")
     parser.add_argument("--phase", action="append", choices=PHASES)
-    parser.add_argument("--known", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if not os.access(os.path.join(options.build, "bin/omnistore"), os.X_OK):
@@ -58,7 +56,6 @@ def main():
         sys.stdout = sys.stderr  # lines for people go to standard error
     chosen = options.phase or list(PHASES)
     repeat = f"scripts/torture {options.minutes:g} --seed {options.seed}" + "".join(f" --phase {each}" for each in options.phase or [])
-    repeat += " --known" if options.known else ""
     print(f"seed {options.seed}; repeat with: {repeat}", flush=True)
     began, total = time.monotonic(), sum(PHASES[each][1] for each in chosen)
     for each in chosen:
