@@ -81,8 +81,8 @@ struct HttpConfig {
     bool operator==(const Token &) const = default;
   };
   std::vector<Token> tokens{}; ///< none: no authentication, which only a loopback listener may have
-  /// True: a listener without tokens serves every user of this machine. False: it serves only root and the user that the
-  /// process runs as.
+  /// True: a listener without tokens serves every user of this machine. False: it serves only root and the user that
+  /// the process runs as.
   bool any_user = true;
   bool operator==(const HttpConfig &) const = default;
 };
