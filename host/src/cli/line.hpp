@@ -31,6 +31,7 @@ struct Line {
   ShowEvents events;
   Mounts mounts;
   Drivers drivers;
+  TestDriver test_driver;
   ReloadConfig reload;
   MountStore mount;
   Unmount unmount;
@@ -89,6 +90,7 @@ inline void add_null_from(CLI::App &command, bool &null) {
 void add_values(CLI::App &app, Line &line);
 void add_keys(CLI::App &app, Line &line);
 void add_config(CLI::App &app, Line &line);
+void add_authors(CLI::App &app, Line &line);
 void add_running(CLI::App &app, Line &line);
 void add_monitoring(CLI::App &app, Line &line);
 void add_inspection(CLI::App &app, Line &line); // line_inspect.cpp

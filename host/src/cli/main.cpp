@@ -159,6 +159,7 @@ int run_program(int argc, char **argv) {
   add_values(app, line);
   add_keys(app, line);
   add_config(app, line);
+  add_authors(app, line);
   add_running(app, line);
   add_monitoring(app, line);
   add_inspection(app, line);

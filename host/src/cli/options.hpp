@@ -104,6 +104,17 @@ struct Drivers {
   std::string name; ///< empty: all of them
 };
 
+struct TestDriver {
+  std::string file, driver; ///< driver empty: the only one
+  std::string options = "{}";
+  std::vector<std::string> over;  ///< "memory", or "fs {...}"
+  std::vector<std::string> rules; ///< empty: all
+  std::optional<std::uint64_t> seed;
+  std::string junit;
+  unsigned jobs = 0; ///< 0: the kit's own choice
+  bool longer = false, all = false, here = false, list = false;
+};
+
 struct ReloadConfig {
   bool dry_run = false;
 };

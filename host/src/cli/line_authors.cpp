@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands for those who write drivers.
+#include "cli/line.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+void fill_test_driver(CLI::App &command, Line &line) {
+  command.footer(R"(Tries each rule of the contract (omnistore/driver.h) on a plugin, in a process of its own: one that
+crashes, hangs or ends the process breaks one rule. What the driver does not claim is not tried. In
+--options, {folder} becomes a new folder and {id} a new word for each rule. A layer is opened over
+the stores that --over names, in their order; without it, over as many of memory as it needs.
+
+Exit code 0 where every claim holds, 7 where one does not.
+
+Examples
+  omnistore test-driver ./build/plugins/thing.so
+  omnistore test-driver fs.so --options '{"base": "{folder}"}'
+  omnistore test-driver cache.so --over memory --over 'fs {"base": "{folder}"}'
+  omnistore test-driver thing.so --rule list-steady --seed 7
+  gdb --args omnistore test-driver thing.so --rule model --here
+  omnistore test-driver --list)");
+  command.add_option("FILE", line.test_driver.file, "The plugin");
+  command.add_option("--driver", line.test_driver.driver, "Which of its drivers, where it has several")
+      ->type_name("NAME");
+  command.add_option("--options", line.test_driver.options, "What its stores are opened with")->type_name("JSON");
+  command.add_option("--over", line.test_driver.over, "A store under a layer: a driver's name, and its options")
+      ->type_name("STORE");
+  command.add_option("--rule", line.test_driver.rules, "Only this rule")->type_name("NAME");
+  command.add_option("--seed", line.test_driver.seed, "Of the random choices; the summary tells it")->type_name("N");
+  command.add_option("--jobs", line.test_driver.jobs, "So many rules at a time, else 2")
+      ->type_name("N")
+      ->check(CLI::Range(1, 64));
+  command.add_option("--junit", line.test_driver.junit, "Write the results there, as JUnit's XML")->type_name("FILE");
+  command.add_flag("--long", line.test_driver.longer, "Ten times as many repeats");
+  command.add_flag("--all", line.test_driver.all, "Print what holds and what does not apply, too");
+  command.add_flag("--here", line.test_driver.here, "Try the one --rule in this process, for a debugger");
+  command.add_flag("--list", line.test_driver.list, "Print the rules, each with the sentence that it proves");
+}
+
+} // namespace
+
+void add_authors(CLI::App &app, Line &line) {
+  add(app, line, line.test_driver, "test-driver", "Try every rule of the contract on a plugin", fill_test_driver);
+}
+
+} // namespace omnistore::cli

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace omnistore::kit {
+
+/// The driver broke the rule that is tested. The text says what was asked, what is right, and what came.
+struct Broken : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The rule says nothing about this driver, or cannot be tried here. The text says why.
+struct Skipped : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+inline void require(bool holds, const std::string &otherwise) {
+  if (!holds) throw Broken(otherwise);
+}
+
+} // namespace omnistore::kit

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/driver.h>
+
+namespace omnistore::kit {
+
+class Bench;
+
+/// One rule of the contract and how it is tried.
+struct Rule {
+  std::string_view name; ///< words joined by '-'
+  std::string_view says; ///< the sentence that it proves, as it stands in driver.h or in an extension's header
+  std::uint64_t needs;   ///< the capabilities without which it says nothing
+  /// Throws Broken where the driver breaks it, and Skipped where it says nothing about this driver. Runs in a process
+  /// of its own.
+  void (*test)(Bench &);
+};
+
+/// A rule that also holds for stores that take no writes. The others are skipped for them.
+inline constexpr std::uint64_t for_readers = OMNISTORE_READS_ONLY;
+
+/// Every rule, in the order of the report. They live as long as the process.
+const std::vector<const Rule *> &all_rules();
+
+std::span<const Rule> plugin_rules();    ///< rules/plugin.cpp: the file and its table
+std::span<const Rule> opening_rules();   ///< rules/opening.cpp: open and close, and what they leave behind
+std::span<const Rule> value_rules();     ///< rules/values.cpp: get, stat, set, remove
+std::span<const Rule> key_rules();       ///< rules/keys.cpp: which keys there are, and the limits
+std::span<const Rule> sink_rules();      ///< rules/sinks.cpp: how values go out and come in
+std::span<const Rule> meta_rules();      ///< rules/meta.cpp: etags, times and the user's own meta
+std::span<const Rule> ttl_rules();       ///< rules/ttl.cpp
+std::span<const Rule> condition_rules(); ///< rules/conditions.cpp
+std::span<const Rule> listing_rules();   ///< rules/listing.cpp: list and clear
+std::span<const Rule> batch_rules();     ///< rules/batches.cpp
+std::span<const Rule> watch_rules();     ///< rules/watching.cpp
+std::span<const Rule> thread_rules();    ///< rules/threads.cpp
+std::span<const Rule> call_rules();      ///< rules/calls.cpp: deadlines, failures, extensions, layers
+std::span<const Rule> kill_rules();      ///< rules/kills.cpp: what is kept, through closes and kills
+std::span<const Rule> model_rules();     ///< rules/model.cpp: random operations beside a model, and histories
+
+} // namespace omnistore::kit

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// get_many, set_many and remove_many.
+#include "expect.hpp"
+#include "rule.hpp"
+
+namespace omnistore::kit {
+namespace {
+
+std::size_t most(Store &store, std::size_t wanted) {
+  const std::uint32_t stated = store.traits().max_batch;
+  return stated && stated < wanted ? stated : wanted;
+}
+
+void gets_many(Bench &bench) {
+  Store &store = bench.store();
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < most(store, 40); ++i) {
+    keys.push_back(bench.key("g" + std::to_string(i)));
+    if (i % 3) put(store, keys[i], bytes_of(i * 100, static_cast<unsigned>(i)));
+  }
+  const std::vector<Got> all = store.get_many(keys, {.flags = OMNISTORE_GET_META});
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::string what = "item " + std::to_string(i) + " of get_many";
+    if (i % 3)
+      expect_value(all[i], bytes_of(i * 100, static_cast<unsigned>(i)), what);
+    else
+      expect_none(all[i], what);
+    if (all[i].meta && !all[i].meta->etag.empty() && i % 3)
+      require(all[i].meta->etag == store.stat(keys[i], OMNISTORE_GET_META).meta->etag,
+              what + " has another etag than stat gives");
+  }
+}
+
+void gets_twice(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  put(store, bench.key("g"), "value");
+  for (const Got &each : store.get_many({bench.key("g"), bench.key("g"), bench.key("g")}))
+    expect_value(each, "value", "a key that stands in get_many three times");
+}
+
+void gets_beside_a_failure(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  for (const std::string name : {"a", "b", "c"}) put(store, bench.key(name), "value of " + name);
+  const std::vector<Got> all = store.get_many({bench.key("a"), bench.key("b"), bench.key("c")}, {}, 1);
+  expect(all[1], OMNISTORE_NO_SPACE, "the item of get_many whose sink returned NO_SPACE");
+  expect_value(all[0], "value of a", "the item before it");
+  expect_value(all[2], "value of c", "the item behind it");
+}
+
+void sets_many(Bench &bench) {
+  Store &store = bench.store();
+  std::vector<Store::Item> items;
+  const std::size_t count = most(store, 40);
+  for (std::size_t i = 0; i < count; ++i)
+    items.push_back({bench.key("s" + std::to_string(i)), bytes_of(i * 100, static_cast<unsigned>(i))});
+  for (const Done &each : store.set_many(items)) expect_ok(each, "an item of set_many");
+  for (const Store::Item &each : items) expect_value(store.get(each.key), each.value, "get after set_many");
+}
+
+void last_wins(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  for (const Done &each : store.set_many({{bench.key("s"), "one"}, {bench.key("s"), "two"}, {bench.key("s"), "three"}}))
+    expect_ok(each, "an item of set_many");
+  expect_value(store.get(bench.key("s")), "three", "get of a key that stood in set_many three times");
+}
+
+void sets_with_conditions(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  put(store, bench.key("there"), "old");
+  const std::vector<Done> all = store.set_many({{bench.key("new"), "value", {.condition = OMNISTORE_IF_ABSENT}},
+                                                {bench.key("there"), "value", {.condition = OMNISTORE_IF_ABSENT}},
+                                                {bench.key("always"), "value"}});
+  expect_ok(all[0], "the item of set_many whose condition holds");
+  expect(all[1], OMNISTORE_CONFLICT, "the item of set_many whose condition does not hold");
+  expect_ok(all[2], "the item of set_many behind it");
+  expect_value(store.get(bench.key("there")), "old", "get after an item that conflicted");
+  expect_value(store.get(bench.key("always")), "value", "get of the item behind it");
+}
+
+void sets_with_expiries(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 2) < 2) throw Skipped("it takes no two items");
+  const std::int64_t end = KitHost::time() + 3'600'000;
+  for (const Done &each :
+       store.set_many({{bench.key("ends"), "value", {.expiry = end}}, {bench.key("stays"), "value"}}))
+    expect_ok(each, "an item of set_many");
+  const std::int64_t told = store.stat(bench.key("ends")).meta->expiry;
+  require(told >= end && told <= end + 1000, "an item of set_many has another expiry than it was given");
+  require(store.stat(bench.key("stays")).meta->expiry == 0, "an item of set_many has the expiry of another");
+}
+
+void removes_many(Bench &bench) {
+  Store &store = bench.store();
+  std::vector<std::string> keys;
+  const std::size_t count = most(store, 30);
+  for (std::size_t i = 0; i < count; ++i) {
+    keys.push_back(bench.key("r" + std::to_string(i)));
+    if (i % 3) put(store, keys[i], "value");
+  }
+  put(store, bench.key("stays"), "value");
+  const std::vector<Done> all = store.remove_many(keys);
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    expect(all[i], i % 3 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "item " + std::to_string(i) + " of remove_many");
+  expect_keys(store.keys(bench.base()), {bench.key("stays")}, "a listing after remove_many");
+}
+
+} // namespace
+
+std::span<const Rule> batch_rules() {
+  static constexpr Rule rules[] = {
+      {"many-get", "Item i's outcome is put into statuses[i]", 0, gets_many},
+      {"many-get-twice", "A key may stand in a batch twice", 0, gets_twice},
+      {"many-get-beside-failure", "They return OMNISTORE_OK when every status was put there, whatever it is", 0,
+       gets_beside_a_failure},
+      {"many-set", "The batches: get, set and remove of `count` keys in fewer round trips than `count`.", 0, sets_many},
+      {"many-set-last-wins", "then the last set wins", 0, last_wins},
+      {"many-set-conditions", "They return OMNISTORE_OK when every status was put there, whatever it is",
+       OMNISTORE_CAN_IF_ABSENT, sets_with_conditions},
+      {"many-set-expiries", "when the value ends; 0: never", OMNISTORE_CAN_TTL, sets_with_expiries},
+      {"many-remove", "Item i's outcome is put into statuses[i]", 0, removes_many},
+  };
+  return rules;
+}
+
+} // namespace omnistore::kit

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench.hpp"
+
+namespace omnistore::kit {
+
+/// `what` was asked, and is right with this status.
+inline void expect(const Done &done, omnistore_status status, const std::string &what) {
+  require(done.status == status, what + ": " + name_of(status) + " is right, it came to " + shown(done));
+}
+inline void expect_ok(const Done &done, const std::string &what) { expect(done, OMNISTORE_OK, what); }
+inline void expect_value(const Got &got, std::string_view right, const std::string &what) {
+  require(got.ok() && got.bytes == right, what + ": " + shown(right) + " is right, it came to " + shown(got));
+}
+inline void expect_none(const Got &got, const std::string &what) { expect(got, OMNISTORE_NOT_FOUND, what); }
+
+/// Sets a value that must be taken.
+inline void put(Store &store, std::string_view key, std::string_view value, const Writing &how = {}) {
+  expect_ok(store.set(key, value, how), "set of " + shown(key));
+}
+
+/// The etag of a value that is there.
+inline std::string etag_of(Store &store, const std::string &key) {
+  const Got found = store.stat(key, OMNISTORE_GET_META);
+  expect_ok(found, "stat with OMNISTORE_GET_META");
+  return found.meta->etag;
+}
+
+inline std::string joined(const std::vector<std::string> &keys) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(keys.size(), 12); ++i) text += (i ? " " : "") + shown(keys[i]);
+  return keys.empty() ? "none" : text + (keys.size() > 12 ? " ..." : "");
+}
+
+/// The keys under a base, which are right whatever their order.
+inline void expect_keys(std::vector<std::string> found, std::vector<std::string> right, const std::string &what) {
+  std::sort(found.begin(), found.end());
+  std::sort(right.begin(), right.end());
+  if (found == right) return;
+  std::vector<std::string> missing, more;
+  std::set_difference(right.begin(), right.end(), found.begin(), found.end(), std::back_inserter(missing));
+  std::set_difference(found.begin(), found.end(), right.begin(), right.end(), std::back_inserter(more));
+  throw Broken(what + ": missing " + joined(missing) + "; too many " + joined(more));
+}
+
+/// Bytes of every kind, `size` of them, which tell where they were cut or mixed.
+inline std::string bytes_of(std::size_t size, unsigned seed = 1) {
+  std::string bytes(size, '\0');
+  std::uint64_t x = seed * 0x9E3779B97F4A7C15ull + 1;
+  for (char &each : bytes) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    each = static_cast<char>(x);
+  }
+  return bytes;
+}
+
+} // namespace omnistore::kit

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which keys there are, and the limits that the traits state.
+#include "expect.hpp"
+#include "rule.hpp"
+
+namespace omnistore::kit {
+namespace {
+
+/// Names that file systems, servers, patterns and languages each read in a way of their own.
+std::vector<std::string> strange_names() {
+  return {"a b",
+          "%20",
+          "a%2Fb",
+          "*",
+          "?",
+          "[a]",
+          "{b}",
+          "\\",
+          "\"",
+          "'",
+          "`",
+          "a/b",
+          "#",
+          "&x=1",
+          "+",
+          "-",
+          "--x",
+          "~",
+          ".hidden",
+          "...",
+          "a.b",
+          "a..b",
+          "A",
+          "a",
+          "\xc3\xa9",
+          "e\xcc\x81",
+          "\xe4\xbd\xa0\xe5\xa5\xbd",
+          "\xf0\x9f\x98\x80",
+          "\t",
+          "\n",
+          "a\rb",
+          "\x7f",
+          "con",
+          "nul.txt",
+          "a ",
+          " a",
+          "a.",
+          "$",
+          "a$b",
+          "<>|",
+          "1",
+          "00",
+          "null",
+          "%s%n",
+          ";drop",
+          "a,b",
+          "=",
+          "@",
+          "!",
+          "^",
+          std::string(200, 'n')};
+}
+
+/// Sets each key; one that the driver refuses must be refused as a key is, and have left nothing.
+void names_are_names(Bench &bench) {
+  Store &store = bench.store();
+  std::vector<std::string> taken;
+  for (const std::string &name : strange_names()) {
+    const std::string key = bench.key(name);
+    const Done done = store.set(key, "value of " + name);
+    if (done.ok()) {
+      taken.push_back(key);
+      continue;
+    }
+    require(done.status == OMNISTORE_INVALID || done.status == OMNISTORE_TOO_LARGE ||
+                done.status == OMNISTORE_UNSUPPORTED,
+            "set of the key " + shown(key) + " came to " + shown(done) + "; a key that it cannot keep is INVALID");
+  }
+  for (const std::string &key : taken)
+    expect_value(store.get(key), "value of " + key.substr(bench.base().size()), "get of the key " + shown(key));
+  expect_keys(store.keys(bench.base()), taken, "a listing of strange keys");
+  for (const std::string &key : taken) expect_ok(store.remove(key), "remove of the key " + shown(key));
+  expect_keys(store.keys(bench.base()), {}, "a listing after all was removed");
+}
+
+void keys_nest(Bench &bench) {
+  Store &store = bench.store();
+  const std::vector<std::string> keys = {bench.key("a"), bench.key("a:b"), bench.key("a:b:c"), bench.key("d:e"),
+                                         bench.key("d")};
+  for (const std::string &key : keys) put(store, key, "at " + key);
+  for (const std::string &key : keys) expect_value(store.get(key), "at " + key, "get of " + shown(key));
+  expect_keys(store.keys(bench.base()), keys, "a listing of keys in keys");
+  expect_ok(store.remove(bench.key("a")), "remove of a");
+  expect_none(store.get(bench.key("a")), "get of a after its removal");
+  expect_value(store.get(bench.key("a:b")), "at " + bench.key("a:b"), "get of a:b after the removal of a");
+  expect_ok(store.remove(bench.key("d:e")), "remove of d:e");
+  expect_value(store.get(bench.key("d")), "at " + bench.key("d"), "get of d after the removal of d:e");
+}
+
+void without_nesting(Bench &bench) {
+  Store &store = bench.store();
+  if (store.can(OMNISTORE_NESTS)) throw Skipped("it claims OMNISTORE_NESTS");
+  // Whatever it does, what it acknowledged is there.
+  put(store, bench.key("a"), "one");
+  const Done below = store.set(bench.key("a:b"), "two");
+  if (below.ok()) expect_value(store.get(bench.key("a:b")), "two", "get of a:b, which was taken");
+  if (!below.ok()) expect_value(store.get(bench.key("a")), "one", "get of a after a:b was refused");
+}
+
+void neighbours(Bench &bench) {
+  Store &store = bench.store();
+  const std::vector<std::string> names = {"ab", "a-b", "abc", "a:b", "aa", "b:a", "a$", "a:b$"};
+  for (const std::string &name : names) put(store, bench.key(name), "at " + name);
+  for (const std::string &name : names) expect_value(store.get(bench.key(name)), "at " + name, "get of " + shown(name));
+}
+
+std::string key_of_size(Bench &bench, std::size_t size) {
+  std::string key = bench.base();
+  while (key.size() < size) {
+    const std::size_t left = size - key.size();
+    key += std::string(std::min<std::size_t>(left, 100), 'k');
+    if (left > 101) key += ':';
+  }
+  return key;
+}
+
+void longest_key(Bench &bench) {
+  Store &store = bench.store();
+  const std::uint64_t stated = store.traits().max_key_size;
+  const std::size_t size = stated && stated < 4096 ? static_cast<std::size_t>(stated) : 4096;
+  if (size < bench.base().size() + 10) throw Skipped("its keys are too short to be tried");
+  const std::string key = key_of_size(bench, size);
+  put(store, key, "far");
+  expect_value(store.get(key), "far", "get of a key of " + std::to_string(size) + " bytes");
+  expect_ok(store.stat(key), "stat of it");
+  expect_keys(store.keys(bench.base()), {key}, "a listing of it");
+  if (store.can(OMNISTORE_CAN_TTL) && store.driver().touch) expect_ok(store.touch(key, 0), "touch of it");
+  expect_ok(store.remove(key), "remove of it");
+  expect_none(store.get(key), "get after its removal");
+}
+
+void too_long_key(Bench &bench) {
+  Store &store = bench.store();
+  const std::uint64_t stated = store.traits().max_key_size;
+  if (!stated || stated >= 4096) throw Skipped("it takes every key");
+  const std::string key = key_of_size(bench, stated + 1);
+  const Done done = store.set(key, "x");
+  require(done.status == OMNISTORE_TOO_LARGE || done.status == OMNISTORE_INVALID,
+          "set of a key over max_key_size came to " + shown(done) + "; TOO_LARGE is right");
+}
+
+void largest_value(Bench &bench) {
+  Store &store = bench.store();
+  const std::uint64_t most = store.traits().max_value_size;
+  if (!most || most > (64u << 20)) throw Skipped("it states no limit that can be tried");
+  put(store, bench.key("old"), "old");
+  expect(store.set(bench.key("old"), std::string(most + 1, 'x')), OMNISTORE_TOO_LARGE,
+         "set of max_value_size + 1 bytes");
+  expect_value(store.get(bench.key("old")), "old", "get after a value that was too large");
+  const std::string value = bytes_of(most);
+  put(store, bench.key("old"), value);
+  expect_value(store.get(bench.key("old")), value, "get of a value of max_value_size");
+}
+
+} // namespace
+
+std::span<const Rule> key_rules() {
+  static constexpr Rule rules[] = {
+      {"keys-strange", "Keys come normalised: UTF-8 without NUL", 0, names_are_names},
+      {"keys-nest", "`a` and `a:b` can both be keys", OMNISTORE_NESTS, keys_nest},
+      {"keys-without-nesting", "Stores a value in place of any older one, whole", 0, without_nesting},
+      {"keys-apart", "A key that ends in `$` is one of a layer's own", OMNISTORE_NESTS, neighbours},
+      {"key-longest", "bytes; 0: no limit of its own", 0, longest_key},
+      {"key-too-long", "over a limit that the traits state", 0, too_long_key},
+      {"value-largest", "over a limit that the traits state", 0, largest_value},
+  };
+  return rules;
+}
+
+} // namespace omnistore::kit

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+// Random operations beside a map that does the same. A run that goes wrong is made shorter, again and again, as long as
+// it still goes wrong (Zeller and Hildebrandt's ddmin, "Simplifying and isolating failure-inducing input", 2002).
+#include <cstring>
+#include <map>
+#include <optional>
+#include <random>
+
+#include <sys/mman.h>
+
+#include "expect.hpp"
+#include "history.hpp"
+#include "rule.hpp"
+#include "together.hpp"
+
+namespace omnistore::kit {
+namespace {
+
+struct Op {
+  enum Kind {
+    set,
+    remove,
+    get,
+    stat,
+    list,
+    clear,
+    absent,
+    present,
+    set_many,
+    remove_many,
+    get_many,
+    range,
+    reopen,
+    kinds
+  };
+  Kind kind = set;
+  unsigned key = 0, other = 0, size = 0, seed = 0;
+};
+
+/// Keys of which none lies under another, and then those that do.
+constexpr const char *key_names[] = {"a", "b", "c:x", "c:y", "d:e:f", "d:e:g", "c", "d:e", "c:x:z", "a:b"};
+constexpr unsigned flat_names = 6;
+
+class Run {
+public:
+  Run(Bench &bench, std::string base) : bench_(bench), base_(std::move(base)) {}
+
+  void apply(const Op &op) {
+    Store &store = bench_.store();
+    const std::string key = name(op.key), value = bytes_of(op.size, op.seed);
+    switch (op.kind) {
+    case Op::set:
+      expect_ok(store.set(key, value), "set");
+      model_[key] = value;
+      break;
+    case Op::remove:
+      expect(store.remove(key), model_.erase(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "remove");
+      break;
+    case Op::get:
+      right(store.get(key), key, "get");
+      break;
+    case Op::stat: {
+      const Got got = store.stat(key);
+      expect(got, model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "stat");
+      require(!got.ok() || got.meta->size == OMNISTORE_UNKNOWN_SIZE || got.meta->size == model_[key].size(),
+              "stat tells another size than was set");
+      break;
+    }
+    case Op::list: {
+      const std::string base = base_ + (op.other % 3 == 0 ? "" : op.other % 3 == 1 ? "c:" : "d:");
+      std::vector<std::string> keys;
+      for (const auto &[each, ignored] : model_)
+        if (each.starts_with(base)) keys.push_back(each);
+      expect_keys(store.keys(base, 1 + op.size % 5), keys, "list by pages of " + std::to_string(1 + op.size % 5));
+      break;
+    }
+    case Op::clear: {
+      if (!store.driver().clear) break;
+      const std::string base = base_ + (op.other % 2 ? "c:" : "d:");
+      std::vector<std::string> keys;
+      for (const auto &[each, ignored] : model_)
+        if (each.starts_with(base)) keys.push_back(each);
+      const Page page = store.clear(base);
+      expect_ok(page, "clear");
+      expect_keys(page.keys, keys, "the keys that a clear says it has removed");
+      for (const std::string &each : keys) model_.erase(each);
+      break;
+    }
+    case Op::absent:
+      if (!store.can(OMNISTORE_CAN_IF_ABSENT)) break;
+      expect(store.set(key, value, {.condition = OMNISTORE_IF_ABSENT}),
+             model_.contains(key) ? OMNISTORE_CONFLICT : OMNISTORE_OK, "set if absent");
+      model_.emplace(key, value);
+      break;
+    case Op::present:
+      if (!store.can(OMNISTORE_CAN_IF_PRESENT)) break;
+      expect(store.set(key, value, {.condition = OMNISTORE_IF_PRESENT}),
+             model_.contains(key) ? OMNISTORE_OK : OMNISTORE_CONFLICT, "set if present");
+      if (model_.contains(key)) model_[key] = value;
+      break;
+    case Op::set_many:
+      if (!store.driver().set_many || store.traits().max_batch == 1) break;
+      for (const Done &each : store.set_many({{key, value}, {name(op.other), bytes_of(op.size / 2, op.seed + 1)}}))
+        expect_ok(each, "set_many");
+      model_[key] = value;
+      model_[name(op.other)] = bytes_of(op.size / 2, op.seed + 1);
+      break;
+    case Op::remove_many: {
+      if (!store.driver().remove_many || store.traits().max_batch == 1 || key == name(op.other)) break;
+      const std::vector<Done> done = store.remove_many({key, name(op.other)});
+      expect(done[0], model_.erase(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "remove_many");
+      expect(done[1], model_.erase(name(op.other)) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "remove_many");
+      break;
+    }
+    case Op::get_many: {
+      if (!store.driver().get_many || store.traits().max_batch == 1) break;
+      const std::vector<Got> got = store.get_many({key, name(op.other)});
+      right(got[0], key, "get_many");
+      right(got[1], name(op.other), "get_many");
+      break;
+    }
+    case Op::range: {
+      if (!store.can(OMNISTORE_CAN_RANGE) || !model_.contains(key)) break;
+      const std::string &whole = model_[key];
+      const std::size_t offset = op.seed % (whole.size() + 2);
+      expect_value(store.get(key, {.offset = offset, .length = op.size}),
+                   offset < whole.size() ? std::string_view(whole).substr(offset, op.size) : "", "get of a range");
+      break;
+    }
+    case Op::reopen:
+      if (!bench_.keeps() || bench_.is_layer()) break;
+      bench_.close();
+      for (const auto &[each, right_value] : model_)
+        expect_value(bench_.store().get(each), right_value, "get after the store was closed and opened");
+      break;
+    case Op::kinds:
+      break;
+    }
+  }
+
+  std::string describe(const Op &op) const {
+    static constexpr const char *verbs[] = {"set",           "remove",      "get",           "stat",
+                                            "list",          "clear",       "set if absent", "set if present",
+                                            "set_many",      "remove_many", "get_many",      "get a range of",
+                                            "close and open"};
+    std::string text = verbs[op.kind];
+    if (op.kind == Op::list) return text + " " + (op.other % 3 == 0 ? "everything" : op.other % 3 == 1 ? "c:" : "d:");
+    if (op.kind == Op::clear) return text + " " + (op.other % 2 ? "c:" : "d:");
+    if (op.kind == Op::reopen) return text;
+    text += std::string(" ") + key_names[op.key];
+    if (op.kind == Op::set_many || op.kind == Op::remove_many || op.kind == Op::get_many)
+      text += std::string(" ") + key_names[op.other];
+    if (op.kind == Op::set || op.kind == Op::absent || op.kind == Op::present || op.kind == Op::set_many)
+      text += " (" + std::to_string(op.size) + " bytes)";
+    return text;
+  }
+
+private:
+  Bench &bench_;
+  std::string base_;
+  std::map<std::string, std::string> model_;
+
+  std::string name(unsigned which) const { return base_ + key_names[which]; }
+  void right(const Got &got, const std::string &key, const std::string &what) {
+    const auto found = model_.find(key);
+    if (found == model_.end())
+      expect_none(got, what);
+    else
+      expect_value(got, found->second, what);
+  }
+};
+
+/// What went wrong in a run, as the process in which it ran has written it down.
+struct Verdict {
+  std::uint32_t step = 0;
+  char text[1500]{};
+};
+
+class Attempts {
+public:
+  explicit Attempts(Bench &bench)
+      : bench_(bench),
+        verdict_(new (mmap(nullptr, sizeof(Verdict), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))
+                     Verdict) {}
+  ~Attempts() { munmap(verdict_, sizeof(Verdict)); }
+
+  /// Runs the operations in a process of their own, under a base of their own. Returns what went wrong, if anything.
+  std::optional<std::string> run(const std::vector<Op> &ops) {
+    *verdict_ = Verdict();
+    const std::string base = bench_.key("m" + std::to_string(++count_) + ":");
+    try {
+      bench_.in_process([&] {
+        Run run(bench_, base);
+        for (const Op &op : ops) {
+          ++verdict_->step;
+          try {
+            run.apply(op);
+          } catch (const std::exception &e) {
+            std::strncpy(verdict_->text, e.what(), sizeof verdict_->text - 1);
+            return;
+          }
+        }
+        bench_.close();
+      });
+    } catch (const Broken &crash) {
+      return std::string(crash.what());
+    }
+    if (!*verdict_->text) return {};
+    return std::string(verdict_->text);
+  }
+  std::uint32_t steps() const { return verdict_->step; }
+
+private:
+  Bench &bench_;
+  Verdict *verdict_;
+  unsigned count_ = 0;
+};
+
+/// The shortest run that was found to go wrong.
+std::vector<Op> shrunk(Attempts &attempts, std::vector<Op> ops, std::string &why) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+  for (std::size_t chunk = ops.size() / 2; chunk > 0;) {
+    bool shorter = false;
+    for (std::size_t at = 0; at < ops.size() && std::chrono::steady_clock::now() < end;) {
+      std::vector<Op> fewer = ops;
+      fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(at),
+                  fewer.begin() + static_cast<std::ptrdiff_t>(std::min(at + chunk, fewer.size())));
+      if (const auto still = attempts.run(fewer)) {
+        fewer.resize(std::min<std::size_t>(fewer.size(), attempts.steps()));
+        ops = fewer;
+        why = *still;
+        shorter = true;
+      } else {
+        at += chunk;
+      }
+    }
+    if (!shorter || chunk > ops.size()) chunk /= 2;
+  }
+  return ops;
+}
+
+void random_operations(Bench &bench) {
+  const bool nests = bench.store().can(OMNISTORE_NESTS);
+  const std::uint64_t most = bench.store().traits().max_value_size ? bench.store().traits().max_value_size : UINT64_MAX;
+  bench.close();
+  Attempts attempts(bench);
+  for (std::size_t round = 0; round < bench.times(3); ++round) {
+    std::vector<Op> ops(300);
+    for (Op &op : ops) {
+      const auto pick = [&](unsigned bound) { return static_cast<unsigned>(bench.random() % bound); };
+      const unsigned keys = nests ? std::size(key_names) : flat_names;
+      const unsigned kind = pick(100);
+      op.kind = kind < 30   ? Op::set
+                : kind < 45 ? Op::get
+                : kind < 57 ? Op::remove
+                : kind < 60 ? Op::clear
+                : kind < 61 ? Op::reopen
+                            : static_cast<Op::Kind>(pick(Op::kinds));
+      op.key = pick(keys);
+      op.other = pick(keys);
+      static constexpr unsigned sizes[] = {1, 20, 500, 70'000};
+      op.size = static_cast<unsigned>(std::min<std::uint64_t>(most, pick(sizes[pick(4)])));
+      op.seed = pick(1'000'000);
+    }
+    std::optional<std::string> why = attempts.run(ops);
+    if (!why) continue;
+    ops.resize(std::min<std::size_t>(ops.size(), attempts.steps()));
+    const std::vector<Op> few = shrunk(attempts, ops, *why);
+    const Run words(bench, "");
+    std::string text =
+        "of " + std::to_string(ops.size()) + " random operations these " + std::to_string(few.size()) + " are enough:";
+    for (const Op &op : few) text += "\n    " + words.describe(op);
+    throw Broken(text + "\n  then " + *why);
+  }
+}
+
+void histories(Bench &bench) {
+  Store &store = bench.store();
+  constexpr int threads = 3;
+  constexpr unsigned each = 6;
+  for (std::size_t round = 0; round < bench.times(60); ++round) {
+    const std::string key = bench.key("h" + std::to_string(round));
+    std::vector<History> parts(threads);
+    const std::uint64_t seed = bench.random();
+    together(threads, [&](int thread) {
+      std::mt19937_64 random(seed + static_cast<unsigned>(thread));
+      for (unsigned i = 0; i < each; ++i) {
+        const unsigned value = static_cast<unsigned>(thread) * each + i + 1;
+        History &history = parts[static_cast<std::size_t>(thread)];
+        const auto parse = [](const Got &got) {
+          expect(got, got.ok() ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "get beside others");
+          return got.ok() ? static_cast<unsigned>(std::stoul(got.bytes)) : 0u;
+        };
+        const auto wrote = [](const Done &done) {
+          require(done.ok() || done.status == OMNISTORE_CONFLICT || done.status == OMNISTORE_NOT_FOUND,
+                  "a write beside others came to " + shown(done));
+          return done.ok();
+        };
+        switch (random() % 5) {
+        case 0:
+          history.record(Event::set, value, [&] { return wrote(store.set(key, std::to_string(value))); });
+          break;
+        case 1:
+          history.record(Event::remove, 0, [&] { return wrote(store.remove(key)); });
+          break;
+        case 2:
+          if (store.can(OMNISTORE_CAN_IF_ABSENT)) {
+            history.record(Event::set_if_absent, value, [&] {
+              return wrote(store.set(key, std::to_string(value), {.condition = OMNISTORE_IF_ABSENT}));
+            });
+            break;
+          }
+          [[fallthrough]];
+        case 3:
+          if (store.can(OMNISTORE_CAN_IF_PRESENT)) {
+            history.record(Event::set_if_present, value, [&] {
+              return wrote(store.set(key, std::to_string(value), {.condition = OMNISTORE_IF_PRESENT}));
+            });
+            break;
+          }
+          [[fallthrough]];
+        default:
+          history.record_get([&] { return parse(store.get(key)); });
+        }
+      }
+    });
+    History whole;
+    for (const History &part : parts) whole.add(part);
+    const std::string wrong = whole.judge();
+    require(wrong.empty(),
+            "no order of these operations, each at a moment between its call and its return, explains what they gave:" +
+                wrong);
+  }
+}
+
+} // namespace
+
+std::span<const Rule> model_rules() {
+  static constexpr Rule rules[] = {
+      {"model", "Stores a value in place of any older one, whole", 0, random_operations},
+      {"history", "a reader at the same time gets the old or the new, never a mixture, and a failure leaves the old", 0,
+       histories},
+  };
+  return rules;
+}
+
+} // namespace omnistore::kit

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+// Expiries. They run by the system's clock, which a backend elsewhere shares more or less; so what must be over is
+// given some seconds to be.
+#include <thread>
+
+#include "expect.hpp"
+#include "rule.hpp"
+
+namespace omnistore::kit {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A short while from now: long enough for the driver to keep it, short enough to wait for.
+std::int64_t soon(Store &) { return KitHost::time() + 150; }
+
+void wait_past(std::int64_t expiry) {
+  while (KitHost::time() <= expiry) std::this_thread::sleep_for(milliseconds(5));
+}
+
+/// Waits until `over` holds; false: it did not.
+bool becomes(const std::function<bool()> &over) {
+  const auto end = std::chrono::steady_clock::now() + Store::patience;
+  while (!over()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return true;
+}
+
+void values_end(Bench &bench) {
+  Store &store = bench.store();
+  const std::int64_t end = soon(store);
+  put(store, bench.key("t"), "value", {.expiry = end});
+  put(store, bench.key("stays"), "value");
+  if (KitHost::time() < end - 50) expect_value(store.get(bench.key("t")), "value", "get before the expiry");
+  wait_past(end);
+  require(becomes([&] { return store.get(bench.key("t")).status == OMNISTORE_NOT_FOUND; }),
+          "get gives a value " + std::to_string(KitHost::time() - end) + " ms after its expiry");
+  expect_none(store.stat(bench.key("t")), "stat after the expiry");
+  expect_keys(store.keys(bench.base()), {bench.key("stays")}, "a listing after the expiry");
+  expect(store.remove(bench.key("t")), OMNISTORE_NOT_FOUND, "remove after the expiry");
+}
+
+void expiry_is_told(Bench &bench) {
+  Store &store = bench.store();
+  const std::int64_t end = KitHost::time() + 3'600'000;
+  put(store, bench.key("t"), "value", {.expiry = end});
+  const Got found = store.stat(bench.key("t"));
+  require(found.meta->expiry >= end && found.meta->expiry <= end + 1000,
+          "stat tells the expiry " + std::to_string(found.meta->expiry) + "; " + std::to_string(end) + " was set");
+  put(store, bench.key("t"), "value");
+  require(store.stat(bench.key("t")).meta->expiry == 0, "a set without an expiry left that of the older value");
+}
+
+void set_in_the_past(Bench &bench) {
+  Store &store = bench.store();
+  put(store, bench.key("p"), "old");
+  expect_ok(store.set(bench.key("p"), "new", {.expiry = KitHost::time() - 10'000}), "set with an expiry in the past");
+  require(becomes([&] { return store.get(bench.key("p")).status == OMNISTORE_NOT_FOUND; }),
+          "get gives a value whose expiry had passed when it was set, or the one before it");
+  expect_keys(store.keys(bench.base()), {}, "a listing after it");
+}
+
+void touch_moves(Bench &bench) {
+  Store &store = bench.store();
+  const std::string key = bench.key("t");
+  put(store, key, "value", {.expiry = KitHost::time() + 60'000});
+  const Got before = store.stat(key, OMNISTORE_GET_META);
+  expect_ok(store.touch(key, 0), "touch to no expiry");
+  require(store.stat(key).meta->expiry == 0, "after touch to no expiry there is one");
+  const std::int64_t end = KitHost::time() + 3'600'000;
+  expect_ok(store.touch(key, end), "touch of the expiry");
+  const Got after = store.stat(key, OMNISTORE_GET_META);
+  require(after.meta->expiry >= end && after.meta->expiry <= end + 1000, "touch set another expiry than it was given");
+  require(after.meta->etag == before.meta->etag, "touch changed the etag");
+  require(after.meta->mtime == before.meta->mtime, "touch changed the mtime");
+  expect_value(store.get(key), "value", "get after touch");
+  expect(store.touch(bench.key("missing"), end), OMNISTORE_NOT_FOUND, "touch of a key that was never set");
+  expect_none(store.get(bench.key("missing")), "get after that touch");
+}
+
+void touch_in_the_past(Bench &bench) {
+  Store &store = bench.store();
+  put(store, bench.key("t"), "value");
+  expect_ok(store.touch(bench.key("t"), KitHost::time() - 10'000), "touch to an expiry in the past");
+  require(becomes([&] { return store.get(bench.key("t")).status == OMNISTORE_NOT_FOUND; }),
+          "get gives a value that was touched to an expiry in the past");
+}
+
+void touch_ends(Bench &bench) {
+  Store &store = bench.store();
+  put(store, bench.key("t"), "value");
+  const std::int64_t end = soon(store);
+  expect_ok(store.touch(bench.key("t"), end), "touch of the expiry");
+  wait_past(end);
+  require(becomes([&] { return store.get(bench.key("t")).status == OMNISTORE_NOT_FOUND; }),
+          "get gives a value after the expiry that touch has set");
+}
+
+void ended_is_absent(Bench &bench) {
+  Store &store = bench.store();
+  const auto ended = [&] {
+    const std::int64_t end = soon(store);
+    put(store, bench.key("t"), "old", {.expiry = end});
+    wait_past(end);
+    require(becomes([&] { return store.get(bench.key("t")).status == OMNISTORE_NOT_FOUND; }), "a value does not end");
+  };
+  ended();
+  if (store.can(OMNISTORE_CAN_IF_PRESENT))
+    expect(store.set(bench.key("t"), "new", {.condition = OMNISTORE_IF_PRESENT}), OMNISTORE_CONFLICT,
+           "set if present of a value that has ended");
+  if (store.can(OMNISTORE_CAN_IF_ABSENT))
+    expect_ok(store.set(bench.key("t"), "new", {.condition = OMNISTORE_IF_ABSENT}),
+              "set if absent of a value that has ended");
+  else
+    put(store, bench.key("t"), "new");
+  expect_value(store.get(bench.key("t")), "new", "get of a value that was set after one that ended");
+  require(store.stat(bench.key("t")).meta->expiry == 0, "the new value has the expiry of the one that ended");
+}
+
+} // namespace
+
+std::span<const Rule> ttl_rules() {
+  static constexpr Rule rules[] = {
+      {"ttl-ends", "a value past its own is never given out or listed", OMNISTORE_CAN_TTL, values_end},
+      {"ttl-told", "when it ends; 0: never", OMNISTORE_CAN_TTL, expiry_is_told},
+      {"ttl-past", "A set whose expiry has passed already removes the key.", OMNISTORE_CAN_TTL, set_in_the_past},
+      {"ttl-touch", "without rewriting it: its etag and mtime stay", OMNISTORE_CAN_TTL, touch_moves},
+      {"ttl-touch-past", "An expiry that has passed removes the value.", OMNISTORE_CAN_TTL, touch_in_the_past},
+      {"ttl-touch-ends", "the new end; 0: never", OMNISTORE_CAN_TTL, touch_ends},
+      {"ttl-ended-is-absent", "there is no live value", OMNISTORE_CAN_TTL, ended_is_absent},
+  };
+  return rules;
+}
+
+} // namespace omnistore::kit

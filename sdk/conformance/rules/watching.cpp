@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+// Watches, and what a store announces by itself.
+#include <thread>
+
+#include "expect.hpp"
+#include "rule.hpp"
+
+namespace omnistore::kit {
+namespace {
+
+bool is_about(const Change &change, std::uint32_t type, const std::string &key) {
+  return change.type == OMNISTORE_EVENT_RESYNC || (change.type == type && change.key == key);
+}
+
+/// Where a change by another store of the same options can be seen at all.
+Store &shared(Bench &bench) {
+  Store &store = bench.store();
+  if (!store.can(OMNISTORE_SHARED)) throw Skipped("only this store changes what it holds");
+  if (store.traits().keeps < OMNISTORE_KEEPS_PROCESS) throw Skipped("no other store sees what it holds");
+  return store;
+}
+
+void tells_own(Bench &bench) {
+  Store &store = bench.store();
+  const std::unique_ptr<Watch> watch = store.watch(bench.key("w:"));
+  put(store, bench.key("w:a"), "value");
+  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:a")); },
+                      Store::patience),
+          "it claims OMNISTORE_WATCHES_OWN, and a watch was not told of a set");
+  expect_ok(store.remove(bench.key("w:a")), "remove");
+  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_REMOVE, bench.key("w:a")); },
+                      Store::patience),
+          "it claims OMNISTORE_WATCHES_OWN, and a watch was not told of a removal");
+}
+
+void tells_others(Bench &bench) {
+  Store &store = shared(bench);
+  const std::unique_ptr<Watch> watch = store.watch(bench.key("w:"));
+  const std::unique_ptr<Store> other = bench.another();
+  put(*other, bench.key("w:a"), "value");
+  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:a")); },
+                      Store::patience),
+          "a watch was not told of a set by another store");
+  expect_ok(other->remove(bench.key("w:a")), "remove by another store");
+  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_REMOVE, bench.key("w:a")); },
+                      Store::patience),
+          "a watch was not told of a removal by another store");
+}
+
+void tells_its_base(Bench &bench) {
+  Store &store = bench.store();
+  const bool own = store.can(OMNISTORE_WATCHES_OWN);
+  if (!own) shared(bench);
+  const std::unique_ptr<Watch> watch = store.watch(bench.key("w:"));
+  const std::unique_ptr<Store> other = own ? nullptr : bench.another();
+  Store &writer = own ? store : *other;
+  for (const std::string name : {"v:a", "ww:a", "x"}) put(writer, bench.key(name), "value");
+  put(writer, bench.key("w:last"), "value");
+  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:last")); },
+                      Store::patience),
+          "a watch was not told of a set under its base");
+  for (const Change &each : watch->changes())
+    require(each.type == OMNISTORE_EVENT_RESYNC || each.key.starts_with(bench.key("w:")),
+            "a watch of " + shown(bench.key("w:")) + " was told of " + shown(each.key));
+}
+
+void ends(Bench &bench) {
+  Store &store = bench.store();
+  for (std::size_t i = 0; i < bench.times(20); ++i) {
+    const std::unique_ptr<Watch> watch = store.watch(bench.base());
+    if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w" + std::to_string(i)), "value");
+    watch->end(); // what is told afterwards uses memory that is gone, and faults
+    if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w"), "value");
+  }
+}
+
+void many_watches(Bench &bench) {
+  Store &store = bench.store();
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (int i = 0; i < 8; ++i) watches.push_back(store.watch(i % 2 ? bench.base() : ""));
+  if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w"), "value");
+  watches.erase(watches.begin(), watches.begin() + 4);
+  if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w"), "value");
+}
+
+void announces_truth(Bench &bench) {
+  Store &store = bench.store();
+  const std::int64_t end = KitHost::time() + 100;
+  put(store, bench.key("ends"), "value", {.expiry = end});
+  put(store, bench.key("later"), "value", {.expiry = end + 3'600'000});
+  put(store, bench.key("stays"), "value");
+  put(store, bench.key("removed"), "value");
+  expect_ok(store.remove(bench.key("removed")), "remove");
+  while (KitHost::time() <= end + 300) {
+    store.get(bench.key("ends"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  for (const auto &[cause, key] : store.host().events()) {
+    require(cause == OMNISTORE_CAUSE_EXPIRED || cause == OMNISTORE_CAUSE_EVICTED,
+            "it announced the cause " + std::to_string(cause) + " for " + shown(key) + ", which is the host's to tell");
+    if (cause == OMNISTORE_CAUSE_EXPIRED)
+      require(key == bench.key("ends"), "it announced that " + shown(key) + " has expired, which it has not");
+  }
+}
+
+} // namespace
+
+std::span<const Rule> watch_rules() {
+  static constexpr Rule rules[] = {
+      {"watch-own", "watch also tells of changes made through this store's functions", OMNISTORE_WATCHES_OWN,
+       tells_own},
+      {"watch-others", "Begins to tell `watcher` of changes under a base that others made", 0, tells_others},
+      {"watch-base", "changes of keys that start with it", 0, tells_its_base},
+      {"watch-ends", "Ends it; returns after the last event has been told.", for_readers, ends},
+      {"watch-many", "Begins to tell `watcher` of changes under a base", for_readers, many_watches},
+      {"announces-truth", "Tells of a removal that the store made by itself (causes EXPIRED and EVICTED).",
+       OMNISTORE_CAN_TTL, announces_truth},
+  };
+  return rules;
+}
+
+} // namespace omnistore::kit

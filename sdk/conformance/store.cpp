@@ -1,0 +1,703 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstdio>
+#include <cstring>
+
+#include <omnistore/value.hpp>
+
+#include "given.hpp"
+#include "progress.hpp"
+
+namespace omnistore::kit {
+namespace {
+
+constexpr std::size_t longest_cursor = 4096;
+
+Meta meta_of(const omnistore_meta &meta) {
+  require(meta.size >= 8, "a meta's size is " + std::to_string(meta.size));
+  omnistore_meta whole{};
+  std::memcpy(&whole, &meta, std::min<std::size_t>(meta.size, sizeof whole));
+  Meta kept;
+  kept.size = whole.value_size;
+  kept.mtime = whole.mtime;
+  kept.expiry = whole.expiry;
+  kept.etag = as_view(whole.etag);
+  kept.user = as_view(whole.user);
+  kept.user_known = whole.flags & OMNISTORE_META_USER;
+  require(kept.etag.size() <= 64, "an etag of " + std::to_string(kept.etag.size()) + " bytes; 64 are the most");
+  for (const char c : kept.etag)
+    require(c > ' ' && c < 127 && c != '"',
+            "the etag " + shown(kept.etag) + ": printable ASCII without quotes is right");
+  require(kept.user_known || kept.user.empty(), "user meta without OMNISTORE_META_USER");
+  require(kept.expiry >= 0 && kept.mtime >= 0, "a time before 1970 in meta");
+  return kept;
+}
+
+} // namespace
+
+/// One call: what it hands over, and what is kept of it. Faults that the callbacks find are kept until the driver has
+/// returned, since nothing may be thrown through it.
+class Store::Calling {
+public:
+  Calling(Store &store, const char *function, std::string_view about) : given(function), store_(store) {
+    progress::say(function, about);
+    if (store.traits_.thread_model < OMNISTORE_PARALLEL) serial_ = std::unique_lock(store.serial_);
+    Call call{};
+    call.size = sizeof(omnistore_call);
+    call.remaining = [](const omnistore_call *c) noexcept -> std::int64_t {
+      return static_cast<const Call *>(c)->owner->store_.deadline_.left;
+    };
+    call.fail = [](omnistore_call *c, std::uint32_t item, omnistore_bytes message) noexcept {
+      static_cast<Call *>(c)->owner->keep_message(item, as_view(message));
+    };
+    call.owner = this;
+    call_ = given.make(call, "the call");
+  }
+
+  omnistore_call *raw() { return call_; }
+  void broken(std::string text) noexcept {
+    const std::lock_guard lock(mutex_);
+    if (broken_.empty()) broken_ = std::move(text);
+  }
+  template <class F>
+  void check(F run) noexcept {
+    try {
+      run();
+    } catch (const std::exception &e) {
+      broken(e.what());
+    }
+  }
+  /// After the function has returned: throws what the callbacks found.
+  void judge() const { require(broken_.empty(), broken_); }
+  std::string message(std::uint32_t item = 0) const {
+    const auto found = messages_.find(item);
+    return found == messages_.end() ? std::string() : found->second;
+  }
+  void keep_message(std::uint32_t item, std::string_view message) noexcept {
+    check([&] {
+      const std::lock_guard lock(mutex_);
+      messages_[item] = message;
+    });
+  }
+
+  Given given;
+
+private:
+  struct Call : omnistore_call {
+    Calling *owner;
+  };
+  Store &store_;
+  std::unique_lock<std::mutex> serial_{};
+  Call *call_;
+  std::mutex mutex_{};
+  std::string broken_{};
+  std::map<std::uint32_t, std::string> messages_{};
+
+public:
+  /// A sink that checks how it is used.
+  class Sink {
+  public:
+    Sink(Calling &calling, const Taking &how) : calling_(calling), how_(how) {
+      Face face{};
+      face.size = sizeof(omnistore_sink);
+      face.begin = &begin;
+      face.write = &write;
+      face.lend = how.loans ? &lend : nullptr;
+      face.owner = this;
+      face_ = calling.given.make(face, "the sink");
+    }
+    omnistore_sink *raw() { return face_; }
+
+    /// What came, for a function that returned `status`. `range` is what was asked for; null: no bytes were.
+    void finish(Got &got, const Reading *range) {
+      if (begun_) got.meta = meta_;
+      got.bytes = std::move(bytes_);
+      if (loan_) {
+        if (how_.while_lent) how_.while_lent();
+        require(got.bytes == std::string_view(static_cast<const char *>(lent_), got.bytes.size()),
+                "the bytes that were lent changed before they were given back");
+        loan_->release(loan_->owner, loan_->item);
+        got.lent = true;
+      }
+      if (got.status == OMNISTORE_NOT_FOUND) require(!begun_, "NOT_FOUND after begin");
+      if (got.status != OMNISTORE_OK) return;
+      require(begun_, "OK without begin");
+      if (!range) {
+        require(got.bytes.empty(), "bytes were written where only meta was asked for");
+      } else if (meta_.size != OMNISTORE_UNKNOWN_SIZE) {
+        const std::uint64_t rest = meta_.size > range->offset ? meta_.size - range->offset : 0;
+        const std::uint64_t right = std::min(rest, range->length);
+        require(got.bytes.size() == right, "begin announced a value of " + std::to_string(meta_.size) + " bytes, so " +
+                                               std::to_string(right) + " are to come; " +
+                                               std::to_string(got.bytes.size()) + " came");
+      }
+    }
+    bool begun() const { return begun_; }
+
+  private:
+    struct Face : omnistore_sink {
+      Sink *owner;
+    };
+    static Sink &of(omnistore_sink *sink) { return *static_cast<Face *>(sink)->owner; }
+
+    static omnistore_status OMNISTORE_CALL begin(omnistore_sink *sink, const omnistore_meta *meta,
+                                                 void **buffer) noexcept {
+      Sink &self = of(sink);
+      if (buffer) *buffer = nullptr;
+      self.calling_.check([&] {
+        require(meta, "begin without a meta");
+        require(!self.begun_, "begin twice");
+        self.begun_ = true;
+        self.meta_ = meta_of(*meta);
+        self.wants_buffer_ = buffer;
+        if (buffer && self.how_.buffer && self.meta_.size != OMNISTORE_UNKNOWN_SIZE && self.meta_.size <= 1 << 26) {
+          self.room_ = self.calling_.given.array<char>(self.meta_.size, "the sink's buffer");
+          *buffer = self.room_;
+        }
+      });
+      self.failed_ = self.how_.begin_fails != OMNISTORE_OK;
+      return self.how_.begin_fails;
+    }
+    static omnistore_status OMNISTORE_CALL write(omnistore_sink *sink, const void *data, std::uint64_t size) noexcept {
+      Sink &self = of(sink);
+      self.calling_.check([&] {
+        require(self.begun_, "write before begin");
+        require(!self.failed_, "write after the sink had failed");
+        require(data || !size, "write of a null pointer");
+        require(!self.loan_, "write after lend");
+        if (self.room_ && data >= self.room_ && data < self.room_ + self.meta_.size)
+          require(data == self.room_ + self.bytes_.size(), "bytes in the sink's buffer that are not the next ones");
+        self.bytes_.append(static_cast<const char *>(data), size);
+        require(self.bytes_.size() <= self.meta_.size, "more bytes than begin announced");
+      });
+      self.failed_ = self.how_.write_fails != OMNISTORE_OK;
+      return self.how_.write_fails;
+    }
+    static omnistore_status OMNISTORE_CALL lend(omnistore_sink *sink, const void *data, std::uint64_t size,
+                                                const omnistore_loan *loan) noexcept {
+      Sink &self = of(sink);
+      if (self.how_.write_fails != OMNISTORE_OK) {
+        self.failed_ = true;
+        return self.how_.write_fails;
+      }
+      self.calling_.check([&] {
+        require(self.begun_, "lend before begin");
+        require(!self.failed_, "lend after the sink had failed");
+        require(!self.wants_buffer_, "lend after a begin that asked for a buffer");
+        require(!self.loan_ && self.bytes_.empty(), "lend twice, or after write");
+        require(loan && loan->release, "a loan without release");
+        self.bytes_.assign(static_cast<const char *>(data), size);
+        self.lent_ = data;
+        self.loan_ = *loan;
+      });
+      return OMNISTORE_OK;
+    }
+
+    Calling &calling_;
+    const Taking &how_;
+    Face *face_;
+    Meta meta_{};
+    std::string bytes_{};
+    char *room_ = nullptr;
+    const void *lent_ = nullptr;
+    std::optional<omnistore_loan> loan_{};
+    bool begun_ = false, failed_ = false, wants_buffer_ = false;
+  };
+
+  /// A page that checks how it is used.
+  class PageFace {
+  public:
+    PageFace(Calling &calling, std::string_view base, const Listing &how) : calling_(calling), base_(base), how_(how) {
+      Face face{};
+      face.size = sizeof(omnistore_page);
+      face.emit = &emit;
+      face.next = &next;
+      face.owner = this;
+      face_ = calling.given.make(face, "the page");
+    }
+    omnistore_page *raw() { return face_; }
+    Page page;
+
+  private:
+    struct Face : omnistore_page {
+      PageFace *owner;
+    };
+    static omnistore_status OMNISTORE_CALL emit(omnistore_page *page, omnistore_bytes key,
+                                                const omnistore_meta *meta) noexcept {
+      PageFace &self = *static_cast<Face *>(page)->owner;
+      self.calling_.check([&] {
+        const std::string name(as_view(key));
+        require(!self.failed_, "emit after the page had failed");
+        require(name.starts_with(self.base_), "the key " + shown(name) + " under the base " + shown(self.base_));
+        require(self.page.keys.size() < self.how_.limit,
+                "more keys than the limit of " + std::to_string(self.how_.limit));
+        if (self.how_.depth != OMNISTORE_ANY_DEPTH) {
+          const auto depth = std::count(name.begin() + static_cast<std::ptrdiff_t>(self.base_.size()), name.end(), ':');
+          require(depth <= self.how_.depth,
+                  "the key " + shown(name) + " lies deeper than " + std::to_string(self.how_.depth));
+        }
+        if (meta) self.page.metas.emplace(name, meta_of(*meta));
+        self.page.keys.push_back(name);
+      });
+      self.failed_ = self.how_.emit_fails != OMNISTORE_OK;
+      return self.how_.emit_fails;
+    }
+    static void OMNISTORE_CALL next(omnistore_page *page, omnistore_bytes cursor) noexcept {
+      PageFace &self = *static_cast<Face *>(page)->owner;
+      self.calling_.check([&] {
+        require(cursor.size > 0, "an empty cursor");
+        require(cursor.size <= longest_cursor, "a cursor of " + std::to_string(cursor.size) + " bytes");
+        self.page.cursor = as_view(cursor);
+      });
+    }
+    Calling &calling_;
+    std::string base_;
+    const Listing &how_;
+    Face *face_;
+    bool failed_ = false;
+  };
+
+  /// Pieces that come one after the other.
+  class Source {
+  public:
+    Source(Calling &calling, const Pieces &pieces) : pieces_(pieces) {
+      Face face{};
+      face.size = sizeof(omnistore_source);
+      face.read = &read;
+      face.owner = this;
+      face_ = calling.given.make(face, "the source");
+    }
+    omnistore_source *raw() { return face_; }
+
+  private:
+    struct Face : omnistore_source {
+      Source *owner;
+    };
+    static omnistore_status OMNISTORE_CALL read(omnistore_source *source, void *buffer, std::uint64_t capacity,
+                                                std::uint64_t *read) noexcept {
+      Source &self = *static_cast<Face *>(source)->owner;
+      while (self.piece_ < self.pieces_.pieces.size() && self.at_ == self.pieces_.pieces[self.piece_].size()) {
+        ++self.piece_;
+        self.at_ = 0;
+      }
+      if (self.piece_ == self.pieces_.pieces.size()) {
+        *read = 0;
+        return self.pieces_.fails;
+      }
+      const std::string &piece = self.pieces_.pieces[self.piece_];
+      *read = std::min<std::uint64_t>(capacity, piece.size() - self.at_);
+      std::memcpy(buffer, piece.data() + self.at_, *read);
+      self.at_ += *read;
+      return OMNISTORE_OK;
+    }
+    const Pieces &pieces_;
+    std::size_t piece_ = 0, at_ = 0;
+    Face *face_;
+  };
+
+  omnistore_get_request *reading(const Reading &how) {
+    return given.make(omnistore_get_request{sizeof(omnistore_get_request), how.flags, how.offset, how.length},
+                      "the request");
+  }
+  omnistore_set_request *writing(std::string_view value, const Writing &how, std::optional<Source> &source) {
+    omnistore_set_request request{};
+    request.size = sizeof request;
+    request.expiry = how.expiry;
+    request.condition = how.condition;
+    request.etag = given.bytes(how.etag, "the etag");
+    request.user = given.bytes(how.user, "the user meta");
+    if (how.source) {
+      source.emplace(*this, *how.source);
+      request.source = source->raw();
+      request.source_size = how.source->announced;
+    } else {
+      request.value = given.bytes(value, "the value");
+    }
+    return given.make(request, "the request");
+  }
+};
+
+void Store::judge(const char *function, Done &done) const {
+  switch (done.status) {
+  case OMNISTORE_OK:
+  case OMNISTORE_NOT_FOUND:
+  case OMNISTORE_CONFLICT:
+    return;
+  default:
+    require(!messages_needed_ || !done.message.empty(),
+            std::string(function) + " failed with " + name_of(done.status) + " and gave no message");
+  }
+}
+
+Store::Store(const omnistore_driver &driver, const std::string &options,
+             std::span<const omnistore_store *const> children)
+    : driver_(driver) {
+  traits_ = omnistore_traits{};
+  std::memcpy(&traits_, driver.traits, std::min<std::size_t>(driver.traits->size, sizeof traits_));
+  traits_.size = sizeof traits_;
+  Calling calling(*this, "open", options);
+  auto **stores = calling.given.array<const omnistore_store *>(children.size(), "the children");
+  std::copy(children.begin(), children.end(), stores);
+  omnistore_open_request request{};
+  request.size = sizeof request;
+  request.options = calling.given.bytes(options, "the options");
+  request.children = children.data();
+  request.child_count = static_cast<std::uint32_t>(children.size());
+  const omnistore_status status =
+      driver.open(&host_, calling.raw(), calling.given.make(request, "the request"), &traits_, &self_);
+  calling.judge();
+  if (status != OMNISTORE_OK) throw Broken("it does not open: " + name_of(status) + " (" + calling.message() + ")");
+  open_ = true;
+}
+
+Store::~Store() { close(); }
+
+void Store::close() {
+  if (!open_) return;
+  open_ = false;
+  host_.stop();
+  progress::say("close", "");
+  driver_.close(self_);
+}
+
+Got Store::get(std::string_view key, const Reading &how) {
+  Got got;
+  Calling calling(*this, "get", key);
+  Calling::Sink sink(calling, how.into);
+  got.status = driver_.get(self_, calling.raw(), calling.given.bytes(key, "the key"), calling.reading(how), sink.raw());
+  got.message = calling.message();
+  calling.judge();
+  sink.finish(got, &how);
+  if (how.into.begin_fails == OMNISTORE_OK && how.into.write_fails == OMNISTORE_OK) judge("get", got);
+  return got;
+}
+
+Got Store::stat(std::string_view key, std::uint32_t flags) {
+  Got got;
+  Calling calling(*this, "stat", key);
+  const Taking taking;
+  Calling::Sink sink(calling, taking);
+  got.status = driver_.stat(self_, calling.raw(), calling.given.bytes(key, "the key"),
+                            calling.reading({flags, 0, UINT64_MAX, {}}), sink.raw());
+  got.message = calling.message();
+  calling.judge();
+  sink.finish(got, nullptr);
+  judge("stat", got);
+  return got;
+}
+
+Done Store::set(std::string_view key, std::string_view value, const Writing &how) {
+  Calling calling(*this, "set", key);
+  std::optional<Calling::Source> source;
+  const Taking taking;
+  std::optional<Calling::Sink> result;
+  if (how.wants_meta) result.emplace(calling, taking);
+  const omnistore_set_request *request = calling.writing(value, how, source);
+  Got got;
+  got.status =
+      driver_.set(self_, calling.raw(), calling.given.bytes(key, "the key"), request, result ? result->raw() : nullptr);
+  got.message = calling.message();
+  calling.judge();
+  if (result && result->begun()) result->finish(got, nullptr);
+  if (!how.source || how.source->fails == OMNISTORE_OK) judge("set", got);
+  return got;
+}
+
+Done Store::remove(std::string_view key, std::uint32_t condition, std::string_view etag) {
+  Calling calling(*this, "remove", key);
+  omnistore_remove_request request{};
+  request.size = sizeof request;
+  request.condition = condition;
+  request.etag = calling.given.bytes(etag, "the etag");
+  Done done;
+  done.status = driver_.remove(self_, calling.raw(), calling.given.bytes(key, "the key"),
+                               calling.given.make(request, "the request"));
+  done.message = calling.message();
+  calling.judge();
+  judge("remove", done);
+  return done;
+}
+
+Page Store::list(std::string_view base, const Listing &how) {
+  Calling calling(*this, "list", base);
+  Calling::PageFace page(calling, base, how);
+  omnistore_list_request request{};
+  request.size = sizeof request;
+  request.flags = how.meta ? OMNISTORE_LIST_META : 0;
+  request.base = calling.given.bytes(base, "the base");
+  request.depth = how.depth;
+  request.limit = how.limit;
+  request.cursor = calling.given.bytes(how.cursor, "the cursor");
+  page.page.status = driver_.list(self_, calling.raw(), calling.given.make(request, "the request"), page.raw());
+  page.page.message = calling.message();
+  calling.judge();
+  if (how.emit_fails == OMNISTORE_OK) judge("list", page.page);
+  return std::move(page.page);
+}
+
+std::vector<std::string> Store::keys(std::string_view base, std::uint32_t limit, std::uint32_t depth) {
+  std::vector<std::string> all;
+  Listing how;
+  how.limit = limit;
+  how.depth = depth;
+  for (std::size_t empty = 0;;) {
+    const Page page = list(base, how);
+    require(page.ok(), "a listing of " + shown(base) + " came to " + shown(page));
+    all.insert(all.end(), page.keys.begin(), page.keys.end());
+    if (page.cursor.empty()) return all;
+    require(page.cursor != how.cursor, "a listing of " + shown(base) + " stands still: a page gave its own cursor");
+    empty = page.keys.empty() ? empty + 1 : 0;
+    require(empty < 10'000, "a listing of " + shown(base) + " gave 10000 empty pages, each with a cursor");
+    how.cursor = page.cursor;
+  }
+}
+
+Page Store::clear(std::string_view base, bool wants_keys) {
+  if (!driver_.clear) throw Skipped("the driver has no clear");
+  Calling calling(*this, "clear", base);
+  Listing how;
+  how.limit = UINT32_MAX;
+  Calling::PageFace page(calling, base, how);
+  omnistore_clear_request request{};
+  request.size = sizeof request;
+  request.base = calling.given.bytes(base, "the base");
+  page.page.status = driver_.clear(self_, calling.raw(), calling.given.make(request, "the request"),
+                                   wants_keys ? page.raw() : nullptr);
+  page.page.message = calling.message();
+  calling.judge();
+  judge("clear", page.page);
+  return std::move(page.page);
+}
+
+std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Reading &how,
+                                 std::optional<std::size_t> failing_sink) {
+  if (!driver_.get_many) throw Skipped("the driver has no get_many");
+  Calling calling(*this, "get_many", keys.empty() ? "" : keys[0]);
+  auto *names = calling.given.array<omnistore_bytes>(keys.size(), "the keys");
+  auto **sinks = calling.given.array<omnistore_sink *>(keys.size(), "the sinks");
+  auto *statuses = calling.given.array<omnistore_status>(keys.size(), "the statuses");
+  Taking fails = how.into;
+  fails.write_fails = fails.begin_fails = OMNISTORE_NO_SPACE;
+  std::vector<std::unique_ptr<Calling::Sink>> made;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    names[i] = calling.given.bytes(keys[i], "a key");
+    made.push_back(std::make_unique<Calling::Sink>(calling, failing_sink == i ? fails : how.into));
+    sinks[i] = made.back()->raw();
+    statuses[i] = OMNISTORE_INTERNAL;
+  }
+  const omnistore_status status = driver_.get_many(self_, calling.raw(), names, static_cast<std::uint32_t>(keys.size()),
+                                                   calling.reading(how), sinks, statuses);
+  calling.judge();
+  std::vector<Got> all(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
+    all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
+    made[i]->finish(all[i], &how);
+    if (failing_sink != i) judge("get_many", all[i]);
+  }
+  return all;
+}
+
+std::vector<Done> Store::set_many(const std::vector<Item> &items) {
+  if (!driver_.set_many) throw Skipped("the driver has no set_many");
+  Calling calling(*this, "set_many", items.empty() ? "" : items[0].key);
+  auto *names = calling.given.array<omnistore_bytes>(items.size(), "the keys");
+  auto **requests = calling.given.array<const omnistore_set_request *>(items.size(), "the requests");
+  auto *statuses = calling.given.array<omnistore_status>(items.size(), "the statuses");
+  std::optional<Calling::Source> none;
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    names[i] = calling.given.bytes(items[i].key, "a key");
+    requests[i] = calling.writing(items[i].value, items[i].how, none);
+    statuses[i] = OMNISTORE_INTERNAL;
+  }
+  const omnistore_status status =
+      driver_.set_many(self_, calling.raw(), names, static_cast<std::uint32_t>(items.size()), requests, statuses);
+  calling.judge();
+  std::vector<Done> all(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
+    all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
+    judge("set_many", all[i]);
+  }
+  return all;
+}
+
+std::vector<Done> Store::remove_many(const std::vector<std::string> &keys) {
+  if (!driver_.remove_many) throw Skipped("the driver has no remove_many");
+  Calling calling(*this, "remove_many", keys.empty() ? "" : keys[0]);
+  auto *names = calling.given.array<omnistore_bytes>(keys.size(), "the keys");
+  auto *statuses = calling.given.array<omnistore_status>(keys.size(), "the statuses");
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    names[i] = calling.given.bytes(keys[i], "a key");
+    statuses[i] = OMNISTORE_INTERNAL;
+  }
+  omnistore_remove_request request{};
+  request.size = sizeof request;
+  const omnistore_status status =
+      driver_.remove_many(self_, calling.raw(), names, static_cast<std::uint32_t>(keys.size()),
+                          calling.given.make(request, "the request"), statuses);
+  calling.judge();
+  std::vector<Done> all(keys.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
+    all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
+    judge("remove_many", all[i]);
+  }
+  return all;
+}
+
+Done Store::touch(std::string_view key, std::optional<std::int64_t> expiry, std::optional<std::string> user) {
+  if (!driver_.touch) throw Skipped("the driver has no touch");
+  Calling calling(*this, "touch", key);
+  omnistore_touch_request request{};
+  request.size = sizeof request;
+  if (expiry) {
+    request.flags |= OMNISTORE_TOUCH_EXPIRY;
+    request.expiry = *expiry;
+  }
+  if (user) {
+    request.flags |= OMNISTORE_TOUCH_USER;
+    request.user = calling.given.bytes(*user, "the user meta");
+  }
+  Done done;
+  done.status = driver_.touch(self_, calling.raw(), calling.given.bytes(key, "the key"),
+                              calling.given.make(request, "the request"));
+  done.message = calling.message();
+  calling.judge();
+  judge("touch", done);
+  return done;
+}
+
+const void *Store::extension(const char *id) {
+  if (!driver_.extension) return nullptr;
+  progress::say("extension", id);
+  return driver_.extension(self_, id);
+}
+
+// ------------------------------------------------------------------------------------------------------------ watching
+
+struct Watch::State {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<Change> changes;
+  bool ended = false, late = false;
+};
+
+/// The driver's watcher. Its memory is taken away after unwatch.
+struct Watch::Face : omnistore_watcher {
+  State *state;
+};
+
+std::unique_ptr<Watch> Store::watch(std::string_view base) {
+  if (!driver_.watch) throw Skipped("the driver has no watch");
+  std::unique_ptr<Watch> watch(new Watch(*this));
+  watch->state_ = std::make_shared<Watch::State>();
+  watch->given_ = std::make_unique<Given>("watch");
+  Watch::Face face{};
+  face.size = sizeof(omnistore_watcher);
+  face.state = watch->state_.get();
+  face.event = [](omnistore_watcher *watcher, const omnistore_event *event) noexcept {
+    Watch::State &state = *static_cast<Watch::Face *>(watcher)->state;
+    const std::lock_guard lock(state.mutex);
+    if (state.ended) state.late = true;
+    state.changes.push_back({event->type, event->cause, std::string(as_view(event->key))});
+    state.changed.notify_all();
+  };
+  omnistore_watcher *watcher = watch->given_->make(face, "the watcher");
+  Calling calling(*this, "watch", base);
+  omnistore_watch_request request{};
+  request.size = sizeof request;
+  request.base = calling.given.bytes(base, "the base");
+  const omnistore_status status =
+      driver_.watch(self_, calling.raw(), calling.given.make(request, "the request"), watcher, &watch->watch_);
+  calling.judge();
+  if (status == OMNISTORE_UNSUPPORTED) {
+    watch->store_ = nullptr;
+    throw Skipped("watch is refused: " + calling.message());
+  }
+  if (status != OMNISTORE_OK) {
+    watch->store_ = nullptr;
+    throw Broken("watch failed with " + name_of(status) + " (" + calling.message() + ")");
+  }
+  return watch;
+}
+
+std::vector<Change> Watch::changes() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->changes;
+}
+
+bool Watch::wait(const std::function<bool(const Change &)> &wanted, std::chrono::milliseconds longest) const {
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, longest,
+                                  [&] { return std::any_of(state_->changes.begin(), state_->changes.end(), wanted); });
+}
+
+void Watch::end() {
+  if (!store_) return;
+  progress::say("unwatch", "");
+  store_->driver_.unwatch(store_->self_, watch_);
+  store_ = nullptr;
+  given_.reset();
+  const std::lock_guard lock(state_->mutex);
+  state_->ended = true;
+}
+
+Watch::~Watch() { end(); }
+
+// ------------------------------------------------------------------------------------------------------------- reports
+
+std::string name_of(omnistore_status status) {
+  static constexpr struct {
+    omnistore_status status;
+    const char *name;
+  } names[] = {{OMNISTORE_OK, "OK"},
+               {OMNISTORE_NOT_FOUND, "NOT_FOUND"},
+               {OMNISTORE_INVALID, "INVALID"},
+               {OMNISTORE_DENIED, "DENIED"},
+               {OMNISTORE_READ_ONLY, "READ_ONLY"},
+               {OMNISTORE_CONFLICT, "CONFLICT"},
+               {OMNISTORE_TOO_LARGE, "TOO_LARGE"},
+               {OMNISTORE_UNSUPPORTED, "UNSUPPORTED"},
+               {OMNISTORE_TIMEOUT, "TIMEOUT"},
+               {OMNISTORE_UNAVAILABLE, "UNAVAILABLE"},
+               {OMNISTORE_NO_SPACE, "NO_SPACE"},
+               {OMNISTORE_IO, "IO"},
+               {OMNISTORE_CORRUPT, "CORRUPT"},
+               {OMNISTORE_INTERNAL, "INTERNAL"}};
+  for (const auto &each : names)
+    if (each.status == status) return each.name;
+  return "status " + std::to_string(status);
+}
+
+std::string shown(std::string_view bytes) {
+  constexpr std::size_t most = 60;
+  std::string text = "\"";
+  for (const char c : bytes.substr(0, most)) {
+    if (c == '"' || c == '\\')
+      text += std::string("\\") + c;
+    else if (c >= ' ' && c < 127)
+      text += c;
+    else {
+      char code[5];
+      std::snprintf(code, sizeof code, "\\x%02x", static_cast<unsigned char>(c));
+      text += code;
+    }
+  }
+  text += '"';
+  if (bytes.size() > most) text += "... (" + std::to_string(bytes.size()) + " bytes)";
+  return text;
+}
+
+std::string shown(const Done &done) {
+  return name_of(done.status) + (done.message.empty() ? "" : " (" + done.message + ")");
+}
+
+std::string shown(const Got &got) {
+  return got.ok() ? "OK with " + shown(got.bytes) : shown(static_cast<const Done &>(got));
+}
+
+} // namespace omnistore::kit
