@@ -62,6 +62,9 @@ Result try_here(const Subject &subject, const Rule &rule, const std::string &id,
     if (bench.driver().traits && bench.driver().traits->capabilities & OMNISTORE_READS_ONLY &&
         !(rule.needs & for_readers))
       throw Skipped("it takes no writes");
+    if (!(rule.needs & for_readers) && bench.driver().traits &&
+        bench.driver().traits->keeps == OMNISTORE_KEEPS_NO_VALUE)
+      throw Skipped("it keeps no value");
     if (const std::uint64_t needs = rule.needs & ~for_readers; needs && !bench.store().can(needs))
       throw Skipped("it does not claim that it can");
     rule.test(bench);

@@ -650,6 +650,11 @@ Watch::~Watch() { end(); }
 
 // ------------------------------------------------------------------------------------------------------------- reports
 
+const Meta &Done::told() const {
+  require(meta.has_value(), "no meta was told; it came to " + shown(*this));
+  return *meta;
+}
+
 std::string name_of(omnistore_status status) {
   static constexpr struct {
     omnistore_status status;

@@ -40,6 +40,8 @@ struct Done {
   std::optional<Meta> meta; ///< where a sink was begun
 
   bool ok() const { return status == OMNISTORE_OK; }
+  /// The meta that was told. Throws Broken where none was.
+  const Meta &told() const;
 };
 
 /// What a get came to.

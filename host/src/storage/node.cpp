@@ -149,7 +149,7 @@ void Node::prepare() {
   longest_value_key_ = longest_key_ - (writes && (emulates_ttl_ || emulates_meta_) ? 1 : 0);
   if (emulates_ttl_ || emulates_meta_) sweep_ = std::make_unique<Sweep>(*this);
   // What is kept for longer than a store is open may have been written with an expiry before, or with user meta.
-  const bool may_hold = native_.keeps != OMNISTORE_KEEPS_NOTHING;
+  const bool may_hold = native_.keeps == OMNISTORE_KEEPS_UNKNOWN || native_.keeps > OMNISTORE_KEEPS_NOTHING;
   may_expire_ = emulates_ttl_ && may_hold;
   may_have_user_ = emulates_meta_ && (may_hold || can & OMNISTORE_SHARED || !writes);
   never_blocks_ = (can & OMNISTORE_NEVER_BLOCKS) != 0 &&

@@ -25,8 +25,8 @@ void gets_many(Bench &bench) {
       expect_value(all[i], bytes_of(i * 100, static_cast<unsigned>(i)), what);
     else
       expect_none(all[i], what);
-    if (all[i].meta && !all[i].meta->etag.empty() && i % 3)
-      require(all[i].meta->etag == store.stat(keys[i], OMNISTORE_GET_META).meta->etag,
+    if (all[i].meta && !all[i].told().etag.empty() && i % 3)
+      require(all[i].told().etag == store.stat(keys[i], OMNISTORE_GET_META).told().etag,
               what + " has another etag than stat gives");
   }
 }
@@ -88,9 +88,9 @@ void sets_with_expiries(Bench &bench) {
   for (const Done &each :
        store.set_many({{bench.key("ends"), "value", {.expiry = end}}, {bench.key("stays"), "value"}}))
     expect_ok(each, "an item of set_many");
-  const std::int64_t told = store.stat(bench.key("ends")).meta->expiry;
+  const std::int64_t told = store.stat(bench.key("ends")).told().expiry;
   require(told >= end && told <= end + 1000, "an item of set_many has another expiry than it was given");
-  require(store.stat(bench.key("stays")).meta->expiry == 0, "an item of set_many has the expiry of another");
+  require(store.stat(bench.key("stays")).told().expiry == 0, "an item of set_many has the expiry of another");
 }
 
 void removes_many(Bench &bench) {

@@ -91,7 +91,7 @@ void nothing_lost(Bench &bench) {
     for (int added = 0; added < each;) {
       const Got got = store.stat(key, OMNISTORE_GET_META);
       expect_ok(got, "stat");
-      const std::string etag = got.meta->etag;
+      const std::string etag = got.told().etag;
       // The value that is read may be a later one; then its etag is another, and the set conflicts.
       const Got value = store.get(key);
       expect_ok(value, "get");

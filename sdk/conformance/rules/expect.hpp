@@ -29,7 +29,7 @@ inline void put(Store &store, std::string_view key, std::string_view value, cons
 inline std::string etag_of(Store &store, const std::string &key) {
   const Got found = store.stat(key, OMNISTORE_GET_META);
   expect_ok(found, "stat with OMNISTORE_GET_META");
-  return found.meta->etag;
+  return found.told().etag;
 }
 
 inline std::string joined(const std::vector<std::string> &keys) {

@@ -6,20 +6,18 @@
 namespace omnistore::kit {
 namespace {
 
-/// Names that file systems, servers, patterns and languages each read in a way of their own.
+/// Names that may stand in keys in their normal form, and that file systems, servers, patterns and languages each read
+/// in a way of their own.
 std::vector<std::string> strange_names() {
   return {"a b",
           "%20",
           "a%2Fb",
           "*",
-          "?",
           "[a]",
           "{b}",
-          "\\",
           "\"",
           "'",
           "`",
-          "a/b",
           "#",
           "&x=1",
           "+",
@@ -100,11 +98,10 @@ void keys_nest(Bench &bench) {
 void without_nesting(Bench &bench) {
   Store &store = bench.store();
   if (store.can(OMNISTORE_NESTS)) throw Skipped("it claims OMNISTORE_NESTS");
-  // Whatever it does, what it acknowledged is there.
+  // It may refuse the second key; what it has acknowledged is there.
   put(store, bench.key("a"), "one");
-  const Done below = store.set(bench.key("a:b"), "two");
-  if (below.ok()) expect_value(store.get(bench.key("a:b")), "two", "get of a:b, which was taken");
-  if (!below.ok()) expect_value(store.get(bench.key("a")), "one", "get of a after a:b was refused");
+  if (store.set(bench.key("a:b"), "two").ok()) expect_value(store.get(bench.key("a:b")), "two", "get of a:b");
+  expect_value(store.get(bench.key("a")), "one", "get of a after a set of a:b");
 }
 
 void neighbours(Bench &bench) {

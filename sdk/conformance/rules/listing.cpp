@@ -96,8 +96,8 @@ void lists_meta(Bench &bench) {
     const auto meta = page.metas.find(key);
     require(meta != page.metas.end(), "it claims OMNISTORE_CAN_LIST_META, and gives no meta for " + shown(key));
     const Got found = store.stat(key, OMNISTORE_GET_META);
-    require(meta->second.size == found.meta->size && meta->second.expiry == found.meta->expiry &&
-                meta->second.mtime == found.meta->mtime,
+    require(meta->second.size == found.told().size && meta->second.expiry == found.told().expiry &&
+                meta->second.mtime == found.told().mtime,
             "the meta of " + shown(key) + " in a listing is another than stat gives");
   }
 }

@@ -62,7 +62,7 @@ public:
     case Op::stat: {
       const Got got = store.stat(key);
       expect(got, model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "stat");
-      require(!got.ok() || got.meta->size == OMNISTORE_UNKNOWN_SIZE || got.meta->size == model_[key].size(),
+      require(!got.ok() || got.told().size == OMNISTORE_UNKNOWN_SIZE || got.told().size == model_[key].size(),
               "stat tells another size than was set");
       break;
     }

@@ -47,10 +47,10 @@ void expiry_is_told(Bench &bench) {
   const std::int64_t end = KitHost::time() + 3'600'000;
   put(store, bench.key("t"), "value", {.expiry = end});
   const Got found = store.stat(bench.key("t"));
-  require(found.meta->expiry >= end && found.meta->expiry <= end + 1000,
-          "stat tells the expiry " + std::to_string(found.meta->expiry) + "; " + std::to_string(end) + " was set");
+  require(found.told().expiry >= end && found.told().expiry <= end + 1000,
+          "stat tells the expiry " + std::to_string(found.told().expiry) + "; " + std::to_string(end) + " was set");
   put(store, bench.key("t"), "value");
-  require(store.stat(bench.key("t")).meta->expiry == 0, "a set without an expiry left that of the older value");
+  require(store.stat(bench.key("t")).told().expiry == 0, "a set without an expiry left that of the older value");
 }
 
 void set_in_the_past(Bench &bench) {
@@ -68,13 +68,14 @@ void touch_moves(Bench &bench) {
   put(store, key, "value", {.expiry = KitHost::time() + 60'000});
   const Got before = store.stat(key, OMNISTORE_GET_META);
   expect_ok(store.touch(key, 0), "touch to no expiry");
-  require(store.stat(key).meta->expiry == 0, "after touch to no expiry there is one");
+  require(store.stat(key).told().expiry == 0, "after touch to no expiry there is one");
   const std::int64_t end = KitHost::time() + 3'600'000;
   expect_ok(store.touch(key, end), "touch of the expiry");
   const Got after = store.stat(key, OMNISTORE_GET_META);
-  require(after.meta->expiry >= end && after.meta->expiry <= end + 1000, "touch set another expiry than it was given");
-  require(after.meta->etag == before.meta->etag, "touch changed the etag");
-  require(after.meta->mtime == before.meta->mtime, "touch changed the mtime");
+  require(after.told().expiry >= end && after.told().expiry <= end + 1000,
+          "touch set another expiry than it was given");
+  require(after.told().etag == before.told().etag, "touch changed the etag");
+  require(after.told().mtime == before.told().mtime, "touch changed the mtime");
   expect_value(store.get(key), "value", "get after touch");
   expect(store.touch(bench.key("missing"), end), OMNISTORE_NOT_FOUND, "touch of a key that was never set");
   expect_none(store.get(bench.key("missing")), "get after that touch");
@@ -116,7 +117,7 @@ void ended_is_absent(Bench &bench) {
   else
     put(store, bench.key("t"), "new");
   expect_value(store.get(bench.key("t")), "new", "get of a value that was set after one that ended");
-  require(store.stat(bench.key("t")).meta->expiry == 0, "the new value has the expiry of the one that ended");
+  require(store.stat(bench.key("t")).told().expiry == 0, "the new value has the expiry of the one that ended");
 }
 
 } // namespace

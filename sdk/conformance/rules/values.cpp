@@ -37,8 +37,8 @@ void empty_is_a_value(Bench &bench) {
   expect_value(store.get(bench.key("empty")), "", "get of an empty value");
   const Got found = store.stat(bench.key("empty"));
   expect_ok(found, "stat of an empty value");
-  require(found.meta->size == 0 || found.meta->size == OMNISTORE_UNKNOWN_SIZE,
-          "an empty value has " + std::to_string(found.meta->size) + " bytes");
+  require(found.told().size == 0 || found.told().size == OMNISTORE_UNKNOWN_SIZE,
+          "an empty value has " + std::to_string(found.told().size) + " bytes");
   expect_keys(store.keys(bench.base()), {bench.key("empty")}, "a listing of one empty value");
 }
 
@@ -60,8 +60,8 @@ void set_replaces(Bench &bench) {
     put(store, bench.key("r"), value);
     expect_value(store.get(bench.key("r")), value, "get after a value was replaced");
     const Got found = store.stat(bench.key("r"));
-    require(!found.meta || found.meta->size == OMNISTORE_UNKNOWN_SIZE || found.meta->size == value.size(),
-            "stat tells a size of " + std::to_string(found.meta ? found.meta->size : 0) + " for a value of " +
+    require(!found.meta || found.told().size == OMNISTORE_UNKNOWN_SIZE || found.told().size == value.size(),
+            "stat tells a size of " + std::to_string(found.meta ? found.told().size : 0) + " for a value of " +
                 std::to_string(value.size()) + " bytes");
   }
 }
@@ -72,10 +72,10 @@ void size_is_true(Bench &bench) {
     put(store, bench.key("s"), bytes_of(size));
     const Got found = store.stat(bench.key("s")), read = store.get(bench.key("s"));
     expect_ok(found, "stat");
-    require(found.meta->size == size || found.meta->size == OMNISTORE_UNKNOWN_SIZE,
-            "stat tells " + std::to_string(found.meta->size) + " bytes for a value of " + std::to_string(size));
-    require(read.meta->size == size || read.meta->size == OMNISTORE_UNKNOWN_SIZE,
-            "get announces " + std::to_string(read.meta->size) + " bytes for a value of " + std::to_string(size));
+    require(found.told().size == size || found.told().size == OMNISTORE_UNKNOWN_SIZE,
+            "stat tells " + std::to_string(found.told().size) + " bytes for a value of " + std::to_string(size));
+    require(read.told().size == size || read.told().size == OMNISTORE_UNKNOWN_SIZE,
+            "get announces " + std::to_string(read.told().size) + " bytes for a value of " + std::to_string(size));
   }
 }
 
@@ -116,7 +116,7 @@ void ranges(Bench &bench) {
     const std::string right = offset < value.size() ? value.substr(offset, length) : std::string();
     const Got got = store.get(bench.key("r"), {.offset = offset, .length = length});
     expect_value(got, right, "get of " + std::to_string(length) + " bytes from " + std::to_string(offset));
-    require(got.meta->size == value.size() || got.meta->size == OMNISTORE_UNKNOWN_SIZE,
+    require(got.told().size == value.size() || got.told().size == OMNISTORE_UNKNOWN_SIZE,
             "value_size is that of the range, not of the whole value");
   }
 }

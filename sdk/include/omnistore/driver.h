@@ -98,7 +98,7 @@ typedef struct omnistore_meta {
                           OMNISTORE_UNKNOWN_SIZE: not known before the last byte */
   int64_t mtime;       /* when it was last set; 0: unknown */
   int64_t expiry;      /* when it ends; 0: never */
-  omnistore_bytes etag; /* changes with every write of the key; opaque, 1 to 64 bytes of printable ASCII without
+  omnistore_bytes etag; /* is another for another value of the key; opaque, 1 to 64 bytes of printable ASCII without
                            quotes; empty: unknown */
   omnistore_bytes user; /* the user's own, byte for byte as it was given; empty: none, or not known */
 } omnistore_meta;
@@ -374,6 +374,7 @@ struct omnistore_host {
 
 /* How long an acknowledged write is kept, whatever happens to ... */
 #define OMNISTORE_KEEPS_UNKNOWN 0u
+#define OMNISTORE_KEEPS_NO_VALUE 50u /* ... not even until it is read: a get finds nothing of what was set           */
 #define OMNISTORE_KEEPS_NOTHING 100u /* ... nothing: gone when the store closes                                     */
 #define OMNISTORE_KEEPS_PROCESS 200u /* ... the host's process                                                      */
 #define OMNISTORE_KEEPS_POWER 300u   /* ... the machine's power                                                     */

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Our own drivers and layers keep the contract, each over its real backend.
+#include <catch2/catch.hpp>
+
+#include "cli/program.hpp"
+#include "support/redis_server.hpp"
+
+namespace {
+
+std::string plugin(const std::string &driver) { return OMNISTORE_BUILD "/plugins/" + driver + ".so"; }
+
+/// Runs the kit on one of the build's plugins; what does not hold is in the failure's message.
+void keeps_the_contract(const std::string &driver, const test::Strings &arguments) {
+  test::Strings all = {"test-driver", plugin(driver), "--seed", "1"};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  const test::Result result = test::omnistore(all);
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+}
+
+const std::string in_folder = R"({"base": "{folder}"})", over_fs = "fs " + in_folder;
+
+std::string over_redis(const test::RedisServer &server) {
+  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}"})";
+}
+
+} // namespace
+
+TEST_CASE("memory keeps the contract") { keeps_the_contract("memory", {}); }
+
+TEST_CASE("fs keeps the contract") { keeps_the_contract("fs", {"--options", in_folder}); }
+
+TEST_CASE("redis keeps the contract over a redis-server") {
+  const test::RedisServer server;
+  keeps_the_contract("redis", {"--options", over_redis(server).substr(6)});
+}
+
+TEST_CASE("http keeps the contract over a host") {
+  const test::Folder folder;
+  test::write_file(folder / "host.json", R"({"mounts": {"": {"driver": "memory"}},
+    "server": {"http": {"listen": "127.0.0.1:0"}}, "admin": {"listen": "127.0.0.1:0"}})");
+  const test::Host host(folder / "host.json");
+  keeps_the_contract("http", {"--options", R"({"base": ")" + host.url + R"(", "ttl": true})"});
+}
+
+TEST_CASE("null keeps what a store can that keeps no value") { keeps_the_contract("null", {}); }
+
+TEST_CASE("overlay keeps the contract over memory") {
+  keeps_the_contract("overlay", {"--over", "memory", "--over", "memory"});
+}
+TEST_CASE("overlay keeps the contract over fs") {
+  keeps_the_contract("overlay", {"--over", over_fs, "--over", over_fs});
+}
+TEST_CASE("overlay keeps the contract over redis") {
+  const test::RedisServer server;
+  keeps_the_contract("overlay", {"--over", "memory", "--over", over_redis(server)});
+}
+
+TEST_CASE("cache keeps the contract over memory") {
+  keeps_the_contract("cache", {"--over", "memory", "--over", "memory"});
+}
+TEST_CASE("cache keeps the contract over fs") { keeps_the_contract("cache", {"--over", over_fs, "--over", over_fs}); }
+TEST_CASE("cache keeps the contract over redis") {
+  const test::RedisServer server;
+  keeps_the_contract("cache", {"--over", "memory", "--over", over_redis(server)});
+}
