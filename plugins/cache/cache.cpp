@@ -140,12 +140,13 @@ omnistore_status Cache::stat(Call call, std::string_view key, const omnistore_ge
 
 /// After the origin failed: an old copy, else the failure.
 omnistore_status Cache::from_copy_or(Call call, const Reading &reading, omnistore_status failure,
-                                     const std::string &message) {
+                                     const Overheard &heard) {
   if (is_failure(failure))
     if (const Look look = from_copy(call, reading, Age::old); look.answered && look.status != OMNISTORE_NOT_FOUND)
       return look.status;
-  return is_failure(failure) ? call.fail(failure, "the origin (" + std::string(origin_.name()) + "): " + message)
-                             : call.fail(failure, message);
+  std::string message = heard.reason();
+  if (is_failure(failure)) message = "the origin (" + std::string(origin_.name()) + "): " + message;
+  return call.fail(failure, message, heard.details());
 }
 
 // --------------------------------------------------------------------------------------------------------- listing
@@ -174,7 +175,7 @@ private:
     std::memcpy(marked.data() + 1, cursor.data, cursor.size);
     self.outer_.next(&self.outer_, {marked.data(), cursor.size + 1});
   }
-  static constexpr std::size_t LONGEST_CURSOR = 4096; // of any page (driver.h)
+  static constexpr std::size_t LONGEST_CURSOR = OMNISTORE_MAX_CURSOR_SIZE;
   omnistore_page &outer_;
   const char mark_;
   bool too_long_ = false;

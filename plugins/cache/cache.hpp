@@ -61,7 +61,7 @@ public:
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
   void unwatch(void *watch);
   std::string explain(Call call, std::string_view key);
-  std::string stats(Call call) const;
+  std::string stats(Call call);
 
 private:
   /// What a look at a copy came to.
@@ -111,8 +111,7 @@ private:
   std::int64_t now() const { return host_.now(&host_); }
   omnistore_status read(Call call, const Reading &reading);
   Look from_copy(Call call, const Reading &reading, Age oldest);
-  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure,
-                                const std::string &message);
+  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure, const Overheard &heard);
 
   // fetching.cpp: the origin is asked
   /// `landings`: of the flights, before the look.

@@ -57,9 +57,15 @@ std::string Cache::explain(Call call, std::string_view key) {
   return text + "}";
 }
 
-std::string Cache::stats(Call) const {
-  return "{\"fetches\":" + std::to_string(fetches_) + ",\"refreshes\":" + std::to_string(refreshes_) +
-         ",\"refresh_failures\":" + std::to_string(refresh_failures_) + "}";
+std::string Cache::stats(Call) {
+  std::size_t running = 0;
+  {
+    const std::lock_guard lock(refresh_mutex_);
+    running = refreshing_.size();
+  }
+  return "{\"counters\":{\"fetches\":" + std::to_string(fetches_) + ",\"refreshes\":" + std::to_string(refreshes_) +
+         ",\"refresh_failures\":" + std::to_string(refresh_failures_) +
+         "},\"gauges\":{\"refreshes_running\":" + std::to_string(running) + "}}";
 }
 
 } // namespace cache

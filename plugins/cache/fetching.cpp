@@ -61,13 +61,13 @@ bool Cache::pause(Call call, unsigned attempt) {
 
 Flights::Flight Cache::hold(Call call, std::string_view key) {
   Flights::Flight flight = flights_.begin(call, key);
-  if (!flight) call.fail(OMNISTORE_TIMEOUT, "another request for the key waits for the origin");
+  if (!flight) call.fail(call.late(), "another request for the key waits for the origin", omnistore::nothing_done);
   return flight;
 }
 
 omnistore_status Cache::fetch(Call call, const Reading &reading, Look look, std::uint64_t landings) {
   Flights::Flight flight = hold(call, reading.key);
-  if (!flight) return OMNISTORE_TIMEOUT;
+  if (!flight) return call.late();
   if (flights_.landings() != landings) { // whoever was before has fetched it, or not
     look = from_copy(call, reading, Age::stale);
     if (look.answered) return look.status;
@@ -86,7 +86,8 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
     if (fetched.passed()) {
       drop(call, reading.key);
       flight.land();
-      if (is_whole(reading.request)) return status == OMNISTORE_OK ? status : call.fail(status, on.reason());
+      if (is_whole(reading.request))
+        return status == OMNISTORE_OK ? status : call.fail(status, on.reason(), on.details());
       return origin_.get(call, reading.key, reading.request, reading.sink);
     }
     if (status == OMNISTORE_OK && unchanged) {
@@ -109,7 +110,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
       return status;
     }
     if (may_pass(status) && attempt < settings_.retry && call.remaining() > 0 && pause(call, attempt)) continue;
-    return from_copy_or(call, reading, status, on.reason());
+    return from_copy_or(call, reading, status, on);
   }
 }
 
@@ -120,7 +121,7 @@ omnistore_status Cache::ask_meta(Call call, const Reading &reading, const Look &
   Overheard on(call);
   const omnistore_get_request asked{sizeof asked, reading.request.flags | OMNISTORE_GET_META, 0, UINT64_MAX};
   const omnistore_status status = origin_.stat(on, reading.key, asked, meta);
-  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on.reason());
+  if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on);
   if (const Flights::Flight flight = flights_.try_begin(reading.key)) {
     if (status == OMNISTORE_NOT_FOUND) keep_absence(call, reading.key);
     if (status == OMNISTORE_OK && look.has_copy() && look.record.same(meta.meta()))

@@ -11,14 +11,31 @@ using omnistore::Call;
 class Workers::Until : public omnistore_call {
 public:
   explicit Until(const std::atomic<bool> &over)
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, over_(over) {}
+      : omnistore_call{sizeof(omnistore_call), 0, &context_, remaining_, fail_}, over_(over), context_(over) {}
+  Until(const Until &) = delete;
+  Until &operator=(const Until &) = delete;
 
 private:
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
     return static_cast<const Until *>(call)->over_.load(std::memory_order_relaxed) ? 0 : INT64_MAX;
   }
-  static void OMNISTORE_CALL fail_(omnistore_call *, std::uint32_t, omnistore_bytes) noexcept {}
+  static void OMNISTORE_CALL fail_(omnistore_call *, const omnistore_failure *) noexcept {}
+
+  struct Context : omnistore_context {
+    explicit Context(const std::atomic<bool> &ends)
+        : omnistore_context{sizeof(omnistore_context),
+                            OMNISTORE_PRIORITY_BACKGROUND,
+                            cancelled_,
+                            {nullptr, 0},
+                            {nullptr, 0}},
+          over(ends) {}
+    const std::atomic<bool> &over;
+    static std::uint32_t OMNISTORE_CALL cancelled_(const omnistore_context *context) noexcept {
+      return static_cast<const Context *>(context)->over.load(std::memory_order_relaxed) ? 1 : 0;
+    }
+  };
   const std::atomic<bool> &over_;
+  const Context context_;
 };
 
 Workers::~Workers() {

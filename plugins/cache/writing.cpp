@@ -180,8 +180,9 @@ template <typename Write>
 omnistore_status Cache::at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                   Write write) {
   const std::optional<Record> before = suspect(call, key);
-  const omnistore_status status = write();
-  if (status != OMNISTORE_OK && !omnistore::may_have_changed(status) &&
+  omnistore::NotedCall noted(call);
+  const omnistore_status status = write(noted);
+  if (status != OMNISTORE_OK && !omnistore::may_have_changed(status, noted.details()) &&
       !(before && contradicts(*before, status, condition, etag)))
     trust(call, key, before);
   return status;
@@ -191,12 +192,12 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
                             omnistore_sink *result) {
   if (is_reserved(key)) return origin_.set(call, key, request, result);
   const Flights::Flight flight = hold(call, key);
-  if (!flight) return OMNISTORE_TIMEOUT;
+  if (!flight) return call.late();
   const std::uint64_t seen = cleared_;
   const std::int64_t asked = now();
   ResultSink stored(result);
   const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
-                                            [&] { return origin_.set(call, key, request, &stored); });
+                                            [&](Call on) { return origin_.set(on, key, request, &stored); });
   if (status != OMNISTORE_OK) return status;
   if (request.source || request.value.size > settings_.largest) {
     Overheard unheard(call);
@@ -215,9 +216,9 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
 omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
   if (is_reserved(key)) return origin_.remove(call, key, request);
   const Flights::Flight flight = hold(call, key);
-  if (!flight) return OMNISTORE_TIMEOUT;
+  if (!flight) return call.late();
   const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
-                                            [&] { return origin_.remove(call, key, request); });
+                                            [&](Call on) { return origin_.remove(on, key, request); });
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
   Overheard on(call);
   const omnistore_status dropped = drop(on, key);
@@ -229,9 +230,9 @@ omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_
 omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_touch_request &request) {
   if (is_reserved(key)) return origin_.touch(call, key, request);
   const Flights::Flight flight = hold(call, key);
-  if (!flight) return OMNISTORE_TIMEOUT;
+  if (!flight) return call.late();
   const omnistore_status status =
-      at_origin(call, key, OMNISTORE_ALWAYS, {}, [&] { return origin_.touch(call, key, request); });
+      at_origin(call, key, OMNISTORE_ALWAYS, {}, [&](Call on) { return origin_.touch(on, key, request); });
   if (status == OMNISTORE_OK) {
     Overheard unheard(call);
     drop(unheard, key);
@@ -250,8 +251,9 @@ omnistore_status Cache::clear(Call call, const omnistore_clear_request &request,
 }
 
 omnistore_status Cache::clear_both(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
-  const omnistore_status status = origin_.clear(call, request, removed);
-  if (status != OMNISTORE_OK && !omnistore::clear_may_have_changed(status)) return status;
+  omnistore::NotedCall noted(call);
+  const omnistore_status status = origin_.clear(noted, request, removed);
+  if (status != OMNISTORE_OK && !omnistore::clear_may_have_changed(status, noted.details())) return status;
   const std::unique_lock lock(clearing_);
   ++cleared_;
   Overheard on(call);

@@ -127,7 +127,7 @@ omnistore_meta meta_of(const struct stat &status, std::int64_t expiry) {
 // ------------------------------------------------------------------------------------------------------------ bytes
 
 void check_deadline(Call call) {
-  if (call.remaining() == 0) throw Failure(OMNISTORE_TIMEOUT, "the deadline passed");
+  if (call.remaining() == 0) throw Failure(call.late(), "the deadline passed");
 }
 
 /// Reads exactly `size` bytes.

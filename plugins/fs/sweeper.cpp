@@ -67,7 +67,7 @@ void Sweeper::run_at(std::int64_t due) {
   const std::lock_guard lock(mutex_);
   if (!tasks_.empty() && *tasks_.begin() <= due + shortest_wait) return;
   const std::int64_t moment = now(), delay = std::max<std::int64_t>(due - moment, 0);
-  if (host_.submit(&host_, &Sweeper::task, this, static_cast<std::uint64_t>(delay)) == OMNISTORE_OK) {
+  if (host_.submit(&host_, &Sweeper::task, this, static_cast<std::uint64_t>(delay), 0) == OMNISTORE_OK) {
     tasks_.insert(moment + delay);
   }
 }

@@ -132,6 +132,8 @@ void read_line(Answer &answer, std::string_view line) {
     answer.user = std::string(value);
   else if (is_named(name, "x-cursor"))
     answer.cursor = value;
+  else if (is_named(name, "retry-after"))
+    answer.retry_after = value;
   else if (is_named(name, "content-length"))
     answer.length = number<std::uint64_t>(value).value_or(OMNISTORE_UNKNOWN_SIZE);
   else if (is_named(name, "content-range"))
@@ -167,6 +169,15 @@ omnistore_status status_of(int http, bool write) {
     return http >= 500 ? OMNISTORE_UNAVAILABLE : http >= 400 ? OMNISTORE_INVALID : OMNISTORE_IO;
   }
 }
+
+std::int64_t Answer::told_retry_after(std::int64_t now) const {
+  if (retry_after.empty()) return 0;
+  if (const std::int64_t span = milliseconds_of(retry_after); span >= 0) return span;
+  const std::int64_t at = http::date(retry_after);
+  return at == 0 ? 0 : std::max<std::int64_t>(at - (date != 0 ? date : now), 0);
+}
+
+bool changed_nothing(int http) { return http >= 400 && http < 500 && http != 408; }
 
 std::string words_of(const Answer &answer) {
   std::string words = std::to_string(answer.status);

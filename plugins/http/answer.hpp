@@ -15,6 +15,7 @@ struct Answer {
   int status = 0;     ///< HTTP's
   std::string reason; ///< the words behind it
   std::string etag, cursor;
+  std::string retry_after;                       ///< as it came: seconds, or a date
   std::optional<std::string> user;               ///< X-User-Meta, as it came: base64, or "stored"
   std::int64_t mtime = 0;                        ///< Last-Modified, Unix milliseconds
   std::int64_t date = 0;                         ///< Date, likewise; 0: the server has not said
@@ -30,6 +31,8 @@ struct Answer {
   /// lay between it and the response, a second change may bear the same (RFC 9110, section 8.8.2.2). `now` stands for a
   /// Date that is missing (section 6.6.1).
   std::int64_t told_mtime(std::int64_t now) const;
+  /// Milliseconds that the server asks to wait before a retry; 0: it said nothing.
+  std::int64_t told_retry_after(std::int64_t now) const;
   /// The size of the whole value.
   std::uint64_t value_size() const;
 };
@@ -39,6 +42,9 @@ void read_line(Answer &answer, std::string_view line);
 
 /// What kind of failure a status is.
 omnistore_status status_of(int http, bool write);
+
+/// Whether a server that answers a request so has done nothing of it.
+bool changed_nothing(int http);
 
 /// The answer's own words: "503 Service Unavailable: try later".
 std::string words_of(const Answer &answer);

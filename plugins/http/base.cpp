@@ -10,7 +10,7 @@
 namespace http {
 namespace {
 
-constexpr std::size_t LONGEST_KEY = 4096;
+constexpr std::size_t LONGEST_KEY = OMNISTORE_MAX_KEY_SIZE;
 
 using Url = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
 

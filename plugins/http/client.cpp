@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <exception>
 #include <optional>
 
@@ -285,8 +286,10 @@ std::unique_ptr<Handle> Client::lease(omnistore::Call call, Clock::time_point en
   std::unique_lock lock(lock_);
   while (leased_ == limits_.connections) {
     if (Clock::now() >= end || call.remaining() <= 0)
-      throw omnistore::Failure(OMNISTORE_TIMEOUT, base_.shown + ": all of the " + std::to_string(limits_.connections) +
-                                                      " connections stayed in use");
+      throw omnistore::Failure(call.late(),
+                               base_.shown + ": all of the " + std::to_string(limits_.connections) +
+                                   " connections stayed in use",
+                               omnistore::nothing_done);
     returned_.wait_for(lock, LOOK);
   }
   ++leased_;
@@ -342,6 +345,7 @@ Answer Client::once(omnistore::Call call, Handle &handle, const std::string &url
   list.leave_out("Expect");
   if (at_home) {
     for (const auto &[name, value] : fields_) list.add(name, value);
+    if (!call.trace().empty()) list.add("traceparent", std::string(call.trace()));
   }
   for (const auto &[name, value] : ask.fields) list.add(name, value);
   Answer answer;
@@ -359,22 +363,24 @@ Answer Client::once(omnistore::Call call, Handle &handle, const std::string &url
   const std::optional<CURLcode> code = perform(handle, call);
   if (transfer.failed) std::rethrow_exception(transfer.failed);
   if (ask.body && ask.body->failure() != OMNISTORE_OK) throw omnistore::Failure(ask.body->failure(), ask.body->why());
-  if (!code) throw omnistore::Failure(OMNISTORE_TIMEOUT, base_.shown + ": no whole answer came in time");
+  curl_off_t connected = 0; // the time it took; 0: it was not done, so that the server knows nothing of the request
+  curl_easy_getinfo(handle.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
+  const omnistore::FailureDetails details{connected == 0, 0};
+  if (!code) throw omnistore::Failure(call.late(), base_.shown + ": no whole answer came in time", details);
   // A server that refuses a body may end the connection before it was sent.
   const bool refused_early =
       ask.body && answer.status >= 400 && (*code == CURLE_SEND_ERROR || *code == CURLE_RECV_ERROR);
   if (*code == CURLE_OK || transfer.enough || refused_early) return answer;
-  curl_off_t connected = 0; // the time it took; 0: it was not done
-  curl_easy_getinfo(handle.easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
   const bool connecting = *code == CURLE_OPERATION_TIMEDOUT && connected == 0;
   throw omnistore::Failure(connecting ? OMNISTORE_UNAVAILABLE : status_of(*code),
-                           base_.shown + ": " + without_secrets(in_words(handle, *code)));
+                           base_.shown + ": " + without_secrets(in_words(handle, *code)), details);
 }
 
 omnistore::Failure Client::refused(const Ask &ask, const Answer &answer) const {
   const bool write = std::strcmp(ask.method, "GET") != 0 && std::strcmp(ask.method, "HEAD") != 0;
   return {http::status_of(answer.status, write),
-          base_.shown + " answered " + ask.method + " with " + without_secrets(words_of(answer))};
+          base_.shown + " answered " + ask.method + " with " + without_secrets(words_of(answer)),
+          {changed_nothing(answer.status), answer.told_retry_after(std::time(nullptr) * std::int64_t{1000})}};
 }
 
 std::string Client::without_secrets(std::string text) const {

@@ -143,7 +143,7 @@ public:
       throw omnistore::Failure(OMNISTORE_UNSUPPORTED, client_.refused(ask, answer).what());
     if (!answer.good()) throw client_.refused(ask, answer);
     const bool with_value = answer.user && *answer.user == "stored";
-    if (!with_value && (!user.empty() || apart_)) write_user(call, key, user);
+    if (!with_value && (!user.empty() || apart_)) omnistore::partly_done([&] { write_user(call, key, user); });
     if (!result) return OMNISTORE_OK;
     const std::string etag = etag_of(answer.etag);
     omnistore_meta meta = omnistore::make_meta(body.size());
@@ -158,7 +158,7 @@ public:
     const Answer answer = client_.run(call, ask, &nothing_of);
     if (answer.gone()) return OMNISTORE_NOT_FOUND;
     if (!answer.good()) throw client_.refused(ask, answer);
-    if (apart_) write_user(call, key, {});
+    if (apart_) omnistore::partly_done([&] { write_user(call, key, {}); });
     return OMNISTORE_OK;
   }
 
@@ -170,11 +170,16 @@ public:
       if (!(request.flags & OMNISTORE_TOUCH_EXPIRY)) return OMNISTORE_OK;
     }
     if (!keeps_ttl_) return no_ttl(call);
-    Ask ask = ask_for("PATCH", key);
-    ask.fields = {{"X-Ttl", request.expiry == 0 ? "0" : seconds_until(request.expiry, host_)}};
+    if (!(request.flags & OMNISTORE_TOUCH_USER)) return renew(call, key, request.expiry);
+    return omnistore::partly_done([&] { return renew(call, key, request.expiry); });
+  }
+
+  /// Whether the server answers at all. What it answers for the root of the base says little of the keys below it.
+  omnistore_status health(omnistore::Call call) {
+    const Ask ask = ask_for("HEAD", "");
     const Answer answer = client_.run(call, ask, &nothing_of);
-    if (answer.gone()) return OMNISTORE_NOT_FOUND;
-    if (!answer.good()) throw client_.refused(ask, answer);
+    const bool refuses = answer.status == 401 || answer.status == 403 || answer.status == 407 || answer.status == 429;
+    if (refuses || answer.status >= 500) throw client_.refused(ask, answer);
     return OMNISTORE_OK;
   }
 
@@ -185,6 +190,15 @@ public:
   const void *extension(const char *id);
 
 private:
+  omnistore_status renew(omnistore::Call call, std::string_view key, std::int64_t expiry) {
+    Ask ask = ask_for("PATCH", key);
+    ask.fields = {{"X-Ttl", expiry == 0 ? "0" : seconds_until(expiry, host_)}};
+    const Answer answer = client_.run(call, ask, &nothing_of);
+    if (answer.gone()) return OMNISTORE_NOT_FOUND;
+    if (!answer.good()) throw client_.refused(ask, answer);
+    return OMNISTORE_OK;
+  }
+
   static omnistore_status no_ttl(omnistore::Call call) {
     return call.fail(OMNISTORE_UNSUPPORTED,
                      "the server is not known to keep a ttl; set the option ttl where it does, as "

@@ -16,7 +16,7 @@ using omnistore::as_bytes, omnistore::as_view;
 
 constexpr std::size_t LARGEST = 256 << 20; // of an answer
 constexpr std::uint32_t LARGEST_PAGE = 100'000;
-constexpr std::size_t LONGEST_CURSOR = 4096;
+constexpr std::size_t LONGEST_CURSOR = OMNISTORE_MAX_CURSOR_SIZE;
 
 /// Where a page begins. As a cursor: 's' and the server's own, or 'k' and the last key of a listing that the server
 /// gives whole; in front of that `strip`, and a ':'.
@@ -47,7 +47,8 @@ Position position_of(std::string_view cursor) {
 std::string cursor_of(char kind, std::size_t strip, std::string_view at) {
   std::string cursor = kind + std::to_string(strip) + ":" + std::string(at);
   if (cursor.size() > LONGEST_CURSOR)
-    throw omnistore::Failure(OMNISTORE_UNSUPPORTED, "the listing would go on at a cursor of more than 4096 bytes");
+    throw omnistore::Failure(OMNISTORE_UNSUPPORTED, "the listing would go on at a cursor of more than " +
+                                                        std::to_string(LONGEST_CURSOR) + " bytes");
   return cursor;
 }
 

@@ -66,7 +66,7 @@ private:
         page.next(&page, {keys_.data() + found.key, found.key_size});
         return OMNISTORE_OK;
       }
-      if (emitted % 256 == 0 && call.remaining() == 0) return call.fail(OMNISTORE_TIMEOUT, "the listing took too long");
+      if (emitted % 256 == 0 && call.remaining() == 0) return call.fail(call.late(), "the listing took too long");
       if (ready(least)) order.push_back(least), std::push_heap(order.begin(), order.end(), later);
     }
     return OMNISTORE_OK;

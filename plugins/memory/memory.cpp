@@ -90,12 +90,7 @@ public:
 
   omnistore_status stat(omnistore::Call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
-    const Key wanted{key, hash_of(key, seed_)};
-    Shard &shard = shard_of(wanted);
-    Graveyard dead;
-    const std::lock_guard guard(shard.lock);
-    const size_t slot = find(shard, wanted, NOT_READ, dead);
-    return slot == Table::NONE ? OMNISTORE_NOT_FOUND : begin(*shard.table().at(slot), request, sink, nullptr);
+    return stat(Key{key, hash_of(key, seed_)}, request, sink);
   }
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
@@ -108,18 +103,26 @@ public:
   }
 
   omnistore_status get_many(omnistore::Call, std::span<const omnistore_bytes> keys,
-                            const omnistore_get_request &request, omnistore_sink *const *sinks,
+                            omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                             omnistore_status *statuses) {
-    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = get(key, request, *sinks[i]); });
+    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = get(key, requests[i], *sinks[i]); });
+    return OMNISTORE_OK;
+  }
+
+  omnistore_status stat_many(omnistore::Call, std::span<const omnistore_bytes> keys,
+                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses) {
+    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = stat(key, requests[i], *sinks[i]); });
     return OMNISTORE_OK;
   }
 
   omnistore_status set_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
-                            const omnistore_set_request *const *requests, omnistore_status *statuses) {
+                            omnistore::Requests<omnistore_set_request> requests, omnistore_sink *const *results,
+                            omnistore_status *statuses) {
     const int64_t time = now();
     each(keys, [&](uint32_t i, const Key &key) {
       try {
-        statuses[i] = set({call, i}, key, *requests[i], time, nullptr);
+        statuses[i] = set({call, i}, key, requests[i], time, results ? results[i] : nullptr);
       } catch (const std::bad_alloc &) {
         statuses[i] = call.fail(i, OMNISTORE_NO_SPACE, "out of memory");
       }
@@ -128,8 +131,8 @@ public:
   }
 
   omnistore_status remove_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
-                               const omnistore_remove_request &request, omnistore_status *statuses) {
-    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = remove({call, i}, key, request); });
+                               omnistore::Requests<omnistore_remove_request> requests, omnistore_status *statuses) {
+    each(keys, [&](uint32_t i, const Key &key) { statuses[i] = remove({call, i}, key, requests[i]); });
     return OMNISTORE_OK;
   }
 
@@ -234,6 +237,15 @@ private:
       for (size_t i = 0; i < count; ++i) run(static_cast<uint32_t>(begin + i), ahead[i]);
     }
   }
+
+  omnistore_status stat(const Key &wanted, const omnistore_get_request &request, omnistore_sink &sink) {
+    Shard &shard = shard_of(wanted);
+    Graveyard dead;
+    const std::lock_guard guard(shard.lock);
+    const size_t slot = find(shard, wanted, NOT_READ, dead);
+    return slot == Table::NONE ? OMNISTORE_NOT_FOUND : begin(*shard.table().at(slot), request, sink, nullptr);
+  }
+
   /// Asks for the memory of the key's entry, and does not wait for it. The shard's lock is held.
   static void fetch(Shard &shard, const Key &key) {
     const char *entry = reinterpret_cast<const char *>(shard.table().guess(key.hash));
@@ -601,7 +613,7 @@ private:
         if (const omnistore_status status = clear_slice(shards_[i], base, from[i], time, removed)) return status;
         more |= !from[i].empty();
       }
-      if (more && call.remaining() == 0) return call.fail(OMNISTORE_TIMEOUT, "a part of the base was cleared");
+      if (more && call.remaining() == 0) return call.fail(call.late(), "a part of the base was cleared");
     }
     return OMNISTORE_OK;
   }

@@ -46,7 +46,7 @@ private:
 
   void submit(int64_t delay) {
     ++tasks_;
-    if (host_.submit(&host_, task_, argument_, static_cast<uint64_t>(delay)) == OMNISTORE_OK) return;
+    if (host_.submit(&host_, task_, argument_, static_cast<uint64_t>(delay), 0) == OMNISTORE_OK) return;
     // Reads still hide what has expired; the next write that expires asks again.
     --tasks_;
     planned_ = Timers::NEVER;

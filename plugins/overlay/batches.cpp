@@ -69,28 +69,27 @@ private:
   std::deque<std::string> moved_;
 };
 
-/// Keeps the messages of a batch's items.
-class ItemMessages : public omnistore_call {
+/// Keeps what is said of the failures of a batch's items.
+class ItemMessages : public omnistore::WrappedCall {
 public:
-  explicit ItemMessages(Call outer)
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()) {}
-  operator Call() { return Call(this); }
-  const std::string &of(std::uint32_t item) { return messages_[item]; }
+  explicit ItemMessages(Call outer) : WrappedCall(outer, fail_) {}
+  struct Said {
+    std::string message;
+    FailureDetails details;
+  };
+  const Said &of(std::uint32_t item) { return said_[item]; }
 
 private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    const omnistore_call *outer = static_cast<const ItemMessages *>(call)->outer_;
-    return outer->remaining(outer);
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept {
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
     try {
-      static_cast<ItemMessages *>(call)->messages_[item] = as_view(message);
+      Said &said = static_cast<ItemMessages *>(call)->said_[failure->item];
+      said.details = omnistore::details_of(*failure);
+      if (failure->message.size != 0) said.message = as_view(failure->message);
     } catch (...) {
       return; // out of memory: the status has to do
     }
   }
-  omnistore_call *outer_;
-  std::unordered_map<std::uint32_t, std::string> messages_;
+  std::unordered_map<std::uint32_t, Said> said_;
 };
 
 } // namespace
@@ -98,22 +97,24 @@ private:
 // --------------------------------------------------------------------------------------------------------------- get
 
 omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> keys,
-                                   const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                   omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                                    omnistore_status *statuses) {
   const StoredKeys names(keys);
   for (const std::string_view key : names.views())
     if (copies_.is_doubtful(key)) settle_doubt(call, key);
-  const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX;
+  bool promoting = promotes_;
+  for (std::size_t i = 0; i < keys.size(); ++i)
+    promoting = promoting && requests[i].offset == 0 && requests[i].length == UINT64_MAX;
   std::vector<Expected> expected;
   if (promoting)
     for (const std::string_view key : names.views())
       expected.push_back(stripe(key).writes.load(std::memory_order_acquire));
-  return get_many(call, names.views(), request, sinks, statuses, on_error_, promoting ? &expected : nullptr);
+  return get_many(call, names.views(), requests, sinks, statuses, on_error_, promoting ? &expected : nullptr);
 }
 
 /// `expected`: where what is found below is to be promoted.
 omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> keys,
-                                   const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                   omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                                    omnistore_status *statuses, OnError on_error,
                                    const std::vector<Expected> *expected) {
   Pending left(keys);
@@ -122,14 +123,19 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
   for (Layer &layer : layers_) {
     if (left.size() == 0) break;
     const bool copies = expected && layer.index > 0;
-    omnistore_get_request wanted = request;
-    if (copies) wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER;
+    std::deque<omnistore_get_request> wanted;
+    std::vector<const omnistore_get_request *> wants;
     std::deque<ValueGate> gates;
     std::vector<omnistore_sink *> pointers;
-    for (const std::uint32_t item : left.items)
-      pointers.push_back(&gates.emplace_back(*sinks[item], layer, keys[item], copies_, request, layer.holds || copies));
+    for (const std::uint32_t item : left.items) {
+      omnistore_get_request &want = wanted.emplace_back(requests[item]);
+      if (copies) want.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER;
+      wants.push_back(&want);
+      pointers.push_back(
+          &gates.emplace_back(*sinks[item], layer, keys[item], copies_, requests[item], layer.holds || copies));
+    }
     LayerCall on(call, layer, left.items.data());
-    left.close(layer.store.child.get_many(on, left.keys, wanted, pointers.data(), left.open()));
+    left.close(layer.store.child.get_many(on, left.keys, wants.data(), pointers.data(), left.open()));
 
     Pending missed;
     bool fell = false;
@@ -154,6 +160,53 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
   }
   for (const std::uint32_t item : left.items)
     statuses[item] = on_error == OnError::stale ? skipped[item] : OMNISTORE_NOT_FOUND;
+  return OMNISTORE_OK;
+}
+
+omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> keys,
+                                    omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                                    omnistore_status *statuses) {
+  const StoredKeys names(keys);
+  for (const std::string_view key : names.views())
+    if (copies_.is_doubtful(key)) settle_doubt(call, key);
+  Pending left(names.views());
+  std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
+  for (Layer &layer : layers_) {
+    if (left.size() == 0) break;
+    std::deque<HeldMeta> metas;
+    std::deque<MetaGate> gates;
+    std::vector<omnistore_sink *> pointers;
+    std::vector<const omnistore_get_request *> wants;
+    for (const std::uint32_t item : left.items) {
+      wants.push_back(&requests[item]);
+      pointers.push_back(&gates.emplace_back(metas.emplace_back(), layer.index));
+    }
+    LayerCall on(call, layer, left.items.data());
+    left.close(layer.store.child.stat_many(on, left.keys, wants.data(), pointers.data(), left.open()));
+
+    Pending missed;
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      const std::uint32_t &item = left.items[i];
+      const std::string_view key = names.views()[item];
+      LayerCall one(call, layer, &item);
+      bool removed = false;
+      const omnistore_status status = one.told(settle_stat(left.statuses[i], one, layer, key, metas[i], removed));
+      const bool skips = is_failure(status) && on_error_ != OnError::fail && call.remaining() != 0;
+      if (skips) skipped[item] = status;
+      if (skips || (status == OMNISTORE_NOT_FOUND && !removed)) {
+        missed.add(item, left.keys[i]);
+        continue;
+      }
+      statuses[item] = status;
+      if (status != OMNISTORE_OK) continue;
+      copies_.show(key, layer.index, metas[i].etag);
+      statuses[item] = omnistore::give(*sinks[item], metas[i].view());
+    }
+    left = std::move(missed);
+    drop_hidden(call, layer, left, statuses, skipped, on_error_);
+  }
+  for (const std::uint32_t item : left.items)
+    statuses[item] = on_error_ == OnError::stale ? skipped[item] : OMNISTORE_NOT_FOUND;
   return OMNISTORE_OK;
 }
 
@@ -223,9 +276,11 @@ void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statu
     left.close(step(layer, Call(on)));
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (left.statuses[i] == OMNISTORE_OK) continue;
-      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i]));
-      const std::string message = heard.of(left.items[i]) + how_far(order, place);
-      if (!message.empty()) call.fail(left.items[i], left.statuses[i], message);
+      const ItemMessages::Said &said = heard.of(left.items[i]);
+      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i], said.details));
+      // What the layers that were written before did stays done.
+      const FailureDetails details{said.details.nothing_done && place == 0, said.details.retry_after};
+      call.fail(left.items[i], left.statuses[i], said.message + how_far(order, place), details);
     }
     left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
   }
@@ -249,11 +304,12 @@ void Overlay::drop_copies(Call call, Pending &left, omnistore_status *statuses) 
 }
 
 omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> keys,
-                                   const omnistore_set_request *const *requests, omnistore_status *statuses) {
-  if (!plain(keys, requests)) {
+                                   omnistore::Requests<omnistore_set_request> requests, omnistore_sink *const *results,
+                                   omnistore_status *statuses) {
+  if (!plain(keys, requests.raw())) {
     for (std::uint32_t i = 0; i < keys.size(); ++i) {
       ItemCall one(call, i);
-      statuses[i] = set(one, as_view(keys[i]), *requests[i], nullptr);
+      statuses[i] = set(one, as_view(keys[i]), requests[i], results ? results[i] : nullptr);
     }
     return OMNISTORE_OK;
   }
@@ -262,8 +318,14 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
   Pending left(names.views());
   batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
     std::vector<const omnistore_set_request *> wanted;
-    for (const std::uint32_t item : left.items) wanted.push_back(requests[item]);
-    return layer.store.set_many(on, left.keys, wanted.data(), left.open());
+    std::deque<ResultGate> gates;
+    std::vector<omnistore_sink *> shown;
+    const bool shows = results && layer.index == written_.front(); // a read finds its value, and its etag
+    for (const std::uint32_t item : left.items) {
+      wanted.push_back(&requests[item]);
+      if (shows) shown.push_back(results[item] ? &gates.emplace_back(*results[item], layer.index) : nullptr);
+    }
+    return layer.store.set_many(on, left.keys, wanted.data(), shows ? shown.data() : nullptr, left.open());
   });
   drop_copies(call, left, statuses);
   for (const std::uint32_t item : left.items) {
@@ -276,11 +338,14 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
 // ------------------------------------------------------------------------------------------------------------ remove
 
 omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes> keys,
-                                      const omnistore_remove_request &request, omnistore_status *statuses) {
-  if (written_.front() != 0 || has_lasting_copies() || request.condition == OMNISTORE_IF_MATCH) {
+                                      omnistore::Requests<omnistore_remove_request> requests,
+                                      omnistore_status *statuses) {
+  bool matches = false;
+  for (std::size_t i = 0; i < keys.size(); ++i) matches |= requests[i].condition == OMNISTORE_IF_MATCH;
+  if (written_.front() != 0 || has_lasting_copies() || matches) {
     for (std::uint32_t i = 0; i < keys.size(); ++i) {
       ItemCall one(call, i);
-      statuses[i] = remove(one, as_view(keys[i]), request);
+      statuses[i] = remove(one, as_view(keys[i]), requests[i]);
     }
     return OMNISTORE_OK;
   }
@@ -290,7 +355,9 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
   Ignored sink;
   const std::vector<omnistore_sink *> sinks(keys.size(), &sink);
   const omnistore_get_request little{sizeof little, 0, 0, MARKER.size() + 1};
-  left.close(get_many(call, names.views(), little, sinks.data(), left.open(), OnError::fail, nullptr));
+  const auto looks = omnistore::repeated(little, keys.size());
+  left.close(get_many(call, names.views(), omnistore::Requests(looks.data()), sinks.data(), left.open(), OnError::fail,
+                      nullptr));
   for (std::size_t i = 0; i < left.size(); ++i) {
     if (left.statuses[i] != OMNISTORE_OK) continue;
     ItemCall one(call, left.items[i]);

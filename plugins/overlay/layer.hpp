@@ -15,7 +15,7 @@
 namespace overlay {
 
 using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
-    omnistore::Overheard, omnistore::whole;
+    omnistore::FailureDetails, omnistore::Overheard, omnistore::whole;
 
 inline constexpr std::uint32_t MOST_LAYERS = 16; ///< so many that one hexadecimal digit names one
 
@@ -43,61 +43,54 @@ struct Layer {
   std::string name() const { return "layer " + std::to_string(index) + " (" + std::string(store.child.name()) + ")"; }
 };
 
-/// A call as it is passed on to a layer: the layer's name comes before its messages.
-class LayerCall : public omnistore_call {
+/// A call as it is passed on to a layer: the layer's name comes before its messages. That nothing was done is not
+/// passed on, since other layers may have done something: whoever knows says it.
+class LayerCall : public omnistore::WrappedCall {
 public:
   /// `items` (may be null): the places in the whole batch of the items that the layer is given.
   LayerCall(Call outer, const Layer &layer, const std::uint32_t *items = nullptr)
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()), layer_(layer),
-        items_(items) {}
-  operator Call() { return Call(this); }
+      : WrappedCall(outer, fail_), layer_(layer), items_(items) {}
 
   /// The same status, with a message where the layer gave none for a failure.
   omnistore_status told(omnistore_status status) {
-    if (is_failure(status) && !told_) Call(this).fail(status, "it gave no reason");
+    if (is_failure(status) && !told_) Call(this).fail(status, "it gave no reason", details_);
     return status;
   }
+  /// What the layer said last besides a message.
+  const FailureDetails &details() const { return details_; }
 
 private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    const omnistore_call *outer = static_cast<const LayerCall *>(call)->outer_;
-    return outer->remaining(outer);
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept {
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
     auto &self = *static_cast<LayerCall *>(call);
+    self.details_ = omnistore::details_of(*failure);
+    const std::uint32_t place = self.items_ ? self.items_[failure->item] : failure->item;
+    const std::string_view message = as_view(failure->message);
+    const FailureDetails details{false, self.details_.retry_after};
+    if (message.empty()) return self.pass_on(place, message, details);
     self.told_ = true;
-    const std::uint32_t place = self.items_ ? self.items_[item] : item;
     try {
-      const std::string whole = self.layer_.name() + ": " + std::string(as_view(message));
-      self.outer_->fail(self.outer_, place, as_bytes(whole));
+      self.pass_on(place, self.layer_.name() + ": " + std::string(message), details);
     } catch (...) {
-      self.outer_->fail(self.outer_, place, message); // out of memory: without the name
+      self.pass_on(place, message, details); // out of memory: without the name
     }
   }
 
-  omnistore_call *outer_;
   const Layer &layer_;
   const std::uint32_t *items_;
+  FailureDetails details_;
   bool told_ = false;
 };
 
 /// A call for one item of a batch, where each is an operation of its own.
-class ItemCall : public omnistore_call {
+class ItemCall : public omnistore::WrappedCall {
 public:
-  ItemCall(Call outer, std::uint32_t item)
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer.raw()), item_(item) {}
-  operator Call() { return Call(this); }
+  ItemCall(Call outer, std::uint32_t item) : WrappedCall(outer, fail_), item_(item) {}
 
 private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    const omnistore_call *outer = static_cast<const ItemCall *>(call)->outer_;
-    return outer->remaining(outer);
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
     const auto &self = *static_cast<ItemCall *>(call);
-    self.outer_->fail(self.outer_, self.item_, message);
+    self.pass_on(self.item_, as_view(failure->message), omnistore::details_of(*failure));
   }
-  omnistore_call *outer_;
   std::uint32_t item_;
 };
 

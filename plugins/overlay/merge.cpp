@@ -110,7 +110,7 @@ omnistore_status Stream::read_window(Call call) {
     const std::size_t had = items_.size();
     if (const omnistore_status status = read_page(call, 1000); status != OMNISTORE_OK) return status;
     if (items_.size() > had && items_.size() >= 2 * WINDOW) cut_window(), cut = true;
-    if (call.remaining() == 0) return call.fail(OMNISTORE_TIMEOUT, "the deadline passed during a listing");
+    if (call.remaining() == 0) return call.fail(call.late(), "the deadline passed during a listing");
   } while (!ended_);
   std::sort(items_.begin(), items_.end(), by_key);
   const auto same = [](const Item &a, const Item &b) { return a.key == b.key; };
@@ -197,7 +197,7 @@ omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
     }
     if (status == OMNISTORE_OK) continue;
     if (status = failed(layer.index, status); status != OMNISTORE_OK) return status;
-    if (call.remaining() == 0) return call.fail(OMNISTORE_TIMEOUT, "the deadline passed during a listing");
+    if (call.remaining() == 0) return call.fail(call.late(), "the deadline passed during a listing");
   }
   return OMNISTORE_OK;
 }

@@ -106,7 +106,7 @@ private:
 /// cursor is good without it. Thread-safe. The oldest go.
 class Runs {
 public:
-  static constexpr std::size_t LONGEST_CURSOR = 4096;
+  static constexpr std::size_t LONGEST_CURSOR = OMNISTORE_MAX_CURSOR_SIZE;
 
   /// The listing, taken out; null where it is gone, too old, or another.
   std::unique_ptr<Merge> take(std::string_view cursor, const Query &query);

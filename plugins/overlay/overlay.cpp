@@ -17,7 +17,7 @@ namespace {
 /// What a layer gives out is held on the stack up to this size.
 constexpr std::size_t ROOM = 4096;
 /// Beside the longest key, its record has room in a layer's key, and its place in a cursor.
-constexpr std::uint64_t LONGEST_KEY = 4096; ///< of any store
+constexpr std::uint64_t LONGEST_KEY = OMNISTORE_MAX_KEY_SIZE; ///< of any store
 /// What the key of a record has more than the user's key (keys.hpp), and some.
 constexpr std::uint64_t RECORD_ROOM = 32;
 
@@ -185,7 +185,12 @@ omnistore_status Overlay::stat_in(Call call, const Layer &layer, std::string_vie
                                   HeldMeta &meta, bool &removed) const {
   MetaGate gate(meta, layer.index);
   const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
-  const omnistore_status status = layer.store.child.stat(call, key, request, gate);
+  return settle_stat(layer.store.child.stat(call, key, request, gate), call, layer, key, meta, removed);
+}
+
+/// What a layer's answer to a stat comes to: unstorage's marker is no value.
+omnistore_status Overlay::settle_stat(omnistore_status status, Call call, const Layer &layer, std::string_view key,
+                                      const HeldMeta &meta, bool &removed) const {
   const bool may_be = layer.may_mark && (meta.value_size == MARKER.size() || meta.value_size == OMNISTORE_UNKNOWN_SIZE);
   if (status != OMNISTORE_OK || !may_be) return status;
   if (const omnistore_status read = has_marker(call, layer, key, removed); read != OMNISTORE_OK) return read;

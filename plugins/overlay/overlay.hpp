@@ -74,12 +74,17 @@ public:
   void unwatch(void *watch);
 
   // batches.cpp
-  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, const omnistore_get_request &request,
-                            omnistore_sink *const *sinks, omnistore_status *statuses);
+  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys,
+                            omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                            omnistore_status *statuses);
+  omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys,
+                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses);
   omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys,
-                            const omnistore_set_request *const *requests, omnistore_status *statuses);
+                            omnistore::Requests<omnistore_set_request> requests, omnistore_sink *const *results,
+                            omnistore_status *statuses);
   omnistore_status remove_many(Call call, std::span<const omnistore_bytes> keys,
-                               const omnistore_remove_request &request, omnistore_status *statuses);
+                               omnistore::Requests<omnistore_remove_request> requests, omnistore_status *statuses);
 
 private:
   static constexpr std::size_t STRIPES = 32; ///< a clear holds all; the thread sanitizer knows 63 held locks at most
@@ -111,6 +116,8 @@ private:
   omnistore_status first_hit(Call call, std::string_view key, OnError on_error, std::uint32_t &failed, Try try_layer);
   omnistore_status settle(omnistore_status status, Call call, const Layer &layer, std::string_view key, ValueGate &gate,
                           Answer &answer) const;
+  omnistore_status settle_stat(omnistore_status status, Call call, const Layer &layer, std::string_view key,
+                               const HeldMeta &meta, bool &removed) const;
   omnistore_status stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags, HeldMeta &meta,
                            bool &removed) const;
   /// `copies`: false leaves out the layers whose copies a write removes.
@@ -121,9 +128,9 @@ private:
                std::uint32_t failed);
 
   // batches.cpp
-  omnistore_status get_many(Call call, std::span<const std::string_view> keys, const omnistore_get_request &request,
-                            omnistore_sink *const *sinks, omnistore_status *statuses, OnError on_error,
-                            const std::vector<Expected> *expected);
+  omnistore_status get_many(Call call, std::span<const std::string_view> keys,
+                            omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                            omnistore_status *statuses, OnError on_error, const std::vector<Expected> *expected);
   void drop_hidden(Call call, Layer &layer, Pending &left, omnistore_status *statuses,
                    std::vector<omnistore_status> &skipped, OnError on_error);
   std::deque<Writing> writing(std::span<const std::string_view> keys);
@@ -160,7 +167,7 @@ private:
   omnistore_status copy_up(Call call, std::string_view key, const Layer &from, const omnistore_touch_request &touch,
                            const Guarded &guarded = {});
   template <typename Write>
-  omnistore_status past_copies(Call call, std::string_view key, Write write);
+  omnistore_status past_copies(omnistore::NotedCall &call, std::string_view key, Write write);
   bool doubt_copies(Call call, std::string_view key, bool changed);
   omnistore_status clear_copies(Call call, std::string_view base);
   omnistore_status clear_locked(Call call, std::string_view base);

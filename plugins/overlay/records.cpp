@@ -26,7 +26,8 @@ public:
     const std::vector<omnistore_sink *> sinks(keys_.size(), &sink);
     statuses_.assign(keys_.size(), OMNISTORE_INTERNAL);
     const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
-    const omnistore_status whole = child.get_many(call, views, request, sinks.data(), statuses_.data());
+    const omnistore_status whole =
+        child.get_many(call, views, omnistore::repeated(request, keys_.size()).data(), sinks.data(), statuses_.data());
     if (whole != OMNISTORE_OK) return whole;
     for (const omnistore_status status : statuses_)
       if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;

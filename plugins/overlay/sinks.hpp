@@ -126,6 +126,29 @@ private:
   std::string user_;
 };
 
+/// Puts the layer's digit before the etag of a set's result.
+class ResultGate : public omnistore_sink {
+public:
+  ResultGate(omnistore_sink &inner, std::uint32_t layer)
+      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, inner_(inner), layer_(layer) {}
+
+private:
+  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
+                                                void **buffer) noexcept {
+    auto &self = *static_cast<ResultGate *>(sink);
+    if (buffer) *buffer = nullptr;
+    omnistore_meta tagged = whole(*meta);
+    const Etag etag(self.layer_, as_view(tagged.etag));
+    tagged.etag = as_bytes(etag.text());
+    return self.inner_.begin(&self.inner_, &tagged, nullptr);
+  }
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
+    return OMNISTORE_OK;
+  }
+  omnistore_sink &inner_;
+  const std::uint32_t layer_;
+};
+
 /// Takes meta only.
 class MetaGate : public omnistore_sink {
 public:

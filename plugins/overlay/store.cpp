@@ -83,15 +83,17 @@ omnistore_status Store::clear(Call call, std::string_view base) {
 }
 
 omnistore_status Store::set_many(Call call, std::span<const omnistore_bytes> keys,
-                                 const omnistore_set_request *const *requests, omnistore_status *statuses) {
-  const omnistore_status whole = child.set_many(call, keys, requests, statuses);
+                                 const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                                 omnistore_status *statuses) {
+  const omnistore_status whole = child.set_many(call, keys, requests, results, statuses);
   for (std::size_t i = 0; i < keys.size() && whole == OMNISTORE_OK && remembers(); ++i)
     if (statuses[i] == OMNISTORE_OK) remember(call, as_view(keys[i]));
   return whole;
 }
 
 omnistore_status Store::remove_many(Call call, std::span<const omnistore_bytes> keys, omnistore_status *statuses) {
-  const omnistore_status whole = child.remove_many(call, keys, PLAIN_REMOVE, statuses);
+  const omnistore_status whole =
+      child.remove_many(call, keys, omnistore::repeated(PLAIN_REMOVE, keys.size()).data(), statuses);
   for (std::size_t i = 0; i < keys.size() && whole == OMNISTORE_OK && remembers(); ++i)
     if (statuses[i] == OMNISTORE_OK) remember(as_view(keys[i]), {});
   return whole;

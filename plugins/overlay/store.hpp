@@ -26,7 +26,8 @@ public:
   omnistore_status touch(omnistore::Call call, std::string_view key, const omnistore_touch_request &request);
   omnistore_status clear(omnistore::Call call, std::string_view base);
   omnistore_status set_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
-                            const omnistore_set_request *const *requests, omnistore_status *statuses);
+                            const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                            omnistore_status *statuses);
   omnistore_status remove_many(omnistore::Call call, std::span<const omnistore_bytes> keys, omnistore_status *statuses);
 
   /// A watch begins, or ends.

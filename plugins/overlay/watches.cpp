@@ -101,7 +101,7 @@ void Watches::changed(const Watch &watch, std::uint32_t layer, const omnistore_e
     const std::lock_guard lock(changes_mutex_);
     if (changes_.size() < MOST_CHANGES) {
       changes_.push_back({&watch, layer, std::string(as_view(event.key)), event.type, event.cause});
-      kept = looked_after_ || host_.submit(&host_, look_, argument_, 0) == OMNISTORE_OK;
+      kept = looked_after_ || host_.submit(&host_, look_, argument_, 0, 0) == OMNISTORE_OK;
       if (!kept) changes_.pop_back();
       looked_after_ = looked_after_ || kept;
     }

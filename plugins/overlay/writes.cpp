@@ -41,29 +41,6 @@ omnistore_status each_page(Call call, const Layer &layer, std::string_view base,
   return OMNISTORE_OK;
 }
 
-/// Puts the layer's digit before the etag of a set's result.
-class ResultGate : public omnistore_sink {
-public:
-  ResultGate(omnistore_sink &inner, std::uint32_t layer)
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, inner_(inner), layer_(layer) {}
-
-private:
-  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
-                                                void **buffer) noexcept {
-    auto &self = *static_cast<ResultGate *>(sink);
-    if (buffer) *buffer = nullptr;
-    omnistore_meta tagged = whole(*meta);
-    const Etag etag(self.layer_, as_view(tagged.etag));
-    tagged.etag = as_bytes(etag.text());
-    return self.inner_.begin(&self.inner_, &tagged, nullptr);
-  }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
-    return OMNISTORE_OK;
-  }
-  omnistore_sink &inner_;
-  const std::uint32_t layer_;
-};
-
 bool is_past(std::int64_t expiry, std::int64_t now) { return expiry != 0 && expiry <= now; }
 
 /// A stream whose first bytes were read already.
@@ -111,7 +88,8 @@ template <typename Step>
 omnistore_status Overlay::to_written(Call call, std::uint32_t first, Step step) {
   if (written_.size() == 1) {
     LayerCall on(call, top());
-    return on.told(step(top(), on));
+    const omnistore_status status = on.told(step(top(), on));
+    return status == OMNISTORE_OK ? status : call.fail(status, {}, on.details());
   }
   std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());
   const auto decides = std::find(order.begin(), order.end(), first);
@@ -121,8 +99,8 @@ omnistore_status Overlay::to_written(Call call, std::uint32_t first, Step step) 
     LayerCall on(heard, layers_[order[place]]);
     const omnistore_status status = on.told(step(layers_[order[place]], on));
     if (status == OMNISTORE_OK) continue;
-    const std::string message = heard.message() + how_far(order, place);
-    return message.empty() ? status : call.fail(status, message);
+    return call.fail(status, heard.message() + how_far(order, place),
+                     {on.details().nothing_done && place == 0, on.details().retry_after});
   }
   return OMNISTORE_OK;
 }
@@ -171,8 +149,9 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
     // One that has ended already takes the key away.
     std::vector<std::uint32_t> recorded;
     if (is_past(request.expiry, now()) && (status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
-    status = past_copies(call, key, [&] { return set_in_layers(call, key, request, guarded, result); });
-    if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) take_back(call, key, recorded);
+    omnistore::NotedCall noted(call);
+    status = past_copies(noted, key, [&] { return set_in_layers(noted, key, request, guarded, result); });
+    if (status != OMNISTORE_OK && !omnistore::may_have_changed(status, noted.details())) take_back(call, key, recorded);
     if (status != OMNISTORE_CONFLICT || --tries == 0) return status;
   }
 }
@@ -181,7 +160,7 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
 /// may have changed a layer, they are doubtful, and dropped as soon as that layer can be read again. Copies in a layer
 /// that outlives the host get an end before the write, so that none hides it for long if the host is killed.
 template <typename Write>
-omnistore_status Overlay::past_copies(Call call, std::string_view key, Write write) {
+omnistore_status Overlay::past_copies(omnistore::NotedCall &call, std::string_view key, Write write) {
   constexpr std::int64_t SOON = 3'600'000;            // milliseconds
   std::vector<std::pair<Layer *, std::int64_t>> ends; ///< of the copies as they were
   for (Layer &layer : layers_) {
@@ -204,7 +183,7 @@ omnistore_status Overlay::past_copies(Call call, std::string_view key, Write wri
       copies_.doubt(key);
     return dropped;
   }
-  if (doubt_copies(call, key, omnistore::may_have_changed(status))) return status;
+  if (doubt_copies(call, key, omnistore::may_have_changed(status, call.details()))) return status;
   for (const auto &[layer, end] : ends) {
     Overheard on(call);
     layer->store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, end, {}});
@@ -276,9 +255,10 @@ omnistore_status Overlay::stream(Call call, std::string_view key, const omnistor
   }
   Rest rest(*request.source, first);
   plain.source = &rest;
-  status = set_in_layers(call, key, plain, {}, result);
+  omnistore::NotedCall noted(call);
+  status = set_in_layers(noted, key, plain, {}, result);
   const Writing writing(stripe(key));
-  return past_copies(call, key, [&] { return status; });
+  return past_copies(noted, key, [&] { return status; });
 }
 
 // ------------------------------------------------------------------------------------------------------------ remove
@@ -312,8 +292,9 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
     }
     std::vector<std::uint32_t> recorded;
     if ((status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
-    status = past_copies(call, key, [&] {
-      return to_written(call, guarded.layer, [&](Layer &layer, Call on) {
+    omnistore::NotedCall noted(call);
+    status = past_copies(noted, key, [&] {
+      return to_written(noted, guarded.layer, [&](Layer &layer, Call on) {
         omnistore_remove_request plain = PLAIN_REMOVE;
         const bool decides = layer.index == guarded.layer;
         if (decides) plain.condition = guarded.condition, plain.etag = as_bytes(guarded.etag);
@@ -321,7 +302,7 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
         return removed == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : removed;
       });
     });
-    if (status != OMNISTORE_OK && !omnistore::may_have_changed(status)) take_back(call, key, recorded);
+    if (status != OMNISTORE_OK && !omnistore::may_have_changed(status, noted.details())) take_back(call, key, recorded);
     if (status != OMNISTORE_CONFLICT || --tries == 0) return status;
   }
 }
@@ -376,9 +357,10 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   if (status == OMNISTORE_NOT_FOUND) drop_copies(call, key); // copies of what others have removed
   if (status != OMNISTORE_OK) return status;
   bool touched = !layers_[seen.layer].written;
-  status = past_copies(call, key, [&] {
-    if (touched) return copy_up(call, key, layers_[seen.layer], request);
-    return to_written(call, Seen::NOWHERE, [&](Layer &layer, Call on) {
+  omnistore::NotedCall noted(call);
+  status = past_copies(noted, key, [&] {
+    if (touched) return copy_up(noted, key, layers_[seen.layer], request);
+    return to_written(noted, Seen::NOWHERE, [&](Layer &layer, Call on) {
       const omnistore_status one = layer.store.touch(on, key, request);
       touched = touched || one == OMNISTORE_OK;
       return one == OMNISTORE_NOT_FOUND ? OMNISTORE_OK : one;

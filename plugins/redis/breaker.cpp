@@ -17,7 +17,10 @@ void Breaker::refuse_or_try() {
   const std::lock_guard guard(mutex_);
   if (!open_) return;
   const auto now = Clock::now();
-  if (background_ || now < due_) throw why_.failure();
+  if (background_ || now < due_) {
+    const auto pause = std::chrono::ceil<milliseconds>(due_ - now).count();
+    throw omnistore::Failure(why_.status, why_.message, {true, std::max<std::int64_t>(pause, 1)});
+  }
   trying_ = true;
   due_ = now + one_try_; // until then the others are refused
 }
@@ -45,7 +48,7 @@ void Breaker::failed(const Problem &why) {
   trying_ = false;
   const milliseconds pause = next_pause();
   due_ = Clock::now() + pause;
-  background_ = host_.submit(&host_, task_, argument_, static_cast<std::uint64_t>(pause.count())) == OMNISTORE_OK;
+  background_ = host_.submit(&host_, task_, argument_, static_cast<std::uint64_t>(pause.count()), 0) == OMNISTORE_OK;
 }
 
 void Breaker::close() {

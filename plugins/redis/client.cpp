@@ -17,7 +17,9 @@ constexpr std::size_t LARGE = 1 << 20;
 
 milliseconds left(omnistore::Call call) { return milliseconds(call.remaining()); }
 
-omnistore::Failure too_late() { return {OMNISTORE_TIMEOUT, "the call's time was up before the server had answered"}; }
+omnistore::Failure too_late(omnistore::Call call, bool sent) {
+  return {call.late(), "the call's time was up before the server had answered", {!sent, 0}};
+}
 
 } // namespace
 
@@ -68,15 +70,16 @@ bool Slot::follow(const std::shared_ptr<Exchange> &exchange, omnistore::Call cal
     const Exchange::Wake now = exchange->wake();
     if (now == Exchange::Wake::done) return true;
     exchange->abandoned = true;
-    if (std::erase(queued_, exchange) != 0) load_.fetch_sub(1, std::memory_order_relaxed);
+    const bool sent = std::erase(queued_, exchange) == 0;
+    if (!sent) load_.fetch_sub(1, std::memory_order_relaxed);
     if (now == Exchange::Wake::lead) hand_over();
-    throw too_late();
+    throw too_late(call, sent);
   }
 }
 
 void Slot::lead(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
   while (!own->done()) {
-    if (left(call).count() <= 0) give_up(own);
+    if (left(call).count() <= 0) give_up(own, call);
     try {
       if (!connect(left(call))) continue;
       take_queued();
@@ -102,12 +105,13 @@ void Slot::lead(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
 }
 
 /// The leader's time is up: the next one leads.
-void Slot::give_up(const std::shared_ptr<Exchange> &own) {
+void Slot::give_up(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
   const std::lock_guard guard(mutex_);
   own->abandoned = true;
-  if (std::erase(queued_, own) != 0) load_.fetch_sub(1, std::memory_order_relaxed);
+  const bool sent = std::erase(queued_, own) == 0;
+  if (!sent) load_.fetch_sub(1, std::memory_order_relaxed);
   hand_over();
-  throw too_late();
+  throw too_late(call, sent);
 }
 
 /// Under the lock.
@@ -254,10 +258,15 @@ Slot &Client::choose() {
   return fresh ? *fresh : *least;
 }
 
+std::size_t Client::in_use() const {
+  return static_cast<std::size_t>(
+      std::count_if(slots_.begin(), slots_.end(), [](const Slot &slot) { return slot.load() != 0; }));
+}
+
 Replies Client::run(omnistore::Call call, Commands &commands, Again again) {
   std::string bytes = std::move(commands.bytes());
   for (bool second = false;; second = true) {
-    if (left(call).count() <= 0) throw too_late();
+    if (left(call).count() <= 0) throw too_late(call, false);
     shared_.breaker.check();
     const auto exchange = std::make_shared<Exchange>(std::move(bytes), commands.count());
     choose().run(exchange, call);
@@ -268,6 +277,7 @@ Replies Client::run(omnistore::Call call, Commands &commands, Again again) {
       continue;
     }
     if (unknown) exchange->failure->message += "; what was done is not known";
+    exchange->failure->details.nothing_done = !exchange->sent;
     throw exchange->failure->failure();
   }
 }

@@ -80,7 +80,7 @@ public:
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
   bool is_connected() const { return connected_.load(std::memory_order_relaxed); }
 
-  /// Returns when the exchange is done; throws Failure(OMNISTORE_TIMEOUT) when the call's time is up.
+  /// Returns when the exchange is done; throws Failure when the call's time is up.
   void run(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
   /// Takes a connection over, where there is none and nobody waits.
   void adopt(std::unique_ptr<Connection> connection);
@@ -91,7 +91,7 @@ private:
   bool enqueue(const std::shared_ptr<Exchange> &exchange);
   bool follow(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
   void lead(const std::shared_ptr<Exchange> &own, omnistore::Call call);
-  [[noreturn]] void give_up(const std::shared_ptr<Exchange> &own);
+  [[noreturn]] void give_up(const std::shared_ptr<Exchange> &own, omnistore::Call call);
   void hand_over();
   void settle(const std::shared_ptr<Exchange> &exchange);
   void fail_all(const Problem &problem, bool broken);
@@ -133,6 +133,9 @@ public:
   void open(omnistore::Call call);
   /// Changes with every connection made: where it is the same, two runs had the same server, not restarted between.
   std::uint64_t epoch() const { return shared_.connects; }
+
+  /// On how many connections somebody waits.
+  std::size_t in_use() const;
 
   const Endpoint &endpoint() const { return shared_.endpoint; }
   milliseconds connect_timeout() const { return shared_.connect_timeout; }

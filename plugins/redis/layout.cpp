@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cstdint>
 
+#include <omnistore/driver.h>
+
 namespace redis {
 namespace {
 
-constexpr std::size_t LONGEST_KEY = 4096;
+constexpr std::size_t LONGEST_KEY = OMNISTORE_MAX_KEY_SIZE;
 
 /// The bytes of the UTF-8 sequence that the text starts with; 0 where it is none (RFC 3629).
 std::size_t utf8_length(std::string_view text) {

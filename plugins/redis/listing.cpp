@@ -15,7 +15,7 @@ constexpr std::size_t BUDGET = 16 << 20;
 constexpr std::size_t MOST_RUNS = 4;
 /// ... and for so long where nobody goes on with them.
 constexpr milliseconds KEPT{30'000};
-constexpr std::size_t LONGEST_CURSOR = 4096;
+constexpr std::size_t LONGEST_CURSOR = OMNISTORE_MAX_CURSOR_SIZE;
 /// How many keys one EXISTS asks for.
 constexpr std::size_t AT_ONCE = 1000;
 
@@ -105,7 +105,7 @@ void Listings::keep(Run run) {
   if (runs_.size() >= MOST_RUNS)
     runs_.erase(std::min_element(runs_.begin(), runs_.end(), [](auto &a, auto &b) { return a.used < b.used; }));
   runs_.push_back(std::move(run));
-  if (!prunes_) prunes_ = host_.submit(&host_, &prune_later, this, KEPT.count()) == OMNISTORE_OK;
+  if (!prunes_) prunes_ = host_.submit(&host_, &prune_later, this, KEPT.count(), 0) == OMNISTORE_OK;
 }
 
 void Listings::forget(std::uint64_t id) {
@@ -124,7 +124,7 @@ void Listings::prune_later(void *self, omnistore_call *) {
   listings.prune();
   const std::lock_guard guard(listings.mutex_);
   listings.prunes_ = !listings.runs_.empty() &&
-                     listings.host_.submit(&listings.host_, &prune_later, self, KEPT.count()) == OMNISTORE_OK;
+                     listings.host_.submit(&listings.host_, &prune_later, self, KEPT.count(), 0) == OMNISTORE_OK;
 }
 
 // ------------------------------------------------------------------------------------------------------------ a page

@@ -80,15 +80,13 @@ public:
 
   omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
-    if (wants_user(request) && may_have_user(key)) return stat_with_user(call, key, request, sink);
-    if (wants_meta(request)) return stat_with_etag(call, key, sink);
+    if (wants_user(request) && may_have_user(key))
+      return give_looked_at(*run_script(call, scripts_.stat_with_user, key, Again::yes, OMNISTORE_MAX_USER_SIZE),
+                            request, sink);
+    if (wants_meta(request)) return give_looked_at(*run_script(call, scripts_.stat, key, Again::yes), request, sink);
     Commands commands;
-    commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key)).add("EXEC");
-    const Replies replies = client_.run(call, commands, Again::yes);
-    redisReply *const *parts = executed(replies);
-    const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
-    if (expiry == GONE) return OMNISTORE_NOT_FOUND;
-    return omnistore::give(sink, omnistore::make_meta(static_cast<std::uint64_t>(size), 0, std::max(expiry, 0LL)));
+    add_stat(commands, key, request);
+    return give_stat(client_.run(call, commands, Again::yes), request, sink);
   }
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
@@ -106,13 +104,7 @@ public:
       for (const Reply &reply : replies) not_error(*reply);
       status = outcome_of_set(*replies.back());
     }
-    if (status == OMNISTORE_OK && result) {
-      omnistore_meta meta = omnistore::make_meta(request.value.size, 0, request.expiry == 0 ? expiry : request.expiry);
-      const std::string etag = etag_of(as_view(request.value));
-      meta.etag = as_bytes(etag);
-      return omnistore::give(*result, meta);
-    }
-    return status;
+    return status == OMNISTORE_OK && result ? give_result(*result, request, expiry) : status;
   }
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
@@ -140,10 +132,12 @@ public:
 
   // -------------------------------------------------------------------------------------------------------- batches
 
-  omnistore_status get_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
-                            const omnistore_get_request &request, omnistore_sink *const *sinks,
-                            omnistore_status *statuses) {
+  using Gets = omnistore::Requests<omnistore_get_request>;
+
+  omnistore_status get_many(omnistore::Call call, std::span<const omnistore_bytes> keys, Gets requests,
+                            omnistore_sink *const *sinks, omnistore_status *statuses) {
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
+      const omnistore_get_request &request = requests[from];
       if (!is_whole(request)) {
         try {
           statuses[from] = get_range(call, as_view(keys[from]), request, *sinks[from]);
@@ -153,47 +147,91 @@ public:
         }
         return std::size_t{1};
       }
-      const std::size_t count = std::min(PIECE, keys.size() - from);
+      std::size_t count = 1; // those that are asked for in the same way
+      while (count < PIECE && from + count < keys.size() && is_alike(request, requests[from + count])) ++count;
       get_piece(call, from, keys.subspan(from, count), request, sinks + from, statuses + from);
       return count;
     });
     return OMNISTORE_OK;
   }
 
-  omnistore_status set_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
-                            const omnistore_set_request *const *requests, omnistore_status *statuses) {
+  omnistore_status stat_many(omnistore::Call call, std::span<const omnistore_bytes> keys, Gets requests,
+                             omnistore_sink *const *sinks, omnistore_status *statuses) {
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
       Items items;
+      for (std::size_t i = from; i < keys.size() && items.size() < PIECE; ++i) {
+        add_stat(commands, as_view(keys[i]), requests[i]);
+        items.push_back(commands.count());
+      }
+      const Replies replies = client_.run(call, commands, Again::yes);
+      for (std::size_t i = 0; i < items.size(); ++i)
+        statuses[from + i] = of_item(call, from + i, [&] {
+          return give_stat({replies.data() + (i == 0 ? 0 : items[i - 1]), replies.data() + items[i]},
+                           requests[from + i], *sinks[from + i]);
+        });
+      return items.size();
+    });
+    return OMNISTORE_OK;
+  }
+
+  omnistore_status set_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                            omnistore::Requests<omnistore_set_request> requests, omnistore_sink *const *results,
+                            omnistore_status *statuses) {
+    in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
+      Commands commands;
+      Items items;
+      std::vector<std::int64_t> expiries;
       for (std::size_t i = from; i < keys.size() && items.size() < PIECE && commands.bytes().size() < PIECE_BYTES;
            ++i) {
         const std::string_view key = as_view(keys[i]);
-        add_set(commands, key, *requests[i], expiry_of(key, *requests[i]));
+        add_set(commands, key, requests[i], expiries.emplace_back(expiry_of(key, requests[i])));
         items.push_back(commands.count());
       }
-      return each_reply(call, commands, from, items, statuses, outcome_of_set);
+      const std::size_t count = each_reply(call, commands, from, items, statuses, outcome_of_set);
+      for (std::size_t i = from; results && i < from + count; ++i)
+        if (statuses[i] == OMNISTORE_OK && results[i])
+          statuses[i] = give_result(*results[i], requests[i], expiries[i - from]);
+      return count;
     });
     return OMNISTORE_OK;
   }
 
   omnistore_status remove_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
-                               const omnistore_remove_request &request, omnistore_status *statuses) {
-    const bool matches = request.condition == OMNISTORE_IF_MATCH;
+                               omnistore::Requests<omnistore_remove_request> requests, omnistore_status *statuses) {
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
       Items items;
-      for (const omnistore_bytes &key : keys.subspan(from, std::min(PIECE, keys.size() - from))) {
-        if (matches)
-          add_script(commands, "EVAL", scripts_.remove_if_match.text, as_view(key), as_view(request.etag));
+      const std::size_t end = from + std::min(PIECE, keys.size() - from);
+      for (std::size_t i = from; i < end; ++i) {
+        if (requests[i].condition == OMNISTORE_IF_MATCH)
+          add_script(commands, "EVAL", scripts_.remove_if_match.text, as_view(keys[i]), as_view(requests[i].etag));
         else
-          add_remove(commands, as_view(key));
+          add_remove(commands, as_view(keys[i]));
         items.push_back(commands.count());
       }
-      return each_reply(call, commands, from, items, statuses, [&](const redisReply &reply) {
-        return integer_of(reply) == 1 ? OMNISTORE_OK : matches ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
+      const std::size_t count = each_reply(call, commands, from, items, statuses, [](const redisReply &reply) {
+        return integer_of(reply) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
       });
+      for (std::size_t i = from; i < end; ++i)
+        if (statuses[i] == OMNISTORE_NOT_FOUND && requests[i].condition == OMNISTORE_IF_MATCH)
+          statuses[i] = OMNISTORE_CONFLICT;
+      return count;
     });
     return OMNISTORE_OK;
+  }
+
+  omnistore_status health(omnistore::Call call) {
+    Commands commands;
+    commands.add("PING");
+    const Replies replies = client_.run(call, commands, Again::yes);
+    // A user who may not ping has been let in all the same.
+    if (!is_error(*replies[0]) || text_of(*replies[0]).starts_with("NOPERM")) return OMNISTORE_OK;
+    throw failure_of(*replies[0]);
+  }
+
+  std::string stats(omnistore::Call) const {
+    return "{\"gauges\":{\"connections_in_use\":" + std::to_string(client_.in_use()) + "}}";
   }
 
   // ----------------------------------------------------------------------------------------------------- whole bases
@@ -204,7 +242,7 @@ public:
 
   omnistore_status clear(omnistore::Call call, const omnistore_clear_request &request, omnistore_page *removed) {
     omnistore_status status = OMNISTORE_OK;
-    listings_.scan(call, as_view(request.base), [&](std::span<const std::string_view> found) {
+    const auto remove_found = [&](std::span<const std::string_view> found) {
       if (found.empty() || status != OMNISTORE_OK) return;
       std::vector<std::string_view> keys, owners;
       for (const std::string_view key : found) {
@@ -234,7 +272,8 @@ public:
           status = removed->emit(removed, as_bytes(keys[i]), nullptr);
       }
       for (const Reply &reply : replies) not_error(*reply);
-    });
+    };
+    omnistore::partly_done([&] { listings_.scan(call, as_view(request.base), remove_found); });
     return status;
   }
 
@@ -265,7 +304,7 @@ private:
   }
 
   /// The elements of what EXEC answered; an error of a command is thrown.
-  static redisReply *const *executed(const Replies &replies) {
+  static redisReply *const *executed(std::span<const Reply> replies) {
     for (const Reply &reply : replies) not_error(*reply);
     return array_of(*replies.back(), replies.size() - 2);
   }
@@ -351,25 +390,50 @@ private:
                            string_of(*parts[2]));
   }
 
-  omnistore_status stat_with_etag(omnistore::Call call, std::string_view key, omnistore_sink &sink) {
-    const Reply reply = run_script(call, scripts_.stat, key, Again::yes);
-    if (is_nil(not_error(*reply))) return OMNISTORE_NOT_FOUND;
-    redisReply *const *parts = array_of(*reply, 3);
-    omnistore_meta meta = omnistore::make_meta(static_cast<std::uint64_t>(integer_of(*parts[0])), 0,
-                                               std::max(integer_of(*parts[1]), 0LL));
-    meta.etag = as_bytes(string_of(*parts[2]));
-    return omnistore::give(sink, meta);
+  static bool is_alike(const omnistore_get_request &one, const omnistore_get_request &other) {
+    return is_whole(one) && is_whole(other) && one.flags == other.flags;
   }
 
-  omnistore_status stat_with_user(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
-                                  omnistore_sink &sink) {
-    const Reply reply = run_script(call, scripts_.stat_with_user, key, Again::yes, OMNISTORE_MAX_USER_SIZE);
-    if (is_nil(not_error(*reply))) return OMNISTORE_NOT_FOUND;
-    redisReply *const *parts = array_of(*reply, 4);
+  /// Meta of a value that was set.
+  static omnistore_status give_result(omnistore_sink &result, const omnistore_set_request &request,
+                                      std::int64_t expiry) {
+    omnistore_meta meta = omnistore::make_meta(request.value.size, 0, request.expiry == 0 ? expiry : request.expiry);
+    const std::string etag = etag_of(as_view(request.value));
+    meta.etag = as_bytes(etag);
+    return omnistore::give(result, meta);
+  }
+
+  /// What asks for a value's meta, in one step of the server's.
+  void add_stat(Commands &commands, std::string_view key, const omnistore_get_request &request) const {
+    if (wants_user(request) && may_have_user(key))
+      add_script(commands, "EVAL", scripts_.stat_with_user.text, key, OMNISTORE_MAX_USER_SIZE);
+    else if (wants_meta(request))
+      add_script(commands, "EVAL", scripts_.stat.text, key);
+    else
+      commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key)).add("EXEC");
+  }
+
+  /// From the replies to add_stat.
+  static omnistore_status give_stat(std::span<const Reply> replies, const omnistore_get_request &request,
+                                    omnistore_sink &sink) {
+    if (replies.size() == 4) { // MULTI
+      redisReply *const *parts = executed(replies);
+      const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
+      if (expiry == GONE) return OMNISTORE_NOT_FOUND;
+      return omnistore::give(sink, omnistore::make_meta(static_cast<std::uint64_t>(size), 0, std::max(expiry, 0LL)));
+    }
+    return give_looked_at(*replies[0], request, sink);
+  }
+
+  /// From the reply to the scripts `stat` and `stat_with_user`.
+  static omnistore_status give_looked_at(const redisReply &reply, const omnistore_get_request &request,
+                                         omnistore_sink &sink) {
+    if (is_nil(not_error(reply))) return OMNISTORE_NOT_FOUND;
+    redisReply *const *parts = array_of(reply, reply.elements == 4 ? 4 : 3);
     omnistore_meta meta = omnistore::make_meta(static_cast<std::uint64_t>(integer_of(*parts[0])), 0,
                                                std::max(integer_of(*parts[1]), 0LL));
     if (wants_meta(request)) meta.etag = as_bytes(string_of(*parts[2]));
-    omnistore::add_user(meta, string_of(*parts[3]));
+    if (reply.elements == 4) omnistore::add_user(meta, string_of(*parts[3]));
     return omnistore::give(sink, meta);
   }
 
@@ -428,7 +492,8 @@ private:
         from += run(from);
       } catch (const omnistore::Failure &failure) {
         for (; from < count; ++from)
-          statuses[from] = call.fail(static_cast<std::uint32_t>(from), failure.status(), failure.what());
+          statuses[from] =
+              call.fail(static_cast<std::uint32_t>(from), failure.status(), failure.what(), failure.details());
       }
     }
   }

@@ -27,8 +27,9 @@ inline bool is_nil(const redisReply &reply) { return reply.type == REDIS_REPLY_N
 struct Problem {
   omnistore_status status;
   std::string message;
+  omnistore::FailureDetails details = {};
 
-  omnistore::Failure failure() const { return {status, message}; }
+  omnistore::Failure failure() const { return {status, message, details}; }
 };
 
 /// What kind of failure an error of Redis is, and its words as a message.

@@ -63,8 +63,9 @@ static int make_room(map *m) {
 
 static omnistore_status no_memory(omnistore_call *call) {
   static const char message[] = "out of memory";
-  const omnistore_bytes text = {message, sizeof message - 1};
-  call->fail(call, 0, text);
+  const omnistore_failure failure = {
+      .size = sizeof failure, .message = {message, sizeof message - 1}, .flags = OMNISTORE_NOTHING_DONE};
+  call->fail(call, &failure);
   return OMNISTORE_NO_SPACE;
 }
 

@@ -5,6 +5,7 @@
 #include <regex>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <abi/run.hpp>
 #include <support/temporary.hpp>
@@ -94,4 +95,24 @@ TEST_CASE("every block of code in the guide stands in a driver that is built") {
     at = end + fence.size();
   }
   CHECK(blocks > 5);
+}
+
+TEST_CASE("each function of the contract says on which threads it is called") {
+  const std::regex function(R"(\(OMNISTORE_CALL \*(\w+)\))"), tag(R"(\[(entry|driver|store|call|any|close|task)\])");
+  std::vector<fs::path> files{sdk / "omnistore/driver.h"};
+  for (const auto &file : fs::directory_iterator(sdk / "omnistore/ext")) files.push_back(file.path());
+  std::size_t found = 0;
+  for (const fs::path &file : files) {
+    const std::string text = test::read_file(file);
+    for (auto match = std::sregex_iterator(text.begin(), text.end(), function); match != std::sregex_iterator();
+         ++match, ++found) {
+      // The comment above it, or that at the end of its line.
+      const auto at = static_cast<std::size_t>(match->position());
+      const std::size_t before = text.rfind("/*", at), end = text.find('\n', text.find(';', at));
+      INFO(file << ": " << (*match)[1]);
+      CHECK((std::regex_search(text.substr(before, at - before), tag) ||
+             std::regex_search(text.substr(at, end - at), tag)));
+    }
+  }
+  CHECK(found > 30);
 }

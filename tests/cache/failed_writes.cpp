@@ -210,3 +210,15 @@ TEST_CASE("an if-absent that fails shows that a remembered miss is outdated") {
   CHECK_FALSE(storage.set("k", "mine", options).stored);
   CHECK(storage.get("k") == "another's");
 }
+
+TEST_CASE("a write that did not reach the origin leaves no doubt about the copy") {
+  const Folder folder;
+  Origin origin;
+  origin.serve("/k", "old", "\"1\"");
+  Storage storage = open(cached(origin, "{}", in_files(folder)));
+  storage.get("pages:k");
+  origin.stop(); // its port refuses connections from now on
+  std::string message;
+  CHECK(status_of([&] { storage.set("pages:k", "new"); }) == Status::unavailable);
+  CHECK(storage.get("pages:k") == "old"); // without a question to the origin, which is away
+}

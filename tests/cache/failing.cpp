@@ -57,6 +57,11 @@ TEST_CASE("fetches, refreshes and those that failed are counted") {
     return -1;
   };
   make_stale(storage, "pages:k");
+  std::vector<std::string> gauges;
+  for (const omnistore::MountStats &mount : storage.stats())
+    for (const auto &[gauge, amount] : mount.gauges) gauges.push_back(gauge);
+  CHECK(gauges == std::vector<std::string>{"refreshes_running"});
+  CHECK(counted("refreshes_running") == -1); // no counter
   CHECK(counted("fetches") == 1);
   CHECK(counted("refreshes") == 0);
   origin.fail(1);

@@ -37,7 +37,7 @@ public:
       of(host).lines_.emplace_back(omnistore::as_view(text));
     };
     now = [](const omnistore_host *host) { return of(host).time.load(); };
-    submit = [](const omnistore_host *host, omnistore_task task, void *argument, std::uint64_t delay) {
+    submit = [](const omnistore_host *host, omnistore_task task, void *argument, std::uint64_t delay, std::uint32_t) {
       const std::lock_guard guard(of(host).lock_);
       of(host).tasks_.push_back({task, argument, of(host).time + static_cast<std::int64_t>(delay)});
       return OMNISTORE_OK;

@@ -14,10 +14,12 @@ const std::string host_version = std::to_string(OMNISTORE_ABI_MAJOR) + "." + std
 /// What a call was told.
 struct Told : omnistore_call {
   std::string message;
-  Told() : omnistore_call{sizeof(omnistore_call), 0, remaining_time, keep} {}
+  omnistore_context nobody{sizeof(omnistore_context), 0, is_gone, {}, {}};
+  Told() : omnistore_call{sizeof(omnistore_call), 0, &nobody, remaining_time, keep} {}
+  static uint32_t OMNISTORE_CALL is_gone(const omnistore_context *) { return 0; }
   static int64_t OMNISTORE_CALL remaining_time(const omnistore_call *) { return INT64_MAX; }
-  static void OMNISTORE_CALL keep(omnistore_call *call, uint32_t, omnistore_bytes text) {
-    static_cast<Told *>(call)->message.assign(static_cast<const char *>(text.data), text.size);
+  static void OMNISTORE_CALL keep(omnistore_call *call, const omnistore_failure *failure) {
+    static_cast<Told *>(call)->message.assign(static_cast<const char *>(failure->message.data), failure->message.size);
   }
 };
 

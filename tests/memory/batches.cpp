@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <deque>
+#include <memory>
 
 #include "driven.hpp"
 
@@ -11,25 +12,13 @@ using test::Store;
 
 namespace {
 
-/// A call that keeps the message of each item.
-struct BatchCall : omnistore_call {
-  std::vector<std::string> messages;
-  explicit BatchCall(size_t count) : omnistore_call{sizeof(omnistore_call), 0, nullptr, nullptr}, messages(count) {
-    remaining = [](const omnistore_call *) { return INT64_MAX; };
-    fail = [](omnistore_call *call, uint32_t item, omnistore_bytes text) {
-      static_cast<BatchCall *>(call)->messages.at(item) = omnistore::as_view(text);
-    };
-  }
-};
-
 struct Batch {
   std::vector<std::string> keys;
   std::vector<omnistore_bytes> views;
   std::vector<omnistore_status> statuses;
-  BatchCall call;
+  std::unique_ptr<test::Call> call = std::make_unique<test::Call>();
 
-  explicit Batch(std::vector<std::string> names)
-      : keys(std::move(names)), statuses(keys.size(), OMNISTORE_INTERNAL), call(keys.size()) {
+  explicit Batch(std::vector<std::string> names) : keys(std::move(names)), statuses(keys.size(), OMNISTORE_INTERNAL) {
     for (const std::string &key : keys) views.push_back(omnistore::as_bytes(key));
   }
   uint32_t count() const { return static_cast<uint32_t>(keys.size()); }
@@ -48,8 +37,8 @@ Batch set_many(Store &store, const std::vector<std::pair<std::string, std::strin
     requests[i].condition = how.condition;
     pointers.push_back(&requests[i]);
   }
-  REQUIRE(store.driver().set_many(store.self(), &batch.call, batch.views.data(), batch.count(), pointers.data(),
-                                  batch.statuses.data()) == OMNISTORE_OK);
+  REQUIRE(store.driver().set_many(store.self(), batch.call.get(), batch.views.data(), batch.count(), pointers.data(),
+                                  nullptr, batch.statuses.data()) == OMNISTORE_OK);
   return batch;
 }
 
@@ -59,8 +48,9 @@ std::vector<std::optional<std::string>> get_many(Store &store, std::vector<std::
   std::vector<omnistore_sink *> sinks;
   for (Got &got : gots) sinks.push_back(&got);
   const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
-  REQUIRE(store.driver().get_many(store.self(), &batch.call, batch.views.data(), batch.count(), &request, sinks.data(),
-                                  batch.statuses.data()) == OMNISTORE_OK);
+  const auto requests = omnistore::repeated(request, gots.size());
+  REQUIRE(store.driver().get_many(store.self(), batch.call.get(), batch.views.data(), batch.count(), requests.data(),
+                                  sinks.data(), batch.statuses.data()) == OMNISTORE_OK);
   std::vector<std::optional<std::string>> values;
   for (size_t i = 0; i < gots.size(); ++i) {
     REQUIRE((batch.statuses[i] == OMNISTORE_OK || (batch.statuses[i] == OMNISTORE_NOT_FOUND && gots[i].begun == 0)));
@@ -97,8 +87,8 @@ TEST_CASE("items of a batch of sets fail one by one, each with its own message")
   Store store("{\"maxBytes\":10000}");
   const Batch batch = set_many(store, {{"a", "1"}, {"b", std::string(10'000, 'v')}, {"c", "3"}});
   REQUIRE(batch.statuses == std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_TOO_LARGE, OMNISTORE_OK});
-  REQUIRE(batch.call.messages[0].empty());
-  REQUIRE(batch.call.messages[1].find("maxBytes is 10000") != std::string::npos);
+  REQUIRE(batch.call->message().empty());
+  REQUIRE(batch.call->messages[1].find("maxBytes is 10000") != std::string::npos);
   REQUIRE(store.list() == std::vector<std::string>{"a", "c"});
 }
 
@@ -117,7 +107,8 @@ TEST_CASE("a batch of removals removes each item") {
   for (const char *key : {"a", "b", "c"}) store.set(key, "v");
   Batch batch({"a", "x", "c", "a"});
   const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
-  REQUIRE(store.driver().remove_many(store.self(), &batch.call, batch.views.data(), batch.count(), &request,
+  REQUIRE(store.driver().remove_many(store.self(), batch.call.get(), batch.views.data(), batch.count(),
+                                     omnistore::repeated(request, batch.keys.size()).data(),
                                      batch.statuses.data()) == OMNISTORE_OK);
   REQUIRE(batch.statuses ==
           std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK, OMNISTORE_NOT_FOUND});

@@ -47,9 +47,8 @@ public:
     abi_major = OMNISTORE_ABI_MAJOR;
     omnistore_host::log = [](const omnistore_host *, uint32_t, omnistore_bytes) {};
     omnistore_host::now = [](const omnistore_host *host) { return of(host).time.load(); };
-    omnistore_host::submit = [](const omnistore_host *host, omnistore_task task, void *argument, uint64_t delay) {
-      return of(host).take(task, argument, delay);
-    };
+    omnistore_host::submit = [](const omnistore_host *host, omnistore_task task, void *argument, uint64_t delay,
+                                uint32_t) { return of(host).take(task, argument, delay); };
     omnistore_host::event = [](const omnistore_host *host, const omnistore_event *told) { of(host).note(*told); };
   }
 

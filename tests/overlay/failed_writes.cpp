@@ -100,3 +100,24 @@ TEST_CASE("a removal that a layer refused is not recorded") {
   storage.set("l0:!fail", "0");
   CHECK(storage.get("o:k") == "below");
 }
+
+TEST_CASE("a write of which the layer below says that nothing was done leaves the copy as it was") {
+  Layers layers(options_of_copies, {"fs", "jar"});
+  Storage storage = layers.open();
+  promote(storage);
+  const bool undone = GENERATE(true, false);
+  storage.set("l1:!fail", undone ? "90 undone" : "90");
+  CHECK(status_of([&] { storage.set("o:k", "new"); }) == Status::unavailable);
+  CHECK((storage.meta("l0:k")->expiry == 0) == undone);
+}
+
+TEST_CASE("a removal of which a layer says that nothing was done is not recorded") {
+  Layers layers("{}", {"jar", "jar"});
+  Storage storage = layers.open();
+  storage.set("l1:k", "below");
+  CHECK(storage.get("o:k") == "below");
+  storage.set("l0:!fail", "90 undone");
+  CHECK(status_of([&] { storage.remove("o:k"); }) == Status::unavailable);
+  storage.set("l0:!fail", "0");
+  CHECK(storage.get("o:k") == "below");
+}

@@ -33,6 +33,7 @@ struct Server {
   std::map<std::string, Value, std::less<>> values;
   std::list<Watching> watches;
   omnistore_status fails = OMNISTORE_OK; // of every operation, while it is set under the key "!fail"
+  bool undone = false;                   // and nothing is done then
   std::string stuck; // a key that is not removed, with this status: "STATUS KEY" under the key "!stuck"
   omnistore_status sticks_with = OMNISTORE_OK;
   std::uint64_t writes = 0;
@@ -85,13 +86,17 @@ public:
     Value value;
     {
       const std::lock_guard lock(server_->mutex);
-      if (key == "!fail") return server_->fails = std::stoi(std::string(as_view(request.value))), OMNISTORE_OK;
+      if (key == "!fail") { // "90", or "90 undone"
+        const std::string_view told = as_view(request.value);
+        server_->undone = told.ends_with(" undone");
+        return server_->fails = std::stoi(std::string(told)), OMNISTORE_OK;
+      }
       if (key == "!stuck") {
         const std::string_view told = as_view(request.value);
         server_->stuck = told.substr(told.find(' ') + 1);
         return server_->sticks_with = std::stoi(std::string(told)), OMNISTORE_OK;
       }
-      if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
+      if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail", {server_->undone, 0});
       if (!holds(key, request.condition, request.etag)) return OMNISTORE_CONFLICT;
       value = {std::string(as_view(request.value)), "v" + std::to_string(++server_->writes)};
       server_->values.insert_or_assign(std::string(key), value);
@@ -101,7 +106,7 @@ public:
   }
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request) {
     const std::lock_guard lock(server_->mutex);
-    if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
+    if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail", {server_->undone, 0});
     if (key == server_->stuck) return call.fail(server_->sticks_with, "told to keep this key");
     const auto found = server_->values.find(key);
     if (request.condition == OMNISTORE_IF_MATCH && !holds(key, request.condition, request.etag))
@@ -113,7 +118,7 @@ public:
   }
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page) {
     const std::lock_guard lock(server_->mutex);
-    if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
+    if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail", {server_->undone, 0});
     return in_order_ ? list(server_->values, request, page) : list(backwards(), request, page);
   }
   omnistore_status watch(Call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch) {
@@ -132,7 +137,7 @@ private:
     const std::lock_guard lock(server_->mutex);
     if (key == "!reads") return into.bytes = std::to_string(server_->reads.load()), OMNISTORE_OK;
     if (key.starts_with("!")) return OMNISTORE_NOT_FOUND;
-    if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail");
+    if (server_->fails != OMNISTORE_OK) return call.fail(server_->fails, "told to fail", {server_->undone, 0});
     const auto found = server_->values.find(key);
     if (found == server_->values.end()) return OMNISTORE_NOT_FOUND;
     into = found->second;

@@ -34,7 +34,8 @@ omnistore_status get_many(Store &store, const Keys &keys, Many &into, uint32_t f
   into.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
   const omnistore_get_request request{sizeof request, flags, offset, length};
   return store.driver().get_many(store.self(), &into.call, keys.views.data(), static_cast<uint32_t>(keys.views.size()),
-                                 &request, sinks.data(), into.statuses.data());
+                                 omnistore::repeated(request, keys.views.size()).data(), sinks.data(),
+                                 into.statuses.data());
 }
 
 struct Item {
@@ -48,14 +49,15 @@ omnistore_status set_many(Store &store, const Keys &keys, const std::deque<Item>
   for (const Item &item : items) pointers.push_back(&requests.emplace_back(Store::set_request(item.value, item.how)));
   into.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
   return store.driver().set_many(store.self(), &into.call, keys.views.data(), static_cast<uint32_t>(keys.views.size()),
-                                 pointers.data(), into.statuses.data());
+                                 pointers.data(), nullptr, into.statuses.data());
 }
 
 omnistore_status remove_many(Store &store, const Keys &keys, Many &into) {
   const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {}};
   into.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
   return store.driver().remove_many(store.self(), &into.call, keys.views.data(),
-                                    static_cast<uint32_t>(keys.views.size()), &request, into.statuses.data());
+                                    static_cast<uint32_t>(keys.views.size()),
+                                    omnistore::repeated(request, keys.views.size()).data(), into.statuses.data());
 }
 
 } // namespace
@@ -257,4 +259,69 @@ TEST_CASE("a batch of gets gives user meta if it is asked for, and never that of
   CHECK(with.got[3].user.empty());
   REQUIRE(get_many(store, Keys({"a"}), without, OMNISTORE_GET_META) == OMNISTORE_OK);
   CHECK(without.got[0].user.empty());
+}
+
+TEST_CASE("a batch of stats gives each value's meta, as each is asked for") {
+  Store store;
+  store.set("a", "1");
+  store.set("b", "22", {.expiry = test::now_ms() + 60'000});
+  store.set("u", "333", {.user = "mine"});
+  const Keys keys({"a", "none", "b", "u", "a"});
+  const omnistore_get_request plain{sizeof plain, 0, 0, UINT64_MAX},
+      meta{sizeof meta, OMNISTORE_GET_META, 0, UINT64_MAX}, user{sizeof user, OMNISTORE_GET_USER, 0, UINT64_MAX};
+  const omnistore_get_request *requests[] = {&plain, &meta, &meta, &user, &meta};
+  Many many;
+  std::vector<omnistore_sink *> sinks;
+  for (size_t i = 0; i < keys.views.size(); ++i) sinks.push_back(&many.got.emplace_back());
+  many.statuses.assign(keys.views.size(), OMNISTORE_INTERNAL);
+  REQUIRE(store.driver().stat_many(store.self(), &many.call, keys.views.data(), 5, requests, sinks.data(),
+                                   many.statuses.data()) == OMNISTORE_OK);
+  CHECK(many.statuses ==
+        std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_NOT_FOUND, OMNISTORE_OK, OMNISTORE_OK, OMNISTORE_OK});
+  CHECK(many.got[0].value_size == 1);
+  CHECK(many.got[0].etag.empty());
+  CHECK(many.got[2].value_size == 2);
+  CHECK(many.got[2].expiry != 0);
+  CHECK_FALSE(many.got[2].etag.empty());
+  CHECK(many.got[3].value_size == 3);
+  CHECK(many.got[3].user == "mine");
+  CHECK_FALSE(many.got[4].etag.empty());
+}
+
+TEST_CASE("a batch of sets gives the etag of each value whose sink is there") {
+  Store store;
+  const Keys keys({"a", "b", "c"});
+  const std::deque<Item> items{{"1", {}}, {"2", {}}, {"3", {.expiry = test::now_ms() + 60'000}}};
+  std::deque<omnistore_set_request> requests;
+  std::vector<const omnistore_set_request *> pointers;
+  for (const Item &item : items) pointers.push_back(&requests.emplace_back(Store::set_request(item.value, item.how)));
+  Many many;
+  for (int i = 0; i < 3; ++i) many.got.emplace_back();
+  omnistore_sink *results[] = {&many.got[0], nullptr, &many.got[2]};
+  many.statuses.assign(3, OMNISTORE_INTERNAL);
+  REQUIRE(store.driver().set_many(store.self(), &many.call, keys.views.data(), 3, pointers.data(), results,
+                                  many.statuses.data()) == OMNISTORE_OK);
+  for (const char *key : {"a", "c"}) {
+    Got stat;
+    REQUIRE(store.stat(key, stat, OMNISTORE_GET_META) == OMNISTORE_OK);
+    CHECK(many.got[key == std::string("a") ? 0 : 2].etag == stat.etag);
+  }
+}
+
+TEST_CASE("a batch of removals takes a condition for each item") {
+  Store store;
+  for (const char *key : {"a", "b", "c"}) store.set(key, "v");
+  Got got;
+  REQUIRE(store.stat("a", got, OMNISTORE_GET_META) == OMNISTORE_OK);
+  const omnistore_remove_request match{sizeof match, 0, OMNISTORE_IF_MATCH, 0, omnistore::as_bytes(got.etag)},
+      other{sizeof other, 0, OMNISTORE_IF_MATCH, 0, omnistore::as_bytes("other")},
+      plain{sizeof plain, 0, OMNISTORE_ALWAYS, 0, {}};
+  const omnistore_remove_request *requests[] = {&match, &other, &plain, &plain};
+  const Keys keys({"a", "b", "c", "none"});
+  Many many;
+  many.statuses.assign(4, OMNISTORE_INTERNAL);
+  REQUIRE(store.driver().remove_many(store.self(), &many.call, keys.views.data(), 4, requests, many.statuses.data()) ==
+          OMNISTORE_OK);
+  CHECK(many.statuses ==
+        std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_CONFLICT, OMNISTORE_OK, OMNISTORE_NOT_FOUND});
 }

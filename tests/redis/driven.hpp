@@ -61,9 +61,8 @@ public:
       of(host).lines_ += std::string(omnistore::as_view(line)) + "\n";
     };
     omnistore_host::now = [](const omnistore_host *) { return now_ms(); };
-    omnistore_host::submit = [](const omnistore_host *host, omnistore_task task, void *argument, uint64_t delay) {
-      return of(host).take(task, argument, delay);
-    };
+    omnistore_host::submit = [](const omnistore_host *host, omnistore_task task, void *argument, uint64_t delay,
+                                uint32_t) { return of(host).take(task, argument, delay); };
     omnistore_host::event = [](const omnistore_host *, const omnistore_event *) {};
     omnistore_host::extension = [](const omnistore_host *, const char *) -> const void * { return nullptr; };
     if (runs_tasks) worker_ = std::thread([this] { run(); });

@@ -8,6 +8,7 @@
 //   breaks...  begins with a value and then fails
 //   says...    fails, and says the key in its message and to the host's log
 // A listing of the base "breaks:" fails on its second page.
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -32,6 +33,7 @@ omnistore_status give(omnistore_sink &sink, std::string_view text) {
 
 struct Gate {
   const omnistore_host &host;
+  std::atomic<bool> is_sick{false};
   std::string pipe;
 
   Gate(const omnistore_host &of, omnistore::Options options, omnistore_traits &)
@@ -39,6 +41,8 @@ struct Gate {
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &, omnistore_sink &sink) {
     if (key.starts_with("free")) return give(sink, "free");
+    if (key == "who") return give(sink, std::string(call.trace()) + "|" + std::string(call.identity()));
+    if (key == "busy") return call.fail(OMNISTORE_UNAVAILABLE, "too much to do", {true, 2500});
     if (key.starts_with("hang")) {
       wait();
       return give(sink, "released");
@@ -60,7 +64,11 @@ struct Gate {
 
   omnistore_status set(Call, std::string_view key, const omnistore_set_request &, omnistore_sink *) {
     if (key.starts_with("hang")) wait();
+    if (key == "sick") is_sick = true;
     return OMNISTORE_OK;
+  }
+  omnistore_status health(Call call) {
+    return is_sick ? call.fail(OMNISTORE_UNAVAILABLE, "the backend is ill") : OMNISTORE_OK;
   }
 
   omnistore_status remove(Call, std::string_view, const omnistore_remove_request &) { return OMNISTORE_NOT_FOUND; }

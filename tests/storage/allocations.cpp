@@ -129,7 +129,10 @@ TEST_CASE("no exception leaves what a call does with a message") {
   Failing failing;
   puppet.get = [&](omnistore_call *call, std::string_view, const omnistore_get_request &,
                    omnistore_sink *) -> omnistore_status {
-    return failing([&] { return call->fail(call, 0, test::bytes(long_text)), OMNISTORE_IO; });
+    return failing([&] {
+      const omnistore_failure failure{sizeof failure, 0, test::bytes(long_text), 0, 0, 0};
+      return call->fail(call, &failure), OMNISTORE_IO;
+    });
   };
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
   every_allocation(failing, [&] { CHECK(quietly([&] { storage.get(long_key); }) == Status::io); });
@@ -179,7 +182,7 @@ TEST_CASE("no exception leaves the services that a store is given") {
   every_allocation(failing, [&] {
     failing([&] {
       return puppet.host->submit(
-          puppet.host, [](void *, omnistore_call *) {}, nullptr, 0);
+          puppet.host, [](void *, omnistore_call *) {}, nullptr, 0, 0);
     });
   });
 }
@@ -272,6 +275,8 @@ TEST_CASE("no exception leaves the table of a layer's child") {
   set.condition = OMNISTORE_IF_PRESENT;
   const omnistore_set_request *sets[] = {&set, &set};
   const omnistore_remove_request remove{sizeof remove, 0, OMNISTORE_ALWAYS, 0, {}};
+  const omnistore_get_request *parts[] = {&part, &part};
+  const omnistore_remove_request *removes[] = {&remove, &remove};
   const omnistore_touch_request touch{sizeof touch, OMNISTORE_TOUCH_EXPIRY, INT64_MAX, {}};
   omnistore_list_request list{};
   list.size = sizeof list;
@@ -297,9 +302,10 @@ TEST_CASE("no exception leaves the table of a layer's child") {
   from_layer([&](omnistore_call *c) { return table.touch(self, c, keys[0], &touch); });
   from_layer([&](omnistore_call *c) { return table.list(self, c, &list, &page); });
   from_layer([&](omnistore_call *c) { return table.clear(self, c, &clear, &page); });
-  from_layer([&](omnistore_call *c) { return table.get_many(self, c, keys, 2, &part, sinks, statuses); });
-  from_layer([&](omnistore_call *c) { return table.set_many(self, c, keys, 2, sets, statuses); });
-  from_layer([&](omnistore_call *c) { return table.remove_many(self, c, keys, 2, &remove, statuses); });
+  from_layer([&](omnistore_call *c) { return table.get_many(self, c, keys, 2, parts, sinks, statuses); });
+  from_layer([&](omnistore_call *c) { return table.stat_many(self, c, keys, 2, parts, sinks, statuses); });
+  from_layer([&](omnistore_call *c) { return table.set_many(self, c, keys, 2, sets, sinks, statuses); });
+  from_layer([&](omnistore_call *c) { return table.remove_many(self, c, keys, 2, removes, statuses); });
   from_layer([&](omnistore_call *c) {
     void *handle = nullptr;
     const omnistore_status status = table.watch(self, c, &watch, &watcher, &handle);

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "fixture.hpp"
+#include "puppet.hpp"
 
 using omnistore::SetItem;
 using omnistore::Status;
@@ -96,4 +97,55 @@ TEST_CASE("a batch gets no more bytes than it may, and what does not fit is no f
     CHECK(got[2].entry.value.empty());
   }
   for (const omnistore::MountStats &stats : storage.stats()) CHECK(stats.errors == 0);
+}
+
+TEST_CASE("a listing with meta asks for the meta of many keys at once") {
+  test::Puppet puppet;
+  puppet.traits.capabilities &= ~OMNISTORE_CAN_LIST_META;
+  puppet.list = [](omnistore_call *, const omnistore_list_request &, omnistore_page *page) {
+    for (int i = 0; i < 600; ++i) {
+      const std::string key = "k" + std::to_string(i);
+      if (const auto status = page->emit(page, test::bytes(key), nullptr); status != OMNISTORE_OK) return status;
+    }
+    return OMNISTORE_OK;
+  };
+  int asked = 0, alone = 0;
+  puppet.stat = [&](omnistore_call *, std::string_view, const omnistore_get_request &, omnistore_sink *sink) {
+    ++alone;
+    const omnistore_meta meta = test::meta_of_size(7);
+    return sink->begin(sink, &meta, nullptr);
+  };
+  puppet.stat_many = [&](omnistore_call *, std::uint32_t count, const omnistore_bytes *, omnistore_sink *const *sinks,
+                         omnistore_status *statuses) {
+    ++asked;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const omnistore_meta meta = test::meta_of_size(i);
+      statuses[i] = i == 5 ? OMNISTORE_NOT_FOUND : sinks[i]->begin(sinks[i], &meta, nullptr);
+    }
+    return OMNISTORE_OK;
+  };
+  const bool has = GENERATE(true, false);
+  Storage storage = test::open(R"({ "": )" + puppet.mount(has ? "puppet" : "puppet-bare") + " }");
+  omnistore::ListOptions options;
+  options.meta = true;
+  const omnistore::Page page = storage.list("", options);
+  CHECK(page.items.size() == (has ? 597u : 600u)); // those that are gone by now are left out
+  CHECK(page.items[1].meta.size == (has ? 1u : 7u));
+  CHECK(asked == (has ? 3 : 0));
+  CHECK(alone == (has ? 0 : 600));
+}
+
+TEST_CASE("a batch of sets gives the etags of the new values where they are asked for") {
+  Storage storage = test::open(
+      R"({ "": { "driver": "memory" }, "o": { "driver": "overlay", "layers": [ { "driver": "memory" }, { "driver": "memory" } ] },
+                                    "b": { "driver": "bare" } })");
+  const std::vector<SetItem> items{{"x", "1", {}}, {"y", "2", {}}, {"o:x", "3", {}}, {"b:x", "4", {}}};
+  for (const auto &outcome : storage.set_many(items)) CHECK(outcome.etag.empty());
+  const auto set = storage.set_many(items, {}, true);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    INFO(items[i].key);
+    REQUIRE(set[i].status == Status::ok);
+    CHECK(set[i].etag == storage.meta(items[i].key)->etag);
+    CHECK(set[i].etag.empty() == (items[i].key == "b:x"));
+  }
 }

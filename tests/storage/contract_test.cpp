@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
+#include <cstring>
 
 #include "fixture.hpp"
 #include "puppet.hpp"
@@ -321,7 +323,7 @@ TEST_CASE("a listing whose cursor does not advance is an internal failure") {
   const std::string kind = GENERATE("the same", "an empty one", "a long one", "two in turn");
   puppet.list = [&, turn = 0](omnistore_call *, const omnistore_list_request &, omnistore_page *page) mutable {
     const std::string cursor = kind == "an empty one" ? ""
-                               : kind == "a long one" ? std::string(4097, 'c')
+                               : kind == "a long one" ? std::string(OMNISTORE_MAX_CURSOR_SIZE + 1, 'c')
                                : kind == "the same"   ? "c"
                                                       : std::string(++turn % 2 ? "c" : "d");
     page->next(page, test::bytes(cursor));
@@ -383,4 +385,24 @@ TEST_CASE("a store announces nothing but its own removals") {
   const auto told = events.wait_for(1);
   REQUIRE(told.size() == 1);
   CHECK(told[0].key == "c");
+}
+
+TEST_CASE("a layer finds every function of its child, and no capability that the host does not know") {
+  Puppet layer, child;
+  child.traits.capabilities |= std::uint64_t{1} << 50;
+  Storage storage = test::open(R"({ "": { "driver": "puppet", "options": { "puppet": ")" +
+                               std::to_string(reinterpret_cast<std::uintptr_t>(&layer)) + R"(" }, "layers": [ )" +
+                               child.mount(GENERATE("puppet", "puppet-bare")) + " ] } }");
+  REQUIRE(layer.children.size() == 1);
+  const omnistore_driver &table = *layer.children[0]->driver;
+  REQUIRE(table.size == sizeof table);
+  for (std::size_t at = offsetof(omnistore_driver, get); at < sizeof table; at += sizeof(void *)) {
+    INFO(at);
+    void *entry = nullptr;
+    std::memcpy(&entry, reinterpret_cast<const char *>(&table) + at, sizeof entry);
+    CHECK(entry);
+  }
+  CHECK_FALSE(table.open);
+  CHECK_FALSE(table.close);
+  CHECK(layer.children[0]->traits->capabilities <= (OMNISTORE_WATCHES_OWN << 1) - 1);
 }

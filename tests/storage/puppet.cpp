@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include <omnistore/ext/health.h>
 #include <omnistore/ext/revalidate.h>
 
 namespace {
@@ -58,22 +59,31 @@ omnistore_status clear(void *self, omnistore_call *call, const omnistore_clear_r
   return run(of(self).clear, OMNISTORE_OK, call, view(request->base), removed);
 }
 omnistore_status get_many(void *self, omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                          const omnistore_get_request *request, omnistore_sink *const *sinks,
+                          const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
                           omnistore_status *statuses) {
   if (of(self).get_many) return of(self).get_many(call, count, keys, sinks, statuses);
-  for (std::uint32_t i = 0; i < count; ++i) statuses[i] = get(self, call, keys[i], request, sinks[i]);
+  for (std::uint32_t i = 0; i < count; ++i) statuses[i] = get(self, call, keys[i], requests[i], sinks[i]);
+  return OMNISTORE_OK;
+}
+omnistore_status stat_many(void *self, omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                           const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                           omnistore_status *statuses) {
+  if (of(self).stat_many) return of(self).stat_many(call, count, keys, sinks, statuses);
+  for (std::uint32_t i = 0; i < count; ++i) statuses[i] = stat(self, call, keys[i], requests[i], sinks[i]);
   return OMNISTORE_OK;
 }
 omnistore_status set_many(void *self, omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                          const omnistore_set_request *const *requests, omnistore_status *statuses) {
+                          const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                          omnistore_status *statuses) {
   if (of(self).set_many) return of(self).set_many(call, count, statuses);
-  for (std::uint32_t i = 0; i < count; ++i) statuses[i] = set(self, call, keys[i], requests[i], nullptr);
+  for (std::uint32_t i = 0; i < count; ++i)
+    statuses[i] = set(self, call, keys[i], requests[i], results ? results[i] : nullptr);
   return OMNISTORE_OK;
 }
 omnistore_status remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                             const omnistore_remove_request *request, omnistore_status *statuses) {
+                             const omnistore_remove_request *const *requests, omnistore_status *statuses) {
   if (of(self).remove_many) return of(self).remove_many(call, count, statuses);
-  for (std::uint32_t i = 0; i < count; ++i) statuses[i] = remove(self, call, keys[i], request);
+  for (std::uint32_t i = 0; i < count; ++i) statuses[i] = remove(self, call, keys[i], requests[i]);
   return OMNISTORE_OK;
 }
 omnistore_status watch(void *self, omnistore_call *, const omnistore_watch_request *, omnistore_watcher *watcher,
@@ -88,7 +98,13 @@ omnistore_status get_changed(void *self, omnistore_call *, omnistore_bytes, cons
                              omnistore_bytes, omnistore_sink *sink, std::uint32_t *unchanged) {
   return run(of(self).get_changed, OMNISTORE_NOT_FOUND, sink, unchanged);
 }
-const void *extension(void *, const char *id) {
+omnistore_status touch(void *self, omnistore_call *, omnistore_bytes, const omnistore_touch_request *request) {
+  return run(of(self).touch, OMNISTORE_UNSUPPORTED, *request);
+}
+omnistore_status health(void *self, omnistore_call *call) { return of(self).health(call); }
+const void *extension(void *self, const char *id) {
+  static constexpr omnistore_health healths{sizeof(omnistore_health), 0, health};
+  if (std::string_view(id) == OMNISTORE_HEALTH) return self && of(self).health ? &healths : nullptr;
   static constexpr omnistore_revalidate revalidate{sizeof(omnistore_revalidate), 0, get_changed};
   return std::string_view(id) == OMNISTORE_REVALIDATE ? &revalidate : nullptr;
 }
@@ -120,8 +136,10 @@ constexpr omnistore_driver driver(const char *name, bool bare) {
   if (bare) return made;
   made.clear = clear;
   made.get_many = get_many;
+  made.stat_many = stat_many;
   made.set_many = set_many;
   made.remove_many = remove_many;
+  made.touch = touch;
   made.watch = watch;
   made.unwatch = unwatch;
   made.extension = extension;

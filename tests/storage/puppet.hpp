@@ -39,9 +39,11 @@ struct Puppet {
   std::function<Page> clear;
   std::function<omnistore_status(omnistore_call *, std::uint32_t count, const omnistore_bytes *,
                                  omnistore_sink *const *, omnistore_status *)>
-      get_many;
+      get_many, stat_many;
   std::function<omnistore_status(omnistore_call *, std::uint32_t count, omnistore_status *)> set_many, remove_many;
+  std::function<omnistore_status(const omnistore_touch_request &)> touch;
   std::function<omnistore_status(omnistore_watcher *)> watch;
+  std::function<omnistore_status(omnistore_call *)> health; ///< set before it is opened, or it has none
   std::function<omnistore_status(omnistore_sink *, std::uint32_t *unchanged)> get_changed;
   std::function<void()> close, unwatch;
 

@@ -197,7 +197,7 @@ TEST_CASE("in a profile every field may be null and none is needed") {
 TEST_CASE("the manual tells of each option its name, type, default, bounds, description and notes") {
   std::string text = config::manual(parsed(R"({"type":"object","required":["base"],"properties":{
     "base":{"type":"string","description":"The folder that holds the values, which is relative to the folder that the host was started in."},
-    "size":{"type":"integer","default":1000,"minimum":1,"maximum":5000,"description":"Entries.","reload":true},
+    "size":{"type":"integer","default":1000,"minimum":1,"maximum":5000,"description":"Entries."},
     "ttl":{"type":["integer","string"],"format":"duration","default":"1h"},
     "room":{"format":"bytes"},
     "mode":{"enum":["a","b"],"description":"How."},
@@ -211,7 +211,6 @@ TEST_CASE("the manual tells of each option its name, type, default, bounds, desc
 
   size (integer, default 1000, at least 1, at most 5000)
       Entries.
-      A reload may change it while the store is open.
 
   ttl (duration, default "1h")
 

@@ -138,24 +138,24 @@ TEST_CASE("the optional entries of the table are those that the class has") {
     omnistore_status watch(Call, const omnistore_watch_request &, omnistore_watcher &, void **) { return 0; }
     void unwatch(void *) {}
     const void *extension(const char *) { return nullptr; }
-    omnistore_status get_many(Call, std::span<const omnistore_bytes>, const omnistore_get_request &,
-                              omnistore_sink *const *, omnistore_status *) {
-      return 0;
-    }
-    omnistore_status set_many(Call, std::span<const omnistore_bytes>, const omnistore_set_request *const *,
+    using Keys = std::span<const omnistore_bytes>;
+    using Gets = omnistore::Requests<omnistore_get_request>;
+    omnistore_status get_many(Call, Keys, Gets, omnistore_sink *const *, omnistore_status *) { return 0; }
+    omnistore_status stat_many(Call, Keys, Gets, omnistore_sink *const *, omnistore_status *) { return 0; }
+    omnistore_status set_many(Call, Keys, omnistore::Requests<omnistore_set_request>, omnistore_sink *const *,
                               omnistore_status *) {
       return 0;
     }
-    omnistore_status remove_many(Call, std::span<const omnistore_bytes>, const omnistore_remove_request &,
-                                 omnistore_status *) {
+    omnistore_status remove_many(Call, Keys, omnistore::Requests<omnistore_remove_request>, omnistore_status *) {
       return 0;
     }
+    omnistore_status health(Call) { return 0; }
   };
   constexpr omnistore_driver full = omnistore::driver<Full>("full", "1", "All of it", nullptr, parallel);
   CHECK((full.clear && full.touch && full.watch && full.unwatch && full.extension));
-  CHECK((full.get_many && full.set_many && full.remove_many));
+  CHECK((full.get_many && full.stat_many && full.set_many && full.remove_many));
   CHECK_FALSE((map.clear || map.touch || map.watch || map.unwatch || map.extension));
-  CHECK_FALSE((map.get_many || map.set_many || map.remove_many));
+  CHECK_FALSE((map.get_many || map.stat_many || map.set_many || map.remove_many));
   CHECK((map.open && map.close && map.get && map.stat && map.set && map.remove && map.list));
 }
 

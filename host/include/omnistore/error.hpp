@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -19,6 +20,7 @@ enum class Status : std::int32_t {
   too_large = 60,
   unsupported = 70,
   timeout = 80,
+  cancelled = 85,
   unavailable = 90,
   no_space = 100,
   io = 110,
@@ -34,11 +36,15 @@ std::string_view status_name(Status status) noexcept;
 /// It holds no secrets.
 class Error : public std::runtime_error {
 public:
-  Error(Status status, const std::string &message) : std::runtime_error(message), status_(status) {}
+  Error(Status status, const std::string &message, std::chrono::milliseconds retry_after = {})
+      : std::runtime_error(message), status_(status), retry_after_(retry_after) {}
   Status status() const noexcept { return status_; }
+  /// How long to wait before a retry may work; 0: not known.
+  std::chrono::milliseconds retry_after() const noexcept { return retry_after_; }
 
 private:
   Status status_;
+  std::chrono::milliseconds retry_after_;
 };
 
 } // namespace omnistore

@@ -47,16 +47,25 @@ struct Condition {
   std::string etag; ///< for if_match
 };
 
+/// On whose behalf operations are done. Drivers see it, and may send it on to their backends.
+struct Caller {
+  std::string_view trace;    ///< a W3C traceparent; a text that is none is not passed on
+  std::string_view identity; ///< the name of a user or token, for logs; empty: unknown
+  bool background = false;   ///< a job: nobody waits for its operations in person
+};
+
 /// How long an operation may take, and who may call it off. At the end of its time, and once it is called off, a
-/// driver that waits gives up, and the operation throws Error(timeout); a write may still take place then. What a
-/// driver does not notice goes on: the operation returns when the driver does.
+/// driver that waits gives up, and the operation throws Error(timeout) or Error(cancelled); a write may still take
+/// place then. What a driver does not notice goes on: the operation returns when the driver does.
 struct CallOptions {
   std::chrono::milliseconds timeout{0}; ///< 0: none
   /// The operation is called off while this is true; null: by nobody. It must outlive the operation.
   const std::atomic<bool> *cancelled = nullptr;
+  const Caller *caller = nullptr; ///< null: nothing is known of it. It must outlive the operation
 };
 
-// The options of one operation each: `timeout` and `cancelled` mean in all of them what they do in CallOptions.
+// The options of one operation each: `timeout`, `cancelled` and `caller` mean in all of them what they do in
+// CallOptions.
 
 struct GetOptions {
   std::uint64_t offset = 0;
@@ -67,30 +76,34 @@ struct GetOptions {
   /// It begins anew with each piece that a Reader takes, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
+  const Caller *caller = nullptr;
 };
 
 struct SetOptions {
   /// How long the value lives: nothing: as the mount or the config says; 0: for ever.
-  std::optional<std::chrono::milliseconds> ttl;
-  Condition condition;
+  std::optional<std::chrono::milliseconds> ttl{};
+  Condition condition{};
   /// The user's own meta: any bytes, at most 1 MiB. It is stored with the value, in one step; empty: the value has
   /// none, and that of an older value goes.
-  std::string user;
+  std::string user{};
   /// It begins anew with each piece that a Source gives, whose own time is not counted.
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
+  const Caller *caller = nullptr;
 };
 
 struct RemoveOptions {
-  Condition condition;
+  Condition condition{};
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
+  const Caller *caller = nullptr;
 };
 
 struct MetaOptions {
   bool user = true; ///< the user's own meta is wanted too; for some stores that takes longer
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
+  const Caller *caller = nullptr;
 };
 
 struct ListOptions {
@@ -101,6 +114,7 @@ struct ListOptions {
   bool meta = false;
   std::chrono::milliseconds timeout{0}; ///< for this page
   const std::atomic<bool> *cancelled = nullptr;
+  const Caller *caller = nullptr;
 };
 
 /// One step of a listing.
@@ -132,6 +146,7 @@ struct Stored {
 struct Outcome {
   Status status = Status::ok;
   std::string message; ///< whole, as Error::what()
+  std::string etag{};  ///< of the value that set_many stored, if it was asked for and the driver gives them
 };
 struct EntryOutcome : Outcome {
   Entry entry; ///< where status is ok
@@ -139,7 +154,7 @@ struct EntryOutcome : Outcome {
 struct SetItem {
   std::string key;
   std::string value;
-  SetOptions options; ///< its timeout and `cancelled` are ignored: set_many has its own
+  SetOptions options; ///< its timeout, `cancelled` and `caller` are ignored: set_many has its own
 };
 
 /// A change. Keys are shown as the user knows them: with the mountpoint, without prefixes.
@@ -201,6 +216,8 @@ struct MountStats {
   std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< those that there were
   /// What the driver counts beside this (the SDK's ext/stats.h), as a cache its "refreshes".
   std::vector<std::pair<std::string, std::uint64_t>> counters;
+  /// How much there is now of what the driver tells (omnistore/ext/stats.h), such as connections in use.
+  std::vector<std::pair<std::string, std::uint64_t>> gauges;
   /// Latency of the operations that were timed (of a driver that never blocks, or a layer over one, one in 64):
   /// how many fell into each bucket.
   struct Histogram {
@@ -220,6 +237,15 @@ struct MountStats {
   MountStats &operator+=(const MountStats &other);
   /// Seconds, ascending; the last bucket, without a bound, is one more.
   static std::span<const double> latency_bounds();
+};
+
+/// A store that cannot do its work now.
+struct StoreHealth {
+  std::string mountpoint;
+  std::string driver;    ///< of the store, or of one below it
+  bool optional = false; ///< the mount
+  Status status = Status::ok;
+  std::string message; ///< the cause, in the backend's words
 };
 
 /// What one node of the mount tree is and can do.
@@ -429,7 +455,8 @@ public:
   /// Each item has its own outcome, in the order asked; a miss is not_found, a condition that did not hold conflict.
   /// The time is the whole batch's.
   std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
-  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {});
+  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {},
+                                bool want_etags = false);
   std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
 
   /// One page of the keys under a base, over all mounts that it spans.
@@ -494,6 +521,10 @@ public:
   std::vector<MountInfo> mounts() const;
   /// What was counted, mount by mount.
   std::vector<MountStats> stats() const;
+  /// Asks all open stores that can say it whether they can do their work, such as whether their backend answers, and
+  /// returns those that cannot. It takes at most about a second: a store that has not answered by then is among them. An
+  /// answer counts for a second, so that frequent callers cost the backends little.
+  std::vector<StoreHealth> unhealthy() const;
   /// Whether no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;
   /// Which values of this key may come and go in pieces.

@@ -44,7 +44,8 @@ public:
   bool touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options = {});
 
   std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
-  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {});
+  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {},
+                                bool want_etags = false);
   std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
 
   /// A cursor is good for the view that gave it, and for others of the same base.

@@ -32,7 +32,7 @@ std::int64_t unix_now() {
 Status status_of_name(std::string_view name) {
   for (const Status status : {Status::ok, Status::not_found, Status::invalid, Status::denied, Status::read_only,
                               Status::conflict, Status::too_large, Status::unsupported, Status::timeout,
-                              Status::unavailable, Status::no_space, Status::io, Status::corrupt})
+                              Status::cancelled, Status::unavailable, Status::no_space, Status::io, Status::corrupt})
     if (status_name(status) == name) return status;
   return Status::internal;
 }

@@ -35,6 +35,7 @@ constexpr Ending endings[] = {
     {Status::conflict, 4, "look at it again with `omnistore meta KEY`, which also gives its etag"},
     {Status::unsupported, 5, "`omnistore mounts` shows what each mount can do"},
     {Status::timeout, 6, "try again"},
+    {Status::cancelled, 6, "try again"},
     {Status::unavailable, 6, "see that it runs and can be reached, and try again"},
     {Status::no_space, 7, "make room, or raise the store's limit"},
     {Status::io, 7, nullptr},

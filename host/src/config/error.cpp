@@ -36,6 +36,8 @@ std::string_view status_name(Status status) noexcept {
     return "unsupported";
   case Status::timeout:
     return "timeout";
+  case Status::cancelled:
+    return "cancelled";
   case Status::unavailable:
     return "unavailable";
   case Status::no_space:

@@ -73,7 +73,6 @@ private:
     wrap(out, name + " (" + facts(schema, required) + ")", 2);
     wrap(out, schema.text("description"), 6);
     if (schema.flag("secret")) wrap(out, "Secret: it is never shown.", 6);
-    if (schema.flag("reload")) wrap(out, "A reload may change it while the store is open.", 6);
     examples(schema);
   }
 

@@ -5,7 +5,7 @@
 // Keywords: type (a name or a list), properties, required, additionalProperties (true, false, or a schema), items,
 // enum, minimum, maximum, minLength, format, default, description, title, examples, "$ref": "#/$defs/NAME" (a keyword
 // beside it stands in place of the target's), $schema, $id and $comment. There is no oneOf, anyOf, allOf, not or
-// pattern. Notes of our own: "secret": true (never printed), "reload": true (may change while open).
+// pattern. A note of our own: "secret": true (never printed).
 //
 // An object's schema without additionalProperties takes no others than its properties (JSON Schema would take any): a
 // misspelt option must be found. An object's schema that has no properties either takes none.

@@ -62,6 +62,7 @@ void Copy::list(const Put &put) {
     if (!put({0, i + 1, left.batches[i]})) return;
   if (left.listed) return;
   ListOptions how;
+  how.caller = &background;
   how.limit = 8 * batch_keys;
   how.cursor = left.cursor;
   std::uint64_t number = 0;
@@ -126,7 +127,7 @@ void Copy::prepare(Work &work) {
     switch (item.taken.state) {
     case Taken::State::gone:
       item.fate = Fate::gone;
-      if (work.ours && options_.move && to_.storage->has(item.key)) {
+      if (work.ours && options_.move && to_.storage->has(item.key, in_background)) {
         // A run that was cut off had moved it.
         item.fate = Fate::same;
       }
@@ -194,6 +195,7 @@ bool Copy::take_away(Item &item) {
   for (int tries = 0; tries < most_tries; ++tries) {
     try {
       RemoveOptions how;
+      how.caller = &background;
       if (!item.taken.etag.empty() && etags_) {
         how.condition = {Condition::Kind::if_match, item.taken.etag};
         return source.remove(item.from, how);
@@ -223,7 +225,7 @@ bool Copy::stands_apart(Item &item) {
   try {
     for (int tries = 0; tries < 2; ++tries) {
       writer_.renew(*from_.storage, item, [this](std::size_t size) { bytes_.take(size, stop_); });
-      const std::optional<Meta> now = from_.storage->meta(item.from);
+      const std::optional<Meta> now = from_.storage->meta(item.from, {.caller = &background});
       if (item.fate != Fate::same || !now) return false;
       if (now->etag == item.taken.etag) return true;
       const std::string etag = std::exchange(item.taken.etag, now->etag);

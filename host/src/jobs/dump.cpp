@@ -68,6 +68,7 @@ bool Dump::run() {
 template <typename Put>
 void Dump::list(const Put &put) {
   ListOptions how;
+  how.caller = &background;
   how.limit = 8 * batch_keys;
   if (part_) how.cursor = part_->cursor;
   std::uint64_t number = 0;
@@ -123,6 +124,7 @@ void Dump::failed(const Outcome &outcome) {
   const Error problem(outcome.status, outcome.message);
   switch (outcome.status) {
   case Status::timeout:
+  case Status::cancelled:
   case Status::unavailable:
   case Status::internal:
     throw problem;

@@ -10,6 +10,10 @@
 
 namespace omnistore::jobs {
 
+/// What the operations of a job are done for: nobody waits for them in person.
+inline constexpr Caller background{{}, {}, true};
+inline constexpr CallOptions in_background{std::chrono::milliseconds(0), nullptr, &background};
+
 /// Where a job reads or writes: the keys under a base of a storage, which must outlive it.
 struct Endpoint {
   /// `base` is brought into its normal form; throws Error(invalid).

@@ -25,6 +25,7 @@ public:
   /// At most so many keys; may be none although more come.
   std::vector<Page::Item> next(std::uint64_t limit) {
     ListOptions how;
+    how.caller = &background;
     how.limit = static_cast<std::uint32_t>(limit);
     how.cursor = cursor_;
     Page page = (*list_)(how);
@@ -78,6 +79,7 @@ Inspected inspect(const ListPage &list, const InspectOptions &options, InspectSi
 
 void walk(const ListPage &list, bool meta, const std::function<void(const Page::Item &)> &each) {
   ListOptions how;
+  how.caller = &background;
   how.limit = static_cast<std::uint32_t>(page_size);
   how.meta = meta;
   do {

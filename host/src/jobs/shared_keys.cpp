@@ -48,6 +48,7 @@ public:
   /// Writes one under a base of the storage.
   void write(const std::string &base) {
     SetOptions how;
+    how.caller = &background;
     how.ttl = std::chrono::minutes(1);
     bases_.push_back(base); // also a write that fails may have written
     storage_.set(base + name_, std::string(probe_text) + base, how);
@@ -154,6 +155,7 @@ public:
   template <typename Found>
   void look_everywhere(const Found &found) {
     ListOptions how;
+    how.caller = &background;
     how.limit = 8 * batch_keys;
     do {
       Page page = seen_.storage->list(seen_.base, how);
@@ -243,7 +245,7 @@ std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &fi
     for (const std::string &name : names) {
       const std::string key = end.base + start + name.substr(0, name.size() - 1);
       try {
-        const std::optional<Meta> meta = end.storage->meta(key);
+        const std::optional<Meta> meta = end.storage->meta(key, {.caller = &background});
         constexpr std::int64_t second = 1000; // as exact as HTTP is
         if (meta && meta->size == static_cast<std::uint64_t>(status.st_size) && std::abs(meta->mtime - mtime) < second)
           keys.push_back(key);

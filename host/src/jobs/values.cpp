@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "jobs/digest.hpp"
+#include "jobs/endpoint.hpp"
 
 namespace omnistore::jobs {
 namespace {
@@ -18,6 +19,7 @@ void fill(Taken &taken, const Meta &meta) {
 
 GetOptions with_meta() {
   GetOptions options;
+  options.caller = &background;
   options.meta = options.user = true;
   return options;
 }

@@ -39,6 +39,7 @@ bool Verify::run() {
 template <typename Put>
 void Verify::list(const Endpoint &end, bool backwards, const Put &put) {
   ListOptions how;
+  how.caller = &background;
   how.limit = 8 * batch_keys;
   do {
     Page page = end.storage->list(end.base, how);
@@ -72,7 +73,7 @@ void Verify::look_back(const std::vector<std::string> &keys) {
     if (options_.rewrite.empty()) {
       const std::string source = from_.base + key.substr(to_.base.size());
       try {
-        if (!from_.storage->has(source)) tell(Difference::Kind::extra, "", key);
+        if (!from_.storage->has(source, in_background)) tell(Difference::Kind::extra, "", key);
       } catch (const Error &error) {
         unreadable(error, source, key);
       }
@@ -114,6 +115,7 @@ bool Verify::same_bytes(const std::string &from, const std::string &to, Taken &o
 void Verify::unreadable(const Error &error, const std::string &from, const std::string &to) {
   switch (error.status()) {
   case Status::timeout:
+  case Status::cancelled:
   case Status::unavailable:
   case Status::internal:
     throw error;

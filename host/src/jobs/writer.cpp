@@ -12,6 +12,7 @@ bool stops(Status status) {
   case Status::denied:
   case Status::read_only:
   case Status::timeout:
+  case Status::cancelled:
   case Status::unavailable:
   case Status::no_space:
     return true;
@@ -30,6 +31,7 @@ bool has_ended(const Item &item) { return item.taken.expiry != 0 && item.taken.e
 
 SetOptions how_to_set(const Item &item, Condition::Kind kind) {
   SetOptions options;
+  options.caller = &background;
   // The end is a moment, and goes along; the target's own ttl is for values that are set anew.
   const std::int64_t expiry = item.taken.expiry;
   options.ttl = std::chrono::milliseconds(expiry == 0 ? 0 : std::max<std::int64_t>(1, expiry - now_ms()));
@@ -81,7 +83,7 @@ Writer::Items Writer::set(const Items &items, Condition::Kind kind) {
   std::vector<SetItem> sets;
   sets.reserve(items.size());
   for (Item *item : items) sets.push_back({item->key, std::move(item->taken.value), how_to_set(*item, kind)});
-  const std::vector<Outcome> outcomes = target_.set_many(sets);
+  const std::vector<Outcome> outcomes = target_.set_many(sets, in_background);
   for (std::size_t i = 0; i < items.size(); ++i) items[i]->taken.value = std::move(sets[i].value);
   for (std::size_t i = 0; i < items.size(); ++i) {
     Item &item = *items[i];
@@ -102,10 +104,10 @@ Writer::Items Writer::set(const Items &items, Condition::Kind kind) {
 /// For a value that is at the target already: the expiry and the user's meta of the item.
 void Writer::set_known(const Item &item) {
   if (item.taken.user.empty())
-    target_.remove(item.key + '$');
+    target_.remove(item.key + '$', {.caller = &background});
   else
-    target_.set(item.key + '$', item.taken.user);
-  target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl);
+    target_.set(item.key + '$', item.taken.user, {.caller = &background});
+  target_.touch(item.key, *how_to_set(item, Condition::Kind::always).ttl, in_background);
 }
 
 bool Writer::same_value(const Item &item, Taken &there) {

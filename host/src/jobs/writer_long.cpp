@@ -18,6 +18,7 @@ public:
       : pipe_(pipe), thread_([&source, &key, &pipe] {
           try {
             GetOptions options;
+            options.caller = &background;
             options.meta = options.user = true;
             pipe.finish(source.read(key, pipe, options));
           } catch (...) {
@@ -78,7 +79,7 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
       if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
       Taken there;
       bool same_bytes = false;
-      const std::optional<Meta> found = target_.meta(item.key, {.user = false});
+      const std::optional<Meta> found = target_.meta(item.key, {.user = false, .caller = &background});
       if (found) {
         there.state = Taken::State::is_long;
         there.size = found->size;
@@ -111,7 +112,7 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
 }
 
 void Writer::look_long(const Storage &source, Item &item) {
-  const std::optional<Meta> found = target_.meta(item.key, {.user = false});
+  const std::optional<Meta> found = target_.meta(item.key, {.user = false, .caller = &background});
   if (found && found->size == item.taken.size) item.digest = digest_of(source, item.from, item.taken);
   look_long(item);
 }
@@ -124,14 +125,16 @@ void Writer::look_long(Item &item) {
 
 /// Whether the target has the bytes whose digest the item has; `there` is what it has.
 bool Writer::find_long(const Item &item, Taken &there) {
-  const std::optional<Meta> found = target_.meta(item.key, {.user = false});
+  const std::optional<Meta> found = target_.meta(item.key, {.user = false, .caller = &background});
   if (!found) return false;
   there.state = Taken::State::is_long;
   there.size = found->size;
   return there.size == item.taken.size && digest_of(target_, item.key, there) == item.digest;
 }
 
-bool Writer::sends(const Item &item) { return on_conflict_ == OnConflict::overwrite || !target_.has(item.key); }
+bool Writer::sends(const Item &item) {
+  return on_conflict_ == OnConflict::overwrite || !target_.has(item.key, in_background);
+}
 
 void Writer::send(Source &source, Item &item) {
   if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);

@@ -11,7 +11,8 @@ namespace omnistore::loader {
 namespace {
 
 omnistore_status fail(omnistore_call *call, const std::string &message) {
-  call->fail(call, 0, {message.data(), message.size()});
+  const omnistore_failure failure{sizeof failure, 0, {message.data(), message.size()}, 0, 0, 0};
+  call->fail(call, &failure);
   return OMNISTORE_INTERNAL;
 }
 

@@ -49,7 +49,11 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
   static constexpr Path paths[] = {
       {"/", "What is here", &AdminRoutes::index},
       {"/health", "200 as long as the process serves", &AdminRoutes::health, {}, Access::anyone},
-      {"/ready", "200 when every mount that must be there is, else 503", &AdminRoutes::ready, {}, Access::anyone},
+      {"/ready",
+       "200 when every mount that must be there is, and its store can do its work; else 503",
+       &AdminRoutes::ready,
+       {},
+       Access::anyone},
       {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin", Access::machine},
       {"/stats", "Counters and latencies", &AdminRoutes::stats, "admin"},
       {"/mounts", "What is mounted where, and what drains; PUT and DELETE below it mount and unmount",
@@ -206,6 +210,13 @@ void AdminRoutes::ready(const Request &request, Response &response) {
     is_ready = false;
     if (!shows(request, mount.mountpoint)) continue;
     reasons.emplace_back("mount " + (mount.mountpoint.empty() ? "(root)" : mount.mountpoint) + ": " + mount.reason);
+  }
+  for (const StoreHealth &store : storage_.unhealthy()) {
+    if (store.optional) continue;
+    is_ready = false;
+    if (!shows(request, store.mountpoint)) continue;
+    reasons.emplace_back("mount " + (store.mountpoint.empty() ? "(root)" : store.mountpoint) + ": " + store.driver +
+                         ": " + store.message);
   }
   json::object body{{"status", is_ready ? "ready" : "not ready"}};
   if (!is_ready) {

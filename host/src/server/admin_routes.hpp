@@ -20,7 +20,8 @@ namespace omnistore::server {
 ///
 ///     /         what is here
 ///     /health   200 as long as the process serves
-///     /ready    200 when every mount that must be there is; 503 with the reasons, and while the host stops
+///     /ready    200 when every mount that must be there is, and no store says that it cannot do its work; 503 with the
+///               reasons, and while the host stops. It takes at most about a second
 ///     /metrics  counters and latencies in Prometheus' text format
 ///     /stats    the same as JSON
 ///     /mounts   what is mounted where, what each store can do, and which old stores are not closed yet

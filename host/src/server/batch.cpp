@@ -91,7 +91,7 @@ public:
   void set(const std::vector<SetItem> &items) {
     write(
         items, [](const SetItem &item) -> const std::string & { return item.key; },
-        [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits()); });
+        [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits(), true); });
   }
 
   void remove(const std::vector<std::string> &keys) {
@@ -194,6 +194,10 @@ private:
     if (outcome.status != Status::ok) {
       out_.append(",\"message\":");
       append_json(out_, outcome.message);
+    }
+    if (!outcome.etag.empty()) {
+      out_.append(",\"etag\":");
+      append_json(out_, outcome.etag);
     }
     out_.append("}");
   }

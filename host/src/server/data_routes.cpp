@@ -147,10 +147,11 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
     return;
   }
   const unsigned status = http_status(error.status());
+  const std::int64_t wait = std::chrono::ceil<std::chrono::seconds>(error.retry_after()).count();
   reply_error(request, response, status, error.what(),
-              status == 405   ? "Allow: GET, HEAD, OPTIONS\r\n"
-              : status == 503 ? "Retry-After: 1\r\n"
-                              : "");
+              status == 405               ? "Allow: GET, HEAD, OPTIONS\r\n"
+              : wait > 0 || status == 503 ? "Retry-After: " + std::to_string(std::max<std::int64_t>(wait, 1)) + "\r\n"
+                                          : "");
 }
 
 } // namespace
@@ -188,6 +189,7 @@ bool DataRoutes::admit(Request &request, Response &response) {
     return refused(405, "POST is for bases, whose names end in '/'",
                    "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS\r\n");
 
+  request.caller = {request[Field::traceparent], guard_.identity(request[Field::authorization])};
   const bool write = is_write(request.method);
   // What a batch may do is judged item by item.
   const Guard::Verdict verdict = request.method == Method::post

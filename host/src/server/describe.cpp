@@ -81,9 +81,10 @@ json::object histogram_json(const MountStats::Histogram &latency) {
 }
 
 json::object stats_json(const MountStats &store) {
-  json::object errors, counters;
+  json::object errors, counters, gauges;
   for (const auto &[status, count] : store.errors_by_kind) errors[status_name(status)] = count;
   for (const auto &[name, count] : store.counters) counters[name] = count;
+  for (const auto &[name, amount] : store.gauges) gauges[name] = amount;
   json::object object{{"driver", store.driver},
                       {"reads", store.reads},
                       {"hits", store.hits},
@@ -101,6 +102,7 @@ json::object stats_json(const MountStats &store) {
                       {"expirations", store.expirations},
                       {"driver_faults", store.driver_faults},
                       {"counters", std::move(counters)},
+                      {"gauges", std::move(gauges)},
                       {"read_latency", histogram_json(store.read_latency)},
                       {"write_latency", histogram_json(store.write_latency)}};
   json::array layers;

@@ -64,7 +64,7 @@ Guard::Guard(const HttpConfig &config, const Address &address, std::string field
   }
   for (const HttpConfig::Token &token : config.tokens) {
     if (token.value.empty()) throw Error(Status::invalid, field_ + ".tokens: a token's value is empty");
-    Token kept{token.value, token.write, {}};
+    Token kept{"token " + std::to_string(tokens_.size() + 1), token.value, token.write, {}};
     for (const std::string &base : token.bases) kept.bases.push_back(normal_base(base));
     tokens_.push_back(std::move(kept));
   }
@@ -104,6 +104,11 @@ const Guard::Token *Guard::find(std::string_view authorization) const {
     if (equal_in_constant_time(token.value, given)) found = &token;
   }
   return found;
+}
+
+std::string_view Guard::identity(std::string_view authorization) const {
+  const Token *token = tokens_.empty() ? nullptr : find(authorization);
+  return token ? std::string_view(token->name) : std::string_view();
 }
 
 Guard::Verdict Guard::judge(std::string_view authorization) const {

@@ -54,6 +54,8 @@ public:
   Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
   /// Whether it holds any of the tokens.
   Verdict judge(std::string_view authorization) const;
+  /// Names the token of an Authorization field by its place in the config, "token 1"; empty: there are no tokens.
+  std::string_view identity(std::string_view authorization) const;
   /// Whether the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that this
   /// process runs as, or root. Granted where there are tokens, which are what counts then.
   Verdict judge_user(const Request &request) const;
@@ -70,6 +72,7 @@ public:
 
 private:
   struct Token {
+    std::string name;
     std::string value;
     bool write;
     std::vector<std::string> bases; ///< normalised, each with a ':' at its end

@@ -49,6 +49,7 @@ enum class Field : std::uint8_t {
   origin,
   range,
   requested_method, ///< Access-Control-Request-Method
+  traceparent,
   transfer_encoding,
   x_ttl,
   x_user_meta,
@@ -81,6 +82,8 @@ struct Request {
   const std::atomic<bool> *cancelled = nullptr;
   /// Where an answer that is too long for memory goes, piece by piece; null: nowhere, it must be whole.
   AnswerPipe *pipe = nullptr;
+  /// On whose behalf the storage is asked.
+  Caller caller;
   /// The client, for the connection's thread alone; null: not known.
   Peer *peer = nullptr;
 
@@ -94,6 +97,7 @@ struct Request {
   Options limited(Options options) const {
     using namespace std::chrono;
     options.cancelled = cancelled;
+    if (!caller.trace.empty() || !caller.identity.empty()) options.caller = &caller;
     if (deadline == steady_clock::time_point::max()) return options;
     options.timeout = std::max(ceil<milliseconds>(deadline - steady_clock::now()), milliseconds(1));
     return options;

@@ -101,17 +101,25 @@ void errors_text(std::string &out, const std::vector<MountStats> &mounts) {
              std::to_string(count));
 }
 
-void driver_counters_text(std::string &out, const std::vector<MountStats> &mounts, const std::vector<Layer> &layers) {
-  constexpr std::string_view name = "omnistore_driver_count_total";
-  family(out, name, "counter", "What a driver counts by itself, as a cache its refreshes.");
+/// What drivers tell by themselves. Each figure's name is the label `label`.
+void driver_figures_text(std::string &out, const std::vector<MountStats> &mounts, const std::vector<Layer> &layers,
+                         std::string_view name, std::string_view label,
+                         std::vector<std::pair<std::string, std::uint64_t>> MountStats::*figures) {
   const auto add = [&](const std::string &labels, const MountStats &store) {
-    for (const auto &[counter, count] : store.counters)
-      sample(out, name, labels + ",count=\"" + counter + "\"", std::to_string(count));
+    for (const auto &[figure, value] : store.*figures)
+      sample(out, name, labels + "," + std::string(label) + "=\"" + figure + "\"", std::to_string(value));
   };
   for (const MountStats &mount : mounts)
     add("mount=\"" + escaped_label(mount.mountpoint) + "\",layer=\"\",driver=\"" + escaped_label(mount.driver) + "\"",
         mount);
   for (const Layer &layer : layers) add(layer.labels, *layer.stats);
+}
+
+void drivers_text(std::string &out, const std::vector<MountStats> &mounts, const std::vector<Layer> &layers) {
+  family(out, "omnistore_driver_count_total", "counter", "Events that a driver counts, such as a cache's refreshes.");
+  driver_figures_text(out, mounts, layers, "omnistore_driver_count_total", "count", &MountStats::counters);
+  family(out, "omnistore_driver_gauge", "gauge", "Amounts that a driver reports, such as connections in use.");
+  driver_figures_text(out, mounts, layers, "omnistore_driver_gauge", "gauge", &MountStats::gauges);
 }
 
 void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
@@ -139,7 +147,7 @@ void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
     for (const Layer &layer : layers)
       sample(out, counter.name, layer.labels, std::to_string(layer.stats->*counter.value));
   }
-  driver_counters_text(out, mounts, layers);
+  drivers_text(out, mounts, layers);
   family(out, "omnistore_operation_duration_seconds", "histogram",
          "How long operations took; of stores that never block, one in 64 is timed.");
   for (const MountStats &mount : mounts) {

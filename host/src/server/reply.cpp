@@ -345,6 +345,7 @@ unsigned http_status(Status status) {
   case Status::unsupported:
     return 501;
   case Status::timeout:
+  case Status::cancelled: // nobody reads it, unless a server below this one was left by its caller
     return 504;
   case Status::unavailable:
     return 503;

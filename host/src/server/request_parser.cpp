@@ -229,6 +229,8 @@ void RequestParser::Parser::on_field_impl(http::field name, string_view name_tex
       kept = Field::x_ttl;
     } else if (equal_ignoring_case(shown, "x-user-meta")) {
       kept = Field::x_user_meta;
+    } else if (equal_ignoring_case(shown, "traceparent")) {
+      kept = Field::traceparent;
     } else if (equal_ignoring_case(shown, "last-event-id")) {
       kept = Field::last_event_id;
     } else {

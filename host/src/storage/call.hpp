@@ -12,6 +12,8 @@
 
 #include <omnistore/driver.h>
 #include <omnistore/error.hpp>
+#include <omnistore/known.hpp>
+#include <omnistore/storage.hpp>
 
 namespace omnistore {
 
@@ -20,22 +22,26 @@ inline std::string_view view(omnistore_bytes bytes) {
   return {static_cast<const char *>(bytes.data), static_cast<std::size_t>(bytes.size)};
 }
 
-/// The host's side of an omnistore_call: a deadline, and the messages that a driver gives. On the stack of the thread
-/// that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing fails.
+/// The host's side of an omnistore_call: a deadline, who asks, and what a driver says of its failures. On the stack of
+/// the thread that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing
+/// fails.
 class HostCall : public omnistore_call {
   using Clock = std::chrono::steady_clock;
 
 public:
   /// Without a deadline.
   HostCall() : HostCall(std::chrono::milliseconds(0)) {}
-  explicit HostCall(std::chrono::milliseconds timeout, const std::atomic<bool> *cancelled = nullptr)
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, timeout_(timeout), cancelled_(cancelled) {
+  explicit HostCall(std::chrono::milliseconds timeout, const std::atomic<bool> *cancelled = nullptr,
+                    const Caller *caller = nullptr)
+      : omnistore_call{sizeof(omnistore_call), 0, &nobody, remaining_, fail_}, timeout_(timeout),
+        cancelled_(cancelled) {
+    if (cancelled || caller) name(caller);
     renew();
   }
   /// Of the options of an operation.
   template <typename Options>
   requires requires(const Options &options) { options.cancelled; }
-  explicit HostCall(const Options &options) : HostCall(options.timeout, options.cancelled) {}
+  explicit HostCall(const Options &options) : HostCall(options.timeout, options.cancelled, options.caller) {}
   HostCall(const HostCall &) = delete;
   HostCall &operator=(const HostCall &) = delete;
 
@@ -46,16 +52,39 @@ public:
 
   /// The message for an item, or a phrase for the status where the driver gave none.
   std::string cause(omnistore_status status, std::uint32_t item = 0) const;
+  /// After how long a retry of the item may work; 0: not known.
+  std::chrono::milliseconds retry_after(std::uint32_t item = 0) const;
+  /// Returns true if the driver said that the item changed nothing.
+  bool nothing_done(std::uint32_t item = 0) const;
+
+  /// The context of operations of which nothing is known.
+  static const omnistore_context nobody;
 
 private:
+  struct Context : omnistore_context {
+    const std::atomic<bool> *cancelled;
+  };
+  struct Said {
+    std::uint32_t item;
+    std::string message;
+    std::int64_t retry_after = 0;
+    bool nothing_done = false;
+  };
+  void name(const Caller *caller);
+  const Said *said(std::uint32_t item) const;
+  static std::uint32_t OMNISTORE_CALL cancelled_by(const omnistore_context *context);
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call);
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) noexcept;
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept;
 
   const std::chrono::milliseconds timeout_;
   const std::atomic<bool> *const cancelled_;
   Clock::time_point deadline_ = Clock::time_point::max();
-  std::vector<std::pair<std::uint32_t, std::string>> messages_;
+  std::vector<Said> said_;
+  Context context_; // not set for nobody
 };
+
+/// Returns true if the text is a W3C traceparent (https://www.w3.org/TR/trace-context), 55 bytes in lower case.
+bool is_traceparent(std::string_view text);
 
 /// Locks the mutex, but waits no longer than the call has time: then the lock is not held, and the call has a message.
 /// Without a call it waits for as long as it takes.
@@ -80,13 +109,51 @@ private:
   const bool before_;
 };
 
-/// Gives the message to the call and returns the status.
-omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item = 0);
+/// Gives the message to the call and returns the status. `flags`: OMNISTORE_NOTHING_DONE.
+omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item = 0,
+                      std::uint32_t flags = 0);
+
+/// The status of an operation whose time is up: cancelled if its caller went away, else timeout.
+inline omnistore_status late(const omnistore_call *call) {
+  return call->context->cancelled(call->context) ? OMNISTORE_CANCELLED : OMNISTORE_TIMEOUT;
+}
+
+/// A call that the host hands to a driver in place of the outer one: of its deadline and context. A derived class gives
+/// its own `fail`.
+class PassedCall : public omnistore_call {
+public:
+  PassedCall(const PassedCall &) = delete;
+  PassedCall &operator=(const PassedCall &) = delete;
+
+protected:
+  PassedCall(omnistore_call *outer_call, void(OMNISTORE_CALL *say)(omnistore_call *, const omnistore_failure *))
+      : omnistore_call{sizeof(omnistore_call), 0, outer_call->context, remaining_, say}, outer(outer_call) {}
+  omnistore_call *const outer;
+
+private:
+  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
+    const omnistore_call *next = static_cast<const PassedCall *>(call)->outer;
+    return next->remaining(next);
+  }
+};
 
 /// A driver's status as the host's: an unknown number is internal.
 Status to_status(omnistore_status status) noexcept;
 
 /// What a status means, for people: where a driver gave no message.
 std::string_view phrase(Status status) noexcept;
+
+/// The call for the later steps of an operation, when an earlier one has changed something: a driver says
+/// OMNISTORE_NOTHING_DONE of its own step alone.
+class LaterSteps : public PassedCall {
+public:
+  explicit LaterSteps(omnistore_call *outer_call)
+      : PassedCall(outer_call, [](omnistore_call *call, const omnistore_failure *failure) {
+          omnistore_failure rest = *Known(*failure);
+          rest.flags &= ~OMNISTORE_NOTHING_DONE;
+          auto &self = *static_cast<LaterSteps *>(call);
+          self.outer->fail(self.outer, &rest);
+        }) {}
+};
 
 } // namespace omnistore

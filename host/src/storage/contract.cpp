@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include <omnistore/known.hpp>
 #include <spdlog/spdlog.h>
 
 #include "base/printable.hpp"
@@ -11,7 +12,6 @@
 namespace omnistore {
 namespace {
 
-constexpr std::size_t longest_cursor = 4096;
 constexpr std::size_t longest_etag = 64;
 
 const char *text_of(Fault fault) {
@@ -75,7 +75,7 @@ const omnistore_meta *sound(const omnistore_meta *meta, omnistore_meta &room, Fa
 
 /// Whether this can be a key of the store's: in normal form, or the meta of such a key.
 bool is_key(omnistore_bytes bytes) {
-  if (is_null(bytes) || bytes.size == 0 || bytes.size > Key::max_size + 1) return false;
+  if (is_null(bytes) || bytes.size == 0 || bytes.size > OMNISTORE_MAX_KEY_SIZE + 1) return false;
   const std::string_view key = view(bytes);
   return is_normal(key.size() > 1 && key.back() == '$' ? key.substr(0, key.size() - 1) : key);
 }
@@ -128,7 +128,7 @@ omnistore_status OMNISTORE_CALL CheckedSink::lend_(omnistore_sink *sink, const v
   auto &self = *static_cast<CheckedSink *>(sink);
   if (!self.begun_) return self.stop(Wrong::wrote_first);
   if (self.refused_ != OMNISTORE_OK) return self.refused_;
-  if (!data || !loan || !loan->release) return self.stop(Wrong::null);
+  if (!data || !loan || !OMNISTORE_HAS(omnistore_loan, loan, item) || !loan->release) return self.stop(Wrong::null);
   if (self.taken_ != 0 || size > self.expected_) return self.stop(Wrong::too_many);
   return self.host([&] {
     const omnistore_loan counted = self.loans_->count(*loan);
@@ -266,7 +266,7 @@ void OMNISTORE_CALL CheckedPage::next_(omnistore_page *page, omnistore_bytes cur
   auto &self = *static_cast<CheckedPage *>(page);
   if (is_null(cursor) || cursor.size == 0)
     self.wrong_ = Wrong::empty_cursor;
-  else if (cursor.size > longest_cursor)
+  else if (cursor.size > OMNISTORE_MAX_CURSOR_SIZE)
     self.wrong_ = Wrong::long_cursor;
   else if (view(cursor) == self.cursor_)
     self.wrong_ = Wrong::same_cursor;
@@ -283,7 +283,7 @@ omnistore_status CheckedPage::settle(omnistore_status status, omnistore_call *ca
     return status == OMNISTORE_OK ? refused_ : status;
   if (wrong_ == Wrong::no_memory) return fail(call, OMNISTORE_NO_SPACE, "the host has no memory for the listing");
   if (status != OMNISTORE_OK) return status;
-  const char *message = wrong_ == Wrong::long_cursor ? "the driver gave a cursor of more than 4096 bytes"
+  const char *message = wrong_ == Wrong::long_cursor ? "the driver gave a cursor of more than 8192 bytes"
                         : wrong_ == Wrong::same_cursor
                             ? "the driver gave the cursor that it was given: the listing would never end"
                             : "the driver gave an empty cursor: the listing would begin again";
@@ -295,6 +295,8 @@ omnistore_status CheckedPage::settle(omnistore_status status, omnistore_call *ca
 
 void OMNISTORE_CALL CheckedWatcher::event_(omnistore_watcher *watcher, const omnistore_event *event) noexcept {
   auto &self = *static_cast<CheckedWatcher *>(watcher);
+  const Known known(*event);
+  event = &*known;
   if (event->type != OMNISTORE_EVENT_RESYNC) {
     if (event->type != OMNISTORE_EVENT_UPDATE && event->type != OMNISTORE_EVENT_REMOVE) return; // of a later minor
     if (!is_key(event->key))

@@ -35,8 +35,7 @@ omnistore_status without_exceptions(omnistore_call *call, Function run) noexcept
     message = "the host is out of memory";
   } catch (...) {
   }
-  call->fail(call, 0, bytes(message));
-  return status;
+  return fail(call, status, message);
 }
 
 /// Runs what a callback does that returns nothing. An exception ends it early.
@@ -149,7 +148,9 @@ private:
   static omnistore_status OMNISTORE_CALL lend_(omnistore_sink *sink, const void *data, std::uint64_t size,
                                                const omnistore_loan *loan) noexcept;
   /// A layer's sink may be of an older header.
-  static bool takes_loans(const omnistore_sink &sink) { return sink.size >= sizeof sink && sink.lend; }
+  static bool takes_loans(const omnistore_sink &sink) {
+    return OMNISTORE_HAS(omnistore_sink, &sink, lend) && sink.lend;
+  }
   omnistore_status settle_rest(omnistore_status status, omnistore_call *call, std::uint32_t item, bool unchanged) const;
   omnistore_status stop(Wrong wrong) {
     wrong_ = wrong;

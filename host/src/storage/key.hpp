@@ -6,13 +6,15 @@
 #include <string>
 #include <string_view>
 
+#include <omnistore/driver.h>
+
 namespace omnistore {
 
 /// A key in its normal form: segments joined by single ':'. It points into the text that it was made from where that
 /// was in normal form already (no copy), so that text must outlive it.
 class Key {
 public:
-  static constexpr std::size_t max_size = 4096;
+  static constexpr std::size_t max_size = OMNISTORE_MAX_KEY_SIZE;
 
   /// Throws Error(invalid) saying what is wrong with the key.
   explicit Key(std::string_view text);

@@ -28,8 +28,8 @@ enum class Count : unsigned {
   last_ = expirations,
 };
 
-/// How many kinds of failure there are: statuses are 0, 10, 20, ...
-inline constexpr std::size_t status_kinds = 14;
+/// How many kinds of failure there are: statuses are 0, 10, 20, ..., 130, and one has a place of its own behind them.
+inline constexpr std::size_t status_kinds = 15, cancelled_kind = status_kinds - 1, internal_kind = status_kinds - 2;
 
 /// The upper bounds of the latency buckets in nanoseconds; the last bucket has none.
 inline constexpr std::array<std::int64_t, 21> latency_bounds_ns = {
@@ -59,7 +59,7 @@ public:
   struct Totals {
     std::array<std::uint64_t, static_cast<unsigned>(Count::last_) + 1> counts{};
     std::array<Histogram, 2> latency{};                 ///< reads, writes
-    std::array<std::uint64_t, status_kinds> failures{}; ///< by status / 10
+    std::array<std::uint64_t, status_kinds> failures{}; ///< by kind
     std::int64_t in_flight = 0;
     std::uint64_t operator[](Count count) const { return counts[static_cast<unsigned>(count)]; }
   };
@@ -76,8 +76,11 @@ public:
     void add(Count count, std::uint64_t by = 1) { bump(block_.counts[static_cast<unsigned>(count)], by); }
     /// An operation that failed, beside its Count.
     void fail(std::int32_t status) {
-      const auto kind = static_cast<std::size_t>(status) / 10; // a status that is none counts as the last one, internal
-      bump(block_.failures[status % 10 == 0 && kind < status_kinds ? kind : status_kinds - 1], 1);
+      const auto kind = static_cast<std::size_t>(status) / 10; // a status that is none counts as internal
+      bump(block_.failures[status == 85                                ? cancelled_kind
+                           : status % 10 == 0 && kind <= internal_kind ? kind
+                                                                       : internal_kind],
+           1);
     }
     /// An operation begins (1) or ends (-1) on this thread.
     void under_way(std::int32_t change) {

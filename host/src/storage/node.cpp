@@ -6,10 +6,15 @@
 #include <deque>
 #include <utility>
 
+#include <omnistore/known.hpp>
+
+#include "config/formats.hpp"
 #include "loader/open.hpp"
 #include "storage/call.hpp"
 #include "storage/capabilities.hpp"
+#include "storage/clock.hpp"
 #include "storage/node_guarded.hpp"
+#include "storage/node_health.hpp"
 #include "storage/node_host.hpp"
 #include "storage/node_label.hpp"
 #include "storage/node_sweep.hpp"
@@ -21,9 +26,6 @@ namespace {
 /// Of a driver that never blocks, and of a layer that may be answered by one, so many operations go untimed for each
 /// that is timed: reading the clock twice would cost as much as the operation.
 constexpr unsigned timed_one_in = 64;
-
-/// Of any key that a driver is given (driver.h).
-constexpr std::uint64_t longest_of_all = 4096;
 
 omnistore_status refuse_user(omnistore_call *call, omnistore_bytes user) {
   return fail(call, OMNISTORE_TOO_LARGE,
@@ -134,16 +136,26 @@ void Node::prepare() {
     explains_ = static_cast<const omnistore_explain *>(driver_->table.extension(self_, OMNISTORE_EXPLAIN));
     if (revalidates_ && !OMNISTORE_HAS(omnistore_revalidate, revalidates_, get_changed)) revalidates_ = nullptr;
     if (counts_ && !OMNISTORE_HAS(omnistore_stats, counts_, stats)) counts_ = nullptr;
+    const auto *asked = static_cast<const omnistore_health *>(driver_->table.extension(self_, OMNISTORE_HEALTH));
+    if (asked && OMNISTORE_HAS(omnistore_health, asked, health) && asked->health)
+      health_ = std::make_unique<Health>(*this, *asked, host_->tasks());
     if (explains_ && !OMNISTORE_HAS(omnistore_explain, explains_, explain)) explains_ = nullptr;
   }
   if (native_.thread_model < OMNISTORE_PARALLEL) serial_ = std::make_unique<std::timed_mutex>();
-  const std::uint64_t can = native_.capabilities;
+  // What this host does not know it does not ask for, and no layer above it may: it would not hand on what belongs to
+  // it.
+  constexpr std::uint64_t known_capabilities = (OMNISTORE_WATCHES_OWN << 1) - 1;
+  const std::uint64_t can = native_.capabilities &= known_capabilities;
   const bool writes = !(can & OMNISTORE_READS_ONLY);
   constexpr std::uint64_t conditions = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
   emulates_ttl_ = writes && !(can & OMNISTORE_CAN_TTL);
   emulates_meta_ = !(can & OMNISTORE_CAN_META);
+  native_.min_ttl = std::clamp<std::int64_t>(native_.min_ttl, 0, config::max_ttl);
+  native_.ttl_grain = std::clamp<std::int64_t>(native_.ttl_grain, 0, config::max_ttl);
+  rounds_expiry_ = !emulates_ttl_ && (native_.min_ttl > 1 || native_.ttl_grain > 1);
   locks_writes_ = emulates_ttl_ || (writes && !(can & OMNISTORE_SHARED) && (can & conditions) != conditions);
   if (locks_writes_ || (writes && emulates_meta_)) stripes_ = std::make_unique<std::array<std::timed_mutex, 64>>();
+  constexpr std::uint64_t longest_of_all = OMNISTORE_MAX_KEY_SIZE;
   longest_key_ = native_.max_key_size == 0 ? longest_of_all : std::min(native_.max_key_size, longest_of_all);
   // What the host keeps for `k` lies under `k$`: a key that leaves no room for that is refused by every operation.
   longest_value_key_ = longest_key_ - (writes && (emulates_ttl_ || emulates_meta_) ? 1 : 0);
@@ -174,6 +186,7 @@ Node::~Node() { close(); }
 void Node::close() {
   if (std::exchange(opened_, false)) {
     loans_.wait();
+    health_.reset();
     host_->drop_tasks();
     HostCall call;
     guarded(&call, "close", [&] {
@@ -212,7 +225,9 @@ MountStats Node::stats() {
   stats.lists = totals[Count::lists];
   stats.errors = totals[Count::read_errors] + totals[Count::write_errors];
   for (std::size_t i = 0; i < status_kinds; ++i)
-    if (totals.failures[i] != 0) stats.errors_by_kind.emplace_back(static_cast<Status>(i * 10), totals.failures[i]);
+    if (totals.failures[i] != 0)
+      stats.errors_by_kind.emplace_back(i == cancelled_kind ? Status::cancelled : static_cast<Status>(i * 10),
+                                        totals.failures[i]);
   stats.in_flight = static_cast<std::uint64_t>(std::max<std::int64_t>(0, totals.in_flight));
   stats.bytes_read = totals[Count::bytes_read];
   stats.bytes_written = totals[Count::bytes_written];
@@ -221,7 +236,9 @@ MountStats Node::stats() {
   stats.driver_faults = faults_.count();
   stats.read_latency = histogram(totals.latency[Meter::read]);
   stats.write_latency = histogram(totals.latency[Meter::write]);
-  stats.counters = counters();
+  Figures figures = this->figures();
+  stats.counters = std::move(figures.counters);
+  stats.gauges = std::move(figures.gauges);
   for (const auto &child : children_) stats.layers.push_back(child->stats());
   return stats;
 }
@@ -260,10 +277,16 @@ omnistore_status Node::driver_set(omnistore_call *call, omnistore_bytes key, con
   CheckedSink checked(result, faults_);
   const omnistore_status status =
       guarded(call, "set", [&] { return driver_->table.set(self_, call, key, &request, &checked); });
+  return settle_set(checked, status, request, call, 0);
+}
+
+/// What a set with a sink for its result comes to.
+omnistore_status Node::settle_set(const CheckedSink &checked, omnistore_status status,
+                                  const omnistore_set_request &request, omnistore_call *call, std::uint32_t item) {
   // Where nothing was stored, or no etags are given, there may be nothing to give.
   const bool may_stay = !(native_.capabilities & OMNISTORE_CAN_ETAG) || request.expiry != 0;
   if (!checked.begun() && (status != OMNISTORE_OK || may_stay)) return status;
-  return checked.settle(status, call);
+  return checked.settle(status, call, item);
 }
 
 omnistore_status Node::driver_remove(omnistore_call *call, omnistore_bytes key,
@@ -346,11 +369,32 @@ omnistore_status Node::set(omnistore_call *call, omnistore_bytes key, const omni
   if (request.user.size > OMNISTORE_MAX_USER_SIZE) return timer.write(refuse_user(call, request.user), Count::writes);
   if (native_.max_value_size != 0 && size != OMNISTORE_UNKNOWN_SIZE && size > native_.max_value_size)
     return too_large("a value", size, native_.max_value_size);
+  if (rounds_expiry_ && rounded_expiry(request.expiry) != request.expiry) {
+    omnistore_set_request rounded = request;
+    rounded.expiry = rounded_expiry(request.expiry);
+    return timer.write(set_here(call, key, rounded, result), Count::writes, size == OMNISTORE_UNKNOWN_SIZE ? 0 : size);
+  }
+  return timer.write(set_here(call, key, request, result), Count::writes, size == OMNISTORE_UNKNOWN_SIZE ? 0 : size);
+}
+
+/// A set that is within the limits, and whose expiry is as the driver keeps it.
+omnistore_status Node::set_here(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                                omnistore_sink *result) {
   const bool native = !locks_writes_ && (!request.source || native_.capabilities & OMNISTORE_CAN_STREAM) &&
                       native_condition(request.condition) && request.user.size <= (emulates_meta_ ? 0 : UINT64_MAX) &&
                       !keeps_user_of(view(key));
-  return timer.write(native ? driver_set(call, key, request, result) : emulated_set(call, key, request, result),
-                     Count::writes, size == OMNISTORE_UNKNOWN_SIZE ? 0 : size);
+  return native ? driver_set(call, key, request, result) : emulated_set(call, key, request, result);
+}
+
+/// What the driver keeps of an expiry: not sooner than its min_ttl, and a multiple of its ttl_grain. One that has
+/// passed stays as it is.
+std::int64_t Node::rounded_expiry(std::int64_t expiry) const {
+  if (!rounds_expiry_ || expiry == 0) return expiry;
+  const std::int64_t now = now_ms();
+  if (expiry <= now) return expiry;
+  expiry = std::max(expiry, now + native_.min_ttl);
+  if (const std::int64_t grain = native_.ttl_grain; grain > 1 && expiry % grain != 0) expiry += grain - expiry % grain;
+  return expiry;
 }
 
 omnistore_status Node::remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request) {
@@ -402,7 +446,9 @@ omnistore_status Node::touch(omnistore_call *call, omnistore_bytes key, const om
   if (emulates_ttl_ || (emulates_meta_ && (request.flags & OMNISTORE_TOUCH_USER || keeps_user_of(view(key)))))
     return timer.write(emulated_touch(call, key, request), Count::writes);
   if (!driver_->table.touch) return timer.write(OMNISTORE_UNSUPPORTED, Count::writes);
-  return timer.write(guarded(call, "touch", [&] { return driver_->table.touch(self_, call, key, &request); }),
+  omnistore_touch_request kept = request;
+  if (request.flags & OMNISTORE_TOUCH_EXPIRY) kept.expiry = rounded_expiry(request.expiry);
+  return timer.write(guarded(call, "touch", [&] { return driver_->table.touch(self_, call, key, &kept); }),
                      Count::writes);
 }
 
@@ -421,59 +467,70 @@ omnistore_status in_pieces(std::uint32_t count, std::uint32_t most, Piece piece)
   return OMNISTORE_OK;
 }
 
-/// A call for a piece of a batch, or for one item: messages are given on for the item's place in the whole.
-class ItemCall : public omnistore_call {
+/// A call for a piece of a batch, or for one item: failures are given on for the item's place in the whole.
+class ItemCall : public PassedCall {
 public:
-  ItemCall(omnistore_call *outer, std::uint32_t from)
-      : omnistore_call{sizeof(omnistore_call), 0, remaining_, fail_}, outer_(outer), from_(from) {}
+  ItemCall(omnistore_call *outer_call, std::uint32_t from) : PassedCall(outer_call, fail_), from_(from) {}
 
   /// False: the batch's time is up, and the item has a message that says so.
   bool in_time() {
     if (remaining(this) > 0) return true;
-    ::omnistore::fail(this, OMNISTORE_UNAVAILABLE, "the batch's time was up before this item's turn");
+    ::omnistore::fail(this, OMNISTORE_UNAVAILABLE, "the batch's time was up before this item's turn", 0,
+                      OMNISTORE_NOTHING_DONE);
     return false;
   }
 
 private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
-    const omnistore_call *outer = static_cast<const ItemCall *>(call)->outer_;
-    return outer->remaining(outer);
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) {
     auto &self = *static_cast<ItemCall *>(call);
-    self.outer_->fail(self.outer_, self.from_ + item, message);
+    const Known known(*failure);
+    omnistore_failure placed = *known;
+    placed.item += self.from_;
+    self.outer->fail(self.outer, &placed);
   }
-  omnistore_call *outer_;
   std::uint32_t from_;
 };
+
+bool is_whole(const omnistore_get_request &request) { return request.offset == 0 && request.length == UINT64_MAX; }
+
+/// Does the items of a batch one by one: `run(i, call)` gives the item's status.
+template <typename Run>
+omnistore_status one_by_one(omnistore_call *call, std::uint32_t count, omnistore_status *statuses, Run run) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    ItemCall item(call, i);
+    statuses[i] = item.in_time() ? run(i, &item) : OMNISTORE_UNAVAILABLE;
+  }
+  return OMNISTORE_OK;
+}
 
 } // namespace
 
 omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                                const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
                                 omnistore_status *statuses) {
-  const bool whole = request.offset == 0 && request.length == UINT64_MAX;
-  if (!driver_->table.get_many || emulates_ttl_ || !(whole || native_.capabilities & OMNISTORE_CAN_RANGE) ||
-      !keys_fit(keys, count)) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      ItemCall item(call, i);
-      statuses[i] = item.in_time() ? get(&item, keys[i], request, sinks[i]) : OMNISTORE_UNAVAILABLE;
-    }
-    return OMNISTORE_OK;
-  }
+  const auto any_has = [&](std::uint32_t flag) {
+    return std::any_of(requests, requests + count, [flag](const auto *one) { return (one->flags & flag) != 0; });
+  };
+  const bool ranges_fit = native_.capabilities & OMNISTORE_CAN_RANGE ||
+                          std::all_of(requests, requests + count, [](const auto *one) { return is_whole(*one); });
+  if (!driver_->table.get_many || emulates_ttl_ || !ranges_fit || !keys_fit(keys, count))
+    return one_by_one(call, count, statuses, [&](std::uint32_t i, omnistore_call *item) {
+      return get(item, keys[i], *requests[i], sinks[i]);
+    });
   Timer timer(*this, Meter::read);
-  const bool adds_user = request.flags & OMNISTORE_GET_USER && emulates_meta_;
+  const bool adds_user = emulates_meta_ && any_has(OMNISTORE_GET_USER);
   const omnistore_status status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
     std::deque<CheckedSink> checked;
     std::vector<omnistore_sink *> pointers;
     for (std::uint32_t i = 0; i < piece; ++i)
-      pointers.push_back(&checked.emplace_back(sinks[from + i], faults_, request.offset, request.length));
+      pointers.push_back(
+          &checked.emplace_back(sinks[from + i], faults_, requests[from + i]->offset, requests[from + i]->length));
     const omnistore_status answer =
-        adds_user ? get_many_with_user(&items, keys + from, piece, request, pointers.data(), statuses + from)
+        adds_user ? get_many_with_user(&items, keys + from, piece, requests + from, pointers.data(), statuses + from)
                   : guarded(&items, "get_many", [&] {
-                      return driver_->table.get_many(self_, &items, keys + from, piece, &request, pointers.data(),
-                                                     statuses + from);
+                      return driver_->table.get_many(self_, &items, keys + from, piece, requests + from,
+                                                     pointers.data(), statuses + from);
                     });
     for (std::uint32_t i = 0; i < piece && answer == OMNISTORE_OK; ++i)
       statuses[from + i] = checked[i].settle(known_status(statuses[from + i], faults_), &items, i);
@@ -483,72 +540,141 @@ omnistore_status Node::get_many(omnistore_call *call, const omnistore_bytes *key
   return status;
 }
 
+omnistore_status Node::stat_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                 const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                                 omnistore_status *statuses) {
+  const bool adds_user = emulates_meta_ && std::any_of(requests, requests + count, [](const auto *one) {
+                           return (one->flags & OMNISTORE_GET_USER) != 0;
+                         });
+  if (!driver_->table.stat_many || emulates_ttl_ || adds_user || !keys_fit(keys, count))
+    return one_by_one(call, count, statuses, [&](std::uint32_t i, omnistore_call *item) {
+      return stat(item, keys[i], *requests[i], sinks[i]);
+    });
+  Timer timer(*this, Meter::read);
+  const omnistore_status status = driver_stat_many(call, keys, count, requests, sinks, statuses);
+  for (std::uint32_t i = 0; i < count; ++i) timer.read(status == OMNISTORE_OK ? statuses[i] : status);
+  return status;
+}
+
+/// Of a driver that has stat_many.
+omnistore_status Node::driver_stat_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                        const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                                        omnistore_status *statuses) {
+  return in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
+    ItemCall items(call, from);
+    std::deque<CheckedSink> checked;
+    std::vector<omnistore_sink *> pointers;
+    for (std::uint32_t i = 0; i < piece; ++i) pointers.push_back(&checked.emplace_back(sinks[from + i], faults_));
+    const omnistore_status answer = guarded(&items, "stat_many", [&] {
+      return driver_->table.stat_many(self_, &items, keys + from, piece, requests + from, pointers.data(),
+                                      statuses + from);
+    });
+    for (std::uint32_t i = 0; i < piece && answer == OMNISTORE_OK; ++i)
+      statuses[from + i] = checked[i].settle(known_status(statuses[from + i], faults_), &items, i);
+    return answer;
+  });
+}
+
 omnistore_status Node::set_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                                const omnistore_set_request *const *requests, omnistore_status *statuses) {
+                                const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                                omnistore_status *statuses) {
   const bool plain = std::all_of(requests, requests + count, [&](const omnistore_set_request *request) {
     return !request->source && native_condition(request->condition) &&
            request->user.size <= (emulates_meta_ ? 0 : OMNISTORE_MAX_USER_SIZE) &&
            (native_.max_value_size == 0 || request->value.size <= native_.max_value_size);
   });
   if (!driver_->table.set_many || locks_writes_ || !plain || !keys_fit(keys, count) ||
-      native_.capabilities & OMNISTORE_READS_ONLY) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      ItemCall item(call, i);
-      statuses[i] = item.in_time() ? set(&item, keys[i], *requests[i], nullptr) : OMNISTORE_UNAVAILABLE;
-    }
-    return OMNISTORE_OK;
-  }
+      native_.capabilities & OMNISTORE_READS_ONLY)
+    return one_by_one(call, count, statuses, [&](std::uint32_t i, omnistore_call *item) {
+      return set(item, keys[i], *requests[i], results ? results[i] : nullptr);
+    });
   Timer timer(*this, Meter::write);
   std::vector<Stripe> locks;
   const bool has_sidecars = may_have_user_.load(std::memory_order_acquire);
   // Without etags nothing tells whose meta it is: that of the old values goes first.
   const bool meta_first = has_sidecars && !(native_.capabilities & OMNISTORE_CAN_ETAG);
   if (has_sidecars && !stripes(call, keys, count, locks)) return OMNISTORE_UNAVAILABLE;
+  std::deque<omnistore_set_request> rounded;
+  std::vector<const omnistore_set_request *> pointers;
+  if (rounds_expiry_) {
+    for (std::uint32_t i = 0; i < count; ++i) {
+      omnistore_set_request &kept = rounded.emplace_back(*requests[i]);
+      kept.expiry = rounded_expiry(kept.expiry);
+      pointers.push_back(&kept);
+    }
+    requests = pointers.data();
+  }
   omnistore_status status = meta_first ? remove_sidecars(call, keys, count) : OMNISTORE_OK;
   if (status == OMNISTORE_OK)
     status = in_pieces(count, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
-      ItemCall items(call, from);
-      const omnistore_status answer = guarded(&items, "set_many", [&] {
-        return driver_->table.set_many(self_, &items, keys + from, piece, requests + from, statuses + from);
-      });
-      for (std::uint32_t i = from; i < from + piece; ++i) statuses[i] = known_status(statuses[i], faults_);
-      return answer;
+      return driver_set_many(call, keys, {from, piece}, requests, results, statuses);
     });
-  if (status == OMNISTORE_OK && has_sidecars && !meta_first) status = remove_sidecars(call, keys, count);
+  LaterSteps rest(call);
+  if (status == OMNISTORE_OK && has_sidecars && !meta_first) status = remove_sidecars(&rest, keys, count);
   for (std::uint32_t i = 0; i < count; ++i)
     timer.write(status == OMNISTORE_OK ? statuses[i] : status, Count::writes, requests[i]->value.size);
   return status;
 }
 
-omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                                   const omnistore_remove_request &request, omnistore_status *statuses) {
-  if (!driver_->table.remove_many || locks_writes_ || request.condition == OMNISTORE_IF_MATCH ||
-      native_.capabilities & OMNISTORE_READS_ONLY || !keys_fit(keys, count)) {
-    for (std::uint32_t i = 0; i < count; ++i) {
-      ItemCall item(call, i);
-      statuses[i] = item.in_time() ? remove(&item, keys[i], request) : OMNISTORE_UNAVAILABLE;
-    }
-    return OMNISTORE_OK;
+/// A piece of a batch: the items from place.first on, place.second of them.
+omnistore_status Node::driver_set_many(omnistore_call *call, const omnistore_bytes *keys,
+                                       std::pair<std::uint32_t, std::uint32_t> place,
+                                       const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                                       omnistore_status *statuses) {
+  const auto [from, piece] = place;
+  ItemCall items(call, from);
+  std::deque<CheckedSink> checked;
+  std::vector<omnistore_sink *> pointers;
+  for (std::uint32_t i = from; results && i < from + piece; ++i)
+    pointers.push_back(results[i] ? &checked.emplace_back(results[i], faults_) : nullptr);
+  const omnistore_status answer = guarded(&items, "set_many", [&] {
+    return driver_->table.set_many(self_, &items, keys + from, piece, requests + from,
+                                   results ? pointers.data() : nullptr, statuses + from);
+  });
+  std::size_t next = 0;
+  for (std::uint32_t i = from; i < from + piece; ++i) {
+    statuses[i] = known_status(statuses[i], faults_);
+    if (results && results[i] && answer == OMNISTORE_OK)
+      statuses[i] = settle_set(checked[next++], statuses[i], *requests[i], &items, i - from);
   }
+  return answer;
+}
+
+omnistore_status Node::remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                   const omnistore_remove_request *const *requests, omnistore_status *statuses) {
+  const bool has_sidecars = may_have_user_.load(std::memory_order_acquire);
+  // A sidecar goes along in the same call, which it may not if its value stays.
+  const bool fits = std::all_of(requests, requests + count, [&](const omnistore_remove_request *request) {
+    return request->condition == OMNISTORE_ALWAYS || request->condition == OMNISTORE_IF_PRESENT ||
+           (!has_sidecars && native_condition(request->condition));
+  });
+  if (!driver_->table.remove_many || locks_writes_ || !fits || native_.capabilities & OMNISTORE_READS_ONLY ||
+      !keys_fit(keys, count))
+    return one_by_one(call, count, statuses,
+                      [&](std::uint32_t i, omnistore_call *item) { return remove(item, keys[i], *requests[i]); });
   Timer timer(*this, Meter::write);
   std::vector<Stripe> locks;
   std::vector<std::string> names;
   std::vector<omnistore_bytes> all;
+  std::vector<const omnistore_remove_request *> all_requests;
   std::vector<omnistore_status> each;
-  if (may_have_user_.load(std::memory_order_acquire)) { // the sidecars go along
+  if (has_sidecars) {
     if (!stripes(call, keys, count, locks)) return OMNISTORE_UNAVAILABLE;
     names = sidecars_of(keys, count);
     all.assign(keys, keys + count);
+    all_requests.assign(requests, requests + count);
     for (const std::string &name : names) all.push_back(bytes(name));
+    all_requests.resize(all.size(), &plain_remove);
     each.assign(all.size(), OMNISTORE_INTERNAL);
   }
   const omnistore_bytes *from_keys = all.empty() ? keys : all.data();
+  const omnistore_remove_request *const *from_requests = all.empty() ? requests : all_requests.data();
   omnistore_status *to = all.empty() ? statuses : each.data();
   const auto removed = all.empty() ? count : static_cast<std::uint32_t>(all.size());
   const omnistore_status status = in_pieces(removed, native_.max_batch, [&](std::uint32_t from, std::uint32_t piece) {
     ItemCall items(call, from);
     const omnistore_status answer = guarded(&items, "remove_many", [&] {
-      return driver_->table.remove_many(self_, &items, from_keys + from, piece, &request, to + from);
+      return driver_->table.remove_many(self_, &items, from_keys + from, piece, from_requests + from, to + from);
     });
     for (std::uint32_t i = from; i < from + piece; ++i) to[i] = known_status(to[i], faults_);
     return answer;

@@ -58,12 +58,17 @@ public:
   omnistore_status list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
   omnistore_status clear(omnistore_call *call, const omnistore_clear_request &request, omnistore_page *removed);
   omnistore_status get_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                            const omnistore_get_request &request, omnistore_sink *const *sinks,
+                            const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
                             omnistore_status *statuses);
+  omnistore_status stat_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                             const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses);
+  /// `results` may be null, and so may any of them.
   omnistore_status set_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                            const omnistore_set_request *const *requests, omnistore_status *statuses);
+                            const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                            omnistore_status *statuses);
   omnistore_status remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                               const omnistore_remove_request &request, omnistore_status *statuses);
+                               const omnistore_remove_request *const *requests, omnistore_status *statuses);
   omnistore_status touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request);
   /// Of omnistore/ext/revalidate.h.
   omnistore_status get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
@@ -107,6 +112,9 @@ public:
   bool is_of(const base::CallLabel &label) const;
   /// What the driver adds about a key (omnistore/ext/explain.h), a JSON object's text; empty: nothing.
   std::string explain(omnistore_call *call, omnistore_bytes key);
+  class Health;
+  /// Adds what asks this store whether it is healthy; if its driver cannot say, that of those below it.
+  void collect_health(std::vector<Health *> &all);
 
   /// How many mounts have it, in the table or until their last operation has ended: the last of them closes it.
   std::atomic<unsigned> mounts{0};
@@ -126,7 +134,11 @@ private:
   void tell(const omnistore_event &removal);
   template <typename Ask>
   std::string report(const char *operation, Ask ask);
-  std::vector<std::pair<std::string, std::uint64_t>> counters();
+  /// What the driver counts.
+  struct Figures {
+    std::vector<std::pair<std::string, std::uint64_t>> counters, gauges;
+  };
+  Figures figures();
 
   omnistore_status refuse_key(omnistore_call *call, omnistore_bytes key) const;
   bool keys_fit(const omnistore_bytes *keys, std::uint32_t count) const;
@@ -140,6 +152,18 @@ private:
   omnistore_status driver_stat(omnistore_call *call, omnistore_bytes key, std::uint32_t flags, omnistore_sink *sink);
   omnistore_status driver_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
                               omnistore_sink *result);
+  omnistore_status driver_stat_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+                                    const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                                    omnistore_status *statuses);
+  omnistore_status driver_set_many(omnistore_call *call, const omnistore_bytes *keys,
+                                   std::pair<std::uint32_t, std::uint32_t> place,
+                                   const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                                   omnistore_status *statuses);
+  omnistore_status settle_set(const CheckedSink &checked, omnistore_status status, const omnistore_set_request &request,
+                              omnistore_call *call, std::uint32_t item);
+  omnistore_status set_here(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
+                            omnistore_sink *result);
+  std::int64_t rounded_expiry(std::int64_t expiry) const;
   omnistore_status driver_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
   omnistore_status driver_watch(omnistore_call *call, const omnistore_watch_request &request,
                                 omnistore_watcher *watcher, void **watch);
@@ -174,11 +198,13 @@ private:
   omnistore_status streamed_set(omnistore_call *call, omnistore_bytes key, const omnistore_set_request &request,
                                 omnistore_sink *result);
   omnistore_status get_many_with_user(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                                      const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                      const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
                                       omnistore_status *statuses);
   std::vector<std::string> sidecars_of(const omnistore_bytes *keys, std::uint32_t count) const;
   omnistore_status remove_sidecars(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count);
   omnistore_status emulated_remove(omnistore_call *call, omnistore_bytes key, const omnistore_remove_request &request);
+  struct Listed;
+  omnistore_status emit_with_meta(omnistore_call *call, std::deque<Listed> &listed, omnistore_page *page);
   omnistore_status emulated_list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page);
   omnistore_status emulated_clear(omnistore_call *call, const omnistore_clear_request &request,
                                   omnistore_page *removed);
@@ -201,6 +227,7 @@ private:
   std::mutex counted_mutex_;                          ///< for counted_
   std::string counted_;                               ///< what the driver told of its counters last
   const omnistore_explain *explains_ = nullptr;       ///< likewise
+  std::unique_ptr<Health> health_;                    ///< if the driver has it
   bool opened_ = false;                               ///< and not closed
   omnistore_traits native_{};                         ///< the driver's, as `open` left them
   omnistore_traits traits_{};                         ///< with what is emulated
@@ -208,6 +235,7 @@ private:
   std::atomic<bool> was_slow_{false}; ///< a call was found waiting though it never blocks
   bool emulates_ttl_ = false;
   bool emulates_meta_ = false;
+  bool rounds_expiry_ = false;          ///< the driver keeps its own expiries, and not any
   bool locks_writes_ = false;           ///< expiries or conditions are emulated: every write holds its key's stripe
   std::uint64_t longest_key_ = 0;       ///< that the driver takes
   std::uint64_t longest_value_key_ = 0; ///< that a value can have, so that what the host keeps of it has a key too

@@ -28,7 +28,6 @@ namespace omnistore {
 namespace {
 
 constexpr omnistore_get_request whole_value{sizeof(omnistore_get_request), 0, 0, UINT64_MAX};
-constexpr omnistore_remove_request plain_remove{sizeof(omnistore_remove_request), 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
 
 /// Takes a value into a string.
 class TextSink : public omnistore_sink {
@@ -127,23 +126,6 @@ private:
   const bool cuts_, adds_user_;
   bool insists_ = false, refused_ = false;
   std::uint64_t skip_, left_;
-};
-
-/// Emits a key with the meta that a stat gives.
-class EmitSink : public omnistore_sink {
-public:
-  EmitSink(omnistore_page *page, std::string_view key)
-      : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, page_(page), key_(key) {}
-
-private:
-  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
-    auto &self = *static_cast<EmitSink *>(sink);
-    if (buffer) *buffer = nullptr;
-    return self.page_->emit(self.page_, bytes(self.key_), meta);
-  }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_OK; }
-  omnistore_page *page_;
-  std::string_view key_;
 };
 
 /// Keeps the state of a value that was set, and gives its meta on.
@@ -287,11 +269,12 @@ omnistore_status Node::remove_sidecars(omnistore_call *call, const omnistore_byt
   const std::size_t most = native_.max_batch == 0 ? views.size() : native_.max_batch;
   for (std::size_t from = 0; from < views.size();) {
     std::vector<omnistore_status> statuses(std::min(most, views.size() - from), OMNISTORE_INTERNAL);
+    const std::vector<const omnistore_remove_request *> requests(statuses.size(), &plain_remove);
     omnistore_status status = OMNISTORE_OK;
     if (driver_->table.remove_many)
       status = guarded(call, "remove_many", [&] {
         return driver_->table.remove_many(self_, call, views.data() + from, static_cast<std::uint32_t>(statuses.size()),
-                                          &plain_remove, statuses.data());
+                                          requests.data(), statuses.data());
       });
     else
       for (std::size_t i = 0; i < statuses.size(); ++i)
@@ -365,24 +348,28 @@ omnistore_status Node::emulated_touch(omnistore_call *call, omnistore_bytes key,
     sidecar.of = state;
   }
   std::int64_t native_expiry = found.meta().expiry;
+  LaterSteps rest_call(call);
+  bool touched = false;
   const std::uint32_t natively = (expiry_here ? 0 : request.flags & OMNISTORE_TOUCH_EXPIRY) |
                                  (user_here ? 0 : request.flags & OMNISTORE_TOUCH_USER);
   if (natively != 0) {
     if (!driver_->table.touch) return OMNISTORE_UNSUPPORTED;
     omnistore_touch_request rest = request;
     rest.flags = natively;
+    rest.expiry = rounded_expiry(request.expiry);
     status = guarded(call, "touch", [&] { return driver_->table.touch(self_, call, key, &rest); });
     if (status != OMNISTORE_OK) return status;
-    if (natively & OMNISTORE_TOUCH_EXPIRY) native_expiry = request.expiry;
+    touched = true;
+    if (natively & OMNISTORE_TOUCH_EXPIRY) native_expiry = rest.expiry;
     // The driver may tell another state of a value that it touched.
     if (!sidecar.user.empty()) {
-      status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+      status = driver_stat(&rest_call, key, OMNISTORE_GET_META, &found);
       if (status != OMNISTORE_OK) return status;
       sidecar.of = state_of(found.meta());
     }
   }
   if (sidecar.text().empty() && before.text().empty()) return OMNISTORE_OK;
-  return write_sidecar(call, view(key), sidecar, emulates_ttl_ ? 0 : native_expiry);
+  return write_sidecar(touched ? &rest_call : call, view(key), sidecar, emulates_ttl_ ? 0 : native_expiry);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -414,7 +401,7 @@ omnistore_status Node::emulated_get(omnistore_call *call, omnistore_bytes key, c
 
 /// Of a driver with get_many: the sidecars in one call, the values in another.
 omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
-                                          const omnistore_get_request &request, omnistore_sink *const *sinks,
+                                          const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
                                           omnistore_status *statuses) {
   std::vector<Sidecar> sidecars(count);
   std::vector<std::pair<std::uint32_t, omnistore_status>> unreadable; // each fails its own item only
@@ -426,14 +413,16 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
     std::vector<std::uint32_t> places;
     names.reserve(count);
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (view(keys[i]).ends_with('$') || keys[i].size >= longest_key_) continue;
+      if (!(requests[i]->flags & OMNISTORE_GET_USER) || view(keys[i]).ends_with('$') || keys[i].size >= longest_key_)
+        continue;
       views.push_back(bytes(names.emplace_back(std::string(view(keys[i])) + '$')));
       into.push_back(&taken.emplace_back(texts[i]));
       places.push_back(i);
     }
     std::vector<omnistore_status> read(views.size(), OMNISTORE_INTERNAL);
+    const std::vector<const omnistore_get_request *> whole(views.size(), &whole_value);
     const omnistore_status status = views.empty() ? OMNISTORE_OK : guarded(call, "get_many", [&] {
-      return driver_->table.get_many(self_, call, views.data(), static_cast<std::uint32_t>(views.size()), &whole_value,
+      return driver_->table.get_many(self_, call, views.data(), static_cast<std::uint32_t>(views.size()), whole.data(),
                                      into.data(), read.data());
     });
     if (status != OMNISTORE_OK) return status;
@@ -444,16 +433,20 @@ omnistore_status Node::get_many_with_user(omnistore_call *call, const omnistore_
         unreadable.emplace_back(places[i], read[i]);
     }
   }
-  omnistore_get_request wanted = request;
-  wanted.flags = (wanted.flags & ~OMNISTORE_GET_USER) | OMNISTORE_GET_META;
+  std::deque<omnistore_get_request> wanted;
+  std::vector<const omnistore_get_request *> wants;
   std::deque<PatchSink> patches;
   std::vector<omnistore_sink *> targets;
   for (std::uint32_t i = 0; i < count; ++i) {
+    const bool adds_user = requests[i]->flags & OMNISTORE_GET_USER;
+    omnistore_get_request &want = wanted.emplace_back(*requests[i]);
+    if (adds_user) want.flags = (want.flags & ~OMNISTORE_GET_USER) | OMNISTORE_GET_META;
+    wants.push_back(&want);
     sidecars[i].expiry = 0; // the driver keeps its own
-    targets.push_back(&patches.emplace_back(sinks[i], request, sidecars[i], false, true));
+    targets.push_back(&patches.emplace_back(sinks[i], *requests[i], sidecars[i], false, adds_user));
   }
   const omnistore_status status = guarded(call, "get_many", [&] {
-    return driver_->table.get_many(self_, call, keys, count, &wanted, targets.data(), statuses);
+    return driver_->table.get_many(self_, call, keys, count, wants.data(), targets.data(), statuses);
   });
   if (status != OMNISTORE_OK) return status;
   for (const auto &[item, reason] : unreadable)
@@ -514,7 +507,8 @@ omnistore_status Node::set_with_sidecar(omnistore_call *call, omnistore_bytes ke
   if (!emulates_ttl_) old.expiry = 0;
   if (expiry != 0 && expiry <= now_ms()) {
     status = driver_remove(call, key, plain_remove);
-    if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) status = remove_sidecar(call, view(key));
+    LaterSteps rest(call);
+    if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) status = remove_sidecar(&rest, view(key));
     return status;
   }
   omnistore_set_request plain = request;
@@ -531,18 +525,20 @@ omnistore_status Node::set_with_sidecar(omnistore_call *call, omnistore_bytes ke
       (status = write_sidecar(call, view(key), between, plain.expiry)) != OMNISTORE_OK)
     return status;
   StateSink stored(result);
-  status = driver_set(call, key, plain, next.user.empty() ? result : &stored);
+  LaterSteps rest(call);
+  const bool touched = expiry != 0 || between.user != old.user; // the sidecar of a value that may stay
+  status = driver_set(touched ? &rest : call, key, plain, next.user.empty() ? result : &stored);
   if (status != OMNISTORE_OK) {
     if (between.user != old.user) write_sidecar(call, view(key), old, 0); // the old value stands
     return status;
   }
   if (!next.user.empty() && (next.of = stored.state()).empty()) {
     MetaSink found;
-    status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+    status = driver_stat(&rest, key, OMNISTORE_GET_META, &found);
     if (status == OMNISTORE_OK) next.of = state_of(found.meta());
   }
   if (next.user.empty() && between.user.empty() && between.expiry == expiry) return OMNISTORE_OK;
-  return write_sidecar(call, view(key), next, plain.expiry);
+  return write_sidecar(&rest, view(key), next, plain.expiry);
 }
 
 /// Of a driver that takes a source, and whose user meta the host keeps. The source may be slow: the stripe is held only
@@ -554,15 +550,16 @@ omnistore_status Node::streamed_set(omnistore_call *call, omnistore_bytes key, c
   omnistore_status status = OMNISTORE_OK;
   StateSink stored(result);
   if ((status = driver_set(call, key, plain, &stored)) != OMNISTORE_OK) return status;
-  const auto lock = stripe(call, view(key));
+  LaterSteps rest(call);
+  const auto lock = stripe(&rest, view(key));
   if (!lock) return OMNISTORE_UNAVAILABLE;
   MetaSink found;
-  status = driver_stat(call, key, OMNISTORE_GET_META, &found);
+  status = driver_stat(&rest, key, OMNISTORE_GET_META, &found);
   if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // removed since
   if (status != OMNISTORE_OK) return status;
   const std::string state = state_of(found.meta());
   if (!stored.state().empty() && stored.state() != state) return OMNISTORE_OK; // replaced since
-  return write_sidecar(call, view(key), {0, state, std::string(view(request.user))}, plain.expiry);
+  return write_sidecar(&rest, view(key), {0, state, std::string(view(request.user))}, plain.expiry);
 }
 
 omnistore_status Node::emulated_remove(omnistore_call *call, omnistore_bytes key,
@@ -585,22 +582,25 @@ omnistore_status Node::emulated_remove(omnistore_call *call, omnistore_bytes key
     if (driver_->table.remove_many && plain.condition != OMNISTORE_IF_MATCH) {
       const std::string name = std::string(view(key)) + '$';
       const omnistore_bytes keys[] = {key, bytes(name)};
+      const omnistore_remove_request *requests[] = {&plain, &plain};
       omnistore_status statuses[] = {OMNISTORE_INTERNAL, OMNISTORE_INTERNAL};
       const omnistore_status whole = guarded(
-          call, "remove_many", [&] { return driver_->table.remove_many(self_, call, keys, 2, &plain, statuses); });
+          call, "remove_many", [&] { return driver_->table.remove_many(self_, call, keys, 2, requests, statuses); });
       return whole == OMNISTORE_OK ? known_status(statuses[0], faults_) : whole;
     }
     const omnistore_status removed = driver_remove(call, key, plain);
     if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
-    const omnistore_status meta = remove_sidecar(call, view(key));
+    LaterSteps rest(call);
+    const omnistore_status meta = remove_sidecar(&rest, view(key));
     return meta == OMNISTORE_OK ? removed : meta;
   }
   std::int64_t expiry = 0;
   if (const omnistore_status read = kept_expiry(call, view(key), expiry); read != OMNISTORE_OK) return read;
   const omnistore_status removed = driver_remove(call, key, plain);
   if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
+  LaterSteps rest(call);
   if (expiry != 0 || has_user)
-    if (const omnistore_status meta = remove_sidecar(call, view(key)); meta != OMNISTORE_OK) return meta;
+    if (const omnistore_status meta = remove_sidecar(&rest, view(key)); meta != OMNISTORE_OK) return meta;
   return expiry != 0 && expiry <= now_ms() ? OMNISTORE_NOT_FOUND : removed;
 }
 
@@ -632,6 +632,45 @@ omnistore_status Node::check_condition(omnistore_call *call, std::string_view ke
 // -------------------------------------------------------------------------------------------------- listings and
 // clears
 
+/// A listed key on its way to its meta.
+struct Node::Listed {
+  Listed(std::string_view name, std::int64_t kept) : key(name), expiry(kept) {}
+  std::string_view key;
+  std::int64_t expiry; ///< that the host keeps; 0: none
+  MetaSink meta;
+};
+
+/// Emits keys with the meta that stats of them give, in as few requests as the driver has a way for.
+omnistore_status Node::emit_with_meta(omnistore_call *call, std::deque<Listed> &listed, omnistore_page *page) {
+  constexpr std::size_t at_once = 256; // bounds what is held, and how long a request may take
+  static constexpr omnistore_get_request look{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+  const std::vector<const omnistore_get_request *> looks(at_once, &look);
+  for (std::size_t from = 0; from < listed.size(); from += at_once) {
+    const std::size_t count = std::min(at_once, listed.size() - from);
+    std::vector<omnistore_bytes> keys;
+    std::vector<omnistore_sink *> sinks;
+    std::vector<omnistore_status> statuses(count, OMNISTORE_INTERNAL);
+    for (std::size_t i = from; i < from + count; ++i) {
+      keys.push_back(bytes(listed[i].key));
+      sinks.push_back(&listed[i].meta);
+    }
+    if (driver_->table.stat_many) {
+      const omnistore_status status = driver_stat_many(call, keys.data(), static_cast<std::uint32_t>(count),
+                                                       looks.data(), sinks.data(), statuses.data());
+      if (status != OMNISTORE_OK) return status;
+    }
+    for (std::size_t i = 0; i < count; ++i) {
+      if (!driver_->table.stat_many) statuses[i] = driver_stat(call, keys[i], OMNISTORE_GET_META, sinks[i]);
+      if (statuses[i] == OMNISTORE_NOT_FOUND) continue; // removed since it was listed
+      if (statuses[i] != OMNISTORE_OK) return statuses[i];
+      omnistore_meta meta = listed[from + i].meta.meta();
+      if (listed[from + i].expiry != 0) meta.expiry = listed[from + i].expiry;
+      if (const omnistore_status status = page->emit(page, keys[i], &meta); status != OMNISTORE_OK) return status;
+    }
+  }
+  return OMNISTORE_OK;
+}
+
 omnistore_status Node::emulated_list(omnistore_call *call, const omnistore_list_request &request,
                                      omnistore_page *page) {
   omnistore_list_request wanted = request;
@@ -643,28 +682,27 @@ omnistore_status Node::emulated_list(omnistore_call *call, const omnistore_list_
   KeyPage found;
   omnistore_status status = driver_list(call, wanted, &found);
   if (status != OMNISTORE_OK) return status;
+  std::deque<Listed> listed;
   for (const std::string &key : found.keys) {
     if (cuts_depth && colons(std::string_view(key).substr(request.base.size)) > request.depth) continue;
     Sidecar sidecar;
     status = keeps_expiry_of(key) ? live_sidecar(call, key, sidecar) : OMNISTORE_OK;
     if (status == OMNISTORE_NOT_FOUND) continue;
     if (status != OMNISTORE_OK) return status;
-    if (!wants_meta) {
-      status = page->emit(page, bytes(key), nullptr);
-    } else {
-      EmitSink emit(page, key);
-      PatchSink patch(&emit, whole_value, sidecar, false);
-      status = driver_stat(call, bytes(key), OMNISTORE_GET_META, &patch);
-      if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK; // removed since it was listed
-    }
-    if (status != OMNISTORE_OK) return status;
+    if (wants_meta)
+      listed.emplace_back(key, sidecar.expiry);
+    else if ((status = page->emit(page, bytes(key), nullptr)) != OMNISTORE_OK)
+      return status;
   }
+  if ((status = emit_with_meta(call, listed, page)) != OMNISTORE_OK) return status;
   if (found.more) page->next(page, bytes(found.cursor));
   return OMNISTORE_OK;
 }
 
-omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clear_request &request,
+omnistore_status Node::emulated_clear(omnistore_call *outer, const omnistore_clear_request &request,
                                       omnistore_page *removed) {
+  LaterSteps partly(outer);
+  omnistore_call *call = &partly;
   omnistore_list_request list{};
   list.size = sizeof list;
   list.base = request.base;
@@ -677,7 +715,7 @@ omnistore_status Node::emulated_clear(omnistore_call *call, const omnistore_clea
     for (const std::string &key : found.keys) {
       {
         Stripe lock;
-        if (call->remaining(call) == 0) return fail(call, OMNISTORE_TIMEOUT, "the time was up when a part was cleared");
+        if (call->remaining(call) == 0) return fail(call, late(call), "the time was up when a part was cleared");
         if (stripes_ && !(lock = stripe(call, key))) return OMNISTORE_UNAVAILABLE;
         status = driver_remove(call, bytes(key), plain_remove);
       }

@@ -14,6 +14,9 @@
 
 namespace omnistore {
 
+inline constexpr omnistore_remove_request plain_remove{
+    sizeof(omnistore_remove_request), 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
+
 template <typename Function>
 omnistore_status Node::guarded(omnistore_call *call, const char *operation, Function function) {
   const auto run = [&] {

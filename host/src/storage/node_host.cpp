@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <omnistore/known.hpp>
 #include <spdlog/spdlog.h>
 
 #include "base/printable.hpp"
@@ -36,16 +37,19 @@ void Node::Host::log_(const omnistore_host *host, std::uint32_t level, omnistore
 std::int64_t Node::Host::now_(const omnistore_host *) { return now_ms(); }
 
 omnistore_status Node::Host::submit_(const omnistore_host *host, omnistore_task task, void *argument,
-                                     std::uint64_t delay) {
+                                     std::uint64_t delay, std::uint32_t flags) {
   constexpr std::uint64_t year = 365ull * 24 * 3600 * 1000;
   const auto wait = std::chrono::milliseconds(std::min(delay, year));
   bool taken = false;
-  without_exceptions([&] { taken = self(host).tasks_->submit(host, *self(host).node_.label_, task, argument, wait); });
+  const bool parallel = flags & OMNISTORE_TASK_PARALLEL;
+  without_exceptions(
+      [&] { taken = self(host).tasks_->submit(host, *self(host).node_.label_, task, argument, wait, parallel); });
   return taken ? OMNISTORE_OK : OMNISTORE_UNAVAILABLE;
 }
 
 void Node::Host::event_(const omnistore_host *host, const omnistore_event *removal) {
-  if (sound_removal(*removal, self(host).node_.faults_)) without_exceptions([&] { self(host).announce(*removal); });
+  const Known known(*removal);
+  if (sound_removal(*known, self(host).node_.faults_)) without_exceptions([&] { self(host).announce(*known); });
 }
 
 void Node::Host::announce(const omnistore_event &removal) const {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a driver tells of itself: what it knows of a key (omnistore/ext/explain.h), and what it counts (ext/stats.h).
 #include <mutex>
+#include <set>
 
 #include <boost/json/parse.hpp>
 
@@ -64,9 +65,9 @@ std::string Node::explain(omnistore_call *call, omnistore_bytes key) {
   return report("explain", [&](omnistore_sink *sink) { return explains_->explain(self_, call, key, sink); });
 }
 
-std::vector<std::pair<std::string, std::uint64_t>> Node::counters() {
-  std::vector<std::pair<std::string, std::uint64_t>> all;
-  if (!counts_) return all;
+Node::Figures Node::figures() {
+  Figures figures;
+  if (!counts_) return figures;
   HostCall call;
   std::string text = report("stats", [&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
   {
@@ -79,11 +80,20 @@ std::vector<std::pair<std::string, std::uint64_t>> Node::counters() {
   }
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);
-  if (broken || !json.is_object()) return all;
-  for (const auto &[name, value] : json.get_object())
-    if (all.size() < most_names && is_name(name) && value.is_number() && value.to_number<double>() >= 0)
-      all.emplace_back(name, value.to_number<std::uint64_t>());
-  return all;
+  if (broken || !json.is_object()) return figures;
+  std::set<std::string_view> names;
+  const auto take = [&](std::string_view kind, std::vector<std::pair<std::string, std::uint64_t>> &into) {
+    const boost::json::value *all = json.get_object().if_contains(kind);
+    if (!all || !all->is_object()) return;
+    for (const auto &[name, value] : all->get_object()) {
+      const bool fits = names.size() < most_names && is_name(name) && value.is_number();
+      if (fits && value.to_number<double>() >= 0 && names.insert(name).second)
+        into.emplace_back(name, value.to_number<std::uint64_t>());
+    }
+  };
+  take("counters", figures.counters);
+  take("gauges", figures.gauges);
+  return figures;
 }
 
 } // namespace omnistore

@@ -50,7 +50,7 @@ void Node::Sweep::schedule(std::int64_t delay) {
   delay = std::min(delay, longest_wait);
   if (wakes_ <= now_ms() + delay) return;
   const bool submitted =
-      node_.host_->submit(node_.host_.get(), run_, this, static_cast<std::uint64_t>(delay)) == OMNISTORE_OK;
+      node_.host_->submit(node_.host_.get(), run_, this, static_cast<std::uint64_t>(delay), 0) == OMNISTORE_OK;
   wakes_ = submitted ? now_ms() + delay : INT64_MAX;
 }
 

@@ -2,6 +2,7 @@
 // The table through which a layer calls a node: each entry leads to the function of the same name. No exception leaves
 // them, since the layer may be written in C.
 #include <omnistore/ext/revalidate.h>
+#include <omnistore/known.hpp>
 
 #include "storage/call.hpp"
 #include "storage/contract.hpp"
@@ -14,50 +15,67 @@ Node &node(void *self) { return *static_cast<Node *>(self); }
 
 omnistore_status OMNISTORE_CALL get(void *self, omnistore_call *call, omnistore_bytes key,
                                     const omnistore_get_request *request, omnistore_sink *sink) {
-  return without_exceptions(call, [&] { return node(self).get(call, key, *request, sink); });
+  return without_exceptions(call, [&] { return node(self).get(call, key, *Known(*request), sink); });
 }
 omnistore_status OMNISTORE_CALL stat(void *self, omnistore_call *call, omnistore_bytes key,
                                      const omnistore_get_request *request, omnistore_sink *sink) {
-  return without_exceptions(call, [&] { return node(self).stat(call, key, *request, sink); });
+  return without_exceptions(call, [&] { return node(self).stat(call, key, *Known(*request), sink); });
 }
 omnistore_status OMNISTORE_CALL set(void *self, omnistore_call *call, omnistore_bytes key,
                                     const omnistore_set_request *request, omnistore_sink *result) {
-  return without_exceptions(call, [&] { return node(self).set(call, key, *request, result); });
+  return without_exceptions(call, [&] { return node(self).set(call, key, *Known(*request), result); });
 }
 omnistore_status OMNISTORE_CALL remove(void *self, omnistore_call *call, omnistore_bytes key,
                                        const omnistore_remove_request *request) {
-  return without_exceptions(call, [&] { return node(self).remove(call, key, *request); });
+  return without_exceptions(call, [&] { return node(self).remove(call, key, *Known(*request)); });
 }
 omnistore_status OMNISTORE_CALL list(void *self, omnistore_call *call, const omnistore_list_request *request,
                                      omnistore_page *page) {
-  return without_exceptions(call, [&] { return node(self).list(call, *request, page); });
+  return without_exceptions(call, [&] { return node(self).list(call, *Known(*request), page); });
 }
 omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call, const omnistore_clear_request *request,
                                       omnistore_page *removed) {
-  return without_exceptions(call, [&] { return node(self).clear(call, *request, removed); });
+  return without_exceptions(call, [&] { return node(self).clear(call, *Known(*request), removed); });
 }
 omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                         std::uint32_t count, const omnistore_get_request *request,
+                                         std::uint32_t count, const omnistore_get_request *const *requests,
                                          omnistore_sink *const *sinks, omnistore_status *statuses) {
-  return without_exceptions(call, [&] { return node(self).get_many(call, keys, count, *request, sinks, statuses); });
+  return without_exceptions(call, [&] {
+    const KnownRequests known(requests, count);
+    return node(self).get_many(call, keys, count, known.raw(), sinks, statuses);
+  });
+}
+omnistore_status OMNISTORE_CALL stat_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                          std::uint32_t count, const omnistore_get_request *const *requests,
+                                          omnistore_sink *const *sinks, omnistore_status *statuses) {
+  return without_exceptions(call, [&] {
+    const KnownRequests known(requests, count);
+    return node(self).stat_many(call, keys, count, known.raw(), sinks, statuses);
+  });
 }
 omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
                                          std::uint32_t count, const omnistore_set_request *const *requests,
-                                         omnistore_status *statuses) {
-  return without_exceptions(call, [&] { return node(self).set_many(call, keys, count, requests, statuses); });
+                                         omnistore_sink *const *results, omnistore_status *statuses) {
+  return without_exceptions(call, [&] {
+    const KnownRequests known(requests, count);
+    return node(self).set_many(call, keys, count, known.raw(), results, statuses);
+  });
 }
 omnistore_status OMNISTORE_CALL remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                            std::uint32_t count, const omnistore_remove_request *request,
+                                            std::uint32_t count, const omnistore_remove_request *const *requests,
                                             omnistore_status *statuses) {
-  return without_exceptions(call, [&] { return node(self).remove_many(call, keys, count, *request, statuses); });
+  return without_exceptions(call, [&] {
+    const KnownRequests known(requests, count);
+    return node(self).remove_many(call, keys, count, known.raw(), statuses);
+  });
 }
 omnistore_status OMNISTORE_CALL touch(void *self, omnistore_call *call, omnistore_bytes key,
                                       const omnistore_touch_request *request) {
-  return without_exceptions(call, [&] { return node(self).touch(call, key, *request); });
+  return without_exceptions(call, [&] { return node(self).touch(call, key, *Known(*request)); });
 }
 omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call, const omnistore_watch_request *request,
                                       omnistore_watcher *watcher, void **watch) {
-  return without_exceptions(call, [&] { return node(self).watch(call, *request, watcher, watch); });
+  return without_exceptions(call, [&] { return node(self).watch(call, *Known(*request), watcher, watch); });
 }
 void OMNISTORE_CALL unwatch(void *self, void *watch) {
   without_exceptions([&] { node(self).unwatch(watch); });
@@ -65,7 +83,8 @@ void OMNISTORE_CALL unwatch(void *self, void *watch) {
 omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, omnistore_bytes key,
                                             const omnistore_get_request *request, omnistore_bytes etag,
                                             omnistore_sink *sink, uint32_t *unchanged) {
-  return without_exceptions(call, [&] { return node(self).get_changed(call, key, *request, etag, sink, *unchanged); });
+  return without_exceptions(
+      call, [&] { return node(self).get_changed(call, key, *Known(*request), etag, sink, *unchanged); });
 }
 /// Nothing is passed through that a node does not meter and emulate.
 const void *OMNISTORE_CALL extension(void *, const char *id) {
@@ -88,6 +107,7 @@ void Node::fill_table() {
   table_.list = omnistore::list;
   table_.clear = omnistore::clear;
   table_.get_many = omnistore::get_many;
+  table_.stat_many = omnistore::stat_many;
   table_.set_many = omnistore::set_many;
   table_.remove_many = omnistore::remove_many;
   table_.touch = omnistore::touch;

@@ -21,7 +21,7 @@ std::shared_ptr<loader::Registry> registry_for(const Config &config) {
 } // namespace
 
 std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause,
-                    omnistore_status status) {
+                    omnistore_status status, bool nothing_done) {
   constexpr std::string_view may_happen = "; it may still take place";
   std::string text(operation);
   if (!key.empty()) text.append(" ").append(base::printable(key));
@@ -33,7 +33,8 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
   text.append(base::printable_lines(cause));
   const bool writes = operation == "set" || operation == "remove" || operation == "touch" || operation == "clear";
   // The store below may have said so: a host that is reached over HTTP does.
-  if (writes && status == OMNISTORE_TIMEOUT && !text.ends_with(may_happen)) text.append(may_happen);
+  const bool unknown = (status == OMNISTORE_TIMEOUT || status == OMNISTORE_CANCELLED) && !nothing_done;
+  if (writes && unknown && !text.ends_with(may_happen)) text.append(may_happen);
   return text;
 }
 
@@ -91,7 +92,9 @@ void Storage::Impl::Route::check_writable() const {
 void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) {
   outcome_ = "ERROR";
   if (timer_.runs()) error_ = call.cause(status);
-  throw Error(to_status(status), failure(operation_, key_.shown(), *mount_, call.cause(status), status));
+  throw Error(to_status(status),
+              failure(operation_, key_.shown(), *mount_, call.cause(status), status, call.nothing_done()),
+              call.retry_after());
 }
 
 // --------------------------------------------------------------------------------------------------------------

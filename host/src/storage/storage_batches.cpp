@@ -101,7 +101,8 @@ void settle(const Group &group, const char *operation, std::string_view in, omni
     group.mount->outside(view(group.views[i]), key);
     put(outcomes[group.items[i]], to_status(status),
         failure(operation, std::string_view(key).substr(in.size()), *group.mount,
-                call.cause(status, whole == OMNISTORE_OK ? i : 0), status));
+                call.cause(status, whole == OMNISTORE_OK ? i : 0), status,
+                call.nothing_done(whole == OMNISTORE_OK ? i : 0)));
   }
 }
 
@@ -123,6 +124,7 @@ template <typename Options>
 Options limited(Options options, const CallOptions &batch) {
   options.timeout = batch.timeout;
   options.cancelled = batch.cancelled;
+  options.caller = batch.caller;
   return options;
 }
 
@@ -168,9 +170,10 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
     }
     std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
     const omnistore_get_request request{sizeof request, get_flags(options), options.offset, options.length};
+    const std::vector<const omnistore_get_request *> requests(group.views.size(), &request);
     const omnistore_status whole =
-        group.mount->node->get_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), request,
-                                    pointers.data(), statuses.data());
+        group.mount->node->get_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
+                                    requests.data(), pointers.data(), statuses.data());
     std::uint64_t taken = 0;
     for (const StringSink &sink : sinks) taken += sink.taken();
     group.mount->node->meter().here().add(Count::bytes_read, taken);
@@ -197,7 +200,7 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
 }
 
 std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<const SetItem> items,
-                                             const CallOptions &options) {
+                                             const CallOptions &options, bool want_etags) {
   std::vector<Outcome> outcomes(items.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(items[i].key); };
   std::vector<std::size_t> users;
@@ -224,14 +227,23 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
       pointers.push_back(&request);
     }
     std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
-    const omnistore_status whole = group.mount->node->set_many(
-        &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), pointers.data(), statuses.data());
+    std::deque<Meta> metas;
+    std::deque<MetaSink> sinks;
+    std::vector<omnistore_sink *> results;
+    for (std::size_t i = 0; want_etags && i < group.items.size(); ++i)
+      results.push_back(&sinks.emplace_back(metas.emplace_back()));
+    const omnistore_status whole =
+        group.mount->node->set_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
+                                    pointers.data(), want_etags ? results.data() : nullptr, statuses.data());
     settle(group, "set", in, whole, statuses, call, outcomes);
+    for (std::size_t i = 0; i < metas.size(); ++i) outcomes[group.items[i]].etag = std::move(metas[i].etag);
   });
   publish_done(in, groups, outcomes, Event::Type::update, Event::Cause::none, key_of);
   // After the values, which may be in the same batch.
   each_of(users, in, key_of, outcomes, [&](std::size_t i, const Key &key) {
-    return set(key, items[i].value, limited(items[i].options, options), false).stored;
+    Stored stored = set(key, items[i].value, limited(items[i].options, options), want_etags);
+    outcomes[i].etag = std::move(stored.etag);
+    return stored.stored;
   });
   return outcomes;
 }
@@ -255,8 +267,9 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
     HostCall call(options);
     std::vector<omnistore_status> statuses(group.views.size(), OMNISTORE_INTERNAL);
     const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
+    const std::vector<const omnistore_remove_request *> requests(group.views.size(), &request);
     const omnistore_status whole = group.mount->node->remove_many(
-        &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), request, statuses.data());
+        &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), requests.data(), statuses.data());
     settle(group, "remove", in, whole, statuses, call, outcomes);
   });
   publish_done(in, groups, outcomes, Event::Type::remove, Event::Cause::removed, key_of);
@@ -266,8 +279,8 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
 std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {
   return impl_->get_many({}, keys, options);
 }
-std::vector<Outcome> Storage::set_many(std::span<const SetItem> items, const CallOptions &options) {
-  return impl_->set_many({}, items, options);
+std::vector<Outcome> Storage::set_many(std::span<const SetItem> items, const CallOptions &options, bool want_etags) {
+  return impl_->set_many({}, items, options, want_etags);
 }
 std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys, const CallOptions &options) {
   return impl_->remove_many({}, keys, options);

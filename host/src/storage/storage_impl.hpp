@@ -132,7 +132,8 @@ public:
   bool touch(const Key &key, std::chrono::milliseconds life, const CallOptions &options);
   std::vector<EntryOutcome> get_many(std::string_view in, std::span<const std::string> keys,
                                      const GetOptions &options) const;
-  std::vector<Outcome> set_many(std::string_view in, std::span<const SetItem> items, const CallOptions &options);
+  std::vector<Outcome> set_many(std::string_view in, std::span<const SetItem> items, const CallOptions &options,
+                                bool want_etags);
   std::vector<Outcome> remove_many(std::string_view in, std::span<const std::string> keys, const CallOptions &options);
   Page list(std::string_view in, std::string_view base, const ListOptions &options) const;
   template <typename Take>
@@ -312,7 +313,7 @@ private:
 /// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE". One of a write whose time
 /// was up says that it may still take place.
 std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause,
-                    omnistore_status status = OMNISTORE_OK);
+                    omnistore_status status = OMNISTORE_OK, bool nothing_done = false);
 
 Meta to_meta(const omnistore_meta &meta);
 

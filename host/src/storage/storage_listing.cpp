@@ -175,7 +175,8 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
       const omnistore_status status = mount.node->list(&call, request, &outside);
       timer.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base, mount), mount);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
-      if (status != OMNISTORE_OK) throw Error(to_status(status), failure("list", shown, mount, call.cause(status)));
+      if (status != OMNISTORE_OK)
+        throw Error(to_status(status), failure("list", shown, mount, call.cause(status)), call.retry_after());
       more = outside.more;
       cursor = std::move(outside.cursor);
     }
@@ -247,7 +248,8 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, c
     timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, mount), mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
     if (status != OMNISTORE_OK)
-      throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status));
+      throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status, call.nothing_done()),
+                  call.retry_after());
   }
   return cleared;
 }

@@ -10,17 +10,11 @@
 namespace omnistore {
 
 Trace::Call::Call(omnistore_call *outer_call)
-    : omnistore_call{sizeof(omnistore_call), 0,
-                     [](const omnistore_call *call) {
-                       const omnistore_call *next = static_cast<const Call *>(call)->outer;
-                       return next->remaining(next);
-                     },
-                     [](omnistore_call *call, std::uint32_t item, omnistore_bytes text) {
-                       auto &self = *static_cast<Call *>(call);
-                       without_exceptions([&] { self.message = view(text); });
-                       self.outer->fail(self.outer, item, text);
-                     }},
-      outer(outer_call) {}
+    : PassedCall(outer_call, [](omnistore_call *call, const omnistore_failure *failure) {
+        auto &self = *static_cast<Call *>(call);
+        without_exceptions([&] { self.message = view(failure->message); });
+        self.outer->fail(self.outer, failure);
+      }) {}
 
 Trace::Sink::Sink(omnistore_sink *outer_sink)
     : omnistore_sink{sizeof(omnistore_sink), 0,

@@ -11,6 +11,8 @@
 #include <omnistore/driver.h>
 #include <omnistore/storage.hpp>
 
+#include "storage/call.hpp"
+
 namespace omnistore {
 
 class Node;
@@ -58,9 +60,8 @@ private:
     std::uint32_t hit = 0; ///< when its last hit was, counted in hits; 0: it had none
   };
   /// Keeps the message that a store gives, and gives it on.
-  struct Call : omnistore_call {
+  struct Call : PassedCall {
     explicit Call(omnistore_call *outer_call);
-    omnistore_call *const outer;
     std::string message;
   };
   /// Sees whether a value is there that is not wanted, and gives it on.

@@ -53,8 +53,8 @@ std::vector<EntryOutcome> View::get_many(std::span<const std::string> keys, cons
   return storage_->get_many(base_, keys, options);
 }
 
-std::vector<Outcome> View::set_many(std::span<const SetItem> items, const CallOptions &options) {
-  return storage_->set_many(base_, items, options);
+std::vector<Outcome> View::set_many(std::span<const SetItem> items, const CallOptions &options, bool want_etags) {
+  return storage_->set_many(base_, items, options, want_etags);
 }
 std::vector<Outcome> View::remove_many(std::span<const std::string> keys, const CallOptions &options) {
   return storage_->remove_many(base_, keys, options);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <omnistore/call.hpp>
 #include <omnistore/driver.h>
@@ -50,51 +51,95 @@ constexpr bool is_failure(omnistore_status status) noexcept {
 }
 
 /// Whether a write that failed with this status may have changed something all the same: its outcome is not known.
-constexpr bool may_have_changed(omnistore_status status) noexcept {
-  return is_failure(status) && status != OMNISTORE_DENIED && status != OMNISTORE_NO_SPACE;
+constexpr bool may_have_changed(omnistore_status status, const FailureDetails &details = {}) noexcept {
+  return is_failure(status) && status != OMNISTORE_DENIED && status != OMNISTORE_NO_SPACE && !details.nothing_done;
 }
 
 /// The same of a clear: it may have removed some of the keys before it failed, whatever it failed with.
-constexpr bool clear_may_have_changed(omnistore_status status) noexcept { return is_failure(status); }
-
-/// A copy of meta of any size. Its views are those of the original.
-inline omnistore_meta whole(const omnistore_meta &meta) noexcept {
-  if (meta.size == sizeof meta) [[likely]]
-    return meta;
-  omnistore_meta copy{};
-  std::memcpy(&copy, &meta, std::min<std::size_t>(meta.size, sizeof copy));
-  copy.size = sizeof copy;
-  return copy;
+constexpr bool clear_may_have_changed(omnistore_status status, const FailureDetails &details = {}) noexcept {
+  return is_failure(status) && !details.nothing_done;
 }
 
-/// A call that keeps a store's last message in place of telling it, so that more can be said with it, or nothing. It
-/// has the deadline of the call that it stands for, and must not outlive it.
-class Overheard : public omnistore_call {
+/// A copy of meta of any size. Its views are those of the original.
+inline omnistore_meta whole(const omnistore_meta &meta) noexcept { return *Known(meta); }
+
+/// The base of a call that a layer hands down in place of the one that it was given, to see or change what is said of
+/// failures. It has the deadline and the context of the outer call, and must not outlive it. A derived class gives its
+/// own `fail`.
+class WrappedCall : public omnistore_call {
 public:
-  explicit Overheard(Call outer) noexcept
-      : omnistore_call{sizeof(omnistore_call), 0, &remaining_, &fail_}, outer_(outer.raw()) {}
-  Overheard(const Overheard &) = delete;
-  Overheard &operator=(const Overheard &) = delete;
+  WrappedCall(const WrappedCall &) = delete;
+  WrappedCall &operator=(const WrappedCall &) = delete;
   operator Call() { return Call(this); }
-  const std::string &message() const noexcept { return message_; }
-  /// The message, or that there was none.
-  std::string reason() const { return message_.empty() ? "it gave no reason" : message_; }
+
+protected:
+  using Fail = void(OMNISTORE_CALL *)(omnistore_call *, const omnistore_failure *);
+  WrappedCall(Call outer, Fail told) noexcept
+      : omnistore_call{sizeof(omnistore_call), 0, outer.raw()->context, &remaining_, told}, outer_(outer.raw()) {}
+  void pass_on(std::uint32_t item, std::string_view message, const FailureDetails &details) const {
+    Call(outer_).fail(item, OMNISTORE_OK, message, details);
+  }
 
 private:
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    const omnistore_call *outer = static_cast<const Overheard *>(call)->outer_;
+    const omnistore_call *outer = static_cast<const WrappedCall *>(call)->outer_;
     return outer->remaining(outer);
   }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t, omnistore_bytes message) noexcept {
-    std::string &kept = static_cast<Overheard *>(call)->message_;
+  omnistore_call *outer_;
+};
+
+/// A call that keeps what a store says of its failure in place of passing it on, so that more can be said with it, or
+/// nothing.
+class Overheard : public WrappedCall {
+public:
+  explicit Overheard(Call outer) noexcept : WrappedCall(outer, &fail_) {}
+  const std::string &message() const noexcept { return message_; }
+  /// The message, or that there was none.
+  std::string reason() const { return message_.empty() ? "it gave no reason" : message_; }
+  /// What was said besides the message.
+  const FailureDetails &details() const noexcept { return details_; }
+
+private:
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
+    auto &self = *static_cast<Overheard *>(call);
+    self.details_ = details_of(*failure);
+    if (failure->message.size == 0) return;
     try {
-      kept = as_view(message);
+      self.message_ = as_view(failure->message);
     } catch (...) {
-      kept.clear(); // out of memory: the status has to do
+      self.message_.clear(); // out of memory: the status has to do
     }
   }
-  omnistore_call *outer_;
   std::string message_;
+  FailureDetails details_;
+};
+
+/// A call that passes on what a store says of its failure, and notes what was said besides the message.
+class NotedCall : public WrappedCall {
+public:
+  explicit NotedCall(Call outer) noexcept : WrappedCall(outer, &fail_) {}
+  const FailureDetails &details() const noexcept { return details_; }
+
+private:
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
+    auto &self = *static_cast<NotedCall *>(call);
+    self.details_ = details_of(*failure);
+    self.pass_on(failure->item, as_view(failure->message), self.details_);
+  }
+  FailureDetails details_;
+};
+
+/// The call for the later steps of an operation, when an earlier one has changed something: it passes on failures
+/// without OMNISTORE_NOTHING_DONE, which a store says of its own step alone.
+class PartlyDone : public WrappedCall {
+public:
+  explicit PartlyDone(Call outer) noexcept : WrappedCall(outer, &fail_) {}
+
+private:
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
+    static_cast<PartlyDone *>(call)->pass_on(failure->item, as_view(failure->message),
+                                             {false, details_of(*failure).retry_after});
+  }
 };
 
 /// A sink that keeps a value: what a layer reads a child's value into. Use it for one call of get or stat.
@@ -120,12 +165,13 @@ private:
     if (buffer) *buffer = nullptr;
     auto *self = static_cast<ValueSink *>(sink);
     return sdk::without_exceptions([&] {
-      self->flags = meta->flags;
-      self->value_size = meta->value_size;
-      self->mtime = meta->mtime;
-      self->expiry = meta->expiry;
-      self->etag = as_view(meta->etag);
-      self->user = as_view(meta->user);
+      const Known known(*meta);
+      self->flags = known->flags;
+      self->value_size = known->value_size;
+      self->mtime = known->mtime;
+      self->expiry = known->expiry;
+      self->etag = as_view(known->etag);
+      self->user = as_view(known->user);
       return OMNISTORE_OK;
     });
   }
@@ -145,14 +191,12 @@ struct PageSink : omnistore_page {
   std::string cursor; ///< where the next page goes on; empty: that was all
 
   explicit PageSink(F f) : omnistore_page{sizeof(omnistore_page), 0, &emit_, &next_}, take(std::move(f)) {
-    cursor.reserve(longest_cursor);
+    cursor.reserve(OMNISTORE_MAX_CURSOR_SIZE); // so that keeping a cursor cannot fail
   }
   PageSink(const PageSink &) = delete;
   PageSink &operator=(const PageSink &) = delete;
 
 private:
-  static constexpr std::size_t longest_cursor = 4096; // reserved, so that keeping a cursor cannot fail
-
   static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key,
                                                const omnistore_meta *meta) noexcept {
     return sdk::without_exceptions([&] { return static_cast<PageSink *>(page)->take(as_view(key), meta); });
@@ -161,6 +205,12 @@ private:
     static_cast<PageSink *>(page)->cursor = as_view(cursor);
   }
 };
+
+/// `count` pointers to one request: what a batch takes whose items are all asked for in the same way.
+template <class Request>
+std::vector<const Request *> repeated(const Request &request, std::size_t count) {
+  return std::vector<const Request *>(count, &request);
+}
 
 /// An opened store below a layer. As cheap to copy as a pointer; valid as long as the layer's own store. Its functions
 /// are those of the table, each of which the host has filled in; their thread rule is that of the child's traits.
@@ -189,17 +239,25 @@ public:
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed = nullptr) const {
     return driver().clear(store_->self, call.raw(), &request, removed);
   }
-  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, const omnistore_get_request &request,
-                            omnistore_sink *const *sinks, omnistore_status *statuses) const {
-    return driver().get_many(store_->self, call.raw(), keys.data(), count(keys), &request, sinks, statuses);
+  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys,
+                            const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                            omnistore_status *statuses) const {
+    return driver().get_many(store_->self, call.raw(), keys.data(), count(keys), requests, sinks, statuses);
   }
+  omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys,
+                             const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses) const {
+    return driver().stat_many(store_->self, call.raw(), keys.data(), count(keys), requests, sinks, statuses);
+  }
+  /// `results`: null, or as many sinks as keys, of which any may be null.
   omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys,
-                            const omnistore_set_request *const *requests, omnistore_status *statuses) const {
-    return driver().set_many(store_->self, call.raw(), keys.data(), count(keys), requests, statuses);
+                            const omnistore_set_request *const *requests, omnistore_sink *const *results,
+                            omnistore_status *statuses) const {
+    return driver().set_many(store_->self, call.raw(), keys.data(), count(keys), requests, results, statuses);
   }
   omnistore_status remove_many(Call call, std::span<const omnistore_bytes> keys,
-                               const omnistore_remove_request &request, omnistore_status *statuses) const {
-    return driver().remove_many(store_->self, call.raw(), keys.data(), count(keys), &request, statuses);
+                               const omnistore_remove_request *const *requests, omnistore_status *statuses) const {
+    return driver().remove_many(store_->self, call.raw(), keys.data(), count(keys), requests, statuses);
   }
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request) const {
     return driver().touch(store_->self, call.raw(), as_bytes(key), &request);

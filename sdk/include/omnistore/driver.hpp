@@ -29,18 +29,21 @@
 //     omnistore_status remove(Call, std::string_view key, const omnistore_remove_request &);
 //     omnistore_status list(Call, const omnistore_list_request &, omnistore_page &);
 //     omnistore_status clear(Call, const omnistore_clear_request &, omnistore_page *removed);
-//     omnistore_status get_many(Call, std::span<const omnistore_bytes> keys, const omnistore_get_request &,
+//     omnistore_status get_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request>,
 //                               omnistore_sink *const *sinks, omnistore_status *statuses);
-//     omnistore_status set_many(Call, std::span<const omnistore_bytes> keys,
-//                               const omnistore_set_request *const *requests, omnistore_status *statuses);
-//     omnistore_status remove_many(Call, std::span<const omnistore_bytes> keys, const omnistore_remove_request &,
+//     omnistore_status stat_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request>,
+//                                omnistore_sink *const *sinks, omnistore_status *statuses);
+//     omnistore_status set_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_set_request>,
+//                               omnistore_sink *const *results, omnistore_status *statuses);
+//     omnistore_status remove_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_remove_request>,
 //                                  omnistore_status *statuses);
 //     omnistore_status touch(Call, std::string_view key, const omnistore_touch_request &);
 //     omnistore_status watch(Call, const omnistore_watch_request &, omnistore_watcher &, void **watch);
 //     void unwatch(void *watch);
 //     const void *extension(const char *id);
 //     std::string explain(Call, std::string_view key); // of ext/explain.h: a JSON object; empty: nothing to say
-//     std::string stats(Call);                         // of ext/stats.h: a JSON object of names and counts
+//     std::string stats(Call);                         // of ext/stats.h: a JSON object of counters and gauges
+//     omnistore_status health(Call);                   // of ext/health.h
 //     static void validate(options, std::uint32_t child_count, Problems &); // of ext/validate.h: what is wrong in them
 //
 // The simple form is for values that fit in memory and keys that are names without structure:
@@ -55,6 +58,9 @@
 // A simple list is asked for all keys of a base at each page, and the page is cut from them in the order of the keys,
 // so that a listing which runs while others write gives every key that was there throughout, none twice. That is right
 // for stores up to some hundred thousand keys; larger ones write the full form.
+//
+// Requests, and all that a driver reads through these forms, have this header's size, whatever the host's is: fields
+// that the host does not know are 0.
 //
 // get is required. Without stat a value's meta is told from get. Without set and remove the store is read-only. A
 // store without list refuses to list (OMNISTORE_UNSUPPORTED).
@@ -75,8 +81,10 @@
 // else as OMNISTORE_INTERNAL with its what().
 #pragma once
 
+#include <algorithm>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <exception>
 #include <iterator>
 #include <new>
@@ -86,11 +94,13 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 #include <omnistore/call.hpp>
 #include <omnistore/child.hpp>
 #include <omnistore/driver.h>
 #include <omnistore/ext/explain.h>
+#include <omnistore/ext/health.h>
 #include <omnistore/ext/stats.h>
 #include <omnistore/ext/validate.h>
 #include <omnistore/failure.hpp>
@@ -138,6 +148,21 @@ private:
   omnistore_problems *raw_;
 };
 
+/// The requests of a batch, one for each key: requests[i] is that of keys[i].
+template <class Request>
+class Requests {
+public:
+  explicit Requests(const Request *const *to) noexcept : to_(to) {}
+  const Request &operator[](std::size_t i) const noexcept { return *to_[i]; }
+  /// Those from the item `from` on.
+  Requests from(std::size_t from) const noexcept { return Requests(to_ + from); }
+  /// As a child takes them.
+  const Request *const *raw() const noexcept { return to_; }
+
+private:
+  const Request *const *to_;
+};
+
 namespace sdk {
 
 // -------------------------------------------------------------------------------------------- exceptions at the border
@@ -147,7 +172,7 @@ inline omnistore_status caught(const Call &call) noexcept {
   try {
     throw;
   } catch (const Failure &failure) {
-    return call.fail(failure.status(), failure.what());
+    return call.fail(failure.status(), failure.what(), failure.details());
   } catch (const std::bad_alloc &) {
     return call.fail(OMNISTORE_NO_SPACE, "out of memory");
   } catch (const std::exception &error) {
@@ -194,18 +219,23 @@ concept FullClear = requires(T &t, Call c, const omnistore_clear_request &r, omn
   { t.clear(c, r, p) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullGetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, const omnistore_get_request &r,
+concept FullGetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, Requests<omnistore_get_request> r,
                                omnistore_sink *const *s, omnistore_status *o) {
   { t.get_many(c, k, r, s, o) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullSetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, const omnistore_set_request *const *r,
-                               omnistore_status *o) {
-  { t.set_many(c, k, r, o) } -> std::same_as<omnistore_status>;
+concept FullStatMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, Requests<omnistore_get_request> r,
+                                omnistore_sink *const *s, omnistore_status *o) {
+  { t.stat_many(c, k, r, s, o) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullRemoveMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, const omnistore_remove_request &r,
-                                  omnistore_status *o) {
+concept FullSetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, Requests<omnistore_set_request> r,
+                               omnistore_sink *const *s, omnistore_status *o) {
+  { t.set_many(c, k, r, s, o) } -> std::same_as<omnistore_status>;
+};
+template <class T>
+concept FullRemoveMany = requires(T &t, Call c, std::span<const omnistore_bytes> k,
+                                  Requests<omnistore_remove_request> r, omnistore_status *o) {
   { t.remove_many(c, k, r, o) } -> std::same_as<omnistore_status>;
 };
 template <class T>
@@ -230,6 +260,11 @@ concept FullExplain = requires(T &t, Call c, std::string_view k) {
 template <class T>
 concept FullStats = requires(T &t, Call c) {
   { t.stats(c) } -> std::same_as<std::string>;
+};
+
+template <class T>
+concept FullHealth = requires(T &t, Call c) {
+  { t.health(c) } -> std::same_as<omnistore_status>;
 };
 
 template <class V>
@@ -293,6 +328,10 @@ constexpr bool check_members() {
       FullList<T> || SimpleList<T> || !requires { &T::list; }, "list is not one of the forms in driver.hpp");
   static_assert(
       FullClear<T> || !requires { &T::clear; }, "clear is not of the form in driver.hpp");
+  static_assert(
+      FullStatMany<T> || !requires { &T::stat_many; }, "stat_many is not of the form in driver.hpp");
+  static_assert(
+      FullHealth<T> || !requires { &T::health; }, "health is not of the form in driver.hpp");
   static_assert(
       FullGetMany<T> || !requires { &T::get_many; }, "get_many is not of the form in driver.hpp");
   static_assert(
@@ -462,7 +501,10 @@ struct Table {
                                               const omnistore_open_request *request, omnistore_traits *traits,
                                               void **self) noexcept {
     return guarded(call, [&](Call c) {
-      *self = make<T>(*host, *request, *traits, c);
+      omnistore_traits known = *Known(*traits);
+      *self = make<T>(*host, *Known(*request), known, c);
+      known.size = traits->size;
+      std::memcpy(traits, &known, std::min<std::size_t>(known.size, sizeof known));
       return OMNISTORE_OK;
     });
   }
@@ -472,7 +514,7 @@ struct Table {
                                              const omnistore_get_request *request, omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullGet<T>) {
-        return of(self).get(c, as_view(key), *request, *sink);
+        return of(self).get(c, as_view(key), *Known(*request), *sink);
       } else {
         const auto &found = of(self).get(as_view(key));
         return found ? give_found(*sink, *found, true) : OMNISTORE_NOT_FOUND;
@@ -484,10 +526,10 @@ struct Table {
                                               const omnistore_get_request *request, omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullStat<T>) {
-        return of(self).stat(c, as_view(key), *request, *sink);
+        return of(self).stat(c, as_view(key), *Known(*request), *sink);
       } else if constexpr (FullGet<T>) {
         MetaSink meta_only(*sink);
-        return of(self).get(c, as_view(key), *request, meta_only);
+        return of(self).get(c, as_view(key), *Known(*request), meta_only);
       } else {
         const auto &found = of(self).get(as_view(key));
         return found ? give_found(*sink, *found, false) : OMNISTORE_NOT_FOUND;
@@ -499,7 +541,7 @@ struct Table {
                                              const omnistore_set_request *request, omnistore_sink *result) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullSet<T>) {
-        return of(self).set(c, as_view(key), *request, result);
+        return of(self).set(c, as_view(key), *Known(*request), result);
       } else if constexpr (SimpleSetView<T>) {
         return of(self).set(as_view(key), as_view(request->value)), OMNISTORE_OK;
       } else if constexpr (SimpleSetString<T>) {
@@ -516,7 +558,7 @@ struct Table {
                                                 const omnistore_remove_request *request) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullRemove<T>) {
-        return of(self).remove(c, as_view(key), *request);
+        return of(self).remove(c, as_view(key), *Known(*request));
       } else if constexpr (SimpleRemove<T>) {
         return of(self).remove(as_view(key)) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
       } else if constexpr (CanSet<T>) {
@@ -531,9 +573,10 @@ struct Table {
                                               omnistore_page *page) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullList<T>) {
-        return of(self).list(c, *request, *page);
+        return of(self).list(c, *Known(*request), *page);
       } else if constexpr (SimpleList<T>) {
-        SortedPage sorted(*request);
+        const Known known(*request);
+        SortedPage sorted(*known);
         if constexpr (SimpleListEmit<T>) {
           of(self).list(as_view(request->base), Emit(sorted));
         } else {
@@ -548,30 +591,48 @@ struct Table {
 
   static omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call, const omnistore_clear_request *request,
                                                omnistore_page *removed) noexcept {
-    return guarded(call, [&](Call c) { return of(self).clear(c, *request, removed); });
+    return guarded(call, [&](Call c) { return of(self).clear(c, *Known(*request), removed); });
   }
   static omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                                  std::uint32_t count, const omnistore_get_request *request,
+                                                  std::uint32_t count, const omnistore_get_request *const *requests,
                                                   omnistore_sink *const *sinks, omnistore_status *statuses) noexcept {
-    return guarded(call, [&](Call c) { return of(self).get_many(c, span(keys, count), *request, sinks, statuses); });
+    return guarded(call, [&](Call c) {
+      const KnownRequests known(requests, count);
+      return of(self).get_many(c, span(keys, count), Requests(known.raw()), sinks, statuses);
+    });
+  }
+  static omnistore_status OMNISTORE_CALL stat_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                                   std::uint32_t count, const omnistore_get_request *const *requests,
+                                                   omnistore_sink *const *sinks, omnistore_status *statuses) noexcept {
+    return guarded(call, [&](Call c) {
+      const KnownRequests known(requests, count);
+      return of(self).stat_many(c, span(keys, count), Requests(known.raw()), sinks, statuses);
+    });
   }
   static omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
                                                   std::uint32_t count, const omnistore_set_request *const *requests,
-                                                  omnistore_status *statuses) noexcept {
-    return guarded(call, [&](Call c) { return of(self).set_many(c, span(keys, count), requests, statuses); });
+                                                  omnistore_sink *const *results, omnistore_status *statuses) noexcept {
+    return guarded(call, [&](Call c) {
+      const KnownRequests known(requests, count);
+      return of(self).set_many(c, span(keys, count), Requests(known.raw()), results, statuses);
+    });
   }
   static omnistore_status OMNISTORE_CALL remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                                     std::uint32_t count, const omnistore_remove_request *request,
+                                                     std::uint32_t count,
+                                                     const omnistore_remove_request *const *requests,
                                                      omnistore_status *statuses) noexcept {
-    return guarded(call, [&](Call c) { return of(self).remove_many(c, span(keys, count), *request, statuses); });
+    return guarded(call, [&](Call c) {
+      const KnownRequests known(requests, count);
+      return of(self).remove_many(c, span(keys, count), Requests(known.raw()), statuses);
+    });
   }
   static omnistore_status OMNISTORE_CALL touch(void *self, omnistore_call *call, omnistore_bytes key,
                                                const omnistore_touch_request *request) noexcept {
-    return guarded(call, [&](Call c) { return of(self).touch(c, as_view(key), *request); });
+    return guarded(call, [&](Call c) { return of(self).touch(c, as_view(key), *Known(*request)); });
   }
   static omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call, const omnistore_watch_request *request,
                                                omnistore_watcher *watcher, void **watch) noexcept {
-    return guarded(call, [&](Call c) { return of(self).watch(c, *request, *watcher, watch); });
+    return guarded(call, [&](Call c) { return of(self).watch(c, *Known(*request), *watcher, watch); });
   }
   static void OMNISTORE_CALL unwatch(void *self, void *watch) noexcept {
     try {
@@ -592,6 +653,10 @@ struct Table {
       static constexpr omnistore_stats table{sizeof(omnistore_stats), 0, &stats};
       if (id == std::string_view(OMNISTORE_STATS)) return &table;
     }
+    if constexpr (FullHealth<T>) {
+      static constexpr omnistore_health table{sizeof(omnistore_health), 0, &health};
+      if (id == std::string_view(OMNISTORE_HEALTH)) return &table;
+    }
     if constexpr (FullValidate<T>) {
       static constexpr omnistore_validate table{sizeof(omnistore_validate), 0, &validate};
       if (id == std::string_view(OMNISTORE_VALIDATE)) return &table;
@@ -607,6 +672,10 @@ struct Table {
   }
   static omnistore_status OMNISTORE_CALL stats(void *self, omnistore_call *call, omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) { return give(of(self).stats(c), *sink); });
+  }
+
+  static omnistore_status OMNISTORE_CALL health(void *self, omnistore_call *call) noexcept {
+    return guarded(call, [&](Call c) { return of(self).health(c); });
   }
 
   static omnistore_status OMNISTORE_CALL validate(omnistore_call *call, omnistore_bytes options,
@@ -705,11 +774,13 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   table.list = &Table::list;
   if constexpr (sdk::FullClear<T>) table.clear = &Table::clear;
   if constexpr (sdk::FullGetMany<T>) table.get_many = &Table::get_many;
+  if constexpr (sdk::FullStatMany<T>) table.stat_many = &Table::stat_many;
   if constexpr (sdk::FullSetMany<T>) table.set_many = &Table::set_many;
   if constexpr (sdk::FullRemoveMany<T>) table.remove_many = &Table::remove_many;
   if constexpr (sdk::FullTouch<T>) table.touch = &Table::touch;
   if constexpr (sdk::FullWatch<T>) table.watch = &Table::watch, table.unwatch = &Table::unwatch;
-  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T> || sdk::FullValidate<T>)
+  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T> || sdk::FullHealth<T> ||
+                sdk::FullValidate<T>)
     table.extension = &Table::extension;
   return table;
 }

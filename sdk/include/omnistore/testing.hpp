@@ -45,20 +45,41 @@ private:
   const omnistore_plugin *plugin_ = nullptr;
 };
 
+/// The context of a call: nothing is known of its caller until the test says so.
+struct BareContext : omnistore_context {
+  bool gone = false; ///< the caller has gone away
+
+  BareContext()
+      : omnistore_context{
+            sizeof(omnistore_context), OMNISTORE_PRIORITY_NORMAL, &cancelled_, {nullptr, 0}, {nullptr, 0}} {}
+
+private:
+  static std::uint32_t OMNISTORE_CALL cancelled_(const omnistore_context *context) {
+    return static_cast<const BareContext *>(context)->gone ? 1 : 0;
+  }
+};
+
 /// A call that keeps the messages given to it.
 struct BareCall : omnistore_call {
   std::map<std::uint32_t, std::string> messages; ///< by item; 0 outside of batches
-  std::int64_t left = INT64_MAX;                 ///< what `remaining` answers, milliseconds
+  std::map<std::uint32_t, FailureDetails> details;
+  std::int64_t left = INT64_MAX; ///< what `remaining` answers, milliseconds
+  BareContext caller;            ///< on whose behalf
 
-  BareCall() : omnistore_call{sizeof(omnistore_call), 0, &remaining_, &fail_} {}
+  BareCall() : omnistore_call{sizeof(omnistore_call), 0, &caller, &remaining_, &fail_} {}
+  BareCall(const BareCall &) = delete;
+  BareCall &operator=(const BareCall &) = delete;
   std::string message() const { return messages.contains(0) ? messages.at(0) : std::string(); }
 
 private:
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
-    return static_cast<const BareCall *>(call)->left;
+    const auto &self = *static_cast<const BareCall *>(call);
+    return self.caller.gone ? 0 : self.left;
   }
-  static void OMNISTORE_CALL fail_(omnistore_call *call, std::uint32_t item, omnistore_bytes message) {
-    static_cast<BareCall *>(call)->messages[item] = as_view(message);
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) {
+    auto &self = *static_cast<BareCall *>(call);
+    if (failure->message.size != 0) self.messages[failure->item] = as_view(failure->message);
+    self.details[failure->item] = details_of(*failure);
   }
 };
 
@@ -85,7 +106,8 @@ private:
   static std::int64_t OMNISTORE_CALL now_(const omnistore_host *host) {
     return static_cast<const BareHost *>(host)->time;
   }
-  static omnistore_status OMNISTORE_CALL submit_(const omnistore_host *, omnistore_task, void *, std::uint64_t) {
+  static omnistore_status OMNISTORE_CALL submit_(const omnistore_host *, omnistore_task, void *, std::uint64_t,
+                                                 std::uint32_t) {
     return OMNISTORE_UNAVAILABLE;
   }
   static void OMNISTORE_CALL event_(const omnistore_host *, const omnistore_event *) {}

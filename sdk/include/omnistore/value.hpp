@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <omnistore/driver.h>
+#include <omnistore/known.hpp>
 
 namespace omnistore {
 
@@ -43,7 +44,7 @@ constexpr void add_user(omnistore_meta &meta, std::string_view user) noexcept {
 }
 
 /// Whether the sink takes bytes that the store lends (omnistore_sink.lend).
-inline bool takes_loans(const omnistore_sink &sink) { return sink.size >= sizeof sink && sink.lend; }
+inline bool takes_loans(const omnistore_sink &sink) { return OMNISTORE_HAS(omnistore_sink, &sink, lend) && sink.lend; }
 
 /// Gives a value out: begin, and a write where there are bytes. Returns the sink's status, which the driver returns in
 /// turn. `meta.value_size` is the whole value's, `bytes` the part of it that was asked for.

@@ -127,9 +127,9 @@ static omnistore_status clear(void *self, omnistore_call *call, const omnistore_
 }
 
 static omnistore_status get_many(void *self, omnistore_call *call, const omnistore_bytes *keys, uint32_t count,
-                                 const omnistore_get_request *request, omnistore_sink *const *sinks,
+                                 const omnistore_get_request *const *requests, omnistore_sink *const *sinks,
                                  omnistore_status *statuses) {
-  (void)self, (void)call, (void)keys, (void)count, (void)request, (void)sinks, (void)statuses;
+  (void)self, (void)call, (void)keys, (void)count, (void)requests, (void)sinks, (void)statuses;
   return OMNISTORE_OK;
 }
 

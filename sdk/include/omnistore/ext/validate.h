@@ -29,7 +29,7 @@ struct omnistore_problems {
   /* Adds one problem. `option` is the option's name, or names and indexes joined by dots for a part of it
    * ("headers.Range", "writeTo.1"); empty: the options as a whole. `message` says what is wrong and what would be
    * right, in one line without a full stop, and shows no secret. Both are copied. The host drops what goes beyond 64
-   * problems. [the thread that validate was called on] */
+   * problems. [call] */
   void(OMNISTORE_CALL *add)(omnistore_problems *problems, omnistore_bytes option, omnistore_bytes message);
 };
 
@@ -43,7 +43,7 @@ typedef struct omnistore_validate {
    * counts as one problem of the options as a whole.
    *
    * It looks at the options alone: it opens no file or connection, asks no backend, and changes nothing. Whether a
-   * folder is there or a server answers is for open to find. [any thread] */
+   * folder is there or a server answers is for open to find. [driver] */
   omnistore_status(OMNISTORE_CALL *validate)(omnistore_call *call, omnistore_bytes options, uint32_t child_count,
                                              omnistore_problems *problems);
 } omnistore_validate;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include <omnistore/error.hpp>
+#include <omnistore/ext/health.h>
+
+#include "storage/node.hpp"
+
+namespace omnistore {
+
+/// Asks one store whether it is healthy, on a thread of the store's tasks, at most once a second. A store that hangs
+/// holds that thread and nobody else: who waits gives up at the deadline. Thread-safe.
+class Node::Health {
+public:
+  using Clock = std::chrono::steady_clock;
+  /// How long a store may take to answer, and how long its answer counts.
+  static constexpr std::chrono::seconds patience{1}, fresh{1};
+
+  struct Answer {
+    Status status = Status::ok;
+    std::string message;
+  };
+
+  Health(Node &node, const omnistore_health &asked, std::shared_ptr<Tasks> tasks)
+      : node_(node), asked_(asked), tasks_(std::move(tasks)) {}
+  ~Health() {
+    tasks_->drop(this);
+    tasks_->forget(this);
+  }
+
+  const std::string &driver() const { return node_.driver_->name; }
+  /// Begins to ask, unless a fresh answer is there or it is being asked already.
+  void begin();
+  /// Waits for the answer until the deadline.
+  Answer wait(Clock::time_point deadline);
+
+private:
+  static void OMNISTORE_CALL run_(void *self, omnistore_call *call);
+  Answer ask();
+
+  Node &node_;
+  const omnistore_health &asked_;
+  const std::shared_ptr<Tasks> tasks_;
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  bool asking_ = false;
+  Clock::time_point known_since_{};
+  Answer answer_;
+};
+
+} // namespace omnistore
