@@ -9,12 +9,18 @@ namespace {
 /// The call of a task: without a deadline until the store is about to close.
 struct TaskCall : omnistore_call {
   const bool *stopping;
-  explicit TaskCall(const bool *flag)
-      : omnistore_call{sizeof(omnistore_call), 0, &remaining_, &fail_}, stopping(flag) {}
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) noexcept {
-    return __atomic_load_n(static_cast<const TaskCall *>(call)->stopping, __ATOMIC_RELAXED) ? 0 : INT64_MAX;
+  omnistore_context background{};
+  explicit TaskCall(const bool *flag) : omnistore_call{}, stopping(flag) {
+    background.size = sizeof background;
+    background.priority = OMNISTORE_PRIORITY_BACKGROUND;
+    background.cancelled = [](const omnistore_context *) noexcept -> std::uint32_t { return 0; };
+    size = sizeof(omnistore_call);
+    context = &background;
+    remaining = [](const omnistore_call *call) noexcept -> std::int64_t {
+      return __atomic_load_n(static_cast<const TaskCall *>(call)->stopping, __ATOMIC_RELAXED) ? 0 : INT64_MAX;
+    };
+    fail = [](omnistore_call *, const omnistore_failure *) noexcept {};
   }
-  static void OMNISTORE_CALL fail_(omnistore_call *, std::uint32_t, omnistore_bytes) noexcept {}
 };
 
 } // namespace
@@ -72,8 +78,8 @@ void KitHost::work() {
   }
 }
 
-omnistore_status KitHost::submit_(const omnistore_host *host, omnistore_task task, void *argument,
-                                  std::uint64_t delay) noexcept {
+omnistore_status KitHost::submit_(const omnistore_host *host, omnistore_task task, void *argument, std::uint64_t delay,
+                                  std::uint32_t) noexcept {
   KitHost &self = of(host);
   const std::lock_guard lock(self.mutex_);
   if (self.stopping_) return OMNISTORE_UNAVAILABLE;

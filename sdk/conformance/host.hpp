@@ -15,8 +15,8 @@
 
 namespace omnistore::kit {
 
-/// What a store of the kit's has for a host: a log, the system's clock, background tasks, and the events of removals
-/// that the store made by itself. It has no extensions.
+/// What a store of the kit's has for a host: a log, the system's clock, background tasks (one at a time, whatever their
+/// flags), and the events of removals that the store made by itself. It has no extensions.
 class KitHost : public omnistore_host {
 public:
   KitHost();
@@ -50,7 +50,7 @@ private:
   static void OMNISTORE_CALL log_(const omnistore_host *, std::uint32_t, omnistore_bytes) noexcept {}
   static std::int64_t OMNISTORE_CALL now_(const omnistore_host *) noexcept { return time(); }
   static omnistore_status OMNISTORE_CALL submit_(const omnistore_host *host, omnistore_task task, void *argument,
-                                                 std::uint64_t delay) noexcept;
+                                                 std::uint64_t delay, std::uint32_t flags) noexcept;
   static void OMNISTORE_CALL event_(const omnistore_host *host, const omnistore_event *event) noexcept;
   static const void *OMNISTORE_CALL extension_(const omnistore_host *, const char *) noexcept { return nullptr; }
 };

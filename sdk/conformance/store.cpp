@@ -14,8 +14,6 @@
 namespace omnistore::kit {
 namespace {
 
-constexpr std::size_t longest_cursor = 4096;
-
 Meta meta_of(const omnistore_meta &meta) {
   require(meta.size >= 8, "a meta's size is " + std::to_string(meta.size));
   omnistore_meta whole{};
@@ -45,19 +43,47 @@ public:
   Calling(Store &store, const char *function, std::string_view about) : given(function), store_(store) {
     progress::say(function, about);
     if (store.traits_.thread_model < OMNISTORE_PARALLEL) serial_ = std::unique_lock(store.serial_);
+    Context context{};
+    context.size = sizeof(omnistore_context);
+    context.cancelled = [](const omnistore_context *c) noexcept -> std::uint32_t {
+      return static_cast<const Context *>(c)->owner->store_.deadline_.cancelled;
+    };
+    context.owner = this;
     Call call{};
     call.size = sizeof(omnistore_call);
+    call.context = given.make(context, "the context");
     call.remaining = [](const omnistore_call *c) noexcept -> std::int64_t {
       return static_cast<const Call *>(c)->owner->store_.deadline_.left;
     };
-    call.fail = [](omnistore_call *c, std::uint32_t item, omnistore_bytes message) noexcept {
-      static_cast<Call *>(c)->owner->keep_message(item, as_view(message));
+    call.fail = [](omnistore_call *c, const omnistore_failure *failure) noexcept {
+      static_cast<Call *>(c)->owner->keep(*failure);
     };
     call.owner = this;
     call_ = given.make(call, "the call");
+    store.last_context_ = call.context;
   }
 
   omnistore_call *raw() { return call_; }
+  /// Hands a struct over that can grow. `least`: where it ended in an older header.
+  template <class T>
+  T *hand_over(T object, const char *what, std::size_t least = 0) {
+    if (store_.structs_ == Structs::longer) {
+      struct Longer {
+        T known;
+        unsigned char unknown[16];
+      } longer{object, {}};
+      std::memset(longer.unknown, 0xee, sizeof longer.unknown);
+      longer.known.size = sizeof longer;
+      return &given.make(longer, what)->known;
+    }
+    if (store_.structs_ == Structs::shorter && least) {
+      object.size = static_cast<std::uint32_t>(least);
+      void *place = given.array<char>(least, what);
+      std::memcpy(place, &object, least);
+      return static_cast<T *>(place);
+    }
+    return given.make(object, what);
+  }
   void broken(std::string text) noexcept {
     const std::lock_guard lock(mutex_);
     if (broken_.empty()) broken_ = std::move(text);
@@ -76,16 +102,21 @@ public:
     const auto found = messages_.find(item);
     return found == messages_.end() ? std::string() : found->second;
   }
-  void keep_message(std::uint32_t item, std::string_view message) noexcept {
+  void keep(const omnistore_failure &failure) noexcept {
     check([&] {
+      require(failure.size >= offsetof(omnistore_failure, retry_after),
+              "a failure's size is " + std::to_string(failure.size));
       const std::lock_guard lock(mutex_);
-      messages_[item] = message;
+      if (failure.message.size) messages_[failure.item] = as_view(failure.message);
     });
   }
 
   Given given;
 
 private:
+  struct Context : omnistore_context {
+    Calling *owner;
+  };
   struct Call : omnistore_call {
     Calling *owner;
   };
@@ -107,6 +138,12 @@ public:
       face.write = &write;
       face.lend = how.loans ? &lend : nullptr;
       face.owner = this;
+      face.unknown = 0xeeee'eeee'eeee'eeee;
+      if (calling.store_.structs_ == Structs::longer) face.size += 16;
+      if (calling.store_.structs_ == Structs::shorter) {
+        face.size = offsetof(omnistore_sink, lend);
+        face.lend = reinterpret_cast<decltype(face.lend)>(0xeeeeeeee); // no field of this sink
+      }
       face_ = calling.given.make(face, "the sink");
     }
     omnistore_sink *raw() { return face_; }
@@ -140,6 +177,7 @@ public:
   private:
     struct Face : omnistore_sink {
       Sink *owner;
+      std::uint64_t unknown;
     };
     static Sink &of(omnistore_sink *sink) { return *static_cast<Face *>(sink)->owner; }
 
@@ -249,7 +287,7 @@ public:
       PageFace &self = *static_cast<Face *>(page)->owner;
       self.calling_.check([&] {
         require(cursor.size > 0, "an empty cursor");
-        require(cursor.size <= longest_cursor, "a cursor of " + std::to_string(cursor.size) + " bytes");
+        require(cursor.size <= OMNISTORE_MAX_CURSOR_SIZE, "a cursor of " + std::to_string(cursor.size) + " bytes");
         self.page.cursor = as_view(cursor);
       });
     }
@@ -299,8 +337,8 @@ public:
   };
 
   omnistore_get_request *reading(const Reading &how) {
-    return given.make(omnistore_get_request{sizeof(omnistore_get_request), how.flags, how.offset, how.length},
-                      "the request");
+    return hand_over(omnistore_get_request{sizeof(omnistore_get_request), how.flags, how.offset, how.length},
+                     "the request");
   }
   omnistore_set_request *writing(std::string_view value, const Writing &how, std::optional<Source> &source) {
     omnistore_set_request request{};
@@ -316,7 +354,7 @@ public:
     } else {
       request.value = given.bytes(value, "the value");
     }
-    return given.make(request, "the request");
+    return hand_over(request, "the request", offsetof(omnistore_set_request, user));
   }
 };
 
@@ -347,7 +385,7 @@ Store::Store(const omnistore_driver &driver, const std::string &options,
   request.children = children.data();
   request.child_count = static_cast<std::uint32_t>(children.size());
   const omnistore_status status =
-      driver.open(&host_, calling.raw(), calling.given.make(request, "the request"), &traits_, &self_);
+      driver.open(&host_, calling.raw(), calling.hand_over(request, "the request"), &traits_, &self_);
   calling.judge();
   if (status != OMNISTORE_OK) throw Broken("it does not open: " + name_of(status) + " (" + calling.message() + ")");
   open_ = true;
@@ -414,7 +452,7 @@ Done Store::remove(std::string_view key, std::uint32_t condition, std::string_vi
   request.etag = calling.given.bytes(etag, "the etag");
   Done done;
   done.status = driver_.remove(self_, calling.raw(), calling.given.bytes(key, "the key"),
-                               calling.given.make(request, "the request"));
+                               calling.hand_over(request, "the request"));
   done.message = calling.message();
   calling.judge();
   judge("remove", done);
@@ -431,7 +469,7 @@ Page Store::list(std::string_view base, const Listing &how) {
   request.depth = how.depth;
   request.limit = how.limit;
   request.cursor = calling.given.bytes(how.cursor, "the cursor");
-  page.page.status = driver_.list(self_, calling.raw(), calling.given.make(request, "the request"), page.raw());
+  page.page.status = driver_.list(self_, calling.raw(), calling.hand_over(request, "the request"), page.raw());
   page.page.message = calling.message();
   calling.judge();
   if (how.emit_fails == OMNISTORE_OK) judge("list", page.page);
@@ -464,8 +502,8 @@ Page Store::clear(std::string_view base, bool wants_keys) {
   omnistore_clear_request request{};
   request.size = sizeof request;
   request.base = calling.given.bytes(base, "the base");
-  page.page.status = driver_.clear(self_, calling.raw(), calling.given.make(request, "the request"),
-                                   wants_keys ? page.raw() : nullptr);
+  page.page.status =
+      driver_.clear(self_, calling.raw(), calling.hand_over(request, "the request"), wants_keys ? page.raw() : nullptr);
   page.page.message = calling.message();
   calling.judge();
   judge("clear", page.page);
@@ -473,11 +511,13 @@ Page Store::clear(std::string_view base, bool wants_keys) {
 }
 
 std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Reading &how,
-                                 std::optional<std::size_t> failing_sink) {
-  if (!driver_.get_many) throw Skipped("the driver has no get_many");
-  Calling calling(*this, "get_many", keys.empty() ? "" : keys[0]);
+                                 std::optional<std::size_t> failing_sink, bool stat) {
+  const char *function = stat ? "stat_many" : "get_many";
+  if (stat ? !driver_.stat_many : !driver_.get_many) throw Skipped(std::string("the driver has no ") + function);
+  Calling calling(*this, function, keys.empty() ? "" : keys[0]);
   auto *names = calling.given.array<omnistore_bytes>(keys.size(), "the keys");
   auto **sinks = calling.given.array<omnistore_sink *>(keys.size(), "the sinks");
+  auto **requests = calling.given.array<const omnistore_get_request *>(keys.size(), "the requests");
   auto *statuses = calling.given.array<omnistore_status>(keys.size(), "the statuses");
   Taking fails = how.into;
   fails.write_fails = fails.begin_fails = OMNISTORE_NO_SPACE;
@@ -486,17 +526,20 @@ std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Rea
     names[i] = calling.given.bytes(keys[i], "a key");
     made.push_back(std::make_unique<Calling::Sink>(calling, failing_sink == i ? fails : how.into));
     sinks[i] = made.back()->raw();
+    requests[i] = calling.reading(how);
     statuses[i] = OMNISTORE_INTERNAL;
   }
-  const omnistore_status status = driver_.get_many(self_, calling.raw(), names, static_cast<std::uint32_t>(keys.size()),
-                                                   calling.reading(how), sinks, statuses);
+  const auto count = static_cast<std::uint32_t>(keys.size());
+  const omnistore_status status = stat
+                                      ? driver_.stat_many(self_, calling.raw(), names, count, requests, sinks, statuses)
+                                      : driver_.get_many(self_, calling.raw(), names, count, requests, sinks, statuses);
   calling.judge();
   std::vector<Got> all(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
     all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
-    made[i]->finish(all[i], &how);
-    if (failing_sink != i) judge("get_many", all[i]);
+    made[i]->finish(all[i], stat ? nullptr : &how);
+    if (failing_sink != i) judge(function, all[i]);
   }
   return all;
 }
@@ -507,38 +550,56 @@ std::vector<Done> Store::set_many(const std::vector<Item> &items) {
   auto *names = calling.given.array<omnistore_bytes>(items.size(), "the keys");
   auto **requests = calling.given.array<const omnistore_set_request *>(items.size(), "the requests");
   auto *statuses = calling.given.array<omnistore_status>(items.size(), "the statuses");
+  auto **results = calling.given.array<omnistore_sink *>(items.size(), "the results");
   std::optional<Calling::Source> none;
+  const Taking taking;
+  std::vector<std::unique_ptr<Calling::Sink>> made(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     names[i] = calling.given.bytes(items[i].key, "a key");
     requests[i] = calling.writing(items[i].value, items[i].how, none);
     statuses[i] = OMNISTORE_INTERNAL;
+    if (!items[i].how.wants_meta) continue;
+    made[i] = std::make_unique<Calling::Sink>(calling, taking);
+    results[i] = made[i]->raw();
   }
+  const bool any = std::any_of(made.begin(), made.end(), [](const auto &each) { return each != nullptr; });
   const omnistore_status status =
-      driver_.set_many(self_, calling.raw(), names, static_cast<std::uint32_t>(items.size()), requests, statuses);
+      driver_.set_many(self_, calling.raw(), names, static_cast<std::uint32_t>(items.size()), requests,
+                       any ? results : nullptr, statuses);
   calling.judge();
   std::vector<Done> all(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
     all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
     judge("set_many", all[i]);
+    if (!made[i] || !made[i]->begun()) continue;
+    Got got;
+    got.status = all[i].status;
+    made[i]->finish(got, nullptr);
+    all[i].meta = got.meta;
   }
   return all;
 }
 
-std::vector<Done> Store::remove_many(const std::vector<std::string> &keys) {
+std::vector<Done> Store::remove_many(const std::vector<std::string> &keys, const std::vector<std::string> &etags) {
   if (!driver_.remove_many) throw Skipped("the driver has no remove_many");
   Calling calling(*this, "remove_many", keys.empty() ? "" : keys[0]);
   auto *names = calling.given.array<omnistore_bytes>(keys.size(), "the keys");
   auto *statuses = calling.given.array<omnistore_status>(keys.size(), "the statuses");
+  auto **requests = calling.given.array<const omnistore_remove_request *>(keys.size(), "the requests");
   for (std::size_t i = 0; i < keys.size(); ++i) {
     names[i] = calling.given.bytes(keys[i], "a key");
     statuses[i] = OMNISTORE_INTERNAL;
+    omnistore_remove_request request{};
+    request.size = sizeof request;
+    if (i < etags.size() && !etags[i].empty()) {
+      request.condition = OMNISTORE_IF_MATCH;
+      request.etag = calling.given.bytes(etags[i], "the etag");
+    }
+    requests[i] = calling.hand_over(request, "a request");
   }
-  omnistore_remove_request request{};
-  request.size = sizeof request;
   const omnistore_status status =
-      driver_.remove_many(self_, calling.raw(), names, static_cast<std::uint32_t>(keys.size()),
-                          calling.given.make(request, "the request"), statuses);
+      driver_.remove_many(self_, calling.raw(), names, static_cast<std::uint32_t>(keys.size()), requests, statuses);
   calling.judge();
   std::vector<Done> all(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -564,7 +625,7 @@ Done Store::touch(std::string_view key, std::optional<std::int64_t> expiry, std:
   }
   Done done;
   done.status = driver_.touch(self_, calling.raw(), calling.given.bytes(key, "the key"),
-                              calling.given.make(request, "the request"));
+                              calling.hand_over(request, "the request"));
   done.message = calling.message();
   calling.judge();
   judge("touch", done);
@@ -612,7 +673,7 @@ std::unique_ptr<Watch> Store::watch(std::string_view base) {
   request.size = sizeof request;
   request.base = calling.given.bytes(base, "the base");
   const omnistore_status status =
-      driver_.watch(self_, calling.raw(), calling.given.make(request, "the request"), watcher, &watch->watch_);
+      driver_.watch(self_, calling.raw(), calling.hand_over(request, "the request"), watcher, &watch->watch_);
   calling.judge();
   if (status == OMNISTORE_UNSUPPORTED) {
     watch->store_ = nullptr;
@@ -668,6 +729,7 @@ std::string name_of(omnistore_status status) {
                {OMNISTORE_TOO_LARGE, "TOO_LARGE"},
                {OMNISTORE_UNSUPPORTED, "UNSUPPORTED"},
                {OMNISTORE_TIMEOUT, "TIMEOUT"},
+               {OMNISTORE_CANCELLED, "CANCELLED"},
                {OMNISTORE_UNAVAILABLE, "UNAVAILABLE"},
                {OMNISTORE_NO_SPACE, "NO_SPACE"},
                {OMNISTORE_IO, "IO"},

@@ -6,6 +6,7 @@
 // What does not hold is thrown as Broken.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -98,9 +99,10 @@ struct Change {
   std::string key;
 };
 
-/// How long a call may take before its deadline is over.
+/// What a call says of its time.
 struct Deadline {
   std::int64_t left = INT64_MAX; ///< milliseconds, what `remaining` answers
+  bool cancelled = false;        ///< what the context says
 };
 
 class Store;
@@ -147,13 +149,14 @@ public:
   Page list(std::string_view base, const Listing &how = {});
   Page clear(std::string_view base, bool wants_keys = true);
   std::vector<Got> get_many(const std::vector<std::string> &keys, const Reading &how = {},
-                            std::optional<std::size_t> failing_sink = {});
+                            std::optional<std::size_t> failing_sink = {}, bool stat = false);
   struct Item {
     std::string key, value;
     Writing how{};
   };
   std::vector<Done> set_many(const std::vector<Item> &items);
-  std::vector<Done> remove_many(const std::vector<std::string> &keys);
+  /// With a condition for each key that has an etag; empty: none has.
+  std::vector<Done> remove_many(const std::vector<std::string> &keys, const std::vector<std::string> &etags = {});
   Done touch(std::string_view key, std::optional<std::int64_t> expiry, std::optional<std::string> user = {});
   std::unique_ptr<Watch> watch(std::string_view base);
   const void *extension(const char *id);
@@ -172,6 +175,16 @@ public:
   /// Later calls may fail without a message; for those that are meant to be too late.
   void need_no_messages() { messages_needed_ = false; }
 
+  /// How the structs that later calls hand over differ from those of this kit's header.
+  enum class Structs {
+    ours,
+    longer,  ///< by 16 bytes, which hold what this driver cannot know
+    shorter, ///< without what came last into the header: a sink without lend, a set without user meta
+  };
+  void hand_over(Structs structs) { structs_ = structs; }
+  /// The context of the last call.
+  const omnistore_context *last_context() const { return last_context_; }
+
   /// How long a rule waits for what must come soon.
   static constexpr std::chrono::milliseconds patience{5000};
 
@@ -184,6 +197,8 @@ private:
   bool open_ = false;
   Deadline deadline_{};
   bool messages_needed_ = true;
+  Structs structs_ = Structs::ours;
+  std::atomic<const omnistore_context *> last_context_ = nullptr;
   std::mutex serial_; // around each function of a serialized store
 
   class Calling;

@@ -93,6 +93,50 @@ void sets_with_expiries(Bench &bench) {
   require(store.stat(bench.key("stays")).told().expiry == 0, "an item of set_many has the expiry of another");
 }
 
+void stats_many(Bench &bench) {
+  Store &store = bench.store();
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < most(store, 30); ++i) {
+    keys.push_back(bench.key("s" + std::to_string(i)));
+    if (i % 3) put(store, keys[i], bytes_of(i * 10));
+  }
+  const std::vector<Got> all = store.get_many(keys, {.flags = OMNISTORE_GET_META}, {}, true);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const std::string what = "item " + std::to_string(i) + " of stat_many";
+    expect(all[i], i % 3 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, what);
+    if (i % 3 == 0) continue;
+    const Got one = store.stat(keys[i], OMNISTORE_GET_META);
+    require(all[i].told().size == one.told().size && all[i].told().etag == one.told().etag &&
+                all[i].told().expiry == one.told().expiry && all[i].told().mtime == one.told().mtime,
+            what + " tells another meta than stat does");
+  }
+}
+
+void sets_with_results(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  std::vector<Store::Item> items = {{bench.key("a"), "one"}, {bench.key("b"), "two"}, {bench.key("c"), "three"}};
+  items[0].how.wants_meta = items[2].how.wants_meta = true;
+  const std::vector<Done> all = store.set_many(items);
+  for (std::size_t i = 0; i < items.size(); ++i) expect_ok(all[i], "item " + std::to_string(i) + " of set_many");
+  for (const std::size_t i : {0u, 2u})
+    require(all[i].told().etag == etag_of(store, items[i].key),
+            "item " + std::to_string(i) + " of set_many tells another etag than stat does");
+  require(!all[1].meta, "set_many told the meta of an item whose result is null");
+}
+
+void removes_with_conditions(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  for (const std::string name : {"a", "b", "c"}) put(store, bench.key(name), "value of " + name);
+  const std::vector<Done> all = store.remove_many({bench.key("a"), bench.key("b"), bench.key("c")},
+                                                  {etag_of(store, bench.key("a")), "other", ""});
+  expect_ok(all[0], "the item of remove_many whose etag matches");
+  expect(all[1], OMNISTORE_CONFLICT, "the item of remove_many whose etag does not match");
+  expect_ok(all[2], "the item of remove_many without a condition");
+  expect_keys(store.keys(bench.base()), {bench.key("b")}, "a listing after remove_many with conditions");
+}
+
 void removes_many(Bench &bench) {
   Store &store = bench.store();
   std::vector<std::string> keys;
@@ -114,13 +158,19 @@ std::span<const Rule> batch_rules() {
   static constexpr Rule rules[] = {
       {"many-get", "Item i's outcome is put into statuses[i]", 0, gets_many},
       {"many-get-twice", "A key may stand in a batch twice", 0, gets_twice},
-      {"many-get-beside-failure", "They return OMNISTORE_OK when every status was put there, whatever it is", 0,
-       gets_beside_a_failure},
-      {"many-set", "The batches: get, set and remove of `count` keys in fewer round trips than `count`.", 0, sets_many},
+      {"many-get-beside-failure", "An item that fails, also because its sink does not take it, does not end the batch.",
+       0, gets_beside_a_failure},
+      {"many-set", "The batches: get, stat, set and remove of `count` keys in fewer round trips than `count`.", 0,
+       sets_many},
       {"many-set-last-wins", "then the last set wins", 0, last_wins},
       {"many-set-conditions", "They return OMNISTORE_OK when every status was put there, whatever it is",
        OMNISTORE_CAN_IF_ABSENT, sets_with_conditions},
       {"many-set-expiries", "when the value ends; 0: never", OMNISTORE_CAN_TTL, sets_with_expiries},
+      {"many-stat", "keys[i], *requests[i] and the sink of i belong together", 0, stats_many},
+      {"many-set-results", "the driver begins the sink with the new value's meta as set does", OMNISTORE_CAN_ETAG,
+       sets_with_results},
+      {"many-remove-conditions", "keys[i], *requests[i] and the sink of i belong together", OMNISTORE_CAN_IF_MATCH,
+       removes_with_conditions},
       {"many-remove", "Item i's outcome is put into statuses[i]", 0, removes_many},
   };
   return rules;

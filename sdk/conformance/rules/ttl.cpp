@@ -124,9 +124,10 @@ void ended_is_absent(Bench &bench) {
 
 std::span<const Rule> ttl_rules() {
   static constexpr Rule rules[] = {
-      {"ttl-ends", "a value past its own is never given out or listed", OMNISTORE_CAN_TTL, values_end},
+      {"ttl-ends", "from the moment now() >= expiry on, a value is not given out or listed", OMNISTORE_CAN_TTL,
+       values_end},
       {"ttl-told", "when it ends; 0: never", OMNISTORE_CAN_TTL, expiry_is_told},
-      {"ttl-past", "A set whose expiry has passed already removes the key.", OMNISTORE_CAN_TTL, set_in_the_past},
+      {"ttl-past", "the set removes the key and returns OMNISTORE_OK", OMNISTORE_CAN_TTL, set_in_the_past},
       {"ttl-touch", "without rewriting it: its etag and mtime stay", OMNISTORE_CAN_TTL, touch_moves},
       {"ttl-touch-past", "An expiry that has passed removes the value.", OMNISTORE_CAN_TTL, touch_in_the_past},
       {"ttl-touch-ends", "the new end; 0: never", OMNISTORE_CAN_TTL, touch_ends},

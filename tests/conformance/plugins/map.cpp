@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <omnistore/driver.h>
+#include <omnistore/ext/health.h>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/ext/stats.h>
 #include <omnistore/ext/validate.h>
@@ -107,6 +108,13 @@ constexpr const char *rules[] = {"table-whole",
                                  "clear-neighbours",
                                  "many-get",
                                  "many-get-twice",
+                                 "many-stat",
+                                 "many-set-results",
+                                 "many-remove-conditions",
+                                 "structs-longer",
+                                 "cancelled",
+                                 "structs-shorter",
+                                 "health",
                                  "many-get-beside-failure",
                                  "many-set",
                                  "many-set-last-wins",
@@ -148,7 +156,8 @@ struct Watcher {
 };
 
 omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item = 0) {
-  call->fail(call, item, as_bytes(message));
+  const omnistore_failure failure{sizeof failure, item, as_bytes(message), 0, 0, 0};
+  call->fail(call, &failure);
   return status;
 }
 
@@ -182,6 +191,8 @@ public:
   omnistore_status get(omnistore_call *call, std::string_view key, const omnistore_get_request &request,
                        omnistore_sink *sink, bool bytes_too) {
     if (wrong("deadline-passed") && call->remaining(call) == 0) std::this_thread::sleep_for(std::chrono::seconds(2));
+    if (wrong("cancelled") && call->context->cancelled(call->context))
+      return fail(call, OMNISTORE_INTERNAL, "nobody is there");
     const Beside beside(calls_);
     const bool alone = !(wrong("threads-own-keys") || wrong("threads-flicker")) || beside.alone();
     if (wrong("threads-own-keys") && !alone) return OMNISTORE_NOT_FOUND;
@@ -211,8 +222,13 @@ public:
     return give(*sink, value, bytes, request, bytes_too);
   }
 
-  omnistore_status set(omnistore_call *call, std::string_view name, const omnistore_set_request &request,
+  omnistore_status set(omnistore_call *call, std::string_view name, const omnistore_set_request &given,
                        omnistore_sink *result, std::uint32_t item = 0) {
+    if (wrong("structs-longer") && given.size != sizeof given)
+      return fail(call, OMNISTORE_INVALID, "a request of another size", item);
+    omnistore_set_request request{};
+    std::memcpy(&request, &given,
+                wrong("structs-shorter") ? sizeof request : std::min<std::size_t>(given.size, sizeof request));
     std::string key(name);
     if (wrong("open-at-once") && one_closed_) return fail(call, OMNISTORE_UNAVAILABLE, "a store was closed", item);
     if (wrong("keys-strange"))
@@ -311,8 +327,7 @@ public:
         return OMNISTORE_CONFLICT;
       if (!there) return wrong("remove-missing") ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
       if (wrong("remove")) return OMNISTORE_OK;
-      if (wrong("model") && key.ends_with("d:e:f"))
-        return OMNISTORE_OK;
+      if (wrong("model") && key.ends_with("d:e:f")) return OMNISTORE_OK;
       if (wrong("threads-everything")) ghost_ = key;
       values_->erase(found);
       if (wrong("keys-nest"))
@@ -611,36 +626,45 @@ omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call, const om
   return of(self).clear(call, *request, removed);
 }
 omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                         std::uint32_t items, const omnistore_get_request *request,
+                                         std::uint32_t items, const omnistore_get_request *const *requests,
                                          omnistore_sink *const *sinks, omnistore_status *statuses) {
   for (std::uint32_t i = 0; i < items; ++i) {
     if (of(self).wrong("many-get-twice") && i && as_view(keys[i]) == as_view(keys[i - 1])) {
       statuses[i] = OMNISTORE_NOT_FOUND;
       continue;
     }
-    statuses[i] = of(self).get(call, as_view(keys[i]), *request, sinks[i], true);
+    statuses[i] = of(self).get(call, as_view(keys[i]), *requests[i], sinks[i], true);
     if (of(self).wrong("many-get") && i == 3) statuses[i] = OMNISTORE_OK;
     if (of(self).wrong("many-get-beside-failure") && statuses[i] == OMNISTORE_NO_SPACE) return OMNISTORE_NO_SPACE;
   }
   return OMNISTORE_OK;
 }
+omnistore_status OMNISTORE_CALL stat_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
+                                          std::uint32_t items, const omnistore_get_request *const *requests,
+                                          omnistore_sink *const *sinks, omnistore_status *statuses) {
+  for (std::uint32_t i = 0; i < items; ++i)
+    statuses[i] = of(self).get(call, as_view(keys[of(self).wrong("many-stat") ? 0 : i]), *requests[i], sinks[i], false);
+  return OMNISTORE_OK;
+}
 omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
                                          std::uint32_t items, const omnistore_set_request *const *requests,
-                                         omnistore_status *statuses) {
+                                         omnistore_sink *const *results, omnistore_status *statuses) {
   Map &map = of(self);
   for (std::uint32_t n = 0; n < items; ++n) {
     const std::uint32_t i = map.wrong("many-set-last-wins") ? items - 1 - n : n;
-    omnistore_set_request request = *requests[i];
+    omnistore_set_request request{};
+    std::memcpy(&request, requests[i], std::min<std::size_t>(requests[i]->size, sizeof request));
     if (map.wrong("many-set-expiries")) request.expiry = requests[0]->expiry;
-    statuses[i] = map.wrong("many-set") && i == 5 ? OMNISTORE_OK : map.set(call, as_view(keys[i]), request, nullptr, i);
+    omnistore_sink *const result = results && !map.wrong("many-set-results") ? results[i] : nullptr;
+    statuses[i] = map.wrong("many-set") && i == 5 ? OMNISTORE_OK : map.set(call, as_view(keys[i]), request, result, i);
   }
   return OMNISTORE_OK;
 }
 omnistore_status OMNISTORE_CALL remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                            std::uint32_t items, const omnistore_remove_request *request,
+                                            std::uint32_t items, const omnistore_remove_request *const *requests,
                                             omnistore_status *statuses) {
   for (std::uint32_t i = 0; i < items; ++i) {
-    statuses[i] = of(self).remove(call, as_view(keys[i]), *request);
+    statuses[i] = of(self).remove(call, as_view(keys[i]), *requests[of(self).wrong("many-remove-conditions") ? 0 : i]);
     if (of(self).wrong("many-remove") && statuses[i] == OMNISTORE_NOT_FOUND) statuses[i] = OMNISTORE_OK;
   }
   return OMNISTORE_OK;
@@ -664,6 +688,9 @@ omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, om
 omnistore_status OMNISTORE_CALL count_wrongly(void *, omnistore_call *, omnistore_sink *sink) {
   return omnistore::give(*sink, "three");
 }
+omnistore_status OMNISTORE_CALL be_ill(void *, omnistore_call *call) {
+  return fail(call, OMNISTORE_UNAVAILABLE, "it is ill for ever");
+}
 omnistore_status OMNISTORE_CALL find_wrong(omnistore_call *, omnistore_bytes, std::uint32_t,
                                            omnistore_problems *problems) {
   problems->add(problems, as_bytes("name"), as_bytes("it is never right"));
@@ -672,7 +699,9 @@ omnistore_status OMNISTORE_CALL find_wrong(omnistore_call *, omnistore_bytes, st
 const void *OMNISTORE_CALL extension(void *self, const char *id) {
   static constexpr omnistore_revalidate changed{sizeof changed, 0, get_changed};
   static constexpr omnistore_stats stats{sizeof stats, 0, count_wrongly};
+  static constexpr omnistore_health health{sizeof health, 0, be_ill};
   if (!self) return nullptr;
+  if (of(self).wrong("health") && std::string_view(id) == OMNISTORE_HEALTH) return &health;
   if (of(self).wrong("extensions-named")) return &changed;
   if (of(self).wrong("revalidate") && std::string_view(id) == OMNISTORE_REVALIDATE) return &changed;
   if (of(self).wrong("stats-numbers") && std::string_view(id) == OMNISTORE_STATS) return &stats;
@@ -729,6 +758,7 @@ void fill(std::array<Table, count + 1> &tables) {
   driver.list = rule == "table-whole" ? nullptr : list;
   driver.clear = clear;
   driver.get_many = get_many;
+  driver.stat_many = stat_many;
   driver.set_many = set_many;
   driver.remove_many = remove_many;
   driver.touch = touch;
