@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// An entry: a key and its value in one piece of memory behind a fixed header, and the hash that keys are found by.
+// An entry: a key and its value in one piece of memory behind a short header, and the hash that keys are found by.
+// Fields that most entries do without are there only in those that need them.
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <memory>
@@ -14,53 +15,252 @@
 #include <string_view>
 #include <utility>
 
+#include "heap.hpp"
+#include "pages.hpp"
+
 namespace memory {
 
 constexpr uint32_t NOWHERE = std::numeric_limits<uint32_t>::max();
 
-/// The bytes of the key, then the room for the value, follow the header; then, if it has any, the size and the bytes of
-/// the user's own meta. All of it belongs to the shard whose lock is held.
-struct Entry {
-  uint64_t version;    // another one at each write of the key, never 0: the etag
-  int64_t mtime;       // when it was last set, Unix milliseconds
-  int64_t expiry;      // when it ends; 0: never
-  uint32_t value_size; // bytes
-  uint32_t capacity;   // bytes that a value in this place may take
-  uint32_t hash;       // the low half of the key's hash
-  uint32_t timer;      // its place among the shard's timers, or NOWHERE
-  uint32_t frame;      // its place in the shard's clock, or NOWHERE
-  uint16_t key_size;   // bytes
-  bool touched : 1;    // used since the clock's hand last passed
-  bool has_user : 1;   // user meta lies behind the room for the value
-  uint8_t pins;        // readers of its value without the lock: it is not changed, moved or freed until 0
+/// From this size on a value is long: it has a piece of memory of its own, which its readers share.
+constexpr uint64_t LONG = 16 * 1024;
 
-  char *key_data() { return reinterpret_cast<char *>(this + 1); }
-  char *value() { return key_data() + key_size; }
-  std::string_view key() const { return {reinterpret_cast<const char *>(this + 1), key_size}; }
+/// The bytes of a long value. They never change; the piece is freed with its last owner. Owners are the entry, each
+/// reader that copies it while no lock is held, and each loan. Safe for threads.
+class Block {
+public:
+  /// Throws std::bad_alloc.
+  static Block *make(std::string_view value) {
+    auto *block = new (take_piece(sizeof(Block) + value.size())) Block(value.size());
+    std::memcpy(reinterpret_cast<char *>(block + 1), value.data(), value.size());
+    return block;
+  }
+  static uint64_t cost(uint64_t size) { return taken_piece(sizeof(Block) + size); }
+
+  std::string_view value() const { return {reinterpret_cast<const char *>(this + 1), size_}; }
+  void share() { owners_.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (owners_.fetch_sub(1, std::memory_order_acq_rel) == 1) give_piece(this, sizeof(Block) + size_);
+  }
+
+private:
+  explicit Block(uint64_t size) : size_(size) {}
+
+  std::atomic<uint64_t> owners_{1};
+  uint64_t size_;
+};
+
+struct ReleaseBlock {
+  void operator()(Block *block) const noexcept { block->release(); }
+};
+using SharedBlock = std::unique_ptr<Block, ReleaseBlock>;
+
+/// What decides how much memory an entry takes.
+struct Shape {
+  uint64_t key_size, value_size, user_size;
+  bool framed, timed; // has a place in the clock; has room for an expiry
+};
+
+/// Behind the header lie: the place in the clock, if it is framed; the place among the timers and the expiry, if it is
+/// timed; the key; the size and the bytes of the user's own meta, if it has any; the value, or if it is long the
+/// address of its block. All of it belongs to the shard whose lock is held.
+#pragma pack(push, 4)
+class Entry {
+public:
+  static constexpr unsigned CLOCK_BITS = 14; // of a version: the writes of a shard in one millisecond
+
+  /// Another one at each write of the key, and never 0: the etag. Its upper part is the time of the write.
+  uint64_t version() const { return version_; }
+  void set_version(uint64_t version) { version_ = version & ((uint64_t{1} << 56) - 1); }
+  /// The least version of a write at a time in Unix milliseconds.
+  static uint64_t version_at(int64_t time) {
+    return static_cast<uint64_t>(std::clamp<int64_t>(time, 1, (int64_t{1} << 42) - 1)) << CLOCK_BITS;
+  }
+  static int64_t time_of(uint64_t version) { return static_cast<int64_t>(version >> CLOCK_BITS); }
+  /// When it was last set, Unix milliseconds.
+  int64_t mtime() const { return time_of(version_); }
+
+  bool touched() const { return touched_; } // used since the clock's hand last passed
+  void touch(bool touched) { touched_ = touched; }
+  bool framed() const { return framed_; }
+  bool timed() const { return timed_; }
+  bool is_long() const { return long_; }
+
+  /// Its place in the shard's clock, or NOWHERE.
+  uint32_t frame() const { return framed_ ? load<uint32_t>(sizeof(Entry)) : NOWHERE; }
+  /// Its place among the shard's timers, or NOWHERE.
+  uint32_t timer() const { return timed_ ? load<uint32_t>(timer_at()) : NOWHERE; }
+  /// When it ends, Unix milliseconds; 0: never.
+  int64_t expiry() const { return timed_ ? load<int64_t>(timer_at() + 4) : 0; }
+  bool expired(int64_t now) const { return timed_ && expiry() != 0 && expiry() <= now; }
+  void set_frame(uint32_t frame) { store(sizeof(Entry), frame); }    // only if it is framed
+  void set_timer(uint32_t timer) { store(timer_at(), timer); }       // only if it is timed
+  void set_expiry(int64_t expiry) { store(timer_at() + 4, expiry); } // only if it is timed
+
+  std::string_view key() const { return {bytes() + key_at(), key_size_}; }
   /// The user's own meta; empty: none.
   std::string_view user() const {
-    if (!has_user) return {};
-    const char *at = reinterpret_cast<const char *>(this + 1) + key_size + capacity;
-    uint32_t size;
-    std::memcpy(&size, at, sizeof size);
-    return {at + sizeof size, size};
+    if (!has_user_) return {};
+    const size_t at = key_at() + key_size_;
+    return {bytes() + at + 4, load<uint32_t>(at)};
   }
-  /// Only for an entry that was made with room for as much.
-  void put_user(std::string_view user) {
-    char *at = value() + capacity;
-    const auto size = static_cast<uint32_t>(user.size());
-    std::memcpy(at, &size, sizeof size);
-    std::memcpy(at + sizeof size, user.data(), user.size());
-    has_user = true;
+  std::string_view value() const {
+    return long_ ? block()->value() : std::string_view(bytes() + value_at(), value_size_);
   }
-  bool expired(int64_t now) const { return expiry != 0 && expiry <= now; }
+  uint64_t value_size() const { return long_ ? block()->value().size() : value_size_; }
+  /// Only of a long value.
+  Block *block() const { return load<Block *>(value_at()); }
+
+  /// The memory that it takes, with its value and its share of what leads to it.
+  uint64_t cost() const;
+  /// Whether it stands in a slab that was chosen to leave.
+  bool leaves() const { return Heap::leaves(this, capacity()); }
+
+  /// Asks for the lines where its value begins.
+  void fetch() const {
+    for (size_t line = 0; line < 4; ++line) __builtin_prefetch(bytes() + line * 64);
+  }
+
+private:
+  friend class EntryMaker;
+  friend class Graveyard;
+  friend struct FreeEntry;
+
+  template <typename T>
+  T load(size_t at) const {
+    T value;
+    std::memcpy(&value, bytes() + at, sizeof value);
+    return value;
+  }
+  template <typename T>
+  void store(size_t at, T value) {
+    std::memcpy(bytes() + at, &value, sizeof value);
+  }
+  const char *bytes() const { return reinterpret_cast<const char *>(this); }
+  char *bytes() { return reinterpret_cast<char *>(this); }
+  size_t timer_at() const { return sizeof(Entry) + (framed_ ? 4 : 0); }
+  size_t key_at() const { return timer_at() + (timed_ ? 12 : 0); }
+  size_t value_at() const { return key_at() + key_size_ + (has_user_ ? 4 + user().size() : 0); }
+  size_t size() const { return value_at() + (long_ ? sizeof(Block *) : value_size_); }
+  size_t capacity() const { return (size() + 7) / 8 * 8 + spare_ * 8; }
+
+  // 12 bytes in all.
+  uint64_t version_ : 56;
+  uint64_t spare_ : 8; // how much more than it needs its place has, in steps of 8 bytes
+  uint32_t key_size_ : 13;
+  uint32_t value_size_ : 14;
+  uint32_t touched_ : 1;
+  uint32_t framed_ : 1;
+  uint32_t timed_ : 1;
+  uint32_t has_user_ : 1;
+  uint32_t long_ : 1;
 };
-static_assert(sizeof(Entry) == 48);
+#pragma pack(pop)
+static_assert(sizeof(Entry) == 12);
+
+/// What leads to an entry: its share of the table and the index, of the clock and of the timers.
+constexpr uint64_t SHARE = 20, SHARE_OF_CLOCK = 12, SHARE_OF_TIMERS = 24;
+
+/// The memory that an entry of such a shape takes, all told.
+inline uint64_t cost(const Shape &shape) {
+  const bool is_long = shape.value_size >= LONG;
+  const uint64_t size = sizeof(Entry) + (shape.framed ? 4 : 0) + (shape.timed ? 12 : 0) + shape.key_size +
+                        (shape.user_size != 0 ? 4 + shape.user_size : 0) +
+                        (is_long ? sizeof(Block *) : shape.value_size);
+  return Heap::taken(size) + (is_long ? Block::cost(shape.value_size) : 0) + SHARE +
+         (shape.framed ? SHARE_OF_CLOCK : 0) + (shape.timed ? SHARE_OF_TIMERS : 0);
+}
+inline uint64_t Entry::cost() const {
+  return Heap::taken(capacity()) + (long_ ? Block::cost(value_size()) : 0) + SHARE + (framed_ ? SHARE_OF_CLOCK : 0) +
+         (timed_ ? SHARE_OF_TIMERS : 0);
+}
 
 struct FreeEntry {
-  void operator()(Entry *entry) const noexcept { std::free(entry); }
+  void operator()(Entry *entry) const noexcept {
+    if (entry->long_) entry->block()->release();
+    Heap::release(entry, entry->capacity());
+  }
 };
 using OwnedEntry = std::unique_ptr<Entry, FreeEntry>;
+
+/// What is written to an entry. A value is long if there is a block, which holds it.
+struct Content {
+  std::string_view value, user;
+  int64_t expiry = 0;
+  SharedBlock block = nullptr;
+
+  static Content of(std::string_view value, std::string_view user, int64_t expiry) {
+    return {value, user, expiry, SharedBlock(value.size() >= LONG ? Block::make(value) : nullptr)};
+  }
+  uint64_t value_room() const { return block ? sizeof(Block *) : value.size(); }
+};
+
+class EntryMaker {
+public:
+  /// A new entry, without a version. Throws std::bad_alloc.
+  static OwnedEntry make(Heap &heap, std::string_view key, Content &content, bool framed) {
+    const bool timed = content.expiry != 0;
+    const size_t size = sizeof(Entry) + (framed ? 4 : 0) + (timed ? 12 : 0) + key.size() + tail_of(content);
+    auto *entry = new (heap.allocate(size)) Entry{};
+    entry->key_size_ = static_cast<uint32_t>(key.size());
+    entry->framed_ = framed;
+    entry->timed_ = timed;
+    if (framed) entry->set_frame(NOWHERE);
+    if (timed) entry->set_timer(NOWHERE);
+    std::memcpy(entry->bytes() + entry->key_at(), key.data(), key.size());
+    fill(*entry, content, Heap::capacity(size));
+    return OwnedEntry(entry);
+  }
+
+  /// Writes over the entry if it has room, and not much too much; else returns false and has changed nothing. The block
+  /// that it had is in `content` then.
+  static bool rewrite(Entry &entry, Content &content) {
+    if (content.expiry != 0 && !entry.timed_) return false;
+    const size_t size = entry.key_at() + entry.key_size_ + tail_of(content), capacity = entry.capacity();
+    if (size > capacity || capacity - size > 32 + size / 4) return false;
+    fill(entry, content, capacity);
+    return true;
+  }
+
+  /// A copy with the same version in a place of its own, and with room for an expiry if that is asked for. Throws
+  /// std::bad_alloc.
+  static OwnedEntry copy(Heap &heap, const Entry &entry, std::string_view user, int64_t expiry) {
+    Content content{entry.long_ ? std::string_view() : entry.value(), user, expiry};
+    if (entry.long_) entry.block()->share(), content.block.reset(entry.block());
+    OwnedEntry made = make(heap, entry.key(), content, entry.framed_);
+    made->version_ = entry.version_;
+    made->touched_ = entry.touched_;
+    return made;
+  }
+
+private:
+  /// The bytes that follow the key.
+  static size_t tail_of(const Content &content) {
+    return (content.user.empty() ? 0 : 4 + content.user.size()) + content.value_room();
+  }
+
+  static void fill(Entry &entry, Content &content, size_t capacity) {
+    Block *old = entry.long_ ? entry.block() : nullptr;
+    if (entry.timed_) entry.set_expiry(content.expiry);
+    entry.has_user_ = !content.user.empty();
+    if (entry.has_user_) {
+      const size_t at = entry.key_at() + entry.key_size_;
+      entry.store(at, static_cast<uint32_t>(content.user.size()));
+      std::memcpy(entry.bytes() + at + 4, content.user.data(), content.user.size());
+    }
+    entry.long_ = content.block != nullptr;
+    if (entry.long_) {
+      entry.value_size_ = 0;
+      entry.store(entry.value_at(), content.block.release());
+    } else {
+      entry.value_size_ = static_cast<uint32_t>(content.value.size());
+      if (!content.value.empty())
+        std::memcpy(entry.bytes() + entry.value_at(), content.value.data(), content.value.size());
+    }
+    content.block.reset(old);
+    entry.spare_ = (capacity - (entry.size() + 7) / 8 * 8) / 8;
+  }
+};
 
 /// Takes entries that were removed while a lock is held, and frees them when it goes: declare it before the lock.
 class Graveyard {
@@ -69,60 +269,18 @@ public:
   Graveyard(const Graveyard &) = delete;
   Graveyard &operator=(const Graveyard &) = delete;
   ~Graveyard() {
-    while (last_) FreeEntry()(std::exchange(last_, earlier(last_)));
+    while (last_) FreeEntry()(std::exchange(last_, reinterpret_cast<Entry *>(uintptr_t{last_->version_})));
   }
 
-  /// The lock of the entry's shard is held. One that is still being read is left to its last reader, which knows it by
-  /// its version of 0.
+  /// The lock of the entry's shard is held.
   void bury(Entry *entry) noexcept {
-    if (entry->pins != 0) {
-      entry->version = 0;
-      return;
-    }
-    entry->version = reinterpret_cast<uintptr_t>(last_);
+    entry->version_ = reinterpret_cast<uintptr_t>(last_) & ((uint64_t{1} << 56) - 1);
     last_ = entry;
   }
 
 private:
-  static Entry *earlier(const Entry *entry) { return reinterpret_cast<Entry *>(entry->version); }
-
   Entry *last_ = nullptr;
 };
-
-/// What an allocator takes for `bytes`: its own word, and all in steps of 16.
-constexpr uint64_t allocated(uint64_t bytes) { return (bytes + 8 + 15) / 16 * 16; }
-
-/// What an entry costs beside its own memory: its share of the table, the index, the clock and the timers.
-constexpr uint64_t SHARES = 48;
-
-/// The memory that an entry with such a key and room for such a value takes.
-constexpr uint64_t cost(uint64_t key_size, uint64_t capacity) {
-  return allocated(sizeof(Entry) + key_size + capacity) + SHARES;
-}
-/// The room that user meta takes in an entry.
-constexpr uint64_t room_of_user(uint64_t user_size) { return user_size == 0 ? 0 : sizeof(uint32_t) + user_size; }
-inline uint64_t cost(const Entry &entry) {
-  return cost(entry.key_size, uint64_t{entry.capacity} + room_of_user(entry.user().size()));
-}
-
-/// A new entry for a key with room for a value, its value not yet written, and with the user meta. Throws
-/// std::bad_alloc.
-inline OwnedEntry make_entry(std::string_view key, uint64_t value_size, std::string_view user = {}) {
-  const uint64_t user_room = room_of_user(user.size());
-  const uint64_t whole = allocated(sizeof(Entry) + key.size() + value_size + user_room) - 8;
-  void *place = std::malloc(whole);
-  // The table keeps a tag in the 16 upper bits of a pointer, which Linux leaves zero unless asked for more.
-  if (place && reinterpret_cast<uintptr_t>(place) >> 48 != 0) std::free(place), place = nullptr;
-  if (!place) throw std::bad_alloc();
-  OwnedEntry entry(new (place) Entry{});
-  entry->value_size = static_cast<uint32_t>(value_size);
-  entry->capacity = static_cast<uint32_t>(std::min<uint64_t>(whole - sizeof(Entry) - key.size() - user_room, NOWHERE));
-  entry->timer = entry->frame = NOWHERE;
-  entry->key_size = static_cast<uint16_t>(key.size());
-  std::memcpy(entry->key_data(), key.data(), key.size());
-  if (!user.empty()) entry->put_user(user);
-  return entry;
-}
 
 inline uint64_t read64(const char *at) {
   uint64_t word;

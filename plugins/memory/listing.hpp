@@ -113,8 +113,10 @@ private:
   }
 
   void take(const Entry &entry) {
-    found_.push_back({keys_.size(), entry.key_size, entry.value_size, entry.mtime, entry.expiry});
-    keys_ += entry.key();
+    const std::string_view key = entry.key();
+    found_.push_back({keys_.size(), static_cast<uint32_t>(key.size()), static_cast<uint32_t>(entry.value_size()),
+                      entry.mtime(), entry.expiry()});
+    keys_ += key;
   }
 
   /// Where a key lies deeper than is wanted: the length of it up to the ':' that is one too many; else 0.

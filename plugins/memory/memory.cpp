@@ -17,6 +17,8 @@
 #include <string_view>
 #include <vector>
 
+#include <malloc.h>
+
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
@@ -32,9 +34,6 @@ namespace {
 using omnistore::as_bytes, omnistore::as_view;
 
 constexpr uint64_t LARGEST_VALUE = std::numeric_limits<uint32_t>::max() - 8192; // what an Entry's counts can hold
-
-/// From this size on a value is copied while its shard's lock is free.
-constexpr uint64_t LARGE = 16 * 1024;
 
 /// From this size on a value is lent to a reader that takes loans, rather than copied.
 constexpr uint64_t LENT = 64 * 1024;
@@ -59,7 +58,7 @@ uint64_t secret() {
 
 uint64_t most_bytes_in(const omnistore::Options &options) {
   const auto most = static_cast<uint64_t>(options.integer("maxBytes", 0));
-  const uint64_t least = cost(1, 0);
+  const uint64_t least = cost({1, 0, 0, true, false});
   if (most != 0 && most <= least)
     throw omnistore::Failure(OMNISTORE_INVALID, "option maxBytes: " + std::to_string(most) +
                                                     " holds no entry; one takes more than " + std::to_string(least));
@@ -74,13 +73,24 @@ public:
 
   Memory(const omnistore_host &host, omnistore::Options options, omnistore_traits &traits)
       : host_(host), budget_(static_cast<uint64_t>(options.integer("size", 0)), most_bytes_in(options)),
-        shard_bits_(shard_bits(budget_)), shards_(std::make_unique<Shard[]>(shard_count())),
+        shard_bits_(shard_bits(budget_)),
+        heaps_(std::make_unique<Heap[]>((shard_count() + SHARE_A_HEAP - 1) / SHARE_A_HEAP)),
+        shards_(std::make_unique<Shard[]>(shard_count())),
         sweeper_(
             host, [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->sweep(*call); }, this) {
     if (const uint64_t most = budget_.most_bytes(); most != 0)
-      traits.max_value_size = std::min(traits.max_value_size, most - cost(1, 0));
-    // Versions begin at the time of day, so that no etag comes again after a restart.
-    for (Shard &shard : shards()) shard.version = static_cast<uint64_t>(std::max<int64_t>(now(), 1)) << 20;
+      traits.max_value_size = std::min(traits.max_value_size, most - cost({1, 0, 0, true, false}));
+    for (size_t i = 0; i < shard_count(); ++i) {
+      shards_[i].seed(seed_);
+      shards_[i].heap = &heaps_[i / SHARE_A_HEAP];
+    }
+  }
+
+  ~Memory() {
+    uint64_t bytes = 0;
+    for (const Shard &shard : shards()) bytes += shard.bytes;
+    shards_.reset();
+    if (bytes > WORTHWHILE) trim();
   }
 
   omnistore_status get(omnistore::Call, std::string_view key, const omnistore_get_request &request,
@@ -149,17 +159,19 @@ public:
       const bool renews = request.flags & OMNISTORE_TOUCH_EXPIRY;
       if (renews && request.expiry != 0 && request.expiry <= time) return expire(shard, slot, dead), OMNISTORE_OK;
       Entry *entry = shard.table().at(slot);
-      if (request.flags & OMNISTORE_TOUCH_USER) {
-        if (const omnistore_status status = fits({call, 0}, key, entry->value_size, request.user.size)) return status;
-        entry = put_user(shard, slot, as_view(request.user), dead);
-      }
-      if (renews) {
-        if (request.expiry != 0) shard.timers().reserve();
-        entry->expiry = request.expiry;
+      const bool changes = request.flags & OMNISTORE_TOUCH_USER;
+      const std::string_view user = changes ? as_view(request.user) : entry->user();
+      const int64_t expiry = renews ? request.expiry : entry->expiry();
+      if (const omnistore_status status = fits({call, 0}, key, entry->value_size(), user.size(), expiry)) return status;
+      if (changes || (expiry != 0 && !entry->timed())) {
+        entry = remake(shard, slot, user, expiry, dead);
+      } else if (entry->timed()) {
+        if (expiry != 0) shard.timers().reserve();
+        entry->set_expiry(expiry);
         shard.timers().update(entry);
       }
       use(*entry);
-      version = entry->version;
+      version = entry->version();
       if (budget_.bounded()) evict(shard, version, time, dead);
     }
     if (budget_.bounded() && budget_.over()) evict_elsewhere(shard, version, time);
@@ -181,11 +193,6 @@ private:
   struct Key {
     std::string_view bytes;
     uint64_t hash;
-  };
-  struct Write {
-    const Key &key;
-    std::string_view value, user;
-    int64_t expiry, now;
   };
   /// Where an operation's failure is told: the call, and the item where it is one of a batch.
   struct Teller {
@@ -248,9 +255,7 @@ private:
 
   /// Asks for the memory of the key's entry, and does not wait for it. The shard's lock is held.
   static void fetch(Shard &shard, const Key &key) {
-    const char *entry = reinterpret_cast<const char *>(shard.table().guess(key.hash));
-    if (!entry) return;
-    for (size_t line = 0; line < 4; ++line) __builtin_prefetch(entry + line * 64);
+    if (const Entry *entry = shard.table().guess(key.hash)) entry->fetch();
   }
 
   // ------------------------------------------------------------------------------ one entry, with its shard's lock
@@ -260,13 +265,13 @@ private:
     const size_t slot = shard.table().find(key.hash, key.bytes);
     if (slot == Table::NONE) return slot;
     const Entry *entry = shard.table().at(slot);
-    if (entry->expiry == 0 || !entry->expired(time == NOT_READ ? now() : time)) return slot;
+    if (entry->expiry() == 0 || !entry->expired(time == NOT_READ ? now() : time)) return slot;
     expire(shard, slot, dead);
     return Table::NONE;
   }
 
   void use(Entry &entry) const {
-    if (budget_.bounded() && !entry.touched) entry.touched = true;
+    if (budget_.bounded() && !entry.touched()) entry.touch(true);
   }
 
   using Text = std::array<char, 16>;
@@ -290,7 +295,7 @@ private:
       holds = live;
       break;
     case OMNISTORE_IF_MATCH:
-      holds = live && etag_of(shard.table().at(slot)->version, text) == as_view(etag);
+      holds = live && etag_of(shard.table().at(slot)->version(), text) == as_view(etag);
       break;
     default:
       return teller.fail(OMNISTORE_UNSUPPORTED, "unknown condition " + std::to_string(condition));
@@ -300,177 +305,131 @@ private:
 
   static omnistore_status begin(const Entry &entry, const omnistore_get_request &request, omnistore_sink &sink,
                                 void **buffer) {
-    omnistore_meta meta = omnistore::make_meta(entry.value_size, entry.mtime, entry.expiry);
+    omnistore_meta meta = omnistore::make_meta(entry.value_size(), entry.mtime(), entry.expiry());
     Text text;
-    if (request.flags & OMNISTORE_GET_META) meta.etag = as_bytes(etag_of(entry.version, text));
+    if (request.flags & OMNISTORE_GET_META) meta.etag = as_bytes(etag_of(entry.version(), text));
     if (request.flags & OMNISTORE_GET_USER) omnistore::add_user(meta, entry.user());
     return sink.begin(&sink, &meta, buffer);
   }
 
-  static omnistore_status send(Entry &entry, const omnistore_get_request &request, omnistore_sink &sink, void *buffer) {
-    const std::string_view part = omnistore::part_of({entry.value(), entry.value_size}, request);
+  static omnistore_status send(std::string_view part, omnistore_sink &sink, void *buffer) {
     if (part.empty()) return OMNISTORE_OK;
     if (buffer) std::memcpy(buffer, part.data(), part.size());
     return sink.write(&sink, buffer ? buffer : part.data(), part.size());
   }
 
   /// For set's result. A value that had expired when it was set is not there and has no etag.
-  static omnistore_status tell(const Write &write, uint64_t version, omnistore_sink &result) {
-    omnistore_meta meta = omnistore::make_meta(write.value.size(), write.now, write.expiry);
+  static omnistore_status tell(const omnistore_set_request &request, uint64_t version, int64_t time,
+                               omnistore_sink &result) {
+    omnistore_meta meta =
+        omnistore::make_meta(request.value.size, version != 0 ? Entry::time_of(version) : time, request.expiry);
     Text text;
     if (version != 0) meta.etag = as_bytes(etag_of(version, text));
     return omnistore::give(result, meta);
   }
 
-  omnistore_status fits(const Teller &teller, std::string_view key, uint64_t value_size, uint64_t user_size) const {
+  omnistore_status fits(const Teller &teller, std::string_view key, uint64_t value_size, uint64_t user_size,
+                        int64_t expiry) const {
     if (user_size > OMNISTORE_MAX_USER_SIZE)
       return teller.fail(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user_size) + " bytes; at most " +
                                                   std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
     if (value_size > LARGEST_VALUE)
       return teller.fail(OMNISTORE_TOO_LARGE, "a value of " + std::to_string(value_size) + " bytes; at most " +
                                                   std::to_string(LARGEST_VALUE) + " are kept");
-    const uint64_t most = budget_.most_bytes(), whole = cost(key.size(), value_size + room_of_user(user_size));
-    if (most == 0 || whole <= most) return OMNISTORE_OK;
+    const uint64_t most = budget_.most_bytes();
+    if (most == 0) return OMNISTORE_OK;
+    const uint64_t whole = cost({key.size(), value_size, user_size, true, expiry != 0});
+    if (whole <= most) return OMNISTORE_OK;
     return teller.fail(OMNISTORE_TOO_LARGE, "key, value and meta would take " + std::to_string(whole) +
                                                 " bytes; maxBytes is " + std::to_string(most));
-  }
-
-  static OwnedEntry make(const Write &write) {
-    OwnedEntry entry = make_entry(write.key.bytes, write.value.size(), write.user);
-    fill(*entry, write);
-    return entry;
-  }
-  static void fill(Entry &entry, const Write &write) {
-    entry.hash = static_cast<uint32_t>(write.key.hash);
-    entry.mtime = write.now;
-    entry.expiry = write.expiry;
-    entry.value_size = static_cast<uint32_t>(write.value.size());
-    if (!write.value.empty()) std::memcpy(entry.value(), write.value.data(), write.value.size());
-  }
-
-  /// Whether a value without user meta may be written over the entry's: it has room, and not much too much.
-  static bool takes(const Entry &entry, uint64_t value_size) {
-    return entry.pins == 0 && !entry.has_user && value_size <= entry.capacity && entry.capacity <= value_size * 2 + 64;
   }
 
   omnistore_status get(const Key &key, const omnistore_get_request &request, omnistore_sink &sink) {
     Shard &shard = shard_of(key);
     Graveyard dead;
+    SharedBlock block;
     std::unique_lock guard(shard.lock);
     const size_t slot = find(shard, key, NOT_READ, dead);
     if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
-    Entry *entry = shard.table().at(slot);
-    use(*entry);
-    if (const std::string_view part = omnistore::part_of({entry->value(), entry->value_size}, request);
-        part.size() >= LENT && omnistore::takes_loans(sink) &&
-        (entry->pins != UINT8_MAX || shard.loans.contains(entry)))
-      return lend(shard, *entry, part, request, sink);
-    void *buffer = nullptr;
-    if (const omnistore_status status = begin(*entry, request, sink, &buffer)) return status;
-    if (entry->value_size < LARGE || entry->pins == UINT8_MAX) return send(*entry, request, sink, buffer);
-
-    ++entry->pins, ++shard.pinned;
-    guard.unlock();
-    const omnistore_status status = send(*entry, request, sink, buffer);
-    guard.lock();
-    --shard.pinned;
-    if (--entry->pins == 0 && entry->version == 0) dead.bury(entry);
-    return status;
-  }
-
-  /// The shard's lock is held: sinks of a store that never blocks do not block either.
-  omnistore_status lend(Shard &shard, Entry &entry, std::string_view part, const omnistore_get_request &request,
-                        omnistore_sink &sink) {
-    if (const omnistore_status status = begin(entry, request, sink, nullptr)) return status;
-    const auto [loan, is_first] = shard.loans.try_emplace(&entry, 0);
-    const omnistore_loan lent{sizeof lent, 0, release_, this, &entry};
-    if (const omnistore_status status = sink.lend(&sink, part.data(), part.size(), &lent)) {
-      if (is_first) shard.loans.erase(loan);
-      return status;
+    Entry &entry = *shard.table().at(slot);
+    use(entry);
+    if (entry.is_long()) {
+      entry.block()->share();
+      block.reset(entry.block());
     }
-    ++loan->second;
-    if (is_first) ++entry.pins, ++shard.pinned;
+    const std::string_view part = omnistore::part_of(entry.value(), request);
+    const bool lends = part.size() >= LENT && omnistore::takes_loans(sink);
+    void *buffer = nullptr;
+    if (const omnistore_status status = begin(entry, request, sink, lends ? nullptr : &buffer)) return status;
+    if (block) guard.unlock();
+    if (!lends) return send(part, sink, buffer);
+    const omnistore_loan loan{sizeof loan, 0, release_, nullptr, block.get()};
+    if (const omnistore_status status = sink.lend(&sink, part.data(), part.size(), &loan)) return status;
+    static_cast<void>(block.release()); // release_ does it
     return OMNISTORE_OK;
   }
-  static void OMNISTORE_CALL release_(void *self, void *item) {
-    auto &store = *static_cast<Memory *>(self);
-    auto *entry = static_cast<Entry *>(item);
-    Shard &shard = store.shard_of({entry->key(), hash_of(entry->key(), store.seed_)});
-    Graveyard dead;
-    const std::lock_guard guard(shard.lock);
-    const auto loan = shard.loans.find(entry);
-    if (--loan->second != 0) return;
-    shard.loans.erase(loan);
-    --shard.pinned;
-    if (--entry->pins == 0 && entry->version == 0) dead.bury(entry);
-  }
+  static void OMNISTORE_CALL release_(void *, void *item) { static_cast<Block *>(item)->release(); }
 
   omnistore_status set(const Teller &teller, const Key &key, const omnistore_set_request &request, int64_t time,
                        omnistore_sink *result) {
-    if (const omnistore_status status = fits(teller, key.bytes, request.value.size, request.user.size)) return status;
+    if (const omnistore_status status = fits(teller, key.bytes, request.value.size, request.user.size, request.expiry))
+      return status;
     Shard &shard = shard_of(key);
-    const bool is_large = request.value.size >= LARGE;
-    if (is_large && time == NOT_READ) time = now();
-    Write write{key, as_view(request.value), as_view(request.user), request.expiry, time};
-    OwnedEntry prepared = is_large ? make(write) : nullptr;
     Graveyard dead;
+    Content content = Content::of(as_view(request.value), as_view(request.user), request.expiry);
     uint64_t version = 0;
+    bool idle = false;
     {
       const std::lock_guard guard(shard.lock);
       if (time == NOT_READ) {
         fetch(shard, key); // comes in while the clock is read, which takes as long
-        write.now = time = now();
+        time = now();
       }
       const size_t slot = find(shard, key, time, dead);
       if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
-      if (write.expiry == 0 || write.expiry > time)
-        version = put(shard, slot, write, prepared, dead);
+      if (request.expiry == 0 || request.expiry > time)
+        version = put(shard, slot, key, content, time, dead);
       else if (slot != Table::NONE)
         drop(shard, slot, dead);
+      idle = shard.idle(worthwhile());
     }
     if (budget_.bounded() && budget_.over()) evict_elsewhere(shard, version, time);
-    if (version != 0 && write.expiry != 0) sweeper_.schedule(write.expiry, time);
-    return result ? tell(write, version, *result) : OMNISTORE_OK;
+    if (version != 0 && request.expiry != 0) sweeper_.schedule(request.expiry, time);
+    if (idle) tidy_later();
+    return result ? tell(request, version, time, *result) : OMNISTORE_OK;
   }
 
-  /// Stores the value under the key whose slot is given, and makes entries of this shard go where there are too many.
-  /// Returns the new version.
-  uint64_t put(Shard &shard, size_t slot, const Write &write, OwnedEntry &prepared, Graveyard &dead) {
+  /// Stores the content under the key whose slot is given, and makes entries of this shard go where there are too many.
+  /// Returns the new version. Leaves in `content` a block that is not needed any more.
+  uint64_t put(Shard &shard, size_t slot, const Key &key, Content &content, int64_t time, Graveyard &dead) {
     Entry *old = slot == Table::NONE ? nullptr : shard.table().at(slot);
-    const uint64_t version = shard.version + 1;
-    if (old && !prepared && write.user.empty() && takes(*old, write.value.size())) {
-      if (write.expiry != 0) shard.timers().reserve();
-      fill(*old, write);
-      old->version = version;
+    const uint64_t version = std::max(shard.version + 1, Entry::version_at(time)), before = shard.bytes;
+    if (content.expiry != 0) shard.timers().reserve();
+    const uint64_t cost = old ? old->cost() : 0;
+    if (old && EntryMaker::rewrite(*old, content)) {
+      old->set_version(version);
       use(*old);
       shard.timers().update(old);
+      shard.bytes += old->cost() - cost;
     } else {
-      OwnedEntry entry = prepared ? std::move(prepared) : make(write);
-      entry->version = version;
-      entry->touched = old != nullptr;
-      const uint64_t before = shard.bytes;
+      OwnedEntry entry = EntryMaker::make(*shard.heap, key.bytes, content, budget_.bounded());
+      entry->set_version(version);
+      entry->touch(old != nullptr);
       if (old)
         shard.replace(slot, entry, dead);
       else
-        shard.insert(write.key.hash, entry, budget_.bounded());
-      if (budget_.bounded()) {
-        budget_.add(old ? 0 : 1, shard.bytes - before);
-        evict(shard, version, write.now, dead);
-      }
+        shard.insert(key.hash, entry);
+    }
+    if (budget_.bounded()) {
+      budget_.add(old ? 0 : 1, shard.bytes - before);
+      evict(shard, version, time, dead);
     }
     return shard.version = version;
   }
 
-  /// Gives the entry in the slot other user meta: a copy of the entry takes its place. Its version and time stay.
-  Entry *put_user(Shard &shard, size_t slot, std::string_view user, Graveyard &dead) {
-    Entry &old = *shard.table().at(slot);
-    OwnedEntry entry = make_entry(old.key(), old.value_size, user);
-    if (old.value_size != 0) std::memcpy(entry->value(), old.value(), old.value_size);
-    entry->version = old.version;
-    entry->mtime = old.mtime;
-    entry->expiry = old.expiry;
-    entry->hash = old.hash;
-    entry->touched = true;
+  /// Puts a copy of the entry in the slot in its place, with other user meta and expiry. Its version and time stay.
+  Entry *remake(Shard &shard, size_t slot, std::string_view user, int64_t expiry, Graveyard &dead) {
+    OwnedEntry entry = EntryMaker::copy(*shard.heap, *shard.table().at(slot), user, expiry);
     const uint64_t before = shard.bytes;
     shard.replace(slot, entry, dead);
     if (budget_.bounded()) budget_.add(0, shard.bytes - before);
@@ -479,17 +438,22 @@ private:
 
   omnistore_status remove(const Teller &teller, const Key &key, const omnistore_remove_request &request) {
     Shard &shard = shard_of(key);
-    Graveyard dead;
-    const std::lock_guard guard(shard.lock);
-    const size_t slot = find(shard, key, NOT_READ, dead);
-    if (slot == Table::NONE && request.condition != OMNISTORE_IF_MATCH) return OMNISTORE_NOT_FOUND;
-    if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
-    drop(shard, slot, dead);
+    bool idle = false;
+    {
+      Graveyard dead;
+      const std::lock_guard guard(shard.lock);
+      const size_t slot = find(shard, key, NOT_READ, dead);
+      if (slot == Table::NONE && request.condition != OMNISTORE_IF_MATCH) return OMNISTORE_NOT_FOUND;
+      if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
+      drop(shard, slot, dead);
+      idle = shard.idle(worthwhile());
+    }
+    if (idle) tidy_later();
     return OMNISTORE_OK;
   }
 
   void drop(Shard &shard, size_t slot, Graveyard &dead) {
-    if (budget_.bounded()) budget_.take(1, cost(*shard.table().at(slot)));
+    if (budget_.bounded()) budget_.take(1, shard.table().at(slot)->cost());
     shard.remove(slot, dead);
   }
 
@@ -515,7 +479,7 @@ private:
       if (!budget_.over()) return gone;
       const bool expired = shard.timers().next() <= time;
       const Entry *victim = expired ? shard.timers().first() : shard.clock().victim(spared);
-      if (!victim || !budget_.claim(cost(*victim))) return gone;
+      if (!victim || !budget_.claim(victim->cost())) return gone;
       announce(*victim, expired ? OMNISTORE_CAUSE_EXPIRED : OMNISTORE_CAUSE_EVICTED);
       shard.remove(slot_of(shard, *victim), dead);
     }
@@ -553,6 +517,7 @@ private:
       for (Shard &shard : shards()) next = std::min(next, sweep(shard, time));
     } while (next <= time && call.remaining(&call) != 0);
     if (next != Timers::NEVER) sweeper_.schedule(next, now());
+    tidy_if_idle();
   }
 
   /// Returns when the shard's next entry expires.
@@ -570,37 +535,27 @@ private:
   omnistore_status clear_all(omnistore_page *removed) {
     omnistore_status status = OMNISTORE_OK;
     const int64_t time = now();
+    uint64_t bytes = 0;
     for (Shard &shard : shards()) {
-      Parts parts;
-      take_all(shard, time, parts);
+      Parts parts(seed_);
+      bytes += take_all(shard, time, parts);
       if (!removed) continue;
       parts.table.each([&](const Entry *entry) {
         if (status == OMNISTORE_OK) status = removed->emit(removed, as_bytes(entry->key()), nullptr);
       });
     }
+    if (bytes > WORTHWHILE) tidy_later();
     return status;
   }
 
-  /// Empties the shard into `parts`. What had expired at `time` is told as such and not in it, nor what is being read.
-  void take_all(Shard &shard, int64_t time, Parts &parts) {
+  /// Empties the shard into `parts`. What had expired at `time` is told as such and not in it. Returns what it took.
+  uint64_t take_all(Shard &shard, int64_t time, Parts &parts) {
     while (sweep(shard, time) <= time) continue;
-    Graveyard dead;
     const std::lock_guard guard(shard.lock);
-    if (budget_.bounded()) budget_.take(shard.table().count(), shard.bytes);
-    if (shard.pinned != 0) release_pinned(shard, dead);
+    const uint64_t bytes = shard.bytes;
+    if (budget_.bounded()) budget_.take(shard.table().count(), bytes);
     shard.surrender(parts);
-  }
-
-  /// Leaves to their readers the values that are being copied; entries with the same keys and no value stand in.
-  void release_pinned(Shard &shard, Graveyard &dead) {
-    std::vector<Entry *> pinned;
-    shard.table().each([&](Entry *entry) {
-      if (entry->pins != 0) pinned.push_back(entry);
-    });
-    for (Entry *entry : pinned) {
-      OwnedEntry stand_in = make_entry(entry->key(), 0);
-      shard.replace(slot_of(shard, *entry), stand_in, dead);
-    }
+    return bytes;
   }
 
   omnistore_status clear_base(omnistore::Call call, std::string_view base, omnistore_page *removed) {
@@ -615,6 +570,7 @@ private:
       }
       if (more && call.remaining() == 0) return call.fail(call.late(), "a part of the base was cleared");
     }
+    tidy_if_idle();
     return OMNISTORE_OK;
   }
 
@@ -639,14 +595,88 @@ private:
     }
   }
 
+  // ------------------------------------------------------------------------------------------- memory that lies idle
+
+  /// How much must lie idle in a shard before it is given back.
+  uint64_t worthwhile() const { return WORTHWHILE * 4 >> shard_bits_; }
+
+  void tidy_if_idle() {
+    bool idle = false;
+    for (Shard &shard : shards()) {
+      const std::lock_guard guard(shard.lock);
+      idle |= shard.idle(worthwhile());
+    }
+    if (idle) tidy_later();
+  }
+
+  /// Has the host call tidy in a second, so that what happens within it is done at once. No lock is held.
+  void tidy_later() {
+    constexpr uint64_t DELAY = 1000; // ms
+    if (tidies_.exchange(true)) return;
+    const auto run = [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->tidy(*call); };
+    if (host_.submit(&host_, run, this, DELAY) != OMNISTORE_OK) tidies_ = false; // the next removal asks again
+  }
+
+  /// Gives memory back that entries left idle: moves what stands in slabs that are mostly empty, and has the process's
+  /// allocator return its free pages.
+  void tidy(omnistore_call &call) {
+    for (size_t i = 0; i < shard_count(); i += SHARE_A_HEAP) {
+      Heap &heap = heaps_[i / SHARE_A_HEAP];
+      if (!heap.wasteful()) continue;
+      try {
+        heap.choose();
+        for (size_t s = i; s < std::min(i + SHARE_A_HEAP, shard_count()); ++s) move_entries(shards_[s], call);
+      } catch (const std::bad_alloc &) {
+        // What is not moved stays where it is.
+      }
+      heap.settle();
+      heap.give_back();
+    }
+    for (Shard &shard : shards()) {
+      const std::lock_guard guard(shard.lock);
+      shard.loose = 0;
+    }
+    trim();
+    tidies_ = false;
+    tidy_if_idle(); // what was left for want of time, and what was removed meanwhile
+  }
+
+  /// Moves the shard's entries that stand in slabs chosen to leave, some buckets at a time.
+  void move_entries(Shard &shard, omnistore_call &call) {
+    constexpr size_t SLICE = 8; // buckets
+    bool more = true;
+    for (size_t begin = 0; more && call.remaining(&call) != 0; begin += SLICE) {
+      Graveyard dead;
+      const std::lock_guard guard(shard.lock);
+      std::array<Entry *, SLICE * 16> leaving;
+      size_t count = 0;
+      shard.table().each(begin, begin + SLICE, [&](Entry *entry) {
+        if (entry->leaves()) leaving[count++] = entry;
+      });
+      for (Entry *entry : std::span(leaving.data(), count))
+        remake(shard, slot_of(shard, *entry), entry->user(), entry->expiry(), dead);
+      more = begin + SLICE < shard.table().buckets();
+    }
+  }
+
+  static void trim() {
+#if defined(__GLIBC__)
+    ::malloc_trim(0);
+#endif
+  }
+
   static constexpr unsigned MOST_SHARD_BITS = 6;
+  static constexpr size_t SHARE_A_HEAP = 8;                 // shards
+  static constexpr uint64_t WORTHWHILE = uint64_t{1} << 20; // bytes: less is not given back
 
   const omnistore_host &host_;
   Budget budget_;
   const unsigned shard_bits_;
   const uint64_t seed_ = secret();
-  const std::unique_ptr<Shard[]> shards_;
+  const std::unique_ptr<Heap[]> heaps_;
+  std::unique_ptr<Shard[]> shards_;
   std::atomic<size_t> next_to_give_{0}; // the shard that evicts for others
+  std::atomic<bool> tidies_{false};     // the host has a task that runs tidy
   Sweeper sweeper_;
 };
 

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table that finds an entry by its key: open addressing with linear probing. A slot is one word, an entry's
-// address with 16 bits of its key's hash in the bits that addresses leave free, so a look-up reads one line of the
-// table and then, nearly always, only the entry that it wants.
+// The table that finds an entry by its key: buckets of nine entries, each one line of the processor's cache. A byte of
+// each key's hash stands in the bucket, so a look-up reads one line of the table and then, nearly always, only the
+// entry that it wants. A bucket counts the entries that passed it because it was full, and a look-up goes on to the
+// next bucket only if there are any.
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <string_view>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "entry.hpp"
+#include "ref.hpp"
 
 namespace memory {
 
@@ -18,118 +26,174 @@ class Table {
 public:
   static constexpr size_t NONE = ~size_t{0};
 
+  explicit Table(uint64_t seed = 0) : seed_(seed) {}
+  Table(const Table &) = delete;
+  Table &operator=(const Table &) = delete;
+  ~Table() { release(buckets_, buckets()); }
+
   size_t count() const { return count_; }
+  size_t buckets() const { return buckets_count_; }
 
   /// The slot of the key's entry, or NONE.
   size_t find(uint64_t hash, std::string_view key) const {
-    if (count_ == 0) return NONE;
-    const uint64_t tag = tag_of(hash);
-    for (size_t slot = hash & mask_; slots_[slot] != 0; slot = (slot + 1) & mask_)
-      if (slots_[slot] >> 48 == tag && at(slot)->key() == key) return slot;
-    return NONE;
+    return search(hash, [&](const Entry *entry) { return entry->key() == key; });
   }
 
   /// The entry that is most likely the key's, without a look at it; null where there is none. For prefetching.
   const Entry *guess(uint64_t hash) const {
-    if (count_ == 0) return nullptr;
-    const uint64_t tag = tag_of(hash);
-    for (size_t slot = hash & mask_; slots_[slot] != 0; slot = (slot + 1) & mask_)
-      if (slots_[slot] >> 48 == tag) return at(slot);
-    return nullptr;
+    const size_t slot = search(hash, [](const Entry *) { return true; });
+    return slot == NONE ? nullptr : at(slot);
   }
 
-  Entry *at(size_t slot) const { return reinterpret_cast<Entry *>(slots_[slot] & ADDRESS); }
+  Entry *at(size_t slot) const { return buckets_[slot / 16].refs[slot % 16].get(); }
 
   /// Makes room for one more. Throws std::bad_alloc and has changed nothing then.
   void reserve() {
-    if (!slots_) rehash(16);
-    if ((count_ + 1) * 16 > (mask_ + 1) * MOST_OF_16) rehash((mask_ + 1) * 2);
+    if ((count_ + 1) * 8 > buckets() * MOST_IN_8) rehash(buckets() + buckets() / 2 + 1);
   }
 
-  /// Puts in an entry whose key is not there; after reserve. Throws std::bad_alloc where the slots near by are all
-  /// taken and the table cannot grow, and has changed nothing then.
-  void insert(uint64_t hash, Entry *entry) {
-    while (!place(slots_.get(), mask_, hash, word(hash, entry))) rehash((mask_ + 1) * 2);
+  /// Puts in an entry whose key is not there; after reserve.
+  void insert(uint64_t hash, Entry *entry) noexcept {
+    place(buckets_, buckets(), hash, Ref(entry));
     ++count_;
   }
 
   /// Another entry for the same key.
-  void replace(size_t slot, Entry *entry) noexcept {
-    slots_[slot] = (slots_[slot] & ~ADDRESS) | reinterpret_cast<uintptr_t>(entry);
-  }
+  void replace(size_t slot, Entry *entry) noexcept { buckets_[slot / 16].refs[slot % 16] = Ref(entry); }
 
   void erase(size_t slot) noexcept {
-    size_t hole = slot;
-    for (size_t next = (slot + 1) & mask_; slots_[next] != 0; next = (next + 1) & mask_) {
-      const size_t moved = (next - (slots_[next] >> 48)) & std::min(mask_, HOME_MASK);
-      if (moved >= ((next - hole) & mask_)) slots_[hole] = slots_[next], hole = next;
-    }
-    slots_[hole] = 0;
+    const size_t last = slot / 16;
+    for (size_t i = home(hash_of(at(slot)->key(), seed_), buckets()); i != last; i = next(i, buckets()))
+      if (buckets_[i].passed != MANY) --buckets_[i].passed;
+    buckets_[last].tags[slot % 16] = 0;
     --count_;
-    if (mask_ >= 1024 && count_ * 8 < mask_) shrink();
+    if (buckets() >= 128 && count_ * 4 < buckets() * BUCKET) shrink();
   }
 
+  /// Calls visit(entry) for the entries of the buckets from `begin` to `end`.
+  template <typename Visit>
+  void each(size_t begin, size_t end, Visit visit) const {
+    for (size_t i = begin; i < std::min(end, buckets()); ++i)
+      for (uint32_t taken = buckets_[i].taken(); taken != 0; taken &= taken - 1)
+        visit(buckets_[i].refs[static_cast<size_t>(std::countr_zero(taken))].get());
+  }
   template <typename Visit>
   void each(Visit visit) const {
-    for (size_t slot = 0; slots_ && slot <= mask_; ++slot)
-      if (slots_[slot] != 0) visit(at(slot));
+    each(0, buckets(), visit);
   }
 
   /// Where a look-up of the hash begins: for prefetching.
-  const uint64_t *home(uint64_t hash) const { return slots_ ? &slots_[hash & mask_] : nullptr; }
+  const void *home(uint64_t hash) const { return buckets() == 0 ? nullptr : &buckets_[home(hash, buckets())]; }
+
+  void swap(Table &other) noexcept {
+    std::swap(buckets_, other.buckets_);
+    std::swap(buckets_count_, other.buckets_count_);
+    std::swap(count_, other.count_);
+    std::swap(seed_, other.seed_);
+  }
 
 private:
-  // How full it may be. A look-up of a key that is not there then reads some two lines of it at the most on average,
-  // and the whole is the more likely to lie in a processor's own cache, where look-ups spend their time.
-  static constexpr size_t MOST_OF_16 = 13;
+  static constexpr size_t BUCKET = 9;     // entries in a bucket
+  static constexpr size_t MOST_IN_8 = 60; // entries in eight buckets, on average, before there are more buckets
+  static constexpr uint8_t MANY = 255;    // the count of those that passed is lost
 
-  // A tag is ten bits of the entry's home slot, from which erase tells how far it was moved, and six bits of another
-  // part of the hash, which tell keys of one home apart.
-  static constexpr size_t HOME_MASK = 1023;
-  static constexpr uint64_t ADDRESS = (uint64_t{1} << 48) - 1;
+  struct alignas(64) Bucket {
+    std::array<uint8_t, BUCKET> tags; // 0: the place is free
+    uint8_t passed;                   // entries whose look-ups begin here or before, and that stand behind
+    std::array<Ref, BUCKET> refs;
 
-  static uint64_t tag_of(uint64_t hash) { return (hash & HOME_MASK) | ((hash >> 40 & 63) << 10); }
-  static uint64_t word(uint64_t hash, const Entry *entry) {
-    return tag_of(hash) << 48 | reinterpret_cast<uintptr_t>(entry);
-  }
-
-  static bool place(uint64_t *slots, size_t mask, uint64_t home, uint64_t word) {
-    for (size_t moved = 0; moved <= HOME_MASK; ++moved) {
-      uint64_t &slot = slots[(home + moved) & mask];
-      if (slot == 0) return slot = word, true;
+    /// A bit for each place that has the tag.
+    uint32_t match(uint8_t tag) const {
+      constexpr uint32_t ALL = (1u << BUCKET) - 1;
+#if defined(__SSE2__)
+      const __m128i bytes = _mm_load_si128(reinterpret_cast<const __m128i *>(this));
+      return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(static_cast<char>(tag))))) &
+             ALL;
+#else
+      uint32_t found = 0;
+      for (size_t i = 0; i < BUCKET; ++i) found |= static_cast<uint32_t>(tags[i] == tag) << i;
+      return found & ALL;
+#endif
     }
-    return false;
-  }
+    uint32_t taken() const { return match(0) ^ ((1u << BUCKET) - 1); }
+  };
+  static_assert(sizeof(Bucket) == 64);
 
-  void rehash(size_t size) {
-    std::unique_ptr<uint64_t[]> slots;
-    do {
-      slots = std::make_unique<uint64_t[]>(size);
-    } while (!move_into(slots.get(), size - 1) && (size *= 2));
-    slots_ = std::move(slots);
-    mask_ = size - 1;
+  // The shard is chosen by the upper bits of a hash, the bucket by the lower half.
+  static uint8_t tag_of(uint64_t hash) {
+    const auto tag = static_cast<uint8_t>(hash >> 36);
+    return tag == 0 ? 1 : tag;
   }
+  static size_t home(uint64_t hash, size_t buckets) { return (hash & 0xffffffff) * buckets >> 32; }
+  static size_t next(size_t bucket, size_t buckets) { return ++bucket == buckets ? 0 : bucket; }
 
-  bool move_into(uint64_t *slots, size_t mask) const {
-    constexpr size_t AHEAD = 8;
-    for (size_t slot = 0; slots_ && slot <= mask_; ++slot) {
-      if (slot + AHEAD <= mask_) __builtin_prefetch(at(slot + AHEAD));
-      if (slots_[slot] != 0 && !place(slots, mask, at(slot)->hash, slots_[slot])) return false;
+  template <typename Is>
+  size_t search(uint64_t hash, Is is) const {
+    if (count_ == 0) return NONE;
+    const uint8_t tag = tag_of(hash);
+    size_t i = home(hash, buckets());
+    for (size_t looked = 0; looked < buckets(); ++looked) {
+      const Bucket &bucket = buckets_[i];
+      for (uint32_t found = bucket.match(tag); found != 0; found &= found - 1) {
+        const auto place = static_cast<size_t>(std::countr_zero(found));
+        if (is(bucket.refs[place].get())) return i * 16 + place;
+      }
+      if (bucket.passed == 0) return NONE;
+      i = next(i, buckets());
     }
-    return true;
+    return NONE;
+  }
+
+  static void place(Bucket *buckets, size_t count, uint64_t hash, Ref ref) noexcept {
+    size_t i = home(hash, count);
+    uint32_t free;
+    for (; (free = buckets[i].match(0)) == 0; i = next(i, count))
+      if (buckets[i].passed != MANY) ++buckets[i].passed;
+    const auto place = static_cast<size_t>(std::countr_zero(free));
+    buckets[i].tags[place] = tag_of(hash);
+    buckets[i].refs[place] = ref;
+  }
+
+  void rehash(size_t count) {
+    Bucket *fresh = acquire(count);
+    for (size_t i = 0; i < buckets(); ++i) {
+      if (i + 1 < buckets()) each(i + 1, i + 2, [](const Entry *entry) { __builtin_prefetch(entry); });
+      each(i, i + 1, [&](const Entry *entry) { place(fresh, count, hash_of(entry->key(), seed_), Ref(entry)); });
+    }
+    release(buckets_, buckets());
+    buckets_ = fresh;
+    buckets_count_ = count;
   }
 
   void shrink() noexcept {
     try {
-      rehash((mask_ + 1) / 4);
+      rehash(buckets() / 2);
     } catch (const std::bad_alloc &) {
       // It stays as large as it is.
     }
   }
 
-  std::unique_ptr<uint64_t[]> slots_;
-  size_t mask_ = 0;
+  // Pieces of memory are aligned to 16 bytes: the address of the piece itself stands in front of the buckets.
+
+  static Bucket *acquire(size_t count) {
+    char *piece = static_cast<char *>(take_piece(bytes_of(count)));
+    char *first = piece + 64 - reinterpret_cast<uintptr_t>(piece) % 64;
+    std::memcpy(first - sizeof piece, &piece, sizeof piece);
+    std::memset(first, 0, count * sizeof(Bucket));
+    return reinterpret_cast<Bucket *>(first);
+  }
+  static void release(Bucket *buckets, size_t count) noexcept {
+    if (!buckets) return;
+    char *piece;
+    std::memcpy(&piece, reinterpret_cast<char *>(buckets) - sizeof piece, sizeof piece);
+    give_piece(piece, bytes_of(count));
+  }
+  static size_t bytes_of(size_t count) { return (count + 1) * sizeof(Bucket); }
+
+  Bucket *buckets_ = nullptr;
+  size_t buckets_count_ = 0;
   size_t count_ = 0;
+  uint64_t seed_;
 };
 
 } // namespace memory

@@ -22,33 +22,36 @@ public:
 
   /// Makes room for one more. Throws std::bad_alloc and has changed nothing then.
   void reserve() {
-    if (heap_.size() == heap_.capacity()) heap_.reserve(std::max<size_t>(16, heap_.size() * 2));
+    if (heap_.size() == heap_.capacity()) heap_.reserve(std::max<size_t>(16, heap_.size() * 3 / 2));
   }
 
   /// Brings the entry to the place that its expiry asks for; after reserve where it had none.
   void update(Entry *entry) noexcept {
-    if (entry->expiry == 0) return remove(entry);
-    if (entry->timer == NOWHERE) {
-      entry->timer = static_cast<uint32_t>(heap_.size());
-      heap_.push_back({entry->expiry, entry});
+    if (entry->expiry() == 0) return remove(entry);
+    if (entry->timer() == NOWHERE) {
+      entry->set_timer(static_cast<uint32_t>(heap_.size()));
+      heap_.push_back({entry->expiry(), entry});
     }
-    settle(entry->timer, {entry->expiry, entry});
+    settle(entry->timer(), {entry->expiry(), entry});
   }
 
   void remove(Entry *entry) noexcept {
-    if (entry->timer == NOWHERE) return;
-    const uint32_t place = entry->timer;
+    const uint32_t place = entry->timer();
+    if (place == NOWHERE) return;
     const Timer last = heap_.back();
     heap_.pop_back();
-    entry->timer = NOWHERE;
+    entry->set_timer(NOWHERE);
     if (last.entry != entry) settle(place, last);
-    if (heap_.capacity() > 1024 && heap_.size() < heap_.capacity() / 8) shrink();
+    if (heap_.capacity() > 1024 && heap_.size() < heap_.capacity() / 4) shrink();
   }
 
-  /// Another entry stands in for the old one, with the same expiry.
-  void replace(const Entry *old, Entry *entry) noexcept {
-    entry->timer = old->timer;
-    if (entry->timer != NOWHERE) heap_[entry->timer].entry = entry;
+  /// Another entry stands in for the old one; update comes next.
+  void replace(Entry *old, Entry *entry) noexcept {
+    const uint32_t place = old->timer();
+    if (place == NOWHERE) return;
+    if (!entry->timed()) return remove(old);
+    entry->set_timer(place);
+    heap_[place].entry = entry;
   }
 
 private:
@@ -59,7 +62,7 @@ private:
 
   void put(uint32_t place, Timer timer) noexcept {
     heap_[place] = timer;
-    timer.entry->timer = place;
+    timer.entry->set_timer(place);
   }
 
   void settle(uint32_t place, Timer timer) noexcept {

@@ -14,6 +14,7 @@ import { lsGroup } from "./group-ls.mjs";
 import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
 import { redisGroup } from "./group-redis.mjs";
+import { residentGroup } from "./group-resident.mjs";
 import { startGroup } from "./group-start.mjs";
 import { watchesGroup } from "./group-watches.mjs";
 import { stopAll } from "./processes.mjs";
@@ -41,6 +42,7 @@ const groups = [
   lsGroup("ls", 1_000_000),
   inspectGroup("inspect", 1_000_000),
   startGroup("start"),
+  residentGroup("resident", 1_000_000),
 ];
 
 function median(figures) {

@@ -48,21 +48,24 @@ export function rate(ask, task, seconds, time) {
   };
 }
 
-/** Starts a server and waits until url answers. */
-export async function server(url, ...command) {
+/** Starts a server and waits until `answers()` holds; the server's process id. */
+export async function serverThat(answers, ...command) {
   const child = startOn(firstCore, command, "ignore");
   child.stdout.resume();
   for (let tries = 0; tries < 500; ++tries) {
     if (child.exitCode !== null) throw new Error(`${command.join(" ")}: it ended with ${child.exitCode}`);
     try {
-      if ((await fetch(url)).ok) return;
+      if (await answers()) return child.pid;
     } catch {
       // Nobody listens yet.
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`${command.join(" ")}: no answer from ${url}`);
+  throw new Error(`${command.join(" ")}: no answer`);
 }
+
+/** The same for a server that answers HTTP. */
+export const server = (url, ...command) => serverThat(async () => (await fetch(url)).ok, ...command);
 
 /** Runs a program to its end in a folder; its output. */
 export async function output(folder, program, ...parameters) {
