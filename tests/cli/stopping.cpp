@@ -152,20 +152,6 @@ TEST_CASE("A host stops in time whatever its clients do not get on with") {
   CHECK(says(stopped.err, "closed\n"));
 }
 
-TEST_CASE("A store that hangs at the begin of a watch keeps no thread from the watches of others") {
-  StuckHost host("watch");
-  std::vector<std::unique_ptr<Client>> hanging;
-  for (int i = 0; i < 17; ++i) { // one more than a store has threads
-    hanging.push_back(std::make_unique<Client>(host.http));
-    provoke("watch", *hanging.back());
-  }
-  host.await_stuck();
-  Client client(host.http);
-  client.send("GET /sound/ HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
-  CHECK(client.head().status == 200);
-  CHECK(host.stop().code == 6);
-}
-
 TEST_CASE("A host with an open stream of events stops at once and whole") {
   StuckHost host("nothing");
   Client client(host.http);
