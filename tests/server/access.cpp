@@ -223,7 +223,8 @@ TEST_CASE("A granted origin may send and read each header that the API has") {
     std::set<std::string> all;
     std::istringstream in(list);
     for (std::string name; std::getline(in >> std::ws, name, ',');) {
-      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       all.insert(name);
     }
     return all;
