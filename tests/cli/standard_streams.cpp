@@ -132,10 +132,7 @@ TEST_CASE("a host serves although nobody reads its output or its log") {
     ()" + test::program() + " -c " +
                               shell.place.config() + " serve " + streams + R"() >/dev/null 2>&1 &
     trap 'kill -- -$!' EXIT
-    for i in $(seq 300); do
-      $O --url http://127.0.0.1:$PORT set k v 2>/dev/null && break
-      sleep 0.05
-    done
+    until $O --url http://127.0.0.1:$PORT set k v 2>/dev/null; do kill -0 $! || break; done
     $O --url http://127.0.0.1:$PORT get k)");
   INFO(streams << ": " << result.err);
   CHECK(result.out == "v");

@@ -5,7 +5,6 @@
 #include <chrono>
 #include <optional>
 #include <sstream>
-#include <thread>
 
 #include "program.hpp"
 #include "server/client.hpp"
@@ -43,6 +42,17 @@ public:
     while (process().error_line() != line) {
     }
   }
+  /// Returns when the host's log says it.
+  void await_log(const std::string &part) {
+    while (!says(process().error_line(), part)) {
+    }
+  }
+  /// Returns when the host has taken so many clients in.
+  void await_clients(int count) {
+    const std::string wanted = "\"connections\":" + std::to_string(count);
+    while (!says(Client(admin).ask("GET", "/stats").body, wanted)) {
+    }
+  }
   test::Process &process() { return host_->process(); }
   Result stop() { return host_->stop(); }
   /// The mountpoints that the host has, and those that drain, with commas.
@@ -72,16 +82,6 @@ void provoke(const std::string &in, Client &client) {
 }
 
 bool within(Clock::time_point since, int seconds) { return Clock::now() - since < std::chrono::seconds(seconds); }
-
-/// Whether a condition comes to hold.
-template <typename Condition>
-bool becomes(const Condition &condition) {
-  for (int i = 0; i < 1000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  }
-  return false;
-}
 
 } // namespace
 
@@ -143,7 +143,7 @@ TEST_CASE("A host stops in time whatever its clients do not get on with") {
     client.readable_within(20'000);
   }
   if (what != "a slow reader") // the host has read it
-    CHECK(becomes([&] { return says(Client(host.admin).ask("GET", "/stats").body, "\"connections\":1"); }));
+    host.await_clients(1);
   const auto began = Clock::now();
   const Result stopped = host.stop();
   CHECK(within(began, 10));
@@ -197,13 +197,15 @@ TEST_CASE("Mounts change in a host in which a driver hangs, by whatever way they
   CHECK(admin.ask("GET", "/reload").status == 200);
   CHECK(admin.ask("DELETE", "/mounts/x?wait=20s").body.ends_with("\"draining\":[]}\n"));
   host.write(R"(, "watched": { "driver": "memory" })");
-  CHECK(becomes([&] { return says(host.mounted(), "watched,"); }));
+  host.await_log("mount watched added");
+  CHECK(says(host.mounted(), "watched,"));
   host.write(R"(, "asked": { "driver": "memory" })");
   CHECK(admin.ask("POST", "/reload").status == 200);
   CHECK(says(host.mounted(), "asked,"));
   host.write(R"(, "signalled": { "driver": "memory" })");
   ::kill(host.process().pid(), SIGHUP);
-  CHECK(becomes([&] { return says(host.mounted(), "signalled,"); }));
+  host.await_log("mount signalled added");
+  CHECK(says(host.mounted(), "signalled,"));
   for (const char *path : {"/stats", "/metrics", "/drivers", "/ready"}) CHECK(admin.ask("GET", path).status == 200);
   // The remedy: the mount goes, and is shown until its store is closed.
   CHECK(says(admin.ask("DELETE", "/mounts/stuck").body, "\"driver\":\"stuck\""));

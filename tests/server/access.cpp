@@ -2,6 +2,12 @@
 // Tokens and their scopes, the Host on a loopback listener, and browsers' origins.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <set>
+#include <sstream>
+
 #include "host.hpp"
 
 using test::Answer;
@@ -198,6 +204,73 @@ TEST_CASE("a granted origin may do what others may") {
   Host open(config);
   Client anyone(open.http());
   CHECK(anyone.ask("GET", "/a", {}, "Origin: https://x.example\r\n").header("access-control-allow-origin") == "*");
+}
+
+TEST_CASE("A granted origin may send and read each header that the API has") {
+  omnistore::Config config = test::memory_config();
+  config.http.origins = {"https://app.example"};
+  config.http.tokens = {{"t", true, {}}};
+  config.http.max_body = 100;
+  Host host(config);
+  omnistore::SetOptions kept;
+  kept.ttl = std::chrono::hours(1);
+  host.storage.set("a", "1", kept);
+  host.storage.set("a$", "meta");
+  host.storage.set("b", "2");
+  Client client(host.http());
+  const std::string origin = "Origin: https://app.example\r\n", known = origin + "Authorization: Bearer t\r\n";
+  const auto names = [](const std::string &list) {
+    std::set<std::string> all;
+    std::istringstream in(list);
+    for (std::string name; std::getline(in >> std::ws, name, ',');) {
+      std::transform(name.begin(), name.end(), name.begin(),
+                     [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      all.insert(name);
+    }
+    return all;
+  };
+  const std::set<std::string> sent =
+      names(client.ask("OPTIONS", "/a", {}, origin + "Access-Control-Request-Method: PUT\r\n")
+                .header("access-control-allow-headers"));
+  for (const char *name :
+       {"accept", "authorization", "content-type", "content-encoding", "content-range", "if-match", "if-none-match",
+        "if-modified-since", "if-unmodified-since", "if-range", "last-event-id", "range", "x-ttl", "x-user-meta"}) {
+    INFO(name);
+    CHECK(sent.contains(name));
+  }
+  // Those that every script is shown, and those that are about the message or the connection.
+  const std::set<std::string> others{"cache-control", "content-length", "content-type",      "date",
+                                     "connection",    "vary",           "transfer-encoding", "x-content-type-options"};
+  std::set<std::string> seen;
+  const std::string messages[] = {
+      request("GET", "/a", {}, known + "X-User-Meta: ?\r\n"),
+      request("PUT", "/a", "1", known + "X-User-Meta: YQ==\r\n"),
+      request("GET", "/a", {}, known + "Range: bytes=0-0\r\n"),
+      request("GET", "/a", {}, known + "Range: bytes=9-\r\n"),
+      request("GET", "/a", {}, known + "If-None-Match: *\r\n"),
+      request("GET", "/?limit=1", {}, known),
+      request("GET", "/a", {}, origin),
+      request("BREW", "/a", {}, known),
+      request("OPTIONS", "/a", {}, known),
+      request("POST", "/", R"({"get": ["a"]})", known),
+      request("PUT", "/a", std::string(200, 'x'), known),
+  };
+  for (const std::string &message : messages) {
+    Client each(host.http());
+    each.send(message);
+    const Answer answer = each.receive();
+    const std::set<std::string> shown = names(answer.header("access-control-expose-headers"));
+    for (const auto &[name, value] : answer.headers) {
+      INFO(message << " gives " << name);
+      seen.insert(name);
+      CHECK((others.contains(name) || shown.contains(name) || name.starts_with("access-control-")));
+    }
+  }
+  for (const char *name :
+       {"x-user-meta", "x-ttl", "x-cursor", "link", "etag", "content-range", "www-authenticate", "allow"}) {
+    INFO(name);
+    CHECK(seen.contains(name));
+  }
 }
 
 TEST_CASE("Each response of a listener that grants origins says that it varies by Origin") {

@@ -30,11 +30,17 @@ public:
   }
 
   const std::string &path() const { return path_; }
-  /// memory_config() with a store at `slow:` that waits here.
-  omnistore::Config config() const {
+  /// A store that waits here; `more` are further options of it, such as `, "reports": true`.
+  omnistore::MountConfig mount(const std::string &more = {}) const {
+    omnistore::MountConfig made;
+    made.store.driver = "gate";
+    made.store.options = R"({"gate": ")" + path_ + "\"" + more + "}";
+    return made;
+  }
+  /// memory_config() with such a store at `slow:`.
+  omnistore::Config config(const std::string &more = {}) const {
     omnistore::Config made = memory_config();
-    made.mounts["slow"].store.driver = "gate";
-    made.mounts["slow"].store.options = R"({"gate": ")" + path_ + "\"}";
+    made.mounts["slow"] = mount(more);
     return made;
   }
   /// Returns when so many more have come to the gate.

@@ -7,7 +7,8 @@
 //   unsized... has a value whose size it does not know beforehand
 //   breaks...  begins with a value and then fails
 //   says...    fails, and says the key in its message and to the host's log
-// A listing of the base "breaks:" fails on its second page.
+// A listing of the base "breaks:" fails on its second page. The option `reports` makes its stats and explain wait at
+// the gate, the option `validates` the check of its options.
 #include <atomic>
 #include <cstring>
 #include <string>
@@ -35,9 +36,22 @@ struct Gate {
   const omnistore_host &host;
   std::atomic<bool> is_sick{false};
   std::string pipe;
+  bool reports;
 
   Gate(const omnistore_host &of, omnistore::Options options, omnistore_traits &)
-      : host(of), pipe(options.string("gate", "")) {}
+      : host(of), pipe(options.string("gate", "")), reports(options.boolean("reports", false)) {}
+
+  std::string stats(Call) {
+    if (reports) wait();
+    return R"({"counters": {"passed": 1}})";
+  }
+  std::string explain(Call, std::string_view) {
+    if (reports) wait();
+    return "{}";
+  }
+  static void validate(omnistore::Options options, std::uint32_t, omnistore::Problems &) {
+    if (options.boolean("validates", false)) wait_at(options.string("gate", ""));
+  }
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &, omnistore_sink &sink) {
     if (key.starts_with("free")) return give(sink, "free");
@@ -82,7 +96,8 @@ struct Gate {
     return OMNISTORE_OK;
   }
 
-  void wait() const {
+  void wait() const { wait_at(pipe); }
+  static void wait_at(const std::string &pipe) {
     if (const int told = ::open((pipe + ".in").c_str(), O_WRONLY | O_NONBLOCK); told >= 0) {
       [[maybe_unused]] const ssize_t count = ::write(told, "x", 1);
       ::close(told);
@@ -100,7 +115,8 @@ constexpr omnistore_traits gate_traits() {
   return traits;
 }
 
-constexpr const char *schema = R"({"type": "object", "properties": {"gate": {"type": "string"}}})";
+constexpr const char *schema = R"({"type": "object", "properties": {"gate": {"type": "string"},
+  "reports": {"type": "boolean"}, "validates": {"type": "boolean"}}})";
 constexpr omnistore_traits traits = gate_traits();
 
 } // namespace

@@ -115,6 +115,72 @@ TEST_CASE("A store whose threads all hang answers 503 at once") {
   gate.open();
 }
 
+TEST_CASE("The store that takes the place of one that hangs has all of its threads") {
+  test::Gate old, fresh;
+  omnistore::Config config = old.config();
+  config.http.request_timeout = turn_time;
+  config.http.idle_timeout = 1000;
+  Host host(config);
+  for (int round = 0; round < 2; ++round) {
+    const auto hanging = test::hang(host, 16);
+    old.await(16);
+    for (const auto &client : hanging) CHECK(client->receive().status == 504);
+  }
+  CHECK(Client(host.http()).ask("GET", "/slow/free").status == 503);
+  host.storage.mount("slow", fresh.mount());
+  CHECK(Client(host.http()).ask("GET", "/slow/free").body == "free");
+  CHECK(Client(host.http()).ask("GET", "/").status == 200); // a listing that spans it
+  const auto hanging = test::hang(host, 16);
+  fresh.await(16); // each has a thread
+  const json::value now = figures(host);
+  const json::value &drains = now.at("draining").at(0);
+  CHECK(drains.at("mountpoint") == "slow");
+  CHECK(drains.at("calls") == 32);
+  for (const json::value &lane : now.at("threads").at("lanes").as_array()) {
+    CHECK(lane.at("lane") == "mount slow");
+    const bool is_old = lane.at("store") == drains.at("store");
+    CHECK(lane.at("stuck") == (is_old ? 32 : 0));
+    CHECK(lane.at("working") == (is_old ? 0 : 16));
+  }
+  CHECK(now.at("threads").at("lanes").as_array().size() == 2);
+  CHECK(Client(host.admin()).ask("GET", "/metrics").body.find("omnistore_draining_stores{state=\"in use\"} 1\n") !=
+        std::string::npos);
+  old.open();
+  fresh.open();
+}
+
+TEST_CASE("Memory that is kept for the next long value gives way to what needs it") {
+  const test::Folder folder;
+  Host host(small_config(folder, 8 * mebibyte));
+  host.storage.set("files:k", std::string(900 * kib, 'v'));
+  for (int i = 0; i < 20; ++i) CHECK(Client(host.http()).ask("GET", "/files/k").body.size() == 900 * kib);
+  CHECK(memory(host, "spare") > 0);
+  const std::string body(6 * mebibyte, 'v');
+  CHECK(Client(host.http()).ask("PUT", "/long", body).status == 200);
+  CHECK(memory(host, "used") + memory(host, "spare") <= 8 * mebibyte);
+  CHECK((Client(host.http()).ask("GET", "/long").body == body));
+}
+
+TEST_CASE("The memory of connections, and of what drivers hold of long values, is counted") {
+  const test::Folder folder;
+  Host host(small_config(folder, 64 * mebibyte));
+  host.storage.set("files:long", std::string(16 * mebibyte, 'v'));
+  std::vector<std::unique_ptr<Client>> idle;
+  for (int i = 0; i < 100; ++i) {
+    idle.push_back(std::make_unique<Client>(host.http()));
+    CHECK(idle.back()->ask("GET", "/none").status == 404);
+  }
+  CHECK(memory(host, "used") > 100 * kib);
+  const auto before = memory(host, "used");
+  std::vector<std::unique_ptr<Client>> readers;
+  for (int i = 0; i < 8; ++i) {
+    readers.push_back(slow_reader(host, "/files/long"));
+    CHECK(readers.back()->head().status == 200);
+  }
+  // Each has a piece in the driver, beside those on their way.
+  while (memory(host, "used") < before + std::uint64_t{8} * 512 * kib) std::this_thread::yield();
+}
+
 TEST_CASE("A value of the memory driver is not copied for each slow reader") {
   const test::Folder folder;
   Host host(small_config(folder, 4 * mebibyte));
@@ -232,7 +298,7 @@ TEST_CASE("A batch that gets long values answers with as many as fit") {
     CHECK(items.at(2).at("status") == 413);
     CHECK(memory(host, "refused") == 0);
   }
-  CHECK(memory(host, "peak") <= 14 * mebibyte);
+  CHECK(memory(host, "peak") <= 15 * mebibyte);
 }
 
 TEST_CASE("A batch of too many items ends before they are taken in") {
@@ -282,6 +348,8 @@ TEST_CASE("More slow readers of long values than there are threads wait for thei
     const Answer head = reader->head();
     served += head.status == 200;
     later += head.status == 503 && head.header("retry-after") == "1";
+    INFO(head.status << " " << head.body);
+    CHECK((head.status == 200 || head.status == 503));
   }
   CHECK(served > 16); // more than a store has threads for others
   CHECK(served + later == 140);

@@ -23,7 +23,7 @@ std::string sample_text() {
   mount.write_latency.counts.assign(MountStats::latency_bounds().size() + 1, 0);
   HostState host;
   host.listeners.push_back({"http", "127.0.0.1:1", 1, 2, 3, 4, {0, 5, 0, 0, 0}, 6});
-  return metrics_text({mount}, host);
+  return metrics_text({mount}, {}, host);
 }
 
 } // namespace

@@ -218,6 +218,8 @@ struct MountStats {
   std::vector<std::pair<std::string, std::uint64_t>> counters;
   /// How much there is now of what the driver tells (omnistore/ext/stats.h), such as connections in use.
   std::vector<std::pair<std::string, std::uint64_t>> gauges;
+  /// The driver did not say within a second what it counts: `counters` are those that it gave last, if there are any.
+  bool counters_late = false;
   /// Latency of the operations that were timed (of a driver that never blocks, or a layer over one, one in 64):
   /// how many fell into each bucket.
   struct Histogram {
@@ -286,7 +288,8 @@ struct DrainingStore {
     std::chrono::milliseconds age; ///< to 50 ms
     bool waits_for_client;         ///< for one that reads a value slowly, or sends one
   };
-  std::uint64_t id = 0; ///< another one for each, from 1 on
+  std::uint64_t id = 0;    ///< another one for each, from 1 on
+  std::uint64_t store = 0; ///< as in StorePlace; 0 while it is opened
   std::string mountpoint, driver;
   State state = State::in_use;
   std::chrono::milliseconds age{0}; ///< since it was taken out, or given up
@@ -296,6 +299,14 @@ struct DrainingStore {
   std::vector<Call> running; ///< the driver's calls, the oldest first
   /// "2 calls (get for 12.9 s, ...), 1 watch", "its close".
   std::string waits_for() const;
+};
+
+/// Which stores the operations on a key, or on all keys under a base, go to.
+struct StorePlace {
+  std::string mountpoint;    ///< of the store that has the key or the base; "": the root, or none
+  std::uint64_t store = 0;   ///< the store's number: it changes when another store takes its place; 0: there is none
+  bool several = false;      ///< a base that more stores lie under; `store` changes when one of them is replaced
+  bool never_blocks = false; ///< no operation waits for a disk, a network or another process
 };
 
 /// How long a change of mounts may take.
@@ -340,6 +351,7 @@ struct Hop {
   /// What its driver adds, as it was before it was asked: a JSON object's text; empty: nothing. Of a cache the state of
   /// its copy (the SDK's ext/explain.h).
   std::string about;
+  bool about_late = false;   ///< the driver did not say within a second what it adds
   std::vector<Hop> children; ///< in the config's order
 };
 /// Where a key leads, and what a get of it met.
@@ -519,7 +531,7 @@ public:
   std::shared_ptr<loader::Registry> plugins() const;
 
   std::vector<MountInfo> mounts() const;
-  /// What was counted, mount by mount.
+  /// Returns what was counted, mount by mount. Drivers that do not answer take a second in all: see counters_late.
   std::vector<MountStats> stats() const;
   /// Asks all open stores that can say it whether they can do their work, such as whether their backend answers, and
   /// returns those that cannot. It takes at most about a second: a store that has not answered by then is among them. An
@@ -527,6 +539,9 @@ public:
   std::vector<StoreHealth> unhealthy() const;
   /// Whether no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;
+  /// Returns the place of a key, or of a base. What is no key has no store and never blocks: the operation will say at
+  /// once what is wrong with it.
+  StorePlace place(std::string_view key, bool is_base = false) const;
   /// Which values of this key may come and go in pieces.
   Streams streams(std::string_view key) const;
 

@@ -66,6 +66,7 @@ void add_hops(std::vector<std::vector<std::string>> &rows, const json::object &h
   if (hop.contains("time")) {
     time = micros_text(hop.at("time").to_number<double>());
     if (hop.at("about").is_object()) note = about_text(hop.at("about").get_object());
+    if (hop.contains("about_late")) note = "its driver did not say more in time";
     if (hop.at("message").is_string()) note += (note.empty() ? "" : "; ") + plain(hop.at("message"));
   }
   rows.push_back({before + plain(hop.at("driver")), outcome_text(hop), time, note});

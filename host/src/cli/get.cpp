@@ -14,6 +14,7 @@
 #include "cli/input.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
+#include "cli/time_limit.hpp"
 #include "config/names.hpp"
 #include "server/base64.hpp"
 #include "server/describe.hpp"
@@ -66,6 +67,7 @@ public:
     if (replaces_) {
       written_ = std::filesystem::weakly_canonical(file).string() + ".part-XXXXXX";
       descriptor_ = ::mkostemp(written_.data(), O_CLOEXEC);
+      if (descriptor_ >= 0) unfinished_.emplace(written_);
     } else {
       descriptor_ = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
     }
@@ -88,10 +90,12 @@ public:
     if (::fchmod(descriptor_, mode) != 0 || ::rename(written_.c_str(), target.c_str()) != 0)
       throw Error(Status::io, "write " + file_ + ": " + std::strerror(errno));
     replaces_ = false;
+    unfinished_.reset();
   }
 
 private:
   std::string file_, written_;
+  std::optional<UnfinishedFile> unfinished_;
   bool replaces_ = false;
   int descriptor_ = -1;
 };

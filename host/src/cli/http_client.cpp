@@ -18,6 +18,8 @@
 
 #include <omnistore/error.hpp>
 
+#include "cli/time_limit.hpp"
+
 namespace omnistore::cli {
 namespace {
 
@@ -91,7 +93,9 @@ std::string escape(std::string_view text) {
 /// steps, so that the time allowed is for each of them and not for the whole of a long body.
 class HttpClient::Impl {
 public:
-  explicit Impl(const std::string &url) : url_(parse_url(url)), stream_(context_), room_(64 * 1024) {}
+  explicit Impl(const std::string &url)
+      : url_(parse_url(url)), address_(url_.host + ":" + std::to_string(url_.port)), stream_(context_),
+        room_(64 * 1024) {}
 
   const Url &url() const { return url_; }
 
@@ -129,12 +133,10 @@ private:
     void operator()(Code result, const tcp::endpoint &) const { *code = result; }
   };
 
-  std::string address() const { return url_.host + ":" + std::to_string(url_.port); }
-
   [[noreturn]] void fail(const char *what, Code code) {
     connected_ = false;
     const Status status = code == beast::error::timeout ? Status::timeout : Status::unavailable;
-    throw Error(status, std::string(what) + " " + address() + ": " + code.message());
+    throw Error(status, std::string(what) + " " + address_ + ": " + code.message());
   }
 
   /// Starts an operation with begin(handler), and waits for it. Gives the bytes moved.
@@ -144,6 +146,7 @@ private:
     std::size_t moved = 0;
     if (cancelled_.load()) fail(what, boost::asio::error::operation_aborted);
     stream_.expires_after(time);
+    const WaitsForHost waits(address_);
     begin(Done{&result, &moved});
     context_.restart();
     context_.run();
@@ -177,7 +180,7 @@ private:
   }
 
   std::string head_of(const HttpRequest &request) const {
-    std::string head = request.method + " " + url_.folder + request.target + " HTTP/1.1\r\nHost: " + address() + "\r\n";
+    std::string head = request.method + " " + url_.folder + request.target + " HTTP/1.1\r\nHost: " + address_ + "\r\n";
     for (const auto &[name, value] : request.headers) {
       if (value.find_first_of("\r\n") != value.npos)
         throw Error(Status::invalid, "header " + name + ": a line end cannot be sent");
@@ -296,7 +299,8 @@ private:
     return answer;
   }
 
-  Url url_;
+  const Url url_;
+  const std::string address_;
   boost::asio::io_context context_{1};
   beast::tcp_stream stream_;
   std::vector<char> room_;  ///< what was read

@@ -10,6 +10,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
+#include "cli/time_limit.hpp"
 #include "config/names.hpp"
 
 namespace omnistore::cli {
@@ -181,7 +182,7 @@ jobs::CopyOptions copy_options(const Job &job, const char *verb) {
 int summarise(const Global &global, const JobEnding &ending, const jobs::Counts &counts) {
   using jobs::Fate;
   const auto code = [&] {
-    if (!ending.done) return interrupted_code;
+    if (!ending.done) return stopped_code();
     if (ending.failure != Status::ok) return exit_code(ending.failure);
     return of(counts, Fate::conflict) > 0 ? exit_code(Status::conflict) : 0;
   };

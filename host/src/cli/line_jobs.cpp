@@ -171,6 +171,8 @@ void fill_dump(CLI::App &command, Line &line) {
   command.footer(R"(
 JSON Lines with checksums, which other programs can read: host/src/jobs/FORMAT.md says how. Values go
 with their expiry and the user's meta. FILE has its name once it is whole; until then it is FILE.part.
+A pipe into `omnistore restore` does not see whether both ends share keys: a dump whose keys are restored
+below its own BASE would read its copies again, without an end. Use `copy`, which looks for that, or a file.
 
 Examples
   omnistore dump -o all.jsonl

@@ -4,6 +4,7 @@
 #include "cli/find_config.hpp"
 #include "cli/log.hpp"
 #include "cli/target.hpp"
+#include "cli/time_limit.hpp"
 #include "server/describe.hpp"
 
 namespace omnistore::cli {
@@ -19,10 +20,10 @@ public:
 
   std::string name() const override { return name_; }
   bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range) override {
-    GetOptions options;
+    auto options = limited(GetOptions());
     options.meta = true;
     if (!range) return storage_.read(key, reader, options);
-    const std::optional<Meta> meta = storage_.meta(key);
+    const std::optional<Meta> meta = storage_.meta(key, limited(MetaOptions()));
     if (!meta) return false;
     if (range->suffix && meta->size == UINT64_MAX)
       throw Error(Status::unsupported, "get " + key + ": where it ends is not known before it is read");
@@ -34,24 +35,34 @@ public:
     if (!range->suffix && range->last != UINT64_MAX) options.length = range->last - range->first + 1;
     return storage_.read(key, reader, options);
   }
-  bool has(const std::string &key) override { return storage_.has(key); }
-  std::optional<Meta> meta(const std::string &key) override { return storage_.meta(key); }
+  bool has(const std::string &key) override { return storage_.has(key, limited(CallOptions())); }
+  std::optional<Meta> meta(const std::string &key) override { return storage_.meta(key, limited(MetaOptions())); }
   Stored set(const std::string &key, std::string_view value, const SetOptions &options) override {
-    return storage_.set(key, value, options, true);
+    return storage_.set(key, value, limited(options), true);
   }
   Stored set(const std::string &key, Source &source, std::uint64_t size, const SetOptions &options) override {
-    return storage_.set(key, source, size, options, true);
+    return storage_.set(key, source, size, limited(options), true);
   }
-  bool touch(const std::string &key, std::chrono::milliseconds ttl) override { return storage_.touch(key, ttl); }
+  bool touch(const std::string &key, std::chrono::milliseconds ttl) override {
+    return storage_.touch(key, ttl, limited(CallOptions()));
+  }
   std::vector<EntryOutcome> get(std::span<const std::string> keys) override {
     GetOptions options;
     options.meta = true;
-    return storage_.get_many(keys, options);
+    return storage_.get_many(keys, limited(options));
   }
-  std::vector<Outcome> set(std::span<const SetItem> items) override { return storage_.set_many(items); }
-  std::vector<Outcome> remove(std::span<const std::string> keys) override { return storage_.remove_many(keys); }
-  Page list(const std::string &base, const ListOptions &options) override { return storage_.list(base, options); }
-  std::optional<std::uint64_t> clear(const std::string &base) override { return storage_.clear(base); }
+  std::vector<Outcome> set(std::span<const SetItem> items) override {
+    return storage_.set_many(items, limited(CallOptions()));
+  }
+  std::vector<Outcome> remove(std::span<const std::string> keys) override {
+    return storage_.remove_many(keys, limited(CallOptions()));
+  }
+  Page list(const std::string &base, const ListOptions &options) override {
+    return storage_.list(base, limited(options));
+  }
+  std::optional<std::uint64_t> clear(const std::string &base) override {
+    return storage_.clear(base, limited(CallOptions()));
+  }
   std::unique_ptr<Subscription> watch(const std::string &base, EventSink &sink) override {
     auto watch = std::make_unique<LocalWatch>();
     WatchOptions options;
@@ -61,7 +72,9 @@ public:
     sink.begun();
     return watch;
   }
-  boost::json::object explain(const std::string &key) override { return server::describe(storage_.explain(key)); }
+  boost::json::object explain(const std::string &key) override {
+    return server::describe(storage_.explain(key, limited(CallOptions())));
+  }
   boost::json::object mounts() override { return server::describe_mounts(storage_); }
 
 private:

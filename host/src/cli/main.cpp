@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <initializer_list>
 #include <iostream>
 #include <sstream>
 
@@ -13,6 +14,7 @@
 #include "cli/log.hpp"
 #include "cli/output.hpp"
 #include "cli/streams.hpp"
+#include "cli/time_limit.hpp"
 #include "config/schema.hpp"
 
 namespace omnistore::cli {
@@ -49,6 +51,15 @@ void add_globals(CLI::App &app, Global &global) {
                  "Its admin listener; else OMNISTORE_ADMIN_URL, else one port higher than the URL")
       ->type_name("URL");
   app.add_option("--token", global.token, "What the host wants to see; else OMNISTORE_TOKEN")->type_name("TEXT");
+  app.add_option_function<std::string>(
+         "--timeout",
+         [&global](const std::string &text) {
+           global.timeout = duration_of(text, "--timeout");
+           if (global.timeout.count() == 0) throw CLI::ValidationError("--timeout: expected more than 0");
+         },
+         "Give the command up after so long: 500ms, 5s, 2m. The exit code is then 6, and the message names what "
+         "hangs; a write may still take place")
+      ->type_name("DURATION");
   app.add_flag("--json", global.json, "Results and failures as JSON");
   app.add_flag("-q,--quiet", global.quiet, "Less: no notes, only errors in the log");
   app.add_flag("-v,--verbose", global.verbose, "More: debug messages in the log; -vv: all of it");
@@ -105,7 +116,7 @@ std::vector<std::string> words_of(int argc, char **argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto takes_value = [](const std::string &word) {
     return word == "-c" || word == "--config" || word == "--profile" || word == "--url" || word == "--admin-url" ||
-           word == "--token";
+           word == "--token" || word == "--timeout";
   };
   std::size_t at = 0;
   while (at < words.size() && words[at].starts_with('-')) at += takes_value(words[at]) ? 2 : 1;
@@ -115,6 +126,14 @@ std::vector<std::string> words_of(int argc, char **argv) {
   protect_rewrites(words);
   std::reverse(words.begin(), words.end());
   return words;
+}
+
+TimeLimit::Command limited_command(const std::string &name, const Line &line) {
+  const auto is_one_of = [&name](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  return {name, is_one_of({"set", "rm", "touch", "clear", "copy", "migrate", "restore", "mount", "unmount", "reload"}),
+          is_one_of({"get", "has", "meta", "ls", "explain", "inspect"}) && line.get.output.empty()};
 }
 
 int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
@@ -140,7 +159,11 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     std::cerr << app.help();
     return exit_code(Status::invalid);
   }
+  const std::string command = app.get_subcommands().at(0)->get_name();
+  if (command == "serve" && line.global.timeout.count() != 0)
+    throw Failure(Status::invalid, "serve: --timeout is for commands that end by themselves", "leave it out");
   add_environment(line.global, app.got_subcommand("serve") || (app.got_subcommand("check") && !line.check.diff));
+  const TimeLimit limit(line.global, limited_command(command, line));
   return line.action();
 }
 
@@ -171,7 +194,7 @@ int run_program(int argc, char **argv) {
   } catch (const ClosedPipe &) {
     return closed_pipe_code;
   } catch (const Stopped &) { // nobody takes what is left to be said
-    return interrupted_code;
+    return stopped_code();
   } catch (const std::exception &failure) {
     return report(line.global, failure);
   }

@@ -23,6 +23,7 @@ struct Global {
   std::string url;   ///< of a running host; empty: open the config
   std::string admin; ///< the URL of its admin listener; empty: one port higher than `url`
   std::string token;
+  std::chrono::milliseconds timeout{0}; ///< of the whole command; 0: none
   bool json = false;
   bool quiet = false;
   int verbose = 0;

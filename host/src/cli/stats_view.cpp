@@ -122,7 +122,7 @@ double quantile(const json::object &now, const json::object *before, const char 
 void StatsView::print_totals(Output &out) const {
   Rows rows{{"MOUNT", "DRIVER", "READS", "HITS", "HIT RATE", "WRITES", "REMOVES", "ERRORS", "READ", "WRITTEN",
              "EVICTED", "EXPIRED", "REFRESHED", "IN FLIGHT", "READ P50", "P99", "WRITE P50", "P99"}};
-  std::vector<std::string> errors;
+  std::vector<std::string> errors, late;
   for (const Line &line : lines_of(now_, now_, false)) {
     const json::object &reads = object_in(*line.now, "read_latency"), &writes = object_in(*line.now, "write_latency");
     rows.push_back(
@@ -137,12 +137,21 @@ void StatsView::print_totals(Output &out) const {
     for (const auto &[kind, count] : object_in(*line.now, "errors_by_kind"))
       kinds += (kinds.empty() ? "" : ", ") + count_text(count.to_number<double>()) + " " + std::string(kind);
     if (!kinds.empty()) errors.push_back("errors of " + line.name + " " + kinds);
+    if (line.now->contains("counters_late")) late.push_back(line.name);
   }
   print_table(out, rows);
   for (const std::string &line : errors) out.line(line);
-  for (const json::value &lane : array_in(object_in(now_, "threads"), "lanes"))
-    if (const double stuck = number(lane.get_object(), "stuck"); stuck > 0)
-      out.line("threads that hang in " + text(lane.get_object(), "lane") + ": " + count_text(stuck));
+  for (const std::string &name : late) out.line(name + " did not say in time what its driver counts");
+  const json::array &draining = array_in(now_, "draining");
+  for (const json::value &lane : array_in(object_in(now_, "threads"), "lanes")) {
+    const double stuck = number(lane.get_object(), "stuck"), store = number(lane.get_object(), "store");
+    if (stuck == 0) continue;
+    const bool drains = std::any_of(draining.begin(), draining.end(), [&](const json::value &old) {
+      return store != 0 && number(old.get_object(), "store") == store;
+    });
+    out.line("threads that hang in " + text(lane.get_object(), "lane") +
+             (drains ? ", in a store that drains: " : ": ") + count_text(stuck));
+  }
 }
 
 double StatsView::seconds_since(const StatsView &before) const {

@@ -44,7 +44,7 @@ int summarise_verify(const Global &global, bool null, bool done, double seconds,
              std::to_string(of(counts, jobs::Fate::listed)) + " keys (" + size_text(of(counts, jobs::Fate::bytes)) +
              "), " + (differences == 0 ? "all the same" : std::to_string(differences) + " differences"));
   }
-  return !done ? interrupted_code : differences == 0 ? 0 : 1;
+  return !done ? stopped_code() : differences == 0 ? 0 : 1;
 }
 
 } // namespace

@@ -165,10 +165,14 @@ bool AdminRoutes::shows(const Request &request, const std::string &mountpoint) c
   return guard_.judge(request[Field::authorization], false, mountpoint, true) == Guard::Verdict::granted;
 }
 
-std::string AdminRoutes::lane(const Request &request) {
+Pool::Lane AdminRoutes::lane(const Request &request) {
   // Who waits for old stores takes no thread from changes.
-  if (parameter(request.query, "wait")) return "wait";
-  return std::string(find(request.key, request.method)->lane);
+  if (parameter(request.query, "wait")) return {"wait"};
+  const std::string lane(find(request.key, request.method)->lane);
+  // Each store has its own threads to explain keys on: it may hang in the get.
+  if (const auto key = parameter(request.query, "key"); key && lane == "explain")
+    return {lane, storage_.place(*key).store};
+  return {lane};
 }
 
 void AdminRoutes::answer(Request &request, Response &response) noexcept {
@@ -229,12 +233,14 @@ void AdminRoutes::ready(const Request &request, Response &response) {
 
 void AdminRoutes::metrics(const Request &request, Response &response) {
   const std::vector<MountStats> stats = shown(request, storage_.stats());
+  const std::vector<DrainingStore> draining = shown(request, storage_.draining());
   reply(request, response, 200, "text/plain; version=0.0.4; charset=utf-8",
-        shows(request, {}) ? metrics_text(stats, state_()) : metrics_text(stats));
+        shows(request, {}) ? metrics_text(stats, draining, state_()) : metrics_text(stats, draining));
 }
 
 void AdminRoutes::stats(const Request &request, Response &response) {
   json::object answer = describe(shown(request, storage_.stats()), state_());
+  answer["draining"] = describe(shown(request, storage_.draining()));
   if (!shows(request, {}))
     for (const char *of_the_host : {"listeners", "threads", "memory", "reloads", "process"}) answer.erase(of_the_host);
   reply_json(request, response, 200, answer);

@@ -49,7 +49,7 @@ public:
   AdminRoutes(Reloader &reloader, Guard guard, std::function<HostState()> state);
 
   bool admit(Request &request, Response &response) override;
-  std::string lane(const Request &request) override;
+  Pool::Lane lane(const Request &request) override;
   void answer(Request &request, Response &response) noexcept override;
 
 private:

@@ -77,7 +77,14 @@ public:
   void get(const std::vector<std::string> &keys) {
     for (std::size_t from = 0; from < keys.size(); from += got_at_once) {
       const std::span<const std::string> some(keys.data() + from, std::min(got_at_once, keys.size() - from));
-      const std::vector<EntryOutcome> outcomes = get_some(some);
+      // What cannot be held together is read by itself.
+      MemoryShare held(out_.budget(), MemoryBudget::always);
+      const std::uint64_t wanted = std::min(left_, held_at_once);
+      const bool has_room = wanted <= MemoryBudget::always || held.try_add(wanted - MemoryBudget::always);
+      const std::vector<EntryOutcome> outcomes = get_some(some, has_room ? wanted : MemoryBudget::always);
+      std::size_t bytes = 0;
+      for (const EntryOutcome &outcome : outcomes) bytes += outcome.entry.value.size();
+      held.shrink(bytes);
       for (std::size_t i = 0; i < some.size(); ++i) {
         if (outcomes[i].status == Status::too_large) { // together with the others, or at all
           get_alone(some[i]);
@@ -120,7 +127,7 @@ private:
     }
   }
 
-  std::vector<EntryOutcome> get_some(std::span<const std::string> keys) {
+  std::vector<EntryOutcome> get_some(std::span<const std::string> keys, std::uint64_t most) {
     std::vector<EntryOutcome> outcomes(keys.size());
     std::vector<std::string> together;
     std::vector<std::size_t> places;
@@ -132,7 +139,7 @@ private:
     }
     auto options = request_.limited(GetOptions());
     options.meta = true;
-    options.most = std::min(left_, held_at_once);
+    options.most = most;
     std::vector<EntryOutcome> got = view_.get_many(together, options);
     for (std::size_t i = 0; i < got.size(); ++i) outcomes[places[i]] = std::move(got[i]);
     return outcomes;
@@ -239,8 +246,8 @@ private:
 void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request,
                   Response &response) {
   Buffer &out = response.out;
-  const MemoryShare parsed(out.budget(), request.body.size());
-  const BatchBody asked = read_batch(request.body, most_items);
+  MemoryShare parsed(out.budget(), 0);
+  const BatchBody asked = read_batch(request.body, most_items, parsed);
   Batch batch(storage, guard, most, request, out);
   begin_head(response, 200);
   out.append("Content-Type: application/json\r\n");

@@ -17,6 +17,8 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::size_t taken_by_item = 256; // bytes that a storage takes for one while it works
+
 [[noreturn]] void malformed(const std::string &place, const std::string &expected) {
   throw Error(Status::invalid, base::printable(place) + ": expected " + expected);
 }
@@ -29,7 +31,7 @@ public:
   using error_code = json::error_code;
   using string_view = json::string_view;
 
-  explicit Taker(std::size_t most) : most_(most) {}
+  Taker(std::size_t most, MemoryShare &memory) : most_(most), memory_(memory) {}
 
   BatchBody body;
 
@@ -114,6 +116,8 @@ private:
   void add_item() {
     ++index_;
     if (++count_ > most_) malformed("The body", "at most " + std::to_string(most_) + " items");
+    // A list that grows takes twice its size; the storage has a key of its own for each item, and an outcome.
+    memory_.add(list_ == "set" ? 2 * sizeof(SetItem) + taken_by_item : 2 * sizeof(std::string) + taken_by_item);
   }
 
   void take_text(std::string text) {
@@ -176,6 +180,7 @@ private:
   }
 
   const std::size_t most_;
+  MemoryShare &memory_;
   Depth depth_ = Depth::outside;
   std::string list_, field_, name_, text_;
   std::size_t index_ = 0; ///< items of this list, until now
@@ -187,8 +192,9 @@ private:
 
 } // namespace
 
-BatchBody read_batch(std::string_view text, std::size_t most) {
-  json::basic_parser<Taker> parser(json::parse_options(), most);
+BatchBody read_batch(std::string_view text, std::size_t most, MemoryShare &memory) {
+  memory.add(text.size()); // the keys and values
+  json::basic_parser<Taker> parser(json::parse_options(), most, memory);
   json::error_code broken;
   const std::size_t read = parser.write_some(false, text.data(), text.size(), broken);
   if (!broken && read < text.size()) broken = json::error::extra_data;

@@ -8,6 +8,8 @@
 
 #include <omnistore/storage.hpp>
 
+#include "server/memory_budget.hpp"
+
 namespace omnistore::server {
 
 /// What the body of a batch asks for.
@@ -18,8 +20,9 @@ struct BatchBody {
 };
 
 /// Reads {"get": [KEY], "set": [{key, value or base64, ttl}], "remove": [KEY]}, each of which may be left out, with at
-/// most `most` in all. It stops at what is wrong, so that a body costs no more memory than what it asks for.
-/// Throws Error(invalid), which names the place.
-BatchBody read_batch(std::string_view text, std::size_t most);
+/// most `most` in all. It stops at what is wrong, so that a body costs no more memory than what it asks for. That is
+/// counted in `memory`, which must live as long as the result. Throws Error(invalid), which names the place, and
+/// OverBudget.
+BatchBody read_batch(std::string_view text, std::size_t most, MemoryShare &memory);
 
 } // namespace omnistore::server

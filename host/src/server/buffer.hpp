@@ -13,7 +13,7 @@ namespace omnistore::server {
 /// Bytes that grow at their end, in one piece. Unlike a std::string's, new room is not filled with zeros, which would
 /// cost as much as the copy of a value; and large blocks of memory are not given back to the system between two values,
 /// which would cost more than the copy. What it takes is counted in a budget, if it has one, which must outlive it:
-/// where that is used up it does not grow, and throws OverBudget.
+/// where that is used up it does not grow, and throws OverBudget. The budget keeps the large blocks too.
 class Buffer {
 public:
   Buffer() = default;
@@ -63,6 +63,7 @@ public:
 
 private:
   void grow(std::size_t count);
+  bool take_spare(std::size_t size);
   void charge(std::size_t bytes);
   void release();
 

@@ -26,6 +26,7 @@ namespace {
 constexpr unsigned most_empty_lines = 16;             // in front of a request
 constexpr std::size_t first_read = 8 * 1024;          // what a connection's input buffer begins with
 constexpr std::size_t chunk_room = 32 * 1024;         // behind the head of a chunked request
+constexpr std::size_t beside_connection = 1024;       // its parser's state and what the system's interface keeps of it
 constexpr std::size_t first_body = 16 * 1024;         // what is made room for when a long body is announced
 constexpr std::size_t body_read = 1024 * 1024;        // how much of one is read at once
 constexpr std::size_t kept_memory = 64 * 1024;        // of a buffer between two requests
@@ -128,7 +129,8 @@ void Loop::close_all() {
 // Connection: the way of a request
 
 Connection::Connection(Loop &loop, tcp::socket socket, bool refused)
-    : loop_(loop), socket_(std::move(socket)), peer_(socket_.native_handle()), refused_(refused), in_(&loop.memory),
+    : loop_(loop), share_(&loop.memory, sizeof(Connection) + beside_connection), socket_(std::move(socket)),
+      peer_(socket_.native_handle()), refused_(refused), in_(&loop.memory),
       parser_(static_cast<std::uint32_t>(std::min<std::uint64_t>(loop.config.max_header, UINT32_MAX / 2))),
       body_(&loop.memory), out_(&loop.memory), worked_(&loop.memory) {
   request_.varies_by_origin = !loop.config.origins.empty();
@@ -337,7 +339,10 @@ bool Connection::begin_piped_body() {
 /// Goes on with a long body; false, for step() to return.
 bool Connection::pipe_body() {
   if (!flush()) return false;
-  if (!piping_ && !submit_job(long_lane())) return true;
+  if (!piping_) {
+    lane_ = loop_.routes.lane(request_);
+    if (!submit_job(long_lane())) return true;
+  }
   if (phase_ != Phase::body_piped || reading_) return false;
   if (!body_whole_ && !take_body_in()) return false;
   const bool given = body_.empty() || body_pipe_->give(body_);
@@ -390,8 +395,8 @@ void Connection::await_store() {
 }
 
 bool Connection::answer() {
-  const std::string lane = loop_.routes.lane(request_);
-  if (!lane.empty()) return submit(lane);
+  lane_ = loop_.routes.lane(request_);
+  if (!lane_.name.empty()) return submit(lane_);
   Response response(out_);
   loop_.routes.answer(request_, response);
   finish_answer(response);
@@ -399,16 +404,17 @@ bool Connection::answer() {
 }
 
 /// Hands the request to the pool. What was answered before goes out first: it need not wait for this one.
-bool Connection::submit(const std::string &lane) {
+bool Connection::submit(const Pool::Lane &lane) {
   if (!flush()) return false;
   if (request_.method == Method::get) offer_pipe();
-  if (!submit_job({lane})) return true;
+  if (!submit_job(lane)) return true;
   phase_ = Phase::work;
   return false;
 }
 
-/// Of the request, if its body or answer is a long value. On any thread.
-Pool::Lane Connection::long_lane() const { return {loop_.routes.lane(request_), true}; }
+/// Of the request, if its body or answer is a long value: of the store that the request went to, even if another one
+/// has taken its place since. On any thread while the request is worked at.
+Pool::Lane Connection::long_lane() const { return {lane_.name, lane_.store, true}; }
 
 /// Gives the request a pipe, in case that its answer is a long value. A thread that enters the pipe may be kept waiting
 /// by a slow client, so it counts for a lane in which slow clients hold up each other alone.
@@ -505,7 +511,7 @@ bool Connection::pipe_answer() {
 bool Connection::stream() {
   if (!flush()) return false;
   const auto deadline = Loop::Clock::now() + milliseconds(loop_.config.request_timeout);
-  ticket_ = loop_.pool.submit({loop_.routes.lane(request_)}, [self = shared_from_this()] { self->stream_part(); });
+  ticket_ = loop_.pool.submit(loop_.routes.lane(request_), [self = shared_from_this()] { self->stream_part(); });
   if (!ticket_) {
     close(); // the client sees that the body was cut off
     return false;

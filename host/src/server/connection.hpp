@@ -138,7 +138,7 @@ private:
   void body_fails(Status status, const std::string &message);
   void await_store();
   bool answer();
-  bool submit(const std::string &lane);
+  bool submit(const Pool::Lane &lane);
   Pool::Lane long_lane() const;
   void offer_pipe();
   bool submit_job(const Pool::Lane &lane);
@@ -172,6 +172,7 @@ private:
   void late();
 
   Loop &loop_;
+  const MemoryShare share_; ///< what the connection itself takes
   boost::asio::ip::tcp::socket socket_;
   Peer peer_;
   const bool refused_;
@@ -179,6 +180,7 @@ private:
   bool awaits_output_ = false;
   bool close_ = false;            ///< behind the answer at hand
   std::atomic<bool> gone_{false}; ///< its client has gone: work for it is in vain
+  Pool::Lane lane_;               ///< of the request at hand, if it needs a thread of the pool
   Pool::Ticket ticket_;           ///< what the pool does for it
 
   Buffer in_;

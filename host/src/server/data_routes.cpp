@@ -24,14 +24,8 @@ namespace omnistore::server {
 namespace {
 
 constexpr std::string_view data_methods = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
-constexpr std::string_view watch_lane = "watches"; // of what begins to watch: stores may be slow to begin
 constexpr std::string_view event_stream = "text/event-stream";
 constexpr int attempts = 8; // at a write whose condition had to be looked up first
-
-/// Whether a key or mountpoint is one of those that a base holds.
-bool lies_in(std::string_view key, std::string_view base) {
-  return base.empty() ? !key.empty() : key.size() > base.size() && key.starts_with(base) && key[base.size()] == ':';
-}
 
 bool has_conditions(const Request &request) {
   return request.has(Field::if_match) || request.has(Field::if_none_match) || request.has(Field::if_modified_since) ||
@@ -214,26 +208,13 @@ bool DataRoutes::admit(Request &request, Response &response) {
   return true;
 }
 
-std::string DataRoutes::lane(const Request &request) {
-  if (request.events) return std::string(watch_lane);
-  if (!request.is_base && storage_.never_blocks(request.key)) return {};
-  const auto now = std::chrono::steady_clock::now();
-  const std::lock_guard lock(mountpoints_mutex_);
-  if (now - mountpoints_read_ > std::chrono::seconds(1)) {
-    mountpoints_.clear();
-    for (MountInfo &mount : storage_.mounts()) mountpoints_.push_back(std::move(mount.mountpoint));
-    std::sort(mountpoints_.begin(), mountpoints_.end(), [](auto &a, auto &b) { return a.size() > b.size(); });
-    mountpoints_read_ = now;
-  }
-  const std::string &key = request.key;
-  for (const std::string &point : mountpoints_) {
-    if (request.is_base && point != key && lies_in(point, key))
-      return "mounts below " + key; // listings and clears that span mounts
-  }
-  for (const std::string &point : mountpoints_) {
-    if (key == point || lies_in(key, point)) return "mount " + point;
-  }
-  return "mount ";
+Pool::Lane DataRoutes::lane(const Request &request) {
+  const StorePlace place = storage_.place(request.key, request.is_base);
+  // Stores may be slow to begin a watch, and listings and clears wait for each of the mounts that they span.
+  if (place.several) return {(request.events ? "watches below " : "mounts below ") + request.key, place.store};
+  if (request.events) return {"watches of " + place.mountpoint, place.store};
+  if (!request.is_base && place.never_blocks) return {};
+  return {"mount " + place.mountpoint, place.store};
 }
 
 std::uint64_t DataRoutes::longest_stream(const Request &request) {
@@ -316,14 +297,35 @@ void DataRoutes::head(const Request &request, Response &response) {
 void DataRoutes::touch(const Request &request, Response &response) {
   const std::optional<std::chrono::milliseconds> ttl = asked_ttl(request);
   if (!ttl) throw Error(Status::invalid, "PATCH gives a value another ttl: say in X-Ttl how many seconds, as 60");
-  if (const Preconditions asked(request); asked.any()) {
-    const std::optional<Meta> now = storage_.meta(request.key, request.limited(MetaOptions{.user = false}));
-    if (!now) return not_found(request, response);
-    if (asked.judge(now, false) != Preconditions::Outcome::hold) return condition_failed(request, response);
-    // No store gives another ttl under a condition: between a look and the touch another value could be set.
-    throw Error(Status::unsupported, "A ttl cannot be given under a condition: PUT the value with it, or leave it out");
-  }
+  if (const Preconditions asked(request); asked.any()) return touch_if(asked, *ttl, request, response);
   storage_.touch(request.key, *ttl, request.limits()) ? ok(request, response) : not_found(request, response);
+}
+
+/// No driver gives a ttl under a condition, and between a look and a touch another value could be set. So the value
+/// that was judged is set once more with the ttl, tied to its etag.
+void DataRoutes::touch_if(const Preconditions &asked, std::chrono::milliseconds ttl, const Request &request,
+                          Response &response) {
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const std::optional<Meta> seen = storage_.meta(request.key, request.limited(MetaOptions{.user = true}));
+    if (!seen) return not_found(request, response);
+    if (asked.judge(seen, false) != Preconditions::Outcome::hold) return condition_failed(request, response);
+    if (seen->etag.empty())
+      throw Error(Status::unsupported, "This store has no etags, so it gives no ttl under a condition");
+    if (seen->size > max_body_)
+      throw Error(Status::too_large,
+                  "A value of more than " + std::to_string(max_body_) + " bytes is given no ttl under a condition");
+    const MemoryShare held(response.out.budget(), static_cast<std::size_t>(seen->size));
+    auto whole = request.limited(GetOptions());
+    whole.meta = true;
+    const std::optional<Entry> entry = storage_.entry(request.key, whole);
+    if (!entry || entry->meta.etag != seen->etag) continue; // another value by now
+    SetOptions options;
+    options.ttl = ttl;
+    options.condition = {Condition::Kind::if_match, seen->etag};
+    options.user = seen->user;
+    if (storage_.set(request.key, entry->value, request.limited(options))) return ok(request, response);
+  }
+  throw Error(Status::unavailable, "The value changed each time that it was read; try again");
 }
 
 void DataRoutes::put(const Request &request, Response &response) {

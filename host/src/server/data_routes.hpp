@@ -16,6 +16,8 @@
 
 namespace omnistore::server {
 
+struct Preconditions;
+
 /// The keys of a storage over HTTP, as unstorage's server has them and its http driver expects:
 ///
 ///     GET    /a/b    the value: text, or bytes where Accept asks for application/octet-stream; Range, If-None-Match
@@ -34,7 +36,7 @@ public:
   DataRoutes(Storage &storage, Guard guard, const HttpConfig &config);
 
   bool admit(Request &request, Response &response) override;
-  std::string lane(const Request &request) override;
+  Pool::Lane lane(const Request &request) override;
   std::uint64_t longest_stream(const Request &request) override;
   void answer(Request &request, Response &response) noexcept override;
 
@@ -45,6 +47,7 @@ private:
   void head(const Request &request, Response &response);
   void put(const Request &request, Response &response);
   void touch(const Request &request, Response &response);
+  void touch_if(const Preconditions &asked, std::chrono::milliseconds ttl, const Request &request, Response &response);
   void remove(const Request &request, Response &response);
   void list(const Request &request, Response &response);
   void list_all(const Request &request, Response &response, ListOptions options);
@@ -54,10 +57,6 @@ private:
   const Guard guard_;
   const std::uint64_t max_body_, max_stream_;
   Places places_;
-
-  std::mutex mountpoints_mutex_;
-  std::vector<std::string> mountpoints_; ///< longest first
-  std::chrono::steady_clock::time_point mountpoints_read_{};
 };
 
 } // namespace omnistore::server

@@ -105,6 +105,7 @@ json::object stats_json(const MountStats &store) {
                       {"gauges", std::move(gauges)},
                       {"read_latency", histogram_json(store.read_latency)},
                       {"write_latency", histogram_json(store.write_latency)}};
+  if (store.counters_late) object["counters_late"] = true;
   json::array layers;
   for (const MountStats &layer : store.layers) layers.push_back(stats_json(layer));
   if (!layers.empty()) object["layers"] = std::move(layers);
@@ -153,6 +154,7 @@ json::object hop_json(const Hop &hop) {
     object["time"] = static_cast<double>(hop.time.count()) / 1000;
     object["message"] = hop.message.empty() ? json::value() : json::value(hop.message);
     object["about"] = parsed(hop.about);
+    if (hop.about_late) object["about_late"] = true;
   }
   json::array children;
   for (const Hop &child : hop.children) children.push_back(hop_json(child));
@@ -274,8 +276,12 @@ json::object describe(const std::vector<MountInfo> &mounts) {
   return {{"mounts", std::move(list)}};
 }
 
+const char *state_name(DrainingStore::State state) {
+  constexpr const char *names[] = {"opening", "in use", "closing"};
+  return names[static_cast<unsigned>(state)];
+}
+
 json::array describe(const std::vector<DrainingStore> &stores) {
-  constexpr const char *states[] = {"opening", "in use", "closing"};
   const auto seconds = [](std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; };
   json::array list;
   for (const DrainingStore &store : stores) {
@@ -284,9 +290,10 @@ json::array describe(const std::vector<DrainingStore> &stores) {
       running.push_back(json::object{
           {"operation", call.operation}, {"age", seconds(call.age)}, {"waits_for_client", call.waits_for_client}});
     list.push_back(json::object{{"id", store.id},
+                                {"store", store.store},
                                 {"mountpoint", store.mountpoint},
                                 {"driver", store.driver},
-                                {"state", states[static_cast<unsigned>(store.state)]},
+                                {"state", state_name(store.state)},
                                 {"age", seconds(store.age)},
                                 {"calls", store.calls},
                                 {"readers", store.readers},
@@ -320,6 +327,7 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
   json::array lanes;
   for (const Pool::LaneStats &lane : host.threads.lanes)
     lanes.push_back(json::object{{"lane", lane.lane.name},
+                                 {"store", lane.lane.store},
                                  {"long_values", lane.lane.long_values},
                                  {"working", lane.working},
                                  {"waiting", lane.waiting},
@@ -337,6 +345,7 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
             {"lanes", std::move(lanes)}}},
           {"memory",
            {{"used", host.memory.used},
+            {"spare", host.memory.spare},
             {"peak", host.memory.peak},
             {"most", host.memory.most},
             {"refused", host.memory.refused}}},

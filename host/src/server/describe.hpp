@@ -29,11 +29,13 @@ boost::json::object describe(const StoreInfo &store);
 /// children}}]}; a capability is "native", "emulated" or "no".
 boost::json::object describe(const std::vector<MountInfo> &mounts);
 
-/// The same with "draining": [{id, mountpoint, driver, state, age, calls, readers, watches, running: [{operation, age,
-/// waits_for_client}], waits_for}] if there are such stores: those that were taken out and are not closed yet. A state
-/// is "opening", "in use" or "closing"; an age is in seconds.
+/// The same with "draining": [{id, store, mountpoint, driver, state, age, calls, readers, watches, running:
+/// [{operation, age, waits_for_client}], waits_for}] if there are such stores: those that were taken out and are not
+/// closed yet. A state is "opening", "in use" or "closing"; an age is in seconds.
 boost::json::object describe_mounts(const Storage &storage);
 boost::json::array describe(const std::vector<DrainingStore> &stores);
+/// "opening", "in use" or "closing".
+const char *state_name(DrainingStore::State state);
 
 /// {"drivers": [{name, version, summary, file, plugin, abi, capabilities, schema}], "rejects": [{file, reason,
 /// advice}], "searched": [...]}. Loads every plugin. The capabilities of a driver are those of its first opened store
@@ -42,9 +44,10 @@ boost::json::object describe(loader::Registry &registry, const std::vector<Mount
 
 /// {"time", "mounts": [...], "listeners": [...], "threads": {total, idle, stuck, waiting, lanes: [...]}, "memory":
 /// {...}, "reloads":
-/// {...}, "process": {...}}; "time" in Unix milliseconds. A lane is a store's share of the threads; a stuck thread is
-/// one whose driver has not come back from a request that nobody waits for any more, and "waiting" counts requests.
-/// "memory" is what requests and answers take, in bytes, and how often there was not enough for one.
+/// {...}, "process": {...}}; "time" in Unix milliseconds. A lane is a store's share of the threads,
+/// with the store's number as in "draining"; a stuck thread is one whose driver has not come back from a request that
+/// nobody waits for any more, and "waiting" counts requests. "memory" is what connections, requests and answers take,
+/// in bytes, what is kept spare for the next long value, and how often there was not enough for one.
 boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
 
 /// {"config", "profile", "mounts": [{mountpoint, driver, change, details}], "later": [...]}; a change is "added",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -30,7 +31,7 @@ constexpr unsigned most_reads = 16;             // of what a client sends on, be
 class FeedConnection : public std::enable_shared_from_this<FeedConnection> {
 public:
   FeedConnection(FeedLoop &loop, tcp::socket socket, std::shared_ptr<Feed> feed)
-      : loop_(loop), socket_(std::move(socket)), feed_(std::move(feed)) {}
+      : loop_(loop), socket_(std::move(socket)), feed_(std::move(feed)), unsent_(&loop.memory_) {}
 
   void begin(std::string_view unsent) {
     error_code error;
@@ -94,7 +95,12 @@ private:
       deadline_ = loop_.now_ + loop_.keep_alive_;
       return true;
     }
-    unsent_.append(bytes.substr(count));
+    try {
+      unsent_.append(bytes.substr(count));
+    } catch (const std::bad_alloc &) { // a client that reads may come back and resume
+      close();
+      return false;
+    }
     await_output();
     return false;
   }
@@ -163,8 +169,8 @@ private:
   bool closed_ = false;
 };
 
-FeedLoop::FeedLoop(const HttpConfig &config, std::function<void()> closed)
-    : config_(config), keep_alive_(std::min(config.watch_keep_alive, config.idle_timeout / 2)),
+FeedLoop::FeedLoop(const HttpConfig &config, MemoryBudget &memory, std::function<void()> closed)
+    : config_(config), memory_(memory), keep_alive_(std::min(config.watch_keep_alive, config.idle_timeout / 2)),
       closed_(std::move(closed)), period_(std::chrono::milliseconds(std::clamp<std::int64_t>(
                                       std::min(config.idle_timeout, keep_alive_.count()) / 4, 10, 1000))),
       io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()), timer_(io_) {}

@@ -35,7 +35,8 @@ public:
   using Clock = std::chrono::steady_clock;
 
   /// `closed` is called, on the loop's thread, for each connection that has gone.
-  FeedLoop(const HttpConfig &config, std::function<void()> closed);
+  /// What clients have not read counts in `memory`.
+  FeedLoop(const HttpConfig &config, MemoryBudget &memory, std::function<void()> closed);
   ~FeedLoop();
 
   /// Takes over a connection on which a response begins that `feed` goes on with. `unsent` is what has still to go out
@@ -64,6 +65,7 @@ private:
   void each(const Function &function);
 
   const HttpConfig &config_;
+  MemoryBudget &memory_;
   const std::chrono::milliseconds keep_alive_;
   const std::function<void()> closed_;
   const Clock::duration period_;

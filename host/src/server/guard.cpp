@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/printable.hpp"
+#include "server/header_names.hpp"
 #include "server/peer.hpp"
 #include "server/reply.hpp"
 #include "server/text.hpp"
@@ -214,9 +215,7 @@ void answer_options(const Guard &guard, const Request &request, Response &respon
   field(response, "Allow", methods);
   if (!request.grant_origin.empty()) {
     field(response, "Access-Control-Allow-Methods", methods);
-    field(response, "Access-Control-Allow-Headers",
-          "Accept, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, "
-          "If-Unmodified-Since, Last-Event-ID, Range, X-Ttl");
+    field(response, "Access-Control-Allow-Headers", allowed_fields());
     field(response, "Access-Control-Max-Age", std::uint64_t{600});
   }
   end_bare_head(request, response);

@@ -85,7 +85,7 @@ public:
   const Address &bound() const { return bound_; }
 
   void start(Routes &routes, unsigned threads) {
-    feeds_ = std::make_unique<FeedLoop>(config_, [this] { connection_closed(false); });
+    feeds_ = std::make_unique<FeedLoop>(config_, memory_, [this] { connection_closed(false); });
     for (unsigned i = 0; i < threads; ++i) {
       loops_.push_back(std::make_unique<Loop>(config_, routes, pool_, memory_, *feeds_,
                                               [this](bool refused) { connection_closed(refused); }));

@@ -48,14 +48,37 @@ std::uint64_t memory_for_requests() {
 MemoryBudget::MemoryBudget(std::uint64_t most) : most_(most != 0 ? most : memory_for_requests()) {}
 
 MemoryBudget::Stats MemoryBudget::stats() const {
-  return {used_.load(std::memory_order_relaxed), most_, peak_.load(std::memory_order_relaxed),
+  return {used_.load(std::memory_order_relaxed), most_, peak_.load(std::memory_order_relaxed), spares_.kept(),
           refused_.load(std::memory_order_relaxed)};
 }
 
-void MemoryBudget::refuse(std::size_t bytes) {
+bool MemoryBudget::try_take(std::size_t bytes) {
+  const std::uint64_t now = used_.fetch_add(bytes) + bytes;
+  if (now + spares_.kept() > most_) {
+    if (spares_.kept() != 0) spares_.free_all();
+    if (now > most_) {
+      give_back(bytes);
+      return false;
+    }
+  }
+  raise_peak(now);
+  return true;
+}
+
+/// More is taken than there is, spare blocks included: these go first.
+void MemoryBudget::make_room(std::size_t bytes, bool granted) {
+  if (spares_.kept() != 0) spares_.free_all();
+  if (granted || used_.load() <= most_) return;
   give_back(bytes);
   refused_.fetch_add(1, std::memory_order_relaxed);
   throw OverBudget();
+}
+
+bool MemoryBudget::keep(Spares::Block block) {
+  // While both count it, no other thread can take its place unseen.
+  if (used_.load() + spares_.kept() > most_ || !spares_.keep(block)) return false;
+  give_back(block.size);
+  return true;
 }
 
 void MemoryBudget::raise_peak(std::uint64_t now) {

@@ -15,6 +15,7 @@
 #include <omnistore/storage.hpp>
 
 #include "server/buffer.hpp"
+#include "server/pool.hpp"
 
 namespace omnistore::server {
 
@@ -154,9 +155,9 @@ public:
   /// answered, and `response` holds the answer. On the connection's thread; must not wait.
   virtual bool admit(Request &request, Response &response) = 0;
 
-  /// Which lane of the pool an admitted request waits in; empty: none, answer() does not wait and is called on the
-  /// connection's thread. Requests of one lane never hold up those of another. On any thread.
-  virtual std::string lane(const Request &request) = 0;
+  /// Which lane of the pool an admitted request waits in; without a name: none, answer() does not wait and is called on
+  /// the connection's thread. Requests of one lane never hold up those of another. On any thread.
+  virtual Pool::Lane lane(const Request &request) = 0;
 
   /// How long a body of an admitted request may be where it comes in pieces, as Request::source; 0: it has to be there
   /// whole.

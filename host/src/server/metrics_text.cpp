@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/metrics_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
 
 #include "base/printable.hpp"
+#include "server/describe.hpp"
 #include "server/process_stats.hpp"
 
 namespace omnistore::server {
@@ -122,6 +124,11 @@ void drivers_text(std::string &out, const std::vector<MountStats> &mounts, const
   driver_figures_text(out, mounts, layers, "omnistore_driver_gauge", "gauge", &MountStats::gauges);
 }
 
+/// Whether a store or one below it did not say what it counts.
+bool any_late(const MountStats &store) {
+  return store.counters_late || std::any_of(store.layers.begin(), store.layers.end(), any_late);
+}
+
 void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
   family(out, "omnistore_operations_total", "counter", "Operations on a mount's store.");
   for (const MountStats &mount : mounts) {
@@ -148,6 +155,9 @@ void mounts_text(std::string &out, const std::vector<MountStats> &mounts) {
       sample(out, counter.name, layer.labels, std::to_string(layer.stats->*counter.value));
   }
   drivers_text(out, mounts, layers);
+  constexpr std::string_view late = "omnistore_driver_counters_late";
+  family(out, late, "gauge", "1: the driver did not say in time what it counts, and what it said last is shown.");
+  for (const MountStats &mount : mounts) sample(out, late, labels_of(mount), any_late(mount) ? "1" : "0");
   family(out, "omnistore_operation_duration_seconds", "histogram",
          "How long operations took; of stores that never block, one in 64 is timed.");
   for (const MountStats &mount : mounts) {
@@ -199,11 +209,24 @@ void threads_text(std::string &out, const Pool::Stats &threads) {
   sample(out, "omnistore_requests_waiting", "", std::to_string(threads.waiting));
 }
 
+void draining_text(std::string &out, const std::vector<DrainingStore> &draining) {
+  constexpr std::string_view name = "omnistore_draining_stores";
+  family(out, name, "gauge", "Stores that were taken out and are not closed yet, by what they are at.");
+  for (const auto state : {DrainingStore::State::opening, DrainingStore::State::in_use, DrainingStore::State::closing})
+    sample(out, name, std::string("state=\"") + state_name(state) + "\"",
+           std::to_string(
+               std::count_if(draining.begin(), draining.end(), [&](auto &store) { return store.state == state; })));
+}
+
 void memory_text(std::string &out, const MemoryBudget::Stats &memory) {
-  family(out, "omnistore_request_memory_bytes", "gauge", "Memory that requests and answers take.");
+  family(out, "omnistore_request_memory_bytes", "gauge", "Memory that connections, requests and answers take.");
   sample(out, "omnistore_request_memory_bytes", "", std::to_string(memory.used));
-  family(out, "omnistore_request_memory_limit_bytes", "gauge", "Memory that they may take: server.maxMemory.");
+  family(out, "omnistore_request_memory_spare_bytes", "gauge", "Memory that is kept for the next long value.");
+  sample(out, "omnistore_request_memory_spare_bytes", "", std::to_string(memory.spare));
+  family(out, "omnistore_request_memory_limit_bytes", "gauge", "Memory that both may take: server.maxMemory.");
   sample(out, "omnistore_request_memory_limit_bytes", "", std::to_string(memory.most));
+  family(out, "omnistore_request_memory_peak_bytes", "gauge", "The most that was in use at once.");
+  sample(out, "omnistore_request_memory_peak_bytes", "", std::to_string(memory.peak));
   family(out, "omnistore_request_memory_refused_total", "counter", "Times that one was refused for want of it.");
   sample(out, "omnistore_request_memory_refused_total", "", std::to_string(memory.refused));
 }
@@ -251,14 +274,16 @@ std::string escaped_label(std::string_view text) {
   }
 }
 
-std::string metrics_text(const std::vector<MountStats> &mounts) {
+std::string metrics_text(const std::vector<MountStats> &mounts, const std::vector<DrainingStore> &draining) {
   std::string out;
   mounts_text(out, mounts);
+  draining_text(out, draining);
   return out;
 }
 
-std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host) {
-  std::string out = metrics_text(mounts);
+std::string metrics_text(const std::vector<MountStats> &mounts, const std::vector<DrainingStore> &draining,
+                         const HostState &host) {
+  std::string out = metrics_text(mounts, draining);
   listeners_text(out, host.listeners);
   threads_text(out, host.threads);
   memory_text(out, host.memory);

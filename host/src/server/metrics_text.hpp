@@ -11,9 +11,10 @@
 namespace omnistore::server {
 
 /// Everything that is counted, in Prometheus' text format (version 0.0.4).
-std::string metrics_text(const std::vector<MountStats> &mounts, const HostState &host);
-/// The same of these mounts alone.
-std::string metrics_text(const std::vector<MountStats> &mounts);
+std::string metrics_text(const std::vector<MountStats> &mounts, const std::vector<DrainingStore> &draining,
+                         const HostState &host);
+/// The same of these stores alone.
+std::string metrics_text(const std::vector<MountStats> &mounts, const std::vector<DrainingStore> &draining);
 
 /// A label's value with '\', '"' and line ends escaped.
 std::string escaped_label(std::string_view text);

@@ -52,6 +52,12 @@ std::size_t BodyPipe::read(char *into, std::size_t capacity) {
   return size;
 }
 
+bool AnswerPipe::enter() {
+  if (!counted_) driver_piece_.add(stream_piece);
+  counted_ = true;
+  return entered_ || (entered_ = enter_());
+}
+
 void AnswerPipe::give(Buffer &piece) {
   used_ = true;
   {

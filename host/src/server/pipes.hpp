@@ -13,6 +13,7 @@
 #include <omnistore/storage.hpp>
 
 #include "server/buffer.hpp"
+#include "server/message.hpp"
 
 namespace omnistore::server {
 
@@ -20,7 +21,9 @@ namespace omnistore::server {
 class BodyPipe final : public Source {
 public:
   /// `drained` is called, on the reading thread, when a piece has been read behind which give() was refused.
-  BodyPipe(MemoryBudget &budget, std::function<void()> drained) : drained_(std::move(drained)), piece_(&budget) {}
+  /// Throws OverBudget.
+  BodyPipe(MemoryBudget &budget, std::function<void()> drained)
+      : drained_(std::move(drained)), piece_(&budget), driver_piece_(&budget, stream_piece) {}
 
   /// Hands the piece over and gets an empty buffer for it. False: the one before has not been read yet; `drained` will
   /// be called.
@@ -39,7 +42,8 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   Buffer piece_;
-  std::size_t read_ = 0; ///< of the piece
+  const MemoryShare driver_piece_; ///< what the driver takes to hold a piece
+  std::size_t read_ = 0;           ///< of the piece
   bool refused_ = false;
   bool finished_ = false;
   std::exception_ptr failure_;
@@ -51,10 +55,11 @@ public:
   /// `ready` is called, on the writing thread, when there is something to take. `enter` is asked, on that thread and
   /// before the first piece, whether the thread may be kept waiting for a slow client.
   AnswerPipe(MemoryBudget &budget, std::function<void()> ready, std::function<bool()> enter)
-      : ready_(std::move(ready)), enter_(std::move(enter)), piece_(&budget) {}
+      : ready_(std::move(ready)), enter_(std::move(enter)), piece_(&budget), driver_piece_(&budget, 0) {}
 
   /// Returns true if the writing thread may use the pipe. False: it must give up, and come back on a thread that may.
-  bool enter() { return entered_ || (entered_ = enter_()); }
+  /// Throws OverBudget.
+  bool enter();
   /// From now on enter() returns true.
   void let_in() { entered_ = true; }
 
@@ -75,7 +80,9 @@ private:
   std::mutex mutex_;
   std::condition_variable changed_;
   Buffer piece_;
-  bool entered_ = false; ///< for the writing thread alone, as the next
+  MemoryShare driver_piece_; ///< what the driver takes to hold a piece; for the writing thread alone, as the next
+  bool counted_ = false;
+  bool entered_ = false;
   bool used_ = false;
   bool abandoned_ = false;
 };

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <list>
@@ -33,6 +34,7 @@ public:
   };
   struct Lane {
     std::string name;
+    std::uint64_t store = 0; ///< its number: the store that takes another's place under the same name begins afresh
     bool long_values = false;
     auto operator<=>(const Lane &) const = default;
   };

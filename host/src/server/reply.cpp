@@ -9,6 +9,7 @@
 
 #include "base/printable.hpp"
 #include "base/utf8.hpp"
+#include "server/header_names.hpp"
 #include "server/text.hpp"
 
 namespace omnistore::server {
@@ -62,7 +63,9 @@ void end_any_head(const Request &request, Response &response) {
   if (!request.grant_origin.empty()) {
     out.append("Access-Control-Allow-Origin: ");
     out.append(request.grant_origin);
-    out.append("\r\nAccess-Control-Expose-Headers: ETag, Link, X-Cursor, X-Ttl, Content-Range, Last-Modified\r\n");
+    out.append("\r\nAccess-Control-Expose-Headers: ");
+    out.append(exposed_fields);
+    out.append("\r\n");
   }
   // Without it a cache would hand a response that grants nothing, or another origin, to every page.
   if (request.varies_by_origin) out.append("Vary: Origin\r\n");

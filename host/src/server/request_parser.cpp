@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server/request_parser.hpp"
+#include "server/header_names.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,6 +8,7 @@
 
 #include <boost/beast/http/basic_parser.hpp>
 
+#include "server/header_names.hpp"
 #include "server/text.hpp"
 
 namespace omnistore::server {
@@ -54,48 +56,27 @@ Method method_of(http::verb verb) {
   }
 }
 
-Field field_of(http::field name) {
-  switch (name) {
-  case http::field::host:
-    return Field::host;
-  case http::field::accept:
-    return Field::accept;
-  case http::field::authorization:
-    return Field::authorization;
-  case http::field::content_encoding:
-    return Field::content_encoding;
-  case http::field::content_range:
-    return Field::content_range;
-  case http::field::expect:
-    return Field::expect;
-  case http::field::if_match:
-    return Field::if_match;
-  case http::field::if_modified_since:
-    return Field::if_modified_since;
-  case http::field::if_none_match:
-    return Field::if_none_match;
-  case http::field::if_range:
-    return Field::if_range;
-  case http::field::if_unmodified_since:
-    return Field::if_unmodified_since;
-  case http::field::origin:
-    return Field::origin;
-  case http::field::range:
-    return Field::range;
-  case http::field::access_control_request_method:
-    return Field::requested_method;
-  case http::field::transfer_encoding:
-    return Field::transfer_encoding;
-  default:
-    return Field::count;
+/// The fields whose names the parser below knows by number.
+const std::array<Field, 512> fields_by_number = [] {
+  std::array<Field, 512> fields;
+  fields.fill(Field::count);
+  for (const FieldName &each : field_names) {
+    const auto number = static_cast<std::size_t>(http::string_to_field({each.name.data(), each.name.size()}));
+    if (number != static_cast<std::size_t>(http::field::unknown)) fields.at(number) = each.field;
   }
+  return fields;
+}();
+
+/// Field::count: nobody looks at it.
+Field field_of(http::field number, std::string_view name) {
+  if (number != http::field::unknown) return fields_by_number[static_cast<std::size_t>(number)];
+  const auto known = std::find_if(field_names.begin(), field_names.end(), [&](const FieldName &each) {
+    return each.name.size() == name.size() && equal_ignoring_case(each.name, name);
+  });
+  return known == field_names.end() ? Field::count : known->field;
 }
 
-/// Returns true if the header is a list, whose lines may be several and count as one. All others come once.
-bool is_list(Field field) {
-  return field == Field::accept || field == Field::content_encoding || field == Field::expect ||
-         field == Field::if_match || field == Field::if_none_match || field == Field::transfer_encoding;
-}
+bool is_list(Field field) { return field_names[static_cast<std::size_t>(field)].is_list; }
 
 constexpr std::array<bool, 256> in_tokens = [] {
   std::array<bool, 256> table{};
@@ -222,21 +203,8 @@ void RequestParser::Parser::on_request_impl(http::verb method, string_view metho
 void RequestParser::Parser::on_field_impl(http::field name, string_view name_text, string_view value,
                                           error_code &error) {
   if (state_.head_done) return; // a trailer
-  Field kept = field_of(name);
-  if (kept == Field::count) {
-    const std::string_view shown(name_text.data(), name_text.size());
-    if (equal_ignoring_case(shown, "x-ttl")) {
-      kept = Field::x_ttl;
-    } else if (equal_ignoring_case(shown, "x-user-meta")) {
-      kept = Field::x_user_meta;
-    } else if (equal_ignoring_case(shown, "traceparent")) {
-      kept = Field::traceparent;
-    } else if (equal_ignoring_case(shown, "last-event-id")) {
-      kept = Field::last_event_id;
-    } else {
-      return;
-    }
-  }
+  const Field kept = field_of(name, {name_text.data(), name_text.size()});
+  if (kept == Field::count) return;
   Span &span = state_.head.fields[static_cast<std::size_t>(kept)];
   if (!span.there) {
     span = state_.locate(value);

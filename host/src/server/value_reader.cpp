@@ -157,11 +157,19 @@ void ValueReader::write(std::string_view bytes) {
   if (meta_.size != UINT64_MAX) return;
   if (!streams_ || range_ || out.size() - mark_ <= long_value) return;
   if (!request_.pipe->enter()) throw LongValue();
-  const std::string begun(out.data() + mark_, out.size() - mark_);
-  out.truncate(mark_);
+  const std::size_t end = out.size();
   put_chunked_head();
+  const std::size_t chunk = is_framed_ ? open_chunk(out) : 0;
+  bring_forward(end);
+  if (is_framed_) close_chunk(out, chunk - (end - mark_));
   is_long_ = true;
-  write(begun);
+  request_.pipe->give(out);
+}
+
+/// Puts what follows `middle` in front of what the value has begun with, without a copy of it.
+void ValueReader::bring_forward(std::size_t middle) {
+  Buffer &out = response_.out;
+  std::rotate(out.data() + mark_, out.data() + middle, out.data() + out.size());
 }
 
 void ValueReader::finish() {
@@ -177,10 +185,8 @@ void ValueReader::finish() {
   if (meta_.size != UINT64_MAX) return;
   // The length is known only now: the head goes in front of what has been written.
   const std::size_t length = response_.out.size() - mark_;
-  const std::string value(response_.out.data() + mark_, length);
-  response_.out.truncate(mark_);
   put_head(length);
-  response_.out.append(value);
+  bring_forward(mark_ + length);
 }
 
 } // namespace omnistore::server

@@ -90,6 +90,11 @@ struct Node::Timer : Node::UnderWay {
 
 Node::Node() = default;
 
+std::uint64_t Node::next_id() {
+  static std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 std::unique_ptr<Node> Node::open(const Plan &plan, const std::shared_ptr<Tasks> &tasks, const std::string &mount,
                                  std::chrono::steady_clock::time_point deadline) {
   if (!plan.driver) throw Error(Status::not_found, plan.problem);
@@ -239,6 +244,7 @@ MountStats Node::stats() {
   Figures figures = this->figures();
   stats.counters = std::move(figures.counters);
   stats.gauges = std::move(figures.gauges);
+  stats.counters_late = counts() && !counting_.over({});
   for (const auto &child : children_) stats.layers.push_back(child->stats());
   return stats;
 }

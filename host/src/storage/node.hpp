@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -105,16 +106,47 @@ public:
   Streams streams() const { return streams_; }
   Meter &meter() { return meter_; }
   StoreInfo info() const;
-  /// Without the mountpoint.
+  /// Without the mountpoint. Of what drivers count it has what they said last.
   MountStats stats();
   const std::vector<std::unique_ptr<Node>> &children() const { return children_; }
   /// Whether a call that base/in_flight.hpp knows is one of this store's, or of those below it.
   bool is_of(const base::CallLabel &label) const;
-  /// What the driver adds about a key (omnistore/ext/explain.h), a JSON object's text; empty: nothing.
-  std::string explain(omnistore_call *call, omnistore_bytes key);
   class Health;
   /// Adds what asks this store whether it is healthy; if its driver cannot say, that of those below it.
   void collect_health(std::vector<Health *> &all);
+  /// Another number for each node of this process.
+  std::uint64_t id() const { return id_; }
+
+  /// The turn of whoever asks a driver to report: one at a time, because a driver may never come back from it, and
+  /// further threads would hang beside the first. The turn ends on any thread.
+  class Turn {
+  public:
+    using Clock = std::chrono::steady_clock;
+    /// Returns false if another turn is not over at this time, or has lasted for longer than report_time.
+    bool begin(Clock::time_point until);
+    void end();
+    /// Returns true when no turn is under way, and false as begin() does.
+    bool over(Clock::time_point until);
+
+  private:
+    bool await(std::unique_lock<std::mutex> &lock, Clock::time_point until);
+    std::mutex mutex_;
+    std::condition_variable ended_;
+    bool taken_ = false;
+    Clock::time_point since_;
+  };
+  /// For so long a driver's report is waited for.
+  static constexpr std::chrono::milliseconds report_time{1000};
+
+  bool explains() const { return explains_ != nullptr; }
+  Turn &explaining() { return explaining_; }
+  /// Returns what the driver adds about a key (omnistore/ext/explain.h), a JSON object's text; empty: nothing. May take
+  /// as long as the driver likes, so it is called on a thread that nobody waits for, as the next function.
+  std::string explain(omnistore_bytes key);
+  bool counts() const { return counts_ != nullptr; }
+  Turn &counting() { return counting_; }
+  /// Asks the driver for its counters, for stats().
+  void ask_counters();
 
   /// How many mounts have it, in the table or until their last operation has ended: the last of them closes it.
   std::atomic<unsigned> mounts{0};
@@ -129,6 +161,7 @@ private:
   using Stripe = std::unique_lock<std::timed_mutex>;
 
   Node();
+  static std::uint64_t next_id();
   void prepare();
   void fill_table();
   void tell(const omnistore_event &removal);
@@ -213,6 +246,7 @@ private:
                                    std::string_view etag);
   bool native_condition(std::uint32_t condition) const;
 
+  const std::uint64_t id_ = next_id();
   // Set when it is opened, and not changed.
   std::shared_ptr<const loader::Driver> driver_;
   std::vector<std::unique_ptr<Node>> children_;
@@ -224,13 +258,14 @@ private:
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr; ///< the driver's own
   const omnistore_stats *counts_ = nullptr;           ///< likewise
-  std::mutex counted_mutex_;                          ///< for counted_
-  std::string counted_;                               ///< what the driver told of its counters last
-  const omnistore_explain *explains_ = nullptr;       ///< likewise
-  std::unique_ptr<Health> health_;                    ///< if the driver has it
-  bool opened_ = false;                               ///< and not closed
-  omnistore_traits native_{};                         ///< the driver's, as `open` left them
-  omnistore_traits traits_{};                         ///< with what is emulated
+  Turn counting_, explaining_;
+  std::mutex counted_mutex_;                    ///< for counted_
+  std::string counted_;                         ///< what the driver told of its counters last
+  const omnistore_explain *explains_ = nullptr; ///< likewise
+  std::unique_ptr<Health> health_;              ///< if the driver has it
+  bool opened_ = false;                         ///< and not closed
+  omnistore_traits native_{};                   ///< the driver's, as `open` left them
+  omnistore_traits traits_{};                   ///< with what is emulated
   std::atomic<bool> never_blocks_{false};
   std::atomic<bool> was_slow_{false}; ///< a call was found waiting though it never blocks
   bool emulates_ttl_ = false;

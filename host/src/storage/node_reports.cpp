@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a driver tells of itself: what it knows of a key (omnistore/ext/explain.h), and what it counts (ext/stats.h).
+#include <algorithm>
 #include <mutex>
 #include <set>
 
@@ -42,41 +43,67 @@ bool is_name(std::string_view name) {
 
 } // namespace
 
-/// The text that a driver gives into the sink that `ask` is called with; empty: none, or its only call is taken for
-/// longer than one who looks at figures should wait.
+bool Node::Turn::begin(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  if (!await(lock, until)) return false;
+  taken_ = true;
+  since_ = Clock::now();
+  return true;
+}
+
+void Node::Turn::end() {
+  const std::lock_guard lock(mutex_);
+  taken_ = false;
+  ended_.notify_all(); // under the lock: the node may go when it is released
+}
+
+bool Node::Turn::over(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  return await(lock, until);
+}
+
+bool Node::Turn::await(std::unique_lock<std::mutex> &lock, Clock::time_point until) {
+  return ended_.wait_until(lock, taken_ ? std::min(until, since_ + report_time) : until, [this] { return !taken_; });
+}
+
+/// Returns the text that a driver gives into the sink that `ask` is called with; empty: none, or its only call is taken
+/// for longer than one who looks at figures should wait.
 template <typename Ask>
 std::string Node::report(const char *operation, Ask ask) {
   ReportSink sink;
   CheckedSink checked(&sink, faults_, 0, UINT64_MAX);
-  HostCall quiet;
+  HostCall call(report_time);
   try {
     HostCall patience(std::chrono::milliseconds(20));
     std::unique_lock<std::timed_mutex> lock;
     if (serial_ && !(lock = lock_in_time(*serial_, &patience))) return {};
     const base::InFlight in_flight(*label_, operation);
-    if (checked.settle(ask(&checked), &quiet) == OMNISTORE_OK) return std::move(sink.text);
+    if (checked.settle(ask(&call, &checked), &call) == OMNISTORE_OK) return std::move(sink.text);
   } catch (...) { // a driver that throws has nothing that could be shown
   }
   return {};
 }
 
-std::string Node::explain(omnistore_call *call, omnistore_bytes key) {
-  if (!explains_) return {};
-  return report("explain", [&](omnistore_sink *sink) { return explains_->explain(self_, call, key, sink); });
+std::string Node::explain(omnistore_bytes key) {
+  return report("explain",
+                [&](omnistore_call *call, omnistore_sink *sink) { return explains_->explain(self_, call, key, sink); });
+}
+
+void Node::ask_counters() {
+  std::string text =
+      report("stats", [&](omnistore_call *call, omnistore_sink *sink) { return counts_->stats(self_, call, sink); });
+  // What only rises must not fall to nothing while a call holds the store.
+  const std::lock_guard lock(counted_mutex_);
+  if (!text.empty()) counted_ = std::move(text);
 }
 
 Node::Figures Node::figures() {
   Figures figures;
   if (!counts_) return figures;
-  HostCall call;
-  std::string text = report("stats", [&](omnistore_sink *sink) { return counts_->stats(self_, &call, sink); });
+  std::string text;
   {
-    // What only rises must not fall to nothing while a call holds the store.
     const std::lock_guard lock(counted_mutex_);
-    if (text.empty())
-      text = counted_;
-    else
-      counted_ = text;
+    text = counted_;
   }
   boost::json::error_code broken;
   const boost::json::value json = boost::json::parse(text, broken);

@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/plan.hpp"
 
+#include <chrono>
+#include <future>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
@@ -31,41 +40,55 @@ std::string children_wanted(const omnistore_driver &driver) {
   return std::to_string(driver.min_children) + " to " + std::to_string(driver.max_children);
 }
 
-/// Takes what a driver's extension validate says, and gives it the places of the config.
-class DriverProblems : public omnistore_problems {
-public:
-  DriverProblems(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems)
-      : omnistore_problems{sizeof(omnistore_problems), 0, add_}, config_(config), plan_(plan), field_(field),
-        problems_(problems) {}
+constexpr std::chrono::seconds validate_time(2); // for a driver to check its options, which needs no store
 
-private:
-  static void OMNISTORE_CALL add_(omnistore_problems *self, omnistore_bytes option, omnistore_bytes message) {
-    static_cast<DriverProblems *>(self)->add(view(option), view(message));
-  }
+/// Takes what a driver's extension validate says. It has all that the call needs, because that may never return.
+struct Validation : omnistore_problems {
+  Validation(std::shared_ptr<const loader::Driver> asked, std::string given, std::size_t child_count)
+      : omnistore_problems{sizeof(omnistore_problems), 0,
+                           [](omnistore_problems *self, omnistore_bytes option, omnistore_bytes message) {
+                             static_cast<Validation *>(self)->add(view(option), view(message));
+                           }},
+        driver(std::move(asked)), options(std::move(given)), children(static_cast<std::uint32_t>(child_count)) {}
+
   void add(std::string_view option, std::string_view message) noexcept {
-    if (++count_ > 64) return;
+    if (found.size() >= 64) return;
     try {
-      add_problem(problems_, config_, option.empty() ? field_ : field_ + "." + std::string(option),
-                  without_secrets(std::string(message), *plan_.driver, plan_.options));
+      found.emplace_back(option, message);
     } catch (const std::exception &) {
       // Without memory for the text, open finds the fault.
     }
   }
+  void run() {
+    HostCall call{std::chrono::milliseconds(validate_time)};
+    const omnistore_status status = loader::call_validate(*driver, &call, bytes(options), children, this);
+    if (status != OMNISTORE_OK) found.emplace_back("", call.cause(status));
+    done.set_value();
+  }
 
-  const StoreConfig &config_;
-  const Plan &plan_;
-  const std::string &field_;
-  std::vector<Problem> &problems_;
-  unsigned count_ = 0;
+  const std::shared_ptr<const loader::Driver> driver;
+  const std::string options;
+  const std::uint32_t children;
+  std::vector<std::pair<std::string, std::string>> found; ///< option and message; to be read when it is done
+  std::promise<void> done;
 };
 
+/// Has the driver check its options. One that does not return in time is a problem of this store alone.
 void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems) {
-  HostCall call;
-  DriverProblems into(config, plan, field, problems);
-  const omnistore_status status = loader::call_validate(*plan.driver, &call, bytes(plan.options),
-                                                        static_cast<std::uint32_t>(plan.children.size()), &into);
-  if (status != OMNISTORE_OK)
-    add_problem(problems, config, field, without_secrets(call.cause(status), *plan.driver, plan.options));
+  const auto asked = std::make_shared<Validation>(plan.driver, plan.options, plan.children.size());
+  const std::future<void> done = asked->done.get_future();
+  try {
+    std::thread([asked] { asked->run(); }).detach();
+  } catch (const std::system_error &) { // the system's limit on threads
+    asked->run();
+  }
+  if (done.wait_for(validate_time) != std::future_status::ready)
+    return add_problem(problems, config, field,
+                       "driver " + config.driver + " has not come back from checking them after " +
+                           std::to_string(validate_time.count()) + " s");
+  for (const auto &[option, message] : asked->found)
+    add_problem(problems, config, option.empty() ? field : field + "." + option,
+                without_secrets(message, *plan.driver, plan.options));
 }
 
 /// Whether the number of children is right.
@@ -117,7 +140,8 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   const std::size_t before = problems.size();
   config::validate(result.driver->schema, options, at(field), config.places.get(), problems, config.folder);
   result.options = boost::json::serialize(options);
-  if (complete && problems.size() == before) ask_driver(config, result, field, problems);
+  if (complete && problems.size() == before && result.driver->table.extension)
+    ask_driver(config, result, field, problems);
   return result;
 }
 

@@ -118,6 +118,34 @@ bool Storage::never_blocks(std::string_view text) const {
   }
 }
 
+StorePlace Storage::place(std::string_view text, bool is_base) const {
+  StorePlace place;
+  place.never_blocks = true;
+  try {
+    const auto add = [&place](const Mount *mount) {
+      if (!mount || !mount->node) return;
+      place.store = place.several ? place.store * 1099511628211u ^ mount->node->id() : mount->node->id(); // FNV
+      place.never_blocks = place.never_blocks && mount->node->never_blocks();
+    };
+    if (!is_base) {
+      const Key key(text);
+      const Epoch::Guard guard(impl_->epoch);
+      const Mount *mount = impl_->table().find(key.view());
+      if (mount) place.mountpoint = mount->mountpoint;
+      add(mount);
+      return place;
+    }
+    const std::string base = normal_base(text);
+    const Epoch::Guard guard(impl_->epoch);
+    const std::vector<const Mount *> mounts = impl_->table().spanned(base);
+    place.several = mounts.size() > 1;
+    if (!mounts.empty()) place.mountpoint = mounts.front()->mountpoint;
+    for (const Mount *mount : mounts) add(mount);
+  } catch (const Error &) {
+  }
+  return place;
+}
+
 std::vector<MountInfo> Storage::mounts() const {
   const Epoch::Guard guard(impl_->epoch);
   std::vector<MountInfo> infos;
@@ -178,14 +206,36 @@ MountStats &MountStats::operator+=(const MountStats &other) {
   return *this;
 }
 
+void Storage::Impl::ask_counters(Node &node, const Mount &mount) const {
+  for (const auto &child : node.children()) ask_counters(*child, mount);
+  if (!node.counts() || !node.counting().begin({})) return; // under way already
+  background_->submit({nullptr, [&node, hold = std::make_shared<Hold>(Hold(mount, Hold::anywhere))] {
+                         node.ask_counters();
+                         node.counting().end();
+                       }});
+}
+
+namespace {
+
+void await_counters(Node &node, std::chrono::steady_clock::time_point until) {
+  for (const auto &child : node.children()) await_counters(*child, until);
+  if (node.counts()) node.counting().over(until);
+}
+
+} // namespace
+
 std::vector<MountStats> Storage::stats() const {
   const std::shared_ptr<const MountTable> table = impl_->kept_table();
-  Hold hold; // of the store that is asked; one that does not answer keeps no other one open
+  std::vector<std::pair<Hold, const Mount *>> held;
+  for (const auto &mount : table->mounts())
+    if (Hold hold = impl_->hold(*mount)) held.emplace_back(std::move(hold), mount.get()); // else it was taken out
+  // All stores are asked at once, so that those that do not answer take their time together.
+  for (const auto &[hold, mount] : held)
+    if (mount->node) impl_->ask_counters(*mount->node, *mount);
+  const auto until = std::chrono::steady_clock::now() + Node::report_time;
   std::vector<MountStats> all;
-  for (const auto &mount : table->mounts()) {
-    Hold next = impl_->hold(*mount);
-    if (!next) continue; // it was taken out meanwhile
-    hold = std::move(next);
+  for (const auto &[hold, mount] : held) {
+    if (mount->node) await_counters(*mount->node, until);
     MountStats stats = mount->node ? mount->node->stats() : MountStats();
     stats.mountpoint = mount->mountpoint;
     stats.driver = mount->config.store.driver;

@@ -101,6 +101,7 @@ DrainingStore Storage::Impl::shown(const Drains::One &one, const Mounts &retired
   store.state = one.state;
   store.age = std::chrono::duration_cast<milliseconds>(Clock::now() - one.since);
   if (!one.node) return store;
+  store.store = one.node->id();
   std::uint64_t users = 0;
   for (const auto &mount : retired) {
     if (mount->node != one.node) continue;

@@ -1,11 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // A get whose way is told.
+#include <future>
+
 #include "storage/key.hpp"
 #include "storage/sinks.hpp"
 #include "storage/storage_impl.hpp"
 #include "storage/trace.hpp"
 
 namespace omnistore {
+
+/// Returns what a node's driver adds about a key; nullopt: it did not say in time. The mount is held meanwhile, by the
+/// caller too.
+std::optional<std::string> Storage::Impl::told(const Mount &mount, Node &node, std::string key) const {
+  if (!node.explains()) return std::string();
+  const auto until = std::chrono::steady_clock::now() + Node::report_time;
+  if (!node.explaining().begin(until)) return std::nullopt;
+  const auto text = std::make_shared<std::promise<std::string>>();
+  std::future<std::string> told = text->get_future();
+  background_->submit(
+      {nullptr, [text, &node, key = std::move(key), hold = std::make_shared<Hold>(Hold(mount, Hold::anywhere))] {
+         std::string about = node.explain(bytes(key));
+         node.explaining().end();
+         text->set_value(std::move(about));
+       }});
+  if (told.wait_until(until) != std::future_status::ready) return std::nullopt;
+  return told.get();
+}
 
 Explanation Storage::Impl::explain(const Key &key, const CallOptions &options) const {
   Route route(*this, "explain", key);
@@ -28,7 +48,7 @@ Explanation Storage::Impl::explain(const Key &key, const CallOptions &options) c
   const omnistore_bytes asked = is_user ? route.owner() : inside;
   const std::uint32_t flags = OMNISTORE_GET_META | (is_user ? OMNISTORE_GET_USER : 0u);
   const omnistore_get_request request{sizeof request, flags, 0, is_user ? UINT64_MAX : first.length};
-  Trace trace(view(asked));
+  Trace trace(view(asked), [&](Node &node, std::string_view of) { return told(mount, node, std::string(of)); });
   omnistore_status status =
       is_user ? route.node().stat(&call, asked, request, &sink) : route.node().get(&call, asked, request, &sink);
   if (is_user && status == OMNISTORE_OK && result.meta.user.empty()) status = OMNISTORE_NOT_FOUND;

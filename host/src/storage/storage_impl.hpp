@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -112,6 +113,10 @@ public:
     const Epoch::Guard guard(epoch);
     return table().has(mount) ? Hold(mount, ends) : Hold();
   }
+
+  std::optional<std::string> told(const Mount &mount, Node &node, std::string key) const;
+  /// Has a store's drivers asked for their counters, on other threads.
+  void ask_counters(Node &node, const Mount &mount) const;
 
   /// Tells of a change that was made through this Storage, unless the store tells of it.
   void publish(const Mount &mount, Event::Type type, Event::Cause cause, std::string_view key) {

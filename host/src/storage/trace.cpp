@@ -35,8 +35,9 @@ Trace::Listening::Listening(Trace &in, Node &node, omnistore_call *outer, omnist
     asked.hop.order = static_cast<std::uint32_t>(in.asked_.size());
     const auto begun = std::chrono::steady_clock::now();
     Trace *resumed = std::exchange(current_, nullptr); // what the driver reads for this is no hop
-    HostCall quiet;
-    asked.hop.about = node.explain(&quiet, key);
+    std::optional<std::string> about = in.tell_(node, view(key));
+    asked.hop.about_late = !about;
+    if (about) asked.hop.about = std::move(*about);
     current_ = resumed;
     in.apart_ += std::chrono::steady_clock::now() - begun;
   }

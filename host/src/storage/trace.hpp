@@ -3,9 +3,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include <omnistore/driver.h>
@@ -23,7 +26,9 @@ class Trace {
 public:
   /// Of one key, as the mount's node knows it: what layers ask beside it is their bookkeeping (its key ends in '$') and
   /// no hop. `key` must outlive it.
-  explicit Trace(std::string_view key) : key_(key) { current_ = this; }
+  /// `tell` gives what a node's driver adds about a key; nullopt: it did not say in time.
+  using Tell = std::function<std::optional<std::string>(Node &node, std::string_view key)>;
+  Trace(std::string_view key, Tell tell) : key_(key), tell_(std::move(tell)) { current_ = this; }
   ~Trace() { current_ = nullptr; }
   Trace(const Trace &) = delete;
   Trace &operator=(const Trace &) = delete;
@@ -90,6 +95,7 @@ private:
   static inline constinit thread_local Trace *current_ = nullptr;
 
   const std::string_view key_;
+  const Tell tell_;
   const Node *entering_ = nullptr;
   std::unordered_map<const Node *, Asked> asked_;
   std::uint32_t hits_ = 0;

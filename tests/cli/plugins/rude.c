@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A driver that prints, and takes the program down where a key says so: "segfault", "abort", "exit". */
-#include <omnistore/driver.h>
+#include "plugin.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,26 +29,6 @@ static omnistore_status get(void *self, omnistore_call *call, omnistore_bytes ke
   const omnistore_status status = sink->begin(sink, &meta, NULL);
   return status == OMNISTORE_OK ? sink->write(sink, "value", 5) : status;
 }
-static omnistore_status stat_(void *self, omnistore_call *call, omnistore_bytes key,
-                              const omnistore_get_request *request, omnistore_sink *sink) {
-  (void)self, (void)call, (void)key, (void)request, (void)sink;
-  return OMNISTORE_NOT_FOUND;
-}
-static omnistore_status set(void *self, omnistore_call *call, omnistore_bytes key, const omnistore_set_request *request,
-                            omnistore_sink *result) {
-  (void)self, (void)call, (void)key, (void)request, (void)result;
-  return OMNISTORE_OK;
-}
-static omnistore_status remove_(void *self, omnistore_call *call, omnistore_bytes key,
-                                const omnistore_remove_request *request) {
-  (void)self, (void)call, (void)key, (void)request;
-  return OMNISTORE_NOT_FOUND;
-}
-static omnistore_status list(void *self, omnistore_call *call, const omnistore_list_request *request,
-                             omnistore_page *page) {
-  (void)self, (void)call, (void)request, (void)page;
-  return OMNISTORE_OK;
-}
 
 static const omnistore_traits traits = {.size = sizeof(omnistore_traits),
                                         .thread_model = OMNISTORE_PARALLEL,
@@ -61,14 +41,8 @@ static const omnistore_driver driver = {.size = sizeof(omnistore_driver),
                                         .open = open_,
                                         .close = close_,
                                         .get = get,
-                                        .stat = stat_,
-                                        .set = set,
-                                        .remove = remove_,
-                                        .list = list};
-static const omnistore_driver *const drivers[] = {&driver};
-static const omnistore_plugin plugin = {
-    sizeof(omnistore_plugin), OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MINOR, 0, "rude", "1.0.0", 1, 0, drivers};
-const omnistore_plugin *omnistore_plugin_entry(const omnistore_abi *host) {
-  (void)host;
-  return &plugin;
-}
+                                        .stat = no_stat,
+                                        .set = no_set,
+                                        .remove = no_remove,
+                                        .list = no_list};
+PLUGIN("rude")

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A driver that hangs for ever in the function that its option `in` names: "open", "close", "get", "set", "list",
- * "clear", "watch", "unwatch". It prints "stuck in get" when it does, and "closed" when a store of it is closed. */
-#include <omnistore/driver.h>
+ * A driver that hangs for ever in the function that its option `in` names: "open", "close", "get", "stat", "set",
+ * "remove", "list", "clear", "touch", "watch", "unwatch". It prints "stuck in get" when it does, and "closed" when a
+ * store of it is closed. */
+#include "plugin.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,36 +39,40 @@ static void close_(void *self) {
 }
 static omnistore_status get(void *self, omnistore_call *call, omnistore_bytes key, const omnistore_get_request *request,
                             omnistore_sink *sink) {
-  (void)call, (void)key, (void)request, (void)sink;
   maybe(self, "get");
-  return OMNISTORE_NOT_FOUND;
+  return no_stat(self, call, key, request, sink);
 }
 static omnistore_status stat_(void *self, omnistore_call *call, omnistore_bytes key,
                               const omnistore_get_request *request, omnistore_sink *sink) {
-  return get(self, call, key, request, sink);
+  maybe(self, "stat");
+  return no_stat(self, call, key, request, sink);
 }
 static omnistore_status set(void *self, omnistore_call *call, omnistore_bytes key, const omnistore_set_request *request,
                             omnistore_sink *result) {
-  (void)call, (void)key, (void)request, (void)result;
   maybe(self, "set");
-  return OMNISTORE_OK;
+  return no_set(self, call, key, request, result);
 }
 static omnistore_status remove_(void *self, omnistore_call *call, omnistore_bytes key,
                                 const omnistore_remove_request *request) {
-  (void)self, (void)call, (void)key, (void)request;
-  return OMNISTORE_NOT_FOUND;
+  maybe(self, "remove");
+  return no_remove(self, call, key, request);
 }
 static omnistore_status list(void *self, omnistore_call *call, const omnistore_list_request *request,
                              omnistore_page *page) {
-  (void)call, (void)request, (void)page;
   maybe(self, "list");
-  return OMNISTORE_OK;
+  return no_list(self, call, request, page);
 }
 static omnistore_status clear(void *self, omnistore_call *call, const omnistore_clear_request *request,
                               omnistore_page *removed) {
   (void)call, (void)request, (void)removed;
   maybe(self, "clear");
   return OMNISTORE_OK;
+}
+static omnistore_status touch(void *self, omnistore_call *call, omnistore_bytes key,
+                              const omnistore_touch_request *request) {
+  (void)call, (void)key, (void)request;
+  maybe(self, "touch");
+  return OMNISTORE_NOT_FOUND;
 }
 static omnistore_status watch(void *self, omnistore_call *call, const omnistore_watch_request *request,
                               omnistore_watcher *watcher, void **watched) {
@@ -99,12 +104,7 @@ static const omnistore_driver driver = {.size = sizeof(omnistore_driver),
                                         .remove = remove_,
                                         .list = list,
                                         .clear = clear,
+                                        .touch = touch,
                                         .watch = watch,
                                         .unwatch = unwatch};
-static const omnistore_driver *const drivers[] = {&driver};
-static const omnistore_plugin plugin = {
-    sizeof(omnistore_plugin), OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MINOR, 0, "stuck", "1.0.0", 1, 0, drivers};
-const omnistore_plugin *omnistore_plugin_entry(const omnistore_abi *host) {
-  (void)host;
-  return &plugin;
-}
+PLUGIN("stuck")
