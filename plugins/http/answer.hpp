@@ -15,6 +15,7 @@ struct Answer {
   int status = 0;     ///< HTTP's
   std::string reason; ///< the words behind it
   std::string etag, cursor;
+  std::string skipped;                           ///< X-Skipped, as it came
   std::optional<std::string> user;               ///< X-User-Meta, as it came: base64, or "stored"
   std::int64_t mtime = 0;                        ///< Last-Modified, Unix milliseconds
   std::int64_t date = 0;                         ///< Date, likewise; 0: the server has not said

@@ -62,7 +62,8 @@ void end_any_head(const Request &request, Response &response) {
   if (!request.grant_origin.empty()) {
     out.append("Access-Control-Allow-Origin: ");
     out.append(request.grant_origin);
-    out.append("\r\nAccess-Control-Expose-Headers: ETag, Link, X-Cursor, X-Ttl, Content-Range, Last-Modified\r\n");
+    out.append(
+        "\r\nAccess-Control-Expose-Headers: ETag, Link, X-Cursor, X-Skipped, X-Ttl, Content-Range, Last-Modified\r\n");
   }
   // Without it a cache would hand a response that grants nothing, or another origin, to every page.
   if (request.varies_by_origin) out.append("Vary: Origin\r\n");
@@ -245,7 +246,11 @@ void close_chunk(Buffer &out, std::size_t at) {
   out.append("\r\n");
 }
 
-void last_chunk(Buffer &out) { out.append("0\r\n\r\n"); }
+void last_chunk(Buffer &out, std::string_view trailer) {
+  out.append("0\r\n");
+  out.append(trailer);
+  out.append("\r\n");
+}
 
 void reply(const Request &request, Response &response, unsigned status, std::string_view type, std::string_view body) {
   begin_head(response, status);
