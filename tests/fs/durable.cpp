@@ -127,7 +127,8 @@ TEST_CASE("a removal that finds nothing after one whose fsync failed is acknowle
       CHECK(status == OMNISTORE_IO);
       CHECK(once(UINT_MAX) > 0);
       CHECK((status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND));
-      once(0); // nothing is owed any more, unless it is a write of its own
+      if (name.starts_with("clear")) continue; // it syncs the folders that it meets, each time
+      once(0);                                 // nothing is owed any more
       CHECK((status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND));
     }
   }
