@@ -157,7 +157,7 @@ namespace {
 class MarkedPage : public omnistore_page {
 public:
   MarkedPage(omnistore_page &outer, char mark)
-      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_}, outer_(outer), mark_(mark) {}
+      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, outer_(outer), mark_(mark) {}
 
 private:
   static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key,
@@ -174,6 +174,12 @@ private:
     marked[0] = self.mark_;
     std::memcpy(marked.data() + 1, cursor.data, cursor.size);
     self.outer_.next(&self.outer_, {marked.data(), cursor.size + 1});
+  }
+  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+                                               omnistore_bytes message) noexcept {
+    auto &self = *static_cast<MarkedPage *>(page);
+    if (self.mark_ == OF_COPIES && is_reserved(as_view(base))) return OMNISTORE_OK;
+    return omnistore::skip(self.outer_, as_view(base), status, as_view(message));
   }
   static constexpr std::size_t LONGEST_CURSOR = OMNISTORE_MAX_CURSOR_SIZE;
   omnistore_page &outer_;

@@ -39,7 +39,8 @@ std::optional<Record> Records::read_again(Call call, std::string_view key) {
   if (!keeps_) return before;
   omnistore::ValueSink text;
   std::optional<Record> record;
-  if (copies_.read(call, record_key(key), text) == OMNISTORE_OK) record = Record::parse(text.bytes);
+  if (!is_distrusted(key) && copies_.read(call, record_key(key), text) == OMNISTORE_OK)
+    record = Record::parse(text.bytes);
   Shard &part = shard(key);
   const std::lock_guard lock(part.mutex);
   const auto found = part.records.find(key);
@@ -55,6 +56,7 @@ omnistore_status Records::put(Call call, std::string_view key, const Record &rec
   if (keeps_) {
     const omnistore_status status = copies_.write(call, record_key(key), record.text(), until);
     if (status != OMNISTORE_OK) return forget(key), status;
+    trust(key);
   }
   Shard &part = shard(key);
   const std::lock_guard lock(part.mutex);
@@ -66,7 +68,36 @@ omnistore_status Records::drop(Call call, std::string_view key) {
   forget(key);
   if (!keeps_) return OMNISTORE_OK;
   const omnistore_status status = copies_.remove(call, record_key(key));
-  return cannot_be_there(status) ? OMNISTORE_OK : status;
+  if (!cannot_be_there(status)) return distrust(key), status;
+  trust(key);
+  return OMNISTORE_OK;
+}
+
+bool Records::is_distrusted(std::string_view key) const {
+  if (!distrusts_.load(std::memory_order_acquire)) return false;
+  const std::lock_guard lock(distrust_mutex_);
+  return distrusts_all_ || distrusted_.contains(std::string(key));
+}
+
+void Records::distrust(std::string_view key) {
+  constexpr std::size_t most = 65'536;
+  const std::lock_guard lock(distrust_mutex_);
+  if (distrusted_.size() >= most) distrusted_.clear(), distrusts_all_ = true;
+  distrusted_.emplace(key);
+  distrusts_.store(true, std::memory_order_release);
+}
+
+void Records::trust(std::string_view key) {
+  if (!distrusts_.load(std::memory_order_acquire)) return;
+  const std::lock_guard lock(distrust_mutex_);
+  distrusted_.erase(std::string(key));
+  distrusts_.store(distrusts_all_ || !distrusted_.empty(), std::memory_order_release);
+}
+
+void Records::owe_clear(std::string_view base) {
+  const std::lock_guard lock(clears_mutex_);
+  owed_.emplace(base);
+  settled_.store(false, std::memory_order_release);
 }
 
 void Records::doubt(Call call, std::string_view base) {
@@ -87,10 +118,14 @@ void Records::doubt(Call call, std::string_view base) {
     cursor = std::exchange(page.cursor, {});
     const omnistore_list_request request{sizeof request,      0,    omnistore::as_bytes(base),
                                          OMNISTORE_ANY_DEPTH, 1000, omnistore::as_bytes(cursor)};
-    if (copies_.list(call, request, page) != OMNISTORE_OK) return;
+    if (copies_.list(call, request, page) != OMNISTORE_OK || !page.skipped.empty()) return owe_clear(base);
     for (const std::string &key : keys) {
       omnistore::ValueSink text;
-      if (copies_.read(call, record_key(key), text) != OMNISTORE_OK) continue;
+      const omnistore_status status = copies_.read(call, record_key(key), text);
+      if (status != OMNISTORE_OK) {
+        if (!cannot_be_there(status)) drop(call, key);
+        continue;
+      }
       std::optional<Record> record = Record::parse(text.bytes);
       if (!record || record->doubtful) continue;
       record->doubtful = true;
@@ -125,9 +160,10 @@ void Records::end_clear(Call call, std::string_view base) {
 omnistore_status Records::write_clears(Call call) {
   if (!keeps_) return OMNISTORE_OK;
   const std::string key = record_key(CLEARS);
-  if (clears_.empty()) return copies_.remove(call, key);
+  if (clears_.empty() && owed_.empty()) return copies_.remove(call, key);
   std::string text;
   for (const std::string &base : clears_) text.append(base) += '\n';
+  for (const std::string &base : owed_) text.append(base) += '\n';
   return copies_.write(call, key, text, 0);
 }
 
@@ -140,6 +176,8 @@ bool Records::settle_clears(Call call) {
   std::string_view left = text.bytes;
   for (std::size_t end; (end = left.find('\n')) != left.npos; left.remove_prefix(end + 1))
     if (clear(call, left.substr(0, end)) != OMNISTORE_OK) return false;
+  for (; !owed_.empty(); owed_.erase(owed_.begin()))
+    if (clear(call, *owed_.begin()) != OMNISTORE_OK) return false;
   if (status == OMNISTORE_OK) write_clears(call);
   return settled_ = true;
 }

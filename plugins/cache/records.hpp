@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include <omnistore/child.hpp>
 
@@ -42,6 +43,8 @@ public:
 
   /// `until`: when the record itself is forgotten.
   omnistore_status put(omnistore::Call call, std::string_view key, const Record &record, std::int64_t until);
+  /// If the record beside the copy cannot be removed, it is not believed any more: it counts as none until the next
+  /// put().
   omnistore_status drop(omnistore::Call call, std::string_view key);
   omnistore_status clear(omnistore::Call call, std::string_view base);
 
@@ -51,6 +54,8 @@ public:
   /// Before copies are used: removes the records below what was being cleared when a host was killed, so that the
   /// origin is asked for each. False: it could not be done yet, and no copy may be used.
   bool settle_clears(omnistore::Call call);
+  /// The records of a base could not be removed, or made doubtful: settle_clears() has to, before copies are used.
+  void owe_clear(std::string_view base);
   bool is_settled() const { return settled_.load(std::memory_order_acquire); }
   /// Makes all records of a base doubtful. One that cannot be is dropped, where that is possible.
   void doubt(omnistore::Call call, std::string_view base);
@@ -67,6 +72,9 @@ private:
   const Shard &shard(std::string_view key) const { return shards_[TextHash()(key) % shards_.size()]; }
   static void remember(Shard &part, std::string_view key, const Record &record); ///< the shard is locked
   void forget(std::string_view key);
+  bool is_distrusted(std::string_view key) const;
+  void distrust(std::string_view key);
+  void trust(std::string_view key);
 
   omnistore_status write_clears(omnistore::Call call);
 
@@ -75,7 +83,14 @@ private:
   std::array<Shard, 64> shards_;
 
   std::atomic<bool> settled_{false};
+  /// Keys whose record beside the copy is not believed; `distrusts_all_`: there were too many to keep.
+  mutable std::mutex distrust_mutex_;
+  std::unordered_set<std::string> distrusted_;
+  std::atomic<bool> distrusts_{false};
+  bool distrusts_all_ = false;
+
   std::mutex clears_mutex_;
+  std::set<std::string, std::less<>> owed_;        ///< bases
   std::multiset<std::string, std::less<>> clears_; ///< the bases that are being cleared
 };
 

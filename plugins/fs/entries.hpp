@@ -49,10 +49,14 @@ void read_entries(int folder, std::string_view path, Take take, Rest rest) {
   }
 }
 
-/// The type of an entry, by a look where the system did not say.
+/// The type of an entry, by a look if the system did not say. Throws a SystemFailure if that look fails.
 inline unsigned char type_of(int folder, const char *name, unsigned char type) {
   struct stat status;
-  if (type != DT_UNKNOWN || again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return type;
+  if (type != DT_UNKNOWN) return type;
+  if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!is_gone(errno)) fail(errno, name);
+    return type;
+  }
   return S_ISREG(status.st_mode)   ? DT_REG
          : S_ISDIR(status.st_mode) ? DT_DIR
          : S_ISLNK(status.st_mode) ? DT_LNK

@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 
 #include "again.hpp"
+#include "tree.hpp"
 
 namespace fs {
 
@@ -36,18 +37,30 @@ bool write_attribute(int file, std::initializer_list<std::uint64_t> numbers) {
 }
 } // namespace
 
+namespace {
+/// The filesystem has no attributes, or a filter of system calls hides them.
+bool has_no_attributes(int error) {
+  return error == EOPNOTSUPP || error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
+}
+} // namespace
+
 bool keeps_attributes(int file) {
   char text[8];
-  return again(::fgetxattr, file, expiring_attribute, text, sizeof text) >= 0 || errno == ENODATA || errno == ERANGE;
+  if (again(::fgetxattr, file, expiring_attribute, text, sizeof text) >= 0 || errno == ENODATA || errno == ERANGE) {
+    return true;
+  }
+  if (!has_no_attributes(errno)) fail(errno, "the attributes of the base folder");
+  return false;
 }
 
 Life life_without_attribute(const struct stat &status) { return {0, nanoseconds(status.st_ctim)}; }
 
-Life read_life(int file, const struct stat &status) {
+Life read_life(int file, const struct stat &status, std::string_view path) {
   Life life = life_without_attribute(status);
   if (!(status.st_mode & S_ISVTX)) return life;
   char text[80];
   const ssize_t size = again(::fgetxattr, file, expiry_attribute, text, sizeof text);
+  if (size < 0 && errno != ENODATA && errno != ERANGE && !has_no_attributes(errno)) fail(errno, path);
   if (size <= 0) return life;
   const char *const end = text + size;
   const auto read = [end](const char *from, auto &number) {
@@ -81,9 +94,12 @@ bool surely_alive(const struct stat &status, std::int64_t now) {
   return time.tv_nsec % 1'000'000 == hint_mark && time.tv_sec * 1000 + time.tv_nsec / 1'000'000 > now;
 }
 
-bool has_expiring(int folder) {
+bool has_expiring(int folder, std::string_view path) {
   char text[8];
-  return again(::fgetxattr, folder, expiring_attribute, text, sizeof text) > 0;
+  const ssize_t size = again(::fgetxattr, folder, expiring_attribute, text, sizeof text);
+  if (size >= 0 || errno == ERANGE) return size != 0;
+  if (errno != ENODATA && !has_no_attributes(errno)) fail(errno, path);
+  return false;
 }
 
 bool mark_expiring(int folder) { return again(::fsetxattr, folder, expiring_attribute, "1", 1, 0) == 0; }

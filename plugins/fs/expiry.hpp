@@ -15,10 +15,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include <sys/stat.h>
 
 namespace fs {
+
+// The functions that read an attribute throw a SystemFailure, which names `path`, if they cannot tell whether it is
+// there.
 
 /// Whether the filesystem of the open file keeps attributes of users.
 bool keeps_attributes(int file);
@@ -28,7 +32,7 @@ struct Life {
   std::int64_t expiry = 0;      ///< 0: it never ends
   std::uint64_t written_at = 0; ///< the ctime that its last write left, in nanoseconds since 1970
 };
-Life read_life(int file, const struct stat &status);
+Life read_life(int file, const struct stat &status, std::string_view path);
 /// The same of a file without the attribute.
 Life life_without_attribute(const struct stat &status);
 
@@ -45,7 +49,7 @@ timespec hint_of(std::int64_t expiry);
 bool surely_alive(const struct stat &status, std::int64_t now);
 
 /// Whether files in the folder may expire.
-bool has_expiring(int folder);
+bool has_expiring(int folder, std::string_view path);
 bool mark_expiring(int folder);
 
 } // namespace fs

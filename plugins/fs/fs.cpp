@@ -4,6 +4,7 @@
 // Reading a value is four system calls: open, fstat, read, close. A write fills a temporary file in the folder of the
 // key and moves it into the key's place under the place's lock (slot.hpp).
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -83,7 +84,6 @@ std::string absolute_base(const omnistore::Options &options) {
 /// The user meta of `b` is the file `b$` beside it, as in unstorage. It gets the mtime of the value's file, to the
 /// nanosecond, which other programs keep when they copy, pack or move files, and change when they write one.
 constexpr char user_end = '$';
-constexpr std::size_t longest_name = 255;
 
 bool same_time(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
@@ -236,7 +236,8 @@ private:
     return Tree::Making{folder_mode_, durability_ == Durability::full};
   }
   void base_changed() const;
-  void report(const Unreadable &folder);
+  omnistore_status tell(std::vector<Unreadable> places, omnistore_page *page);
+  void report(const Unreadable &place);
   void must_be_writable() const;
 
   bool open_value(const Path &path, Found &found) const;
@@ -252,6 +253,8 @@ private:
   void mark_folders(const Path &path, int folder) const;
   void prune(std::string_view folder, bool durable) const;
   void settle(int folder, std::string_view path) const;
+  void owe(std::string_view path) const;
+  void pay(std::string_view path, bool below) const;
 
   omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
   void finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const;
@@ -287,9 +290,13 @@ private:
   Leftovers leftovers_{tree_};
   const bool keeps_expiry_;
   std::mutex reporting_;
-  std::set<std::string> reported_; ///< folders that cannot be read
+  std::set<std::string> reported_; ///< places that cannot be read
   Runs runs_;
   mutable Own own_;
+  mutable std::mutex owing_;
+  mutable std::set<std::string, std::less<>> owed_; ///< paths whose change no fsync has brought to the medium yet
+  mutable bool owes_all_ = false;                   ///< there were more of them than are kept
+  mutable std::atomic<bool> owes_{false};
   Sweeper sweeper_;
   Watches watches_;
 };
@@ -331,15 +338,27 @@ void Fs::base_changed() const {
   if (poked_) poked_->poke();
 }
 
-/// Logs that a folder is left out of listings and clears, once.
-void Fs::report(const Unreadable &folder) {
+/// Tells the host, if it takes that, and the log of places that are left out of a listing or a clear.
+omnistore_status Fs::tell(std::vector<Unreadable> places, omnistore_page *page) {
+  for (const Unreadable &place : places) {
+    report(place);
+    if (!page) continue;
+    const omnistore_status status =
+        omnistore::skip(*page, place.base, status_of(place.error), place.path() + ": " + words_of(place.error));
+    if (status != OMNISTORE_OK) return status;
+  }
+  return OMNISTORE_OK;
+}
+
+/// Logs that a place is left out, once.
+void Fs::report(const Unreadable &place) {
   constexpr std::size_t most = 1000;
   {
     const std::lock_guard lock(reporting_);
-    if (reported_.size() >= most || !reported_.insert(folder.path).second) return;
+    if (reported_.size() >= most || !reported_.insert(place.base).second) return;
   }
   omnistore::log_line(host_, OMNISTORE_LOG_WARN,
-                      tree_.path() + "/" + folder.path + ": " + words_of(folder.error) +
+                      tree_.path() + "/" + place.path() + ": " + words_of(place.error) +
                           "; its keys are left out of listings (the option ignore leaves it out without this message)");
 }
 
@@ -354,8 +373,9 @@ bool Fs::open_value(const Path &path, Found &found) const {
   constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
   found.file = tree_.open(path.c_str(), flags);
   if (!found.file) {
-    // ENOTDIR: a segment before the last is a file. ENXIO: a socket. ENAMETOOLONG: no such name can be.
-    if (errno == ENOENT || errno == ENOTDIR || errno == ENXIO || errno == ENAMETOOLONG) return false;
+    // ENOTDIR: a segment before the last is a file. ENXIO: a socket. A link that leads out, or around, is denied. A
+    // name that is too long for this filesystem is refused, as a set refuses it.
+    if (errno == ENOENT || errno == ENOTDIR || errno == ENXIO) return false;
     fail(errno, path.text());
   }
   if (again(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
@@ -365,7 +385,7 @@ bool Fs::open_value(const Path &path, Found &found) const {
     if (!found.file || again(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
   }
   if (!S_ISREG(found.status.st_mode)) return false;
-  found.life = read_life(found.file.get(), found.status);
+  found.life = read_life(found.file.get(), found.status, path.text());
   return true;
 }
 
@@ -391,8 +411,10 @@ bool Fs::read_user(const Path &path, const Found &found, std::string &user) cons
   user.clear();
   const std::string name = std::string(path.text()) + user_end;
   const Fd file = tree_.open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file && is_gone(errno)) return true;
   struct stat status;
-  if (!file || again(::fstat, file.get(), &status) != 0 || !is_user_file(status)) return true;
+  if (!file || again(::fstat, file.get(), &status) != 0) fail(errno, name);
+  if (!is_user_file(status)) return true;
   if (!belongs(status, found.status, found.life)) return false;
   user.resize(static_cast<std::size_t>(status.st_size));
   read_all(file.get(), user.data(), user.size(), 0, path);
@@ -464,7 +486,7 @@ Fd Fs::open_holder(const Path &path) const {
     return base;
   }
   Fd holder = tree_.open_folder(path.folder());
-  if (!holder && errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG) fail(errno, path.folder());
+  if (!holder && errno != ENOENT && errno != ENOTDIR) fail(errno, path.folder());
   return holder;
 }
 
@@ -472,7 +494,7 @@ Fd Fs::open_holder(const Path &path) const {
 /// that holds it. None: others were there meanwhile, and the caller begins anew.
 Fd Fs::make_folder(std::string_view folder) const {
   if (folder.empty()) return {};
-  const Path path(key_of(folder));
+  const Path path(key_of(folder), true);
   Fd above = open_holder(path);
   if (!above) above = make_folder(path.folder());
   if (!above) return {};
@@ -506,14 +528,17 @@ void Fs::nest_value(int holder, const Path &path) const {
 
 /// Says of the key's folder, and of those above it, that values below may expire.
 void Fs::mark_folders(const Path &path, int folder) const {
-  if (has_expiring(folder)) return;
+  if (has_expiring(folder, path.folder())) return;
   const auto mark = [this](int opened, std::string_view name) {
     const bool lasts = durability_ != Durability::none; // a value that outlives a power cut must be known to expire
     if (!mark_expiring(opened) || (lasts && again(::fsync, opened) != 0)) fail(errno, name);
   };
   mark(tree_.base(), "the base folder");
   for (const std::string_view above : folders_of(path)) {
-    if (const Fd opened = tree_.open_folder(above)) mark(opened.get(), above);
+    if (const Fd opened = tree_.open_folder(above))
+      mark(opened.get(), above);
+    else if (!is_gone(errno))
+      fail(errno, above);
   }
 }
 
@@ -521,8 +546,61 @@ void Fs::mark_folders(const Path &path, int folder) const {
 /// `io` whatever its reason: the change is seen at once, but a power cut may undo it.
 void Fs::settle(int folder, std::string_view path) const {
   if (durability_ != Durability::full || again(::fsync, folder) == 0) return;
-  throw Failure(OMNISTORE_IO,
-                std::string(path) + ": the change is made, and a power cut may undo it: " + words_of(errno));
+  const int error = errno;
+  owe(path);
+  throw Failure(OMNISTORE_IO, std::string(path.empty() ? "the base folder" : path) +
+                                  ": the change is made, and a power cut may undo it: " + words_of(error));
+}
+
+/// Remembers that a change at a path may not outlive a power cut. An operation that finds it made, and has nothing to
+/// do, must not acknowledge it before pay() has succeeded.
+void Fs::owe(std::string_view path) const {
+  constexpr std::size_t most = 1000;
+  const std::lock_guard lock(owing_);
+  if (owed_.size() >= most) owed_.clear(), path = {}, owes_all_ = true;
+  owed_.emplace(path);
+  owes_.store(true, std::memory_order_release);
+}
+
+/// Brings to the medium what is owed at a path, or at one above it; with `below`, also at those below it. Costs one
+/// load while nothing is owed. Throws a Failure if it fails again.
+void Fs::pay(std::string_view path, bool below) const {
+  if (!owes_.load(std::memory_order_acquire)) return;
+  const auto is_at_or_below = [](std::string_view one, std::string_view other) {
+    return other.empty() || (one.starts_with(other) && (one.size() == other.size() || one[other.size()] == '/'));
+  };
+  std::vector<std::string> due;
+  bool all = false;
+  {
+    const std::lock_guard lock(owing_);
+    all = owes_all_;
+    for (const std::string &owed : owed_)
+      if (is_at_or_below(path, owed) || (below && is_at_or_below(owed, path))) due.push_back(owed);
+  }
+  for (const std::string &owed : due) {
+    const auto sync = [&](int folder) {
+      if ((all ? again(::syncfs, folder) : again(::fsync, folder)) != 0)
+        throw Failure(OMNISTORE_IO, (owed.empty() ? "the base folder" : owed) +
+                                        ": an earlier change is made, and a power cut may undo it: " + words_of(errno));
+    };
+    // The place itself, if it is a folder, and the lowest folder above it that is there.
+    std::string_view at = owed;
+    Fd folder = tree_.open_folder(at);
+    if (folder) sync(folder.get());
+    while (!at.empty()) {
+      const std::size_t slash = at.rfind('/');
+      at = slash == at.npos ? std::string_view() : at.substr(0, slash);
+      folder = tree_.open_folder(at);
+      if (!folder && !is_gone(errno)) fail(errno, at);
+      if (!folder) continue;
+      sync(folder.get());
+      break;
+    }
+    const std::lock_guard lock(owing_);
+    owed_.erase(owed);
+    if (owed_.empty()) owes_all_ = false;
+    owes_.store(!owed_.empty(), std::memory_order_release);
+  }
 }
 
 /// Removes a folder that has become empty, and those above it that have then. `durable`: an answer that acknowledges a
@@ -534,7 +612,7 @@ void Fs::prune(std::string_view folder, bool durable) const {
     folder = slash == folder.npos ? std::string_view() : folder.substr(0, slash);
     const Fd above = tree_.open_folder(folder);
     if (!above || again(::unlinkat, above.get(), name.c_str(), AT_REMOVEDIR) != 0) return;
-    if (durable) settle(above.get(), folder.empty() ? "the base folder" : folder);
+    if (durable) settle(above.get(), folder.empty() ? std::string_view(name) : folder);
   }
 }
 
@@ -543,7 +621,10 @@ void Fs::prune(std::string_view folder, bool durable) const {
 Life Fs::life_of(const Slot &slot, const Path &path) const {
   if (!slot.has_value() || !(slot.status.st_mode & S_ISVTX)) return life_without_attribute(slot.status);
   const Fd file = open_file(tree_, slot, path.c_str());
-  return file ? read_life(file.get(), slot.status) : life_without_attribute(slot.status);
+  if (file) return read_life(file.get(), slot.status, path.text());
+  // It is gone, or only its owner may read it.
+  if (!is_gone(errno) && errno != EACCES && errno != EPERM) fail(errno, path.text());
+  return life_without_attribute(slot.status);
 }
 
 bool Fs::condition_holds(const Slot &slot, std::uint32_t condition, omnistore_bytes etag, const Path &path) const {
@@ -727,12 +808,14 @@ omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint
   const omnistore_status missing = condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
   tree_.look(false);
   const Fd holder = open_holder(path);
-  if (!holder) return missing;
+  if (!holder) return pay(path.text(), false), missing;
   std::unique_lock lock(lock_of(holder.get(), path.name()));
   for (int tries = 0; tries < most_tries; ++tries) {
     const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
     if (!slot.has_value()) {
       if (drop_user(holder.get(), path)) settle(holder.get(), path.text());
+      lock.unlock();
+      pay(path.text(), false);
       return missing;
     }
     const std::int64_t expiry = life_of(slot, path).expiry;
@@ -781,6 +864,7 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
   }
   if (expiry != 0) sweeper_.look_after(expiry, key);
   if (is_holder_changed) settle(holder.get(), path.text());
+  pay(path.text(), false);
   return OMNISTORE_OK;
 }
 
@@ -793,11 +877,6 @@ void Fs::prepare_user(int folder, const Temporary &file, const Slot &slot, omnis
     throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
                                            std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
   const std::string name = std::string(path.name()) + user_end;
-  if (name.size() > longest_name)
-    throw Failure(OMNISTORE_TOO_LARGE,
-                  "user meta needs a file of the name of the key's last segment and a $, which has " +
-                      std::to_string(name.size()) + " bytes; at most " + std::to_string(longest_name) +
-                      " are possible");
   struct stat there;
   if (again(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
@@ -837,12 +916,19 @@ void Fs::restamp_user(int folder, const Slot &slot, const Life &before, const Pa
   if (path.text().ends_with(user_end)) return;
   const std::string name = std::string(path.name()) + user_end;
   struct stat status;
-  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 || !is_user_file(status)) return;
+  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!is_gone(errno)) fail(errno, path.text());
+    return;
+  }
+  if (!is_user_file(status)) return;
   if (same_time(status.st_mtim, slot.status.st_mtim) || !belongs(status, slot.status, before)) return;
   std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
   const timespec times[2] = {{0, UTIME_OMIT}, slot.status.st_mtim};
   const Fd file(again(::openat, folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  if (!file || again(::futimens, file.get(), times) != 0) return;
+  if (!file || again(::futimens, file.get(), times) != 0) {
+    if (!is_gone(errno) && errno != EACCES && errno != EPERM) fail(errno, path.text());
+    return; // another user's, who may have meant that
+  }
   if (durability_ != Durability::none && again(::fsync, file.get()) != 0) fail(errno, path.text());
   if (place && again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) place->note_put(status);
 }
@@ -855,7 +941,7 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
   if (!file) fail(errno, path.text());
   // The hint goes first and comes last, so that it never says more than the attribute.
   timespec times[2] = {{0, 0}, {0, UTIME_OMIT}};
-  const Life life{expiry, read_life(file.get(), slot.status).written_at};
+  const Life life{expiry, read_life(file.get(), slot.status, path.text()).written_at};
   const mode_t mode = (slot.status.st_mode & 07777 & ~static_cast<mode_t>(S_ISVTX)) | (expiry != 0 ? S_ISVTX : 0u);
   bool done = again(::futimens, file.get(), times) == 0;
   if (expiry != 0)
@@ -876,7 +962,7 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
   options.base = omnistore::as_view(request.base);
   options.depth = request.depth;
   options.clean = !read_only_;
-  options.unreadable = [this](const Unreadable &folder) { report(folder); };
+  options.tells = true;
   std::unique_ptr<Walk> walk;
   if (request.cursor.size > 0) {
     const Cursor cursor = read_cursor(omnistore::as_view(request.cursor));
@@ -893,12 +979,12 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
   std::uint32_t steps = 0;
   for (std::uint32_t emitted = 0; emitted < request.limit;) {
     const Walk::Step step = walk->next();
-    if (step == Walk::Step::end) return OMNISTORE_OK;
-    if (++steps % 1024 == 0) check_deadline(call);
     bool shown = false;
-    if (step == Walk::Step::left) continue;
-    const omnistore_status status = emit(*walk, request.flags & OMNISTORE_LIST_META, moment, page, shown);
-    if (status != OMNISTORE_OK) return status;
+    omnistore_status status = OMNISTORE_OK;
+    if (step == Walk::Step::value) status = emit(*walk, request.flags & OMNISTORE_LIST_META, moment, page, shown);
+    if (status == OMNISTORE_OK && walk->unreadable()) status = tell(walk->take_unreadable(), &page);
+    if (status != OMNISTORE_OK || step == Walk::Step::end) return status;
+    if (++steps % 1024 == 0) check_deadline(call);
     if (shown) ++emitted;
   }
   if (walk->at_end()) return OMNISTORE_OK;
@@ -915,8 +1001,9 @@ omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omni
   const struct stat *status = walk.status();
   if (!status) return OMNISTORE_OK;
   const bool asks_life = wants_meta || !surely_alive(*status, moment);
-  const Life life = asks_life ? walk.life() : Life();
-  const std::int64_t expiry = life.expiry;
+  const std::optional<Life> life = asks_life ? walk.life() : Life();
+  if (!life) return OMNISTORE_OK;
+  const std::int64_t expiry = life->expiry;
   if (expiry != 0 && expiry <= moment) {
     if (read_only_) return OMNISTORE_OK;
     sweeper_.look_after(expiry, walk.key());
@@ -926,7 +1013,7 @@ omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omni
   if (!wants_meta) return page.emit(&page, key, nullptr);
   omnistore_meta meta = meta_of(*status, expiry);
   EtagRoom etag;
-  meta.etag = omnistore::as_bytes(write_etag(etag, *status, life));
+  meta.etag = omnistore::as_bytes(write_etag(etag, *status, *life));
   return page.emit(&page, key, &meta);
 }
 
@@ -938,8 +1025,7 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
   tree_.look(false);
   Walk::Options options;
   options.base = omnistore::as_view(request.base);
-  options.clean = true;
-  options.unreadable = [this](const Unreadable &folder) { report(folder); };
+  options.clean = options.tells = true;
   Walk walk(tree_, ignore_, std::move(options));
   std::optional<Failure> refused; // the first; what can be removed is removed nevertheless
   for (std::uint32_t steps = 1;; ++steps) {
@@ -947,10 +1033,13 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
     if (walk.is_outdated()) {
       throw Failure(OMNISTORE_UNAVAILABLE, "base " + tree_.path() + " became another folder while it was cleared");
     }
-    switch (walk.next()) {
+    const Walk::Step step = walk.next();
+    if (walk.unreadable()) tell(walk.take_unreadable(), nullptr);
+    switch (step) {
     case Walk::Step::end:
-      if (!refused && walk.unreadable()) fail(walk.unreadable()->error, walk.unreadable()->path);
+      if (!refused && walk.unreadable()) fail(walk.unreadable()->error, walk.unreadable()->path());
       if (refused) throw Failure(*refused);
+      pay(folder_of(walk.options().base), true);
       return OMNISTORE_OK;
     case Walk::Step::left:
       try {
@@ -980,11 +1069,14 @@ void Fs::settle_cleared(std::string_view folder) const {
   if (durability_ == Durability::full) {
     const std::string_view name = folder.empty() ? "the base folder" : folder;
     const Fd opened = tree_.open_folder(folder);
-    if (opened)
-      settle(opened.get(), name);
-    else if (errno != ENOENT && errno != ENOTDIR) // else others have removed it meanwhile
+    if (opened) {
+      settle(opened.get(), folder);
+    } else if (errno != ENOENT && errno != ENOTDIR) { // else others have removed it meanwhile
+      const int error = errno;
+      owe(folder);
       throw Failure(OMNISTORE_IO,
-                    std::string(name) + ": its keys are removed, and a power cut may undo that: " + words_of(errno));
+                    std::string(name) + ": its keys are removed, and a power cut may undo that: " + words_of(error));
+    }
   }
   prune(folder, true);
 }

@@ -90,7 +90,11 @@ int Observer::timeout() const {
 
 void Observer::work() noexcept {
   if (watchings_.empty()) return;
-  if (changes_ != tree_.changes() && !stale_) find_base();
+  try {
+    if (changes_ != tree_.changes() && !stale_) find_base();
+  } catch (const std::exception &error) {
+    lose_track(error.what());
+  }
   if (retry_ != Clock::time_point() && Clock::now() >= retry_) stale_ = true;
   if (inotify_ && !stale_) {
     inotify_->read([this](const Notification &notification) {
@@ -164,7 +168,8 @@ void Observer::begin() {
 bool Observer::has_base() {
   try {
     return tree_.look(false);
-  } catch (const omnistore::Failure &) {
+  } catch (const SystemFailure &failure) {
+    if (!is_nothing(failure.error())) throw;
     return false; // what lies there now is no folder
   }
 }
@@ -194,6 +199,7 @@ void Observer::anchor() {
   const std::vector<Anchor> before = std::exchange(anchors_, {});
   for (const auto &[path, name] : steps_of(tree_.path())) {
     const Fd folder(again(::open, path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!folder && !is_nothing(errno)) fail(errno, path);
     if (!folder) continue;
     try {
       anchors_.push_back({inotify_->add(folder.get(), anchor_mask, path), name});

@@ -163,9 +163,6 @@ inline bool is_at_or_below(std::string_view path, std::string_view folder) {
 }
 
 /// Errors of an open that say that there is nothing (for us) at a path.
-inline bool is_nothing(int error) {
-  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENAMETOOLONG ||
-         error == EACCES;
-}
+inline bool is_nothing(int error) { return is_gone(error) || error == EACCES; }
 
 } // namespace fs

@@ -100,8 +100,10 @@ Observer::There Observer::find(const std::string &path, struct stat &file) const
   if (!found && !is_nothing(errno)) fail(errno, path);
   if (!found) return tree_.open(path.c_str(), O_PATH | O_NOFOLLOW) ? There::other : There::nothing;
   if (again(::fstat, found.get(), &file) != 0) fail(errno, path);
-  if (S_ISDIR(file.st_mode) && again(::fstatat, found.get(), own_name, &file, AT_SYMLINK_NOFOLLOW) != 0)
+  if (S_ISDIR(file.st_mode) && again(::fstatat, found.get(), own_name, &file, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!is_nothing(errno)) fail(errno, path);
     return There::other;
+  }
   return S_ISREG(file.st_mode) ? There::value : There::other;
 }
 

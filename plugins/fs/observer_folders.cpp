@@ -97,6 +97,7 @@ void Observer::visit_freed() {
 bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::string &name) {
   const std::string was = path_to(moved);
   const Fd old_place = tree_.open_real_folder(was);
+  if (!old_place && !is_nothing(errno)) fail(errno, was);
   struct stat there, here;
   if (old_place && again(::fstat, old_place.get(), &there) == 0 && again(::fstat, opened, &here) == 0 &&
       there.st_ino == here.st_ino && there.st_dev == here.st_dev) {

@@ -93,9 +93,11 @@ bool has_owner_at_work(const Tree &tree, std::string_view temporary) {
   const std::string_view id = id_in(temporary);
   if (id.empty()) return false;
   const Fd folder = open_own(tree);
+  if (!folder) return true; // that cannot be known now
   char value[8];
-  return folder && again(::fgetxattr, folder.get(), mark_of(id).c_str(), value, sizeof value) >= 0 &&
-         !is_nobody_at_work(folder.get());
+  if (again(::fgetxattr, folder.get(), mark_of(id).c_str(), value, sizeof value) < 0 && errno != ERANGE)
+    return errno != ENODATA && errno != EOPNOTSUPP;
+  return !is_nobody_at_work(folder.get());
 }
 
 void Leftovers::find() {
@@ -125,7 +127,9 @@ bool Leftovers::work(const std::function<bool()> &may_go_on) {
     folders_.pop_back();
     look_into(path);
   }
-  for (const std::string &id : dead_) again(::fremovexattr, tree_.base(), mark_of(id).c_str());
+  // With the marks gone no later start would look for what lies in a folder that could not be read.
+  if (!missed_)
+    for (const std::string &id : dead_) again(::fremovexattr, tree_.base(), mark_of(id).c_str());
   dead_.clear();
   return false;
 }
@@ -137,7 +141,10 @@ bool Leftovers::is_left(std::string_view name) const {
 
 void Leftovers::look_into(const std::string &path) {
   const Fd folder = tree_.open_real_folder(path);
-  if (!folder) return;
+  if (!folder) {
+    missed_ |= !is_gone(errno) && !is_unreadable(errno);
+    return;
+  }
   std::vector<std::string> left;
   const auto take = [&](const char *raw, unsigned char type) {
     const std::string_view name(raw);
@@ -150,8 +157,9 @@ void Leftovers::look_into(const std::string &path) {
   };
   try {
     read_entries(folder.get(), path, take, [] {});
-  } catch (const omnistore::Failure &) {
-    return; // what cannot be read is left out, as by listings
+  } catch (const SystemFailure &failure) {
+    missed_ |= !is_unreadable(failure.error()); // what can never be read is left out, as by listings
+    return;
   }
   for (const std::string &name : left) remove_temporary(folder.get(), name);
   // A folder that was made for a set that never came goes too.

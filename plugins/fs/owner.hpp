@@ -70,6 +70,7 @@ private:
   std::uint64_t changes_ = 0;        ///< of base, when they were found
   std::vector<std::string> dead_;    ///< IDs
   std::vector<std::string> folders_; ///< paths of those that are still to be looked into
+  bool missed_ = false;              ///< one of them could not be looked into for the moment
 };
 
 } // namespace fs

@@ -91,14 +91,16 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
   slot.folder = folder;
   slot.name = name;
   if (again(::fstatat, folder, name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
-    // A name that is too long is not there; whoever wants to make it meets the error then. ENOTDIR: base is not there.
-    if (errno != ENOENT && errno != ENAMETOOLONG && errno != ENOTDIR) fail(errno, path);
+    // ENOTDIR: base is not there.
+    if (errno != ENOENT && errno != ENOTDIR) fail(errno, path);
     return slot;
   }
   if (S_ISLNK(slot.status.st_mode)) {
     const Fd target = tree.open(path, O_PATH);
+    if (!target && !is_gone(errno)) fail(errno, path);
+    if (target && again(::fstat, target.get(), &slot.status) != 0) fail(errno, path);
     slot.kind = Slot::Kind::link;
-    slot.leads = target && again(::fstat, target.get(), &slot.status) == 0 && S_ISREG(slot.status.st_mode);
+    slot.leads = target && S_ISREG(slot.status.st_mode);
     if (!target || !S_ISDIR(slot.status.st_mode)) return slot;
   }
   if (S_ISDIR(slot.status.st_mode)) {
@@ -198,15 +200,19 @@ bool take_out(const Slot &slot, std::string_view path) {
 
 void nest(const Nesting &how, int folder, const char *name, std::string_view path) {
   struct stat status;
-  if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0 || S_ISDIR(status.st_mode))
+  if (again(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (!is_gone(errno)) fail(errno, path);
     return; // it has changed
+  }
+  if (S_ISDIR(status.st_mode)) return;
   if (!S_ISREG(status.st_mode)) {
     throw omnistore::Failure(OMNISTORE_INVALID, std::string(path) + ": it is neither a file nor a folder of its own, "
                                                                     "and cannot hold keys");
   }
   // The file's ctime changes, its value does not: what its etag is made of is kept.
   const Fd file(again(::openat, folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  const Life life = file ? read_life(file.get(), status) : Life();
+  if (!file && !is_gone(errno) && errno != EACCES && errno != EPERM) fail(errno, path);
+  const Life life = file ? read_life(file.get(), status, path) : Life();
   const std::string temporary = how.owner.temporary_name();
   Fd inner;
   if (again(::mkdirat, folder, temporary.c_str(), how.mode) == 0) {

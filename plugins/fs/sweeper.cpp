@@ -142,7 +142,7 @@ void Sweeper::go_on_walking(const omnistore_call &call, std::chrono::steady_cloc
     const Walk::Step step = walk_->next();
     if (step == Walk::Step::end) return walk_.reset();
     if (step != Walk::Step::value || !walk_->status() || !(walk_->status()->st_mode & S_ISVTX)) continue;
-    const std::int64_t expiry = walk_->life().expiry;
+    const std::int64_t expiry = walk_->life().value_or(Life()).expiry;
     if (expiry != 0 && expiry <= now())
       expire_(walk_->key());
     else if (expiry != 0)

@@ -18,8 +18,6 @@
 
 namespace fs {
 
-namespace {
-
 omnistore_status status_of(int error) {
   switch (error) {
   case ENOSPC:
@@ -46,6 +44,8 @@ omnistore_status status_of(int error) {
     return OMNISTORE_IO;
   }
 }
+
+namespace {
 
 /// What makes a byte unfit for a key's segment, or needs a closer look.
 enum : unsigned char { plain, unfit, high };
@@ -79,11 +79,17 @@ bool is_utf8(std::string_view text) {
   throw omnistore::Failure(OMNISTORE_INVALID, "\"" + std::string(what) + "\" " + why);
 }
 
+[[noreturn]] void refuse_length(std::size_t size, const char *what, std::size_t most) {
+  throw omnistore::Failure(OMNISTORE_TOO_LARGE, std::string(what) + " of " + std::to_string(size) + " bytes; at most " +
+                                                    std::to_string(most) + " fit into a file's name");
+}
+
 void check_segment(std::string_view segment) {
   if (segment.empty()) refuse(segment, "is no segment of a key: it is empty");
   if (segment == own_name) refuse(segment, "is kept for the store's own use");
   if (segment == "." || segment == "..") refuse(segment, "is no name of a file");
   if (segment.back() == '$' && is_temporary(segment)) refuse(segment, "is a name of the store's temporary files");
+  if (segment.size() > longest_name) refuse_length(segment.size(), "a segment", longest_name);
 }
 
 int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) {
@@ -145,7 +151,16 @@ std::string words_of(int error) {
 }
 
 void fail(int error, std::string_view path) {
-  throw omnistore::Failure(status_of(error), std::string(path) + ": " + words_of(error));
+  throw SystemFailure(status_of(error), std::string(path) + ": " + words_of(error), error);
+}
+
+bool is_gone(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == EXDEV || error == ENXIO ||
+         error == ENAMETOOLONG;
+}
+
+bool is_unreadable(int error) {
+  return error == EACCES || error == EPERM || error == EIO || error == EUCLEAN || error == EBADMSG;
 }
 
 bool is_temporary(std::string_view name) { return name[0] == '.' && name.ends_with(temporary_end); }
@@ -162,7 +177,7 @@ bool is_segment(std::string_view name) {
   return !(seen & unfit) && (!(seen & high) || is_utf8(name));
 }
 
-Path::Path(std::string_view key) : size_(static_cast<std::uint32_t>(key.size())) {
+Path::Path(std::string_view key, bool of_folder) : size_(static_cast<std::uint32_t>(key.size())) {
   if (key.size() > longest_key) {
     throw omnistore::Failure(OMNISTORE_TOO_LARGE, "a key of " + std::to_string(key.size()) + " bytes; at most " +
                                                       std::to_string(longest_key) + " fit into a path");
@@ -182,7 +197,9 @@ Path::Path(std::string_view key) : size_(static_cast<std::uint32_t>(key.size()))
   if (seen & unfit) refuse(key, "has a byte that no key can have: NUL, /, \\ or ?");
   if ((seen & high) && !is_utf8(key)) refuse(key, "is not UTF-8");
   text_[size_] = '\0';
-  check_segment({text_ + name_, size_ - name_});
+  const std::string_view last(text_ + name_, size_ - name_);
+  check_segment(last);
+  if (!of_folder && !has_room_for_user(last)) refuse_length(last.size(), "a last segment", longest_name - 1);
 }
 
 std::string path_of(std::string_view key) {
@@ -210,6 +227,9 @@ Tree::Tree(std::string base, std::optional<Making> making, std::function<void()>
   device_ = status.st_dev, inode_ = status.st_ino;
   const Fd probe(openat2(base_.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   resolves_ = static_cast<bool>(probe);
+  // An older kernel, or a filter of system calls that does not know it; anything else may be gone in a moment.
+  if (!resolves_ && errno != ENOSYS && errno != EPERM && errno != EACCES && errno != EINVAL)
+    fail(errno, "base " + path_);
 }
 
 Fd Tree::open(const char *path, int flags) const {

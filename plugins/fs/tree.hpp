@@ -37,10 +37,30 @@ private:
   int fd_ = -1;
 };
 
-/// Throws a Failure with the status that `error` (an errno) means, the path below base, and the system's words.
+/// A call of the system that failed.
+class SystemFailure : public omnistore::Failure {
+public:
+  SystemFailure(omnistore_status status, const std::string &message, int error)
+      : Failure(status, message), error_(error) {}
+  int error() const { return error_; } ///< an errno
+
+private:
+  int error_;
+};
+
+/// Throws a SystemFailure with the status that `error` (an errno) means, the path below base, and the system's words.
 [[noreturn]] void fail(int error, std::string_view path);
-/// The words of fail() for an error.
+/// The status and the words of fail() for an error.
+omnistore_status status_of(int error);
 std::string words_of(int error);
+
+// What a failed look at a path says. Any error that is neither of these may be gone at the next look (no descriptor
+// left, no memory, a server that is away): whoever took it for an absence would lose a key that is there.
+
+/// Nothing lies there any more, or something else than was looked for.
+bool is_gone(int error);
+/// One place cannot be read, and may stay so: the system denies it, or the medium is damaged there.
+bool is_unreadable(int error);
 
 /// The name of a file that keeps the value of key `a` inside the folder `a`.
 inline constexpr const char *own_name = "$";
@@ -54,15 +74,24 @@ bool is_segment(std::string_view name);
 
 /// The longest key in bytes: its path, and the "/$" of its own file, stay below the system's PATH_MAX.
 inline constexpr std::size_t longest_key = 4064;
+/// The longest name of a file in bytes, on almost every filesystem.
+inline constexpr std::size_t longest_name = 255;
 
 /// Gives a folder that was made with this mode what the umask took of it. Where the filesystem has no modes it does
 /// nothing.
 void set_mode_of_folder(int folder, mode_t mode);
 
+/// Whether a value's file may have the name: with the `$` behind it, under which its user meta lies, it is no longer
+/// than names may be.
+inline bool has_room_for_user(std::string_view name) {
+  return name.size() + (name.ends_with('$') ? 0 : 1) <= longest_name;
+}
+
 /// A key as a path below base. Throws a Failure when no file can stand for the key.
 class Path {
 public:
-  explicit Path(std::string_view key);
+  /// `of_folder`: the path is a folder's, which needs no room for user meta.
+  explicit Path(std::string_view key, bool of_folder = false);
 
   const char *c_str() const { return text_; }
   std::string_view text() const { return {text_, size_}; }

@@ -18,6 +18,8 @@ namespace fs {
 
 namespace {
 constexpr std::size_t most_open = 16; ///< folders that a walk holds open
+
+std::string_view name_of(std::string_view path) { return path.empty() ? "the base folder" : path; }
 } // namespace
 
 // ------------------------------------------------------------------------------------------------------------- names
@@ -53,8 +55,9 @@ void Names::take(int folder, std::string_view path, const Ignore &ignore, From f
   const bool is_folder = type == DT_DIR;
   if (!is_folder && type != DT_REG && type != DT_LNK) return;
   if (is_folder ? ignore.folder(path, name) : ignore.file(path, name)) return;
-  if (!is_folder) return add(from, name, type == DT_REG ? Kind::file : Kind::link);
-  add(from, name, Kind::own);
+  const bool is_key = has_room_for_user(name);
+  if (!is_folder) return is_key ? add(from, name, type == DT_REG ? Kind::file : Kind::link) : void();
+  if (is_key) add(from, name, Kind::own);
   add(from, std::string(name) + ':', Kind::below);
 }
 
@@ -144,41 +147,37 @@ Walk::Walk(const Tree &tree, const Ignore &ignore, Options options)
 
 void Walk::enter(std::string prefix, std::uint32_t level) {
   const std::string path = folder_of(prefix);
-  Fd opened = tree_->open_folder(path);
-  if (!opened) {
-    // Gone since its name was read, or never there.
-    if (errno == ENOENT || errno == ENOTDIR || errno == ENAMETOOLONG || leave_out(path, errno)) return;
-    fail(errno, path.empty() ? "the base folder" : path);
-  }
-  const bool expiring = has_expiring(opened.get());
-  if (options_.only_expiring && !expiring) return;
-  if (stack_.size() >= most_open) stack_[stack_.size() - most_open].folder = Fd();
   Frame frame;
-  frame.folder = std::move(opened);
-  frame.prefix = std::move(prefix);
-  frame.level = level;
-  frame.expiring = expiring;
-  // What of `after` lies in this folder: behind a key of its own, or at the folder that the key lies in.
-  std::string_view rest = options_.after;
-  rest = rest.starts_with(frame.prefix) ? rest.substr(frame.prefix.size()) : std::string_view();
-  const std::size_t colon = rest.find(':');
   try {
+    frame.folder = tree_->open_folder(path);
+    if (!frame.folder) fail(errno, name_of(path));
+    frame.expiring = has_expiring(frame.folder.get(), name_of(path));
+    if (options_.only_expiring && !frame.expiring) return;
+    frame.level = level;
+    // What of `after` lies in this folder: behind a key of its own, or at the folder that the key lies in.
+    std::string_view rest = options_.after;
+    rest = rest.starts_with(prefix) ? rest.substr(prefix.size()) : std::string_view();
+    const std::size_t colon = rest.find(':');
+    frame.prefix = prefix;
     read(frame, {colon == rest.npos ? rest : rest.substr(0, colon + 1), colon != rest.npos});
-  } catch (const omnistore::Failure &failure) {
-    if (failure.status() != OMNISTORE_IO || !leave_out(path, EIO)) throw;
+  } catch (const SystemFailure &failure) {
+    if (!leaves_out(prefix, failure.error(), stack_.empty())) throw;
     return;
   }
+  if (stack_.size() >= most_open) stack_[stack_.size() - most_open].folder = Fd();
   stack_.push_back(std::move(frame));
 }
 
-/// Leaves a folder below the base of the walk out when it, and nothing else, cannot be read. False: the walk fails.
-bool Walk::leave_out(std::string path, int error) {
-  const bool concerns_folder =
-      error == EACCES || error == EPERM || error == EIO || error == ESTALE || error == EUCLEAN || error == EBADMSG;
-  if (stack_.empty() || !concerns_folder) return false;
-  const Unreadable found{std::move(path), error};
-  if (options_.unreadable) options_.unreadable(found);
-  if (!unreadable_) unreadable_ = found;
+/// Leaves a place out that is not there any more, or that, and nothing else, cannot be read: the latter is told. False:
+/// the walk fails. `is_base`: the place is the base of the walk, which was never there, or is what was asked for.
+bool Walk::leaves_out(const std::string &base, int error, bool is_base) {
+  if (is_base) return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
+  if (is_gone(error)) return true;
+  if (!is_unreadable(error)) return false;
+  if (left_out_ == base) return true; // a folder is told once, not with each of its files
+  left_out_ = base;
+  if (options_.tells) untold_.push_back({base, error});
+  if (!unreadable_) unreadable_ = {base, error};
   return true;
 }
 
@@ -203,10 +202,14 @@ Walk::Step Walk::next() {
       continue;
     }
     if (top.names.was_cut() && folder() >= 0) {
-      again(::lseek, folder(), 0, SEEK_SET);
-      const std::string last(top.names.text(top.names[top.names.size() - 1]));
-      read(top, {last, false});
-      continue;
+      try {
+        again(::lseek, folder(), 0, SEEK_SET);
+        const std::string last(top.names.text(top.names[top.names.size() - 1]));
+        read(top, {last, false});
+        continue;
+      } catch (const SystemFailure &failure) {
+        if (!leaves_out(top.prefix, failure.error(), stack_.size() == 1)) throw;
+      }
     }
     left_ = folder_of(top.prefix);
     stack_.pop_back();
@@ -224,14 +227,21 @@ bool Walk::settle(const Names::Item &item) {
   if (item.kind == Names::Kind::file) return key_.size() <= longest_key;
   if (key_.size() > longest_key) return false;
   struct stat found;
+  bool is_there = false;
   if (item.kind == Names::Kind::own) {
     const std::string own = std::string(top.names.text(item)) + '/' + own_name;
-    if (folder() < 0 || again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return false;
+    if (folder() < 0) return false;
+    is_there = again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0;
   } else {
     const Fd target = tree_->open(path_of(key_).c_str(), O_PATH);
-    if (!target || again(::fstat, target.get(), &found) != 0) return false;
+    is_there = target && again(::fstat, target.get(), &found) == 0;
   }
-  if (!S_ISREG(found.st_mode)) return false;
+  if (!is_there) {
+    // A folder that may not be searched is told as one place, with its own value.
+    const bool is_folder = item.kind == Names::Kind::own && errno == EACCES;
+    if (!leaves_out(is_folder ? key_ + ':' : key_, errno)) fail(errno, path_of(key_));
+  }
+  if (!is_there || !S_ISREG(found.st_mode)) return false;
   status_ = found;
   return true;
 }
@@ -239,35 +249,53 @@ bool Walk::settle(const Names::Item &item) {
 const struct stat *Walk::status() {
   if (status_) return &*status_;
   struct stat found;
-  const char *name = key_.c_str() + stack_.back().prefix.size();
+  const std::string &prefix = stack_.back().prefix;
+  const char *name = key_.c_str() + prefix.size();
   if (folder() < 0) return nullptr;
   if (again(::fstatat, folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
-    if (errno == EACCES) leave_out(folder_of(stack_.back().prefix), errno); // its names can be read, its files cannot
+    // If its names can be read and its files cannot, the folder is told; of damage, the file.
+    if (!leaves_out(errno == EACCES ? prefix : key_, errno)) fail(errno, path_of(key_));
     return nullptr;
   }
   if (S_ISDIR(found.st_mode)) { // its file has become a folder since the name was read
     const std::string own = std::string(name) + '/' + own_name;
-    if (again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) return nullptr;
+    if (again(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (!leaves_out(key_, errno)) fail(errno, path_of(key_));
+      return nullptr;
+    }
   }
   if (!S_ISREG(found.st_mode)) return nullptr;
   status_ = found;
   return &*status_;
 }
 
-Life Walk::life() {
+std::optional<Life> Walk::life() {
   if (!(status_->st_mode & S_ISVTX)) return life_without_attribute(*status_);
   const std::string path = path_of(key_);
-  Fd file = tree_->open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  struct stat found;
-  if (file && again(::fstat, file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
-    file = tree_->open((path + '/' + own_name).c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  constexpr int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  try {
+    Fd file = tree_->open(path.c_str(), flags);
+    struct stat found;
+    if (file && again(::fstat, file.get(), &found) == 0 && S_ISDIR(found.st_mode)) {
+      file = tree_->open((path + '/' + own_name).c_str(), flags);
+    }
+    if (file) return read_life(file.get(), *status_, path);
+    // It is gone, or only its owner may read it.
+    if (is_gone(errno) || errno == EACCES || errno == EPERM) return life_without_attribute(*status_);
+    fail(errno, path);
+  } catch (const SystemFailure &failure) {
+    if (!leaves_out(key_, failure.error())) throw;
   }
-  return file ? read_life(file.get(), *status_) : life_without_attribute(*status_);
+  return std::nullopt;
 }
 
 int Walk::folder() {
   Frame &top = stack_.back();
-  if (!top.folder) top.folder = tree_->open_folder(folder_of(top.prefix));
+  if (!top.folder) {
+    const std::string path = folder_of(top.prefix);
+    top.folder = tree_->open_folder(path);
+    if (!top.folder && !leaves_out(top.prefix, errno, stack_.size() == 1)) fail(errno, name_of(path));
+  }
   return top.folder.get();
 }
 

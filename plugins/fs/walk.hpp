@@ -4,11 +4,11 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sys/stat.h>
@@ -70,10 +70,13 @@ private:
   bool cut_ = false;
 };
 
-/// What a walk has left out because the system does not let it be read.
+/// A place that a walk has left out because it cannot be read.
 struct Unreadable {
-  std::string path; ///< of the folder, below base
+  std::string base; ///< a key prefix that ends in ':', or one key
   int error;        ///< an errno
+
+  /// The folder's path, or the value's, below the base folder.
+  std::string path() const { return base.ends_with(':') ? folder_of(base) : path_of(base); }
 };
 
 /// Not thread-safe. It holds descriptors of the last few folders that it is in; pause() gives them back.
@@ -85,11 +88,12 @@ public:
     std::uint32_t depth = UINT32_MAX;
     bool only_expiring = false; ///< leave out folders without expiring values
     bool clean = false;         ///< remove old leftovers of unfinished writes
-    /// Called for each folder below the base that cannot be read, and is left out.
-    std::function<void(const Unreadable &)> unreadable = {};
+    bool tells = false;         ///< take_unreadable() is asked
   };
   enum class Step { value, left, end };
 
+  // The constructor and each step throw a SystemFailure if they cannot tell what there is: nothing is taken for absent
+  // that may be there.
   Walk(const Tree &tree, const Ignore &ignore, Options options);
 
   /// Goes on: to the next value; or out of a folder all of whose keys have come (`left`); or to the end.
@@ -97,10 +101,10 @@ public:
 
   // Of a value, until the next step:
   const std::string &key() const { return key_; }
-  /// What fstat says of the value's file; null where it is gone or no regular file.
+  /// What fstat says of the value's file; null if it is gone, no regular file, or left out as unreadable.
   const struct stat *status();
-  /// How long the value lives; status() was not null.
-  Life life();
+  /// How long the value lives, if status() was not null; nothing: it is left out as unreadable.
+  std::optional<Life> life();
   /// The folder that it lies in, open until the next step; -1 where that is gone.
   int folder();
   /// Whether values of this folder may expire.
@@ -112,8 +116,10 @@ public:
   const Options &options() const { return options_; }
   /// Base has become another folder since the walk began.
   bool is_outdated() const { return changes_ != tree_->changes(); }
-  /// The first folder that was left out because it cannot be read.
+  /// The first place that was left out because it cannot be read.
   const std::optional<Unreadable> &unreadable() const { return unreadable_; }
+  /// The places that were left out since it was last asked.
+  std::vector<Unreadable> take_unreadable() { return std::exchange(untold_, {}); }
   /// Nothing that it has read is left.
   bool at_end() const;
   std::chrono::steady_clock::time_point begun() const { return begun_; }
@@ -134,7 +140,7 @@ private:
   void enter(std::string prefix, std::uint32_t level);
   void read(Frame &frame, Names::From from);
   bool settle(const Names::Item &item);
-  bool leave_out(std::string path, int error);
+  bool leaves_out(const std::string &base, int error, bool is_base = false);
 
   const Tree *tree_;
   const Ignore *ignore_;
@@ -145,6 +151,8 @@ private:
   std::string key_, left_;
   std::optional<struct stat> status_;
   std::optional<Unreadable> unreadable_;
+  std::vector<Unreadable> untold_;
+  std::optional<std::string> left_out_; ///< the last
 };
 
 } // namespace fs

@@ -134,6 +134,8 @@ void read_line(Answer &answer, std::string_view line) {
     answer.cursor = value;
   else if (is_named(name, "retry-after"))
     answer.retry_after = value;
+  else if (is_named(name, "x-skipped"))
+    answer.skipped += (answer.skipped.empty() ? "" : ", ") + std::string(value);
   else if (is_named(name, "content-length"))
     answer.length = number<std::uint64_t>(value).value_or(OMNISTORE_UNKNOWN_SIZE);
   else if (is_named(name, "content-range"))
@@ -156,6 +158,8 @@ omnistore_status status_of(int http, bool write) {
   case 412:
     return OMNISTORE_CONFLICT;
   case 413:
+  case 414:
+  case 431: // a key that the server's head has no room for
     return OMNISTORE_TOO_LARGE;
   case 507:
     return OMNISTORE_NO_SPACE;

@@ -16,6 +16,7 @@ struct Answer {
   std::string reason; ///< the words behind it
   std::string etag, cursor;
   std::string retry_after;                       ///< as it came: seconds, or a date
+  std::string skipped;                           ///< X-Skipped, as it came
   std::optional<std::string> user;               ///< X-User-Meta, as it came: base64, or "stored"
   std::int64_t mtime = 0;                        ///< Last-Modified, Unix milliseconds
   std::int64_t date = 0;                         ///< Date, likewise; 0: the server has not said

@@ -83,7 +83,36 @@ std::size_t strip_of(Client &client, omnistore::Call call, const std::vector<std
 struct Found {
   std::vector<std::string> keys;
   std::string cursor;
+  std::vector<omnistore::Skip> skipped;
 };
+
+int digit_of(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+std::string decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool encoded =
+        text[i] == '%' && i + 2 < text.size() && digit_of(text[i + 1]) >= 0 && digit_of(text[i + 2]) >= 0;
+    out += encoded ? static_cast<char>(digit_of(text[i + 1]) << 4 | digit_of(text[i + 2])) : text[i];
+    if (encoded) i += 2;
+  }
+  return out;
+}
+
+/// Passes on what the server went on without. `prefix` stands in front of its keys.
+omnistore_status tell_skipped(const Found &found, std::string_view prefix, omnistore_page &page) {
+  for (const omnistore::Skip &skip : found.skipped) {
+    std::string_view base = skip.base;
+    base = base.starts_with(prefix) ? base.substr(prefix.size()) : std::string_view();
+    const omnistore_status status = omnistore::skip(page, base, skip.status, skip.message);
+    if (status != OMNISTORE_OK) return status;
+  }
+  return OMNISTORE_OK;
+}
 
 /// What the server lists, from its cursor on.
 Found fetch(Client &client, omnistore::Call call, const omnistore_list_request &request, const Position &from) {
@@ -103,7 +132,7 @@ Found fetch(Client &client, omnistore::Call call, const omnistore_list_request &
   if (answer.gone())
     throw omnistore::Failure(OMNISTORE_UNSUPPORTED, client.base().shown + " gives no listing of its keys (404)");
   if (!answer.good()) throw client.refused(ask, answer);
-  return {keys_in(text), answer.cursor};
+  return {keys_in(text), answer.cursor, skipped_in(answer.skipped)};
 }
 
 omnistore_status emit(std::string_view key, omnistore_page &page) { return page.emit(&page, as_bytes(key), nullptr); }
@@ -156,6 +185,31 @@ std::vector<std::string> keys_in(std::string_view json) {
   return keys;
 }
 
+std::vector<omnistore::Skip> skipped_in(std::string_view field) {
+  std::vector<omnistore::Skip> places;
+  while (!field.empty()) {
+    const std::size_t comma = field.find(',');
+    std::string_view item = field.substr(0, comma);
+    field.remove_prefix(comma == field.npos ? field.size() : comma + 1);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    if (item.empty()) continue;
+    const std::size_t first = item.find(';'), second = first == item.npos ? item.npos : item.find(';', first + 1);
+    if (second == item.npos) {
+      places.push_back({"", OMNISTORE_IO, decoded(item)});
+      continue;
+    }
+    const std::string_view status = item.substr(first + 1, second - first - 1);
+    places.push_back({decoded(item.substr(0, first)),
+                      status == "denied"        ? OMNISTORE_DENIED
+                      : status == "unavailable" ? OMNISTORE_UNAVAILABLE
+                      : status == "timeout"     ? OMNISTORE_TIMEOUT
+                      : status == "corrupt"     ? OMNISTORE_CORRUPT
+                                                : OMNISTORE_IO,
+                      decoded(item.substr(second + 1))});
+  }
+  return places;
+}
+
 omnistore_status list(Client &client, omnistore::Call call, const omnistore_list_request &request,
                       omnistore_page &page) {
   const Position from = position_of(as_view(request.cursor));
@@ -171,6 +225,7 @@ omnistore_status list(Client &client, omnistore::Call call, const omnistore_list
     if (is_key(key) && omnistore::lists(request, key)) keys.push_back(std::move(key));
   }
   found.keys = std::move(keys);
+  if (const omnistore_status status = tell_skipped(found, prefix, page); status != OMNISTORE_OK) return status;
   const bool fits = found.keys.size() <= request.limit;
   if (from.kind != Position::Kind::key && (fits || !found.cursor.empty())) {
     if (!fits) throw omnistore::Failure(OMNISTORE_UNSUPPORTED, "the server's page has more keys than were asked for");

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <omnistore/call.hpp>
+#include <omnistore/value.hpp>
 
 #include "client.hpp"
 
@@ -16,6 +17,10 @@ namespace http {
 /// The keys in a JSON array of paths, whatever stands in it else left out. Throws Failure(OMNISTORE_UNSUPPORTED) where
 /// the text is none.
 std::vector<std::string> keys_in(std::string_view json);
+
+/// What a field X-Skipped, as this host's server gives it, says that the listing went on without: places separated by
+/// commas, each "BASE;STATUS;MESSAGE" with BASE and MESSAGE percent-encoded.
+std::vector<omnistore::Skip> skipped_in(std::string_view field);
 
 /// One page. Any thread.
 omnistore_status list(Client &client, omnistore::Call call, const omnistore_list_request &request,

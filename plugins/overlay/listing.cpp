@@ -17,6 +17,10 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
     const Merge::Item *item = nullptr;
     const omnistore_status status = merge->next(call, std::clamp(request.limit, 100u, 1000u), item);
     if (status != OMNISTORE_OK) return status;
+    for (const auto &[layer, skip] : merge->take_skipped()) {
+      const omnistore_status told = omnistore::skip(page, skip.base, skip.status, skip.message);
+      if (told != OMNISTORE_OK) return told;
+    }
     if (!item) return OMNISTORE_OK;
     if (query.meta && item->meta) {
       std::string moved;

@@ -96,10 +96,18 @@ omnistore_status Stream::read_page(Call call, std::uint32_t limit) {
   });
   const omnistore_status status = layer_.store.child.list(call, request, page);
   if (status != OMNISTORE_OK) return status;
+  for (omnistore::Skip &skip : page.skipped) {
+    whole_ = false;
+    std::string_view base = skip.base;
+    if (!shown(base)) continue;
+    skip.base.erase(0, skip.base.size() - base.size());
+    skip.message = layer_.name() + ": " + skip.message;
+    skipped_.push_back(std::move(skip));
+  }
   page_cursor_ = std::move(next_cursor_);
   next_cursor_ = std::move(page.cursor);
   ended_ = next_cursor_.empty();
-  if (ended_ && wants_sizes_ && from_start_ && layer_.lowest) layer_.marks.looked_at(base_);
+  if (ended_ && whole_ && wants_sizes_ && from_start_ && layer_.lowest) layer_.marks.looked_at(base_);
   return OMNISTORE_OK;
 }
 
@@ -179,8 +187,11 @@ bool Merge::ended() const {
 
 /// What a failure means; OK: the listing goes on without the layer. A listing that lacks keys says that they are
 /// absent, so that only `skip` allows it.
-omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status) {
+omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status, const std::string &reason) {
   if (query_.on_error != OnError::skip || !is_failure(status)) return status;
+  if (!streams_[layer].ended()) {
+    skipped_.push_back({layer, {query_.base, status, layers_[layer].name() + ": " + reason}});
+  }
   streams_[layer].end();
   return OMNISTORE_OK;
 }
@@ -189,6 +200,8 @@ omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
   for (Layer &layer : layers_) {
     LayerCall on(call, layer);
     omnistore_status status = on.told(streams_[layer.index].fill(on, ahead));
+    for (omnistore::Skip &skip : streams_[layer.index].take_skipped())
+      skipped_.emplace_back(layer.index, std::move(skip));
     if (status == OMNISTORE_OK && layer.records.direct() && !records_[layer.index]) {
       auto records = std::make_unique<RecordSet>();
       std::string moved;
@@ -196,7 +209,7 @@ omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
       if (status == OMNISTORE_OK) records_[layer.index] = std::move(records);
     }
     if (status == OMNISTORE_OK) continue;
-    if (status = failed(layer.index, status); status != OMNISTORE_OK) return status;
+    if (status = failed(layer.index, status, on.reason()); status != OMNISTORE_OK) return status;
     if (call.remaining() == 0) return call.fail(call.late(), "the deadline passed during a listing");
   }
   return OMNISTORE_OK;
@@ -214,7 +227,7 @@ omnistore_status Merge::hidden(Call call, std::string_view key, const Stream::It
     } else if (!layers_[above].records.direct()) {
       LayerCall on(call, layers_[above]);
       const omnistore_status status = on.told(layers_[above].records.hides(on, key, is));
-      if (status != OMNISTORE_OK && failed(above, status) != OMNISTORE_OK) return status;
+      if (status != OMNISTORE_OK && failed(above, status, on.reason()) != OMNISTORE_OK) return status;
     }
   }
   if (is || !item.may_be_marker) return OMNISTORE_OK;
@@ -222,7 +235,7 @@ omnistore_status Merge::hidden(Call call, std::string_view key, const Stream::It
   const omnistore_status status = on.told(has_marker(on, layers_[layer], key, is));
   if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // gone since it was listed
   if (status == OMNISTORE_OK && !is && layers_[layer].lowest) layers_[layer].marks.put(key, false);
-  return status == OMNISTORE_OK ? status : failed(layer, status);
+  return status == OMNISTORE_OK ? status : failed(layer, status, on.reason());
 }
 
 omnistore_status Merge::next(Call call, std::uint32_t ahead, const Item *&next) {

@@ -9,7 +9,10 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include <omnistore/value.hpp>
 
 #include "layer.hpp"
 #include "sinks.hpp"
@@ -49,6 +52,8 @@ public:
   }
   bool ended() const { return ended_ && !head(); }
   void end();
+  /// What the layer could not read since this was last asked, as the user knows it.
+  std::vector<omnistore::Skip> take_skipped() { return std::exchange(skipped_, {}); }
 
   /// Where the page of the head begins, for a stream that is to go on there later.
   const std::string &cursor() const { return head() ? page_cursor_ : next_cursor_; }
@@ -67,6 +72,8 @@ private:
   std::string after_;
   std::string page_cursor_, next_cursor_;
   bool ended_;
+  bool whole_ = true; ///< nothing was skipped
+  std::vector<omnistore::Skip> skipped_;
   std::vector<Item> items_;
   std::size_t at_ = 0;
 };
@@ -89,17 +96,20 @@ public:
   /// The last key that was given, and where each layer's listing goes on from it.
   std::string cursor() const;
   const Query &query() const { return query_; }
+  /// What could not be read since this was last asked; each with the layer's number.
+  std::vector<std::pair<std::uint32_t, omnistore::Skip>> take_skipped() { return std::exchange(skipped_, {}); }
 
 private:
   omnistore_status fill(Call call, std::uint32_t ahead);
   omnistore_status hidden(Call call, std::string_view key, const Stream::Item &item, std::uint32_t layer, bool &is);
-  omnistore_status failed(std::uint32_t layer, omnistore_status status);
+  omnistore_status failed(std::uint32_t layer, omnistore_status status, const std::string &reason);
 
   std::deque<Layer> &layers_;
   const Query query_;
   std::deque<Stream> streams_;                      ///< one a layer
   std::vector<std::unique_ptr<RecordSet>> records_; ///< of layers whose records are looked up
   Item item_;
+  std::vector<std::pair<std::uint32_t, omnistore::Skip>> skipped_;
 };
 
 /// Listings under way: a page's cursor names the one that goes on with the next, so that no layer is read twice. A

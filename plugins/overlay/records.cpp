@@ -58,6 +58,8 @@ omnistore_status each_record(Call call, omnistore::Child child, const std::strin
     page.cursor.clear();
     request.cursor = as_bytes(cursor);
     if (const omnistore_status status = child.list(call, request, page); status != OMNISTORE_OK) return status;
+    // Without a record, a key that was removed would come back.
+    if (!page.skipped.empty()) return call.fail(page.skipped.front().status, page.skipped.front().message);
   } while (!page.cursor.empty());
   return OMNISTORE_OK;
 }

@@ -14,7 +14,7 @@ namespace {
 using omnistore::PageSink;
 
 /// Hands on a layer's keys under a base, its records left out, a page at a time, until `take` does not say OK. The keys
-/// are the layer's own.
+/// are the layer's own. If the layer skipped something, that is the failure at the end.
 template <typename Take>
 omnistore_status each_page(Call call, const Layer &layer, std::string_view base, std::uint32_t limit, Take take) {
   omnistore_list_request request{};
@@ -38,6 +38,7 @@ omnistore_status each_page(Call call, const Layer &layer, std::string_view base,
       return status;
     if (const omnistore_status status = take(keys); status != OMNISTORE_OK) return status;
   } while (!page.cursor.empty());
+  if (!page.skipped.empty()) return call.fail(page.skipped.front().status, page.skipped.front().message);
   return OMNISTORE_OK;
 }
 
@@ -411,6 +412,9 @@ omnistore_status Overlay::clear(Call call, const omnistore_clear_request &reques
                        layer.name() + " has " + item->key + " and is above the layers of writeTo; nothing was cleared");
     seen.push_back(item->key);
   }
+  for (const auto &[index, skip] : listing.take_skipped())
+    if (index < written_.front() && !layers_[index].dropped) // its keys, if it has any, would stay
+      return call.fail(skip.status, skip.message + "; nothing was cleared");
   std::string moved;
   omnistore_status status = clear_locked(call, stored(base, moved));
   if (status == OMNISTORE_OK) {
@@ -460,6 +464,8 @@ omnistore_status Overlay::any_below(Call call, const Layer &layer, std::string_v
       any = !keys.empty();
       return any ? OMNISTORE_NOT_FOUND : OMNISTORE_OK; // one is enough
     });
+    // What cannot be read may be there: a record that hides nothing does no harm.
+    if (status == OMNISTORE_DENIED || status == OMNISTORE_IO) any = true;
     if (status != OMNISTORE_OK && !any) return on.told(status);
   }
   return OMNISTORE_OK;

@@ -61,6 +61,28 @@ TEST_CASE("a folder that cannot be read is left out of a listing, and the log na
         }) == 0);
 }
 
+TEST_CASE("a folder that cannot be read is told to the host with each page that leaves it out") {
+  Lost f;
+  CHECK(as_a_user([&] {
+          Page whole;
+          EXPECT_HERE(f.store.page(whole, "", 100, "") == OMNISTORE_OK);
+          EXPECT_HERE(whole.skipped.size() == 2);
+          EXPECT_HERE(whole.skipped[0].base == "lost+found:" && whole.skipped[0].status == OMNISTORE_DENIED);
+          EXPECT_HERE(whole.skipped[0].message == "lost+found: Permission denied");
+          EXPECT_HERE(whole.skipped[1].base == "sub:lost+found:");
+          Keys told;
+          std::string cursor;
+          do {
+            Page page;
+            EXPECT_HERE(f.store.page(page, "", 1, cursor) == OMNISTORE_OK);
+            for (const omnistore::Skip &skip : page.skipped) told.push_back(skip.base);
+            cursor = page.cursor;
+          } while (!cursor.empty());
+          EXPECT_HERE((told == Keys{"lost+found:", "sub:lost+found:"}));
+          return 0;
+        }) == 0);
+}
+
 TEST_CASE("a key in a folder that cannot be read is denied, and so is a listing of that folder itself") {
   Lost f;
   CHECK(as_a_user([&] {

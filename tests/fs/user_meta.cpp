@@ -142,15 +142,6 @@ TEST_CASE("user meta of a value that lies in a folder of its own name lies besid
   CHECK(f.names() == Keys{"a", "a/b"});
 }
 
-TEST_CASE("a key without room for user meta is set without, and refused with") {
-  Fixture f;
-  const std::string longest(255, 'n');
-  CHECK(f.store.set(longest, "1") == OMNISTORE_OK);
-  CHECK(f.store.set(longest, "2", with(user)) == OMNISTORE_TOO_LARGE);
-  CHECK(f.store.get(longest) == "1");
-  CHECK(f.names() == Keys{longest});
-}
-
 TEST_CASE("a get that does not ask for user meta is given none") {
   Fixture f;
   f.store.set("k", "1", with(user));

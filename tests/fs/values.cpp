@@ -149,15 +149,38 @@ TEST_CASE("a key that no file can stand for is refused, with the reason") {
 TEST_CASE("a segment that is too long for the filesystem is too large to set and not there to get") {
   Fixture f;
   const std::string long_name(256, 'n');
-  for (const std::string &key : {long_name, "a:" + long_name, long_name + ":b"}) {
+  const std::string whole_name(255, 'n'); // as a last segment it leaves no room for user meta
+  for (const std::string &key : {long_name, "a:" + long_name, long_name + ":b", whole_name, "a:" + whole_name}) {
     CHECK(f.store.set(key, "x") == OMNISTORE_TOO_LARGE);
-    CHECK(f.store.message().find("longer than the filesystem's names may be") != std::string::npos);
+    CHECK(f.store.message().find("fit into a file's name") != std::string::npos);
+    CHECK(f.store.set(key, "x", {.condition = OMNISTORE_IF_ABSENT}) == OMNISTORE_TOO_LARGE);
+    CHECK(f.store.set(key, "x", {.expiry = f.host.time + 1000, .user = "u"}) == OMNISTORE_TOO_LARGE);
     Got got;
-    CHECK(f.store.get(key, got) == OMNISTORE_NOT_FOUND);
-    CHECK(f.store.remove(key) == OMNISTORE_NOT_FOUND);
+    CHECK(f.store.get(key, got) == OMNISTORE_TOO_LARGE);
+    CHECK(f.store.stat(key, got) == OMNISTORE_TOO_LARGE);
+    CHECK(f.store.touch(key, f.host.time + 1000) == OMNISTORE_TOO_LARGE);
+    CHECK(f.store.touch_user(key, "u") == OMNISTORE_TOO_LARGE);
+    CHECK(f.store.remove(key) == OMNISTORE_TOO_LARGE);
   }
   CHECK(f.names().empty());
-  CHECK(f.store.set(std::string(255, 'n'), "x") == OMNISTORE_OK);
+  for (const std::string &key : {std::string(254, 'n'), whole_name + ":b"}) {
+    CHECK(f.store.set(key, "x", {.expiry = f.host.time + 1000, .user = "u"}) == OMNISTORE_OK);
+    CHECK(f.store.user(key) == "u");
+    CHECK(f.store.touch_user(key, "w") == OMNISTORE_OK);
+    CHECK(f.store.touch(key, f.host.time + 2000) == OMNISTORE_OK);
+    CHECK(f.store.get(key) == "x");
+    CHECK(f.store.remove(key) == OMNISTORE_OK);
+  }
+}
+
+TEST_CASE("a file whose name leaves no room for user meta is no key, and no clear stumbles over it") {
+  Fixture f;
+  const std::string whole_name(255, 'n');
+  write_file(f.file(whole_name), "v");
+  write_file(f.file("a"), "v");
+  CHECK(f.store.list() == Keys{"a"});
+  CHECK(f.store.clear() == OMNISTORE_OK);
+  CHECK(f.names() == Keys{whole_name});
 }
 
 TEST_CASE("a key of the largest size that the traits state can be set, listed and removed") {

@@ -262,7 +262,7 @@ TEST_CASE("no exception leaves the table of a layer's child") {
   } sink;
   omnistore_page page{sizeof page, 0,
                       [](omnistore_page *, omnistore_bytes, const omnistore_meta *) { return OMNISTORE_OK; },
-                      [](omnistore_page *, omnistore_bytes) {}};
+                      [](omnistore_page *, omnistore_bytes) {}, nullptr};
   omnistore_watcher watcher{sizeof watcher, 0, [](omnistore_watcher *, const omnistore_event *) {}};
   const omnistore_bytes keys[] = {test::bytes(long_key), test::bytes("k")};
   omnistore_sink *const sinks[] = {&sink, &sink};

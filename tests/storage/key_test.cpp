@@ -44,7 +44,9 @@ TEST_CASE("what cannot be a key is refused as invalid") {
                            "\xed\xa0\x80", "\xf5\x80\x80\x80", "a:\xe2\x82"})
     CHECK(refusal(text) == Status::invalid);
   CHECK(refusal(std::string_view("a\0b", 3)) == Status::invalid);
-  CHECK(refusal(std::string(4097, 'a')) == Status::invalid);
+  CHECK(refusal(std::string(4097, 'a')) == Status::too_large);
+  CHECK(refusal(std::string(4096, 'a') + "$") == Status::ok); // that value's user meta
+  CHECK(refusal(std::string(4097, 'a') + "$") == Status::too_large);
   CHECK(refusal(std::string(4096, 'a')) == Status::ok);
 }
 

@@ -87,7 +87,9 @@ struct Page : omnistore_page {
   std::vector<Item> items;
   std::string cursor;
 
-  Page() : omnistore_page{sizeof(omnistore_page), 0, nullptr, nullptr} {
+  std::vector<omnistore::Skip> skipped;
+
+  Page() : omnistore_page{sizeof(omnistore_page), 0, nullptr, nullptr, nullptr} {
     emit = [](omnistore_page *page, omnistore_bytes key, const omnistore_meta *meta) {
       Item &item = static_cast<Page *>(page)->items.emplace_back();
       item.key = omnistore::as_view(key);
@@ -96,6 +98,11 @@ struct Page : omnistore_page {
     };
     next = [](omnistore_page *page, omnistore_bytes text) {
       static_cast<Page *>(page)->cursor = omnistore::as_view(text);
+    };
+    skip = [](omnistore_page *page, omnistore_bytes base, omnistore_status status, omnistore_bytes message) {
+      static_cast<Page *>(page)->skipped.push_back(
+          {std::string(omnistore::as_view(base)), status, std::string(omnistore::as_view(message))});
+      return OMNISTORE_OK;
     };
   }
   Keys keys() const {

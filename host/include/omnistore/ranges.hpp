@@ -18,8 +18,9 @@ namespace omnistore {
 ///     for (const std::string &key : storage.keys("archive:wayback")) ...
 ///
 /// A single pass: what was walked is gone. A walk while others write gives every key that is there throughout, none
-/// twice. begin() and ++ read, and throw the Error of a page that cannot be read. For one thread at a time. The Storage
-/// must outlive it.
+/// twice. begin() and ++ read, and throw the Error of a page that cannot be read; if a store went on
+/// without something that it cannot read (Page::skipped), that is thrown in place of the end. For one thread at a time.
+/// The Storage must outlive it.
 class KeyRange {
 public:
   class iterator {

@@ -117,14 +117,23 @@ struct ListOptions {
   const Caller *caller = nullptr;
 };
 
+/// A part of a listing that its store cannot read, so that the listing goes on without it.
+struct Skipped {
+  std::string base;    ///< a prefix that ends in ':', or one key
+  Status status;       ///< why: denied, io, ...
+  std::string message; ///< whole, as an Error's
+  bool operator==(const Skipped &) const = default;
+};
+
 /// One step of a listing.
 struct Page {
   struct Item {
     std::string key;
     Meta meta; ///< filled in where ListOptions::meta was set
   };
-  std::vector<Item> items; ///< may be fewer than the limit, also none, and still have a next page
-  std::string cursor;      ///< where the next one goes on; printable, URL-safe; empty: that was all
+  std::vector<Item> items;      ///< may be fewer than the limit, also none, and still have a next page
+  std::string cursor;           ///< where the next one goes on; printable, URL-safe; empty: that was all
+  std::vector<Skipped> skipped; ///< what is missing from this page; a later page does not repeat it
 };
 
 struct EntriesOptions {

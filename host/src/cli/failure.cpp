@@ -121,4 +121,12 @@ int report(const Global &global, const std::exception &failure) {
   return exit_code(error.status());
 }
 
+void SkippedPlaces::tell(const std::vector<Skipped> &places) {
+  for (const Skipped &place : places) {
+    if (!told_.insert(place.base).second) continue;
+    const int code = report(global_, Error(place.status, place.message + "; its keys are left out"));
+    if (code_ == 0) code_ = code;
+  }
+}
+
 } // namespace omnistore::cli

@@ -2,9 +2,12 @@
 // How a failed command ends: its exit code, and what it says.
 #pragma once
 
+#include <set>
 #include <string>
+#include <vector>
 
 #include <omnistore/error.hpp>
+#include <omnistore/storage.hpp>
 
 #include "cli/options.hpp"
 
@@ -33,5 +36,19 @@ std::string advice_on(Status status, const std::string &message, bool remote);
 
 /// Writes what went wrong and the next step to standard error: text, or one JSON object. Returns the exit code.
 int report(const Global &global, const std::exception &failure);
+
+/// Tells on standard error what a listing went on without, each place once. For one thread.
+class SkippedPlaces {
+public:
+  explicit SkippedPlaces(const Global &global) : global_(global) {}
+  void tell(const std::vector<Skipped> &places);
+  /// That of the first place; 0: nothing was left out.
+  int code() const { return code_; }
+
+private:
+  const Global &global_;
+  std::set<std::string> told_;
+  int code_ = 0;
+};
 
 } // namespace omnistore::cli

@@ -30,6 +30,8 @@ std::string first_place(std::string *tried = nullptr) {
   std::error_code ignored;
   for (const std::string &place : places()) {
     if (std::filesystem::exists(place, ignored)) return place;
+    // What cannot be looked at may be there: reading it says what is wrong.
+    if (ignored && ignored != std::errc::permission_denied) return place;
     if (tried) *tried += (tried->empty() ? "" : ", ") + place;
   }
   return {};
@@ -40,7 +42,7 @@ std::string first_place(std::string *tried = nullptr) {
 std::string find_config(const Global &global) {
   if (!global.config.empty()) {
     if (global.config == "-") return "/dev/stdin";
-    if (std::error_code ignored; std::filesystem::exists(global.config, ignored)) return global.config;
+    if (std::error_code failed; std::filesystem::exists(global.config, failed) || failed) return global.config;
     throw Failure(Status::invalid, "config " + global.config + ": there is no such file",
                   "name another one with --config, or work on a running host with --url");
   }

@@ -153,15 +153,23 @@ private:
 int run(const Global &global, const Inspect &options) {
   const std::string base = normal_base(options.base);
   const auto target = open_target(global);
-  const jobs::ListPage list = [&](const ListOptions &how) { return target->list(base, how); };
-  if (options.tree) return print_tree(global, options, base, list);
+  SkippedPlaces skipped(global);
+  const jobs::ListPage list = [&](const ListOptions &how) {
+    Page page = target->list(base, how);
+    skipped.tell(page.skipped);
+    return page;
+  };
+  if (options.tree) {
+    const int code = print_tree(global, options, base, list);
+    return code != 0 ? code : skipped.code();
+  }
   jobs::InspectOptions how;
   how.limit = options.limit.value_or(how.limit);
   how.cursor = options.cursor;
   how.count = options.count;
   Shower shower(global, options, *target, base);
   shower.tail(jobs::inspect(list, how, shower));
-  return shower.code();
+  return shower.code() != 0 ? shower.code() : skipped.code();
 }
 
 } // namespace omnistore::cli

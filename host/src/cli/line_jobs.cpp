@@ -146,7 +146,7 @@ void fill_verify(CLI::App &command, Line &line) {
 Prints each difference, the kind and the key at the target: missing (there), extra (not at the source),
 different (another value), meta (the same value with another expiry or meta of the user's; with --meta),
 unreadable (one of the two cannot be read; standard error says why, and the others are compared all the same).
-Exit code 0: all is the same; 1: it is not.
+Exit code 0: all is the same; 1: it is not; 3 or 7: a part of one of the two cannot be listed.
 
 Examples
   omnistore verify local shared

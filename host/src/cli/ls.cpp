@@ -5,6 +5,7 @@
 
 #include "base/key_text.hpp"
 #include "cli/commands.hpp"
+#include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
 #include "server/describe.hpp"
@@ -42,15 +43,17 @@ int run(const Global &global, const List &options) {
   how.depth = options.depth;
   how.meta = options.details;
   std::uint64_t left = options.limit;
+  SkippedPlaces skipped(global);
   do {
     how.limit = static_cast<std::uint32_t>(std::min(left, page_size));
     Page page = target->list(options.base, how);
     for (const Page::Item &item : page.items) print(out, item, global, options);
     out.flush();
+    skipped.tell(page.skipped);
     left -= std::min<std::uint64_t>(left, page.items.size());
     how.cursor = std::move(page.cursor);
   } while (left > 0 && !how.cursor.empty());
-  return 0;
+  return skipped.code();
 }
 
 } // namespace omnistore::cli

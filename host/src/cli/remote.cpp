@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/skipped.hpp"
 #include "cli/admin.hpp"
 #include "cli/failure.hpp"
 #include "cli/host.hpp"
@@ -166,6 +167,7 @@ public:
       std::replace(page.items.back().key.begin(), page.items.back().key.end(), '/', ':');
     }
     page.cursor = answer.header("X-Cursor");
+    page.skipped = base::read_skipped(answer.header(base::skipped_field));
     if (options.meta) add_meta(page);
     return page;
   }

@@ -27,7 +27,8 @@ void print_difference(Output &out, const Global &global, bool null, const jobs::
   if (!difference.message.empty() && !global.json) complain(difference.message);
 }
 
-int summarise_verify(const Global &global, bool null, bool done, double seconds, const jobs::Counts &counts) {
+int summarise_verify(const Global &global, bool null, bool done, double seconds, const jobs::Counts &counts,
+                     Status failure) {
   const std::uint64_t differences = of(counts, jobs::Fate::failed);
   if (global.json && !null) {
     Output out;
@@ -44,6 +45,7 @@ int summarise_verify(const Global &global, bool null, bool done, double seconds,
              std::to_string(of(counts, jobs::Fate::listed)) + " keys (" + size_text(of(counts, jobs::Fate::bytes)) +
              "), " + (differences == 0 ? "all the same" : std::to_string(differences) + " differences"));
   }
+  if (done && failure != Status::ok) return exit_code(failure);
   return !done ? stopped_code() : differences == 0 ? 0 : 1;
 }
 
@@ -87,7 +89,7 @@ int run(const Global &global, const VerifyKeys &options) {
   }
   return summarise_verify(global, options.null, done,
                           std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(),
-                          verify.counts());
+                          verify.counts(), verify.failure());
 }
 
 } // namespace omnistore::cli

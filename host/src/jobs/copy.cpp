@@ -82,7 +82,15 @@ void Copy::list(const Put &put) {
       if (!left.known.contains(item.key) && !is_probe(item.key) &&
           std::find(own_.begin(), own_.end(), item.key) == own_.end())
         keys.push_back(std::move(item.key));
-    if (log_) log_->page(number, how.cursor, page.cursor, (keys.size() + batch_keys - 1) / batch_keys);
+    for (const Skipped &place : page.skipped) {
+      tally_.add(Fate::failed);
+      Status first = Status::ok;
+      failure_.compare_exchange_strong(first, place.status);
+      tell(Error(place.status, place.message));
+    }
+    // A page that lacks something counts one batch more than it has, so that a run with --resume lists it again.
+    const std::size_t batches = (keys.size() + batch_keys - 1) / batch_keys + (page.skipped.empty() ? 0 : 1);
+    if (log_) log_->page(number, how.cursor, page.cursor, batches);
     for (std::size_t at = 0; at < keys.size(); at += batch_keys) {
       const auto begin = keys.begin() + static_cast<std::ptrdiff_t>(at);
       const auto end = keys.begin() + static_cast<std::ptrdiff_t>(std::min(at + batch_keys, keys.size()));

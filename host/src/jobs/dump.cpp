@@ -79,9 +79,11 @@ void Dump::list(const Put &put) {
       if (!options_.left_out.contains(item.key) && !is_probe(item.key) &&
           (!part_ || !part_->known.contains(item.key.substr(from_.base.size()))))
         keys.push_back(std::move(item.key));
+    for (const Skipped &place : page.skipped) failed({place.status, place.message});
     {
+      // A page that lacks something counts one batch more than it has, so that a run with --resume lists it again.
       const std::lock_guard lock(mutex_);
-      pages_[++number] = {(keys.size() + batch_keys - 1) / batch_keys, page.cursor};
+      pages_[++number] = {(keys.size() + batch_keys - 1) / batch_keys + (page.skipped.empty() ? 0 : 1), page.cursor};
     }
     for (std::size_t at = 0; at < keys.size(); at += batch_keys) {
       Batch batch{number, {}};

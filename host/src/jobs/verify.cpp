@@ -43,6 +43,12 @@ void Verify::list(const Endpoint &end, bool backwards, const Put &put) {
   how.limit = 8 * batch_keys;
   do {
     Page page = end.storage->list(end.base, how);
+    for (const Skipped &place : page.skipped) {
+      if (!skipped_.insert(place.message).second) continue;
+      Status first = Status::ok;
+      failure_.compare_exchange_strong(first, place.status);
+      tell(Difference::Kind::unreadable, backwards ? "" : place.base, place.base, place.message);
+    }
     for (std::size_t at = 0; at < page.items.size(); at += batch_keys) {
       Batch batch{backwards, {}};
       for (std::size_t i = at; i < std::min(at + batch_keys, page.items.size()); ++i)

@@ -54,6 +54,8 @@ public:
   void stop() { stop_ = true; } ///< [any thread]
   /// listed, same (as it should be), failed (a difference), bytes (compared). [any thread]
   Counts counts() const { return tally_.counts(); }
+  /// The kind of the first failure of a listing to show a part of a base; ok: both were listed as a whole. After run().
+  Status failure() const { return failure_; }
 
 private:
   struct Batch {
@@ -76,6 +78,8 @@ private:
   Rate bytes_, keys_;
   std::atomic<bool> stop_{false};
   std::atomic<std::uint64_t> both_{0}; ///< keys that are on both sides
+  std::atomic<Status> failure_{Status::ok};
+  std::unordered_set<std::string> skipped_; ///< what listings went on without: each is told once
   Tally tally_;
   std::mutex mutex_;
   std::unordered_set<std::size_t> targets_; ///< with a rewrite: hashes of the keys that the target should have

@@ -10,6 +10,8 @@
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <boost/dll/shared_library.hpp>
 
+#include <omnistore/error.hpp>
+
 namespace omnistore::loader {
 namespace {
 
@@ -114,6 +116,11 @@ std::vector<std::string> plugin_files(const Place &place) {
     const std::string name = at->path().filename().string();
     if (name.ends_with(suffix) && !name.starts_with('.')) files.push_back(at->path().string());
   }
+  // A folder that may not be read has none, which describe() tells. Any other error may be gone in a moment: the
+  // plugins are not.
+  if (error && error != std::errc::permission_denied && error != std::errc::no_such_file_or_directory &&
+      error != std::errc::not_a_directory)
+    throw Error(Status::unavailable, "plugins: " + place.path + " cannot be listed: " + error.message());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -128,6 +135,7 @@ std::string describe(const Place &place) {
   if (!fs::is_directory(status)) return "a file";
   fs::directory_iterator listing(place.path, error);
   if (error) return "cannot be listed: " + error.message();
+  listing = {}; // its descriptor may be the last
   const std::size_t count = plugin_files(place).size();
   return count == 0 ? "no plugin file" : count == 1 ? "1 plugin file" : std::to_string(count) + " plugin files";
 }

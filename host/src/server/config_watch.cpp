@@ -31,22 +31,37 @@ constexpr auto every = std::chrono::seconds(2);           // it is looked if not
 
 std::int64_t nanoseconds(const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
-FileState state_of(const std::string &path) {
+/// An error that says what lies at a path: nothing, or nothing for this host. Any other may be gone at the next look.
+bool says_none(int error) {
+  return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == ELOOP ||
+         error == ENAMETOOLONG;
+}
+
+/// If the file cannot be looked at for the moment, it is as it was.
+FileState state_of(const std::string &path, const FileStates &before) {
   struct stat info {};
-  if (::stat(path.c_str(), &info) != 0) return {};
-  return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+  if (::stat(path.c_str(), &info) == 0)
+    return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
+  const auto known = before.find(path);
+  return says_none(errno) || known == before.end() ? FileState() : known->second;
 }
 
 } // namespace
 
-FileStates states_of(const WatchedPaths &paths) {
+FileStates states_of(const WatchedPaths &paths, const FileStates &before) {
   FileStates states;
-  if (!paths.config.empty()) states[paths.config] = state_of(paths.config);
+  if (!paths.config.empty()) states[paths.config] = state_of(paths.config, before);
   for (const std::string &place : paths.plugins) {
     std::error_code failed;
-    if (!fs::is_directory(place, failed)) states[place] = state_of(place);
-    for (fs::directory_iterator at(place, failed), end; !failed && at != end; at.increment(failed))
-      if (at->path().extension() == ".so") states[at->path()] = state_of(at->path());
+    fs::directory_iterator at(place, failed), end;
+    if (failed == std::errc::not_a_directory || failed == std::errc::no_such_file_or_directory)
+      states[place] = state_of(place, before);
+    for (; !failed && at != end; at.increment(failed))
+      if (at->path().extension() == ".so") states[at->path()] = state_of(at->path(), before);
+    if (!failed || says_none(failed.value())) continue;
+    // The folder cannot be read to its end for the moment: its plugins are those that were there.
+    for (const auto &[path, state] : before)
+      if (fs::path(path).parent_path() == fs::path(place)) states.try_emplace(path, state);
   }
   return states;
 }
@@ -97,7 +112,7 @@ private:
     if (!config_.empty()) events_.watch_file(config_);
     for (const std::string &place : paths.plugins) events_.watch_folder(place, ".so");
     events_.finish();
-    states_ = states_of(paths);
+    states_ = states_of(paths, states_);
     if (events_.trouble() == trouble_) return;
     trouble_ = events_.trouble();
     if (trouble_.empty())

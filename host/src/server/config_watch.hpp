@@ -28,8 +28,9 @@ struct WatchedPaths {
   std::string config;               ///< empty: none
   std::vector<std::string> plugins; ///< folders and files
 };
-/// The states of the config's file, and of each plugin, as they are now.
-FileStates states_of(const WatchedPaths &paths);
+/// The states of the config's file, and of each plugin, as they are now. What cannot be looked at for the moment (no
+/// descriptor left, a signal) is as it was `before`.
+FileStates states_of(const WatchedPaths &paths, const FileStates &before = {});
 
 /// Watches a config's file and its plugins, and calls back when something there is another one than before: after a
 /// moment without further changes, so that a file that is being written, or several that are replaced, are one change.

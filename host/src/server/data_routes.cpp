@@ -2,11 +2,13 @@
 #include "server/data_routes.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
 
 #include "base/printable.hpp"
+#include "base/skipped.hpp"
 #include "config/formats.hpp"
 #include "server/base64.hpp"
 #include "server/batch.hpp"
@@ -69,7 +71,12 @@ void append_keys(Buffer &out, const Page &page, bool &first) {
   }
 }
 
-/// A whole listing as a JSON array, page by page.
+std::string skipped_line(const std::vector<Skipped> &places) {
+  return std::string(base::skipped_field) + ": " + base::skipped_text(places) + "\r\n";
+}
+
+/// A whole listing as a JSON array, page by page. What the first page went on without is in the head; of later pages it
+/// is a trailer, and with HTTP/1.0, which has none, the listing ends before its end.
 class KeyStream {
 public:
   /// The request stays as it is until the stream has ended; its deadline is that of the page at hand.
@@ -81,7 +88,11 @@ public:
   void read() {
     page_ = storage_.list(request_.key, request_.limited(options_));
     options_.cursor = page_.cursor;
+    for (Skipped &each : page_.skipped) skipped_.push_back(std::move(each));
   }
+  bool has_further_pages() const { return !page_.cursor.empty(); }
+  /// What the pages that were read went on without, and that was not asked for yet.
+  std::vector<Skipped> take_skipped() { return std::exchange(skipped_, {}); }
   /// Puts its keys behind `out`; whether there are further pages.
   bool put(Buffer &out) {
     const bool is_last = page_.cursor.empty();
@@ -89,9 +100,10 @@ public:
     if (!opened_) out.append("[");
     opened_ = true;
     append_keys(out, page_, first_);
+    if (is_last && !framed_ && !skipped_.empty()) throw Error(skipped_.front().status, skipped_.front().message);
     if (is_last) out.append("]");
     if (framed_) close_chunk(out, chunk);
-    if (framed_ && is_last) last_chunk(out);
+    if (framed_ && is_last) last_chunk(out, skipped_.empty() ? std::string() : skipped_line(take_skipped()));
     return !is_last;
   }
 
@@ -101,6 +113,7 @@ private:
   ListOptions options_;
   const bool framed_; ///< in chunks
   Page page_;
+  std::vector<Skipped> skipped_;
   bool opened_ = false;
   bool first_ = true; ///< no key was put yet
 };
@@ -397,7 +410,10 @@ void DataRoutes::list(const Request &request, Response &response) {
   Page page = storage_.list(request.key, options);
   while (page.items.empty() && !page.cursor.empty()) {
     options.cursor = std::move(page.cursor);
+    std::vector<Skipped> skipped = std::move(page.skipped);
     page = storage_.list(request.key, request.limited(options));
+    page.skipped.insert(page.skipped.begin(), std::make_move_iterator(skipped.begin()),
+                        std::make_move_iterator(skipped.end()));
   }
   Buffer body(response.out.budget());
   bool first = true;
@@ -412,6 +428,7 @@ void DataRoutes::list(const Request &request, Response &response) {
     if (options.depth != ListOptions::any_depth) next += "&depth=" + std::to_string(options.depth);
     field(response, "Link", next + "&cursor=" + page.cursor + ">; rel=\"next\"");
   }
+  if (!page.skipped.empty()) response.out.append(skipped_line(page.skipped));
   end_head(request, response, body.size());
   response.out.append(body.view());
 }
@@ -422,6 +439,9 @@ void DataRoutes::list_all(const Request &request, Response &response, ListOption
   keys->read();
   begin_head(response, 200);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
+  if (const std::vector<Skipped> skipped = keys->take_skipped(); !skipped.empty())
+    response.out.append(skipped_line(skipped));
+  if (keys->has_further_pages() && request.version != 10) field(response, "Trailer", base::skipped_field);
   end_chunked_head(request, response);
   if (!keys->put(response.out)) return;
   response.more = [keys](Buffer &out) {

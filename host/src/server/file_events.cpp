@@ -81,7 +81,11 @@ void FileEvents::watch_folder(const std::string &path, const std::string &ending
   if (!fs::is_directory(path, failed)) return;
   add(path, {}, ending, true);
   for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed))
-    if (at->path().extension() == ending && at->is_symlink(failed)) walk(at->path().string());
+    if (std::error_code unknown; at->path().extension() == ending && at->is_symlink(unknown)) walk(at->path().string());
+  // A link that was not met is not watched: the files are looked at from time to time then.
+  if (failed && failed != std::errc::no_such_file_or_directory && failed != std::errc::not_a_directory &&
+      trouble_.empty())
+    trouble_ = reason(path, failed.value());
 }
 
 /// Each folder is watched before the name in it is looked at, so no change falls in between.

@@ -47,7 +47,8 @@ static_assert(std::is_sorted(field_names.begin(), field_names.end(),
 /// The fields of responses that a script is not shown unless they are named. A test sees that each field that a
 /// listener gives is among them, or is one that every script is shown or that means nothing to one.
 constexpr std::string_view exposed_fields =
-    "Allow, Content-Range, ETag, Last-Modified, Link, Retry-After, WWW-Authenticate, X-Cursor, X-Ttl, X-User-Meta";
+    "Allow, Content-Range, ETag, Last-Modified, Link, Retry-After, WWW-Authenticate, X-Cursor, X-Skipped, X-Ttl, "
+    "X-User-Meta";
 
 /// Returns the value of Access-Control-Allow-Headers.
 inline const std::string &allowed_fields() {

@@ -248,7 +248,11 @@ void close_chunk(Buffer &out, std::size_t at) {
   out.append("\r\n");
 }
 
-void last_chunk(Buffer &out) { out.append("0\r\n\r\n"); }
+void last_chunk(Buffer &out, std::string_view trailer) {
+  out.append("0\r\n");
+  out.append(trailer);
+  out.append("\r\n");
+}
 
 void reply(const Request &request, Response &response, unsigned status, std::string_view type, std::string_view body) {
   begin_head(response, status);

@@ -36,7 +36,8 @@ void end_chunked_head(const Request &request, Response &response);
 std::size_t open_chunk(Buffer &out);
 /// Frames what was put behind `at`; an empty chunk is taken back, since it would end the body.
 void close_chunk(Buffer &out, std::size_t at);
-void last_chunk(Buffer &out);
+/// `trailer`: whole lines of fields.
+void last_chunk(Buffer &out, std::string_view trailer = {});
 
 /// A whole answer. A HEAD's has the length but not the body.
 void reply(const Request &request, Response &response, unsigned status, std::string_view type, std::string_view body);

@@ -278,6 +278,24 @@ void OMNISTORE_CALL CheckedPage::next_(omnistore_page *page, omnistore_bytes cur
   }
 }
 
+/// A base that was not asked for is taken for the one that was; a status that is no failure, for io.
+omnistore_status OMNISTORE_CALL CheckedPage::skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+                                                   omnistore_bytes message) noexcept {
+  auto &self = *static_cast<CheckedPage *>(page);
+  if (self.refused_ != OMNISTORE_OK) return self.refused_;
+  if (!self.inner_ || self.inner_->size < sizeof *self.inner_ || !self.inner_->skip) return OMNISTORE_OK;
+  if (is_null(base) || !view(base).starts_with(self.base_)) base = bytes(self.base_);
+  if (is_null(message)) message = {nullptr, 0};
+  if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) status = OMNISTORE_IO;
+  try {
+    return self.refused_ = self.inner_->skip(self.inner_, base, status, message);
+  } catch (const std::bad_alloc &) {
+    self.wrong_ = Wrong::no_memory;
+  } catch (...) {
+  }
+  return self.refused_ = OMNISTORE_INTERNAL;
+}
+
 omnistore_status CheckedPage::settle(omnistore_status status, omnistore_call *call) const {
   if (wrong_ == Wrong::nothing) [[likely]]
     return status == OMNISTORE_OK ? refused_ : status;

@@ -184,12 +184,12 @@ private:
 class CheckedPage : public omnistore_page {
 public:
   CheckedPage(omnistore_page *inner, Faults &faults, const omnistore_list_request &request, std::uint32_t order)
-      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_}, inner_(inner), faults_(faults),
+      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, inner_(inner), faults_(faults),
         base_(view(request.base)), cursor_(view(request.cursor)), depth_(request.depth), left_(request.limit),
         ordered_(order >= OMNISTORE_ORDER_KEYS) {}
   /// For the keys that a clear removed: any number, in any order.
   CheckedPage(omnistore_page *inner, Faults &faults, std::string_view base)
-      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_}, inner_(inner), faults_(faults), base_(base),
+      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, inner_(inner), faults_(faults), base_(base),
         depth_(OMNISTORE_ANY_DEPTH), left_(UINT64_MAX), lists_(false) {}
   CheckedPage(const CheckedPage &) = delete;
   CheckedPage &operator=(const CheckedPage &) = delete;
@@ -201,6 +201,8 @@ private:
   static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key,
                                                const omnistore_meta *meta) noexcept;
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept;
+  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+                                               omnistore_bytes message) noexcept;
   /// Whether the key is one that was asked for, and not given before.
   bool wanted(std::string_view key);
   bool repeated(std::string_view key);

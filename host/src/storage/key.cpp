@@ -53,16 +53,19 @@ Form form_of(std::string_view text) {
   return dots(text.size()) ? Form::dots : Form::normal;
 }
 
-[[noreturn]] void refuse(std::string_view text, const char *why) {
+[[noreturn]] void refuse(std::string_view text, const char *why, Status status = Status::invalid) {
   constexpr std::size_t shown = 100;
   std::string name = base::printable(text.substr(0, shown));
   if (text.size() > shown) name += "...";
-  throw Error(Status::invalid, "key '" + name + "': " + why);
+  throw Error(status, "key '" + name + "': " + why);
 }
+
+/// As a store does that takes only shorter keys.
+[[noreturn]] void refuse_length(std::string_view text, const char *why) { refuse(text, why, Status::too_large); }
 
 void check(std::string_view text, std::string_view original) {
   if (text.empty()) refuse(original, "it is empty");
-  if (text.size() > Key::max_size) refuse(original, "it is longer than 4096 bytes");
+  if (text.size() > Key::max_size + text.ends_with('$')) refuse_length(original, "it is longer than 4096 bytes");
   switch (form_of(text)) {
   case Form::not_utf8:
     refuse(original, "it is not UTF-8");
@@ -109,7 +112,8 @@ Key::Key(std::string_view text) : view_(text) {
 
 Key::Key(std::string_view base, std::string_view text) : Key(text) {
   if (base.empty()) return;
-  if (base.size() + view_.size() > max_size) refuse(text, "with the view's base it is longer than 4096 bytes");
+  if (base.size() + view_.size() > max_size + is_meta())
+    refuse_length(text, "with the view's base it is longer than 4096 bytes");
   std::string whole(base);
   copy_ = std::move(whole.append(view_));
   view_ = copy_;

@@ -13,6 +13,7 @@
 #include <array>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 #include "storage/call.hpp"
 #include "storage/clock.hpp"
@@ -695,6 +696,11 @@ omnistore_status Node::emulated_list(omnistore_call *call, const omnistore_list_
       return status;
   }
   if ((status = emit_with_meta(call, listed, page)) != OMNISTORE_OK) return status;
+  for (const KeyPage::Skip &skip : found.skipped) {
+    if (!OMNISTORE_HAS(omnistore_page, page, skip) || !page->skip) break;
+    status = page->skip(page, bytes(skip.base), skip.status, bytes(skip.message));
+    if (status != OMNISTORE_OK) return status;
+  }
   if (found.more) page->next(page, bytes(found.cursor));
   return OMNISTORE_OK;
 }
@@ -709,9 +715,11 @@ omnistore_status Node::emulated_clear(omnistore_call *outer, const omnistore_cle
   list.depth = OMNISTORE_ANY_DEPTH;
   list.limit = 1000;
   CursorCheck cursors;
+  std::optional<KeyPage::Skip> skipped; // the first; what can be removed is removed nevertheless
   for (KeyPage found;;) {
     omnistore_status status = driver_list(call, list, &found);
     if (status != OMNISTORE_OK) return status;
+    if (!skipped && !found.skipped.empty()) skipped = std::move(found.skipped.front());
     for (const std::string &key : found.keys) {
       {
         Stripe lock;
@@ -722,7 +730,7 @@ omnistore_status Node::emulated_clear(omnistore_call *outer, const omnistore_cle
       if (status == OMNISTORE_OK && removed) status = removed->emit(removed, bytes(key), nullptr);
       if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
     }
-    if (!found.more) return OMNISTORE_OK;
+    if (!found.more) return skipped ? fail(call, skipped->status, skipped->message) : OMNISTORE_OK;
     if (cursors.repeats(found.cursor)) return fail(call, OMNISTORE_INTERNAL, endless_listing);
     const std::string cursor = std::move(found.cursor);
     found = KeyPage();

@@ -30,12 +30,13 @@ std::optional<std::string> Storage::Impl::told(const Mount &mount, Node &node, s
 Explanation Storage::Impl::explain(const Key &key, const CallOptions &options) const {
   Route route(*this, "explain", key);
   const Mount &mount = route.mount();
-  const omnistore_bytes inside = route.key();
+  const bool is_user = key.is_meta(); // then the value is asked for its user meta
+  const omnistore_bytes asked = is_user ? route.owner() : route.key();
   Explanation result;
   result.key = key.shown();
   result.mountpoint = mount.mountpoint;
   result.prefix = mount.prefix;
-  result.inside = view(inside);
+  result.inside = std::string(view(asked)) + (is_user ? "$" : "");
   result.ttl = mount.ttl;
   result.read_only = mount.read_only || (mount.node->traits().capabilities & OMNISTORE_READS_ONLY) != 0;
 
@@ -44,8 +45,6 @@ Explanation Storage::Impl::explain(const Key &key, const CallOptions &options) c
   GetOptions first;
   first.length = 1;
   StringSink sink(value, first, &result.meta);
-  const bool is_user = key.is_meta(); // then the value is asked for its user meta
-  const omnistore_bytes asked = is_user ? route.owner() : inside;
   const std::uint32_t flags = OMNISTORE_GET_META | (is_user ? OMNISTORE_GET_USER : 0u);
   const omnistore_get_request request{sizeof request, flags, 0, is_user ? UINT64_MAX : first.length};
   Trace trace(view(asked), [&](Node &node, std::string_view of) { return told(mount, node, std::string(of)); });

@@ -142,7 +142,8 @@ public:
   std::vector<Outcome> remove_many(std::string_view in, std::span<const std::string> keys, const CallOptions &options);
   Page list(std::string_view in, std::string_view base, const ListOptions &options) const;
   template <typename Take>
-  std::string list_step(std::string_view in, std::string_view base, const ListOptions &options, const Take &take) const;
+  std::string list_step(std::string_view in, std::string_view base, const ListOptions &options,
+                        std::vector<Skipped> &skipped, const Take &take) const;
   std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
   /// Whether a store under a base may wait for a disk, a network or another process.
   bool spans_blocking(std::string_view in, std::string_view base) const;

@@ -2,6 +2,8 @@
 // Listings and clears of a base, over all the mounts that it spans.
 #include <algorithm>
 
+#include "base/printable.hpp"
+
 #include "storage/contract.hpp"
 #include "storage/cursor.hpp"
 #include "storage/key.hpp"
@@ -32,11 +34,12 @@ template <typename Take>
 class Outside : public omnistore_page {
 public:
   Outside(const MountTable &table, const Mount &mount, Take take)
-      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_}, table_(table), mount_(mount), take_(std::move(take)),
-        masks_(table.has_deeper(mount)) {}
+      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, table_(table), mount_(mount),
+        take_(std::move(take)), masks_(table.has_deeper(mount)) {}
 
   bool more = false;
   std::string cursor;
+  std::vector<Skipped> skipped; ///< with the cause alone as the message
   std::exception_ptr thrown;
 
 private:
@@ -57,6 +60,22 @@ private:
     auto &self = *static_cast<Outside *>(page);
     self.more = true;
     self.cursor = view(cursor);
+  }
+  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+                                               omnistore_bytes message) {
+    auto &self = *static_cast<Outside *>(page);
+    const std::string_view inner = view(base);
+    if (inner.ends_with('$') || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
+    if (self.masks_ && self.table_.find(self.key_) != &self.mount_) return OMNISTORE_OK;
+    try {
+      std::string why = base::printable(view(message));
+      if (why.empty()) why = phrase(to_status(status));
+      self.skipped.push_back({self.key_, to_status(status), std::move(why)});
+      return OMNISTORE_OK;
+    } catch (...) {
+      self.thrown = std::current_exception();
+      return OMNISTORE_INTERNAL;
+    }
   }
 
   const MountTable &table_;
@@ -126,10 +145,10 @@ private:
 };
 
 /// One step of a listing: `take` gets each key, without `in`, and its meta where that was asked for and is known. Gives
-/// where the next step goes on.
+/// where the next step goes on, and appends to `skipped` what the stores went on without.
 template <typename Take>
 std::string Storage::Impl::list_step(std::string_view in, std::string_view text, const ListOptions &options,
-                                     const Take &take) const {
+                                     std::vector<Skipped> &skipped, const Take &take) const {
   constexpr std::uint32_t most = 100'000;
   // A page takes no more memory than this, and what comes at once: long keys make it a shorter one.
   constexpr std::size_t most_bytes = 4 * 1024 * 1024;
@@ -179,6 +198,12 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
         throw Error(to_status(status), failure("list", shown, mount, call.cause(status)), call.retry_after());
       more = outside.more;
       cursor = std::move(outside.cursor);
+      for (Skipped &each : outside.skipped) {
+        if (!each.base.starts_with(in)) continue;
+        each.message = failure("list", each.base, mount, each.message);
+        each.base.erase(0, in.size());
+        if (std::find(skipped.begin(), skipped.end(), each) == skipped.end()) skipped.push_back(std::move(each));
+      }
     }
     if (more && cursors.repeats(cursor)) throw Error(Status::internal, failure("list", shown, mount, endless_listing));
     if (!more) {
@@ -193,7 +218,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
 
 Page Storage::Impl::list(std::string_view in, std::string_view base, const ListOptions &options) const {
   Page page;
-  page.cursor = list_step(in, base, options, [&](std::string_view key, const omnistore_meta *meta) {
+  page.cursor = list_step(in, base, options, page.skipped, [&](std::string_view key, const omnistore_meta *meta) {
     page.items.push_back({std::string(key), meta ? to_meta(*meta) : Meta{}});
   });
   return page;
@@ -204,13 +229,15 @@ std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_vi
   ListOptions options;
   options.depth = depth;
   options.limit = 10'000;
+  std::vector<Skipped> skipped;
   CursorCheck cursors;
   do {
-    options.cursor =
-        list_step(in, base, options, [&](std::string_view key, const omnistore_meta *) { keys.emplace_back(key); });
+    options.cursor = list_step(in, base, options, skipped,
+                               [&](std::string_view key, const omnistore_meta *) { keys.emplace_back(key); });
     if (cursors.repeats(options.cursor))
       throw Error(Status::internal, "list " + std::string(base) + ": " + endless_listing);
   } while (!options.cursor.empty());
+  if (!skipped.empty()) throw Error(skipped.front().status, skipped.front().message);
   return keys;
 }
 
@@ -250,6 +277,10 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, c
     if (status != OMNISTORE_OK)
       throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status, call.nothing_done()),
                   call.retry_after());
+    if (!outside.skipped.empty()) {
+      const Skipped &first = outside.skipped.front();
+      throw Error(first.status, failure("clear", first.base, mount, first.message));
+    }
   }
   return cleared;
 }

@@ -3,6 +3,7 @@
 #include <omnistore/ranges.hpp>
 
 #include <algorithm>
+#include <exception>
 #include <future>
 #include <optional>
 
@@ -45,10 +46,12 @@ private:
       started_ = true;
       if (ended) {
         page_ = Page();
+        if (skipped_) throw Error(skipped_->status, skipped_->message);
         return;
       }
       options_.cursor = std::move(page_.cursor);
       page_ = storage_.list(in_, base_, options_);
+      if (!skipped_ && !page_.skipped.empty()) skipped_ = std::move(page_.skipped.front());
       if (cursors_.repeats(page_.cursor)) throw Error(Status::internal, "list " + base_ + ": " + endless_listing);
     } while (page_.items.empty());
   }
@@ -58,6 +61,7 @@ private:
   ListOptions options_;
   CursorCheck cursors_;
   bool started_ = false;
+  std::optional<Skipped> skipped_; ///< the first
   Page page_;
   std::size_t at_ = 0;
 };
@@ -113,8 +117,14 @@ private:
 
   /// The keys of a batch with their values; nullopt at the end. On this thread, or ahead on another, never both.
   std::optional<Batch> load() {
+    if (failed_) std::rethrow_exception(failed_);
     std::vector<std::string> keys;
-    for (; keys.size() < batch_size_ && keys_.key(); keys_.step()) keys.push_back(*keys_.key());
+    try {
+      for (; keys.size() < batch_size_ && keys_.key(); keys_.step()) keys.push_back(*keys_.key());
+    } catch (const Error &) { // the entries before it come first
+      failed_ = std::current_exception();
+      if (keys.empty()) throw;
+    }
     if (keys.empty()) return std::nullopt;
     GetOptions options;
     options.meta = true;
@@ -134,6 +144,7 @@ private:
   const std::size_t batch_size_;
   const bool reads_ahead_; ///< a store may wait
   bool started_ = false;
+  std::exception_ptr failed_; ///< of a key behind the last batch
   Batch batch_;
   std::size_t at_ = 0;
   std::future<std::optional<Batch>> next_;

@@ -184,13 +184,15 @@ private:
 };
 
 /// A page that hands each key to `take(std::string_view key, const omnistore_meta *meta) -> omnistore_status`, and
-/// keeps the cursor: what a layer lists a child with. `take` must not throw.
+/// keeps the cursor: what a layer lists a child with. `take` must not throw. A layer that passes the keys on passes on
+/// what was skipped too; one that needs all keys fails if anything was skipped.
 template <class F>
 struct PageSink : omnistore_page {
   F take;
-  std::string cursor; ///< where the next page goes on; empty: that was all
+  std::string cursor;        ///< where the next page goes on; empty: that was all
+  std::vector<Skip> skipped; ///< what the child could not read, and went on without
 
-  explicit PageSink(F f) : omnistore_page{sizeof(omnistore_page), 0, &emit_, &next_}, take(std::move(f)) {
+  explicit PageSink(F f) : omnistore_page{sizeof(omnistore_page), 0, &emit_, &next_, &skip_}, take(std::move(f)) {
     cursor.reserve(OMNISTORE_MAX_CURSOR_SIZE); // so that keeping a cursor cannot fail
   }
   PageSink(const PageSink &) = delete;
@@ -204,12 +206,28 @@ private:
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
     static_cast<PageSink *>(page)->cursor = as_view(cursor);
   }
+  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+                                               omnistore_bytes message) noexcept {
+    return sdk::without_exceptions([&] {
+      static_cast<PageSink *>(page)->skipped.push_back(
+          {std::string(as_view(base)), status, std::string(as_view(message))});
+      return OMNISTORE_OK;
+    });
+  }
 };
 
 /// `count` pointers to one request: what a batch takes whose items are all asked for in the same way.
 template <class Request>
 std::vector<const Request *> repeated(const Request &request, std::size_t count) {
   return std::vector<const Request *>(count, &request);
+}
+
+/// Passes on to a layer's own page what a child skipped.
+inline omnistore_status pass_on(const std::vector<Skip> &skipped, omnistore_page &page) {
+  for (const Skip &each : skipped)
+    if (const omnistore_status status = skip(page, each.base, each.status, each.message); status != OMNISTORE_OK)
+      return status;
+  return OMNISTORE_OK;
 }
 
 /// An opened store below a layer. As cheap to copy as a pointer; valid as long as the layer's own store. Its functions

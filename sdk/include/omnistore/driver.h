@@ -256,6 +256,14 @@ struct omnistore_page {
   /* Where the next page goes on: opaque to the host, at most OMNISTORE_MAX_CURSOR_SIZE bytes. It must still be good, or be refused with
    * OMNISTORE_INVALID, at any later time, also after a restart. Not calling it says: that was all. [call] */
   void(OMNISTORE_CALL *next)(omnistore_page *page, omnistore_bytes cursor);
+
+  /* The listing, or the clear, goes on without what lies under `base` (a prefix that ends in ':', or one key), which
+   * cannot be read; the host tells its caller. `status` (OMNISTORE_DENIED, OMNISTORE_IO) and `message` say why, as a
+   * call's `fail` does; both are copied. It is for a lasting fault of one place: a fault that may soon be gone fails the
+   * whole listing instead. When it does not return OMNISTORE_OK the driver stops and returns that status. Null if the
+   * host does not know it. [call] */
+  omnistore_status(OMNISTORE_CALL *skip)(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+                                         omnistore_bytes message);
 };
 
 /* -------------------------------------------------------------------------------------------------- the requests */

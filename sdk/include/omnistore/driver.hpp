@@ -115,12 +115,21 @@ class Emit {
 public:
   template <class F>
   explicit Emit(F &take) noexcept
-      : take_(&take), run_([](void *to, std::string_view key) { (*static_cast<F *>(to))(key); }) {}
+      : take_(&take), run_([](void *to, std::string_view key) { (*static_cast<F *>(to))(key); }),
+        skip_([](void *to, std::string_view base, omnistore_status status, std::string_view message) {
+          if constexpr (requires(F & f) { f.skip(base, status, message); })
+            static_cast<F *>(to)->skip(base, status, message);
+        }) {}
   void operator()(std::string_view key) const { run_(take_, key); }
+  /// Says that the listing goes on without what lies under `base`, which cannot be read (omnistore_page.skip).
+  void skip(std::string_view base, omnistore_status status, std::string_view message) const {
+    skip_(take_, base, status, message);
+  }
 
 private:
   void *take_;
   void (*run_)(void *, std::string_view);
+  void (*skip_)(void *, std::string_view, omnistore_status, std::string_view);
 };
 
 /// Takes what is wrong in options, see ext/validate.h. Valid until validate returns, on its thread.
@@ -463,7 +472,15 @@ public:
     if (keys_.size() > wanted()) keys_.erase(std::prev(keys_.end()));
   }
 
+  void skip(std::string_view base, omnistore_status status, std::string_view message) {
+    skipped_.push_back({std::string(base), status, std::string(message)});
+  }
+
   omnistore_status emit(omnistore_page &page) const {
+    for (const Skip &each : skipped_)
+      if (const omnistore_status status = omnistore::skip(page, each.base, each.status, each.message);
+          status != OMNISTORE_OK)
+        return status;
     std::string_view last;
     std::uint32_t emitted = 0;
     for (const std::string &key : keys_) {
@@ -483,6 +500,7 @@ private:
   const omnistore_list_request &request_;
   std::string_view after_;
   std::set<std::string, std::less<>> keys_;
+  std::vector<Skip> skipped_;
 
   /// One more than the page holds, to know whether there is a next one.
   std::size_t wanted() const { return std::size_t{request_.limit} + 1; }

@@ -61,6 +61,21 @@ inline omnistore_status give(omnistore_sink &sink, const omnistore_meta &meta) {
   return sink.begin(&sink, &meta, nullptr);
 }
 
+/// Tells the page that the listing goes on without what lies under `base` (omnistore_page.skip). Returns what the page
+/// returns, and OMNISTORE_OK if the host does not know the function.
+inline omnistore_status skip(omnistore_page &page, std::string_view base, omnistore_status status,
+                             std::string_view message) {
+  if (!OMNISTORE_HAS(omnistore_page, &page, skip) || !page.skip) return OMNISTORE_OK;
+  return page.skip(&page, as_bytes(base), status, as_bytes(message));
+}
+
+/// Something that a listing went on without: what a page was told by `skip`.
+struct Skip {
+  std::string base;
+  omnistore_status status;
+  std::string message;
+};
+
 /// The part of a value that the request asks for.
 constexpr std::string_view part_of(std::string_view value, const omnistore_get_request &request) noexcept {
   if (request.offset >= value.size()) return {};
