@@ -27,9 +27,9 @@ struct Null {
 constexpr omnistore_traits traits{
     .size = sizeof(omnistore_traits),
     .thread_model = OMNISTORE_PARALLEL,
-    .capabilities = OMNISTORE_NEVER_BLOCKS | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG |
-                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                    OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META,
+    .capabilities = OMNISTORE_NEVER_BLOCKS | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_META |
+                    OMNISTORE_CAN_ETAG | OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
+                    OMNISTORE_CAN_RANGE | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META,
     .max_key_size = 0,
     .max_value_size = 0,
     .max_batch = 0,

@@ -543,8 +543,8 @@ public:
   /// Returns what was counted, mount by mount. Drivers that do not answer take a second in all: see counters_late.
   std::vector<MountStats> stats() const;
   /// Asks all open stores that can say it whether they can do their work, such as whether their backend answers, and
-  /// returns those that cannot. It takes at most about a second: a store that has not answered by then is among them. An
-  /// answer counts for a second, so that frequent callers cost the backends little.
+  /// returns those that cannot. It takes at most about a second: a store that has not answered by then is among them.
+  /// An answer counts for a second, so that frequent callers cost the backends little.
   std::vector<StoreHealth> unhealthy() const;
   /// Whether no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;

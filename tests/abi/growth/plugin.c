@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Drivers of another minor: compiled against a driver.h whose structs are longer or shorter than this host's (CMakeLists
- * makes it). `leaf` keeps up to 64 values; `passing` hands all to its child, with requests, sinks, pages, calls and watchers
- * of its own size. What a longer struct has at its end is garbage. */
+ * Drivers of another minor: compiled against a driver.h whose structs are longer or shorter than this host's
+ * (CMakeLists makes it). `leaf` keeps up to 64 values; `passing` hands all to its child, with requests, sinks, pages,
+ * calls and watchers of its own size. What a longer struct has at its end is garbage. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,8 +102,9 @@ static omnistore_status OMNISTORE_CALL leaf_get(void *self, omnistore_call *call
                                                 const omnistore_get_request *request, omnistore_sink *sink) {
   (void)request;
   const value *v = find(self, key);
-  if (!v) return key.size == 4 && memcmp(key.data, "fail", 4) == 0 ? say(call, 0, OMNISTORE_IO, "as told")
-                                                                     : OMNISTORE_NOT_FOUND;
+  if (!v)
+    return key.size == 4 && memcmp(key.data, "fail", 4) == 0 ? say(call, 0, OMNISTORE_IO, "as told")
+                                                             : OMNISTORE_NOT_FOUND;
   const omnistore_status status = begin(v, sink);
   return status != OMNISTORE_OK ? status : sink->write(sink, v->bytes, v->size);
 }
@@ -117,8 +118,8 @@ static omnistore_status OMNISTORE_CALL leaf_set(void *self, omnistore_call *call
   for (int i = 0; !v && i < most; ++i)
     if (!l->values[i].key) v = &l->values[i];
   if (!v) return OMNISTORE_NO_SPACE;
-  *v = (value){copy(key), copy(request->value), NULL, (size_t)key.size, (size_t)request->value.size, 0,
-               request->expiry};
+  *v =
+      (value){copy(key), copy(request->value), NULL, (size_t)key.size, (size_t)request->value.size, 0, request->expiry};
 #if HAS_USER
   if (OMNISTORE_HAS(omnistore_set_request, request, user)) {
     v->user = copy(request->user);
@@ -270,7 +271,8 @@ typedef struct passed_page {
   omnistore_page page;
   omnistore_page *outer;
 } passed_page;
-static omnistore_status OMNISTORE_CALL page_emit(omnistore_page *page, omnistore_bytes key, const omnistore_meta *meta) {
+static omnistore_status OMNISTORE_CALL page_emit(omnistore_page *page, omnistore_bytes key,
+                                                 const omnistore_meta *meta) {
   omnistore_page *outer = ((passed_page *)page)->outer;
   return outer->emit(outer, key, meta);
 }
