@@ -614,7 +614,7 @@ private:
     constexpr uint64_t DELAY = 1000; // ms
     if (tidies_.exchange(true)) return;
     const auto run = [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->tidy(*call); };
-    if (host_.submit(&host_, run, this, DELAY) != OMNISTORE_OK) tidies_ = false; // the next removal asks again
+    if (host_.submit(&host_, run, this, DELAY, 0) != OMNISTORE_OK) tidies_ = false; // the next removal asks again
   }
 
   /// Gives memory back that entries left idle: moves what stands in slabs that are mostly empty, and has the process's
