@@ -33,7 +33,10 @@ TEST_CASE("a batch sets, gets and removes in the order in which its lists stand,
   Client client(host.http());
   const json::value said = post(client, "/", R"({"set": [{"key": "a:b", "value": "é"}, {"key": "c", "base64": "/wAB"}],
     "get": ["a/b", "c", "absent"], "remove": ["a:b", "absent"]})");
-  CHECK(json::serialize(said.at("set")) == R"([{"key":"a:b","status":200},{"key":"c","status":200}])");
+  const json::array &set = said.at("set").as_array();
+  REQUIRE(set.size() == 2);
+  CHECK((set[0].at("key") == "a:b" && set[1].at("key") == "c"));
+  for (const json::value &item : set) CHECK((item.at("status") == 200 && !item.at("etag").as_string().empty()));
   CHECK(said.at("get").at(0).at("key") == "a/b");
   CHECK(said.at("get").at(0).at("value") == "é");
   CHECK(said.at("get").at(0).at("meta").at("size") == 2);
