@@ -46,17 +46,15 @@ constexpr auto work_grace = std::chrono::seconds(1); // for a driver to notice t
 Loop::Loop(const HttpConfig &settings, Routes &to, Pool &threads, MemoryBudget &budget, FeedLoop &for_feeds,
            std::function<void(bool)> closed)
     : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), routes(to), pool(threads), memory(budget),
-      feeds(for_feeds), closed_(std::move(closed)),
-      period_(
-          milliseconds(std::clamp<std::int64_t>(std::min(config.idle_timeout, config.request_timeout) / 4, 10, 1000))),
-      work_(io.get_executor()), timer_(io) {}
+      feeds(for_feeds), closed_(std::move(closed)), work_(io.get_executor()),
+      ticker_(io, std::min(config.idle_timeout, config.request_timeout), [this] { tick(); }) {}
 
 Loop::~Loop() = default;
 
 bool Loop::start() {
   if (thread_.joinable()) return true;
   try {
-    tick();
+    ticker_.start();
     thread_ = std::thread([this] { io.run(); });
   } catch (const std::system_error &) {
     return false;
@@ -66,8 +64,7 @@ bool Loop::start() {
 
 void Loop::finish() {
   asio::post(io, [this] {
-    finished_ = true;
-    timer_.cancel();
+    ticker_.stop();
     work_.reset();
   });
 }
@@ -82,10 +79,6 @@ void Loop::tick() {
     const auto kept = connections_[i]; // it may take itself out
     kept->check_time();
   }
-  timer_.expires_after(period_);
-  timer_.async_wait([this](const error_code &error) {
-    if (!error && !finished_) tick(); // a timer that is due already cannot be cancelled
-  });
 }
 
 void Loop::add(tcp::socket socket, bool refused) {

@@ -16,7 +16,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <omnistore/config.hpp>
 
@@ -27,6 +26,7 @@
 #include "server/pipes.hpp"
 #include "server/pool.hpp"
 #include "server/request_parser.hpp"
+#include "server/ticker.hpp"
 
 namespace omnistore::server {
 
@@ -81,10 +81,8 @@ private:
   void tick();
 
   const std::function<void(bool)> closed_;
-  const Clock::duration period_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  boost::asio::steady_timer timer_;
-  bool finished_ = false;
+  Ticker ticker_;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::thread thread_;
 };

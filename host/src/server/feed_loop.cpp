@@ -171,9 +171,8 @@ private:
 
 FeedLoop::FeedLoop(const HttpConfig &config, MemoryBudget &memory, std::function<void()> closed)
     : config_(config), memory_(memory), keep_alive_(std::min(config.watch_keep_alive, config.idle_timeout / 2)),
-      closed_(std::move(closed)), period_(std::chrono::milliseconds(std::clamp<std::int64_t>(
-                                      std::min(config.idle_timeout, keep_alive_.count()) / 4, 10, 1000))),
-      io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()), timer_(io_) {}
+      closed_(std::move(closed)), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()),
+      ticker_(io_, std::min(config.idle_timeout, keep_alive_.count()), [this] { tick(); }) {}
 
 FeedLoop::~FeedLoop() = default;
 
@@ -182,7 +181,7 @@ bool FeedLoop::start() {
   if (thread_.joinable()) return true;
   try {
     thread_ = std::thread([this] {
-      tick();
+      ticker_.start();
       io_.run();
     });
   } catch (const std::system_error &) {
@@ -239,10 +238,6 @@ void FeedLoop::serve() {
 void FeedLoop::tick() {
   now_ = Clock::now();
   each([](FeedConnection &connection) { connection.check_time(); });
-  timer_.expires_after(period_);
-  timer_.async_wait([this](const error_code &error) {
-    if (!error && !finished_) tick(); // a timer that is due already cannot be cancelled
-  });
 }
 
 /// The function may take its connection out.
@@ -277,8 +272,7 @@ void FeedLoop::close_all() {
 
 void FeedLoop::finish() {
   asio::post(io_, [this] {
-    finished_ = true;
-    timer_.cancel();
+    ticker_.stop();
     work_.reset();
   });
 }

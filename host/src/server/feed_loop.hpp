@@ -15,12 +15,12 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include <omnistore/config.hpp>
 
 #include "server/buffer.hpp"
 #include "server/message.hpp"
+#include "server/ticker.hpp"
 
 namespace omnistore::server {
 
@@ -68,7 +68,6 @@ private:
   MemoryBudget &memory_;
   const std::chrono::milliseconds keep_alive_;
   const std::function<void()> closed_;
-  const Clock::duration period_;
   std::atomic<std::uint64_t> timed_out_{0};
   std::mutex starting_;
   std::thread thread_;
@@ -80,13 +79,12 @@ private:
 
   // For the loop's thread alone.
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  boost::asio::steady_timer timer_;
+  Ticker ticker_;
   Clock::time_point now_ = Clock::now(); ///< as of the last tick
   std::vector<std::shared_ptr<FeedConnection>> serving_;
   std::vector<std::shared_ptr<FeedConnection>> connections_;
   Buffer out_; ///< what goes out on the connection whose turn it is
   bool stopping_ = false;
-  bool finished_ = false;
 };
 
 } // namespace omnistore::server
