@@ -52,9 +52,6 @@ public:
         items_(items) {}
   operator Call() { return Call(this); }
 
-  /// The last message of a failure.
-  const std::string &reason() const { return reason_; }
-
   /// The same status, with a message where the layer gave none for a failure.
   omnistore_status told(omnistore_status status) {
     if (is_failure(status) && !told_) Call(this).fail(status, "it gave no reason");
@@ -71,7 +68,6 @@ private:
     self.told_ = true;
     const std::uint32_t place = self.items_ ? self.items_[item] : item;
     try {
-      self.reason_ = as_view(message);
       const std::string whole = self.layer_.name() + ": " + std::string(as_view(message));
       self.outer_->fail(self.outer_, place, as_bytes(whole));
     } catch (...) {
@@ -83,7 +79,6 @@ private:
   const Layer &layer_;
   const std::uint32_t *items_;
   bool told_ = false;
-  std::string reason_;
 };
 
 /// A call for one item of a batch, where each is an operation of its own.
