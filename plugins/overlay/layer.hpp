@@ -51,9 +51,6 @@ public:
   LayerCall(Call outer, const Layer &layer, const std::uint32_t *items = nullptr)
       : WrappedCall(outer, fail_), layer_(layer), items_(items) {}
 
-  /// The last message of a failure.
-  const std::string &reason() const { return reason_; }
-
   /// The same status, with a message where the layer gave none for a failure.
   omnistore_status told(omnistore_status status) {
     if (is_failure(status) && !told_) Call(this).fail(status, "it gave no reason", details_);
@@ -72,7 +69,6 @@ private:
     if (message.empty()) return self.pass_on(place, message, details);
     self.told_ = true;
     try {
-      self.reason_ = message;
       self.pass_on(place, self.layer_.name() + ": " + std::string(message), details);
     } catch (...) {
       self.pass_on(place, message, details); // out of memory: without the name
@@ -83,7 +79,6 @@ private:
   const std::uint32_t *items_;
   FailureDetails details_;
   bool told_ = false;
-  std::string reason_;
 };
 
 /// A call for one item of a batch, where each is an operation of its own.

@@ -187,11 +187,8 @@ bool Merge::ended() const {
 
 /// What a failure means; OK: the listing goes on without the layer. A listing that lacks keys says that they are
 /// absent, so that only `skip` allows it.
-omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status, const std::string &reason) {
+omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status) {
   if (query_.on_error != OnError::skip || !is_failure(status)) return status;
-  if (!streams_[layer].ended()) {
-    skipped_.push_back({layer, {query_.base, status, layers_[layer].name() + ": " + reason}});
-  }
   streams_[layer].end();
   return OMNISTORE_OK;
 }
@@ -209,7 +206,7 @@ omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
       if (status == OMNISTORE_OK) records_[layer.index] = std::move(records);
     }
     if (status == OMNISTORE_OK) continue;
-    if (status = failed(layer.index, status, on.reason()); status != OMNISTORE_OK) return status;
+    if (status = failed(layer.index, status); status != OMNISTORE_OK) return status;
     if (call.remaining() == 0) return call.fail(call.late(), "the deadline passed during a listing");
   }
   return OMNISTORE_OK;
@@ -227,7 +224,7 @@ omnistore_status Merge::hidden(Call call, std::string_view key, const Stream::It
     } else if (!layers_[above].records.direct()) {
       LayerCall on(call, layers_[above]);
       const omnistore_status status = on.told(layers_[above].records.hides(on, key, is));
-      if (status != OMNISTORE_OK && failed(above, status, on.reason()) != OMNISTORE_OK) return status;
+      if (status != OMNISTORE_OK && failed(above, status) != OMNISTORE_OK) return status;
     }
   }
   if (is || !item.may_be_marker) return OMNISTORE_OK;
@@ -235,7 +232,7 @@ omnistore_status Merge::hidden(Call call, std::string_view key, const Stream::It
   const omnistore_status status = on.told(has_marker(on, layers_[layer], key, is));
   if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // gone since it was listed
   if (status == OMNISTORE_OK && !is && layers_[layer].lowest) layers_[layer].marks.put(key, false);
-  return status == OMNISTORE_OK ? status : failed(layer, status, on.reason());
+  return status == OMNISTORE_OK ? status : failed(layer, status);
 }
 
 omnistore_status Merge::next(Call call, std::uint32_t ahead, const Item *&next) {

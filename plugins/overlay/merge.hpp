@@ -102,7 +102,7 @@ public:
 private:
   omnistore_status fill(Call call, std::uint32_t ahead);
   omnistore_status hidden(Call call, std::string_view key, const Stream::Item &item, std::uint32_t layer, bool &is);
-  omnistore_status failed(std::uint32_t layer, omnistore_status status, const std::string &reason);
+  omnistore_status failed(std::uint32_t layer, omnistore_status status);
 
   std::deque<Layer> &layers_;
   const Query query_;

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../fs/injected.hpp"
 #include "server/config_watch.hpp"
 #include "support/log_lines.hpp"
 #include "support/temporary.hpp"
@@ -289,4 +290,30 @@ TEST_CASE("a watch that cannot be set up says why and what to do, looks by itsel
   CHECK(log.has_match("seen at once again"));
   test::write_file(file, "three");
   CHECK(watched.next() == changed);
+}
+
+TEST_CASE("a folder of plugins that cannot be read for the moment has the plugins that it had") {
+  const test::Folder folder;
+  const std::string config = folder / "c.jsonc", plugins = folder / "plugins";
+  test::write_file(config, "{}");
+  for (const char *name : {"a.so", "b.so"}) test::write_file(folder / "plugins/" + name, "v");
+  const omnistore::server::WatchedPaths paths{config, {plugins}};
+  const omnistore::server::FileStates before = omnistore::server::states_of(paths);
+  REQUIRE(before.size() == 3);
+  for (const int error : {EMFILE, ENFILE, EINTR, ENOMEM, EIO}) {
+    for (unsigned n = 0; n < 20; ++n) {
+      INFO("call " << n << " fails with errno " << error);
+      unsigned seen = 0;
+      omnistore::server::FileStates now;
+      const bool tried = test::run_with_failures(
+          {SYS_openat, SYS_newfstatat, SYS_fstat, SYS_getdents64},
+          [&](const test::Made &) { return seen++ == n ? error : 0; },
+          [&] { now = omnistore::server::states_of(paths, before); });
+      if (!tried) return;
+      CHECK(now == before);
+      if (seen <= n) break;
+    }
+  }
+  fs::remove_all(plugins);
+  CHECK(omnistore::server::states_of(paths, before).at(plugins) == omnistore::server::FileState());
 }

@@ -42,6 +42,25 @@ const Operation operations[] = {
     {"meta", [](Storage &s, const std::string &k) { s.meta(k); }},
     {"touch", [](Storage &s, const std::string &k) { s.set(k, "v"), s.touch(k, std::chrono::hours(1)); }},
     {"get of many", [](Storage &s, const std::string &k) { raise(s.get_many(std::vector<std::string>{k})[0]); }},
+    {"user meta by itself",
+     [](Storage &s, const std::string &k) {
+       if (!s.has(k)) s.set(k, "v");
+       s.set(k + "$", "u");
+       s.get(k + "$");
+       s.meta(k + "$");
+       s.remove(k + "$");
+       s.explain(k + "$");
+     }},
+    {"explain", [](Storage &s, const std::string &k) { s.explain(k); }},
+    {"conditional set",
+     [](Storage &s, const std::string &k) {
+       s.set(k, "v", {.ttl = {}, .condition = {omnistore::Condition::Kind::if_absent, {}}, .user = {}});
+     }},
+    {"set of many",
+     [](Storage &s, const std::string &k) {
+       const omnistore::SetItem item{k, "v", {}};
+       raise(s.set_many(std::span(&item, 1))[0]);
+     }},
     {"remove of many", [](Storage &s, const std::string &k) { raise(s.remove_many(std::vector<std::string>{k})[0]); }},
     {"remove", [](Storage &s, const std::string &k) { s.remove(k); }},
     {"remove of what is there", [](Storage &s, const std::string &k) { s.set(k, "v"), s.remove(k); }},
@@ -85,7 +104,9 @@ TEST_CASE("the longest key that a set takes works with every operation, and one 
     CHECK(longest > 4000);
     for (const Operation &operation : operations) {
       INFO(operation.name << " of a key of " << longest << " bytes: " << message);
-      CHECK(status_of(storage, operation, key_of(longest), message) == Status::ok);
+      const Status status = status_of(storage, operation, key_of(longest), message);
+      // `null` keeps no value, and not every overlay takes conditions: that is so for short keys too.
+      CHECK((status == Status::ok || status == Status::not_found || status == Status::unsupported));
     }
     if (mount != R"({ "driver": "null" })") {
       storage.set(key_of(longest), "v");
@@ -95,7 +116,7 @@ TEST_CASE("the longest key that a set takes works with every operation, and one 
     for (const Operation &operation : operations) {
       INFO(operation.name << " of a key of " << longest + 1 << " bytes");
       const Status status = status_of(storage, operation, key_of(longest + 1), message);
-      CHECK((status == Status::too_large || status == Status::invalid)); // invalid: no store takes it
+      CHECK(status == Status::too_large);
     }
   }
 }

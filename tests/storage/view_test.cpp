@@ -167,7 +167,7 @@ TEST_CASE("a view's key and its base together have the limit of a key") {
   View view = storage.prefixed("a");
   CHECK(view.set(std::string(4094, 'k'), ""));
   std::string message;
-  CHECK(test::status_of([&] { view.set(std::string(4095, 'k'), ""); }, &message) == Status::invalid);
+  CHECK(test::status_of([&] { view.set(std::string(4095, 'k'), ""); }, &message) == Status::too_large);
   CHECK_THAT(message, Catch::Contains("with the view's base"));
   CHECK(test::status_of([&] { storage.prefixed("a:.."); }) == Status::invalid);
 }

@@ -7,6 +7,7 @@
 #include "cli/job_ends.hpp"
 #include "cli/job_run.hpp"
 #include "cli/output.hpp"
+#include "cli/time_limit.hpp"
 
 namespace omnistore::cli {
 namespace {
