@@ -31,7 +31,8 @@ void Record::take(const omnistore_meta &origin, std::int64_t asked) {
   const std::int64_t grain = origin.mtime % 1000 == 0 ? 1000 : 20;
   absent = doubtful = false;
   etag = as_view(origin.etag);
-  mtime = origin.mtime + grain <= asked ? origin.mtime : 0;
+  mtime = origin.mtime;
+  settled = mtime + grain <= asked;
   expiry = origin.expiry;
   size = origin.value_size;
   user = origin.flags & OMNISTORE_META_USER ? digest_of(as_view(origin.user)) : std::string();
@@ -40,7 +41,7 @@ void Record::take(const omnistore_meta &origin, std::int64_t asked) {
 bool Record::same(const omnistore_meta &origin) const {
   if (absent) return false;
   if (!etag.empty() && origin.etag.size != 0) return etag == as_view(origin.etag);
-  return mtime != 0 && mtime == origin.mtime && size != OMNISTORE_UNKNOWN_SIZE && size == origin.value_size;
+  return settled && mtime != 0 && mtime == origin.mtime && size != OMNISTORE_UNKNOWN_SIZE && size == origin.value_size;
 }
 
 std::string Record::text() const {
@@ -50,6 +51,7 @@ std::string Record::text() const {
   out += ",\"of\":" + in_quotes(of);
   if (!etag.empty()) out += ",\"etag\":" + in_quotes(etag);
   if (mtime != 0) out += ",\"mtime\":" + std::to_string(mtime);
+  if (settled) out += ",\"settled\":true";
   if (expiry != 0) out += ",\"expiry\":" + std::to_string(expiry);
   if (size != OMNISTORE_UNKNOWN_SIZE) out += ",\"size\":" + std::to_string(size);
   if (!user.empty()) out += ",\"user\":" + in_quotes(user);
@@ -73,6 +75,7 @@ std::optional<Record> Record::parse(std::string_view text) {
     record.etag = from.string("etag", "");
     record.user = from.string("user", "");
     record.mtime = from.integer("mtime", 0);
+    record.settled = from.boolean("settled", false);
     record.expiry = from.integer("expiry", 0);
     const std::int64_t size = from.integer("size", -1);
     if (size >= 0) record.size = static_cast<std::uint64_t>(size);

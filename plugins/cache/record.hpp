@@ -17,7 +17,8 @@ struct Record {
   bool doubtful = false;              ///< a write may have changed the origin since: it is asked before this is used
   std::string of;                     ///< the state of the copy that this is about (state_of)
   std::string etag;                   ///< the origin's; empty: it gave none
-  std::int64_t mtime = 0, expiry = 0; ///< the origin's; an mtime of 0 is unknown, or no proof that nothing changed
+  std::int64_t mtime = 0, expiry = 0; ///< the origin's; 0: unknown, and never
+  bool settled = false;               ///< the mtime was so old that a later change has another
   std::uint64_t size = OMNISTORE_UNKNOWN_SIZE;
   /// The digest of the origin's user meta, which lies with the copy; empty: the origin did not give it with the value.
   std::string user;

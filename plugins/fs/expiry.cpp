@@ -82,8 +82,6 @@ bool write_life(int file, const Life &life) {
   return write_attribute(file, {static_cast<std::uint64_t>(life.expiry), life.written_at, nanoseconds(now)});
 }
 
-bool remove_expiry(int file) { return again(::fremovexattr, file, expiry_attribute) == 0 || errno == ENODATA; }
-
 timespec hint_of(std::int64_t expiry) {
   return {static_cast<time_t>(expiry / 1000), static_cast<long>(expiry % 1000 * 1'000'000 + hint_mark)};
 }

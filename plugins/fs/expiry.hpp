@@ -40,8 +40,6 @@ Life life_without_attribute(const struct stat &status);
 /// Both leave the sticky bit and the times to the caller. False and errno on failure.
 bool write_expiry(int file, std::int64_t expiry);
 bool write_life(int file, const Life &life);
-/// Removes the attribute. False and errno on failure.
-bool remove_expiry(int file);
 
 /// The hint, as a time of access.
 timespec hint_of(std::int64_t expiry);

@@ -84,6 +84,8 @@ std::string absolute_base(const omnistore::Options &options) {
 /// The user meta of `b` is the file `b$` beside it, as in unstorage. It gets the mtime of the value's file, to the
 /// nanosecond, which other programs keep when they copy, pack or move files, and change when they write one.
 constexpr char user_end = '$';
+constexpr std::int64_t far_away =
+    4'102'444'800'000; ///< the year 2100: of a value that was to expire, and is not any more
 
 bool same_time(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
 
@@ -494,7 +496,7 @@ Fd Fs::open_holder(const Path &path) const {
 /// that holds it. None: others were there meanwhile, and the caller begins anew.
 Fd Fs::make_folder(std::string_view folder) const {
   if (folder.empty()) return {};
-  const Path path(key_of(folder), true);
+  const Path path(key_of(folder));
   Fd above = open_holder(path);
   if (!above) above = make_folder(path.folder());
   if (!above) return {};
@@ -876,6 +878,10 @@ void Fs::prepare_user(int folder, const Temporary &file, const Slot &slot, omnis
   if (user.size > OMNISTORE_MAX_USER_SIZE)
     throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
                                            std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
+  const std::string_view last = path.name();
+  if (!has_room_for_user(last))
+    throw Failure(OMNISTORE_TOO_LARGE, "a last segment of " + std::to_string(last.size()) +
+                                           " bytes leaves no room for the name of its user meta");
   const std::string name = std::string(path.name()) + user_end;
   struct stat there;
   if (again(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
@@ -942,13 +948,12 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
   // The hint goes first and comes last, so that it never says more than the attribute.
   timespec times[2] = {{0, 0}, {0, UTIME_OMIT}};
   const Life life{expiry, read_life(file.get(), slot.status, path.text()).written_at};
-  const mode_t mode = (slot.status.st_mode & 07777 & ~static_cast<mode_t>(S_ISVTX)) | (expiry != 0 ? S_ISVTX : 0u);
+  // An expiry that is taken away leaves the attribute, which keeps the etag.
+  if (expiry == 0 && !(slot.status.st_mode & S_ISVTX)) return;
   bool done = again(::futimens, file.get(), times) == 0;
-  if (expiry != 0)
-    done = done && write_life(file.get(), life) && again(::fchmod, file.get(), mode) == 0;
-  else
-    done = done && again(::fchmod, file.get(), mode) == 0 && remove_expiry(file.get());
-  times[0] = expiry != 0 ? hint_of(expiry) : timespec{0, UTIME_NOW};
+  done =
+      done && write_life(file.get(), life) && again(::fchmod, file.get(), (slot.status.st_mode & 07777) | S_ISVTX) == 0;
+  times[0] = hint_of(expiry != 0 ? expiry : far_away);
   done = done && again(::futimens, file.get(), times) == 0;
   if (done && durability_ != Durability::none) done = again(::fsync, file.get()) == 0;
   if (!done) fail(errno, path.text());

@@ -177,7 +177,7 @@ bool is_segment(std::string_view name) {
   return !(seen & unfit) && (!(seen & high) || is_utf8(name));
 }
 
-Path::Path(std::string_view key, bool of_folder) : size_(static_cast<std::uint32_t>(key.size())) {
+Path::Path(std::string_view key) : size_(static_cast<std::uint32_t>(key.size())) {
   if (key.size() > longest_key) {
     throw omnistore::Failure(OMNISTORE_TOO_LARGE, "a key of " + std::to_string(key.size()) + " bytes; at most " +
                                                       std::to_string(longest_key) + " fit into a path");
@@ -199,7 +199,6 @@ Path::Path(std::string_view key, bool of_folder) : size_(static_cast<std::uint32
   text_[size_] = '\0';
   const std::string_view last(text_ + name_, size_ - name_);
   check_segment(last);
-  if (!of_folder && !has_room_for_user(last)) refuse_length(last.size(), "a last segment", longest_name - 1);
 }
 
 std::string path_of(std::string_view key) {

@@ -81,8 +81,7 @@ inline constexpr std::size_t longest_name = 255;
 /// nothing.
 void set_mode_of_folder(int folder, mode_t mode);
 
-/// Whether a value's file may have the name: with the `$` behind it, under which its user meta lies, it is no longer
-/// than names may be.
+/// Whether user meta can lie beside the value's file: with the `$` behind it, its name is no longer than names may be.
 inline bool has_room_for_user(std::string_view name) {
   return name.size() + (name.ends_with('$') ? 0 : 1) <= longest_name;
 }
@@ -90,8 +89,7 @@ inline bool has_room_for_user(std::string_view name) {
 /// A key as a path below base. Throws a Failure when no file can stand for the key.
 class Path {
 public:
-  /// `of_folder`: the path is a folder's, which needs no room for user meta.
-  explicit Path(std::string_view key, bool of_folder = false);
+  explicit Path(std::string_view key);
 
   const char *c_str() const { return text_; }
   std::string_view text() const { return {text_, size_}; }

@@ -55,9 +55,8 @@ void Names::take(int folder, std::string_view path, const Ignore &ignore, From f
   const bool is_folder = type == DT_DIR;
   if (!is_folder && type != DT_REG && type != DT_LNK) return;
   if (is_folder ? ignore.folder(path, name) : ignore.file(path, name)) return;
-  const bool is_key = has_room_for_user(name);
-  if (!is_folder) return is_key ? add(from, name, type == DT_REG ? Kind::file : Kind::link) : void();
-  if (is_key) add(from, name, Kind::own);
+  if (!is_folder) return add(from, name, type == DT_REG ? Kind::file : Kind::link);
+  add(from, name, Kind::own);
   add(from, std::string(name) + ':', Kind::below);
 }
 

@@ -132,6 +132,11 @@ public:
                        omnistore_sink *result) {
     if (request.expiry != 0 && !keeps_ttl_) return no_ttl(call);
     Body body(request);
+    if (request.source && request.source_size == 0) { // of an empty body none is read
+      char further;
+      std::size_t count;
+      if (!body.read(&further, 1, count)) return call.fail(body.failure(), body.why());
+    }
     Ask ask = ask_for("PUT", key);
     ask.fields = {{"Content-Type", "application/octet-stream"}};
     if (request.expiry != 0) ask.fields.emplace_back("X-Ttl", seconds_until(request.expiry, host_));
@@ -152,11 +157,14 @@ public:
   }
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &) {
-    // unstorage's server answers a DELETE of what is not there as any other.
-    if (look(call, key).gone()) return OMNISTORE_NOT_FOUND;
-    const Ask ask = ask_for("DELETE", key);
+    // unstorage's server answers a DELETE of what is not there as any other. One that gives etags keeps conditions, so
+    // that of several who remove a value at once one alone has done it.
+    const Answer head = look(call, key);
+    if (head.gone()) return OMNISTORE_NOT_FOUND;
+    Ask ask = ask_for("DELETE", key);
+    if (!head.etag.empty()) ask.fields = {{"If-Match", "*"}};
     const Answer answer = client_.run(call, ask, &nothing_of);
-    if (answer.gone()) return OMNISTORE_NOT_FOUND;
+    if (answer.gone() || (!head.etag.empty() && answer.status == 412)) return OMNISTORE_NOT_FOUND;
     if (!answer.good()) throw client_.refused(ask, answer);
     if (apart_) omnistore::partly_done([&] { write_user(call, key, {}); });
     return OMNISTORE_OK;

@@ -335,7 +335,7 @@ TEST_CASE("A page of a listing is short where its keys are long") {
   CHECK(all == 3000);
 }
 
-TEST_CASE("More slow readers of long values than there are threads wait for their turn, or are told to come again") {
+TEST_CASE("More slow readers of long values than there are threads wait for their turn, or are told that it did not come in time") {
   const test::Folder folder;
   omnistore::Config config = small_config(folder, 256 * mebibyte);
   config.http.request_timeout = turn_time;
@@ -347,9 +347,10 @@ TEST_CASE("More slow readers of long values than there are threads wait for thei
   for (const auto &reader : readers) {
     const Answer head = reader->head();
     served += head.status == 200;
-    later += head.status == 503 && head.header("retry-after") == "1";
+    // 504: its turn came, and too late for its store to answer in time.
+    later += (head.status == 503 && head.header("retry-after") == "1") || head.status == 504;
     INFO(head.status << " " << head.body);
-    CHECK((head.status == 200 || head.status == 503));
+    CHECK((head.status == 200 || head.status == 503 || head.status == 504));
   }
   CHECK(served > 16); // more than a store has threads for others
   CHECK(served + later == 140);

@@ -234,6 +234,7 @@ public:
     if (wrong("keys-strange"))
       std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
     if (wrong("keys-apart")) std::replace(key.begin(), key.end(), '-', ':');
+    if (wrong("key-too-long") && key.size() > longest_key) key.resize(longest_key);
     if (key.size() > longest_key - (wrong("key-longest") ? 1 : 0) && !wrong("key-too-long"))
       return fail(call, OMNISTORE_TOO_LARGE, "a key of " + std::to_string(key.size()) + " bytes", item);
     std::string bytes;
