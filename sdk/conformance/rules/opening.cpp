@@ -68,13 +68,17 @@ void memory_is_freed(Bench &bench) {
       for (int i = 0; i < 10; ++i) store.remove(bench.key("m" + std::to_string(i)));
     bench.close();
   };
-  for (int i = 0; i < 5; ++i) once();
-  const std::size_t before = allocated();
-  constexpr int rounds = 20;
-  for (int i = 0; i < rounds; ++i) once();
-  const std::size_t after = allocated();
-  require(after < before + rounds * 512, std::to_string(rounds) + " times open, use and close left " +
-                                             std::to_string(after - before) + " bytes allocated");
+  // What is made once for the process, as an allocator's arena for each thread, comes to an end; a leak does not.
+  std::size_t left = 0;
+  constexpr std::size_t rounds = 20;
+  for (int window = 0; window < 4; ++window) {
+    const std::size_t before = allocated();
+    for (std::size_t i = 0; i < rounds; ++i) once();
+    const std::size_t after = allocated();
+    left = after > before ? after - before : 0;
+    if (left < rounds * 512) return;
+  }
+  throw Broken(std::to_string(rounds) + " times open, use and close left " + std::to_string(left) + " bytes allocated");
 }
 
 void failed_open_undoes(Bench &bench) {
