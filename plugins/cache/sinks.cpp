@@ -39,7 +39,7 @@ omnistore_status CopyGate::begin(const omnistore_meta &copy, void **buffer) {
   if (!let_) return OMNISTORE_CONFLICT; // so that the store stops; held_back() says why
   meta_ = own;
   meta_.expiry = record_.expiry;
-  if (record_.mtime != 0) meta_.mtime = record_.mtime;
+  meta_.mtime = record_.mtime; // the origin's, or unknown: when the copy was made says nothing of the value
   meta_.etag = request_.flags & OMNISTORE_GET_META ? as_bytes(record_.etag) : omnistore_bytes{nullptr, 0};
   meta_.flags &= ~OMNISTORE_META_USER;
   meta_.user = {nullptr, 0};

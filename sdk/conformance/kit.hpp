@@ -42,9 +42,9 @@ struct Subject {
 
 struct How {
   std::uint64_t seed = 0;
-  bool longer = false;                    ///< ten times as many repeats, and 60 seconds a rule
+  bool longer = false;                    ///< ten times as many repeats
   unsigned jobs = 2;                      ///< rules at a time
-  std::chrono::milliseconds limit{10000}; ///< for each rule
+  std::chrono::milliseconds limit{10000}; ///< in which a call must end; a rule may take twelve times as long
   std::vector<std::string> only{};        ///< the names of the rules to try; empty: all
   bool here = false;                      ///< in this process, for a debugger: exactly one rule
 };
@@ -53,7 +53,7 @@ enum class Outcome {
   kept,
   broken,  ///< `reason` says what was right and what came
   crashed, ///< by a signal
-  hung,    ///< it took longer than the limit
+  hung,    ///< a call took longer than the limit, or the rule much longer
   ended,   ///< the driver ended the process
   skipped, ///< the rule says nothing about this driver
 };

@@ -17,6 +17,7 @@ void use(Board *to) noexcept { board = to; }
 void say(std::string_view function, std::string_view about) noexcept {
   if (!board) return;
   const std::lock_guard lock(writing);
+  __atomic_add_fetch(&board->calls, 1, __ATOMIC_RELAXED);
   char *at = board->doing, *const end = board->doing + sizeof board->doing - 1;
   const auto put = [&](char c) {
     if (at < end) *at++ = c;

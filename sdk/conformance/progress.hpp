@@ -7,6 +7,7 @@ namespace omnistore::kit::progress {
 
 /// What the process of a test is doing, kept where its parent reads it when the process dies or hangs.
 struct Board {
+  unsigned calls;    ///< how many were made; a test in which this stands still hangs
   char doing[256];   ///< the last call: "set" and its key
   char verdict[512]; ///< what a signal handler found out
 };

@@ -335,7 +335,8 @@ TEST_CASE("A page of a listing is short where its keys are long") {
   CHECK(all == 3000);
 }
 
-TEST_CASE("More slow readers of long values than there are threads wait for their turn, or are told that it did not come in time") {
+TEST_CASE("More slow readers of long values than there are threads wait for their turn, or are told that it did not "
+          "come in time") {
   const test::Folder folder;
   omnistore::Config config = small_config(folder, 256 * mebibyte);
   config.http.request_timeout = turn_time;

@@ -63,14 +63,14 @@ void memory_is_freed(Bench &bench) {
     Store &store = bench.store();
     use(bench, store);
     if (!store.can(OMNISTORE_READS_ONLY))
-      for (int i = 0; i < 10; ++i) put(store, bench.key("m" + std::to_string(i)), bytes_of(1000));
+      for (int i = 0; i < 4; ++i) put(store, bench.key("m" + std::to_string(i)), bytes_of(1000));
     if (!store.can(OMNISTORE_READS_ONLY))
-      for (int i = 0; i < 10; ++i) store.remove(bench.key("m" + std::to_string(i)));
+      for (int i = 0; i < 4; ++i) store.remove(bench.key("m" + std::to_string(i)));
     bench.close();
   };
   // What is made once for the process, as an allocator's arena for each thread, comes to an end; a leak does not.
   std::size_t left = 0;
-  constexpr std::size_t rounds = 20;
+  constexpr std::size_t rounds = 8;
   for (int window = 0; window < 4; ++window) {
     const std::size_t before = allocated();
     for (std::size_t i = 0; i < rounds; ++i) once();

@@ -28,11 +28,9 @@ typedef struct omnistore_stats {
    * [a-z][a-z0-9_]*, the same ones each time, none in both, at most 32 in all. It does not wait for a backend. The host
    * ignores members that it does not know. Names whose meaning is set:
    *   "fetches"             counter: values that a reader waited for while they came from an origin
-   *   "refreshes"           counter: copies that were brought up to date in the background, changed or found to be the same
-   *   "refresh_failures"    counter: refreshes that failed
-   *   "refreshes_running"   gauge: refreshes that wait or are under way
-   *   "connections_in_use"  gauge: connections to a backend on which somebody waits for an answer
-   * [store] */
+   *   "refreshes"           counter: copies that were brought up to date in the background, changed or found to be the
+   * same "refresh_failures"    counter: refreshes that failed "refreshes_running"   gauge: refreshes that wait or are
+   * under way "connections_in_use"  gauge: connections to a backend on which somebody waits for an answer [store] */
   omnistore_status(OMNISTORE_CALL *stats)(void *self, omnistore_call *call, omnistore_sink *sink);
 } omnistore_stats;
 
