@@ -62,7 +62,8 @@ TEST_CASE("drivers --file gives every driver of a file, as JSON too") {
   CHECK(says(text.out, "\nother 1.0.0"));
   const Result answer = omnistore({"--json", "drivers", "--file", built("two_drivers")});
   CHECK(answer.code == 0);
-  const auto &plugin = answer.json().as_object();
+  const auto json = answer.json();
+  const auto &plugin = json.as_object();
   CHECK(plugin.at("file").as_string() == built("two_drivers"));
   CHECK(plugin.at("sha256").as_string().size() == 7 + 64);
   REQUIRE(plugin.at("drivers").as_array().size() == 2);
@@ -88,19 +89,21 @@ TEST_CASE("drivers --file gives a broken file the loader's diagnosis and exit co
   const std::string whole = read_file(built("good"));
   write_file(folder / "text.so", "hello\n");
   write_file(folder / "half.so", whole.substr(0, whole.size() / 2));
-  const auto [file, reason] =
-      GENERATE_COPY(table<std::string, std::string>({{folder / "text.so", "it is not a shared library"},
-                                                     {folder / "half.so", "it is truncated"},
-                                                     {folder / "none.so", "No such file"},
-                                                     {folder.path(), "it is a folder"},
-                                                     {built("entry_segfaults"), "its entry function died of SIGSEGV"},
-                                                     {built("load_exits"), "loading it ended in exit("}}));
-  const Result refused = omnistore({"drivers", "--file", file});
-  CHECK(refused.code == 2);
-  CHECK(refused.out.empty());
-  CHECK(says(refused.err, file + ": "));
-  CHECK(says(refused.err, reason));
-  CHECK(omnistore({"--json", "drivers", "--file", file}).error().at("status").as_string() == "invalid");
+  const std::pair<std::string, std::string> cases[] = {{folder / "text.so", "it is not a shared library"},
+                                                       {folder / "half.so", "it is truncated"},
+                                                       {folder / "none.so", "No such file"},
+                                                       {folder.path(), "it is a folder"},
+                                                       {built("entry_segfaults"), "its entry function died of SIGSEGV"},
+                                                       {built("load_exits"), "loading it ended in exit("}};
+  for (const auto &[file, reason] : cases) {
+    INFO(file);
+    const Result refused = omnistore({"drivers", "--file", file});
+    CHECK(refused.code == 2);
+    CHECK(refused.out.empty());
+    CHECK(says(refused.err, file + ": "));
+    CHECK(says(refused.err, reason));
+    CHECK(omnistore({"--json", "drivers", "--file", file}).error().at("status").as_string() == "invalid");
+  }
 }
 
 TEST_CASE("drivers --file shows what is good in a file that is half bad, with exit code 2") {
@@ -119,8 +122,8 @@ TEST_CASE("drivers --file is for files of this machine") {
 TEST_CASE("the list of drivers has the sum of each plugin") {
   const LockPlace place;
   place.run({"plugins", "lock"});
-  for (const auto &driver : place.run({"--json", "drivers"}).json().at("drivers").as_array())
-    CHECK(driver.at("sha256").as_string().size() == 7 + 64);
+  const auto answer = place.run({"--json", "drivers"}).json();
+  for (const auto &driver : answer.at("drivers").as_array()) CHECK(driver.at("sha256").as_string().size() == 7 + 64);
 }
 
 TEST_CASE("plugins lock writes every plugin that can be used, and verify agrees") {
@@ -219,7 +222,7 @@ TEST_CASE("a running host takes a plugin of another lock only after the lock has
   REQUIRE(place.run({"plugins", "lock"}).code == 0);
   CHECK(at({"mount", "o", "other"}).code == 0);
   place.put("answers_2222", "other");
-  CHECK(at({"reload"}).code != 0);
+  CHECK(at({"mount", "p", "other"}).code == 2);
   CHECK(at({"get", "o:k"}).code == 1); // the old one still answers
   host.stop();
 }

@@ -218,6 +218,8 @@ int list_plugins(const Global &global, const Work &work) {
   else
     print_table(out, rows);
   out.flush();
+  if (has_lock && !work.is_named && !global.json && !global.quiet)
+    complain("the config does not name " + base::printable(work.lock) + ", so hosts do not read it");
   return 0;
 }
 
