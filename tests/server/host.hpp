@@ -29,8 +29,7 @@ inline omnistore::Config memory_config() {
 class Host {
 public:
   explicit Host(const omnistore::Config &config = memory_config())
-      : registry(std::make_shared<omnistore::loader::Registry>(
-            omnistore::loader::SearchPaths{config.plugin_paths, config.pins})),
+      : registry(std::make_shared<omnistore::loader::Registry>(omnistore::loader::search_paths(config))),
         storage(config, registry), reloader(storage, config, {[config] { return config; }, {}, {}}), server(reloader) {
     server.start();
   }

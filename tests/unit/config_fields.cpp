@@ -314,9 +314,11 @@ TEST_CASE("what is no size is refused") {
 
 TEST_CASE("a relative plugin path starts at the config file's folder") {
   test::Folder folder;
-  test::write_file(folder / "etc/omnistore.jsonc", R"({"plugins":{"paths":["plugins","../more/x.so","/abs"]}})");
+  test::write_file(folder / "etc/omnistore.jsonc",
+                   R"({"plugins":{"paths":["plugins","../more/x.so","/abs"],"lock":"omnistore.lock"}})");
   auto config = Config::load(folder / "etc/omnistore.jsonc");
   CHECK(config.plugin_paths == std::vector<std::string>{folder / "etc/plugins", folder / "more/x.so", "/abs"});
+  CHECK(config.plugin_lock == folder / "etc/omnistore.lock");
   CHECK(config.file == folder / "etc/omnistore.jsonc");
 }
 

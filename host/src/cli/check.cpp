@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
 #include <map>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "base/printable.hpp"
@@ -25,16 +27,27 @@ std::string counted(std::size_t count, const std::string &what) {
 }
 
 struct Finding {
+  std::string note; ///< what is not wrong, but perhaps not meant; may be empty
   std::string profile;
   std::size_t mounts = 0;
   std::vector<Problem> problems;
 };
+
+/// A lock file that lies there and is not used is easily taken for one that is.
+std::string unnamed_lock(const Config &config) {
+  const std::string lock = lock_beside(config.file);
+  std::error_code failed;
+  if (!config.plugin_lock.empty() || lock.empty() || !std::filesystem::exists(lock, failed)) return {};
+  return lock + " lies beside the config, which does not name it, so no plugin is compared with it; to use it, add "
+                "\"plugins\": {\"lock\": \"omnistore.lock\"}";
+}
 
 Finding look_at(const std::string &file, const Global &global, bool open) {
   Finding finding;
   try {
     Draft draft = load_draft(file, global.profile);
     start_log(draft.config, global);
+    finding.note = unnamed_lock(draft.config);
     const auto plugins = open_registry(draft.config);
     server::check_config(draft, *plugins);
     const Config config = std::move(draft).finish();
@@ -86,7 +99,9 @@ int run(const Global &global, const Check &options) {
   const bool good = finding.problems.empty();
   Output out;
   if (global.json) {
-    out.json(boost::json::object{{"file", file}, {"ok", good}, {"problems", to_json(finding.problems)}});
+    boost::json::object result{{"file", file}, {"ok", good}, {"problems", to_json(finding.problems)}};
+    if (!finding.note.empty()) result["notes"] = boost::json::array{boost::json::value(finding.note)};
+    out.json(result);
   } else if (good) {
     if (!global.quiet)
       out.line(file + ": ok, " + counted(finding.mounts, "mount") +
@@ -96,6 +111,7 @@ int run(const Global &global, const Check &options) {
              counted(finding.problems.size(), "problem"));
     for (const Problem &problem : finding.problems) complain("  " + base::printable_lines(problem.text()));
   }
+  if (!finding.note.empty() && !global.json && !global.quiet) complain("note: " + base::printable(finding.note));
   out.flush();
   return good ? 0 : exit_code(Status::invalid);
 }

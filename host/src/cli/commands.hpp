@@ -19,6 +19,7 @@ int run(const Global &global, const Clear &options);
 int run(const Global &global, const ShowEvents &options);
 int run(const Global &global, const Mounts &options);
 int run(const Global &global, const Drivers &options);
+int run(const Global &global, const Plugins &options);
 int run(const Global &global, const TestDriver &options);
 int run(const Global &global, const ReloadConfig &options);
 int run(const Global &global, const MountStore &options);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <filesystem>
+
 #include <boost/json/array.hpp>
 
 #include "cli/admin.hpp"
@@ -8,6 +10,7 @@
 #include "cli/output.hpp"
 #include "cli/tables.hpp"
 #include "config/schema.hpp"
+#include "loader/inspect.hpp"
 #include "loader/search.hpp"
 #include "server/describe.hpp"
 
@@ -41,9 +44,33 @@ const boost::json::object &find(const boost::json::object &answer, const std::st
                 "`omnistore drivers` lists those that there are, and the plugins that cannot be used");
 }
 
+/// The drivers of one file, of which `name` chooses one. Returns the exit code.
+int run_on_file(const Global &global, const Drivers &options) {
+  if (global.remote())
+    throw Failure(Status::invalid, "drivers: --file is a file of this machine, and --url names a host",
+                  "leave one of them out");
+  const std::string file = std::filesystem::absolute(options.file).lexically_normal();
+  boost::json::object answer;
+  try {
+    answer = server::describe(loader::inspect(file));
+  } catch (const loader::Unfit &unfit) {
+    throw Failure(Status::invalid, file + ": " + unfit.what(), unfit.advice);
+  }
+  if (!options.name.empty()) {
+    const boost::json::object chosen = find(answer, options.name);
+    answer["drivers"] = boost::json::array{chosen};
+    answer["rejects"] = boost::json::array();
+  }
+  Output out;
+  global.json ? out.json(answer) : print_plugin(out, answer);
+  out.flush();
+  return answer.at("rejects").as_array().empty() ? 0 : exit_code(Status::invalid);
+}
+
 } // namespace
 
 int run(const Global &global, const Drivers &options) {
+  if (!options.file.empty()) return run_on_file(global, options);
   const boost::json::object answer = all_drivers(global);
   Output out;
   if (options.name.empty())

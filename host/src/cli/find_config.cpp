@@ -53,12 +53,18 @@ std::string find_config(const Global &global) {
 }
 
 std::shared_ptr<loader::Registry> open_registry(const Config &config) {
-  return std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins});
+  return std::make_shared<loader::Registry>(loader::search_paths(config));
 }
 
-std::shared_ptr<loader::Registry> registry_of(const Global &global) {
+Config config_or_none(const Global &global) {
   const bool named = !global.config.empty() || !global.profile.empty();
-  return open_registry(named || !first_place().empty() ? load_config(global) : Config{});
+  return named || !first_place().empty() ? load_config(global) : Config{};
+}
+
+std::shared_ptr<loader::Registry> registry_of(const Global &global) { return open_registry(config_or_none(global)); }
+
+std::string lock_beside(const std::string &config) {
+  return config.empty() ? std::string() : (std::filesystem::path(config).parent_path() / "omnistore.lock").string();
 }
 
 Config load_config(const Global &global) {

@@ -18,9 +18,14 @@ std::string find_config(const Global &global);
 /// stores are wrong, opening them throws.
 Config load_config(const Global &global);
 
+/// The config that the command line names or that is found; an empty one if there is none. Throws as load_config.
+Config config_or_none(const Global &global);
+/// Where `omnistore plugins lock` writes the lock file for a config by default; empty if `config` is.
+std::string lock_beside(const std::string &config);
+
 /// The plugins that a config's storage would find. Nothing is opened.
 std::shared_ptr<loader::Registry> open_registry(const Config &config);
-/// The same for the config that the command line names or that is found; without one, those that are found without.
+/// The same for config_or_none().
 std::shared_ptr<loader::Registry> registry_of(const Global &global);
 
 } // namespace omnistore::cli

@@ -31,6 +31,7 @@ struct Line {
   ShowEvents events;
   Mounts mounts;
   Drivers drivers;
+  Plugins plugins;
   TestDriver test_driver;
   ReloadConfig reload;
   MountStore mount;

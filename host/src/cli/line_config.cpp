@@ -49,13 +49,43 @@ void fill_mounts(CLI::App &command, Line &) {
 }
 
 void fill_drivers(CLI::App &command, Line &line) {
-  command.footer(R"(With the plugins that cannot be used, and why. Of each driver: what it does natively, what the host
-emulates for it, and what it cannot do.
+  command.footer(R"(Lists what each driver does natively, what the host emulates for it, and what it cannot do, then the
+plugins that cannot be used, and why.
+
+--file looks at one plugin file: its versions, ABI, SHA-256, the libraries that it needs, and the traits,
+limits and options of each driver. It reads no config and opens no store. It loads the file, first in a
+process of its own. Exit code 2 if the file, or a driver in it, cannot be used.
 
 Examples
   omnistore drivers
-  omnistore drivers fs)");
+  omnistore drivers fs
+  omnistore drivers --file ./build/plugins/thing.so
+  omnistore --json drivers --file thing.so)");
   command.add_option("NAME", line.drivers.name, "Print the manual of this driver's options");
+  command.add_option("--file", line.drivers.file, "Describe the drivers in this plugin file")->type_name("FILE");
+}
+
+void fill_plugins(CLI::App &command, Line &line) {
+  command.footer(
+      R"(list shows the plugin files that are found, each with its SHA-256 and how it stands to the lock file:
+locked, added, changed, missing or unusable; without a lock file, unlocked.
+
+lock writes the lock file with every plugin that can be used. It loads them, so run it where they are
+trusted. verify compares the files with the lock and loads none. Exit code 0, or 2 with the differences.
+
+A host obeys the lock file that its config names: "plugins": {"lock": "omnistore.lock"}. It refuses any
+plugin that is not in it or differs, before the file is loaded, and looks again when the lock changes.
+
+Examples
+  omnistore plugins list
+  omnistore plugins lock
+  omnistore -c host.jsonc plugins lock --lock trusted.lock
+  omnistore --json plugins verify)");
+  command.add_option("ACTION", line.plugins.action, "What to do; list if it is left out")
+      ->check(CLI::IsMember({"list", "lock", "verify"}));
+  command
+      .add_option("--lock", line.plugins.lock, "The lock file; else the config's, or omnistore.lock beside the config")
+      ->type_name("FILE");
 }
 
 } // namespace
@@ -64,6 +94,7 @@ void add_config(CLI::App &app, Line &line) {
   add(app, line, line.serve, "serve", "Serve the config's stores over HTTP", fill_serve);
   add(app, line, line.check, "check", "Look for everything that is wrong in a config", fill_check);
   add(app, line, line.mounts, "mounts", "List the mounts, with the tree of their layers", fill_mounts);
+  add(app, line, line.plugins, "plugins", "List, lock and verify the plugin files", fill_plugins);
   add(app, line, line.drivers, "drivers", "List the drivers, or print one's manual", fill_drivers);
 }
 

@@ -103,6 +103,12 @@ struct Mounts {};
 
 struct Drivers {
   std::string name; ///< empty: all of them
+  std::string file; ///< the one plugin file to look at; empty: those that are found
+};
+
+struct Plugins {
+  std::string action = "list"; ///< or "lock", "verify"
+  std::string lock;            ///< the lock file; empty: the config's, or omnistore.lock beside the config
 };
 
 struct TestDriver {

@@ -221,6 +221,13 @@ private:
 
 std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
 
+/// A lock file is watched as the plugins are: both decide which of them are loaded.
+server::WatchedPaths watched_paths(const std::string &config, const loader::Registry &plugins) {
+  server::WatchedPaths paths{config, plugins.searched()};
+  if (const std::string lock = plugins.lock(); !lock.empty()) paths.plugins.push_back(lock);
+  return paths;
+}
+
 } // namespace
 
 int run(const Global &global, const Serve &) {
@@ -240,7 +247,7 @@ int run(const Global &global, const Serve &) {
   const auto plugins = open_registry(draft.config);
   server::check_config(draft, *plugins);
   const Config config = std::move(draft).finish();
-  read.merge(server::states_of({watched, plugins->searched()}));
+  read.merge(server::states_of(watched_paths(watched, *plugins)));
   keep_all_secrets(config, *plugins);
   Starting starting;
   Storage storage(config, plugins);
@@ -250,10 +257,7 @@ int run(const Global &global, const Serve &) {
                              [&global](const Config &now) { set_log_level(now, global, true); },
                              [&watch] { watch->refresh(); }});
   watch.emplace(
-      std::move(read),
-      [&] {
-        return server::WatchedPaths{watched, storage.plugins()->searched()};
-      },
+      std::move(read), [&] { return watched_paths(watched, *storage.plugins()); },
       [&](std::string_view why) { reload(reloader, why); });
   server::Server server(reloader);
   server.start();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/tables.hpp"
 
+#include <tuple>
+
 #include <boost/json/array.hpp>
 
 #include "cli/json_fields.hpp"
@@ -43,16 +45,65 @@ std::string having(const json::object &driver, std::string_view how) {
   return result;
 }
 
-/// What a driver is and what it can do.
-void print_head(Output &out, const json::object &driver) {
+std::string count_or_none(const json::object &limits, const char *name, const std::string &unit) {
+  const std::int64_t most = integer(limits, name);
+  return most == 0 ? "" : std::to_string(most) + " " + unit;
+}
+
+/// What a driver's table states beyond its capabilities.
+void print_traits(Output &out, const json::object &driver) {
+  std::string traits = text(driver, "threads");
+  if (truth(driver, "never_blocks", false)) traits += ", never blocks";
+  if (truth(driver, "shared", false)) traits += ", shared with others";
+  out.line("  threads   " + traits);
+  out.line("  keeps     " + text(driver, "keeps"));
+  out.line("  order     " + text(driver, "order"));
+  const json::object &limits = object_in(driver, "limits"), &children = object_in(driver, "children");
+  std::string bounds;
+  for (const auto &[name, what, unit] :
+       {std::tuple("max_key_size", "keys of ", "bytes"), std::tuple("max_value_size", "values of ", "bytes"),
+        std::tuple("max_batch", "batches of ", "items"), std::tuple("min_ttl", "a ttl of at least ", "ms"),
+        std::tuple("ttl_grain", "expiries to ", "ms")})
+    if (const std::string bound = count_or_none(limits, name, unit); !bound.empty())
+      bounds += (bounds.empty() ? "" : ", ") + (what + bound);
+  out.line("  limits    " + (bounds.empty() ? "none of its own" : bounds));
+  if (const std::int64_t most = integer(children, "max"); most != 0) {
+    const std::int64_t least = integer(children, "min");
+    out.line("  layers    " + (least == most ? std::to_string(most)
+                                             : std::to_string(least) + " to " +
+                                                   (most == UINT32_MAX ? "any number" : std::to_string(most))));
+  }
+}
+
+/// What a driver is and what it can do; in the report on a file also what it states of itself.
+void print_head(Output &out, const json::object &driver, bool of_file = false) {
   out.line(paint(Colour::bold, text(driver, "name"), 1) + " " + text(driver, "version") + " - " +
            text(driver, "summary"));
-  out.line("  file      " + text(driver, "file"));
+  if (of_file) {
+    out.line("  plugin    " + text(driver, "plugin") + " " + text(driver, "plugin_version") + ", ABI " +
+             text(driver, "abi"));
+    print_traits(out, driver);
+  } else {
+    out.line("  file      " + text(driver, "file"));
+  }
   for (const char *how : {"native", "emulated", "no"}) {
     const std::string names = having(driver, how);
     std::string label = how;
     label.resize(10, ' ');
     if (!names.empty()) out.line("  " + label + names);
+  }
+}
+
+void print_rejects(Output &out, const json::object &answer) {
+  const json::array &rejects = array_in(answer, "rejects");
+  if (rejects.empty()) return;
+  out.line("");
+  out.line(paint(Colour::yellow, "not usable", 1));
+  for (const json::value &value : rejects) {
+    if (!value.is_object()) continue;
+    const json::object &reject = value.get_object();
+    out.line("  " + text(reject, "file") + ": " + text(reject, "reason"));
+    if (const std::string advice = text(reject, "advice"); !advice.empty()) out.line("    " + advice);
   }
 }
 
@@ -89,16 +140,7 @@ void print_drivers(Output &out, const json::object &answer) {
     for (const json::value &place : array_in(answer, "searched"))
       if (place.is_string()) out.line("  " + std::string(place.get_string()));
   }
-  const json::array &rejects = array_in(answer, "rejects");
-  if (rejects.empty()) return;
-  out.line("");
-  out.line(paint(Colour::yellow, "not usable", 1));
-  for (const json::value &value : rejects) {
-    if (!value.is_object()) continue;
-    const json::object &reject = value.get_object();
-    out.line("  " + text(reject, "file") + ": " + text(reject, "reason"));
-    if (const std::string advice = text(reject, "advice"); !advice.empty()) out.line("    " + advice);
-  }
+  print_rejects(out, answer);
 }
 
 void print_changes(Output &out, const json::object &answer) {
@@ -111,6 +153,23 @@ void print_changes(Output &out, const json::object &answer) {
   print_table(out, rows);
   for (const json::value &field : array_in(answer, "later"))
     out.line(std::string(field.get_string()) + " is different; it takes effect when the host is started again");
+}
+
+void print_plugin(Output &out, const json::object &plugin) {
+  out.line("file      " + text(plugin, "file"));
+  out.line("sha256    " + text(plugin, "sha256"));
+  std::string needs;
+  for (const json::value &library : array_in(plugin, "needs"))
+    needs += (needs.empty() ? "" : ", ") + std::string(library.as_string());
+  out.line("needs     " + (needs.empty() ? "no library" : needs));
+  for (const json::value &value : array_in(plugin, "drivers")) {
+    const json::object &driver = value.as_object();
+    out.line("");
+    print_head(out, driver, true);
+    out.line("");
+    out.write(config::manual(object_in(driver, "schema")));
+  }
+  print_rejects(out, plugin);
 }
 
 void print_manual(Output &out, const json::object &driver) {

@@ -13,6 +13,8 @@ void print_mounts(Output &out, const boost::json::object &answer);
 void print_drivers(Output &out, const boost::json::object &answer);
 /// What a reload did or would do, a mount a line.
 void print_changes(Output &out, const boost::json::object &answer);
+/// One plugin file with all of its drivers.
+void print_plugin(Output &out, const boost::json::object &plugin);
 /// One driver of the answer, with the manual of its options.
 void print_manual(Output &out, const boost::json::object &driver);
 

@@ -161,6 +161,7 @@ Config to_config(const json::value &value, const Origin &origin) {
   out.plugin_paths = as_texts(from.at("plugins").array("paths"));
   for (const auto &[name, pin] : from.at("plugins").object("pin"))
     if (pin.is_string()) out.pins.emplace(std::string(name.data(), name.size()), as_text(pin));
+  from.at("plugins").read("lock", out.plugin_lock);
   from.read("prefix", out.prefix);
   from.read("ttl", out.ttl);
   for (const auto &[key, mount] : from.object("mounts")) {

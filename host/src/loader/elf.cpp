@@ -190,6 +190,7 @@ void read_dynamic(const Sections &sections, const Section &section, ElfFacts &fa
     const auto item = entry_at<Dynamic>(table, 0, i);
     if (item.d_tag == DT_FLAGS_1 && (item.d_un.d_val & DF_1_PIE) != 0)
       throw Unfit("it is a program, not a shared library");
+    if (item.d_tag == DT_NEEDED) facts.needed.emplace_back(name_in(names, item.d_un.d_val));
     if (item.d_tag == DT_RPATH || item.d_tag == DT_RUNPATH)
       facts.by_origin = facts.by_origin || name_in(names, item.d_un.d_val).find("ORIGIN") != std::string_view::npos;
   }

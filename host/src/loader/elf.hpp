@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace omnistore::loader {
 
-/// What a file's own tables tell of it before any of its code runs.
+/// What a file's own tables say about it before any of its code runs.
 struct ElfFacts {
-  bool by_origin = false; ///< it finds libraries of its own relative to where it lies ($ORIGIN)
+  bool by_origin = false;          ///< it finds libraries of its own relative to where it lies ($ORIGIN)
+  std::vector<std::string> needed; ///< the libraries that it is linked with (DT_NEEDED), in its own order
 };
 
-/// Throws Unfit where the bytes are no whole shared library for this machine that exports `entry`. What it lets
-/// through can be mapped: a truncated library would end the process by SIGBUS.
+/// Reads the tables. Throws Unfit if the bytes are no whole shared library for this machine that exports `entry`. A
+/// file that passes can be mapped: a truncated library would end the process by SIGBUS.
 ElfFacts vet_elf(std::string_view bytes, std::string_view entry);
 
 } // namespace omnistore::loader

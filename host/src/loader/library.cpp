@@ -9,9 +9,11 @@
 
 #include <boost/dll/shared_library.hpp>
 #include <spdlog/spdlog.h>
+#include <sys/stat.h>
 
 #include "base/in_flight.hpp"
 #include "unfit.hpp"
+#include "vet.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
@@ -37,7 +39,9 @@ constexpr bool may_unload = true;
 /// A loaded library. It stays for the life of the process unless it may go.
 class Library {
 public:
-  Library(boost::dll::shared_library handle, CopyLock lock) : lock_(std::move(lock)), handle_(std::move(handle)) {}
+  /// `sha256`: of the file's bytes, if there is no copy to read them from later.
+  Library(boost::dll::shared_library handle, CopyLock lock, std::string digest)
+      : lock_(std::move(lock)), handle_(std::move(handle)), sha256_(std::move(digest)) {}
   Library(const Library &) = delete;
   Library &operator=(const Library &) = delete;
   ~Library() {
@@ -45,6 +49,14 @@ public:
   }
   void let_go() { goes_ = may_unload; }
   const boost::dll::shared_library &handle() const { return handle_; }
+  /// Thread-safe. It reads the copy, which nobody writes into, when it is first called.
+  std::string sha256() const {
+    std::call_once(hashed_, [&] {
+      if (struct stat info; lock_ && ::fstat(lock_.file().number(), &info) == 0)
+        sha256_ = loader::sha256(Bytes(lock_.file(), static_cast<std::size_t>(info.st_size)));
+    });
+    return sha256_;
+  }
 
 private:
   struct Kept {
@@ -75,6 +87,8 @@ private:
   CopyLock lock_; // until the handle is gone
   boost::dll::shared_library handle_;
   bool goes_ = false;
+  mutable std::once_flag hashed_;
+  mutable std::string sha256_;
 };
 
 std::string version(std::uint32_t major, std::uint32_t minor) {
@@ -111,8 +125,9 @@ std::shared_ptr<Library> load(PluginFile &file) {
   try {
     using boost::dll::load_mode::rtld_local;
     using boost::dll::load_mode::rtld_now;
-    return std::make_shared<Library>(boost::dll::shared_library(copy.path, rtld_now | rtld_local),
-                                     std::move(copy.lock));
+    std::string digest = copy.lock ? std::string() : sha256(file.bytes);
+    return std::make_shared<Library>(boost::dll::shared_library(copy.path, rtld_now | rtld_local), std::move(copy.lock),
+                                     std::move(digest));
   } catch (const boost::dll::fs::system_error &error) {
     const std::string text = linker_text(error.what(), copy.path, file.path);
     throw Unfit("the linker cannot load it: " + text, linker_advice(text));
@@ -176,7 +191,7 @@ Opened open_plugin(PluginFile &file) {
   check_abi(*plugin);
   if (OMNISTORE_HAS(omnistore_plugin, plugin, flags) && (plugin->flags & OMNISTORE_PLUGIN_UNLOADS) != 0)
     library->let_go();
-  return {plugin, std::move(library)};
+  return {plugin, library, [library] { return library->sha256(); }};
 }
 
 } // namespace omnistore::loader

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <string>
 
 #include <omnistore/driver.h>
 
@@ -17,6 +19,7 @@ extern const omnistore_abi host_abi;
 struct Opened {
   const omnistore_plugin *plugin = nullptr; ///< the plugin's own: valid as long as the lease
   std::shared_ptr<const void> lease;        ///< keeps the library; it goes with the last one where the plugin allows it
+  std::function<std::string()> sha256;      ///< see Driver::sha256
 };
 
 /// Sets `file.copy` to what is to be loaded: a copy of the file, so that the file may be overwritten while the host

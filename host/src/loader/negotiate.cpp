@@ -135,6 +135,7 @@ Offers negotiate(const std::string &file, const Opened &opened) {
       driver->abi_major = plugin.abi_major;
       driver->abi_minor = plugin.abi_minor;
       driver->lease = opened.lease;
+      driver->sha256 = opened.sha256;
       offers.drivers.push_back(driver);
     } catch (const Unfit &reason) {
       offers.unusable.push_back({name, reason});

@@ -7,20 +7,9 @@
 #include <vector>
 
 #include "library.hpp"
-#include "registry.hpp"
-#include "unfit.hpp"
+#include "offers.hpp"
 
 namespace omnistore::loader {
-
-/// What a plugin offers: the drivers that can be used, and why the others cannot.
-struct Offers {
-  struct Unusable {
-    std::string driver; ///< its name; empty where it has none
-    Unfit reason;
-  };
-  std::vector<std::shared_ptr<const Driver>> drivers;
-  std::vector<Unusable> unusable;
-};
 
 /// Copies a plugin's tables into ones of the host's own size and checks them. Throws Unfit where the plugin offers
 /// nothing at all.

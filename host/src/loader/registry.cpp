@@ -15,6 +15,7 @@
 #include "config/schema.hpp"
 #include "elf.hpp"
 #include "library.hpp"
+#include "lock.hpp"
 #include "negotiate.hpp"
 #include "plugin_file.hpp"
 #include "probe.hpp"
@@ -29,13 +30,16 @@ std::string Reject::text() const { return file + ": " + reason + (advice.empty()
 class Registry::Impl {
 public:
   Impl(SearchPaths paths, const Impl *before)
-      : pins_(std::move(paths.pins)), places_(search_places(paths.config)),
+      : pins_(std::move(paths.pins)), lock_(std::move(paths.lock)), places_(search_places(paths.config)),
         before_(before ? before->loaded() : std::map<std::string, Loaded>()) {}
 
   std::shared_ptr<const Driver> find(const std::string &name);
   std::vector<std::shared_ptr<const Driver>> all();
   std::vector<Reject> rejects() const;
   std::vector<std::string> searched() const;
+  std::vector<PluginInfo> plugins();
+  std::vector<std::string> files() const;
+  const std::string &lock() const { return lock_; }
 
 private:
   /// Which of two offers of one name stands, whatever was asked for first, find or all: that of a file which is named
@@ -66,7 +70,9 @@ private:
 
   void look_at(const std::string &file, std::size_t place, const std::string *wanted = nullptr);
   const Offers *offers_of(PluginFile &plugin, const std::string *wanted);
+  void check_lock(const PluginFile &plugin);
   void load(const std::string &file, std::size_t place, const std::string *wanted);
+  void load_all();
   void forget_replaced(const std::string &name);
   void log_replacement(const std::string &file) const;
   void offer(std::shared_ptr<const Driver> driver, std::size_t place);
@@ -78,6 +84,7 @@ private:
   std::string not_found(const std::string &name) const;
 
   const std::map<std::string, std::string> pins_;
+  const std::string lock_;
   const std::vector<Place> places_;
   const std::map<std::string, Loaded> before_; ///< of the registry before, by path
 
@@ -87,6 +94,8 @@ private:
   std::set<std::string> loaded_paths_;   ///< those that offered a driver
   std::set<FileId> loaded_files_;        ///< likewise; one file may have two names
   std::vector<Rejected> rejects_;
+  std::vector<LockedPlugin> locked_;
+  FileId lock_id_;                              ///< the state of the lock file that `locked_` was read from
   std::set<std::string> logged_;                ///< rejects that are in the log
   std::map<std::string, DriverNames> unloaded_; ///< what files offer that were not loaded, by path
   std::map<std::string, std::map<std::string, std::string>> replaced_; ///< by path: driver -> version before
@@ -160,10 +169,26 @@ void Registry::Impl::log_replacement(const std::string &file) const {
       spdlog::info("plugin {} was replaced: {} {} -> {}", file, name, version, driver->version);
 }
 
+/// Throws Unfit unless the lock file, if there is one, holds just this file.
+void Registry::Impl::check_lock(const PluginFile &plugin) {
+  if (lock_.empty()) return;
+  if (const FileId now = id_of(lock_); now != lock_id_ || now == FileId()) {
+    lock_id_ = {};
+    try {
+      locked_ = read_lock(lock_);
+    } catch (const Unfit &wrong) {
+      throw Unfit("the lock file " + lock_ + " cannot be used: " + wrong.what(), wrong.advice);
+    }
+    lock_id_ = now;
+  }
+  vet_lock(lock_, locked_, plugin.path, sha256(plugin.bytes));
+}
+
 void Registry::Impl::load(const std::string &file, std::size_t place, const std::string *wanted) {
   vet_permissions(file, ::geteuid());
   PluginFile plugin = read_plugin(file);
   if (loaded_files_.contains(plugin.id)) return;
+  check_lock(plugin);
   if (const auto pin = pin_of(file)) vet_pin(plugin.bytes, *pin);
   const Offers *found = offers_of(plugin, wanted);
   if (!found) return;
@@ -276,10 +301,41 @@ std::string Registry::Impl::not_found(const std::string &name) const {
   return text;
 }
 
-std::vector<std::shared_ptr<const Driver>> Registry::Impl::all() {
-  const std::lock_guard guard(mutex_);
+void Registry::Impl::load_all() {
   for (std::size_t i = 0; i < places_.size(); ++i)
     for (const std::string &file : plugin_files(places_[i])) look_at(file, i);
+}
+
+std::vector<PluginInfo> Registry::Impl::plugins() {
+  const std::lock_guard guard(mutex_);
+  load_all();
+  std::vector<PluginInfo> plugins;
+  for (const std::string &file : loaded_paths_) {
+    const auto &drivers = loaded_.at(file).offers.drivers;
+    const Driver &first = *drivers.front(); // a path is only there if the file offers one
+    PluginInfo &plugin = plugins.emplace_back();
+    plugin = {file,
+              first.sha256(),
+              first.plugin_name,
+              first.plugin_version,
+              std::to_string(first.abi_major) + "." + std::to_string(first.abi_minor),
+              {}};
+    for (const auto &driver : drivers) plugin.drivers.emplace(driver->name, driver->version);
+  }
+  return plugins;
+}
+
+std::vector<std::string> Registry::Impl::files() const {
+  std::vector<std::string> files;
+  for (const Place &place : places_)
+    for (std::string &file : plugin_files(place))
+      if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(std::move(file));
+  return files;
+}
+
+std::vector<std::shared_ptr<const Driver>> Registry::Impl::all() {
+  const std::lock_guard guard(mutex_);
+  load_all();
   std::vector<std::shared_ptr<const Driver>> drivers;
   for (const auto &[name, offer] : offers_) drivers.push_back(offer.driver);
   return drivers;
@@ -305,5 +361,8 @@ std::shared_ptr<const Driver> Registry::find(const std::string &name) { return i
 std::vector<std::shared_ptr<const Driver>> Registry::all() { return impl_->all(); }
 std::vector<Reject> Registry::rejects() const { return impl_->rejects(); }
 std::vector<std::string> Registry::searched() const { return impl_->searched(); }
+std::vector<PluginInfo> Registry::plugins() { return impl_->plugins(); }
+std::vector<std::string> Registry::files() const { return impl_->files(); }
+std::string Registry::lock() const { return impl_->lock(); }
 
 } // namespace omnistore::loader

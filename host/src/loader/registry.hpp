@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include <boost/json/object.hpp>
 
+#include <omnistore/config.hpp>
 #include <omnistore/driver.h>
 #include <omnistore/error.hpp>
 
@@ -29,6 +31,9 @@ struct Driver {
   omnistore_traits traits{};         ///< likewise; table.traits points here
   boost::json::object schema;        ///< of the options; an empty object's where the driver has none
   std::shared_ptr<const void> lease; ///< keeps the library
+  /// Returns "sha256:HEX" of the file's bytes as they were loaded, whatever the file holds now. The first call computes
+  /// it, some milliseconds for each megabyte. Thread-safe.
+  std::function<std::string()> sha256;
 };
 
 /// A plugin file that was found and could not be used.
@@ -42,6 +47,17 @@ struct Reject {
 struct SearchPaths {
   std::vector<std::string> config;         ///< from the config, absolute: folders or files
   std::map<std::string, std::string> pins; ///< file stem -> "sha256:HEX"
+  std::string lock{};                      ///< the lock file (lock.hpp) that every plugin must be in; empty: none
+};
+
+/// What a config says about its plugins.
+inline SearchPaths search_paths(const Config &config) { return {config.plugin_paths, config.pins, config.plugin_lock}; }
+
+/// A file that can be used, and what it holds.
+struct PluginInfo {
+  std::string file, sha256, name, version;
+  std::string abi;                            ///< "1.0"
+  std::map<std::string, std::string> drivers; ///< name -> version
 };
 
 /// Finds plugins in the config's paths, in OMNISTORE_PLUGIN_PATH (separated by ':'), beside the host's build
@@ -50,6 +66,9 @@ struct SearchPaths {
 ///
 /// A file whose stem is the driver's name (`fs.so` or `omnistore-fs.so`, with or without "lib") is tried first, so
 /// that a host with many plugins loads only those that it uses.
+///
+/// With a lock file, a plugin that is not in it, or differs from it, is refused before the file is mapped or probed.
+/// The lock file is read anew when it has changed.
 ///
 /// Thread-safe. Loads are serialised in the process.
 class Registry {
@@ -65,8 +84,15 @@ public:
   std::shared_ptr<const Driver> find(const std::string &name);
   /// Loads every plugin that can be loaded; their drivers by name.
   std::vector<std::shared_ptr<const Driver>> all();
+  /// The files that all() loads, by path, also those whose drivers are not used since an earlier file has one of that
+  /// name. A file that has several names is there once.
+  std::vector<PluginInfo> plugins();
+  /// Every file that may be a plugin, in the order of the search. Nothing is opened.
+  std::vector<std::string> files() const;
   /// What was off with those that were looked at until now.
   std::vector<Reject> rejects() const;
+  /// The lock file's path; empty: none.
+  std::string lock() const;
   /// The folders and files looked in, whether they exist or not, in order.
   std::vector<std::string> searched() const;
 

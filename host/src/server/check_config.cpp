@@ -7,6 +7,7 @@
 #include <omnistore/storage.hpp>
 
 #include "config/places.hpp"
+#include "loader/lock.hpp"
 #include "server/guard.hpp"
 #include "server/listener.hpp"
 #include "storage/plan.hpp"
@@ -31,6 +32,20 @@ std::optional<Address> check_listener(const HttpConfig &http, const std::string 
   } catch (const Error &error) {
     draft.add({path, without_path(error.what(), path)});
     return std::nullopt;
+  }
+}
+
+/// Returns false if the lock file cannot be used: no plugin can then, and one problem says so.
+bool check_lock(Draft &draft) {
+  const std::string &lock = draft.config.plugin_lock;
+  if (lock.empty()) return true;
+  try {
+    loader::read_lock(lock);
+    return true;
+  } catch (const loader::Unfit &wrong) {
+    draft.add({"plugins.lock", "the lock file " + lock + " cannot be used: " + wrong.what() +
+                                   (wrong.advice.empty() ? "" : "; " + wrong.advice)});
+    return false;
   }
 }
 
@@ -61,7 +76,7 @@ void attempt(const Config &config, const std::string &path, std::vector<Problem>
 } // namespace
 
 void check_config(Draft &draft, loader::Registry &plugins) {
-  check_stores(draft, plugins);
+  if (check_lock(draft)) check_stores(draft, plugins);
   const auto http = check_listener(draft.config.http, "server.http", draft);
   const auto admin = check_listener(draft.config.admin, "admin", draft);
   if (http && admin && overlap(*http, *admin))

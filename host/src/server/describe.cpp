@@ -43,6 +43,33 @@ json::object store_json(const StoreInfo &store) {
   return object;
 }
 
+/// The bounds that a driver states; one that it does not state is not there.
+json::object limits_json(const omnistore_traits &traits) {
+  json::object limits;
+  const auto add = [&](const char *name, auto value) {
+    if (value != 0) limits[name] = value;
+  };
+  add("max_key_size", traits.max_key_size);
+  add("max_value_size", traits.max_value_size);
+  add("max_batch", traits.max_batch);
+  add("min_ttl", traits.min_ttl);
+  add("ttl_grain", traits.ttl_grain);
+  return limits;
+}
+
+/// What an acknowledged write outlives.
+const char *keeps_name(std::uint32_t keeps) {
+  return keeps >= OMNISTORE_KEEPS_POWER      ? "power"
+         : keeps >= OMNISTORE_KEEPS_PROCESS  ? "process"
+         : keeps >= OMNISTORE_KEEPS_NOTHING  ? "nothing"
+         : keeps >= OMNISTORE_KEEPS_NO_VALUE ? "no value"
+                                             : "unknown";
+}
+
+json::object reject_json(const loader::Reject &reject) {
+  return {{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}};
+}
+
 /// The first opened store of a driver, this one or below it; null: there is none.
 const StoreInfo *opened(const StoreInfo &store, const std::string &driver) {
   if (store.driver == driver) return &store;
@@ -64,9 +91,18 @@ json::object driver_json(const loader::Driver &driver, const std::vector<MountIn
           {"version", driver.version},
           {"summary", driver.summary},
           {"file", driver.file},
+          {"sha256", driver.sha256()},
           {"plugin", driver.plugin_name},
+          {"plugin_version", driver.plugin_version},
           {"abi", std::to_string(driver.abi_major) + "." + std::to_string(driver.abi_minor)},
+          {"threads", driver.traits.thread_model == OMNISTORE_PARALLEL ? "parallel" : "serialized"},
+          {"shared", (driver.traits.capabilities & OMNISTORE_SHARED) != 0},
+          {"never_blocks", (driver.traits.capabilities & OMNISTORE_NEVER_BLOCKS) != 0},
+          {"keeps", keeps_name(driver.traits.keeps)},
+          {"order", driver.traits.order >= OMNISTORE_ORDER_KEYS ? "keys" : "none"},
+          {"children", {{"min", driver.table.min_children}, {"max", driver.table.max_children}}},
           {"capabilities", capabilities_json(able)},
+          {"limits", limits_json(driver.traits)},
           {"schema", driver.schema}};
 }
 
@@ -313,11 +349,22 @@ json::object describe_mounts(const Storage &storage) {
 json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts) {
   json::array drivers, rejects, searched;
   for (const auto &driver : registry.all()) drivers.push_back(driver_json(*driver, mounts));
-  for (const loader::Reject &reject : registry.rejects()) {
-    rejects.push_back(json::object{{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}});
-  }
+  for (const loader::Reject &reject : registry.rejects()) rejects.push_back(reject_json(reject));
   for (const std::string &place : registry.searched()) searched.emplace_back(place);
   return {{"drivers", std::move(drivers)}, {"rejects", std::move(rejects)}, {"searched", std::move(searched)}};
+}
+
+json::object describe(const loader::Inspected &plugin) {
+  json::array drivers, rejects, needs;
+  for (const auto &driver : plugin.offers.drivers) drivers.push_back(driver_json(*driver, {}));
+  for (const auto &[name, reason] : plugin.offers.unusable)
+    rejects.push_back(reject_json({plugin.file, reason.what(), reason.advice}));
+  for (const std::string &library : plugin.needed) needs.emplace_back(library);
+  return {{"file", plugin.file},
+          {"sha256", plugin.sha256},
+          {"needs", std::move(needs)},
+          {"drivers", std::move(drivers)},
+          {"rejects", std::move(rejects)}};
 }
 
 json::object describe(const std::vector<MountStats> &mounts, const HostState &host) {

@@ -10,6 +10,7 @@
 
 #include <omnistore/storage.hpp>
 
+#include "loader/inspect.hpp"
 #include "loader/registry.hpp"
 #include "server/listener_stats.hpp"
 #include "server/reloader.hpp"
@@ -37,10 +38,18 @@ boost::json::array describe(const std::vector<DrainingStore> &stores);
 /// "opening", "in use" or "closing".
 const char *state_name(DrainingStore::State state);
 
-/// {"drivers": [{name, version, summary, file, plugin, abi, capabilities, schema}], "rejects": [{file, reason,
-/// advice}], "searched": [...]}. Loads every plugin. The capabilities of a driver are those of its first opened store
-/// where there is one (options can make a difference), else those that its table states.
+/// {"drivers": [{name, version, summary, file, sha256, plugin, plugin_version, abi, threads, shared, never_blocks,
+/// keeps, order, children, capabilities, limits, schema}], "rejects": [{file, reason, advice}], "searched": [...]}.
+/// Loads every plugin. If a store of a driver is open, the capabilities are those of the first one, since options can
+/// make a difference; otherwise they are those that its table states, as everything else is. `sha256` is that of the
+/// bytes that are loaded. `threads` is "parallel" or "serialized"; `keeps` is "power", "process", "nothing", "no value"
+/// or "unknown"; `order` is "keys" or "none"; `children` is {min, max}. `limits` holds those that the driver states:
+/// max_key_size and max_value_size in bytes, max_batch, min_ttl and ttl_grain in milliseconds.
 boost::json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts);
+
+/// {"file", "sha256", "needs": [...], "drivers": [...], "rejects": [...]} for one plugin file, with the drivers and
+/// rejects as above. `needs` names the libraries that the file is linked with.
+boost::json::object describe(const loader::Inspected &plugin);
 
 /// {"time", "mounts": [...], "listeners": [...], "threads": {total, idle, stuck, waiting, lanes: [...]}, "memory":
 /// {...}, "reloads":

@@ -76,8 +76,7 @@ ReloadStats Reloader::stats() const {
 std::pair<Config, std::shared_ptr<loader::Registry>> Reloader::load() const {
   if (!hooks_.load) throw Error(Status::unsupported, "reload: this host was started without a config file");
   Draft draft = hooks_.load();
-  auto plugins = std::make_shared<loader::Registry>(loader::SearchPaths{draft.config.plugin_paths, draft.config.pins},
-                                                    storage_.plugins().get());
+  auto plugins = std::make_shared<loader::Registry>(loader::search_paths(draft.config), storage_.plugins().get());
   check_config(draft, *plugins);
   return {std::move(draft).finish(), std::move(plugins)};
 }

@@ -15,7 +15,7 @@ namespace omnistore {
 namespace {
 
 std::shared_ptr<loader::Registry> registry_for(const Config &config) {
-  return std::make_shared<loader::Registry>(loader::SearchPaths{config.plugin_paths, config.pins});
+  return std::make_shared<loader::Registry>(loader::search_paths(config));
 }
 
 } // namespace

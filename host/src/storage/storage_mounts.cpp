@@ -99,8 +99,6 @@ std::string seconds_text(Clock::duration time) {
   return text;
 }
 
-loader::SearchPaths paths_of(const Config &config) { return {config.plugin_paths, config.pins}; }
-
 } // namespace
 
 std::shared_ptr<Mount> make_mount(const std::string &mountpoint, const MountConfig &config, Plan plan,
@@ -118,9 +116,9 @@ std::shared_ptr<Mount> make_mount(const std::string &mountpoint, const MountConf
 }
 
 std::vector<MountChange> changes_between(const Config &now, const Config &next) {
-  loader::Registry plugins(paths_of(now));
+  loader::Registry plugins(loader::search_paths(now));
   const MountTable table(mounts_of(now, plugins));
-  loader::Registry next_plugins(paths_of(next), &plugins);
+  loader::Registry next_plugins(loader::search_paths(next), &plugins);
   std::vector<MountChange> changes;
   std::vector<std::shared_ptr<Mount>> wanted = mounts_of(next, next_plugins);
   for (const auto &mount : wanted) changes.push_back(change_of(table.at(mount->mountpoint).get(), true, *mount));
@@ -432,14 +430,14 @@ bool Storage::unmount(std::string_view mountpoint, const ChangeOptions &options)
 }
 
 std::vector<MountChange> Storage::reload(const Config &config) {
-  return reload(config, std::make_shared<loader::Registry>(paths_of(config), plugins().get()));
+  return reload(config, std::make_shared<loader::Registry>(loader::search_paths(config), plugins().get()));
 }
 std::vector<MountChange> Storage::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
                                          const ChangeOptions &options) {
   return impl_->reload(config, std::move(plugins), options);
 }
 std::vector<MountChange> Storage::diff(const Config &config) const {
-  loader::Registry found(paths_of(config), plugins().get());
+  loader::Registry found(loader::search_paths(config), plugins().get());
   return impl_->diff(config, found);
 }
 std::shared_ptr<loader::Registry> Storage::plugins() const { return impl_->registry(); }
