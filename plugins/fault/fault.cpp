@@ -242,5 +242,6 @@ private:
 
 } // namespace
 
-OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<Fault>("fault", "1.0.0", "Makes operations fail or take long, for tests",
+OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<Fault>("fault", "1.0.0",
+                                                       "Makes operations fail or take long, for tests",
                                                        OMNISTORE_OPTIONS_SCHEMA, omnistore::forward_traits, 1, 1))

@@ -56,8 +56,8 @@ public:
 
   template <class Run>
   omnistore_status around(const omnistore::Step &step, Call call, Run run) {
-    const Clock::time_point until = Clock::now() + std::min(max_wait_, milliseconds(std::min<std::int64_t>(
-                                                                           call.remaining(), max_wait_.count())));
+    const Clock::time_point until =
+        Clock::now() + std::min(max_wait_, milliseconds(std::min<std::int64_t>(call.remaining(), max_wait_.count())));
     const Place place(*this);
     if (const omnistore_status status = enter(call, until); status != OMNISTORE_OK) return status;
     place.taken = true;
@@ -137,6 +137,5 @@ private:
 
 } // namespace
 
-OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<Limit>("limit", "1.0.0",
-                                                       "Limits how many operations reach a store",
+OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<Limit>("limit", "1.0.0", "Limits how many operations reach a store",
                                                        OMNISTORE_OPTIONS_SCHEMA, omnistore::forward_traits, 1, 1))

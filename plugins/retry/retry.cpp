@@ -31,7 +31,8 @@ struct NotedSink final : omnistore::PassingSink {
 struct NotedSource : omnistore_source {
   omnistore_source *from;
   bool was_read = false;
-  explicit NotedSource(omnistore_source *of) noexcept : omnistore_source{sizeof(omnistore_source), 0, &read_}, from(of) {}
+  explicit NotedSource(omnistore_source *of) noexcept
+      : omnistore_source{sizeof(omnistore_source), 0, &read_}, from(of) {}
   static omnistore_status OMNISTORE_CALL read_(omnistore_source *source, void *buffer, std::uint64_t capacity,
                                                std::uint64_t *count) noexcept {
     auto &self = *static_cast<NotedSource *>(source);
@@ -70,8 +71,8 @@ public:
   Retry(const omnistore_host &, const omnistore::Options &options, omnistore_traits &traits,
         std::span<const omnistore_store *const> children)
       : Forward(children[0], traits, ~std::uint64_t{OMNISTORE_NEVER_BLOCKS}),
-        attempts_(static_cast<std::uint32_t>(options.integer("attempts", 3))), backoff_(options.integer("backoff", 100)),
-        max_backoff_(options.integer("maxBackoff", 5000)) {}
+        attempts_(static_cast<std::uint32_t>(options.integer("attempts", 3))),
+        backoff_(options.integer("backoff", 100)), max_backoff_(options.integer("maxBackoff", 5000)) {}
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
     NotedSink noted(sink);
@@ -132,7 +133,8 @@ public:
 
   omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
                             omnistore_sink *const *sinks, omnistore_status *statuses) {
-    return read_many(call, keys, requests, sinks, statuses, [this](auto &&...all) { return Forward::get_many(all...); });
+    return read_many(call, keys, requests, sinks, statuses,
+                     [this](auto &&...all) { return Forward::get_many(all...); });
   }
   omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
                              omnistore_sink *const *sinks, omnistore_status *statuses) {
@@ -146,7 +148,8 @@ public:
       std::vector<omnistore_sink *> sinks;
       if (results)
         for (const std::uint32_t item : part.items) sinks.push_back(results[item]);
-      return Forward::set_many(c, part.keys, Requests(part.requests.data()), results ? sinks.data() : nullptr, outcomes);
+      return Forward::set_many(c, part.keys, Requests(part.requests.data()), results ? sinks.data() : nullptr,
+                               outcomes);
     };
     return tried_many(call, batch, statuses, run, [&](std::uint32_t i, const FailureDetails &said) {
       return (said.nothing_done || requests[i].condition == OMNISTORE_ALWAYS) && !stands_twice(keys, i) &&
@@ -200,8 +203,8 @@ private:
            }) > 1;
   }
 
-  /// Runs an operation until it succeeds, fails for good, or no attempt or time is left. may_again(details) says whether a
-  /// failure that passes by itself allows another attempt.
+  /// Runs an operation until it succeeds, fails for good, or no attempt or time is left. may_again(details) says
+  /// whether a failure that passes by itself allows another attempt.
   template <class Run, class MayAgain>
   omnistore_status tried(Call call, Run run, MayAgain may_again) {
     for (std::uint32_t attempt = 1;; ++attempt) {
@@ -220,9 +223,8 @@ private:
   }
 
   template <class Run>
-  omnistore_status read_many(Call call, std::span<const omnistore_bytes> keys,
-                             Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
-                             omnistore_status *statuses, Run forward) {
+  omnistore_status read_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
+                             omnistore_sink *const *sinks, omnistore_status *statuses, Run forward) {
     std::deque<NotedSink> noted;
     for (std::size_t i = 0; i < keys.size(); ++i) noted.emplace_back(*sinks[i]);
     Batch<omnistore_get_request> batch(keys, requests);
@@ -290,7 +292,9 @@ private:
     ++retries_;
     return true;
   }
-  static std::string attempts_text(std::uint32_t attempts) { return "after " + std::to_string(attempts) + " attempts: "; }
+  static std::string attempts_text(std::uint32_t attempts) {
+    return "after " + std::to_string(attempts) + " attempts: ";
+  }
 
   const std::uint32_t attempts_;
   const std::int64_t backoff_, max_backoff_; // milliseconds

@@ -95,8 +95,7 @@ public:
     UncountedSource uncounted(request.source, started);
     omnistore_set_request mine = request;
     mine.source = &uncounted;
-    return timed({omnistore::Operation::set}, call, started,
-                 [&](Call c) { return child().set(c, key, mine, result); });
+    return timed({omnistore::Operation::set}, call, started, [&](Call c) { return child().set(c, key, mine, result); });
   }
 
 private:

@@ -14,7 +14,8 @@
 //         return run(call);
 //       }
 //     };
-//     OMNISTORE_PLUGIN(omnistore::driver<Polite>("polite", "1.0.0", "Greets", nullptr, omnistore::forward_traits, 1, 1))
+//     OMNISTORE_PLUGIN(omnistore::driver<Polite>("polite", "1.0.0", "Greets", nullptr, omnistore::forward_traits, 1,
+//     1))
 //
 // A layer defines `around` to do something before or after every operation, or gives its own member for an operation,
 // which hides the one here and may call it as Forward::get(...).
@@ -199,8 +200,8 @@ public:
   }
   GatheringPage(const GatheringPage &) = delete;
   GatheringPage &operator=(const GatheringPage &) = delete;
-  /// Gives the keys on, also those that were given before a failure: a clear has removed them. Returns `status` if it is
-  /// a failure, else the outcome of giving them on.
+  /// Gives the keys on, also those that were given before a failure: a clear has removed them. Returns `status` if it
+  /// is a failure, else the outcome of giving them on.
   omnistore_status finish(omnistore_status status, omnistore_page &to) {
     for (const Entry &entry : entries_) {
       omnistore_meta meta = entry.meta;
@@ -284,13 +285,13 @@ private:
   std::vector<Said> said_;
 };
 
-/// The base of a forwarding layer; `Layer` is the class that derives from it. Its functions may be called on any number of
-/// threads at once, and hand down the context, the sinks, the pages and the batches that they are given.
+/// The base of a forwarding layer; `Layer` is the class that derives from it. Its functions may be called on any number
+/// of threads at once, and hand down the context, the sinks, the pages and the batches that they are given.
 template <class Layer>
 class Forward {
 public:
-  /// `traits` become the child's, but for the capabilities that are not in `kept`: a layer that waits by itself leaves out
-  /// OMNISTORE_NEVER_BLOCKS. The host locks a serialized child by itself, so the layer is parallel.
+  /// `traits` become the child's, but for the capabilities that are not in `kept`: a layer that waits by itself leaves
+  /// out OMNISTORE_NEVER_BLOCKS. The host locks a serialized child by itself, so the layer is parallel.
   Forward(const omnistore_store *child, omnistore_traits &traits, std::uint64_t kept = ~std::uint64_t{0})
       : child_(child) {
     traits = *Known(child_.traits());
@@ -352,15 +353,13 @@ public:
   }
   omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
                              omnistore_sink *const *sinks, omnistore_status *statuses) {
-    return layer().around(many(Operation::stat_many, keys, statuses), call, [&](Call c) {
-      return child_.stat_many(c, keys, requests.raw(), sinks, statuses);
-    });
+    return layer().around(many(Operation::stat_many, keys, statuses), call,
+                          [&](Call c) { return child_.stat_many(c, keys, requests.raw(), sinks, statuses); });
   }
   omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_set_request> requests,
                             omnistore_sink *const *results, omnistore_status *statuses) {
-    return layer().around(many(Operation::set_many, keys, statuses), call, [&](Call c) {
-      return child_.set_many(c, keys, requests.raw(), results, statuses);
-    });
+    return layer().around(many(Operation::set_many, keys, statuses), call,
+                          [&](Call c) { return child_.set_many(c, keys, requests.raw(), results, statuses); });
   }
   omnistore_status remove_many(Call call, std::span<const omnistore_bytes> keys,
                                Requests<omnistore_remove_request> requests, omnistore_status *statuses) {
