@@ -86,3 +86,4 @@ TEST_CASE("fault that strikes nothing keeps the contract") {
   layer_keeps_the_contract("fault", R"({"probability": 0})");
 }
 TEST_CASE("limit keeps the contract") { layer_keeps_the_contract("limit", R"({"rate": 1000000, "concurrency": 64})"); }
+TEST_CASE("compress keeps the contract") { layer_keeps_the_contract("compress", R"({"threshold": 1})"); }
