@@ -87,3 +87,6 @@ TEST_CASE("fault that strikes nothing keeps the contract") {
 }
 TEST_CASE("limit keeps the contract") { layer_keeps_the_contract("limit", R"({"rate": 1000000, "concurrency": 64})"); }
 TEST_CASE("compress keeps the contract") { layer_keeps_the_contract("compress", R"({"threshold": 1})"); }
+TEST_CASE("encrypt keeps the contract") {
+  layer_keeps_the_contract("encrypt", R"({"keys": "one )" + std::string(64, '1') + "\"}");
+}
