@@ -315,13 +315,16 @@ private:
   /// Gives out the meta of the value whose head was read.
   omnistore_status tell(Call call, std::string_view key, const omnistore_get_request &request, HeadSink &head,
                         omnistore_sink &sink) const {
-    if (has_head(head.bytes)) head.value_size = size_in(head.bytes);
-    if (request.flags & OMNISTORE_GET_USER && !(head.flags & OMNISTORE_META_USER)) {
-      omnistore::ValueSink user; // a get may leave it out
-      if (const omnistore_status status = child().stat(call, key, request, user); status != OMNISTORE_OK) return status;
-      head.user = user.user;
-      head.flags = user.flags;
+    const bool no_user = request.flags & OMNISTORE_GET_USER && !(head.flags & OMNISTORE_META_USER);
+    const bool no_etag = request.flags & OMNISTORE_GET_META && head.etag.empty() && child().can(OMNISTORE_CAN_ETAG);
+    if (no_user || no_etag) { // a get may leave them out, as redis leaves out the etag where it reads a part
+      omnistore::ValueSink all;
+      if (const omnistore_status status = child().stat(call, key, request, all); status != OMNISTORE_OK) return status;
+      head.user = all.user;
+      head.etag = all.etag;
+      head.flags = all.flags;
     }
+    if (has_head(head.bytes)) head.value_size = size_in(head.bytes);
     return omnistore::give(sink, head.meta());
   }
 

@@ -20,8 +20,8 @@ void keeps_the_contract(const std::string &driver, const test::Strings &argument
 
 const std::string in_folder = R"({"base": "{folder}"})", over_fs = "fs " + in_folder;
 
-std::string over_redis(const test::RedisServer &server) {
-  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}"})";
+std::string over_redis(const test::RedisServer &server, const std::string &more = "") {
+  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}")" + more + "}";
 }
 
 } // namespace
@@ -73,7 +73,7 @@ void layer_keeps_the_contract(const std::string &driver, const std::string &opti
   SECTION("over fs") { keeps_the_contract(driver, {"--options", options, "--over", over_fs}); }
   SECTION("over redis") {
     const test::RedisServer server;
-    keeps_the_contract(driver, {"--options", options, "--over", over_redis(server)});
+    keeps_the_contract(driver, {"--options", options, "--over", over_redis(server, R"(, "notify": true)")});
   }
 }
 
