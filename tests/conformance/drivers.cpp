@@ -20,8 +20,8 @@ void keeps_the_contract(const std::string &driver, const test::Strings &argument
 
 const std::string in_folder = R"({"base": "{folder}"})", over_fs = "fs " + in_folder;
 
-std::string over_redis(const test::RedisServer &server) {
-  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}"})";
+std::string over_redis(const test::RedisServer &server, const std::string &more = "") {
+  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}")" + more + "}";
 }
 
 } // namespace
@@ -63,4 +63,30 @@ TEST_CASE("cache keeps the contract over fs") { keeps_the_contract("cache", {"--
 TEST_CASE("cache keeps the contract over redis") {
   const test::RedisServer server;
   keeps_the_contract("cache", {"--over", "memory", "--over", over_redis(server)});
+}
+
+namespace {
+
+/// A layer over one store, with options under which it lets every operation through.
+void layer_keeps_the_contract(const std::string &driver, const std::string &options) {
+  SECTION("over memory") { keeps_the_contract(driver, {"--options", options, "--over", "memory"}); }
+  SECTION("over fs") { keeps_the_contract(driver, {"--options", options, "--over", over_fs}); }
+  SECTION("over redis") {
+    const test::RedisServer server;
+    keeps_the_contract(driver, {"--options", options, "--over", over_redis(server, R"(, "notify": true)")});
+  }
+}
+
+} // namespace
+
+TEST_CASE("readonly keeps the contract") { layer_keeps_the_contract("readonly", "{}"); }
+TEST_CASE("timeout keeps the contract") { layer_keeps_the_contract("timeout", R"({"timeout": "30s"})"); }
+TEST_CASE("retry keeps the contract") { layer_keeps_the_contract("retry", "{}"); }
+TEST_CASE("fault that strikes nothing keeps the contract") {
+  layer_keeps_the_contract("fault", R"({"probability": 0})");
+}
+TEST_CASE("limit keeps the contract") { layer_keeps_the_contract("limit", R"({"rate": 1000000, "concurrency": 64})"); }
+TEST_CASE("compress keeps the contract") { layer_keeps_the_contract("compress", R"({"threshold": 1})"); }
+TEST_CASE("encrypt keeps the contract") {
+  layer_keeps_the_contract("encrypt", R"({"keys": "one )" + std::string(64, '1') + "\"}");
 }

@@ -77,7 +77,7 @@ const omnistore_meta *sound(const omnistore_meta *meta, omnistore_meta &room, Fa
 bool is_key(omnistore_bytes bytes) {
   if (is_null(bytes) || bytes.size == 0 || bytes.size > OMNISTORE_MAX_KEY_SIZE + 1) return false;
   const std::string_view key = view(bytes);
-  return is_normal(key.size() > 1 && key.back() == '$' ? key.substr(0, key.size() - 1) : key);
+  return is_normal(key) || (key.size() > 1 && key.back() == '$' && is_normal(key.substr(0, key.size() - 1)));
 }
 
 } // namespace
