@@ -32,6 +32,8 @@ struct Line {
   Mounts mounts;
   Drivers drivers;
   TestDriver test_driver;
+  NewDriver new_driver;
+  Dev dev;
   ReloadConfig reload;
   MountStore mount;
   Unmount unmount;

@@ -96,9 +96,13 @@ void lists_meta(Bench &bench) {
     const auto meta = page.metas.find(key);
     require(meta != page.metas.end(), "it claims OMNISTORE_CAN_LIST_META, and gives no meta for " + shown(key));
     const Got found = store.stat(key, OMNISTORE_GET_META);
-    require(meta->second.size == found.told().size && meta->second.expiry == found.told().expiry &&
-                meta->second.mtime == found.told().mtime,
-            "the meta of " + shown(key) + " in a listing is another than stat gives");
+    const auto same = [&](const char *what, std::int64_t listed, std::int64_t told) {
+      require(listed == told, "the " + std::string(what) + " of " + shown(key) + " in a listing is " +
+                                  std::to_string(listed) + ", stat tells " + std::to_string(told));
+    };
+    same("size", static_cast<std::int64_t>(meta->second.size), static_cast<std::int64_t>(found.told().size));
+    same("mtime", meta->second.mtime, found.told().mtime);
+    same("expiry", meta->second.expiry, found.told().expiry);
   }
 }
 

@@ -63,9 +63,9 @@ void memory_is_freed(Bench &bench) {
     Store &store = bench.store();
     use(bench, store);
     if (!store.can(OMNISTORE_READS_ONLY))
-      for (int i = 0; i < 50; ++i) put(store, bench.key("m" + std::to_string(i)), bytes_of(1000));
+      for (int i = 0; i < 10; ++i) put(store, bench.key("m" + std::to_string(i)), bytes_of(1000));
     if (!store.can(OMNISTORE_READS_ONLY))
-      for (int i = 0; i < 50; ++i) store.remove(bench.key("m" + std::to_string(i)));
+      for (int i = 0; i < 10; ++i) store.remove(bench.key("m" + std::to_string(i)));
     bench.close();
   };
   for (int i = 0; i < 5; ++i) once();

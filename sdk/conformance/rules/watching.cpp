@@ -14,6 +14,7 @@ bool is_about(const Change &change, std::uint32_t type, const std::string &key) 
 
 /// Where a change by another store of the same options can be seen at all.
 Store &shared(Bench &bench) {
+  if (bench.is_layer()) throw Skipped("it is for the stores under it to tell of changes by others");
   Store &store = bench.store();
   if (!store.can(OMNISTORE_SHARED)) throw Skipped("only this store changes what it holds");
   if (store.traits().keeps < OMNISTORE_KEEPS_PROCESS) throw Skipped("no other store sees what it holds");
