@@ -6,8 +6,8 @@
 # needs when it is linked, and can be unloaded.
 #
 #   SOURCES    C (C11) and C++ (C++20) files
-#   SCHEMA     a JSON Schema of the driver's options. It is checked to be one JSON object when the plugin is built, and
-#              embedded: <omnistore_schema.h> defines OMNISTORE_OPTIONS_SCHEMA as a string literal of its text
+#   SCHEMA     a JSON Schema of the driver's options, in the dialect of GUIDE.md. It is checked when the plugin is built,
+#              and embedded: <omnistore_schema.h> defines OMNISTORE_OPTIONS_SCHEMA as a string literal of its text
 #   LIBRARIES  what the plugin links, as for target_link_libraries
 #   OUTPUT     the folder the plugin is built into, in place of OMNISTORE_PLUGIN_DIRECTORY (by default `plugins` in
 #              the build folder). A plugin with an OUTPUT of its own has no install rule; others are installed to

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # cmake -DSCHEMA=options.schema.json -DHEADER=omnistore_schema.h -P embed_schema.cmake
-# Checks that SCHEMA is one JSON object and writes it into HEADER as a string literal.
+# Checks SCHEMA, as far as CMake can, and writes it into HEADER as a string literal.
+cmake_minimum_required(VERSION 3.25)
 file(READ ${SCHEMA} text)
 
 # Read as the one item of an array, so that what follows the object is an error too.
@@ -12,6 +13,57 @@ string(JSON kind ERROR_VARIABLE problem TYPE "[${text}]" 0)
 if(NOT count EQUAL 1 OR NOT kind STREQUAL "OBJECT")
   message(FATAL_ERROR "${SCHEMA}: a schema of options is one JSON object")
 endif()
+
+# The dialect that hosts read (GUIDE.md). A host checks more when it loads the plugin, such as that defaults fit.
+set(keywords $schema $id $comment $ref $defs title description type properties required additionalProperties items enum
+  const oneOf minimum maximum minLength maxLength pattern format default examples secret)
+set(types string integer number boolean object array null)
+
+# Checks one schema of the text; `ARGN` is where it stands.
+function(check_schema)
+  string(JSON kind TYPE "${text}" ${ARGN})
+  list(JOIN ARGN "." where)
+  if(NOT kind STREQUAL "OBJECT")
+    message(FATAL_ERROR "${SCHEMA}: ${where}: expected a schema, which is an object")
+  endif()
+  string(JSON count LENGTH "${text}" ${ARGN})
+  if(count EQUAL 0)
+    return()
+  endif()
+  math(EXPR last "${count} - 1")
+  foreach(i RANGE ${last})
+    string(JSON keyword MEMBER "${text}" ${ARGN} ${i})
+    if(NOT keyword IN_LIST keywords)
+      message(FATAL_ERROR "${SCHEMA}: ${where}: the keyword \"${keyword}\" is not known")
+    endif()
+    string(JSON kind TYPE "${text}" ${ARGN} ${keyword})
+    if(keyword MATCHES "^(properties|\\$defs)$")
+      if(NOT kind STREQUAL "OBJECT")
+        message(FATAL_ERROR "${SCHEMA}: ${where}: ${keyword} is an object of schemas")
+      endif()
+      string(JSON members LENGTH "${text}" ${ARGN} ${keyword})
+      set(member 0)
+      while(member LESS members)
+        string(JSON name MEMBER "${text}" ${ARGN} ${keyword} ${member})
+        check_schema(${ARGN} ${keyword} "${name}")
+        math(EXPR member "${member} + 1")
+      endwhile()
+    elseif(keyword STREQUAL "items" OR (keyword STREQUAL "additionalProperties" AND NOT kind STREQUAL "BOOLEAN"))
+      check_schema(${ARGN} ${keyword})
+    elseif(keyword STREQUAL "type" AND kind STREQUAL "STRING")
+      string(JSON type GET "${text}" ${ARGN} type)
+      if(NOT type IN_LIST types)
+        message(FATAL_ERROR "${SCHEMA}: ${where}: there is no type \"${type}\"")
+      endif()
+    endif()
+  endforeach()
+endfunction()
+
+string(JSON type ERROR_VARIABLE problem GET "${text}" type)
+if(NOT type STREQUAL "object")
+  message(FATAL_ERROR "${SCHEMA}: \"type\" must be \"object\": options are an object")
+endif()
+check_schema()
 
 string(REPLACE "\\" "\\\\" text "${text}")
 string(REPLACE "\"" "\\\"" text "${text}")

@@ -35,11 +35,28 @@ TEST_CASE("a schema that is not one JSON object stops the build") {
     INFO(text);
     CHECK_THAT(check(text), Catch::Contains("a schema of options is one JSON object"));
   }
-  CHECK(check("{}") == "");
+  CHECK(check("{\"type\": \"object\"}") == "");
+}
+
+TEST_CASE("a schema that no host would take stops the build") {
+  const auto of_x = [](const std::string &schema) {
+    return check("{\"type\": \"object\", \"properties\": {\"x\": " + schema + "}}");
+  };
+  using Catch::Contains;
+  CHECK_THAT(check("{}"), Contains("\"type\" must be \"object\""));
+  CHECK_THAT(of_x("{\"minimun\": 1}"), Contains("properties.x: the keyword \"minimun\" is not known"));
+  CHECK_THAT(of_x("{\"type\": \"int\"}"), Contains("properties.x: there is no type \"int\""));
+  CHECK_THAT(of_x("[]"), Contains("properties.x: expected a schema"));
+  CHECK_THAT(of_x("{\"items\": {\"anyOf\": []}}"), Contains("properties.x.items: the keyword \"anyOf\""));
+  CHECK_THAT(of_x("{\"type\": \"object\", \"properties\": {\"y\": {\"z\": 1}}}"),
+             Contains("properties.x.properties.y: the keyword \"z\""));
+  CHECK(of_x("{\"oneOf\": [{\"const\": \"a;b\"}], \"pattern\": \"^a$\", \"maxLength\": 3, \"secret\": true}") == "");
+  CHECK(of_x("{\"type\": [\"string\", \"null\"], \"additionalProperties\": {\"type\": \"string\"}}") == "");
 }
 
 TEST_CASE("a schema reaches the plugin byte for byte, in C and in C++") {
-  const std::string schema = "{\n\t\"a\": \"q\\\"uote \\\\ ;[semi];colon ?\?/ ${X} @Y@ $<Z> \xc3\xa9\",\n  \"b\": \"" +
+  const std::string schema = "{\n\t\"type\": \"object\", \"title\": \"q\\\"uote \\\\ ;[semi];colon ?\?/ ${X} @Y@ $<Z> "
+                             "\xc3\xa9\",\n  \"description\": \"" +
                              std::string(5000, 'x') + "\"\n}";
   test::Folder folder;
   test::write_file(folder / "s.json", schema + "\n");

@@ -48,6 +48,14 @@ std::string source(const std::string &file) { return std::string(OMNISTORE_SOURC
 
 } // namespace
 
+TEST_CASE("a manual tells what each choice means, and how long a text may be") {
+  const std::string text = config::manual(parsed(R"({"type":"object","properties":{
+    "mode":{"oneOf":[{"const":"fast","description":"Keeps nothing"},{"const":"safe"}],"default":"safe"},
+    "name":{"type":"string","maxLength":9,"pattern":"^[a-z]+$"}}})"));
+  CHECK_THAT(text, Contains("mode (\"fast\" or \"safe\", default \"safe\")\n        \"fast\": Keeps nothing\n"));
+  CHECK_THAT(text, Contains("name (string, at most 9 characters, pattern ^[a-z]+$)"));
+}
+
 TEST_CASE("a good schema is given back") {
   json::object into;
   CHECK(
@@ -67,7 +75,17 @@ TEST_CASE("what is wrong with a schema is one sentence that names the place") {
   CHECK(option("{'type':'interger'}") == "properties.x.type: there is no type \"interger\"; did you mean \"integer\"?");
   CHECK(option("{'type':5}") == "properties.x.type: expected a type's name or an array of them");
   CHECK(option("{'minimun':5}") == "properties.x: the keyword \"minimun\" is not known; did you mean \"minimum\"?");
-  CHECK(option("{'oneOf':[]}") == "properties.x: the keyword \"oneOf\" is not known");
+  CHECK(option("{'anyOf':[]}") == "properties.x: the keyword \"anyOf\" is not known");
+  CHECK_THAT(option("{'oneOf':[]}"), StartsWith("properties.x.oneOf: expected an array of choices"));
+  CHECK_THAT(option("{'oneOf':[{'type':'string'}]}"), StartsWith("properties.x.oneOf: expected an array of choices"));
+  CHECK(option("{'oneOf':[{'const':1,'minimum':0}]}") ==
+        "properties.x.oneOf: a choice has const, title and description, no \"minimum\"");
+  CHECK(option("{'pattern':'(a'}") == "properties.x.pattern: \"(a\" is not a regular expression of ECMAScript");
+  CHECK(option("{'pattern':5}") == "properties.x.pattern: expected a string");
+  CHECK(option("{'maxLength':'5'}") == "properties.x.maxLength: expected a number");
+  CHECK_THAT(option("{'type':'string','maxLength':1,'default':'ab'}"), Contains("the default does not fit"));
+  CHECK_THAT(option("{'pattern':'^a','default':'b'}"), Contains("the default does not fit"));
+  CHECK_THAT(option("{'oneOf':[{'const':'a'}],'default':'b'}"), Contains("the default does not fit"));
   CHECK(option("{'format':'duratoin'}") ==
         "properties.x.format: there is no format \"duratoin\"; did you mean \"duration\"?");
   CHECK(option("{'secret':'yes'}") == "properties.x.secret: expected true or false");

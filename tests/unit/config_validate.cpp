@@ -105,6 +105,34 @@ TEST_CASE("minLength counts characters") {
   CHECK(wrong("{'type':'string','minLength':1}", "{'x':''}") == "o.x: expected a text that is not empty");
 }
 
+TEST_CASE("maxLength counts characters") {
+  CHECK(right("{'type':'string','maxLength':2}", "{'x':'\xC3\xA4\xC3\xA4'}").size() == 12);
+  CHECK(wrong("{'type':'string','maxLength':1}", "{'x':'\xC3\xA4\xC3\xA4'}") ==
+        "o.x: expected at most 1 characters, found \"\xC3\xA4\xC3\xA4\"");
+}
+
+TEST_CASE("a pattern is looked for anywhere in a text") {
+  CHECK(right("{'pattern':'b+'}", "{'x':'abbc'}") == R"({"x":"abbc"})");
+  CHECK(wrong("{'pattern':'^b+$'}", "{'x':'abbc'}") ==
+        "o.x: expected a text that fits the pattern ^b+$, found \"abbc\"");
+  CHECK(right("{'pattern':'^b+$'}", "{'x':5}") == R"({"x":5})");
+  CHECK_THAT(wrong("{'pattern':'^b+$','secret':true}", "{'x':'hidden'}"), !Contains("hidden"));
+}
+
+TEST_CASE("a text that is too long for the matcher is a problem and no crash") {
+  CHECK(wrong("{'pattern':'^(a|b)*$'}", "{'x':'" + std::string(1'000'000, 'a') + "'}") ==
+        "o.x: expected at most 4096 bytes, since it has a pattern");
+  CHECK(right("{'pattern':'^(a|b)*$'}", "{'x':'" + std::string(4096, 'a') + "'}").size() == 4104);
+}
+
+TEST_CASE("choices are a oneOf of consts, or one const") {
+  const std::string schema = "{'oneOf':[{'const':'lru','description':'d'},{'const':5}]}";
+  CHECK(right(schema, "{'x':'lru'}") == R"({"x":"lru"})");
+  CHECK(right(schema, "{'x':5}") == R"({"x":5})");
+  CHECK(wrong(schema, "{'x':'lur'}") == "o.x: expected \"lru\" or 5, found \"lur\"; did you mean \"lru\"?");
+  CHECK(wrong("{'const':'on'}", "{'x':'off'}") == "o.x: expected \"on\", found \"off\"");
+}
+
 TEST_CASE("enum lists its values and offers the nearest") {
   CHECK(wrong("{'enum':['none','data','full']}", "{'x':'ful'}") ==
         "o.x: expected \"none\", \"data\" or \"full\", found \"ful\"; did you mean \"full\"?");

@@ -33,6 +33,8 @@ struct Line {
   Drivers drivers;
   Plugins plugins;
   TestDriver test_driver;
+  NewDriver new_driver;
+  Dev dev;
   ReloadConfig reload;
   MountStore mount;
   Unmount unmount;

@@ -38,9 +38,48 @@ Examples
   command.add_flag("--list", line.test_driver.list, "Print the rules, each with the sentence that it proves");
 }
 
+void fill_new_driver(CLI::App &command, Line &line) {
+  command.footer(
+      R"(Writes a project into a new folder: a driver that works, the schema of its options, a README, a build
+and a CI file. It builds with `make` and passes `omnistore test-driver` as it is.
+
+Examples
+  omnistore new-driver my-store
+  omnistore new-driver my-store --lang rust --folder ~/src/my-store
+  omnistore new-driver my-layer --layer)");
+  command.add_option("NAME", line.new_driver.name, "What configs will call it: a-z, 0-9 and -, a letter first")
+      ->required();
+  command.add_option("--lang", line.new_driver.language, "c, cpp or rust; else cpp")
+      ->type_name("LANGUAGE")
+      ->check(CLI::IsMember({"c", "cpp", "rust"}));
+  command.add_flag("--layer", line.new_driver.layer, "A layer over another store, in C++");
+  command.add_option("--folder", line.new_driver.folder, "The project's folder; else NAME here")->type_name("DIR");
+}
+
+void fill_dev(CLI::App &command, Line &line) {
+  command.footer(
+      R"(Serves one plugin's driver at "/" without a config, and logs each operation to standard error. When the
+file changes, the driver is opened anew from it; a file that cannot be used leaves the old one open.
+Relative paths in the options start here. Ctrl-C ends it.
+
+Examples
+  omnistore dev ./build/plugins/thing.so
+  omnistore dev ./build/plugins/thing.so --options '{"base": "./data"}' --listen 127.0.0.1:7800
+  omnistore dev ./build/plugins/layer.so --over memory
+  gdb --args omnistore dev ./build/plugins/thing.so)");
+  command.add_option("FILE", line.dev.file, "The plugin")->required();
+  command.add_option("--driver", line.dev.driver, "Which of its drivers, where it has several")->type_name("NAME");
+  command.add_option("--options", line.dev.options, "What its store is opened with")->type_name("JSON");
+  command.add_option("--over", line.dev.over, "A store under a layer: a driver's name, and its options")
+      ->type_name("STORE");
+  command.add_option("--listen", line.dev.listen, "Where; else 127.0.0.1 and a free port")->type_name("ADDRESS:PORT");
+}
+
 } // namespace
 
 void add_authors(CLI::App &app, Line &line) {
+  add(app, line, line.new_driver, "new-driver", "Write the project of a new driver", fill_new_driver);
+  add(app, line, line.dev, "dev", "Serve one driver without a config, and reload it when it is built again", fill_dev);
   add(app, line, line.test_driver, "test-driver", "Try every rule of the contract on a plugin", fill_test_driver);
 }
 

@@ -160,9 +160,10 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     return exit_code(Status::invalid);
   }
   const std::string command = app.get_subcommands().at(0)->get_name();
-  if (command == "serve" && line.global.timeout.count() != 0)
-    throw Failure(Status::invalid, "serve: --timeout is for commands that end by themselves", "leave it out");
-  const bool opens = command == "serve" || command == "plugins" || (command == "check" && !line.check.diff) ||
+  const bool serves = command == "serve" || command == "dev";
+  if (serves && line.global.timeout.count() != 0)
+    throw Failure(Status::invalid, command + ": --timeout is for commands that end by themselves", "leave it out");
+  const bool opens = serves || command == "plugins" || (command == "check" && !line.check.diff) ||
                      (command == "drivers" && !line.drivers.file.empty());
   add_environment(line.global, opens);
   const TimeLimit limit(line.global, limited_command(command, line));

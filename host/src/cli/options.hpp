@@ -31,7 +31,10 @@ struct Global {
   bool remote() const { return !url.empty(); }
 };
 
-struct Serve {};
+struct Serve {
+  std::string text;  ///< a config to serve in place of a file
+  std::string shown; ///< what it is called
+};
 
 struct Check {
   bool schema = false;
@@ -109,6 +112,20 @@ struct Drivers {
 struct Plugins {
   std::string action = "list"; ///< or "lock", "verify"
   std::string lock;            ///< the lock file; empty: the config's, or omnistore.lock beside the config
+};
+
+struct NewDriver {
+  std::string name;
+  std::string language; ///< "c", "cpp" or "rust"; empty: cpp
+  std::string folder;   ///< the project's; empty: NAME here
+  bool layer = false;
+};
+
+struct Dev {
+  std::string file, driver;   ///< driver empty: the only one
+  std::string options = "{}"; ///< one JSON object
+  std::vector<std::string> over;
+  std::string listen = "127.0.0.1:0";
 };
 
 struct TestDriver {

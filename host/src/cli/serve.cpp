@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -60,6 +61,14 @@ void keep_all_secrets(const Config &config, loader::Registry &registry) {
   for (const auto &[mountpoint, mount] : config.mounts) keep_secrets(mount.store, registry);
 }
 
+/// A config that is no file. No profile is chosen by the environment.
+Draft read_text(const std::string &text) {
+  return parse_draft(text, {}, {}, [](const std::string &name) -> std::optional<std::string> {
+    const char *value = name == "OMNISTORE_PROFILE" ? nullptr : std::getenv(name.c_str());
+    return value ? std::optional<std::string>(value) : std::nullopt;
+  });
+}
+
 Draft load_again(const std::string &file, const Global &global) {
   if (!can_change(file))
     throw Error(Status::unsupported, "reload: the config came through " + file + ", which cannot be read again");
@@ -75,13 +84,15 @@ void reload(server::Reloader &reloader, std::string_view why) {
   }
 }
 
-void announce(const Global &global, const Config &config, const std::string &http, const std::string &admin) {
+void announce(const Global &global, const Config &config, const std::string &name, const std::string &http,
+              const std::string &admin) {
   Output out;
   if (global.json) {
-    out.json(boost::json::object{{"config", config.file}, {"http", http}, {"admin", admin}});
+    out.json(boost::json::object{{"config", name}, {"http", http}, {"admin", admin}});
   } else if (!global.quiet) {
     const std::string program = global.program + " --url " + http;
-    out.line("Omnistore serves " + config.file + (config.profile.empty() ? "" : ", profile " + config.profile));
+    out.line("Omnistore serves " + base::printable(name) +
+             (config.profile.empty() ? "" : ", profile " + config.profile));
     if (!http.empty()) out.line("  data   " + http);
     if (!admin.empty()) out.line("  admin  " + admin);
     if (!http.empty()) {
@@ -230,7 +241,7 @@ server::WatchedPaths watched_paths(const std::string &config, const loader::Regi
 
 } // namespace
 
-int run(const Global &global, const Serve &) {
+int run(const Global &global, const Serve &options) {
   if (global.remote())
     throw Failure(Status::invalid, "serve: --url is for work on a host that runs already", "leave it out");
   // Long blocks go back to the system when they are free. By itself the allocator keeps what it has once had, up to 32
@@ -239,10 +250,12 @@ int run(const Global &global, const Serve &) {
   ::mallopt(M_ARENA_MAX, 4);
   hold_stop_signals(true);
 
-  const std::string file = find_config(global);
-  const std::string watched = can_change(file) ? file : std::string();
+  const bool from_file = options.text.empty();
+  const std::string file = from_file ? find_config(global) : std::string();
+  const std::string watched = from_file && can_change(file) ? file : std::string();
+  const auto load = [&] { return from_file ? load_again(file, global) : read_text(options.text); };
   server::FileStates read = server::states_of({watched, {}});
-  Draft draft = load_draft(file, global.profile);
+  Draft draft = from_file ? load_draft(file, global.profile) : read_text(options.text);
   start_log(draft.config, global, true);
   const auto plugins = open_registry(draft.config);
   server::check_config(draft, *plugins);
@@ -253,8 +266,7 @@ int run(const Global &global, const Serve &) {
   Storage storage(config, plugins);
   std::optional<server::ConfigWatch> watch;
   server::Reloader reloader(storage, config,
-                            {[&file, &global] { return load_again(file, global); }, keep_all_secrets,
-                             [&global](const Config &now) { set_log_level(now, global, true); },
+                            {load, keep_all_secrets, [&global](const Config &now) { set_log_level(now, global, true); },
                              [&watch] { watch->refresh(); }});
   watch.emplace(
       std::move(read), [&] { return watched_paths(watched, *storage.plugins()); },
@@ -262,7 +274,8 @@ int run(const Global &global, const Serve &) {
   server::Server server(reloader);
   server.start();
   if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
-  announce(global, config, url_of(server.http_address()), url_of(server.admin_address()));
+  announce(global, config, from_file ? config.file : options.shown, url_of(server.http_address()),
+           url_of(server.admin_address()));
 
   int signal = 0;
   while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");

@@ -18,6 +18,7 @@
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/output.hpp"
+#include "cli/over.hpp"
 #include "config/schema.hpp"
 #include "storage/node.hpp"
 #include "storage/plan.hpp"
@@ -48,15 +49,6 @@ private:
   std::vector<Plan> plans_;
   std::vector<std::unique_ptr<Node>> nodes_;
 };
-
-/// "memory", or "fs {\"base\": ...}": a driver's name and its options.
-StoreConfig read_over(const std::string &text) {
-  const std::size_t space = text.find_first_of(" {");
-  StoreConfig config;
-  config.driver = text.substr(0, space);
-  if (space != text.npos) config.options = text.substr(text.find('{', space));
-  return config;
-}
 
 std::string with_folder(std::string text, const std::string &folder) {
   constexpr std::string_view mark = "{folder}";

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <regex>
+#include <string>
 
 #include <boost/json/parse.hpp>
 
@@ -20,7 +22,7 @@ namespace {
 /// The keywords, and what the value of each is.
 struct Keyword {
   std::string_view name;
-  enum class Value { text, number, flag, any, names, list, schema, schemas, schema_or_flag, type } value;
+  enum class Value { text, number, flag, any, names, list, choices, schema, schemas, schema_or_flag, type } value;
 };
 using Value = Keyword::Value;
 constexpr std::array keywords = {
@@ -37,9 +39,13 @@ constexpr std::array keywords = {
     Keyword{"additionalProperties", Value::schema_or_flag},
     Keyword{"items", Value::schema},
     Keyword{"enum", Value::list},
+    Keyword{"const", Value::any},
+    Keyword{"oneOf", Value::choices},
     Keyword{"minimum", Value::number},
     Keyword{"maximum", Value::number},
     Keyword{"minLength", Value::number},
+    Keyword{"maxLength", Value::number},
+    Keyword{"pattern", Value::text},
     Keyword{"format", Value::text},
     Keyword{"default", Value::any},
     Keyword{"examples", Value::list},
@@ -123,6 +129,7 @@ private:
       return schemas(value, inner, depth);
     case Value::text:
       if (!value.is_string()) return at(inner, "expected a string");
+      if (name == "pattern") return pattern(view(value.get_string()), inner);
       return name == "format" ? format(view(value.get_string()), inner) : std::string();
     case Value::number:
       return value.is_number() ? "" : at(inner, "expected a number");
@@ -130,6 +137,8 @@ private:
       return value.is_bool() ? "" : at(inner, "expected true or false");
     case Value::list:
       return value.is_array() ? "" : at(inner, "expected an array");
+    case Value::choices:
+      return choices(value, inner);
     case Value::schema:
       return value.is_object() ? schema(value.get_object(), inner, depth + 1)
                                : at(inner, "expected a schema, which is an object");
@@ -158,6 +167,28 @@ private:
     std::vector<std::string> known = known_formats();
     if (std::find(known.begin(), known.end(), name) != known.end()) return {};
     return at(path, "there is no format " + in_quotes(name) + hint(name, known));
+  }
+
+  static std::string pattern(std::string_view text, const std::string &path) {
+    try {
+      const std::regex compiled(text.begin(), text.end());
+      return {};
+    } catch (const std::regex_error &) {
+      return at(path, in_quotes(text) + " is not a regular expression of ECMAScript");
+    }
+  }
+
+  /// oneOf is for choices alone: each is a `const`, with words on what it means.
+  static std::string choices(const json::value &value, const std::string &path) {
+    const std::string expected = "expected an array of choices, as in [{\"const\": \"lru\", \"description\": \"...\"}]";
+    if (!value.is_array() || value.get_array().empty()) return at(path, expected);
+    for (const json::value &choice : value.get_array()) {
+      if (!choice.is_object() || !choice.get_object().contains("const")) return at(path, expected);
+      for (const auto &[key, said] : choice.get_object())
+        if (key != "const" && !((key == "title" || key == "description") && said.is_string()))
+          return at(path, "a choice has const, title and description, no " + in_quotes({key.data(), key.size()}));
+    }
+    return {};
   }
 
   static std::string names(const json::value &value, const std::string &path) {

@@ -72,6 +72,7 @@ private:
     if (!out.empty()) out += '\n';
     wrap(out, name + " (" + facts(schema, required) + ")", 2);
     wrap(out, schema.text("description"), 6);
+    choices(schema);
     if (schema.flag("secret")) wrap(out, "Secret: it is never shown.", 6);
     examples(schema);
   }
@@ -85,6 +86,10 @@ private:
     if (standard && !secret) text += ", default " + literal(*standard);
     if (const json::value *least = schema.find("minimum")) text += ", at least " + literal(*least);
     if (const json::value *most = schema.find("maximum")) text += ", at most " + literal(*most);
+    if (const json::value *least = schema.find("minLength")) text += ", at least " + literal(*least) + " characters";
+    if (const json::value *most = schema.find("maxLength")) text += ", at most " + literal(*most) + " characters";
+    if (const std::string_view pattern = schema.text("pattern"); !pattern.empty())
+      text += ", pattern " + std::string(pattern);
     return text;
   }
 
@@ -93,7 +98,7 @@ private:
     if (format == "duration") return durations = true, "duration";
     if (format == "seconds") return ages = true, "duration in seconds";
     if (format == "bytes") return sizes = true, "size";
-    if (const json::array *allowed = schema.array("enum")) {
+    if (const auto allowed = schema.choices()) {
       std::vector<std::string> words;
       for (const json::value &one : *allowed) words.push_back(literal(one));
       return enumerate(words, "or");
@@ -104,6 +109,18 @@ private:
     const json::object *items = schema.object("items");
     if (text == "array" && items) text = "array of " + type(schema.at(*items));
     return format.empty() ? text : text + " (" + std::string(format) + ")";
+  }
+
+  /// What each choice of a oneOf means, a line each.
+  void choices(View schema) {
+    const json::array *list = schema.array("oneOf");
+    if (!list) return;
+    for (const json::value &one : *list) {
+      const json::object *choice = one.if_object();
+      const json::value *value = choice ? choice->if_contains("const") : nullptr;
+      const json::value *words = choice ? choice->if_contains("description") : nullptr;
+      if (value && words && words->is_string()) wrap(out, literal(*value) + ": " + std::string(words->get_string()), 8);
+    }
   }
 
   void examples(View schema) {

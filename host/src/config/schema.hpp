@@ -3,9 +3,11 @@
 // both, which also fills defaults and turns durations and sizes with units into numbers.
 //
 // Keywords: type (a name or a list), properties, required, additionalProperties (true, false, or a schema), items,
-// enum, minimum, maximum, minLength, format, default, description, title, examples, "$ref": "#/$defs/NAME" (a keyword
-// beside it stands in place of the target's), $schema, $id and $comment. There is no oneOf, anyOf, allOf, not or
-// pattern. A note of our own: "secret": true (never printed).
+// enum, const, oneOf (choices alone: objects of const, title and description), minimum, maximum, minLength, maxLength,
+// pattern (an ECMAScript regular expression that must be found anywhere in a text, which then has at most 4096 bytes),
+// format, default, description, title, examples, "$ref": "#/$defs/NAME" (a keyword beside it stands in place of the
+// target's), $schema, $id and $comment. There is no anyOf, allOf or not. A note of our own: "secret": true (never
+// printed).
 //
 // An object's schema without additionalProperties takes no others than its properties (JSON Schema would take any): a
 // misspelt option must be found. An object's schema that has no properties either takes none.

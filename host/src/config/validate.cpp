@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <regex>
 #include <utility>
 
 #include "formats.hpp"
@@ -147,7 +148,7 @@ private:
   }
 
   bool check_enum(View schema, const json::value &value, const std::string &path) {
-    const json::array *allowed = schema.array("enum");
+    const std::optional<json::array> allowed = schema.choices();
     if (!allowed || std::find(allowed->begin(), allowed->end(), value) != allowed->end()) return true;
     std::vector<std::string> texts, words;
     for (const json::value &one : *allowed) {
@@ -178,12 +179,30 @@ private:
       if (format->path && !patch_ && !changed.empty()) changed = absolute_path(changed, folder_);
       text = changed;
     }
-    const json::value *least = schema.find("minLength");
-    if (!least || !least->is_number() || as_number(*least) <= static_cast<long double>(characters(view(text)))) return;
-    if (text.empty())
-      report(path, "expected a text that is not empty");
-    else
-      expected(path, "at least " + literal(*least) + " characters", text);
+    const auto length = static_cast<long double>(characters(view(text)));
+    if (const json::value *least = schema.find("minLength");
+        least && least->is_number() && as_number(*least) > length) {
+      if (text.empty()) return report(path, "expected a text that is not empty");
+      return expected(path, "at least " + literal(*least) + " characters", text);
+    }
+    if (const json::value *most = schema.find("maxLength"); most && most->is_number() && as_number(*most) < length)
+      return expected(path, "at most " + literal(*most) + " characters", text);
+    check_pattern(schema.text("pattern"), text, path);
+  }
+
+  /// The standard library's matcher recurses, so that a long text could end the stack.
+  static constexpr std::size_t longest_matched = 4096;
+
+  void check_pattern(std::string_view pattern, const json::string &text, const std::string &path) {
+    if (pattern.empty()) return;
+    if (text.size() > longest_matched)
+      return report(path, "expected at most " + std::to_string(longest_matched) + " bytes, since it has a pattern");
+    try {
+      if (!std::regex_search(text.begin(), text.end(), std::regex(pattern.begin(), pattern.end())))
+        expected(path, "a text that fits the pattern " + std::string(pattern), text);
+    } catch (const std::regex_error &) {
+      report(path, "the pattern " + std::string(pattern) + " takes too long, or is none");
+    }
   }
 
   void check_object(View schema, json::object &object, const std::string &path, unsigned depth) {

@@ -36,6 +36,18 @@ const json::value *View::find(std::string_view keyword) const {
   return nullptr;
 }
 
+std::optional<json::array> View::choices() const {
+  if (const json::array *allowed = array("enum")) return *allowed;
+  if (const json::value *only = find("const")) return json::array{*only};
+  const json::array *choices = array("oneOf");
+  if (!choices) return std::nullopt;
+  json::array values;
+  for (const json::value &choice : *choices)
+    if (const json::object *object = choice.if_object())
+      if (const json::value *value = object->if_contains("const")) values.push_back(*value);
+  return values;
+}
+
 const json::object *View::object(std::string_view keyword) const {
   const json::value *found = find(keyword);
   return found ? found->if_object() : nullptr;

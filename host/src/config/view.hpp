@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@ public:
   const boost::json::value *find(std::string_view keyword) const;
   const boost::json::object *object(std::string_view keyword) const;
   const boost::json::array *array(std::string_view keyword) const;
+  /// The values that enum, const, or the choices of oneOf allow; none of these is there: any.
+  std::optional<boost::json::array> choices() const;
   std::string_view text(std::string_view keyword) const; ///< empty where it is absent or no text
   bool flag(std::string_view keyword) const;             ///< whether it is true
 

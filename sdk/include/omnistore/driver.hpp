@@ -18,7 +18,9 @@
 //     };
 //     OMNISTORE_PLUGIN(omnistore::driver<Hello>("hello", "1.0.0", "Greets each key"))
 //
-// What the class has as members, the driver can; the rest of the table follows from it or is left to the host. Each
+// The driver can do what the class has members for; the rest of the table follows from them or is left to the host. A
+// member that is private or of another form, a name that other stores use (getMany, setItem), and traits that a simple
+// member cannot keep are errors of the compiler. Each
 // member is written in one of two forms, and a class may mix them.
 //
 // The full form is that of the C table, with C++ types (driver.h says what each must do):
@@ -323,42 +325,125 @@ concept CanRemove = FullRemove<T> || SimpleRemove<T>;
 template <class T>
 concept SimpleList = !FullList<T> && (SimpleListEmit<T> || SimpleListRange<T>);
 
-/// A public member of that name which is of neither form would be left out without a word; it is an error instead.
+// Whether a class has members of a name, public or not, however many: the name is then ambiguous in a class that is
+// derived from it and from one that has the name too. (A final class has no such; its public members alone are seen.)
+#define OMNISTORE_SDK_NAME(NAME)                                                                                       \
+  struct Has_##NAME {                                                                                                  \
+    struct Other {                                                                                                     \
+      int NAME;                                                                                                        \
+    };                                                                                                                 \
+    template <class T>                                                                                                 \
+    struct Both : T, Other {};                                                                                         \
+    template <class T>                                                                                                 \
+    static constexpr bool is_public = requires {                                                                       \
+      &T::NAME;                                                                                                        \
+    };                                                                                                                 \
+    template <class T>                                                                                                 \
+    static constexpr bool in() {                                                                                       \
+      if constexpr (std::is_final_v<T> || !std::is_class_v<T>)                                                         \
+        return is_public<T>;                                                                                           \
+      else                                                                                                             \
+        return !is_public<Both<T>>;                                                                                    \
+    }                                                                                                                  \
+  };
+OMNISTORE_SDK_NAME(get)
+OMNISTORE_SDK_NAME(stat)
+OMNISTORE_SDK_NAME(set)
+OMNISTORE_SDK_NAME(remove)
+OMNISTORE_SDK_NAME(list)
+OMNISTORE_SDK_NAME(clear)
+OMNISTORE_SDK_NAME(get_many)
+OMNISTORE_SDK_NAME(stat_many)
+OMNISTORE_SDK_NAME(set_many)
+OMNISTORE_SDK_NAME(remove_many)
+OMNISTORE_SDK_NAME(touch)
+OMNISTORE_SDK_NAME(watch)
+OMNISTORE_SDK_NAME(unwatch)
+OMNISTORE_SDK_NAME(extension)
+OMNISTORE_SDK_NAME(explain)
+OMNISTORE_SDK_NAME(stats)
+OMNISTORE_SDK_NAME(health)
+OMNISTORE_SDK_NAME(validate)
+OMNISTORE_SDK_NAME(getMany)
+OMNISTORE_SDK_NAME(statMany)
+OMNISTORE_SDK_NAME(setMany)
+OMNISTORE_SDK_NAME(removeMany)
+OMNISTORE_SDK_NAME(getItem)
+OMNISTORE_SDK_NAME(setItem)
+OMNISTORE_SDK_NAME(removeItem)
+OMNISTORE_SDK_NAME(getKeys)
+OMNISTORE_SDK_NAME(unWatch)
+#undef OMNISTORE_SDK_NAME
+
+/// A member of a known name which is of neither form would be left out without a word; it is an error instead. So is
+/// one that is private, or of which there are several, none of a form, and one of a name that other stores use.
 template <class T>
 constexpr bool check_members() {
-  static_assert(CanGet<T>, "get is missing, or is not one of the forms in driver.hpp");
-  static_assert(
-      FullStat<T> || !requires { &T::stat; }, "stat is not of the form in driver.hpp");
-  static_assert(
-      CanSet<T> || !requires { &T::set; }, "set is not one of the forms in driver.hpp");
-  static_assert(
-      CanRemove<T> || !requires { &T::remove; }, "remove is not one of the forms in driver.hpp");
-  static_assert(
-      FullList<T> || SimpleList<T> || !requires { &T::list; }, "list is not one of the forms in driver.hpp");
-  static_assert(
-      FullClear<T> || !requires { &T::clear; }, "clear is not of the form in driver.hpp");
-  static_assert(
-      FullStatMany<T> || !requires { &T::stat_many; }, "stat_many is not of the form in driver.hpp");
-  static_assert(
-      FullHealth<T> || !requires { &T::health; }, "health is not of the form in driver.hpp");
-  static_assert(
-      FullGetMany<T> || !requires { &T::get_many; }, "get_many is not of the form in driver.hpp");
-  static_assert(
-      FullSetMany<T> || !requires { &T::set_many; }, "set_many is not of the form in driver.hpp");
-  static_assert(
-      FullRemoveMany<T> || !requires { &T::remove_many; }, "remove_many is not of the form in driver.hpp");
-  static_assert(
-      FullTouch<T> || !requires { &T::touch; }, "touch is not of the form in driver.hpp");
-  static_assert(
-      FullWatch<T> || !requires { &T::watch; }, "watch and unwatch are not of the forms in driver.hpp");
-  static_assert(
-      FullExtension<T> || !requires { &T::extension; }, "extension is not of the form in driver.hpp");
-  static_assert(
-      FullExplain<T> || !requires { &T::explain; }, "explain is not of the form in driver.hpp");
-  static_assert(
-      FullStats<T> || !requires { &T::stats; }, "stats is not of the form in driver.hpp");
+  static_assert(CanGet<T>, "get is missing, or is not one of the forms in driver.hpp, or is not public");
+  static_assert(FullStat<T> || !Has_stat::in<T>(), "stat is not of the form in driver.hpp, or is not public");
+  static_assert(CanSet<T> || !Has_set::in<T>(), "set is not one of the forms in driver.hpp, or is not public");
+  static_assert(CanRemove<T> || !Has_remove::in<T>(), "remove is not one of the forms in driver.hpp, or is not public");
+  static_assert(FullList<T> || SimpleList<T> || !Has_list::in<T>(),
+                "list is not one of the forms in driver.hpp, or is not public");
+  static_assert(FullClear<T> || !Has_clear::in<T>(), "clear is not of the form in driver.hpp, or is not public");
+  static_assert(FullGetMany<T> || !Has_get_many::in<T>(),
+                "get_many is not of the form in driver.hpp, or is not public");
+  static_assert(FullStatMany<T> || !Has_stat_many::in<T>(),
+                "stat_many is not of the form in driver.hpp, or is not public");
+  static_assert(FullSetMany<T> || !Has_set_many::in<T>(),
+                "set_many is not of the form in driver.hpp, or is not public");
+  static_assert(FullRemoveMany<T> || !Has_remove_many::in<T>(),
+                "remove_many is not of the form in driver.hpp, or is not public");
+  static_assert(FullTouch<T> || !Has_touch::in<T>(), "touch is not of the form in driver.hpp, or is not public");
+  static_assert(FullWatch<T> || !Has_watch::in<T>(),
+                "watch and unwatch are not both of the forms in driver.hpp, or are not public");
+  static_assert(FullWatch<T> || !Has_unwatch::in<T>(),
+                "watch and unwatch are not both of the forms in driver.hpp, or are not public");
+  static_assert(FullExtension<T> || !Has_extension::in<T>(),
+                "extension is not of the form in driver.hpp, or is not public");
+  static_assert(FullExplain<T> || !Has_explain::in<T>(), "explain is not of the form in driver.hpp, or is not public");
+  static_assert(FullStats<T> || !Has_stats::in<T>(), "stats is not of the form in driver.hpp, or is not public");
+  static_assert(FullHealth<T> || !Has_health::in<T>(), "health is not of the form in driver.hpp, or is not public");
+  static_assert(!Has_getMany::in<T>(), "a driver has no member getMany; call it get_many");
+  static_assert(!Has_statMany::in<T>(), "a driver has no member statMany; call it stat_many");
+  static_assert(!Has_setMany::in<T>(), "a driver has no member setMany; call it set_many");
+  static_assert(!Has_removeMany::in<T>(), "a driver has no member removeMany; call it remove_many");
+  static_assert(!Has_getItem::in<T>(), "a driver has no member getItem; call it get");
+  static_assert(!Has_setItem::in<T>(), "a driver has no member setItem; call it set");
+  static_assert(!Has_removeItem::in<T>(), "a driver has no member removeItem; call it remove");
+  static_assert(!Has_getKeys::in<T>(), "a driver has no member getKeys; call it list");
+  static_assert(!Has_unWatch::in<T>(), "a driver has no member unWatch; call it unwatch");
   return true;
 }
+
+/// Throws, in the compiler, where a member of the simple form cannot do what the traits claim. What a capability needs
+/// says driver.h.
+template <class T>
+constexpr void check_claims(std::uint64_t claimed) {
+  const auto claims = [claimed](std::uint64_t any) { return (claimed & any) != 0; };
+  if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_TTL))
+    throw "OMNISTORE_CAN_TTL needs the full form of set: the simple one is given no expiry";
+  if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_META))
+    throw "OMNISTORE_CAN_META needs the full form of set: the simple one is given no user meta";
+  if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH))
+    throw "OMNISTORE_CAN_IF_... needs the full form of set: the simple one is given no condition";
+  if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_STREAM))
+    throw "OMNISTORE_CAN_STREAM needs the full form of set: the simple one is given no source";
+  if (CanRemove<T> && !FullRemove<T> && claims(OMNISTORE_CAN_IF_MATCH))
+    throw "OMNISTORE_CAN_IF_MATCH needs the full form of remove: the simple one is given no condition";
+  if (!FullGet<T> && claims(OMNISTORE_CAN_RANGE))
+    throw "OMNISTORE_CAN_RANGE needs the full form of get: the simple one reads whole values";
+  if (!FullGet<T> && claims(OMNISTORE_CAN_ETAG)) throw "OMNISTORE_CAN_ETAG needs the full form of get";
+  if (!FullGet<T> && claims(OMNISTORE_CAN_META)) throw "OMNISTORE_CAN_META needs the full form of get";
+  if (!FullList<T> && claims(OMNISTORE_CAN_LIST_META))
+    throw "OMNISTORE_CAN_LIST_META needs the full form of list: the simple one gives keys alone";
+  if (!FullTouch<T> && claims(OMNISTORE_CAN_META)) throw "OMNISTORE_CAN_META needs touch";
+  if (!FullWatch<T> && claims(OMNISTORE_WATCHES_OWN)) throw "OMNISTORE_WATCHES_OWN needs watch and unwatch";
+}
+
+/// False for every class: for an assertion that fails only when it is compiled for one.
+template <class T>
+constexpr bool is_lasting = false;
 
 // -------------------------------------------------------------------------------------------------------- construction
 
@@ -393,8 +478,8 @@ concept FullValidate = requires(const OptionsArgument<T> &o, std::uint32_t n, Pr
 /// As check_members.
 template <class T>
 constexpr bool check_validate() {
-  static_assert(
-      FullValidate<T> || !requires { &T::validate; }, "validate is not static or not of the form in driver.hpp");
+  static_assert(FullValidate<T> || !Has_validate::in<T>(),
+                "validate is not static, or not of the form in driver.hpp, or is not public");
   return true;
 }
 
@@ -772,6 +857,7 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   if (!sdk::CanSet<T> && !sdk::CanRemove<T> && !(traits.capabilities & OMNISTORE_READS_ONLY)) {
     throw "a driver without set and remove states OMNISTORE_READS_ONLY";
   }
+  sdk::check_claims<T>(traits.capabilities);
   if (min_children > max_children) throw "min_children is more than max_children";
 
   omnistore_driver table{};
@@ -804,7 +890,10 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
 }
 template <class T>
 consteval omnistore_driver driver(const char *, const char *, const char *, const char *, const omnistore_traits &&,
-                                  std::uint32_t = 0, std::uint32_t = 0) = delete; // the traits would be gone
+                                  std::uint32_t = 0, std::uint32_t = 0) {
+  static_assert(sdk::is_lasting<T>, "the traits are a value that would be gone: name a constexpr at namespace scope");
+  return {};
+}
 
 /// The same for a class of the simple form, whose traits follow from its members. Without a schema that of its nested
 /// Options.

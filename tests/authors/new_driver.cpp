@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What `omnistore new-driver` refuses, and what it writes. The scripts beside this build and try its projects.
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+
+#include <cli/program.hpp>
+#include <support/temporary.hpp>
+
+using test::omnistore;
+using test::says;
+using test::Strings;
+namespace fs = std::filesystem;
+
+TEST_CASE("a name that no driver can have is refused, and a fitting one offered") {
+  const test::Folder folder;
+  const std::pair<std::string, std::string> names[] = {{"My Store", "my-store"},
+                                                       {"3d", "d3d"},
+                                                       {"a_b", "a-b"},
+                                                       {"../x", "x"},
+                                                       {std::string(65, 'a'), std::string(64, 'a')}};
+  for (const auto &[name, offered] : names) {
+    INFO(name);
+    const auto refused = omnistore({"new-driver", name}, {.folder = folder.path()});
+    CHECK(refused.code == 2);
+    CHECK(says(refused.err, "a driver's name is a letter of a-z"));
+    CHECK(says(refused.err, "`omnistore new-driver " + offered + "`"));
+  }
+  CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("a folder that exists is left alone") {
+  const test::Folder folder;
+  fs::create_directory(folder.path() / "mine");
+  const auto refused = omnistore({"new-driver", "mine"}, {.folder = folder.path()});
+  CHECK(refused.code == 2);
+  CHECK(says(refused.err, "mine exists already"));
+  CHECK(says(refused.err, "--folder"));
+  CHECK(fs::is_empty(folder.path() / "mine"));
+}
+
+TEST_CASE("a layer in a language without a template of one is refused") {
+  const test::Folder folder;
+  const auto refused = omnistore({"new-driver", "mine", "--layer", "--lang", "rust"}, {.folder = folder.path()});
+  CHECK(refused.code == 2);
+  CHECK(says(refused.err, "the template of a layer is in C++"));
+  CHECK(omnistore({"new-driver", "mine", "--lang", "cobol"}, {.folder = folder.path()}).code == 2);
+}
+
+TEST_CASE("a project goes into the folder that was named, with the driver's name put in") {
+  const test::Folder folder;
+  const auto made = omnistore({"--json", "new-driver", "a-1", "--folder", "deep/er"}, {.folder = folder.path()});
+  REQUIRE(made.code == 0);
+  CHECK(made.json().at("folder").as_string() == (folder.path() / "deep/er").string());
+  CHECK(says(test::read_file(folder / "deep/er/a-1.cpp"), "\"a-1\""));
+  for (const auto &entry : fs::recursive_directory_iterator(folder.path() / "deep/er"))
+    if (entry.is_regular_file()) CHECK_FALSE(says(test::read_file(entry.path()), "@NAME@"));
+}
