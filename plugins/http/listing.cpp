@@ -92,7 +92,7 @@ int digit_of(char c) {
   return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-std::string decoded(std::string_view text) {
+std::string percent_decoded(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool encoded =
@@ -195,17 +195,17 @@ std::vector<omnistore::Skip> skipped_in(std::string_view field) {
     if (item.empty()) continue;
     const std::size_t first = item.find(';'), second = first == item.npos ? item.npos : item.find(';', first + 1);
     if (second == item.npos) {
-      places.push_back({"", OMNISTORE_IO, decoded(item)});
+      places.push_back({"", OMNISTORE_IO, percent_decoded(item)});
       continue;
     }
     const std::string_view status = item.substr(first + 1, second - first - 1);
-    places.push_back({decoded(item.substr(0, first)),
+    places.push_back({percent_decoded(item.substr(0, first)),
                       status == "denied"        ? OMNISTORE_DENIED
                       : status == "unavailable" ? OMNISTORE_UNAVAILABLE
                       : status == "timeout"     ? OMNISTORE_TIMEOUT
                       : status == "corrupt"     ? OMNISTORE_CORRUPT
                                                 : OMNISTORE_IO,
-                      decoded(item.substr(second + 1))});
+                      percent_decoded(item.substr(second + 1))});
   }
   return places;
 }

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "jobs/endpoint.hpp"
+
 namespace omnistore::jobs {
 namespace {
 

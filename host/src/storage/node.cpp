@@ -627,7 +627,7 @@ omnistore_status Node::driver_set_many(omnistore_call *call, const omnistore_byt
                                        std::pair<std::uint32_t, std::uint32_t> place,
                                        const omnistore_set_request *const *requests, omnistore_sink *const *results,
                                        omnistore_status *statuses) {
-  const auto [from, piece] = place;
+  const std::uint32_t from = place.first, piece = place.second;
   ItemCall items(call, from);
   std::deque<CheckedSink> checked;
   std::vector<omnistore_sink *> pointers;
