@@ -271,12 +271,6 @@ std::vector<Result> try_rules(const Subject &subject, const How &how, const std:
   return ordered;
 }
 
-bool all_kept(const std::vector<Result> &results) {
-  return std::all_of(results.begin(), results.end(), [](const Result &result) {
-    return result.outcome == Outcome::kept || result.outcome == Outcome::skipped;
-  });
-}
-
 std::string_view name_of(Outcome outcome) {
   switch (outcome) {
   case Outcome::kept:

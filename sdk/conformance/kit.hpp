@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,13 +66,6 @@ struct Result {
   std::chrono::milliseconds took{};
 };
 
-/// What the plugin says of itself, read in a process of its own.
-struct Description {
-  std::string plugin, version, driver, driver_version, summary;
-  std::uint32_t abi_major = 0, abi_minor = 0;
-  omnistore_traits traits{};
-};
-
 /// Thrown where there is nothing to test: no such file, driver or rule, or the plugin cannot be loaded.
 struct Unfit : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -81,9 +75,6 @@ struct Unfit : std::runtime_error {
 /// order. The process must have one thread. Throws Unfit.
 std::vector<Result> try_rules(const Subject &subject, const How &how,
                               const std::function<void(const Result &)> &told = {});
-
-/// Whether every claim holds.
-bool all_kept(const std::vector<Result> &results);
 
 /// The results as JUnit's XML.
 std::string junit(const Subject &subject, const std::vector<Result> &results);

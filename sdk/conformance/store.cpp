@@ -644,7 +644,6 @@ struct Watch::State {
   std::mutex mutex;
   std::condition_variable changed;
   std::vector<Change> changes;
-  bool ended = false, late = false;
 };
 
 /// The driver's watcher. Its memory is taken away after unwatch.
@@ -663,7 +662,6 @@ std::unique_ptr<Watch> Store::watch(std::string_view base) {
   face.event = [](omnistore_watcher *watcher, const omnistore_event *event) noexcept {
     Watch::State &state = *static_cast<Watch::Face *>(watcher)->state;
     const std::lock_guard lock(state.mutex);
-    if (state.ended) state.late = true;
     state.changes.push_back({event->type, event->cause, std::string(as_view(event->key))});
     state.changed.notify_all();
   };
@@ -703,8 +701,6 @@ void Watch::end() {
   store_->driver_.unwatch(store_->self_, watch_);
   store_ = nullptr;
   given_.reset();
-  const std::lock_guard lock(state_->mutex);
-  state_->ended = true;
 }
 
 Watch::~Watch() { end(); }

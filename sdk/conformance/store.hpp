@@ -117,7 +117,7 @@ public:
   std::vector<Change> changes() const;
   /// Waits until a change comes for which `wanted` holds; false: none came in time.
   bool wait(const std::function<bool(const Change &)> &wanted, std::chrono::milliseconds longest) const;
-  /// Ends it. A later event faults, or is thrown as Broken by ~Store.
+  /// Ends it. The watcher's memory is then taken away, so that a later event faults.
   void end();
 
 private:

@@ -61,9 +61,8 @@ TEST_CASE("a write that the origin refuses leaves the copy fresh") {
     bool stored = false;
     status_of([&] { stored = storage.set("pages:k", "new").stored; });
     CHECK_FALSE(stored);
-    // To a removal a 412 says that there is no value; the copy goes with it.
-    if (status == 412) continue;
-    CHECK(status_of([&] { storage.remove("pages:k"); }) != Status::ok);
+    // To a removal a 412 says that there is no value, and the copy goes with it.
+    if (status != 412) CHECK(status_of([&] { storage.remove("pages:k"); }) != Status::ok);
     origin.forget();
     CHECK(storage.get("pages:k") == "old");
     CHECK(origin.count() == 0);

@@ -97,7 +97,7 @@ struct LogConfig {
 struct Config {
   std::vector<std::string> plugin_paths;     ///< folders or files; absolute where the config has a file
   std::map<std::string, std::string> pins;   ///< plugin file's stem -> "sha256:HEX"
-  std::string plugin_lock;                   ///< a lock file, as plugin_paths; empty: none
+  std::string plugin_lock;                   ///< the absolute path of the lock file; empty: there is none
   std::string prefix;                        ///< normalised, without a ':' at its end
   std::int64_t ttl = 0;                      ///< milliseconds; 0: never
   std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root

@@ -121,7 +121,7 @@ struct ListOptions {
 struct Skipped {
   std::string base;    ///< a prefix that ends in ':', or one key
   Status status;       ///< why: denied, io, ...
-  std::string message; ///< whole, as an Error's
+  std::string message; ///< the whole message, with operation, key, mount and driver, as an Error has it
   bool operator==(const Skipped &) const = default;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a listing went on without, as an HTTP field.
+// Writes and reads the HTTP field X-Skipped, which says what a listing went on without.
 #pragma once
 
 #include <string>

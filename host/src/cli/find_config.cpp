@@ -30,7 +30,7 @@ std::string first_place(std::string *tried = nullptr) {
   std::error_code ignored;
   for (const std::string &place : places()) {
     if (std::filesystem::exists(place, ignored)) return place;
-    // What cannot be looked at may be there: reading it says what is wrong.
+    // A place that cannot be looked at may hold a config. Whoever reads it then says what is wrong.
     if (ignored && ignored != std::errc::permission_denied) return place;
     if (tried) *tried += (tried->empty() ? "" : ", ") + place;
   }

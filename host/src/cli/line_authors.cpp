@@ -11,7 +11,7 @@ crashes, hangs or ends the process breaks one rule. What the driver does not cla
 --options, {folder} becomes a new folder and {id} a new word for each rule. A layer is opened over
 the stores that --over names, in their order; without it, over as many of memory as it needs.
 
-Exit code 0 where every claim holds, 7 where one does not.
+The exit code is 0 if every claim holds, and 7 if one does not.
 
 Examples
   omnistore test-driver ./build/plugins/thing.so
