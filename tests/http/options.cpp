@@ -4,7 +4,7 @@
 
 using test::Got;
 using test::Origin;
-using test::Refused;
+using test::StatusError;
 using test::says;
 using test::Store;
 
@@ -15,7 +15,7 @@ std::string refusal(const std::string &base, const std::string &more = "") {
   try {
     Store store(base, more);
     return {};
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     CHECK(refused.status == OMNISTORE_INVALID);
     return refused.what();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "given.hpp"
+#include "call_memory.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -13,11 +13,11 @@
 namespace omnistore::kit {
 namespace {
 
-/// One piece: its pages, and the page behind them. The slots are used in turn, so that what was taken away long ago
-/// makes room.
+/// One argument: its pages, and the unreadable page after them. The slots are used in turn, so that the oldest ones are
+/// reused.
 struct Piece {
   std::atomic<char *> start{nullptr};
-  std::size_t length = 0; // with the page behind
+  std::size_t length = 0; // with the page after them
   std::size_t size = 0;
   const char *function = nullptr;
   const char *what = nullptr;
@@ -33,7 +33,7 @@ const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 
 } // namespace
 
-void *Given::take(std::size_t size, const char *what) {
+void *CallMemory::take(std::size_t size, const char *what) {
   const std::size_t room = (size + page - 1) / page * page;
   const std::size_t length = (room ? room : page) + page;
   void *start = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -41,7 +41,7 @@ void *Given::take(std::size_t size, const char *what) {
   char *end = static_cast<char *>(start) + length - page;
   mprotect(end, page, PROT_NONE);
   const std::lock_guard lock(turn);
-  while (pieces[next_slot].live) next_slot = (next_slot + 1) % slots; // calls that others still wait in
+  while (pieces[next_slot].live) next_slot = (next_slot + 1) % slots; // used by calls in progress
   const std::size_t slot = next_slot;
   next_slot = (next_slot + 1) % slots;
   Piece &piece = pieces[slot];
@@ -56,17 +56,17 @@ void *Given::take(std::size_t size, const char *what) {
   return end - size;
 }
 
-omnistore_bytes Given::bytes(std::string_view bytes, const char *what) {
+omnistore_bytes CallMemory::bytes(std::string_view bytes, const char *what) {
   void *place = take(bytes.size(), what);
   if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
   return {place, bytes.size()};
 }
 
-Given::~Given() {
+CallMemory::~CallMemory() {
   const std::lock_guard lock(turn);
   for (const std::size_t slot : pieces_) {
     Piece &piece = pieces[slot];
-    // Not only closed but emptied: the addresses stay, the memory goes back.
+    // Keep the addresses reserved, but give the memory back.
     mmap(piece.start, piece.length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     piece.live = false;
   }
@@ -78,7 +78,7 @@ bool explain_fault(const void *address, char *text, std::size_t size) noexcept {
     const char *start = piece.start;
     if (!start || at < start || at >= start + piece.length) continue;
     if (piece.live)
-      std::snprintf(text, size, "it went beyond the end of what %s was given: %s of %zu bytes", piece.function,
+      std::snprintf(text, size, "it went beyond the end of an argument of %s: %s of %zu bytes", piece.function,
                     piece.what, piece.size);
     else
       std::snprintf(text, size, "it used what %s was given after %s had returned: %s", piece.function, piece.function,
