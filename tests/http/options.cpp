@@ -4,8 +4,8 @@
 
 using test::Got;
 using test::Origin;
-using test::StatusError;
 using test::says;
+using test::StatusError;
 using test::Store;
 
 namespace {

@@ -78,7 +78,7 @@ TEST_CASE("a job that ended early is not begun anew unasked: --resume goes on, -
   here.set("b/1", "theirs");
   test::Result result = here({"copy", "a", "b"});
   CHECK(result.code == 4);
-  CHECK(says(result.err, "copy a:1: b:1 is there already"));
+  CHECK(says(result.err, "copy a:1: b:1 already has another value"));
   CHECK(says(result.err, "--resume and --on-conflict"));
   CHECK(here.journals() == 1);
   result = here({"--json", "copy", "a", "b", "--on-conflict", "skip"});

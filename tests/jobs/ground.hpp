@@ -17,8 +17,8 @@ namespace test {
 using omnistore::jobs::Copy;
 using omnistore::jobs::CopyOptions;
 using omnistore::jobs::Endpoint;
-using omnistore::jobs::Fate;
 using omnistore::jobs::Journal;
+using omnistore::jobs::KeyOutcome;
 using omnistore::jobs::OnConflict;
 
 class Ground {

@@ -8,8 +8,9 @@ namespace omnistore::jobs {
 
 char *Pipe::begin(const Meta &meta) {
   const std::lock_guard lock(mutex_);
-  // A layer whose first child fails half way begins again with its next: what went on cannot be taken back.
-  if (begun_ && (size_ != 0 || !piece_.empty())) throw Error(Status::io, "the store failed half way and began again");
+  // If a layer's first child fails half way, the layer begins again with the next one. The bytes before cannot be
+  // undone.
+  if (begun_ && (size_ != 0 || !piece_.empty())) throw Error(Status::io, "the store failed halfway and began again");
   meta_ = meta;
   begun_ = found_ = true;
   changed_.notify_all();
@@ -24,7 +25,7 @@ void Pipe::write(std::string_view bytes) {
     passing_(piece.size());
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return at_ == piece_.size() || abandoned_; });
-    if (abandoned_) throw Error(Status::unavailable, "the value is not wanted any more");
+    if (abandoned_) throw Error(Status::unavailable, "no thread reads the value any more");
     piece_.assign(piece);
     at_ = 0;
     changed_.notify_all();

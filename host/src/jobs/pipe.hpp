@@ -14,28 +14,28 @@
 
 namespace omnistore::jobs {
 
-/// A long value on its way from one storage to another, a piece at a time: one thread reads it into this Reader,
-/// another sets it from this Source, and whoever is ahead waits. One value, once.
+/// Carries one long value from one storage to another, a piece at a time: one thread reads into this Reader, and
+/// another sets from this Source. Each waits for the other.
 class Pipe final : public Reader, public Source {
 public:
-  /// `passing` is called, on the reading thread, with the size of each piece; may wait.
+  /// `passing` is called on the reading thread with the size of each piece. It may wait.
   explicit Pipe(std::function<void(std::size_t)> passing) : passing_(std::move(passing)) {}
 
-  // The reading thread.
+  // On the reading thread.
   char *begin(const Meta &meta) override;
-  /// Throws where abandon() was called.
+  /// Throws if abandon() was called.
   void write(std::string_view bytes) override;
-  /// All has been written; or, false, there is no such value.
+  /// Ends the value; with false, there is no such value.
   void finish(bool found);
   void fail(std::exception_ptr failure);
 
-  // The setting thread.
-  /// Waits until it has begun. False: there is no such value. Throws what the reading failed with.
+  // On the setting thread.
+  /// Waits until the value has begun. Returns false if there is no such value. Throws the exception of the reader.
   bool begun(Meta &meta);
   std::size_t read(char *into, std::size_t capacity) override;
-  /// Nobody reads any more.
+  /// Stops the reader, since no thread reads from the pipe any more.
   void abandon();
-  /// Of what was read, once that is all of it.
+  /// The digest and the size of the value, after all of it was read.
   std::string digest() const { return digest_.hex(); }
   std::uint64_t size() const { return size_; }
 
@@ -48,7 +48,7 @@ private:
   std::string piece_;
   std::size_t at_ = 0;
   std::exception_ptr failure_;
-  Digest digest_; ///< for the setting thread alone, as size_
+  Digest digest_; ///< only the setting thread uses this and size_
   std::uint64_t size_ = 0;
 };
 

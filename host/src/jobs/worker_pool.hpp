@@ -12,22 +12,22 @@
 
 namespace omnistore::jobs {
 
-/// Threads that work off batches. What one of them throws ends the work of all, and is thrown by finish().
+/// Threads that do work. If one of them throws, all stop, and finish() throws the exception.
 template <typename Work>
-class Crew {
+class WorkerPool {
 public:
-  /// `stop` is set where one throws; where it is set, batches that wait are not begun.
-  Crew(unsigned workers, std::atomic<bool> &stop, std::function<void(Work &)> work)
+  /// The pool sets `stop` if a worker throws. If it is set, the workers start no more work.
+  WorkerPool(unsigned workers, std::atomic<bool> &stop, std::function<void(Work &)> work)
       : stop_(stop), work_(std::move(work)), queue_(2 * std::size_t{workers}) {
     for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this] { run(); });
   }
-  ~Crew() { join(true); }
-  Crew(const Crew &) = delete;
-  Crew &operator=(const Crew &) = delete;
+  ~WorkerPool() { join(true); }
+  WorkerPool(const WorkerPool &) = delete;
+  WorkerPool &operator=(const WorkerPool &) = delete;
 
-  /// False: there is nobody any more who would do it.
-  bool put(Work work) { return !stop_ && queue_.put(std::move(work)); }
-  /// Waits until all is done, or all have stopped.
+  /// Returns false once the workers have stopped.
+  bool submit(Work work) { return !stop_ && queue_.put(std::move(work)); }
+  /// Waits until all work is done or all workers have stopped.
   void finish() {
     join(false);
     if (failure_) std::rethrow_exception(failure_);
@@ -61,18 +61,18 @@ private:
   std::vector<std::thread> threads_;
 };
 
-/// Has a crew work off what `feed(put)` puts, until there is no more; put's false: there is nobody any more who would
-/// do it. Returns false where it was stopped. Throws what feed or work throws, once those under way are done.
+/// Runs `work` on every item that `feed(submit)` submits. submit() returns false once all workers have stopped. Returns
+/// false if it was stopped. Throws the exception of `feed` or `work` after the work in progress is done.
 template <typename Work, typename Feed>
-bool work_off(unsigned workers, std::atomic<bool> &stop, std::function<void(Work &)> work, const Feed &feed) {
-  Crew<Work> crew(workers, stop, std::move(work));
+bool run_workers(unsigned workers, std::atomic<bool> &stop, std::function<void(Work &)> work, const Feed &feed) {
+  WorkerPool<Work> pool(workers, stop, std::move(work));
   try {
-    feed([&](Work &&one) { return crew.put(std::move(one)); });
+    feed([&](Work &&one) { return pool.submit(std::move(one)); });
   } catch (...) {
     stop = true;
     throw;
   }
-  crew.finish();
+  pool.finish();
   return !stop;
 }
 
