@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "storage/clock.hpp"
+#include "base/clock.hpp"
 
 namespace omnistore::jobs {
 

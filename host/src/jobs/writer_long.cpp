@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Long values: looked at before they are sent, and sent in pieces.
+#include <optional>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "jobs/pipe.hpp"
 #include "jobs/writer.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore::jobs {
 namespace {
@@ -53,12 +54,12 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
   }
   Pipe pipe(passing);
   const Feed feed(source, item.from, pipe);
-  Meta meta;
-  if (!pipe.begun(meta)) return item.fate = Fate::gone, true;
-  item.taken.expiry = meta.expiry;
-  item.taken.etag = meta.etag;
-  item.taken.user = meta.user_known ? meta.user : user_of(source, item.from);
-  const bool stored = target_.set(item.key, pipe, meta.size, how_to_set(item, kind)).stored;
+  const std::optional<Meta> meta = pipe.begun();
+  if (!meta) return item.fate = Fate::gone, true;
+  item.taken.expiry = meta->expiry;
+  item.taken.etag = meta->etag;
+  item.taken.user = meta->user_known ? meta->user : user_of(source, item.from);
+  const bool stored = target_.set(item.key, pipe, meta->size, how_to_set(item, kind)).stored;
   item.taken.size = pipe.size();
   item.digest = pipe.digest();
   item.fate = Fate::copied;
