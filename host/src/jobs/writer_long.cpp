@@ -2,9 +2,9 @@
 // Writes long values: compares them before they are sent, and sends them in pieces.
 #include <thread>
 
+#include "jobs/endpoint.hpp"
 #include "jobs/pipe.hpp"
 #include "jobs/writer.hpp"
-#include "jobs/endpoint.hpp"
 #include "storage/clock.hpp"
 
 namespace omnistore::jobs {
