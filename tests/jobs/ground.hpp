@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "jobs/copy.hpp"
-#include "storage/clock.hpp"
 #include "storage/fixture.hpp"
 #include "support/temporary.hpp"
 

@@ -4,9 +4,10 @@
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <sodium/utils.h>
 
 #include "jobs/dump_lines.hpp"
+
+#include "base/encoding.hpp"
 
 namespace omnistore::jobs {
 namespace {
@@ -40,14 +41,9 @@ std::string bytes_at(const json::object &fields, const char *as_text = "value", 
   if (fields.contains(as_text)) return text_at(fields, as_text);
   if (!fields.contains(as_base64))
     throw Malformed{std::string("it has neither \"") + as_text + "\" nor \"" + as_base64 + "\""};
-  const std::string text = text_at(fields, as_base64);
-  std::string bytes(text.size(), '\0');
-  std::size_t size = 0;
-  if (sodium_base642bin(reinterpret_cast<unsigned char *>(bytes.data()), bytes.size(), text.data(), text.size(),
-                        nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL) != 0)
-    throw Malformed{"its base64 is not valid"};
-  bytes.resize(size);
-  return bytes;
+  std::optional<std::string> bytes = base::from_base64(text_at(fields, as_base64));
+  if (!bytes) throw Malformed{"its base64 is not valid"};
+  return std::move(*bytes);
 }
 
 void read_meta(const json::object &fields, StoredValue &value) {

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json/serialize.hpp>
 #include <sodium/randombytes.h>
-#include <sodium/utils.h>
 
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
 #include "jobs/dump_lines.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore::jobs {
 namespace {
 
 namespace json = boost::json;
-
-constexpr int with_padding = sodium_base64_VARIANT_ORIGINAL;
 
 /// Adds bytes as text, or as base64 if they are not UTF-8.
 void add_bytes(json::object &line, std::string_view bytes, const char *as_text = "value",
@@ -22,11 +20,7 @@ void add_bytes(json::object &line, std::string_view bytes, const char *as_text =
     line[as_text] = bytes;
     return;
   }
-  std::string text(sodium_base64_encoded_len(bytes.size(), with_padding), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size(),
-                    with_padding);
-  text.pop_back(); // the NUL
-  line[as_base64] = text;
+  line[as_base64] = base::to_base64(bytes);
 }
 
 void add_meta(json::object &line, const StoredValue &value) {
@@ -53,10 +47,9 @@ void DumpWriter::put(std::string_view lines, std::uint64_t count) {
 void DumpWriter::put(const json::object &line) { put(json::serialize(line) + "\n", 1); }
 
 void DumpWriter::header(std::string_view base) {
-  unsigned char bytes[8];
-  randombytes_buf(bytes, sizeof bytes);
-  char id[2 * sizeof bytes + 1];
-  sodium_bin2hex(id, sizeof id, bytes, sizeof bytes);
+  char random[8];
+  randombytes_buf(random, sizeof random);
+  const std::string id = base::to_hex({random, sizeof random});
   const std::lock_guard lock(mutex_);
   put({{"omnistore", "dump"}, {"version", 1}, {"id", id}, {"created", config::shown_moment(now_ms())}, {"base", base}});
 }

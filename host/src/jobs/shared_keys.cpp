@@ -10,6 +10,7 @@
 #include <boost/json/parse.hpp>
 #include <sys/stat.h>
 
+#include "base/encoding.hpp"
 #include "jobs/values.hpp"
 #include "jobs/writer.hpp"
 
@@ -20,14 +21,13 @@ namespace json = boost::json;
 
 using Names = std::set<std::string>;
 
-constexpr std::string_view probe_start = "omnistore-probe-", hex_digits = "0123456789abcdef";
+constexpr std::string_view probe_start = "omnistore-probe-";
 constexpr std::size_t probe_digits = 32;
 
 std::string probe_name() {
   std::random_device random;
   std::string name(probe_start);
-  for (std::size_t i = 0; i < probe_digits / 8; ++i)
-    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) name += hex_digits[bits & 15];
+  for (std::size_t i = 0; i < probe_digits / 8; ++i) base::append_hex(name, random(), 8);
   return name;
 }
 
@@ -227,7 +227,7 @@ bool is_probe(std::string_view key) {
   const std::size_t segment = key.rfind(':') + 1; // 0 if there is one segment
   key.remove_prefix(segment);
   return key.size() == probe_start.size() + probe_digits && key.starts_with(probe_start) &&
-         key.find_first_not_of(hex_digits, probe_start.size()) == key.npos;
+         base::is_lower_hex(key.substr(probe_start.size()));
 }
 
 std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &file) {

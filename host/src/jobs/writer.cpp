@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
+#include "base/clock.hpp"
 #include "jobs/endpoint.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore::jobs {
 

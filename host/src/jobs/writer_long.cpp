@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes long values: compares them before they are sent, and sends them in pieces.
+#include <optional>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/pipe.hpp"
 #include "jobs/writer.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore::jobs {
 namespace {
@@ -54,12 +55,12 @@ bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
   }
   Pipe pipe(passing);
   const ReaderThread feed(source, item.from, pipe);
-  Meta meta;
-  if (!pipe.begun(meta)) return item.outcome = KeyOutcome::gone, true;
-  item.value.expiry = meta.expiry;
-  item.value.etag = meta.etag;
-  item.value.user = meta.user_known ? meta.user : user_of(source, item.from);
-  const bool stored = target_.set(item.key, pipe, meta.size, set_options(item, kind)).stored;
+  const std::optional<Meta> meta = pipe.begun();
+  if (!meta) return item.outcome = KeyOutcome::gone, true;
+  item.value.expiry = meta->expiry;
+  item.value.etag = meta->etag;
+  item.value.user = meta->user_known ? meta->user : user_of(source, item.from);
+  const bool stored = target_.set(item.key, pipe, meta->size, set_options(item, kind)).stored;
   item.value.size = pipe.size();
   item.digest = pipe.digest();
   item.outcome = KeyOutcome::copied;
