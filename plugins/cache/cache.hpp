@@ -111,7 +111,8 @@ private:
   std::int64_t now() const { return host_.now(&host_); }
   omnistore_status read(Call call, const Reading &reading);
   Look from_copy(Call call, const Reading &reading, Age oldest);
-  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure, const CapturingCall &heard);
+  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure,
+                                const CapturingCall &heard);
 
   // fetching.cpp: the origin is asked
   /// `landings`: of the flights, before the look.

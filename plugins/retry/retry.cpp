@@ -14,8 +14,8 @@
 namespace {
 
 using omnistore::Call;
-using omnistore::FailureDetails;
 using omnistore::FailureBuffer;
+using omnistore::FailureDetails;
 using omnistore::Requests;
 
 bool passes_by_itself(omnistore_status status) {

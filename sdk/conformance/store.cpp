@@ -277,7 +277,7 @@ public:
         if (self.how_.depth != OMNISTORE_ANY_DEPTH) {
           const auto depth = std::count(name.begin() + static_cast<std::ptrdiff_t>(self.base_.size()), name.end(), ':');
           require(depth <= self.how_.depth,
-                  "the key " + shown(name) + " lies deeper than " + std::to_string(self.how_.depth));
+                  "the key " + shown(name) + " is deeper than " + std::to_string(self.how_.depth));
         }
         if (meta) self.page.metas.emplace(name, meta_of(*meta));
         self.page.keys.push_back(name);
@@ -488,7 +488,8 @@ std::vector<std::string> Store::keys(std::string_view base, std::uint32_t limit,
     require(page.ok(), "a listing of " + shown(base) + " came to " + shown(page));
     all.insert(all.end(), page.keys.begin(), page.keys.end());
     if (page.cursor.empty()) return all;
-    require(page.cursor != how.cursor, "a listing of " + shown(base) + " stands still: a page gave its own cursor");
+    require(page.cursor != how.cursor,
+            "a listing of " + shown(base) + " makes no progress: a page gave its own cursor");
     empty = page.keys.empty() ? empty + 1 : 0;
     require(empty < 10'000, "a listing of " + shown(base) + " gave 10000 empty pages, each with a cursor");
     how.cursor = page.cursor;
@@ -711,7 +712,7 @@ Watch::~Watch() { end(); }
 // ------------------------------------------------------------------------------------------------------------- reports
 
 const Meta &CallResult::known_meta() const {
-  require(meta.has_value(), "no meta was told; it came to " + shown(*this));
+  require(meta.has_value(), "there is no meta; the result is " + shown(*this));
   return *meta;
 }
 

@@ -83,7 +83,7 @@ TEST_CASE("check also looks into a mount whose mountpoint is taken or none") {
       "..": { "driver": "redis", "options": { "url": "x" } })"));
   CHECK(checked.lists("mounts./a/: it is the same mountpoint"));
   CHECK(checked.lists("mounts./a/.options.size: expected an integer"));
-  CHECK(checked.lists("mounts.\"..\": this is no mountpoint"));
+  CHECK(checked.lists("mounts.\"..\": this is not a mountpoint"));
 }
 
 TEST_CASE("check gives the line and column of what a driver finds in its options") {

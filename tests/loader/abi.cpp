@@ -34,13 +34,13 @@ omnistore_status open(const Driver &driver, omnistore_traits &traits, Told &told
 } // namespace
 
 TEST_CASE("a plugin of a newer ABI major is refused with both versions") {
-  const Reject reject = refused(built("too_new"));
+  const RejectedPlugin reject = refused(built("too_new"));
   CHECK(reject.reason == "it was built for ABI 2.7; this host speaks " + host_version);
   CHECK(contains(reject.advice, "update the host"));
 }
 
 TEST_CASE("a plugin of an older ABI major is refused with both versions") {
-  const Reject reject = refused(built("too_old"));
+  const RejectedPlugin reject = refused(built("too_old"));
   CHECK(reject.reason == "it was built for ABI 0.9; this host speaks " + host_version);
   CHECK(reject.advice == "build it against this host's SDK");
 }
@@ -71,7 +71,7 @@ TEST_CASE("fields beyond older, shorter traits read as zero") {
 }
 
 TEST_CASE("a plugin table that ends before its drivers offers none") {
-  CHECK(contains(refused(built("plugin_ends_early")).reason, "it offers no driver"));
+  CHECK(contains(refused(built("plugin_ends_early")).reason, "it has no driver"));
 }
 
 TEST_CASE("a thread model that the host does not know is the next lower one") {
@@ -91,7 +91,7 @@ TEST_CASE("a store whose open takes its thread model away is serialized") {
 }
 
 TEST_CASE("an entry that returns null is refused with what the host speaks") {
-  const Reject reject = refused(built("returns_null"));
+  const RejectedPlugin reject = refused(built("returns_null"));
   CHECK(contains(reject.reason, "its entry returned no table"));
   CHECK(contains(reject.reason, host_version));
 }

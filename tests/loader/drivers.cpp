@@ -46,7 +46,7 @@ TEST_CASE("a table that ends before its functions lacks all that are required") 
 }
 
 TEST_CASE("a plugin that offers no driver is refused") {
-  CHECK(refused(built("no_drivers")).reason == "it offers no driver (its driver_count is 0)");
+  CHECK(refused(built("no_drivers")).reason == "it has no driver (its driver_count is 0)");
   CHECK(contains(refused(built("null_drivers")).reason, "its pointer to them is null"));
   CHECK(contains(refused(built("absurd_count")).reason, "it offers 1000000 drivers; a plugin has at most"));
 }
@@ -57,7 +57,7 @@ TEST_CASE("a null driver is refused by its number") {
 
 TEST_CASE("a driver without a name, or with a bad one, is refused with the rule") {
   CHECK(refused(built("null_name")).reason == "its driver number 1 has no name");
-  const Reject reject = refused(built("bad_name"));
+  const RejectedPlugin reject = refused(built("bad_name"));
   CHECK(reject.reason == "its driver number 1 has a bad name 'Bad?Name'");
   CHECK(contains(reject.advice, "[a-z][a-z0-9-]*"));
 }
@@ -67,7 +67,7 @@ TEST_CASE("a driver without traits is refused") {
 }
 
 TEST_CASE("a driver that does not state its thread model is refused") {
-  const Reject reject = refused(built("no_thread_model"));
+  const RejectedPlugin reject = refused(built("no_thread_model"));
   CHECK(reject.reason == "its driver 'sample' does not state its thread model");
   CHECK(contains(reject.advice, "OMNISTORE_SERIALIZED"));
   CHECK(contains(refused(built("traits_end_early")).reason, "does not state its thread model"));

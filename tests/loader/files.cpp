@@ -7,17 +7,17 @@
 #include <sys/stat.h>
 
 #include "loader/elf.hpp"
-#include "loader/unfit.hpp"
+#include "loader/plugin_error.hpp"
 #include "loader/vet.hpp"
 #include "support.hpp"
 
 using namespace test;
-using omnistore::loader::Unfit;
+using omnistore::loader::PluginError;
 using omnistore::loader::vet_elf;
 
 namespace {
 
-Reject refused_bytes(std::string_view bytes) {
+RejectedPlugin refused_bytes(std::string_view bytes) {
   const Folder folder;
   write_file(folder / "sample.so", bytes);
   return refused(folder / "sample.so");
@@ -53,11 +53,11 @@ TEST_CASE("an object file is not a shared library") {
 }
 
 TEST_CASE("a library of another architecture is refused with both names") {
-  const Reject reject = refused_bytes(patched<Elf64_Half>(offsetof(Elf64_Ehdr, e_machine), EM_SPARCV9));
+  const RejectedPlugin reject = refused_bytes(patched<Elf64_Half>(offsetof(Elf64_Ehdr, e_machine), EM_SPARCV9));
   CHECK(contains(reject.reason, "another architecture (machine 43, 64 bits)"));
   CHECK(reject.advice == "build it for this machine");
 #if defined(__x86_64__)
-  const Reject arm = refused_bytes(patched<Elf64_Half>(offsetof(Elf64_Ehdr, e_machine), EM_AARCH64));
+  const RejectedPlugin arm = refused_bytes(patched<Elf64_Half>(offsetof(Elf64_Ehdr, e_machine), EM_AARCH64));
   CHECK(contains(arm.reason, "another architecture (aarch64, 64 bits); this host runs on x86-64, 64 bits"));
 #endif
 }
@@ -69,14 +69,14 @@ TEST_CASE("a library of another word size or byte order is refused") {
 }
 
 TEST_CASE("an empty file is refused as empty") {
-  const Reject reject = refused_bytes("");
+  const RejectedPlugin reject = refused_bytes("");
   CHECK(reject.reason == "it is empty");
   CHECK(reject.advice == "build or copy it again");
 }
 
 TEST_CASE("a truncated library is refused as truncated, with both sizes") {
   const std::string whole = read_file(built("good"));
-  const Reject reject = refused_bytes(whole.substr(0, whole.size() / 2));
+  const RejectedPlugin reject = refused_bytes(whole.substr(0, whole.size() / 2));
   CHECK(contains(reject.reason, "it is truncated: it has " + std::to_string(whole.size() / 2) + " bytes of at least"));
   CHECK(contains(refused_bytes(whole.substr(0, 3)).reason, "it is truncated: it has 3 bytes"));
 }
@@ -84,8 +84,8 @@ TEST_CASE("a truncated library is refused as truncated, with both sizes") {
 TEST_CASE("a library truncated at any length is refused") {
   const std::string whole = read_file(built("good"));
   for (std::size_t size = 0; size < whole.size(); size += 1 + size / 64)
-    CHECK_THROWS_AS(vet_elf(std::string_view(whole).substr(0, size), OMNISTORE_ENTRY), Unfit);
-  CHECK_THROWS_AS(vet_elf(std::string_view(whole).substr(0, whole.size() - 1), OMNISTORE_ENTRY), Unfit);
+    CHECK_THROWS_AS(vet_elf(std::string_view(whole).substr(0, size), OMNISTORE_ENTRY), PluginError);
+  CHECK_THROWS_AS(vet_elf(std::string_view(whole).substr(0, whole.size() - 1), OMNISTORE_ENTRY), PluginError);
   CHECK_NOTHROW(vet_elf(whole, OMNISTORE_ENTRY));
 }
 
@@ -101,7 +101,7 @@ TEST_CASE("a library with any one byte of its headers damaged is judged without 
       bytes[at] = static_cast<char>(bytes[at] ^ mask);
       try {
         vet_elf({bytes.get(), whole.size()}, OMNISTORE_ENTRY);
-      } catch (const Unfit &) {
+      } catch (const PluginError &) {
       }
     }
   };
@@ -110,7 +110,7 @@ TEST_CASE("a library with any one byte of its headers damaged is judged without 
 }
 
 TEST_CASE("a shared library without the entry symbol is no plugin") {
-  const Reject reject = refused(built("no_plugin"));
+  const RejectedPlugin reject = refused(built("no_plugin"));
   CHECK(contains(reject.reason, "no plugin: it does not export omnistore_plugin_entry"));
   CHECK(contains(reject.advice, "OMNISTORE_PLUGIN"));
 }
@@ -125,7 +125,7 @@ TEST_CASE("a library that wants the entry symbol of another has none itself") {
 
 TEST_CASE("an undefined symbol is refused in the linker's own words, with the plugin's name in them") {
   const std::string file = built("undefined_symbol");
-  const Reject reject = refused(file);
+  const RejectedPlugin reject = refused(file);
   CHECK(contains(reject.reason, file + ": undefined symbol: a_symbol_that_no_library_has"));
   CHECK(contains(reject.advice, "-Wl,-z,defs"));
 }
@@ -133,7 +133,7 @@ TEST_CASE("an undefined symbol is refused in the linker's own words, with the pl
 TEST_CASE("a symbolic link to nothing is refused as such") {
   const Folder folder;
   std::filesystem::create_symlink(folder / "nothing", folder / "sample.so");
-  CHECK(contains(refused(folder / "sample.so").reason, "a symbolic link that leads nowhere (No such file"));
+  CHECK(contains(refused(folder / "sample.so").reason, "a dangling symbolic link (No such file"));
 }
 
 TEST_CASE("a symbolic link to a plugin is good") {
@@ -165,7 +165,7 @@ TEST_CASE("a pin that does not match is refused with both hashes") {
   const std::string wanted = "sha256:" + std::string(64, '0');
   Registry registry({{folder.path()}, {{"sample", wanted}}});
   CHECK_THROWS_AS(registry.find("sample"), omnistore::Error);
-  const Reject reject = reject_of(registry, file);
+  const RejectedPlugin reject = reject_of(registry, file);
   CHECK(contains(reject.reason, "pinned to " + wanted + ", and is " + found));
   CHECK(contains(reject.advice, "change the config's pin"));
 }

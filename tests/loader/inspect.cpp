@@ -6,7 +6,7 @@
 
 using namespace test;
 using omnistore::loader::inspect;
-using omnistore::loader::Unfit;
+using omnistore::loader::PluginError;
 
 TEST_CASE("a plugin file tells its sum, its libraries and each of its drivers") {
   const auto found = inspect(built("two_drivers"));
@@ -25,5 +25,5 @@ TEST_CASE("a driver that cannot be used stands beside those that can") {
 
 TEST_CASE("a plugin that crashes while it is loaded is refused by the probe") {
   for (const char *plugin : {"load_aborts", "entry_segfaults", "entry_exits"})
-    CHECK_THROWS_AS(inspect(built(plugin)), Unfit);
+    CHECK_THROWS_AS(inspect(built(plugin)), PluginError);
 }

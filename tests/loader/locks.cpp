@@ -13,8 +13,8 @@ using omnistore::loader::differences;
 using omnistore::loader::FoundPlugin;
 using omnistore::loader::LockDifference;
 using omnistore::loader::LockedPlugin;
+using omnistore::loader::PluginError;
 using omnistore::loader::read_lock;
-using omnistore::loader::Unfit;
 using omnistore::loader::write_lock;
 
 namespace {
@@ -42,7 +42,7 @@ struct Locked {
 std::string wrong(const std::string &file) {
   try {
     read_lock(file);
-  } catch (const Unfit &reason) {
+  } catch (const PluginError &reason) {
     return reason.what();
   }
   return "nothing";
@@ -64,7 +64,7 @@ TEST_CASE("a plugin that is not in the lock file is refused before any of its co
   const Variable no_probe("OMNISTORE_PROBE", "");
   Registry registry = place.registry();
   CHECK(names(registry.all()) == std::vector<std::string>{"sample"});
-  const Reject reject = reject_of(registry, file);
+  const RejectedPlugin reject = reject_of(registry, file);
   CHECK(contains(reject.reason, "it is not in the lock file " + place.lock));
   CHECK(contains(reject.advice, "run `omnistore plugins lock --lock " + place.lock + "`"));
   CHECK_FALSE(is_mapped("stranger"));
@@ -78,7 +78,8 @@ TEST_CASE("a plugin that differs from the lock file is refused with both sums") 
   place.put("answers_2222", "sample");
   Registry registry = place.registry();
   CHECK_THROWS_AS(registry.find("sample"), omnistore::Error);
-  CHECK(contains(reject_of(registry, file).reason, "it is locked as " + before + ", and is " + sum(file)));
+  CHECK(
+      contains(reject_of(registry, file).reason, "its locked sum is " + before + ", its present sum is " + sum(file)));
 }
 
 TEST_CASE("a locked plugin under another file's name is refused") {
@@ -105,7 +106,7 @@ TEST_CASE("a lock file that is missing or damaged lets no plugin in") {
   if (!text.empty()) write_file(place.lock, text);
   Registry registry = place.registry();
   CHECK(registry.all().empty());
-  const Reject reject = reject_of(registry, file);
+  const RejectedPlugin reject = reject_of(registry, file);
   CHECK(contains(reject.reason, "the lock file " + place.lock + " cannot be used"));
   CHECK(contains(reject.advice, "omnistore plugins lock"));
 }

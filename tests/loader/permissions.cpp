@@ -5,12 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "loader/unfit.hpp"
+#include "loader/plugin_error.hpp"
 #include "loader/vet.hpp"
 #include "support.hpp"
 
 using namespace test;
-using omnistore::loader::Unfit;
+using omnistore::loader::PluginError;
 using omnistore::loader::vet_permissions;
 
 namespace {
@@ -33,7 +33,7 @@ TEST_CASE("a plugin file that its group can write is refused") {
   const Folder folder;
   const std::string file = put(folder, "good", "sample");
   mode(file, 0664);
-  const Reject reject = refused(file);
+  const RejectedPlugin reject = refused(file);
   CHECK(reject.reason == "others can write it (mode 0664)");
   CHECK(reject.advice == "chmod go-w " + file);
 }
@@ -51,7 +51,7 @@ TEST_CASE("a plugin in a folder that others can write is refused with the folder
   mode(folder.path(), 0770);
   Registry registry({{folder.path()}, {}});
   registry.all();
-  const Reject reject = reject_of(registry, folder / "sample.so");
+  const RejectedPlugin reject = reject_of(registry, folder / "sample.so");
   CHECK(reject.reason == "others can write its folder " + folder.path().string() + " (mode 0770)");
   CHECK(reject.advice == "chmod go-w " + folder.path().string());
 }
@@ -88,7 +88,7 @@ TEST_CASE("a folder of another user is refused") {
   const std::string file = folder / "theirs/sample.so";
   std::filesystem::copy_file(built("good"), file);
   CHECK_NOTHROW(vet_permissions(file, ::geteuid()));
-  CHECK_THROWS_AS(vet_permissions(file, give_away(folder / "theirs")), Unfit);
+  CHECK_THROWS_AS(vet_permissions(file, give_away(folder / "theirs")), PluginError);
 }
 
 TEST_CASE("what a symbolic link leads to is vetted, with the folders above") {
@@ -117,7 +117,7 @@ TEST_CASE("a symbolic link of another user is refused") {
   const std::string file = put(folder, "good", "real");
   std::filesystem::create_symlink(file, folder / "sample.so");
   CHECK_NOTHROW(vet_permissions(folder / "sample.so", ::geteuid()));
-  CHECK_THROWS_AS(vet_permissions(folder / "sample.so", give_away(folder / "sample.so")), Unfit);
+  CHECK_THROWS_AS(vet_permissions(folder / "sample.so", give_away(folder / "sample.so")), PluginError);
 }
 
 TEST_CASE("nothing of a refused file runs") {

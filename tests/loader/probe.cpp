@@ -54,7 +54,7 @@ TEST_CASE("a plugin that takes its process down while it is loaded is refused wi
       {"load_hangs", "loading it did not end within 2 s"},
       {"wild_table", "reading its table of drivers ended in SIGSEGV"},
   }));
-  const Reject reject = refused(built(plugin));
+  const RejectedPlugin reject = refused(built(plugin));
   CHECK(reject.reason == reason);
   CHECK(contains(reject.advice, "defect of the plugin"));
 }

@@ -82,7 +82,7 @@ TEST_CASE("a driver's file may be called by its name, with omnistore- or lib bef
     write_file(folder / "aaa.so", "");
     Registry registry({{folder.path()}, {}});
     CHECK(registry.find("sample")->file == folder / (std::string(name) + ".so"));
-    CHECK(registry.rejects().empty()); // aaa.so was not looked at
+    CHECK(registry.rejected().empty()); // aaa.so was not looked at
   }
 }
 
@@ -92,7 +92,7 @@ TEST_CASE("a file that is named after the driver is loaded, and no other") {
   write_file(folder / "aaa.so", "not a library");
   Registry registry({{folder.path()}, {}});
   CHECK(registry.find("sample"));
-  CHECK(registry.rejects().empty()); // aaa.so was not looked at
+  CHECK(registry.rejected().empty()); // aaa.so was not looked at
 }
 
 TEST_CASE("a driver is found in a file of any name") {
@@ -110,7 +110,7 @@ TEST_CASE("hidden files and those with another suffix are no plugins") {
   write_file(folder / "README.md", "x");
   Registry registry({{folder.path()}, {}});
   registry.all();
-  CHECK(registry.rejects().empty());
+  CHECK(registry.rejected().empty());
 }
 
 TEST_CASE("all gives every driver of every plugin that can be loaded") {
@@ -134,7 +134,7 @@ TEST_CASE("of two plugins with one driver name the first in the search order sta
   Registry registry({{first.path(), second.path()}, {}});
   registry.all();
   CHECK(answer(*registry.find("sample")) == 1111);
-  const Reject reject = reject_of(registry, second / "y.so");
+  const RejectedPlugin reject = reject_of(registry, second / "y.so");
   CHECK(contains(reject.reason, "its driver 'sample' is not used, since " + (first / "x.so") + " offers one"));
 }
 
@@ -179,7 +179,7 @@ TEST_CASE("one file under two names is one plugin") {
   std::filesystem::create_symlink("sample.so", folder / "a.so");
   Registry registry({{folder / "sample.so", folder.path()}, {}});
   registry.all();
-  CHECK(registry.rejects().empty());
+  CHECK(registry.rejected().empty());
 }
 
 TEST_CASE("a driver that is not found lists the drivers, the places, what was off, and the nearest name") {
@@ -206,7 +206,7 @@ TEST_CASE("a driver whose own file is bad is invalid, with the reason and no sea
   const std::string text = failure(registry, "sample", Status::invalid);
   CHECK(text ==
         "the driver 'sample' cannot be used:\n  " + (folder / "sample.so") + ": it is empty; build or copy it again");
-  CHECK(registry.rejects().size() == 1);
+  CHECK(registry.rejected().size() == 1);
 }
 
 TEST_CASE("a driver that a plugin of another name offers badly is invalid, with the reason") {
@@ -234,7 +234,7 @@ TEST_CASE("a driver's name leads out of no folder") {
   write_file(folder / "sample.so", "");
   Registry registry({{folder / "inner"}, {}});
   failure(registry, "../sample", Status::not_found);
-  CHECK(registry.rejects().empty());
+  CHECK(registry.rejected().empty());
 }
 
 TEST_CASE("a plugin that is mended or added is found by the next search") {
@@ -244,7 +244,7 @@ TEST_CASE("a plugin that is mended or added is found by the next search") {
   failure(registry, "sample", Status::invalid);
   put(folder, "good", "sample");
   CHECK(registry.find("sample"));
-  CHECK(registry.rejects().empty());
+  CHECK(registry.rejected().empty());
   put(folder, "other", "late");
   CHECK(registry.find("other"));
 }
@@ -263,7 +263,7 @@ TEST_CASE("a registry may be asked from many threads") {
       const DriverPtr first = registry.find(name);
       wrong += first->name != name || registry.find(name) != first;
       wrong += registry.all().size() < 3;
-      wrong += !registry.rejects().empty();
+      wrong += !registry.rejected().empty();
     });
   }
   for (std::thread &thread : threads) thread.join();

@@ -21,7 +21,7 @@ namespace test {
 
 using omnistore::loader::Driver;
 using omnistore::loader::Registry;
-using omnistore::loader::Reject;
+using omnistore::loader::RejectedPlugin;
 using DriverPtr = std::shared_ptr<const Driver>;
 
 /// Where a plugin of tests/loader/plugins was built.
@@ -65,9 +65,9 @@ inline const struct {
 } private_runtime;
 
 /// What the registry says of a file; fails the test where it says nothing, or more than one thing.
-inline Reject reject_of(const Registry &registry, const std::string &file) {
-  std::vector<Reject> found;
-  for (const Reject &reject : registry.rejects())
+inline RejectedPlugin reject_of(const Registry &registry, const std::string &file) {
+  std::vector<RejectedPlugin> found;
+  for (const RejectedPlugin &reject : registry.rejected())
     if (reject.file == file) found.push_back(reject);
   INFO(file);
   REQUIRE(found.size() == 1);
@@ -75,10 +75,10 @@ inline Reject reject_of(const Registry &registry, const std::string &file) {
 }
 
 /// Loads one file by itself and returns why it was refused. The host is well afterwards: it loads a good plugin.
-inline Reject refused(const std::string &file) {
+inline RejectedPlugin refused(const std::string &file) {
   Registry registry({{file}, {}});
   registry.all();
-  const Reject reject = reject_of(registry, file);
+  const RejectedPlugin reject = reject_of(registry, file);
   Registry other({{built("good")}, {}});
   REQUIRE(other.find("sample"));
   return reject;

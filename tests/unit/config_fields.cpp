@@ -119,7 +119,7 @@ TEST_CASE("two mountpoints that are one after normalising are an error, with bot
 TEST_CASE("a mountpoint that no key could have is an error") {
   auto name = GENERATE("a/../b", ".", "a?b", "a\\u0000b");
   CHECK_THAT(problem("{\"mounts\":{\"" + std::string(name) + "\":{\"driver\":\"m\"}}}"),
-             Contains("this is no mountpoint: "));
+             Contains("this is not a mountpoint: "));
 }
 
 TEST_CASE("a prefix is normalised, without a colon at its end") {
@@ -128,8 +128,9 @@ TEST_CASE("a prefix is normalised, without a colon at its end") {
 }
 
 TEST_CASE("a bad prefix is an error") {
-  CHECK(problem(R"({"prefix":"a/../b"})") == "prefix: expected a prefix of keys, as app:v1 (a part of it is '.' or "
-                                             "'..'), found \"a/../b\" (line 1, column 11)");
+  CHECK(problem(R"({"prefix":"a/../b"})") ==
+        "prefix: expected a prefix of keys, such as app:v1 (a part of it is '.' or "
+        "'..'), found \"a/../b\" (line 1, column 11)");
   CHECK_THAT(problem(R"({"mounts":{"":{"driver":"m","prefix":5}}})"),
              StartsWith("mounts.\"\".prefix: expected a string, found 5"));
   CHECK_THAT(problem("{\"prefix\":\"" + std::string(5000, 'a') + "\"}"), Contains("longer than 4096 bytes"));
@@ -207,7 +208,7 @@ TEST_CASE("an address to listen on is address:port") {
   for (const char *bad : {"127.0.0.1", ":80", "127.0.0.1:65536", "::1:80", "127.0.0.256:80", "a b:80", "127.0.0.1:-1",
                           "127.0.0.1:8o", "example.org:80", "http://127.0.0.1:80", "[127.0.0.1]:80"})
     CHECK_THAT(problem("{\"admin\":{\"listen\":\"" + std::string(bad) + "\"}}"),
-               StartsWith("admin.listen: expected address:port, as 127.0.0.1:7700 or [::1]:7700"));
+               StartsWith("admin.listen: expected address:port, such as 127.0.0.1:7700 or [::1]:7700"));
 }
 
 TEST_CASE("a token's base must not be empty, which would grant everything") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unit/config_support.hpp"
 
-#include "config/places.hpp"
+#include "config/source_map.hpp"
 
 using namespace omnistore;
 using Catch::Matchers::Contains;
@@ -104,7 +104,8 @@ TEST_CASE("after the merge a place is still that of the text") {
 
 TEST_CASE("a problem in what a chosen profile gave has the profile's line") {
   CHECK(problem("{ \"ttl\": 1,\n\"profiles\": { \"p\": {\n\"ttl\": true } } }", "p") ==
-        "ttl: expected a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\"), found true "
+        "ttl: expected a duration (milliseconds, or a text such as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\"), found "
+        "true "
         "(line 3, column 8)");
 }
 

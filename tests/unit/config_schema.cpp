@@ -67,7 +67,7 @@ TEST_CASE("what is wrong with a schema is one sentence that names the place") {
   CHECK(wrong("{'type'") ==
         "it is not JSON: expected ':' after the name, found the end of the file (line 1, column 8)");
   CHECK_THAT(wrong("{'type':'object',}"), StartsWith("it is not JSON: comments, and commas"));
-  CHECK_THAT(wrong("{'type':'object','type':'object'}"), Contains("stands here a second time"));
+  CHECK_THAT(wrong("{'type':'object','type':'object'}"), Contains("is given twice"));
   CHECK(wrong("[]") == "it is not a JSON Schema, which is an object");
   CHECK(wrong("{}") == "\"type\" must be \"object\": options are an object");
   CHECK(wrong("{'type':'array'}") == "\"type\" must be \"object\": options are an object");
@@ -80,7 +80,7 @@ TEST_CASE("what is wrong with a schema is one sentence that names the place") {
   CHECK_THAT(option("{'oneOf':[{'type':'string'}]}"), StartsWith("properties.x.oneOf: expected an array of choices"));
   CHECK(option("{'oneOf':[{'const':1,'minimum':0}]}") ==
         "properties.x.oneOf: a choice has const, title and description, no \"minimum\"");
-  CHECK(option("{'pattern':'(a'}") == "properties.x.pattern: \"(a\" is not a regular expression of ECMAScript");
+  CHECK(option("{'pattern':'(a'}") == "properties.x.pattern: \"(a\" is not an ECMAScript regular expression");
   CHECK(option("{'pattern':5}") == "properties.x.pattern: expected a string");
   CHECK(option("{'maxLength':'5'}") == "properties.x.maxLength: expected a number");
   CHECK_THAT(option("{'type':'string','maxLength':1,'default':'ab'}"), Contains("the default does not fit"));

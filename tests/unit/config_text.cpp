@@ -33,11 +33,11 @@ TEST_CASE("a syntax error tells line, column and what was expected") {
       {"{,}", "expected a name in double quotes or '}', found ',' (line 1, column 2)"},
       {"{ \"ttl\": }", "expected a value, found '}' (line 1, column 10)"},
       {"{ \"ttl\": [1 2] }", "expected ',' or ']' after the value, found '2' (line 1, column 13)"},
-      {"{ \"prefix\": 'a' }", "expected a value, found '; text stands in double quotes (line 1, column 13)"},
+      {"{ \"prefix\": 'a' }", "expected a value, found '; a text needs double quotes (line 1, column 13)"},
       {"{} x", "expected the end of the file, found 'x' (line 1, column 4)"},
-      {"{ \"ttl\": 012 }", "this is not a number of JSON, as 10, -1.5 or 2e9 are (line 1, column 10)"},
+      {"{ \"ttl\": 012 }", "this is not a JSON number such as 10, -1.5 or 2e9 (line 1, column 10)"},
       {"{ \"ttl\": 1e999 }", "this number is too large (line 1, column 10)"},
-      {"{ \"ttl\": 5m }", "expected a number, found letters in it; text, and a number with a unit, stands in double "
+      {"{ \"ttl\": 5m }", "expected a number, found letters in it; a text, or a number with a unit, needs double "
                           "quotes (line 1, column 10)"},
       {"{} /* a", "the comment that begins here has no end (line 1, column 4)"},
       {"{ \"prefix\": \"a }", "the text that begins here has no closing quote (line 1, column 13)"},
@@ -68,7 +68,7 @@ TEST_CASE("columns count characters, not bytes") {
 
 TEST_CASE("a name that stands twice in an object is an error, with both lines") {
   CHECK(problem("{\n \"ttl\": 1,\n \"ttl\": 2 }") ==
-        "ttl: stands here a second time; the first is in line 2 (line 3, column 2)");
+        "ttl: is given twice; the first one is in line 2 (line 3, column 2)");
 }
 
 TEST_CASE("a config larger than a MiB, or deeper than 64, is refused") {

@@ -7,8 +7,8 @@
 #include "unit/config_support.hpp"
 
 #include "config/names.hpp"
-#include "config/places.hpp"
 #include "config/schema.hpp"
+#include "config/source_map.hpp"
 
 using namespace omnistore;
 namespace json = boost::json;
@@ -86,7 +86,7 @@ TEST_CASE("durations and sizes become numbers, whatever type says") {
   CHECK(right("{'type':'string','format':'duration'}", "{'x':'5m'}") == R"({"x":300000})");
   CHECK(right("{'type':'string','format':'duration'}", "{'x':5}") == R"({"x":5})");
   CHECK(right("{'type':'integer','format':'bytes'}", "{'x':'64KiB'}") == R"({"x":65536})");
-  CHECK_THAT(wrong("{'format':'bytes'}", "{'x':'64K'}"), StartsWith("o.x: expected a size (bytes, or a text as"));
+  CHECK_THAT(wrong("{'format':'bytes'}", "{'x':'64K'}"), StartsWith("o.x: expected a size (bytes, or a text such as"));
   CHECK_THAT(wrong("{'format':'duration'}", "{'x':-1}"), StartsWith("o.x: expected a duration"));
   CHECK_THAT(wrong("{'format':'duration'}", "{'x':1.5}"), StartsWith("o.x: expected a duration"));
 }
@@ -148,7 +148,8 @@ TEST_CASE("an unknown field is an error with the nearest known name, or with tho
         "o.x.pasword: there is no such field; did you mean \"password\"?");
   CHECK(wrong("{'type':'object','properties':{'a':{},'b':{}}}", "{'x':{'other':1}}") ==
         "o.x.other: there is no such field; there are a and b");
-  CHECK(wrong("{'type':'object'}", "{'x':{'other':1}}") == "o.x.other: there is no such field; none is expected here");
+  CHECK(wrong("{'type':'object'}", "{'x':{'other':1}}") ==
+        "o.x.other: there is no such field; no field is expected here");
 }
 
 TEST_CASE("additionalProperties true takes other fields, a schema checks them") {
@@ -224,7 +225,7 @@ TEST_CASE("a long text is cut, and kept on one line") {
 }
 
 TEST_CASE("the place is the value's, or the name's of an unknown field") {
-  Places places;
+  SourceMap places;
   places.add("o", {1, 1});
   places.add("o.x", {2, 9}, {2, 3});
   places.add("o.y", {3, 9}, {3, 3});
@@ -238,7 +239,7 @@ TEST_CASE("the place is the value's, or the name's of an unknown field") {
 }
 
 TEST_CASE("a place that is not known is the nearest thing's around it") {
-  Places places;
+  SourceMap places;
   places.add("a", {1, 1});
   places.add(config::join("a", "b.c \"d\""), {2, 2});
   CHECK(places.find("a.x.y.0").line == 1);

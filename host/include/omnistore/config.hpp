@@ -36,7 +36,7 @@ private:
 };
 
 /// The line and column of each value of a config text, by path, such as "mounts.shared.options".
-class Places;
+class SourceMap;
 
 /// One store to open: a driver, its options and, for a layer, the stores below it.
 struct StoreConfig {
@@ -44,8 +44,8 @@ struct StoreConfig {
   std::string options = "{}";          ///< a JSON object's text, which is checked against the driver's schema at open
   std::vector<StoreConfig> children{}; ///< `layers`, or the stores inside `through`, in the config's order
 
-  std::string path{};                     ///< its place in the config for messages, such as "mounts.cache.layers.0"
-  std::shared_ptr<const Places> places{}; ///< null for a config built in code
+  std::string path{};                        ///< its place in the config for messages, such as "mounts.cache.layers.0"
+  std::shared_ptr<const SourceMap> places{}; ///< null for a config built in code
   std::string folder{};    ///< the folder that relative paths in options start at; empty for the working folder
   bool short_form = false; ///< it is a cache that the config describes by `invalidation` and `origin`
 };
@@ -109,9 +109,9 @@ struct Config {
   std::int64_t open_timeout = 30'000; ///< milliseconds that a store may take to open
   std::int64_t stop_timeout = 8'000;  ///< milliseconds that a host may take to stop
 
-  std::string file;                     ///< the file that it was read from; empty if it was built in code
-  std::string profile;                  ///< the chosen one; empty for none
-  std::shared_ptr<const Places> places; ///< null if it was built in code
+  std::string file;                        ///< the file that it was read from; empty if it was built in code
+  std::string profile;                     ///< the chosen one; empty for none
+  std::shared_ptr<const SourceMap> places; ///< null if it was built in code
 
   using Environment = std::function<std::optional<std::string>(const std::string &)>;
 

@@ -131,7 +131,7 @@ struct Page {
     Meta meta; ///< filled in if ListOptions::meta is set
   };
   std::vector<Item> items;      ///< may be fewer than the limit, or none, and still have a next page
-  std::string cursor;           ///< where the next page starts; printable and URL-safe; empty at the end
+  std::string cursor;           ///< the start of the next page; printable and URL-safe; empty at the end
   std::vector<Skipped> skipped; ///< the parts that this page leaves out; a later page does not repeat them
 };
 

@@ -31,7 +31,8 @@ constinit detail::CallSlot late_slot;
 struct Lease {
   detail::CallSlot *slot = nullptr;
   ~Lease() {
-    if (slot && slot->depth.load() != 0) return; // a plugin ends the thread, or the process: that is still to be told
+    if (slot && slot->depth.load() != 0)
+      return; // a plugin ends the thread or the process, which is still to be reported
     detail::this_slot = &late_slot;
     if (!slot) return;
     void (*end)() = nullptr;
@@ -96,7 +97,7 @@ void for_each_call(const std::function<void(const SeenCall &)> &see) {
                           i + 1 == depth,
                           slot->waits.load() != 0,
                           slot->thread.load()};
-      // The thread goes on meanwhile, so that the parts may be of two calls, or of one whose store has gone.
+      // The thread keeps running, so that the parts may belong to two calls, or to one whose store is closed.
       if (call.number != 0 && call.operation && all.labels.contains(call.label)) see(call);
     }
   }

@@ -13,7 +13,7 @@
 
 namespace omnistore::base {
 
-/// Whom a call goes to. The texts are NUL-terminated, since a signal handler prints them, and live as long as the
+/// The target of a call. The texts are NUL-terminated, since a signal handler prints them, and live as long as the
 /// label.
 class CallLabel {
 public:
@@ -112,7 +112,8 @@ struct SeenCall {
 /// Calls `see` for each timed call under way, the outermost of a thread first. No label goes meanwhile. Thread-safe.
 void for_each_call(const std::function<void(const SeenCall &)> &see);
 
-/// What runs on this thread, for a signal handler: false if it is inside no plugin. Async-signal-safe.
+/// Finds the call that runs on this thread, for a signal handler. Returns false if it is in no plugin.
+/// Async-signal-safe.
 bool innermost_call(const char *&file, const char *&driver, const char *&mount, const char *&operation) noexcept;
 
 /// Runs `begin` on each thread before its first call into a plugin, and `end` when the thread ends. Call it once,

@@ -22,7 +22,7 @@ std::string printable(std::string_view text);
 /// line of its own. For messages that the host itself wrote as several lines.
 std::string printable_lines(std::string_view text);
 
-/// Returns serialised JSON with the code points of is_control() as \u escapes. What the JSON means stays the same.
+/// Returns serialised JSON with the code points of is_control() as \u escapes. Its meaning does not change.
 std::string printable_json(std::string json);
 
 } // namespace omnistore::base

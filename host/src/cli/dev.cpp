@@ -40,7 +40,7 @@ std::string driver_in(const std::string &file, const std::string &named) {
   if (!names.empty())
     throw Failure(Status::invalid, "dev: " + base::printable(file) + " has the drivers " + names,
                   "name one of them with --driver");
-  for (const loader::Reject &reject : plugins.rejects())
+  for (const loader::RejectedPlugin &reject : plugins.rejected())
     if (reject.file == file) throw Failure(Status::invalid, "dev: " + reject.text(), {});
   throw Failure(Status::invalid, "dev: " + base::printable(file) + " is no plugin",
                 "`omnistore drivers` lists what can be loaded");

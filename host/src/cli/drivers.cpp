@@ -53,8 +53,8 @@ int run_on_file(const Global &global, const Drivers &options) {
   boost::json::object answer;
   try {
     answer = report::describe(loader::inspect(file));
-  } catch (const loader::Unfit &unfit) {
-    throw Failure(Status::invalid, file + ": " + unfit.what(), unfit.advice);
+  } catch (const loader::PluginError &error) {
+    throw Failure(Status::invalid, file + ": " + error.what(), error.advice);
   }
   if (!options.name.empty()) {
     const boost::json::object chosen = find(answer, options.name);

@@ -46,7 +46,7 @@ Work work_of(const Global &global, const Plugins &options) {
 std::vector<LockedPlugin> read_lock(const std::string &lock) {
   try {
     return loader::read_lock(lock);
-  } catch (const loader::Unfit &wrong) {
+  } catch (const loader::PluginError &wrong) {
     throw Failure(Status::invalid, "lock file " + lock + ": " + wrong.what(), wrong.advice);
   }
 }
@@ -81,7 +81,7 @@ std::string names_of(const std::map<std::string, std::string> &drivers) {
 }
 
 /// The first refusal of a file.
-const loader::Reject *reject_of(const std::vector<loader::Reject> &rejects, const std::string &file) {
+const loader::RejectedPlugin *reject_of(const std::vector<loader::RejectedPlugin> &rejects, const std::string &file) {
   const auto at = std::find_if(rejects.begin(), rejects.end(), [&](const auto &one) { return one.file == file; });
   return at == rejects.end() ? nullptr : &*at;
 }
@@ -96,7 +96,7 @@ int lock_plugins(const Global &global, const Work &work) {
   paths.lock.clear(); // what is in the new lock is for its writer to say
   loader::Registry registry(std::move(paths));
   const std::vector<loader::PluginInfo> usable = registry.plugins();
-  const std::vector<loader::Reject> rejects = registry.rejects();
+  const std::vector<loader::RejectedPlugin> rejects = registry.rejected();
   std::vector<LockedPlugin> plugins;
   json::array listed, left_out;
   for (const loader::FoundPlugin &file : loader::found_plugins(registry.files())) {
@@ -105,7 +105,7 @@ int lock_plugins(const Global &global, const Work &work) {
       listed.push_back(plugin_json(plugins.back()));
       continue;
     }
-    const loader::Reject *reject = reject_of(rejects, file.path);
+    const loader::RejectedPlugin *reject = reject_of(rejects, file.path);
     left_out.push_back(json::object{{"file", file.path}, {"reason", reject ? reject->reason : "it cannot be used"}});
     if (!global.json) complain("left out: " + base::printable(reject ? reject->text() : file.path));
   }

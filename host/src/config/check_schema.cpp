@@ -8,10 +8,10 @@
 
 #include "formats.hpp"
 #include "names.hpp"
-#include "places.hpp"
 #include "schema.hpp"
+#include "schema_view.hpp"
+#include "source_map.hpp"
 #include "text.hpp"
-#include "view.hpp"
 
 namespace omnistore::config {
 
@@ -19,7 +19,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// The keywords, and what the value of each is.
+/// The keywords and the types of their values.
 struct Keyword {
   std::string_view name;
   enum class Value { text, number, flag, any, names, list, choices, schema, schemas, schema_or_flag, type } value;
@@ -56,26 +56,26 @@ const std::vector<std::string> type_names = {"string", "integer", "number", "boo
 
 std::string_view view(const json::string &text) { return {text.data(), text.size()}; }
 
-/// "...; did you mean "x"?"
+/// Returns the hint "; did you mean "x"?", or an empty text.
 std::string hint(std::string_view name, const std::vector<std::string> &known) {
   std::string near = nearest(name, known);
   return near.empty() ? "" : "; did you mean " + in_quotes(near) + "?";
 }
 
-/// Each function gives what is wrong, or nothing.
+/// Each function returns the problem, or an empty text.
 class Checker {
 public:
   explicit Checker(const json::object &root) : root_(root) {}
 
   std::string schema(const json::object &node, const std::string &path, unsigned depth) const {
-    if (depth > max_depth) return at(path, "too many schemas in each other");
+    if (depth > max_depth) return at(path, "schemas are nested too deeply");
     for (const auto &[key, value] : node)
       if (std::string wrong = keyword({key.data(), key.size()}, value, path, depth); !wrong.empty()) return wrong;
     if (std::string wrong = required(node, path); !wrong.empty()) return wrong;
     return reference(node, path);
   }
 
-  /// Whether the defaults fit. Only for a schema that is right otherwise.
+  /// Checks the defaults of a schema that has no other problems.
   std::string defaults(const json::object &node, const std::string &path) const {
     if (const json::value *standard = node.if_contains("default")) {
       json::value wrapped = json::object{{"value", *standard}};
@@ -98,7 +98,7 @@ private:
     return path.empty() ? message : path + ": " + message;
   }
 
-  /// Calls back for every schema that stands in this one.
+  /// Calls back for every schema inside this one.
   template <class Call>
   static void each(const json::object &node, Call call) {
     for (std::string_view group : {"properties", "$defs"})
@@ -174,13 +174,14 @@ private:
       const std::regex compiled(text.begin(), text.end());
       return {};
     } catch (const std::regex_error &) {
-      return at(path, in_quotes(text) + " is not a regular expression of ECMAScript");
+      return at(path, in_quotes(text) + " is not an ECMAScript regular expression");
     }
   }
 
-  /// oneOf is for choices alone: each is a `const`, with words on what it means.
+  /// Checks that each item of oneOf is a choice: a `const` with a description.
   static std::string choices(const json::value &value, const std::string &path) {
-    const std::string expected = "expected an array of choices, as in [{\"const\": \"lru\", \"description\": \"...\"}]";
+    const std::string expected =
+        "expected an array of choices, such as [{\"const\": \"lru\", \"description\": \"...\"}]";
     if (!value.is_array() || value.get_array().empty()) return at(path, expected);
     for (const json::value &choice : value.get_array()) {
       if (!choice.is_object() || !choice.get_object().contains("const")) return at(path, expected);
@@ -207,7 +208,7 @@ private:
     return {};
   }
 
-  /// A name in `required` that is no property could never be given.
+  /// Checks that each name in `required` is a property, since nobody could give any other.
   static std::string required(const json::object &node, const std::string &path) {
     const json::value *names = node.if_contains("required"), *properties = node.if_contains("properties");
     const json::value *others = node.if_contains("additionalProperties");
@@ -243,7 +244,7 @@ private:
   const json::object &root_;
 };
 
-/// Strict JSON, with the place of what is wrong.
+/// Parses strict JSON, and gives the position of an error.
 std::string parse(std::string_view text, json::value &into) {
   std::vector<Problem> problems;
   read(text, problems);
@@ -252,7 +253,7 @@ std::string parse(std::string_view text, json::value &into) {
   strict.max_depth = max_depth;
   json::error_code error;
   into = json::parse(text, error, {}, strict);
-  return error ? "it is not JSON: comments, and commas behind the last of a list, are not allowed here" : "";
+  return error ? "it is not JSON: comments, and commas after the last item of a list, are not allowed here" : "";
 }
 
 } // namespace
@@ -264,7 +265,7 @@ std::string check_schema(std::string_view text, json::object &into) {
   const json::object &root = parsed.get_object();
   Checker checker(root);
   if (std::string wrong = checker.schema(root, {}, 0); !wrong.empty()) return wrong;
-  View whole(root, root);
+  SchemaView whole(root, root);
   auto types = whole.types();
   if (types.size() != 1 || types.front() != "object") return "\"type\" must be \"object\": options are an object";
   if (std::string wrong = checker.defaults(root, {}); !wrong.empty()) return wrong;

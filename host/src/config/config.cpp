@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a text to a Config: read, choose the profile and merge it, put variables in, check, and take the fields over.
+// Turns a text into a Config: parses it, merges the chosen profile, replaces variables, checks, and reads the fields.
 #include <omnistore/config.hpp>
 
 #include <algorithm>
@@ -41,8 +41,8 @@ std::vector<std::string> as_texts(const json::array &values) {
 
 // ------------------------------------------------------------------------- from checked JSON to a Config
 
-/// The fields of an object that was checked. One that is absent, or has a wrong type, which is reported already, leaves
-/// what it would be read into as it is.
+/// Reads the fields of a checked object. If a field is absent, or has a wrong type that is reported already, its target
+/// stays unchanged.
 class Fields {
 public:
   explicit Fields(const json::value &from) : from_(from.if_object()) {}
@@ -88,9 +88,9 @@ private:
   const json::object *from_;
 };
 
-/// What all stores of one config share.
+/// The properties that all stores of one config share.
 struct Origin {
-  std::shared_ptr<const Places> places;
+  std::shared_ptr<const SourceMap> places;
   std::string folder;
 };
 
@@ -105,7 +105,7 @@ StoreConfig to_store(const json::value &value, const std::string &path, const Or
   for (const json::value &layer : from.array("layers"))
     store.children.push_back(to_store(layer, join(join(path, "layers"), store.children.size()), origin));
   const json::array &around = from.array("through");
-  for (std::size_t i = around.size(); i-- > 0;) { // the innermost first, each around what there is
+  for (std::size_t i = around.size(); i-- > 0;) { // the innermost first, each around the store so far
     StoreConfig outer = to_store(around[i], join(join(path, "through"), i), origin);
     outer.children.push_back(std::move(store));
     store = std::move(outer);
@@ -200,12 +200,12 @@ std::string read_file(const std::string &file) {
   do {
     in.read(piece, sizeof piece);
     text.append(piece, static_cast<std::size_t>(in.gcount()));
-  } while (in && text.size() <= max_text); // one piece too many is enough to be refused
+  } while (in && text.size() <= max_text); // one piece beyond the limit is enough
   if (in.bad()) fail(errno ? errno : EIO);
   return text;
 }
 
-/// In the text's order; of a place that is wrong already only the first problem, since others follow from it.
+/// Sorts problems in the order of the text, and keeps only the first of each position, since others follow from it.
 std::vector<Problem> in_order(const std::vector<Problem> &problems) {
   std::vector<Problem> out;
   for (const auto &problem : problems)
@@ -228,7 +228,7 @@ std::optional<std::string> variable(const std::string &name) {
 
 void Draft::add(Problem problem) {
   if (problem.line == 0 && config.places) {
-    const Places::Place place = config.places->find(problem.path);
+    const SourceMap::Position place = config.places->find(problem.path);
     problem.line = place.line;
     problem.column = place.column;
   }
@@ -259,14 +259,14 @@ Draft parse_draft(std::string_view text, const std::string &file, std::string_vi
   if (chosen.empty() && environment) chosen = environment("OMNISTORE_PROFILE").value_or("");
   Draft draft;
   draft.config.file = file;
-  std::optional<Node> root = read(text, draft.problems);
+  std::optional<TextNode> root = read(text, draft.problems);
   if (!root) return draft;
   add_tokens(*root, draft.secrets);
   apply_profile(*root, chosen, draft.problems);
   interpolate(*root, {}, environment, draft.problems);
   add_tokens(*root, draft.secrets);
 
-  auto places = std::make_shared<Places>();
+  auto places = std::make_shared<SourceMap>();
   json::value value = to_json(*root, {}, *places);
   const std::string folder = folder_of_config(file);
   validate(config_schema(), value, {}, places.get(), draft.problems, folder);

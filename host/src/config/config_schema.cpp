@@ -26,7 +26,7 @@ void relax_members(json::object &schema, std::string_view group) {
   for (auto &[name, member] : members->get_object()) relax(member);
 }
 
-/// The schema as a profile has it. What stands in an array is as ever, since a profile replaces arrays whole.
+/// Returns the schema for profiles. The schemas inside arrays do not change, since a profile replaces arrays whole.
 json::object relaxed(const json::object &schema) {
   json::object out = schema;
   out.erase("required");
@@ -40,7 +40,7 @@ json::object relaxed(const json::object &schema) {
     *reference = std::string(defs_path) + "profile." + (reference->as_string().c_str() + defs_path.size());
   relax_members(out, "properties");
   if (json::value *others = out.if_contains("additionalProperties")) relax(*others);
-  if (json::value *choices = out.if_contains("allOf")) // as editor_schema writes them
+  if (json::value *choices = out.if_contains("allOf")) // written by editor_schema
     for (json::value &choice : choices->as_array()) relax(choice.at("then"));
   return out;
 }

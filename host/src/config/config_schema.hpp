@@ -8,17 +8,17 @@
 
 namespace omnistore::config {
 
-/// config/omnistore.schema.json as it was when the library was built.
+/// The text of config/omnistore.schema.json at the time of the build.
 extern const char schema_text[];
 
-/// Fills in `#/$defs/profile` of a config's schema: its own fields, none of them required and each of them also null,
-/// without defaults.
+/// Fills in `#/$defs/profile` of a config's schema: the fields of a config, which are optional, may be null, and have
+/// no defaults.
 void add_profiles(boost::json::object &schema);
 
-/// The embedded text, parsed.
+/// Returns the parsed embedded text.
 const boost::json::object &config_schema();
 
-/// Fields of a config that its profiles do not have.
+/// The fields of a config that its profiles do not have.
 inline constexpr std::array<std::string_view, 2> not_in_profiles{"$schema", "profiles"};
 
 } // namespace omnistore::config

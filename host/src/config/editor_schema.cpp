@@ -6,7 +6,7 @@
 #include "config_schema.hpp"
 #include "formats.hpp"
 #include "schema.hpp"
-#include "view.hpp"
+#include "schema_view.hpp"
 
 namespace omnistore::config {
 
@@ -20,12 +20,12 @@ void make_portable(json::value &schema, const std::string &defs_prefix) {
   if (schema.is_object()) schema = portable(schema.get_object(), defs_prefix);
 }
 
-/// A driver's schema in the words of JSON Schema alone: what our validator takes for granted is written out, and its
-/// $defs have `defs_prefix` in front of their names.
+/// Translates a driver's schema to plain JSON Schema: writes out the defaults of our validator, and puts `defs_prefix`
+/// before the names of its $defs.
 json::object portable(const json::object &schema, const std::string &defs_prefix) {
   json::object out = schema;
   for (const char *name : {"$schema", "$id", "$defs"}) out.erase(name);
-  View view(schema, schema);
+  SchemaView view(schema, schema);
   if (view.is_object() && !out.contains("additionalProperties")) out["additionalProperties"] = false;
   const Format *format = find_format(view.text("format"));
   if (format && format->number) out["type"] = json::array{"integer", "string"};
@@ -38,7 +38,7 @@ json::object portable(const json::object &schema, const std::string &defs_prefix
   return out;
 }
 
-/// Adds a driver's options to the $defs; gives the rule that a store of this driver has such options.
+/// Adds a driver's options to the $defs. Returns the rule that a store of this driver has such options.
 json::object add_driver(json::object &all, const std::string &name, const json::object &schema) {
   std::string own = "options." + name;
   json::object options = portable(schema, own + ".");

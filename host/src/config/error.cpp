@@ -49,7 +49,7 @@ std::string_view status_name(Status status) noexcept {
   case Status::internal:
     return "internal";
   }
-  return "internal"; // a plugin's unknown status counts as this
+  return "internal"; // an unknown status of a plugin
 }
 
 std::string Problem::text() const {

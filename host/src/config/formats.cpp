@@ -37,8 +37,8 @@ constexpr Unit sizes[] = {{"", 1},
 
 enum class Quantity { good, malformed, too_large };
 
-/// Digits, perhaps a point and digits, perhaps a blank, a unit. The product must be whole and at most max_quantity.
-/// `rounds`: it need not be whole, and never becomes 0.
+/// Reads digits, an optional fraction, an optional space and a unit. The product must be a whole number of at most
+/// max_quantity. With `rounds`, it may be a fraction, which is rounded but never to 0.
 Quantity read_quantity(std::string_view text, std::span<const Unit> units, std::int64_t &into, bool rounds = false) {
   auto digits = [&] {
     auto end = std::min(text.find_first_not_of("0123456789"), text.size());
@@ -61,12 +61,12 @@ Quantity read_quantity(std::string_view text, std::span<const Unit> units, std::
   const auto read = std::from_chars(whole.data(), whole.data() + whole.size(), count);
   if (read.ec != std::errc() || count > max_quantity / unit->factor) return Quantity::too_large;
   std::int64_t total = count * unit->factor;
-  if (!fraction.empty()) { // at most six digits of at most a TiB: no overflow
+  if (!fraction.empty()) { // at most six digits times at most a TiB: no overflow
     std::int64_t numerator = 0, denominator = 1;
     const bool is_zero = fraction.find_first_not_of('0') == fraction.npos;
     fraction = fraction.substr(0, 6);
     std::from_chars(fraction.data(), fraction.data() + fraction.size(), numerator);
-    if (numerator == 0 && !is_zero) numerator = 1; // smaller than is counted, and still not 0
+    if (numerator == 0 && !is_zero) numerator = 1; // a small amount, but not 0
     for (std::size_t i = 0; i < fraction.size(); ++i) denominator *= 10;
     if (rounds)
       total = std::max<std::int64_t>(numerator == 0 ? 0 : 1,
@@ -87,7 +87,7 @@ bool parse_quantity(std::string_view text, std::span<const Unit> units, std::int
 
 constexpr const char *duration_too_long = "too long: at most 11574074d, which is 1e12 seconds";
 
-/// Of a config: a duration that is too long is told as such, so it is read as more than there can be.
+/// Reads a duration of a config. If it is too long, returns more than the maximum, so that the message says so.
 bool read_duration(std::string_view text, std::span<const Unit> units, std::int64_t &milliseconds) {
   const Quantity quantity = read_quantity(text, units, milliseconds);
   if (quantity == Quantity::too_large) milliseconds = INT64_MAX;
@@ -116,11 +116,11 @@ bool check_listen(std::string &text, std::string &problem) {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
   if (port.empty() || error != std::errc() || end != port.data() + port.size() || number > 65535)
-    problem = "the port, 0 to 65535, stands behind the last ':'";
+    problem = "the port, 0 to 65535, comes after the last ':'";
   else if (colon == 0)
-    problem = "0.0.0.0 stands for every address of this machine";
+    problem = "0.0.0.0 means every address of this machine";
   else
-    problem = "an IP address, an IPv6 one in brackets, or localhost stands before the port";
+    problem = "before the port comes an IP address, which is in brackets if it is IPv6, or localhost";
   return false;
 }
 
@@ -137,18 +137,18 @@ bool check_sha256(std::string &text, std::string &) {
 }
 
 bool check_path(std::string &text, std::string &problem) {
-  if (text.find('\0') != std::string::npos) problem = "a NUL cannot stand in it";
+  if (text.find('\0') != std::string::npos) problem = "it contains a NUL";
   return problem.empty();
 }
 
 constexpr Format formats[] = {
-    {"duration", "a duration (milliseconds, or a text as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")",
+    {"duration", "a duration (milliseconds, or a text such as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\")",
      read_milliseconds, nullptr, 1, false, max_ttl, duration_too_long},
-    {"seconds", "a duration (seconds, or a text as \"500ms\", \"90s\", \"5m\", \"1h\", \"7d\")", read_seconds, nullptr,
-     1000, false, max_ttl, duration_too_long},
-    {"bytes", "a size (bytes, or a text as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
-    {"prefix", "a prefix of keys, as app:v1", nullptr, check_prefix},
-    {"listen", "address:port, as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
+    {"seconds", "a duration (seconds, or a text such as \"500ms\", \"90s\", \"5m\", \"1h\", \"7d\")", read_seconds,
+     nullptr, 1000, false, max_ttl, duration_too_long},
+    {"bytes", "a size (bytes, or a text such as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
+    {"prefix", "a prefix of keys, such as app:v1", nullptr, check_prefix},
+    {"listen", "address:port, such as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
     {"host", "the name or address of a host, such as store.example or [::1]", nullptr, check_host},
     {"sha256", "\"sha256:\" and 64 hexadecimal digits", nullptr, check_sha256},
     {"path", "the path of a file or folder", nullptr, check_path, 1, true},

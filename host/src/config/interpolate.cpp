@@ -13,11 +13,11 @@ bool is_name(std::string_view name) {
          name.find_first_not_of(allowed) == std::string_view::npos;
 }
 
-constexpr unsigned most_nested = 32; // defaults within defaults
+constexpr unsigned most_nested = 32; // the nesting of defaults
 
 class Expander {
 public:
-  /// With `used` false only the syntax is checked: no variable needs to be set.
+  /// With `used` false, only checks the syntax, so that no variable needs to be set.
   Expander(const Config::Environment &environment, bool used, std::vector<std::string> &problems)
       : environment_(environment), used_(used), problems_(problems) {}
 
@@ -28,7 +28,7 @@ public:
       if (dollar == std::string_view::npos) return out.append(text);
       out.append(text.substr(0, dollar));
       text.remove_prefix(dollar + 2);
-      if (dollar > 0 && out.back() == '$') { // written $${, whose first $ is there already
+      if (dollar > 0 && out.back() == '$') { // $${, whose first $ was copied before
         out += '{';
         continue;
       }
@@ -45,7 +45,7 @@ public:
 private:
   void problem(std::string message) { problems_.push_back(std::move(message)); }
 
-  /// Where the '}' is that closes an opened '{'. The pairs in between belong to the default.
+  /// Returns the position of the '}' that closes a '{'. The pairs in between belong to the default.
   static std::size_t closing_brace(std::string_view text) {
     std::size_t open = 1;
     for (std::size_t at = 0; at < text.size(); ++at) {
@@ -55,7 +55,7 @@ private:
     return std::string_view::npos;
   }
 
-  /// The value of `inner`, which stands between "${" and its '}'. Adds a problem if there is none.
+  /// Returns the value of `inner`, the text between "${" and its '}'. Adds a problem if there is none.
   std::string variable(std::string_view inner, unsigned depth) {
     const auto dash = inner.find(":-");
     const std::string name(inner.substr(0, dash));
@@ -81,7 +81,7 @@ private:
     return {};
   }
 
-  /// A default that is not needed must be well formed too, but its variables need not be set.
+  /// An unused default must be well formed too, but its variables need not be set.
   std::string fallback(std::string_view text, bool needed, unsigned depth) {
     if (depth > most_nested) {
       problem("more than " + std::to_string(most_nested) + " defaults stand within each other");
@@ -95,8 +95,8 @@ private:
   std::vector<std::string> &problems_;
 };
 
-std::string expand_text(const Node &node, const std::string &path, const Config::Environment &environment, bool used,
-                        std::vector<Problem> &problems) {
+std::string expand_text(const TextNode &node, const std::string &path, const Config::Environment &environment,
+                        bool used, std::vector<Problem> &problems) {
   std::vector<std::string> wrong;
   std::string value = Expander(environment, used, wrong).expand({node.text()->data(), node.text()->size()});
   for (auto &message : wrong) problems.push_back({path, std::move(message), node.place.line, node.place.column});
@@ -105,7 +105,7 @@ std::string expand_text(const Node &node, const std::string &path, const Config:
 
 } // namespace
 
-void interpolate(Node &node, const std::string &path, const Config::Environment &environment,
+void interpolate(TextNode &node, const std::string &path, const Config::Environment &environment,
                  std::vector<Problem> &problems) {
   if (node.text() && std::string_view(*node.text()).find("${") != std::string_view::npos) {
     node.written = *node.text();
@@ -115,7 +115,7 @@ void interpolate(Node &node, const std::string &path, const Config::Environment 
   for (auto &member : node.members) interpolate(member.value, join(path, member.name), environment, problems);
 }
 
-void check_variables(const Node &node, const std::string &path, std::vector<Problem> &problems) {
+void check_variables(const TextNode &node, const std::string &path, std::vector<Problem> &problems) {
   if (node.text()) expand_text(node, path, {}, false, problems);
   for (std::size_t i = 0; i < node.items.size(); ++i) check_variables(node.items[i], join(path, i), problems);
   for (const auto &member : node.members) check_variables(member.value, join(path, member.name), problems);

@@ -5,8 +5,8 @@
 
 #include "names.hpp"
 #include "schema.hpp"
+#include "schema_view.hpp"
 #include "text.hpp"
-#include "view.hpp"
 
 namespace omnistore::config {
 
@@ -16,8 +16,7 @@ namespace {
 
 constexpr std::size_t columns = 80;
 
-/// The words of `text` in lines of at most 80 columns, each behind `indent` blanks. A longer word has a line of its
-/// own.
+/// Wraps `text` to lines of at most 80 columns, each indented by `indent` spaces. A longer word has a line of its own.
 void wrap(std::string &out, std::string_view text, std::size_t indent) {
   std::size_t column = 0;
   while (!text.empty()) {
@@ -46,10 +45,11 @@ public:
   std::string out;
   bool durations = false, ages = false, sizes = false;
 
-  /// The members of an object's schema, under `path`.
-  void members(View schema, const std::string &path) {
+  /// Describes the members of an object's schema, under `path`.
+  void members(SchemaView schema, const std::string &path) {
     const json::object *properties = schema.object("properties");
-    bool known = std::find(around_.begin(), around_.end(), properties) != around_.end(); // a schema that holds itself
+    bool known =
+        std::find(around_.begin(), around_.end(), properties) != around_.end(); // a schema that contains itself
     if (!properties || known) return;
     around_.push_back(properties);
     const json::array *required = schema.array("required");
@@ -57,7 +57,7 @@ public:
       if (!property.is_object()) continue;
       bool needed = required && std::find(required->begin(), required->end(), json::value(key)) != required->end();
       std::string name = path + std::string(key.data(), key.size());
-      View inner = schema.at(property.get_object());
+      SchemaView inner = schema.at(property.get_object());
       option(inner, name, needed);
       members(inner, name + ".");
       if (const json::object *items = inner.object("items")) members(inner.at(*items), name + "[].");
@@ -68,7 +68,7 @@ public:
   }
 
 private:
-  void option(View schema, const std::string &name, bool required) {
+  void option(SchemaView schema, const std::string &name, bool required) {
     if (!out.empty()) out += '\n';
     wrap(out, name + " (" + facts(schema, required) + ")", 2);
     wrap(out, schema.text("description"), 6);
@@ -77,8 +77,8 @@ private:
     examples(schema);
   }
 
-  /// "integer, default 1000, at least 1".
-  std::string facts(View schema, bool required) {
+  /// Returns a summary such as "integer, default 1000, at least 1".
+  std::string facts(SchemaView schema, bool required) {
     std::string text = type(schema);
     bool secret = schema.flag("secret");
     const json::value *standard = schema.find("default");
@@ -93,7 +93,7 @@ private:
     return text;
   }
 
-  std::string type(View schema) {
+  std::string type(SchemaView schema) {
     std::string_view format = schema.text("format");
     if (format == "duration") return durations = true, "duration";
     if (format == "seconds") return ages = true, "duration in seconds";
@@ -111,8 +111,8 @@ private:
     return format.empty() ? text : text + " (" + std::string(format) + ")";
   }
 
-  /// What each choice of a oneOf means, a line each.
-  void choices(View schema) {
+  /// Describes each choice of a oneOf on a line.
+  void choices(SchemaView schema) {
     const json::array *list = schema.array("oneOf");
     if (!list) return;
     for (const json::value &one : *list) {
@@ -123,7 +123,7 @@ private:
     }
   }
 
-  void examples(View schema) {
+  void examples(SchemaView schema) {
     const json::array *list = schema.array("examples");
     if (!list || list->empty() || schema.flag("secret")) return;
     std::string text = list->size() == 1 ? "Example: " : "Examples: ";
@@ -131,7 +131,7 @@ private:
     wrap(out, text, 6);
   }
 
-  std::vector<const json::object *> around_; ///< the properties that those being told stand in
+  std::vector<const json::object *> around_; ///< the properties around the present ones
 };
 
 } // namespace

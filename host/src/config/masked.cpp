@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "names.hpp"
 #include "schema.hpp"
-#include "view.hpp"
+#include "schema_view.hpp"
 
 namespace omnistore::config {
 
@@ -9,7 +9,7 @@ namespace json = boost::json;
 
 namespace {
 
-json::value mask(View schema, const json::value &value) {
+json::value mask(SchemaView schema, const json::value &value) {
   if (schema.flag("secret")) return "***";
   if (const json::string *text = value.if_string()) return json::value(without_passwords({text->data(), text->size()}));
   if (const json::array *array = value.if_array()) {

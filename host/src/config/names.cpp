@@ -19,7 +19,7 @@ bool continues(char c) { return (c & 0xC0) == 0x80; }
 
 using base::lower;
 
-/// Insertions, removals, replacements and swaps of neighbours that make one of the other; capitals are small letters.
+/// Returns the edit distance: insertions, removals, replacements and swaps of neighbours. Ignores case.
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
   std::iota(last.begin(), last.end(), std::size_t{0});
@@ -81,7 +81,7 @@ std::string without_passwords(std::string_view text) {
     std::string_view authority = url.substr(0, url.find_first_of("/?#"));
     auto colon = authority.find(':');
     if (colon == std::string_view::npos) continue;
-    // What follows the colon is a port, or a password; one with an unescaped '/', '?' or '#' ends at a later '@'.
+    // A port or a password follows the colon. A password with an unescaped '/', '?' or '#' ends at a later '@'.
     auto at = authority.rfind('@');
     bool port =
         authority.find_first_not_of("0123456789", colon + 1) == std::string_view::npos || authority.front() == '[';
@@ -109,7 +109,7 @@ std::string nearest(std::string_view name, const std::vector<std::string> &known
     std::size_t shorter = std::min(name.size(), candidate.size());
     std::size_t longer = std::max(name.size(), candidate.size());
     std::size_t allowed = std::max<std::size_t>(1, longer / 3);
-    if (longer - shorter > allowed) continue; // also keeps names of any length cheap
+    if (longer - shorter > allowed) continue; // this also limits the cost of long names
     std::size_t steps = distance(name, candidate);
     if (steps <= allowed && steps < longer && steps < least) {
       least = steps;

@@ -7,7 +7,7 @@
 #include "interpolate.hpp"
 #include "names.hpp"
 #include "schema.hpp"
-#include "view.hpp"
+#include "schema_view.hpp"
 
 namespace omnistore::config {
 
@@ -15,28 +15,28 @@ namespace json = boost::json;
 
 namespace {
 
-bool is_null(const Node &node) { return node.kind == Node::Kind::scalar && node.scalar.is_null(); }
+bool is_null(const TextNode &node) { return node.kind == TextNode::Kind::scalar && node.scalar.is_null(); }
 
-/// What a profile adds where there was nothing: without the nulls, which have nothing to take away.
-Node without_nulls(const Node &node) {
-  Node out = node;
+/// Returns the part of a profile that is new, without the nulls, which have nothing to remove.
+TextNode without_nulls(const TextNode &node) {
+  TextNode out = node;
   std::erase_if(out.members, [](const Member &member) { return is_null(member.value); });
   for (auto &member : out.members)
-    if (member.value.kind == Node::Kind::object) member.value = without_nulls(member.value);
+    if (member.value.kind == TextNode::Kind::object) member.value = without_nulls(member.value);
   return out;
 }
 
-bool changes_driver(const Node &below, const Node &above) {
-  const Node *before = below.find("driver"), *after = above.find("driver");
+bool changes_driver(const TextNode &below, const TextNode &above) {
+  const TextNode *before = below.find("driver"), *after = above.find("driver");
   return after && !(before && before->scalar == after->scalar);
 }
 
-void merge(Node &below, const Node &above, bool mounts);
+void merge(TextNode &below, const TextNode &above, bool mounts);
 
-/// One member; whether it is a mount.
-void merge_member(Node &below, const Member &member, bool is_mount) {
-  Node *old = below.find(member.name);
-  bool both = old && old->kind == Node::Kind::object && member.value.kind == Node::Kind::object;
+/// Merges one member, which may be a mount.
+void merge_member(TextNode &below, const Member &member, bool is_mount) {
+  TextNode *old = below.find(member.name);
+  bool both = old && old->kind == TextNode::Kind::object && member.value.kind == TextNode::Kind::object;
   if (is_null(member.value)) {
     std::erase_if(below.members, [&](const Member &other) { return other.name == member.name; });
   } else if (!old) {
@@ -48,13 +48,13 @@ void merge_member(Node &below, const Member &member, bool is_mount) {
   }
 }
 
-void merge(Node &below, const Node &above, bool mounts) {
+void merge(TextNode &below, const TextNode &above, bool mounts) {
   for (const auto &member : above.members) merge_member(below, member, mounts);
 }
 
-void normalise_mounts(Node &config, const std::string &path, std::vector<Problem> &problems) {
-  Node *mounts = config.find("mounts");
-  if (!mounts || mounts->kind != Node::Kind::object) return;
+void normalise_mounts(TextNode &config, const std::string &path, std::vector<Problem> &problems) {
+  TextNode *mounts = config.find("mounts");
+  if (!mounts || mounts->kind != TextNode::Kind::object) return;
   std::vector<Member> kept;
   for (auto &member : mounts->members) {
     std::string where = join(join(path, "mounts"), member.name), problem;
@@ -64,20 +64,20 @@ void normalise_mounts(Node &config, const std::string &path, std::vector<Problem
       problem =
           "it is the same mountpoint as the one in line " + std::to_string(same->place.line) + ", " + in_quotes(name);
     else if (!problem.empty())
-      problem = "this is no mountpoint: " + problem;
+      problem = "this is not a mountpoint: " + problem;
     if (problem.empty())
       member.name = name;
-    else // what stands in it is looked at all the same, under the name that it has
+    else // its contents are checked nevertheless, under its own name
       problems.push_back({where, problem, member.place.line, member.place.column});
     kept.push_back(std::move(member));
   }
   mounts->members = std::move(kept);
 }
 
-void merge_profile(Node &config, const Node &profile) {
+void merge_profile(TextNode &config, const TextNode &profile) {
   for (const auto &member : profile.members) {
-    Node *old = config.find(member.name);
-    bool both = old && old->kind == Node::Kind::object && member.value.kind == Node::Kind::object;
+    TextNode *old = config.find(member.name);
+    bool both = old && old->kind == TextNode::Kind::object && member.value.kind == TextNode::Kind::object;
     if (member.name == "mounts" && both)
       merge(*old, member.value, true);
     else
@@ -85,12 +85,12 @@ void merge_profile(Node &config, const Node &profile) {
   }
 }
 
-/// A slip in a profile is found before the day that it is needed.
-void check_others(const Node &profiles, const std::string &chosen, std::vector<Problem> &problems) {
+/// Checks the profiles that are not chosen, so that mistakes are found early.
+void check_others(const TextNode &profiles, const std::string &chosen, std::vector<Problem> &problems) {
   for (const auto &[name, place, profile] : profiles.members) {
     if (name == chosen) continue;
     const std::string path = join("profiles", name);
-    Places places;
+    SourceMap places;
     places.add(path, profile.place, place);
     json::value value = to_json(profile, path, places);
     check_variables(profile, path, problems);
@@ -98,9 +98,9 @@ void check_others(const Node &profiles, const std::string &chosen, std::vector<P
   }
 }
 
-/// The rest of a chosen profile is checked once it is merged.
-void check_chosen(const Node &profile, const std::string &path, std::vector<Problem> &problems) {
-  if (profile.kind != Node::Kind::object)
+/// The rest of the chosen profile is checked after the merge.
+void check_chosen(const TextNode &profile, const std::string &path, std::vector<Problem> &problems) {
+  if (profile.kind != TextNode::Kind::object)
     problems.push_back({path, "expected an object", profile.place.line, profile.place.column});
   for (const auto &member : profile.members)
     if (std::find(not_in_profiles.begin(), not_in_profiles.end(), member.name) != not_in_profiles.end())
@@ -108,7 +108,7 @@ void check_chosen(const Node &profile, const std::string &path, std::vector<Prob
           {join(path, member.name), "a profile has no such field", member.place.line, member.place.column});
 }
 
-std::string no_such_profile(const std::string &chosen, const Node &profiles) {
+std::string no_such_profile(const std::string &chosen, const TextNode &profiles) {
   std::vector<std::string> names;
   for (const auto &member : profiles.members) names.push_back(member.name);
   std::string message = "there is no profile " + in_quotes(chosen);
@@ -120,10 +120,10 @@ std::string no_such_profile(const std::string &chosen, const Node &profiles) {
 
 } // namespace
 
-void apply_profile(Node &config, const std::string &chosen, std::vector<Problem> &problems) {
-  Node profiles;
-  profiles.kind = Node::Kind::object;
-  if (Node *found = config.find("profiles"); found && found->kind == Node::Kind::object) {
+void apply_profile(TextNode &config, const std::string &chosen, std::vector<Problem> &problems) {
+  TextNode profiles;
+  profiles.kind = TextNode::Kind::object;
+  if (TextNode *found = config.find("profiles"); found && found->kind == TextNode::Kind::object) {
     profiles = std::move(*found);
     std::erase_if(config.members, [](const Member &member) { return member.name == "profiles"; });
   }
@@ -132,7 +132,7 @@ void apply_profile(Node &config, const std::string &chosen, std::vector<Problem>
   check_others(profiles, chosen, problems);
   if (chosen.empty()) return;
 
-  const Node *profile = profiles.find(chosen);
+  const TextNode *profile = profiles.find(chosen);
   if (!profile) {
     problems.push_back({"profiles", no_such_profile(chosen, profiles), profiles.place.line, profiles.place.column});
   } else {

@@ -8,12 +8,12 @@
 
 namespace omnistore::config {
 
-/// Takes `profiles` out of a config and merges the chosen one (empty: none) over the rest, object by object. null takes
-/// a member away; a mount whose driver changes is replaced whole. Every part keeps the place where it stands.
+/// Removes `profiles` from a config and merges the chosen one (if not empty) over the rest, object by object. null
+/// removes a member, and a mount whose driver changes is replaced whole. Every part keeps its position in the text.
 ///
-/// Mountpoints get their usual form first ("/cache/" -> "cache"), so that a mount has one name everywhere; two that are
-/// one, and names that cannot be mountpoints, are problems. So are a chosen profile that is not there, and whatever is
-/// wrong in the profiles that are not chosen, as far as it can be told without their variables.
-void apply_profile(Node &config, const std::string &chosen, std::vector<Problem> &problems);
+/// Mountpoints are normalised first ("/cache/" becomes "cache"), so that a mount has one name everywhere. It is a
+/// problem if two are the same, if a name cannot be a mountpoint, or if the chosen profile does not exist. The profiles
+/// that are not chosen are checked too, as far as that is possible without their variables.
+void apply_profile(TextNode &config, const std::string &chosen, std::vector<Problem> &problems);
 
 } // namespace omnistore::config

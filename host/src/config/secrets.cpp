@@ -15,27 +15,27 @@ namespace {
 
 constexpr std::size_t shortest_secret = 4;
 
-void add_all(const Node &node, std::vector<std::string> &secrets) {
+void add_all(const TextNode &node, std::vector<std::string> &secrets) {
   if (const json::string *text = node.text())
     secrets.emplace_back(*text);
   else if (node.scalar.is_number())
     secrets.push_back(json::serialize(node.scalar));
-  for (const Node &item : node.items) add_all(item, secrets);
+  for (const TextNode &item : node.items) add_all(item, secrets);
   for (const Member &member : node.members) {
-    const bool is_bases = member.name == "bases" && member.value.kind == Node::Kind::array;
+    const bool is_bases = member.name == "bases" && member.value.kind == TextNode::Kind::array;
     if (!is_bases && member.name != "bases" && member.name != "value" && member.name != "write")
       secrets.push_back(member.name);
-    // Bases are no secrets, and other messages name them.
+    // Bases are not secrets, and other messages name them.
     if (!is_bases)
       add_all(member.value, secrets);
     else
-      for (const Node &item : member.value.items)
+      for (const TextNode &item : member.value.items)
         if (!item.text()) add_all(item, secrets);
   }
 }
 
-void add_of_listener(const Node *listener, std::vector<std::string> &secrets) {
-  if (const Node *tokens = listener ? listener->find("tokens") : nullptr) add_all(*tokens, secrets);
+void add_of_listener(const TextNode *listener, std::vector<std::string> &secrets) {
+  if (const TextNode *tokens = listener ? listener->find("tokens") : nullptr) add_all(*tokens, secrets);
 }
 
 void add_texts(const json::value &value, std::vector<std::string> &secrets) {
@@ -46,7 +46,7 @@ void add_texts(const json::value &value, std::vector<std::string> &secrets) {
     for (const auto &[name, member] : *object) add_texts(member, secrets);
 }
 
-/// Adds each text of `whole` that `masked` does not show.
+/// Adds each text of `whole` that is hidden in `masked`.
 void add_differences(const json::value &whole, const json::value &masked, std::vector<std::string> &secrets) {
   if (whole.is_object() && masked.is_object()) {
     for (const auto &[name, value] : whole.get_object())
@@ -70,11 +70,11 @@ std::string without_secrets(std::string text, const std::vector<std::string> &se
   return text;
 }
 
-void add_tokens(const Node &root, std::vector<std::string> &secrets) {
-  const Node *server = root.find("server");
+void add_tokens(const TextNode &root, std::vector<std::string> &secrets) {
+  const TextNode *server = root.find("server");
   add_of_listener(server ? server->find("http") : nullptr, secrets);
   add_of_listener(root.find("admin"), secrets);
-  if (const Node *profiles = root.find("profiles"))
+  if (const TextNode *profiles = root.find("profiles"))
     for (const Member &profile : profiles->members) add_tokens(profile.value, secrets);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Texts that no message and no line of the log shows.
+// Secrets, which messages and the log never show.
 #pragma once
 
 #include <string>
@@ -12,15 +12,15 @@
 
 namespace omnistore::config {
 
-/// A text with "***" in place of each secret. One of less than four characters stays: without it, half of the text
-/// would be black and nothing protected.
+/// Replaces each secret in a text by "***". A secret of less than four characters is not replaced, since that would
+/// hide much of the text and protect nothing.
 std::string without_secrets(std::string text, const std::vector<std::string> &secrets);
 
-/// Adds every text, number and unknown name that stands in the `tokens` of a listener, also of one in a profile,
-/// however wrong its form is.
-void add_tokens(const Node &root, std::vector<std::string> &secrets);
+/// Adds every text, number and unknown name in the `tokens` of a listener, even of one in a profile or of malformed
+/// tokens.
+void add_tokens(const TextNode &root, std::vector<std::string> &secrets);
 
-/// Adds every text that the schema calls secret among a driver's options.
+/// Adds every text in a driver's options that the schema marks secret.
 void add_secrets(const boost::json::object &schema, const boost::json::value &options,
                  std::vector<std::string> &secrets);
 

@@ -17,24 +17,24 @@ namespace json = boost::json;
 
 namespace {
 
-/// What ends the reading; it never leaves this file.
+/// Ends the parsing. It never leaves this file.
 struct SyntaxError {
   std::string message;
-  Places::Place place;
+  SourceMap::Position place;
 };
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
-class Reader {
+class TextParser {
 public:
-  Reader(std::string_view text, std::vector<Problem> &problems) : text_(text), problems_(problems) {}
+  TextParser(std::string_view text, std::vector<Problem> &problems) : text_(text), problems_(problems) {}
 
-  Node whole() {
+  TextNode whole() {
     if (text_.size() > max_text) fail("the file is larger than " + std::to_string(max_text) + " bytes");
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3; // a byte order mark, as some editors write
+    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3; // a byte order mark, which some editors write
     skip_blanks();
-    Node root = value({}, 0);
+    TextNode root = value({}, 0);
     skip_blanks();
     if (!ended()) fail("expected the end of the file, found " + found());
     return root;
@@ -43,14 +43,14 @@ public:
 private:
   bool ended() const { return at_ == text_.size(); }
   char peek(std::size_t ahead = 0) const { return at_ + ahead < text_.size() ? text_[at_ + ahead] : '\0'; }
-  Places::Place place() const { return {line_, column_}; }
+  SourceMap::Position place() const { return {line_, column_}; }
 
   void step() {
     char c = text_[at_++];
     if (c == '\n') {
       ++line_;
       column_ = 1;
-    } else if ((c & 0xC0) != 0x80) { // every byte but those that go on with a character
+    } else if ((c & 0xC0) != 0x80) { // every byte that starts a character
       ++column_;
     }
   }
@@ -59,11 +59,11 @@ private:
   }
 
   [[noreturn]] void fail(const std::string &message) const { throw SyntaxError{message, place()}; }
-  [[noreturn]] static void fail_at(Places::Place place, const std::string &message) {
+  [[noreturn]] static void fail_at(SourceMap::Position place, const std::string &message) {
     throw SyntaxError{message, place};
   }
 
-  /// The character here, for messages: one alone, since a whole word might be a secret without its quotes.
+  /// Returns one character for a message. A whole word might be a secret without its quotes.
   std::string found() const {
     if (ended()) return "the end of the file";
     auto byte = static_cast<unsigned char>(peek());
@@ -88,7 +88,7 @@ private:
   }
 
   void skip_comment() {
-    Places::Place begin = place();
+    SourceMap::Position begin = place();
     bool line = peek(1) == '/';
     step(2);
     while (!ended() && !(line ? peek() == '\n' : peek() == '*' && peek(1) == '/')) step();
@@ -97,9 +97,9 @@ private:
     step(2);
   }
 
-  Node value(const std::string &path, unsigned depth) {
-    Places::Place begin = place();
-    Node node;
+  TextNode value(const std::string &path, unsigned depth) {
+    SourceMap::Position begin = place();
+    TextNode node;
     char c = peek();
     if (ended()) fail("expected a value, found the end of the file");
     if (c == '{' || c == '[') {
@@ -112,7 +112,7 @@ private:
     } else if (is_letter(c)) {
       node.scalar = word();
     } else if (c == '\'') {
-      fail("expected a value, found '; text stands in double quotes");
+      fail("expected a value, found '; a text needs double quotes");
     } else {
       fail("expected a value, found " + found());
     }
@@ -120,7 +120,7 @@ private:
     return node;
   }
 
-  /// Steps over the comma between two elements, or over `close`; whether it was that.
+  /// Skips the comma between two elements, or `close`. Returns true if it was `close`.
   bool closed(char close, const char *expected) {
     skip_blanks();
     if (peek() == ',') {
@@ -134,10 +134,10 @@ private:
     return true;
   }
 
-  Node object(const std::string &path, unsigned depth) {
-    Node node;
-    node.kind = Node::Kind::object;
-    std::map<std::string, Places::Place, std::less<>> names;
+  TextNode object(const std::string &path, unsigned depth) {
+    TextNode node;
+    node.kind = TextNode::Kind::object;
+    std::map<std::string, SourceMap::Position, std::less<>> names;
     step();
     skip_blanks();
     if (peek() == '}') return step(), node;
@@ -155,16 +155,15 @@ private:
       if (fresh)
         node.members.push_back(std::move(member));
       else
-        problems_.push_back({inner,
-                             "stands here a second time; the first is in line " + std::to_string(first->second.line),
+        problems_.push_back({inner, "is given twice; the first one is in line " + std::to_string(first->second.line),
                              member.place.line, member.place.column});
     } while (!closed('}', "',' or '}' after the value"));
     return node;
   }
 
-  Node array(const std::string &path, unsigned depth) {
-    Node node;
-    node.kind = Node::Kind::array;
+  TextNode array(const std::string &path, unsigned depth) {
+    TextNode node;
+    node.kind = TextNode::Kind::array;
     step();
     skip_blanks();
     if (peek() == ']') return step(), node;
@@ -174,7 +173,7 @@ private:
   }
 
   json::value string() {
-    Places::Place begin = place();
+    SourceMap::Position begin = place();
     std::size_t start = at_;
     for (step(); peek() != '"'; step()) {
       if (ended()) fail_at(begin, "the text that begins here has no closing quote");
@@ -195,9 +194,9 @@ private:
     return out;
   }
 
-  /// Leaves the last character of the escape to be stepped over.
+  /// Does not skip the last character of the escape.
   void escape() {
-    Places::Place begin = place();
+    SourceMap::Position begin = place();
     step();
     if (peek() != 'u') {
       if (ended() || std::string_view("\"\\/bfnrt").find(peek()) == std::string_view::npos)
@@ -212,21 +211,21 @@ private:
   }
 
   json::value number() {
-    Places::Place begin = place();
+    SourceMap::Position begin = place();
     std::size_t start = at_;
     while (is_digit(peek()) || is_letter(peek()) || peek() == '.' || peek() == '+' || peek() == '-') step();
     std::string_view token = text_.substr(start, at_ - start);
     if (token.find_first_not_of("0123456789.+-eE") != std::string_view::npos)
-      fail_at(begin, "expected a number, found letters in it; text, and a number with a unit, stands in double quotes");
+      fail_at(begin, "expected a number, found letters in it; a text, or a number with a unit, needs double quotes");
     json::error_code error;
     json::value out = json::parse(token, error);
-    if (error) fail_at(begin, "this is not a number of JSON, as 10, -1.5 or 2e9 are");
+    if (error) fail_at(begin, "this is not a JSON number such as 10, -1.5 or 2e9");
     if (out.is_double() && !std::isfinite(out.get_double())) fail_at(begin, "this number is too large");
     return out;
   }
 
   json::value word() {
-    Places::Place begin = place();
+    SourceMap::Position begin = place();
     std::size_t start = at_;
     while (is_letter(peek()) || is_digit(peek())) step();
     std::string_view token = text_.substr(start, at_ - start);
@@ -234,7 +233,7 @@ private:
     if (token == "false") return false;
     if (token == "null") return nullptr;
     fail_at(begin, "expected a value, found '" + std::string(1, token.front()) +
-                       "'; text stands in double quotes, and the words are true, false and null");
+                       "'; a text needs double quotes, and the only words are true, false and null");
   }
 
   std::string_view text_;
@@ -245,26 +244,26 @@ private:
 
 } // namespace
 
-Node *Node::find(std::string_view name) {
+TextNode *TextNode::find(std::string_view name) {
   for (auto &member : members)
     if (member.name == name) return &member.value;
   return nullptr;
 }
 
-std::optional<Node> read(std::string_view text, std::vector<Problem> &problems) {
+std::optional<TextNode> read(std::string_view text, std::vector<Problem> &problems) {
   try {
-    return Reader(text, problems).whole();
+    return TextParser(text, problems).whole();
   } catch (const SyntaxError &error) {
     problems.push_back({{}, error.message, error.place.line, error.place.column});
     return std::nullopt;
   }
 }
 
-json::value to_json(const Node &node, const std::string &path, Places &places) {
+json::value to_json(const TextNode &node, const std::string &path, SourceMap &places) {
   if (path.empty()) places.add({}, node.place);
   if (!node.written.empty()) places.add_written(path, node.written);
-  if (node.kind == Node::Kind::scalar) return node.scalar;
-  if (node.kind == Node::Kind::array) {
+  if (node.kind == TextNode::Kind::scalar) return node.scalar;
+  if (node.kind == TextNode::Kind::array) {
     json::array out;
     for (const auto &item : node.items) {
       std::string inner = join(path, out.size());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The text of a config as a tree that knows where each part stands. JSON, with // and /* */ comments and with commas
-// allowed after the last of a list.
+// Parses the text of a config into a tree that has the position of each part. The text is JSON with // and /* */
+// comments and with commas allowed after the last item of a list.
 #pragma once
 
 #include <optional>
@@ -12,41 +12,41 @@
 
 #include <omnistore/config.hpp>
 
-#include "places.hpp"
+#include "source_map.hpp"
 
 namespace omnistore::config {
 
 constexpr std::size_t max_text = 1024 * 1024; ///< bytes
-constexpr unsigned max_depth = 64;            ///< of objects and arrays in each other
+constexpr unsigned max_depth = 64;            ///< the nesting of objects and arrays
 
 struct Member;
 
-struct Node {
+struct TextNode {
   enum class Kind { scalar, object, array };
   Kind kind = Kind::scalar;
-  Places::Place place;
+  SourceMap::Position place;
   boost::json::value scalar;
-  std::string written;         ///< the text with its variables, if there were any and their values are put in
-  std::vector<Member> members; ///< of an object; no name twice
-  std::vector<Node> items;     ///< of an array
+  std::string written;         ///< the original text, if variables in it were replaced
+  std::vector<Member> members; ///< of an object, each name once
+  std::vector<TextNode> items; ///< of an array
 
-  Node *find(std::string_view name);
-  const Node *find(std::string_view name) const { return const_cast<Node *>(this)->find(name); }
-  /// The text of a scalar string, else null.
+  TextNode *find(std::string_view name);
+  const TextNode *find(std::string_view name) const { return const_cast<TextNode *>(this)->find(name); }
+  /// Returns the text of a scalar string, else null.
   const boost::json::string *text() const { return scalar.if_string(); }
 };
 
 struct Member {
   std::string name;
-  Places::Place place;
-  Node value;
+  SourceMap::Position place;
+  TextNode value;
 };
 
-/// Reads a text. Adds every name that stands twice in an object to the problems; the first syntax error too, and
-/// gives nothing then, since what follows it cannot be told.
-std::optional<Node> read(std::string_view text, std::vector<Problem> &problems);
+/// Parses a text. Adds every name that an object has twice to the problems. After a syntax error, it adds that and
+/// returns nullopt.
+std::optional<TextNode> read(std::string_view text, std::vector<Problem> &problems);
 
-/// The tree as JSON; where its parts stand goes to `places`.
-boost::json::value to_json(const Node &node, const std::string &path, Places &places);
+/// Converts the tree to JSON, and stores the positions of its parts in `places`.
+boost::json::value to_json(const TextNode &node, const std::string &path, SourceMap &places);
 
 } // namespace omnistore::config

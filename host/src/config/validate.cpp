@@ -7,10 +7,10 @@
 
 #include "formats.hpp"
 #include "names.hpp"
-#include "places.hpp"
 #include "schema.hpp"
+#include "schema_view.hpp"
+#include "source_map.hpp"
 #include "text.hpp"
-#include "view.hpp"
 
 namespace omnistore::config {
 
@@ -18,11 +18,11 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr unsigned max_defaults = 10'000; // a schema whose default refers to itself ends here
+constexpr unsigned max_defaults = 10'000; // the limit for a schema whose default refers to itself
 
 std::string_view view(const json::string &text) { return {text.data(), text.size()}; }
 
-/// What was found, for "expected ..., found ...".
+/// Returns the description of a value for "expected ..., found ...".
 std::string found(const json::value &value, bool secret) {
   if (value.is_object()) return "an object";
   if (value.is_array()) return "an array";
@@ -42,7 +42,7 @@ long double as_number(const json::value &value) {
   return value.is_double() ? static_cast<long double>(value.get_double()) : 0;
 }
 
-/// A whole number that was written as 2.0 or 1e3 becomes an int64. False: it is none, or does not fit in one.
+/// Converts a whole number such as 2.0 or 1e3 to int64. Returns false if it is not whole or does not fit.
 bool to_integer(json::value &value) {
   if (value.is_int64()) return true;
   if (value.is_double()) {
@@ -66,20 +66,20 @@ bool fits_type(std::string_view type, json::value &value) {
 
 class Validator {
 public:
-  Validator(const Places *places, std::vector<Problem> &problems, std::string folder = {})
+  Validator(const SourceMap *places, std::vector<Problem> &problems, std::string folder = {})
       : places_(places), problems_(problems), folder_(std::move(folder)) {}
 
-  void check_patch(View schema, std::span<const std::string_view> left_out, json::value &patch,
+  void check_patch(SchemaView schema, std::span<const std::string_view> left_out, json::value &patch,
                    const std::string &path) {
     raw_ = patch_ = true;
     left_out_ = left_out;
     check(schema, patch, path, 0);
   }
 
-  void check(View schema, json::value &value, const std::string &path, unsigned depth) {
-    if (depth > max_depth) return report(path, "too many objects and arrays in each other");
+  void check(SchemaView schema, json::value &value, const std::string &path, unsigned depth) {
+    if (depth > max_depth) return report(path, "objects and arrays are nested too deeply");
     if (is_open(value)) return;
-    bool outside = secret_; // what stands in a secret is secret too
+    bool outside = secret_; // everything inside a secret is secret too
     secret_ = secret_ || schema.flag("secret");
     nullable_ = patch_ && depth > 0;
     if (!nullable_ || !value.is_null()) check_value(schema, value, path, depth);
@@ -87,7 +87,7 @@ public:
   }
 
 private:
-  void check_value(View schema, json::value &value, const std::string &path, unsigned depth) {
+  void check_value(SchemaView schema, json::value &value, const std::string &path, unsigned depth) {
     const Format *format = find_format(schema.text("format"));
     if (format && format->number && !value.is_null()) {
       if (!to_quantity(*format, value)) return expected(path, format->expected, value);
@@ -102,17 +102,18 @@ private:
     if (value.is_array()) check_array(schema, value.get_array(), path, depth);
   }
 
-  /// Whether the value is not known yet, since a variable stands in it.
+  /// Returns true if the value contains a variable and is therefore unknown.
   bool is_open(const json::value &value) const {
     return raw_ && value.is_string() && view(value.get_string()).find("${") != std::string_view::npos;
   }
 
   void report(const std::string &path, const std::string &message) {
-    const Places::Place place = places_ ? places_->find(path) : Places::Place();
+    const SourceMap::Position place = places_ ? places_->find(path) : SourceMap::Position();
     problems_.push_back({path, message, place.line, place.column});
   }
 
-  /// What was found. The value of a variable is not shown: it may be a secret that was put into the wrong place.
+  /// Returns the description of the value. It does not show the value of a variable, which may be a secret in the wrong
+  /// place.
   std::string found_at(const std::string &path, const json::value &value) const {
     const std::string *written = places_ && value.is_string() && !secret_ ? places_->written(path) : nullptr;
     return written ? in_quotes(*written) + ", whose value is not shown" : found(value, secret_);
@@ -136,7 +137,7 @@ private:
     return true;
   }
 
-  bool check_type(View schema, json::value &value, const std::string &path) {
+  bool check_type(SchemaView schema, json::value &value, const std::string &path) {
     auto types = schema.types();
     auto fits = [&](std::string_view type) { return fits_type(type, value); };
     if (types.empty() || std::any_of(types.begin(), types.end(), fits)) return true;
@@ -147,7 +148,7 @@ private:
     return false;
   }
 
-  bool check_enum(View schema, const json::value &value, const std::string &path) {
+  bool check_enum(SchemaView schema, const json::value &value, const std::string &path) {
     const std::optional<json::array> allowed = schema.choices();
     if (!allowed || std::find(allowed->begin(), allowed->end(), value) != allowed->end()) return true;
     std::vector<std::string> texts, words;
@@ -162,7 +163,7 @@ private:
     return false;
   }
 
-  void check_range(View schema, const json::value &value, const std::string &path) {
+  void check_range(SchemaView schema, const json::value &value, const std::string &path) {
     if (!value.is_number()) return;
     const json::value *least = schema.find("minimum"), *most = schema.find("maximum");
     if (least && least->is_number() && as_number(value) < as_number(*least))
@@ -171,7 +172,7 @@ private:
       expected(path, "at most " + literal(*most), value);
   }
 
-  void check_text(View schema, json::string &text, const std::string &path, const Format *format) {
+  void check_text(SchemaView schema, json::string &text, const std::string &path, const Format *format) {
     if (format && format->text) {
       std::string changed(view(text)), problem;
       if (!format->text(changed, problem))
@@ -190,7 +191,7 @@ private:
     check_pattern(schema.text("pattern"), text, path);
   }
 
-  /// The standard library's matcher recurses, so that a long text could end the stack.
+  /// Limits the length of the text, since the standard library's matcher is recursive and could overflow the stack.
   static constexpr std::size_t longest_matched = 4096;
 
   void check_pattern(std::string_view pattern, const json::string &text, const std::string &path) {
@@ -205,8 +206,9 @@ private:
     }
   }
 
-  void check_object(View schema, json::object &object, const std::string &path, unsigned depth) {
-    if (!schema.is_object() && !schema.find("additionalProperties")) return; // a schema that says nothing takes all
+  void check_object(SchemaView schema, json::object &object, const std::string &path, unsigned depth) {
+    if (!schema.is_object() && !schema.find("additionalProperties"))
+      return; // a schema without any of these allows everything
     for (auto &[key, member] : object) {
       std::string_view name(key.data(), key.size());
       bool any = false;
@@ -225,7 +227,7 @@ private:
     return depth == 0 && std::find(left_out_.begin(), left_out_.end(), name) != left_out_.end();
   }
 
-  void report_unknown(View schema, const std::string &path, std::string_view name, unsigned depth) {
+  void report_unknown(SchemaView schema, const std::string &path, std::string_view name, unsigned depth) {
     std::vector<std::string> known;
     if (const json::object *properties = schema.object("properties"))
       for (const auto &[key, ignored] : *properties)
@@ -235,15 +237,15 @@ private:
     if (!near.empty())
       message += "; did you mean " + in_quotes(near) + "?";
     else if (known.empty())
-      message += "; none is expected here";
+      message += "; no field is expected here";
     else
       message += "; there are " + enumerate(known, "and");
-    const Places::Place place = places_ ? places_->name(join(path, name)) : Places::Place();
+    const SourceMap::Position place = places_ ? places_->name(join(path, name)) : SourceMap::Position();
     // In a secret, the name may be the secret.
     problems_.push_back({join(path, secret_ ? "***" : name), message, place.line, place.column});
   }
 
-  void check_required(View schema, const json::object &object, const std::string &path) {
+  void check_required(SchemaView schema, const json::object &object, const std::string &path) {
     const json::array *required = schema.array("required");
     if (!required) return;
     for (const json::value &name : *required)
@@ -251,21 +253,21 @@ private:
         report(path, "the field " + in_quotes(view(name.get_string())) + " is missing");
   }
 
-  void fill_defaults(View schema, json::object &object, const std::string &path, unsigned depth) {
+  void fill_defaults(SchemaView schema, json::object &object, const std::string &path, unsigned depth) {
     const json::object *properties = schema.object("properties");
     if (!properties) return;
     for (const auto &[key, property] : *properties) {
       if (!property.is_object() || object.contains(key)) continue;
-      View inner = schema.at(property.get_object());
+      SchemaView inner = schema.at(property.get_object());
       const json::value *standard = inner.find("default");
       if (!standard) continue;
-      if (++filled_ > max_defaults) return report(path, "the defaults of the schema have no end");
+      if (++filled_ > max_defaults) return report(path, "the defaults of the schema never end");
       json::value &added = object.emplace(key, *standard).first->value();
       check(inner, added, join(path, {key.data(), key.size()}), depth + 1);
     }
   }
 
-  void check_array(View schema, json::array &array, const std::string &path, unsigned depth) {
+  void check_array(SchemaView schema, json::array &array, const std::string &path, unsigned depth) {
     const json::object *items = schema.object("items");
     if (!items) return;
     const bool outside = std::exchange(patch_, false);
@@ -273,12 +275,12 @@ private:
     patch_ = outside;
   }
 
-  const Places *places_;
+  const SourceMap *places_;
   std::vector<Problem> &problems_;
-  const std::string folder_; ///< where relative paths start
-  bool raw_ = false;         ///< variables are not put in
-  bool patch_ = false;       ///< here something is patched, not replaced
-  bool nullable_ = false;    ///< what is checked may be null, whatever its schema says
+  const std::string folder_; ///< the folder that relative paths start at
+  bool raw_ = false;         ///< variables are not replaced
+  bool patch_ = false;       ///< the value is a patch
+  bool nullable_ = false;    ///< the value may be null, whatever its schema says
   std::span<const std::string_view> left_out_;
   bool secret_ = false;
   unsigned filled_ = 0;
@@ -286,13 +288,13 @@ private:
 
 } // namespace
 
-void validate(const json::object &schema, json::value &value, const std::string &path, const Places *places,
+void validate(const json::object &schema, json::value &value, const std::string &path, const SourceMap *places,
               std::vector<Problem> &problems, const std::string &folder) {
   Validator(places, problems, folder).check({schema, schema}, value, path, 0);
 }
 
 void validate_patch(const json::object &schema, std::span<const std::string_view> left_out, json::value &patch,
-                    const std::string &path, const Places *places, std::vector<Problem> &problems) {
+                    const std::string &path, const SourceMap *places, std::vector<Problem> &problems) {
   Validator(places, problems).check_patch({schema, schema}, left_out, patch, path);
 }
 

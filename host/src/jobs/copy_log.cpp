@@ -60,7 +60,7 @@ void CopyLog::read(json::object &record) {
     --of.left;
     of.done.insert(of.done.end(), std::make_move_iterator(found.mapped().keys.begin()),
                    std::make_move_iterator(found.mapped().keys.end()));
-    // Of complete pages at the front, only the start of the next page matters.
+    // Complete pages at the front only move the start of the rest.
     while (pages_.size() > 1 && pages_.begin()->second.left == 0) {
       remaining_.cursor = pages_.begin()->second.next;
       pages_.erase(pages_.begin());

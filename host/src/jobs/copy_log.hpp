@@ -24,7 +24,7 @@ class CopyLog {
 public:
   /// The work that is left.
   struct Remaining {
-    std::string cursor;                            ///< where the listing resumes
+    std::string cursor;                            ///< the place at which the listing resumes
     bool listed = false;                           ///< the listing was complete
     std::unordered_set<std::string> known;         ///< keys that the listing will give again and that are done
     std::vector<std::vector<std::string>> batches; ///< in progress or failed; their numbers are 1, 2, ...

@@ -48,7 +48,7 @@ public:
   // The part that an earlier run wrote.
   bool resumed() const { return sum.lines > 0; }
   DumpSum sum;
-  std::string cursor;                    ///< where the listing resumes
+  std::string cursor;                    ///< the place at which the listing resumes
   std::unordered_set<std::string> known; ///< keys after the cursor that are written, without the base
 
 private:

@@ -16,7 +16,7 @@ using ListPage = std::function<Page(const ListOptions &)>;
 
 struct InspectOptions {
   std::uint64_t limit = 20; ///< the number of keys to show
-  std::string cursor;       ///< where an earlier walk stopped; empty at the start
+  std::string cursor;       ///< the end of an earlier walk; empty at the start
   bool count = true;        ///< count the keys that are not shown
 };
 
@@ -32,7 +32,7 @@ public:
 struct Inspected {
   std::uint64_t shown = 0;
   std::optional<std::uint64_t> more; ///< the keys after those shown; nullopt if they were not counted
-  std::string cursor;                ///< where the next walk starts; empty at the end
+  std::string cursor;                ///< the start of the next walk; empty at the end
 };
 
 /// Shows the first keys and counts the others. It holds one page of keys in memory, however many there are. It shows

@@ -14,7 +14,7 @@
 
 namespace omnistore::jobs {
 
-/// What to do if the target has another value under a key.
+/// The action if the target has another value under a key.
 enum class OnConflict {
   fail,      ///< stop the job
   skip,      ///< keep it

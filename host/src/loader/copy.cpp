@@ -21,8 +21,8 @@
 #include <sys/statvfs.h>
 
 #include "base/encoding.hpp"
+#include "plugin_error.hpp"
 #include "search.hpp"
-#include "unfit.hpp"
 #include "vet.hpp"
 
 namespace omnistore::loader {
@@ -39,7 +39,7 @@ struct Folder {
   base::Descriptor descriptor;
 };
 
-/// Makes or opens `base`/omnistore-UID. It was perhaps not this host that made it, hence the questions.
+/// Makes or opens `base`/omnistore-UID. Another program may have made it, hence the checks.
 Folder open_folder(const std::string &base) {
   vet_folder_permissions(base, ::geteuid());
   std::string path = base + "/omnistore-" + std::to_string(::geteuid());
@@ -53,7 +53,7 @@ Folder open_folder(const std::string &base) {
     fail("cannot look at " + path, errno);
   if (info.st_uid != ::geteuid()) throw std::runtime_error(path + " belongs to another user");
   if ((info.st_mode & 077) != 0) throw std::runtime_error(path + " is open to others (chmod 700 it)");
-  if ((system.f_flag & ST_NOEXEC) != 0) throw std::runtime_error(path + " lies on a file system mounted noexec");
+  if ((system.f_flag & ST_NOEXEC) != 0) throw std::runtime_error(path + " is on a file system mounted noexec");
   return {std::move(path), std::move(folder)};
 }
 
@@ -64,7 +64,7 @@ std::string name_of(const std::string &stem, std::uint64_t mark) {
   return name;
 }
 
-/// Whether a file holds these bytes. `read` gives the next piece, as read(2) does.
+/// Returns true if a file has these bytes. `read` returns the next piece, like read(2).
 template <class Read>
 bool holds(std::uint64_t size, const base::Descriptor &copy, const Read &read) {
   char ours[16 * 1024];
@@ -102,7 +102,7 @@ void write_all(const base::Descriptor &file, std::string_view bytes) {
 
 enum class Found { absent, gone, other, same };
 
-/// Opens and locks a copy. False: there is none, with ENOENT, or it was taken away before it was locked.
+/// Opens and locks a copy. Returns false if there is none (ENOENT), or if it was removed before it was locked.
 bool open_copy(const Folder &folder, const std::string &name, base::Descriptor &file) {
   file = base::Descriptor(::openat(folder.descriptor.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file && errno == ENOENT) return false;
@@ -118,8 +118,8 @@ Found find_copy(const Folder &folder, const std::string &name, std::string_view 
   return holds(file, bytes) ? Found::same : Found::other;
 }
 
-/// Writes a copy beside its place and puts it there whole. False: another process was faster, or took the unlocked
-/// file away; look again.
+/// Writes a copy to a temporary file and renames it. Returns false if another process was faster, or has removed the
+/// unlocked file, so that the caller must look again.
 bool write_copy(const Folder &folder, const std::string &name, std::string_view bytes, base::Descriptor &file) {
   static std::atomic<unsigned> counter{0};
   const std::string temporary = "." + name + "." + std::to_string(::getpid()) + "." + std::to_string(++counter);
@@ -139,7 +139,8 @@ bool write_copy(const Folder &folder, const std::string &name, std::string_view 
   return linked;
 }
 
-/// Whether a file of the folder is a copy, or half a copy: STEM-MARK.so, STEM-MARK-N.so or .STEM-MARK.so.PID.N.
+/// Returns true if a file name is that of a copy or of an incomplete one: STEM-MARK.so, STEM-MARK-N.so or
+/// .STEM-MARK.so.PID.N.
 bool is_copy(std::string_view name) {
   const std::size_t suffix = name.find(plugin_suffix());
   if (suffix == std::string_view::npos) return false;
@@ -151,7 +152,7 @@ bool is_copy(std::string_view name) {
   return false;
 }
 
-/// Takes away the copies that nobody has locked. Once in a process for each folder.
+/// Removes the copies that no process has locked. It runs once in a process for each folder.
 void clean(const Folder &folder) {
   static std::mutex &mutex = *new std::mutex;
   static auto &cleaned = *new std::set<std::string>;
@@ -202,7 +203,7 @@ std::vector<std::string> bases() {
 } // namespace
 
 CopyLock::~CopyLock() {
-  // The file may have been put there anew meanwhile, by name: it is taken away only if it is still this one.
+  // Another process may have replaced the file under this name: remove it only if it is still this one.
   struct stat ours, named;
   if (file_ && ::flock(file_.number(), LOCK_EX | LOCK_NB) == 0 && ::fstat(file_.number(), &ours) == 0 &&
       ::lstat(path_.c_str(), &named) == 0 && ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)

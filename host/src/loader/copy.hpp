@@ -9,11 +9,11 @@
 
 namespace omnistore::loader {
 
-/// Keeps a copy's file in its place. The last one of all processes that goes takes the file away; what is mapped stays.
+/// Keeps the file of a copy. The last CopyLock in all processes removes the file when it is destroyed; mappings stay.
 class CopyLock {
 public:
   CopyLock() = default;
-  /// Of the file that `file` has open and locked, shared.
+  /// `file` has the file open, with a shared lock.
   CopyLock(std::string path, base::Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
   CopyLock(CopyLock &&) = default;
   CopyLock &operator=(CopyLock &&other) noexcept {
@@ -30,20 +30,20 @@ private:
   base::Descriptor file_;
 };
 
-/// A copy of a plugin that nobody writes into any more, so that the host may keep it mapped.
+/// A copy of a plugin file. No program writes to it, so that the host may keep it mapped.
 struct Copy {
   std::string path;
   CopyLock lock;
 };
 
-/// The copy of `bytes`, made or found again, in the user's private folder: $XDG_RUNTIME_DIR/omnistore-UID, else
-/// omnistore-UID in the temporary folder. Its name holds `mark`, a hash of the file that it was made of, and where
-/// that names other bytes already, a number: other content is another file, and the linker never takes a new generation
-/// for the old. Copies that no process holds, such as those of a process that was killed, are taken away when a process
-/// uses the folder for the first time. Throws std::runtime_error that says why no folder would do.
+/// Finds or makes the copy of `bytes` in the user's private folder: $XDG_RUNTIME_DIR/omnistore-UID, else omnistore-UID
+/// in the temporary folder. Its name contains `mark`, a hash of the original file, and a number if that name belongs to
+/// other bytes. Other contents therefore always have another name, so that the linker never takes a new version for the
+/// old one. Copies that no process has locked, such as those of a killed process, are removed when a process first uses
+/// the folder. Throws std::runtime_error, which says why no folder can be used.
 Copy private_copy(const std::string &stem, std::uint64_t mark, std::string_view bytes);
 
-/// The copy under that name, where it holds just what `file`, of `size` bytes, holds; else one without a lock.
+/// Returns the copy of that name if it equals the first `size` bytes of `file`, else a copy without a lock.
 Copy kept_copy(const std::string &stem, std::uint64_t mark, const base::Descriptor &file, std::uint64_t size);
 
 } // namespace omnistore::loader

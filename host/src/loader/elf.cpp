@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The symbols are read here, and not by boost::dll::library_info, since that trusts the sizes in the file (a damaged
-// one makes it ask for as much memory as the file says) and prefers .symtab, which is not what the linker binds by.
+// This file reads the symbols itself, because boost::dll::library_info trusts the sizes in the file (a damaged one
+// makes it allocate as much memory as the file says) and prefers .symtab, which the linker does not use.
 #include "elf.hpp"
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 #include <elf.h>
 #include <link.h>
 
-#include "unfit.hpp"
+#include "plugin_error.hpp"
 
 namespace omnistore::loader {
 namespace {
@@ -67,27 +67,27 @@ constexpr Kind kinds[] = {{"#!", "a script"},
                           {"\xcf\xfa\xed\xfe", "a macOS program or library"},
                           {"\xca\xfe\xba\xbe", "a macOS program or library"},
                           {"/* GNU ld script", "a linker script"},
-                          {"version https://git-lfs", "a Git LFS pointer, and the file behind it was not fetched"},
+                          {"version https://git-lfs", "a Git LFS pointer whose file was not fetched"},
                           {"\x1f\x8b", "a gzip file"},
                           {"PK\x03\x04", "a zip file"}};
 
 [[noreturn]] void refuse_stranger(std::string_view bytes) {
   for (const Kind &kind : kinds)
-    if (bytes.starts_with(kind.magic)) throw Unfit(std::string("it is not a shared library but ") + kind.what);
-  throw Unfit("it is not a shared library: it does not begin as an ELF file does");
+    if (bytes.starts_with(kind.magic)) throw PluginError(std::string("it is not a shared library but ") + kind.what);
+  throw PluginError("it is not a shared library: it does not start like an ELF file");
 }
 
 [[noreturn]] void refuse_damaged(std::string_view what) {
-  throw Unfit("it is damaged: " + std::string(what), "build or copy it again");
+  throw PluginError("it is damaged: " + std::string(what), "build or copy it again");
 }
 
 [[noreturn]] void refuse_truncated(std::string_view bytes, std::uint64_t needed) {
-  throw Unfit("it is truncated: it has " + std::to_string(bytes.size()) + " bytes of at least " +
-                  std::to_string(needed),
-              "build or copy it again");
+  throw PluginError("it is truncated: it has " + std::to_string(bytes.size()) + " bytes of at least " +
+                        std::to_string(needed),
+                    "build or copy it again");
 }
 
-/// The `count` entries of a table at `offset`, copied since the file keeps no promise on alignment.
+/// Returns the `count` entries of a table at `offset`. They are copied, since the file may not align them.
 template <class T>
 T entry_at(std::string_view bytes, std::uint64_t offset, std::uint64_t index) {
   T value;
@@ -95,7 +95,7 @@ T entry_at(std::string_view bytes, std::uint64_t offset, std::uint64_t index) {
   return value;
 }
 
-/// Refuses a range that reaches beyond the file.
+/// Throws if a range reaches beyond the file.
 void need(std::string_view bytes, std::uint64_t offset, std::uint64_t size) {
   if (offset > bytes.size() || size > bytes.size() - offset)
     refuse_truncated(bytes, size > UINT64_MAX - offset ? UINT64_MAX : offset + size);
@@ -117,14 +117,15 @@ Header vet_header(std::string_view bytes) {
   need(bytes, 0, sizeof(Header));
   const auto header = entry_at<Header>(bytes, 0, 0);
   if (header.e_ident[EI_DATA] != this_order)
-    throw Unfit("it was built for a machine of the other byte order", "build it for this machine");
+    throw PluginError("it was built for a machine with the other byte order", "build it for this machine");
   if (header.e_machine != this_machine || header.e_ident[EI_CLASS] != this_class)
-    throw Unfit("it was built for another architecture (" + machine_name(header.e_machine, header.e_ident[EI_CLASS]) +
-                    "); this host runs on " + machine_name(this_machine, this_class),
-                "build it for this machine");
-  if (header.e_type == ET_EXEC) throw Unfit("it is a program, not a shared library");
-  if (header.e_type == ET_REL) throw Unfit("it is an object file, not a shared library", "link it with -shared");
-  if (header.e_type != ET_DYN) throw Unfit("it is an ELF file, but not a shared library");
+    throw PluginError("it was built for another architecture (" +
+                          machine_name(header.e_machine, header.e_ident[EI_CLASS]) + "); this host runs on " +
+                          machine_name(this_machine, this_class),
+                      "build it for this machine");
+  if (header.e_type == ET_EXEC) throw PluginError("it is a program, not a shared library");
+  if (header.e_type == ET_REL) throw PluginError("it is an object file, not a shared library", "link it with -shared");
+  if (header.e_type != ET_DYN) throw PluginError("it is an ELF file, but not a shared library");
   return header;
 }
 
@@ -140,13 +141,13 @@ void vet_segments(std::string_view bytes, const Header &header) {
   if (!loads) refuse_damaged("it has nothing to load");
 }
 
-/// The sections, with the names and links that are used here checked.
+/// Reads the sections, and checks the names and links that are used here.
 class Sections {
 public:
   Sections(std::string_view bytes, const Header &header) : bytes_(bytes), header_(header) {
     if (header.e_shnum == 0)
-      throw Unfit("its section headers are stripped, so that it cannot be told what it exports before it runs",
-                  "link it without --strip-section-headers");
+      throw PluginError("its section headers are stripped, so that its exports are unknown before it runs",
+                        "link it without --strip-section-headers");
     if (header.e_shentsize != sizeof(Section)) refuse_damaged("its section headers have a wrong size");
     need(bytes, header.e_shoff, std::uint64_t{header.e_shnum} * sizeof(Section));
   }
@@ -189,7 +190,7 @@ void read_dynamic(const Sections &sections, const Section &section, ElfFacts &fa
   for (std::uint64_t i = 0; i < table.size() / sizeof(Dynamic); ++i) {
     const auto item = entry_at<Dynamic>(table, 0, i);
     if (item.d_tag == DT_FLAGS_1 && (item.d_un.d_val & DF_1_PIE) != 0)
-      throw Unfit("it is a program, not a shared library");
+      throw PluginError("it is a program, not a shared library");
     if (item.d_tag == DT_NEEDED) facts.needed.emplace_back(name_in(names, item.d_un.d_val));
     if (item.d_tag == DT_RPATH || item.d_tag == DT_RUNPATH)
       facts.by_origin = facts.by_origin || name_in(names, item.d_un.d_val).find("ORIGIN") != std::string_view::npos;
@@ -210,9 +211,9 @@ ElfFacts vet_elf(std::string_view bytes, std::string_view entry) {
     if (section.sh_type == SHT_DYNSYM) found = found || exports(sections, section, entry);
   }
   if (!found)
-    throw Unfit(
-        "it is a shared library, but no plugin: it does not export " + std::string(entry),
-        "if it should be one, end its source with OMNISTORE_PLUGIN(...), and see that the symbol is not hidden");
+    throw PluginError(
+        "it is a shared library, but not a plugin: it does not export " + std::string(entry),
+        "if it should be one, add to its source OMNISTORE_PLUGIN(...), and see that the symbol is not hidden");
   return facts;
 }
 

@@ -8,7 +8,7 @@
 
 namespace omnistore::loader {
 
-/// One plugin file as a host would see it.
+/// One plugin file as a host sees it.
 struct Inspected {
   std::string file;                ///< as it was named
   std::string sha256;              ///< "sha256:HEX"
@@ -16,8 +16,8 @@ struct Inspected {
   Offers offers;
 };
 
-/// Loads one plugin file by the rules of a Registry, in the probe's process first, and opens no store. No pin and no
-/// lock file applies: the caller chose this very file. Throws Unfit if it cannot be used at all. Thread-safe.
+/// Loads one plugin file by the rules of a Registry, after a probe, and opens no store. Pins and lock files do not
+/// apply, since the caller chose this file. Throws PluginError if the file cannot be used at all. Thread-safe.
 Inspected inspect(const std::string &file);
 
 } // namespace omnistore::loader

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/in_flight.hpp"
-#include "unfit.hpp"
+#include "plugin_error.hpp"
 #include "vet.hpp"
 
 #if defined(__has_feature)
@@ -31,15 +31,15 @@ const omnistore_abi host_abi = {sizeof(omnistore_abi), OMNISTORE_ABI_MAJOR, OMNI
 namespace {
 
 #ifdef OMNISTORE_SANITIZED
-constexpr bool may_unload = false; // the reports of a library that is gone have no names in their frames
+constexpr bool may_unload = false; // sanitizers cannot name the frames of an unloaded library
 #else
 constexpr bool may_unload = true;
 #endif
 
-/// A loaded library. It stays for the life of the process unless it may go.
+/// A loaded library. It stays loaded until the process ends, unless the plugin may be unloaded.
 class Library {
 public:
-  /// `sha256`: of the file's bytes, if there is no copy to read them from later.
+  /// `sha256` is that of the file's bytes, if there is no copy from which to compute it later.
   Library(boost::dll::shared_library handle, CopyLock lock, std::string digest)
       : lock_(std::move(lock)), handle_(std::move(handle)), sha256_(std::move(digest)) {}
   Library(const Library &) = delete;
@@ -49,7 +49,7 @@ public:
   }
   void let_go() { goes_ = may_unload; }
   const boost::dll::shared_library &handle() const { return handle_; }
-  /// Thread-safe. It reads the copy, which nobody writes into, when it is first called.
+  /// Thread-safe. The first call reads the copy.
   std::string sha256() const {
     std::call_once(hashed_, [&] {
       if (struct stat info; lock_ && ::fstat(lock_.file().number(), &info) == 0)
@@ -71,7 +71,7 @@ private:
     static auto *all = new AllKept; // never destroyed: plugins outlive every static object
     return *all;
   }
-  /// At the process's end the copies go, and what is mapped of them stays.
+  /// Removes the copies at the end of the process; mappings stay.
   static void give_up_copies() {
     const std::lock_guard guard(kept().mutex);
     for (auto &[key, library] : kept().libraries) CopyLock(std::move(library.lock));
@@ -84,7 +84,7 @@ private:
     kept().libraries.try_emplace(key, Kept{std::move(lock_), std::move(handle_)});
   }
 
-  CopyLock lock_; // until the handle is gone
+  CopyLock lock_; // released after the handle
   boost::dll::shared_library handle_;
   bool goes_ = false;
   mutable std::once_flag hashed_;
@@ -100,7 +100,7 @@ std::string host_version() {
   return host_abi.oldest_major == host_abi.major ? newest : version(host_abi.oldest_major, 0) + " to " + newest;
 }
 
-/// The linker's words, without Boost's around them, and with the plugin's name in place of its copy's.
+/// Returns the linker's message without Boost's text around it, and with the plugin's name instead of its copy's.
 std::string linker_text(std::string text, const std::string &loaded, const std::string &file) {
   constexpr std::string_view before = "(dlerror system message: ";
   if (const auto start = text.find(before); start != std::string::npos) {
@@ -130,7 +130,7 @@ std::shared_ptr<Library> load(PluginFile &file) {
                                      std::move(digest));
   } catch (const boost::dll::fs::system_error &error) {
     const std::string text = linker_text(error.what(), copy.path, file.path);
-    throw Unfit("the linker cannot load it: " + text, linker_advice(text));
+    throw PluginError("the linker cannot load it: " + text, linker_advice(text));
   }
 }
 
@@ -140,23 +140,23 @@ const omnistore_plugin *call_entry(const Library &library) {
   try {
     plugin = entry(&host_abi);
   } catch (const std::exception &error) {
-    throw Unfit(std::string("its entry threw an exception: ") + error.what(), "this is a defect of the plugin");
+    throw PluginError(std::string("its entry threw an exception: ") + error.what(), "this is a defect of the plugin");
   } catch (...) {
-    throw Unfit("its entry threw an exception", "this is a defect of the plugin");
+    throw PluginError("its entry threw an exception", "this is a defect of the plugin");
   }
   if (!plugin)
-    throw Unfit("its entry returned no table: it serves no ABI that this host speaks (" + host_version() + ")",
-                "build it against this host's SDK");
+    throw PluginError("its entry returned no table: it serves no ABI that this host speaks (" + host_version() + ")",
+                      "build it against this host's SDK");
   return plugin;
 }
 
-/// The first three fields are there in every major.
+/// Every major has the first three fields.
 void check_abi(const omnistore_plugin &plugin) {
   if (plugin.abi_major >= host_abi.oldest_major && plugin.abi_major <= host_abi.major) return;
-  throw Unfit("it was built for ABI " + version(plugin.abi_major, plugin.abi_minor) + "; this host speaks " +
-                  host_version(),
-              plugin.abi_major > host_abi.major ? "update the host, or build the plugin against this host's SDK"
-                                                : "build it against this host's SDK");
+  throw PluginError("it was built for ABI " + version(plugin.abi_major, plugin.abi_minor) + "; this host speaks " +
+                        host_version(),
+                    plugin.abi_major > host_abi.major ? "update the host, or build the plugin against this host's SDK"
+                                                      : "build it against this host's SDK");
 }
 
 } // namespace
@@ -164,17 +164,17 @@ void check_abi(const omnistore_plugin &plugin) {
 void place(PluginFile &file, const ElfFacts &facts) {
   if (file.copy.lock && !facts.by_origin) return;
   file.copy = {file.path, {}};
-  if (facts.by_origin) return; // a copy would look for its libraries beside itself, where they are not
+  if (facts.by_origin) return; // a copy would look for the libraries in its own folder, which does not have them
   try {
     file.copy = copy_of(file);
   } catch (const std::runtime_error &error) {
-    spdlog::warn("plugin {}: loaded from where it is, do not overwrite it while the host runs; no private copy could "
+    spdlog::warn("plugin {}: loaded in place, do not overwrite it while the host runs; no private copy could "
                  "be made of it: {}",
                  file.path, error.what());
   }
 }
 
-Opened open_plugin(PluginFile &file) {
+LoadedPlugin open_plugin(PluginFile &file) {
   static std::mutex mutex;
   const std::lock_guard guard(mutex);
   const base::CallLabel label(file.path.c_str(), "", "");

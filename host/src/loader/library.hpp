@@ -12,22 +12,22 @@
 
 namespace omnistore::loader {
 
-/// What this host speaks.
+/// The ABI versions that this host speaks.
 extern const omnistore_abi host_abi;
 
-/// A plugin whose library is loaded, whose entry was called, and whose ABI major this host speaks.
-struct Opened {
-  const omnistore_plugin *plugin = nullptr; ///< the plugin's own: valid as long as the lease
-  std::shared_ptr<const void> lease;        ///< keeps the library; it goes with the last one where the plugin allows it
-  std::function<std::string()> sha256;      ///< see Driver::sha256
+/// A plugin whose library is loaded, whose entry function was called, and whose ABI major this host speaks.
+struct LoadedPlugin {
+  const omnistore_plugin *plugin = nullptr; ///< the plugin's own table, valid as long as the lease
+  std::shared_ptr<const void> lease;   ///< keeps the library loaded; the last one unloads it if the plugin allows it
+  std::function<std::string()> sha256; ///< see Driver::sha256
 };
 
-/// Sets `file.copy` to what is to be loaded: a copy of the file, so that the file may be overwritten while the host
-/// runs, or if none can be made the file itself, with a warning in the log.
+/// Sets `file.copy` to the file to load: a private copy, so that the original may be overwritten while the host runs.
+/// If no copy can be made, it is the original, and the log has a warning.
 void place(PluginFile &file, const ElfFacts &facts);
 
-/// Loads a vetted file that was placed, and calls its entry. Throws Unfit: the linker's own words, an entry that throws
-/// or returns null, another ABI major. Loads are serialised in the process.
-Opened open_plugin(PluginFile &file);
+/// Loads a vetted file after place(), and calls its entry function. Throws PluginError if the linker fails, if the
+/// entry function throws or returns null, or if the ABI major is another one. The process does one load at a time.
+LoadedPlugin open_plugin(PluginFile &file);
 
 } // namespace omnistore::loader

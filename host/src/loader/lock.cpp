@@ -37,15 +37,16 @@ std::string file_name_of(const std::string &path) { return fs::path(path).filena
 std::string read_text(const std::string &lock) {
   const base::Descriptor file(::open(lock.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
-  if (!file || ::fstat(file.number(), &info) != 0) throw Unfit("it cannot be read: " + cause(errno), advice_to_lock);
-  if (!S_ISREG(info.st_mode)) throw Unfit("it is no file", advice_to_lock);
+  if (!file || ::fstat(file.number(), &info) != 0)
+    throw PluginError("it cannot be read: " + cause(errno), advice_to_lock);
+  if (!S_ISREG(info.st_mode)) throw PluginError("it is not a file", advice_to_lock);
   std::string text;
   char piece[16 * 1024];
   for (ssize_t got; (got = ::read(file.number(), piece, sizeof piece)) != 0;) {
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Unfit("it cannot be read: " + cause(errno));
+    if (got < 0) throw PluginError("it cannot be read: " + cause(errno));
     text.append(piece, static_cast<std::size_t>(got));
-    if (text.size() > longest_lock) throw Unfit("it is too large", advice_to_lock);
+    if (text.size() > longest_lock) throw PluginError("it is too large", advice_to_lock);
   }
   return text;
 }
@@ -73,16 +74,16 @@ LockedPlugin to_plugin(const json::value &value, std::size_t number) {
               text_in(*object, "abi"),
               {}};
   if (plugin.file.empty() || file_name_of(plugin.file) != plugin.file || !is_digest(plugin.sha256))
-    throw Unfit("its plugin number " + std::to_string(number + 1) +
-                    " has no \"file\" that is a file's name, or no \"sha256\"",
-                advice_to_lock);
+    throw PluginError("its plugin number " + std::to_string(number + 1) +
+                          " has no \"file\" that is a file's name, or no \"sha256\"",
+                      advice_to_lock);
   if (const json::value *drivers = object->if_contains("drivers"); drivers && drivers->is_object())
     for (const auto &[name, version] : drivers->get_object())
       if (version.is_string()) plugin.drivers.emplace(std::string(name), std::string(version.get_string()));
   return plugin;
 }
 
-/// One plugin a block, so that a difference of two locks is easy to read.
+/// Writes each plugin as a block, so that a diff of two lock files is easy to read.
 std::string to_text(const std::vector<LockedPlugin> &plugins) {
   std::string text = "{\n  \"omnistoreLock\": " + std::to_string(lock_format) + ",\n  \"plugins\": [";
   for (const LockedPlugin &plugin : plugins) {
@@ -109,16 +110,17 @@ auto order_of(const LockedPlugin &plugin) { return std::tie(plugin.file, plugin.
 
 std::vector<LockedPlugin> read_lock(const std::string &lock) {
   if (struct stat info; ::stat(lock.c_str(), &info) != 0)
-    throw Unfit("it cannot be read: " + cause(errno), advice_to_lock);
+    throw PluginError("it cannot be read: " + cause(errno), advice_to_lock);
   vet_permissions(lock, ::geteuid());
   json::error_code broken;
   const json::value value = json::parse(read_text(lock), broken);
   const json::object *object = broken ? nullptr : value.if_object();
   const json::value *stated = object ? object->if_contains("omnistoreLock") : nullptr;
   const json::value *plugins = object ? object->if_contains("plugins") : nullptr;
-  if (!stated || !plugins || !plugins->is_array()) throw Unfit("it is no lock file of plugins", advice_to_lock);
+  if (!stated || !plugins || !plugins->is_array())
+    throw PluginError("it is not a lock file of plugins", advice_to_lock);
   if (!stated->is_int64() || stated->get_int64() != lock_format)
-    throw Unfit("it is of another version than this host's, " + std::to_string(lock_format), advice_to_lock);
+    throw PluginError("its version is another than this host's, " + std::to_string(lock_format), advice_to_lock);
   std::vector<LockedPlugin> all;
   for (const json::value &plugin : plugins->get_array()) all.push_back(to_plugin(plugin, all.size()));
   return all;
@@ -153,8 +155,10 @@ void vet_lock(const std::string &lock, const std::vector<LockedPlugin> &plugins,
   }
   const std::string advice =
       "check where the file comes from; to trust it, run `omnistore plugins lock --lock " + lock + "`";
-  if (locked.empty()) throw Unfit("it is not in the lock file " + lock, advice);
-  throw Unfit("it differs from the lock file " + lock + ": it is locked as " + locked + ", and is " + sha256, advice);
+  if (locked.empty()) throw PluginError("it is not in the lock file " + lock, advice);
+  throw PluginError("it differs from the lock file " + lock + ": its locked sum is " + locked +
+                        ", its present sum is " + sha256,
+                    advice);
 }
 
 std::vector<FoundPlugin> found_plugins(const std::vector<std::string> &files) {
@@ -163,7 +167,7 @@ std::vector<FoundPlugin> found_plugins(const std::vector<std::string> &files) {
     std::string digest;
     try {
       digest = sha256(read_plugin(file).bytes);
-    } catch (const Unfit &) { // it has no bytes
+    } catch (const PluginError &) { // it cannot be read
     }
     found.push_back({file, std::move(digest)});
   }

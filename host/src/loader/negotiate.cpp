@@ -13,13 +13,12 @@ namespace {
 constexpr std::uint32_t most_drivers = 1024;
 constexpr std::size_t longest_name = 64;
 
-/// A driver with what its table points to, so that no string of it lies in the plugin.
+/// A driver with copies of its strings, so that none of them lies in the plugin.
 struct OwnedDriver : Driver {
   std::string options_schema;
 };
 
-/// A sized struct of the plugin's in the host's size: the host knows no more than its own, and reads as zero what the
-/// plugin did not know.
+/// Copies a sized struct of the plugin to the host's size. Fields that the plugin does not know are zero.
 template <class Sized>
 Sized sized_copy(const Sized &from) {
   Sized into{};
@@ -30,17 +29,17 @@ Sized sized_copy(const Sized &from) {
 
 std::string text_or_empty(const char *text) { return text ? text : ""; }
 
-/// What a message calls the driver: by name, or by its place in the plugin.
+/// Returns the driver's name for a message, or else its index in the plugin.
 std::string read_name(const omnistore_driver &table, std::uint32_t index) {
   const std::string which = "its driver number " + std::to_string(index + 1);
   const std::string advice = "a name matches [a-z][a-z0-9-]* and has at most 64 bytes";
-  if (!table.name) throw Unfit(which + " has no name", advice);
+  if (!table.name) throw PluginError(which + " has no name", advice);
   const std::string name(table.name, ::strnlen(table.name, longest_name + 1));
   if (is_driver_name(name)) return name;
   std::string shown = name;
   std::replace_if(
       shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  throw Unfit(which + " has a bad name '" + shown + "'", advice);
+  throw PluginError(which + " has a bad name '" + shown + "'", advice);
 }
 
 void check_functions(const omnistore_driver &table, const std::string &which) {
@@ -51,31 +50,33 @@ void check_functions(const omnistore_driver &table, const std::string &which) {
   for (const auto &[name, there] : required)
     if (!there) missing += (missing.empty() ? "" : ", ") + std::string(name);
   if (!missing.empty())
-    throw Unfit(which + " lacks required functions: " + missing, "fill these entries of its table in");
-  if (table.watch && !table.unwatch) throw Unfit(which + " has watch without unwatch", "give it both, or neither");
+    throw PluginError(which + " lacks required functions: " + missing, "fill these entries of its table in");
+  if (table.watch && !table.unwatch)
+    throw PluginError(which + " has watch without unwatch", "give it both, or neither");
 }
 
 omnistore_traits read_traits(const omnistore_driver &table, const std::string &which) {
-  if (!table.traits) throw Unfit(which + " states no traits", "point traits at a table that states its thread model");
+  if (!table.traits)
+    throw PluginError(which + " states no traits", "point traits at a table that states its thread model");
   omnistore_traits traits = sized_copy(*table.traits);
   traits.thread_model = known_thread_model(traits.thread_model);
   if (traits.thread_model == 0)
-    throw Unfit(which + " does not state its thread model",
-                "set traits.thread_model to OMNISTORE_SERIALIZED or OMNISTORE_PARALLEL");
+    throw PluginError(which + " does not state its thread model",
+                      "set traits.thread_model to OMNISTORE_SERIALIZED or OMNISTORE_PARALLEL");
   return traits;
 }
 
 boost::json::object read_schema(const std::string &text, const std::string &which) {
   boost::json::object schema;
   if (std::string wrong = config::check_schema(text, schema); !wrong.empty())
-    throw Unfit(which + " has a bad schema of its options: " + wrong, "correct its options.schema.json");
+    throw PluginError(which + " has a bad schema of its options: " + wrong, "correct its options.schema.json");
   return schema;
 }
 
 void check_children(const omnistore_driver &table, const std::string &which) {
   if (table.min_children > table.max_children)
-    throw Unfit(which + " wants at least " + std::to_string(table.min_children) + " children and at most " +
-                std::to_string(table.max_children));
+    throw PluginError(which + " wants at least " + std::to_string(table.min_children) + " children and at most " +
+                      std::to_string(table.max_children));
 }
 
 std::shared_ptr<OwnedDriver> read_driver(const omnistore_driver &table, std::string name) {
@@ -99,15 +100,15 @@ std::shared_ptr<OwnedDriver> read_driver(const omnistore_driver &table, std::str
   return driver;
 }
 
-/// The plugin's own table, with what it must have checked.
+/// Checks the plugin's own table.
 omnistore_plugin read_plugin_table(const omnistore_plugin &from) {
   const omnistore_plugin table = sized_copy(from);
-  if (table.driver_count == 0) throw Unfit("it offers no driver (its driver_count is 0)");
+  if (table.driver_count == 0) throw PluginError("it has no driver (its driver_count is 0)");
   if (!table.drivers)
-    throw Unfit("it offers " + std::to_string(table.driver_count) + " drivers, but its pointer to them is null");
+    throw PluginError("it offers " + std::to_string(table.driver_count) + " drivers, but its pointer to them is null");
   if (table.driver_count > most_drivers)
-    throw Unfit("it offers " + std::to_string(table.driver_count) + " drivers; a plugin has at most " +
-                std::to_string(most_drivers));
+    throw PluginError("it offers " + std::to_string(table.driver_count) + " drivers; a plugin has at most " +
+                      std::to_string(most_drivers));
   return table;
 }
 
@@ -119,13 +120,13 @@ bool is_driver_name(std::string_view name) {
          std::all_of(name.begin(), name.end(), [&](char c) { return lower(c) || (c >= '0' && c <= '9') || c == '-'; });
 }
 
-Offers negotiate(const std::string &file, const Opened &opened) {
+Offers negotiate(const std::string &file, const LoadedPlugin &opened) {
   const omnistore_plugin plugin = read_plugin_table(*opened.plugin);
   Offers offers;
   for (std::uint32_t i = 0; i < plugin.driver_count; ++i) {
     std::string name;
     try {
-      if (!plugin.drivers[i]) throw Unfit("its driver number " + std::to_string(i + 1) + " is a null pointer");
+      if (!plugin.drivers[i]) throw PluginError("its driver number " + std::to_string(i + 1) + " is a null pointer");
       const omnistore_driver table = sized_copy(*plugin.drivers[i]);
       name = read_name(table, i);
       const auto driver = read_driver(table, name);
@@ -137,7 +138,7 @@ Offers negotiate(const std::string &file, const Opened &opened) {
       driver->lease = opened.lease;
       driver->sha256 = opened.sha256;
       offers.drivers.push_back(driver);
-    } catch (const Unfit &reason) {
+    } catch (const PluginError &reason) {
       offers.unusable.push_back({name, reason});
     }
   }

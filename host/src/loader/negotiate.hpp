@@ -11,14 +11,15 @@
 
 namespace omnistore::loader {
 
-/// Copies a plugin's tables into ones of the host's own size and checks them. Throws Unfit where the plugin offers
-/// nothing at all.
-Offers negotiate(const std::string &file, const Opened &opened);
+/// Copies a plugin's tables to tables of the host's own size and checks them. Throws PluginError if the plugin has no
+/// drivers.
+Offers negotiate(const std::string &file, const LoadedPlugin &opened);
 
-/// Whether this can be a driver's name: [a-z][a-z0-9-]*, at most 64 bytes.
+/// Returns true if this is a valid driver name: [a-z][a-z0-9-]*, at most 64 bytes.
 bool is_driver_name(std::string_view name);
 
-/// The thread model that this host knows for one that a plugin stated: an unknown one is the next lower. 0: none.
+/// Returns the thread model that this host knows for one that a plugin stated: for an unknown one the next lower, or 0
+/// if there is none.
 std::uint32_t known_thread_model(std::uint32_t stated);
 
 } // namespace omnistore::loader

@@ -5,16 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "plugin_error.hpp"
 #include "registry.hpp"
-#include "unfit.hpp"
 
 namespace omnistore::loader {
 
-/// What a plugin offers: the drivers that can be used, and why the others cannot.
+/// The usable drivers of a plugin, and the reasons why the others are not usable.
 struct Offers {
   struct Unusable {
     std::string driver; ///< its name; empty if it has none
-    Unfit reason;
+    PluginError reason;
   };
   std::vector<std::shared_ptr<const Driver>> drivers;
   std::vector<Unusable> unusable;

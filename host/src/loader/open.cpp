@@ -16,7 +16,7 @@ omnistore_status fail(omnistore_call *call, const std::string &message) {
   return OMNISTORE_INTERNAL;
 }
 
-/// Runs a function of the plugin that must not throw.
+/// Runs a function of the plugin, which must not throw, and turns an exception into a status.
 template <class F>
 omnistore_status guarded(const Driver &driver, const char *name, omnistore_call *call, F run) {
   const std::string defect = std::string(name) + " threw an exception, a defect of the plugin " + driver.file;

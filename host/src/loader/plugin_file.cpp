@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "plugin_error.hpp"
 #include "search.hpp"
-#include "unfit.hpp"
 
 namespace omnistore::loader {
 namespace {
@@ -22,7 +22,7 @@ char *pages(std::size_t size, int protection, int flags, int file) {
   return static_cast<char *>(at);
 }
 
-/// Tells a copy's name; any hash does, since what it names is compared byte for byte.
+/// Returns the hash in a copy's name. Any hash is good enough, since the contents are compared byte for byte.
 std::uint64_t mark_of(const FileId &id) {
   const std::string_view bytes(reinterpret_cast<const char *>(&id), sizeof id);
   return std::hash<std::string_view>{}(bytes);
@@ -38,8 +38,8 @@ void read_all(const base::Descriptor &file, Bytes &bytes, std::size_t size) {
   while (have < size) {
     const ssize_t got = ::pread(file.number(), bytes.data() + have, size - have, static_cast<off_t>(have));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw Unfit("it cannot be read: " + cause(errno));
-    if (got == 0) throw Unfit("it shrank while it was read", "copy plugins to another name and rename them");
+    if (got < 0) throw PluginError("it cannot be read: " + cause(errno));
+    if (got == 0) throw PluginError("it shrank while it was read", "copy plugins to another name and rename them");
     have += static_cast<std::size_t>(got);
   }
 }
@@ -62,13 +62,14 @@ PluginFile read_plugin(const std::string &path) {
   // Without O_NONBLOCK the open of a fifo would wait for its writer.
   const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
-  if (!file || ::fstat(file.number(), &info) != 0) throw Unfit("it cannot be read: " + cause(errno));
-  if (S_ISDIR(info.st_mode)) throw Unfit("it is a folder, not a shared library");
-  if (!S_ISREG(info.st_mode)) throw Unfit("it is a fifo, a socket or a device, not a shared library");
-  if (info.st_size == 0) throw Unfit("it is empty", "build or copy it again");
+  if (!file || ::fstat(file.number(), &info) != 0) throw PluginError("it cannot be read: " + cause(errno));
+  if (S_ISDIR(info.st_mode)) throw PluginError("it is a folder, not a shared library");
+  if (!S_ISREG(info.st_mode)) throw PluginError("it is a fifo, a socket or a device, not a shared library");
+  if (info.st_size == 0) throw PluginError("it is empty", "build or copy it again");
   const auto size = static_cast<std::uint64_t>(info.st_size);
   if (size > largest_plugin)
-    throw Unfit("it has " + std::to_string(size) + " bytes; a plugin has at most " + std::to_string(largest_plugin));
+    throw PluginError("it has " + std::to_string(size) + " bytes; a plugin has at most " +
+                      std::to_string(largest_plugin));
 
   const std::int64_t changed = info.st_ctim.tv_sec * 1'000'000'000 + info.st_ctim.tv_nsec;
   const FileId id = id_in(info);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plugin's file as it was read: all that is asked of it later, and loaded, is this one state of it.
+// A plugin file as it was read. All later checks, and the load, use this one state of the file.
 #pragma once
 
 #include <cstddef>
@@ -14,19 +14,19 @@
 
 namespace omnistore::loader {
 
-/// Which file, and which state of it.
+/// Identifies a file and its state.
 struct FileId {
   std::uint64_t device = 0, inode = 0, size = 0;
   std::int64_t mtime = 0; ///< nanoseconds
   auto operator<=>(const FileId &) const = default;
 };
 
-/// Pages that hold a file's bytes. They come all at once: touched one by one, each would cost a fault.
+/// Pages with a file's bytes. They are populated at once, since each would otherwise cost a page fault.
 class Bytes {
 public:
-  /// Memory to read `size` bytes into, more than 0. Throws std::bad_alloc.
+  /// Allocates memory for `size` bytes, more than 0. Throws std::bad_alloc.
   explicit Bytes(std::size_t size);
-  /// The first bytes of a file that nobody writes into. Throws std::bad_alloc.
+  /// Maps the first bytes of a file that no program writes to. Throws std::bad_alloc.
   Bytes(const base::Descriptor &file, std::size_t size);
   Bytes(Bytes &&other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
   Bytes &operator=(Bytes &&) = delete;
@@ -43,18 +43,18 @@ struct PluginFile {
   std::string path;
   FileId id;
   Bytes bytes;
-  Copy copy;                ///< without a path where none is there
+  Copy copy;                ///< without a path if there is none
   std::int64_t changed = 0; ///< the file's ctime, nanoseconds
 };
 
-/// Which state of a file lies at a path; all zero if there is none.
+/// Returns the identity of the file at a path, or all zero if there is none.
 FileId id_of(const std::string &path);
 
-/// Reads a file whole, or finds that the copy made of it before holds just what it does. Throws Unfit where it is a
-/// folder, a fifo, a link to nothing, empty, too large or unreadable.
+/// Reads a whole file, or finds that an earlier copy of it is equal. Throws PluginError if it is a folder, a fifo, a
+/// dangling link, empty, too large or unreadable.
 PluginFile read_plugin(const std::string &path);
 
-/// The private copy of what was read (copy.hpp).
+/// Returns the private copy of the bytes that were read (copy.hpp).
 Copy copy_of(const PluginFile &plugin);
 
 } // namespace omnistore::loader

@@ -21,8 +21,8 @@
 #include <spdlog/spdlog.h>
 
 #include "base/descriptor.hpp"
+#include "plugin_error.hpp"
 #include "search.hpp"
-#include "unfit.hpp"
 #include "vet.hpp"
 
 extern char **environ;
@@ -38,10 +38,10 @@ constexpr std::size_t longest_report = 1 << 20;
 
 // ------------------------------------------------------------------------------------------------------- what is known
 
-/// Part of a record's name: records of a host that looks at plugins in another way do not count.
+/// A part of a record's name, so that records of a host with other checks do not count.
 constexpr std::string_view generation = "1.";
 
-/// A folder of the cache, or nothing if there is none that only this user writes into.
+/// Returns the cache folder, or nullopt if there is none that only this user can write.
 base::Descriptor open_folder(bool make) {
   std::string base;
   if (const char *cache = ::secure_getenv("XDG_CACHE_HOME"); cache && cache[0] == '/')
@@ -63,7 +63,7 @@ base::Descriptor open_folder(bool make) {
   return folder;
 }
 
-/// The record of a file: one state of one file. Its name in the cache holds all of it.
+/// The record of one state of a file. Its name in the cache contains everything.
 std::string record_of(const PluginFile &plugin) {
   std::string name(generation);
   for (const auto number : {plugin.id.device, plugin.id.inode, plugin.id.size,
@@ -91,7 +91,7 @@ std::optional<DriverNames> read_record(const base::Descriptor &folder, const std
   if (!file) return std::nullopt;
   std::string text(64 * 1024, '\0');
   const ssize_t got = ::pread(file.number(), text.data(), text.size(), 0);
-  // A record ends in a line of its own, so that half a one is none.
+  // A record ends with a line of its own, so that an incomplete one does not count.
   constexpr std::string_view last = "end\n";
   if (got <= 0 || !std::string_view(text.data(), static_cast<std::size_t>(got)).ends_with(last)) return std::nullopt;
   text.resize(static_cast<std::size_t>(got) - last.size());
@@ -107,7 +107,7 @@ void write_record(const base::Descriptor &folder, const std::string &name, const
   if (file && ::write(file.number(), text.data(), text.size()) < 0) ::unlinkat(folder.number(), name.c_str(), 0);
 }
 
-/// Forgets all if there are too many records: each takes only a probe to be made again.
+/// Removes all records if there are too many. Another probe makes each of them again.
 void make_room(const base::Descriptor &folder) {
   constexpr std::size_t most = 500;
   std::error_code error;
@@ -120,7 +120,7 @@ void make_room(const base::Descriptor &folder) {
 
 // ----------------------------------------------------------------------------------------------------------- the child
 
-/// Where the small program is; empty: nowhere.
+/// Returns the path of the probe program, or an empty text.
 std::string program() {
   if (const char *named = ::secure_getenv("OMNISTORE_PROBE")) return named;
   boost::dll::fs::error_code error;
@@ -138,7 +138,7 @@ struct Child {
   base::Descriptor report;
 };
 
-/// Starts the probe; a pid of -1: it cannot be started.
+/// Starts the probe. The pid is -1 if it cannot be started.
 Child start(const std::string &probe, const std::string &file) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return {};
@@ -154,7 +154,8 @@ Child start(const std::string &probe, const std::string &file) {
   ::sigfillset(&all);
   ::posix_spawnattr_setsigmask(&attributes, &none);
   ::posix_spawnattr_setsigdefault(&attributes, &all);
-  ::posix_spawnattr_setpgroup(&attributes, 0); // Ctrl-C is for the host, and what the plugin starts dies with it
+  ::posix_spawnattr_setpgroup(&attributes,
+                              0); // Ctrl-C reaches only the host, which can kill all processes that the plugin starts
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   std::string program_name = probe, argument = file;
   char *const arguments[] = {program_name.data(), argument.data(), nullptr};
@@ -195,21 +196,21 @@ std::string signal_name(int signal) {
   return name ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
-/// What went wrong, by the last step that was reached.
+/// Describes the problem by the last step that was reached.
 [[noreturn]] void refuse(const Outcome &outcome) {
   const bool table = outcome.report.find("\ntable\n") != std::string::npos;
   const bool entry = outcome.report.find("\nentry\n") != std::string::npos;
   const std::string what = table ? "reading its table of drivers" : entry ? "its entry function" : "loading it";
   const std::string advice = "this is a defect of the plugin";
   if (!outcome.in_time)
-    throw Unfit(what + (entry && !table ? " did not return" : " did not end") + " within 2 s", advice);
+    throw PluginError(what + (entry && !table ? " did not return" : " did not end") + " within 2 s", advice);
   if (WIFSIGNALED(outcome.status)) {
     const std::string name = signal_name(WTERMSIG(outcome.status));
-    throw Unfit(what + (entry && !table ? " died of " : " ended in ") + name, advice);
+    throw PluginError(what + (entry && !table ? " died of " : " ended in ") + name, advice);
   }
-  throw Unfit(what + (entry && !table ? " called exit(" : " ended in exit(") +
-                  std::to_string(WEXITSTATUS(outcome.status)) + ")",
-              advice);
+  throw PluginError(what + (entry && !table ? " called exit(" : " ended in exit(") +
+                        std::to_string(WEXITSTATUS(outcome.status)) + ")",
+                    advice);
 }
 
 } // namespace
@@ -227,7 +228,7 @@ std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &pa
   if (auto names = known_good(plugin)) return names;
   static std::atomic<bool> told{false};
   const auto untried = [&](const std::string &why) -> std::optional<DriverNames> {
-    if (!told.exchange(true)) spdlog::info("plugins are loaded without being tried in another process before: {}", why);
+    if (!told.exchange(true)) spdlog::info("plugins are loaded without a probe in another process: {}", why);
     return std::nullopt;
   };
   const std::string small_program = program();

@@ -9,24 +9,23 @@
 
 namespace omnistore::loader {
 
-/// The names that a plugin's table gives its drivers.
+/// The names of a plugin's drivers, from its table.
 using DriverNames = std::vector<std::string>;
 
-/// Loads a plugin in a process of its own and walks its table there. `path` is what the host would load: the plugin's
-/// file or its copy. Throws Unfit if that process crashes, exits or takes longer than two seconds. nullopt: it could
-/// not be tried, since omnistore-probe is not there or no process can be started; the log says so once.
+/// Loads a plugin in a process of its own and reads its table there. `path` is the file that the host will load: the
+/// plugin or its copy. Throws PluginError if that process crashes, exits or takes longer than two seconds. Returns
+/// nullopt if omnistore-probe is missing or no process can be started, which is logged once.
 ///
-/// The process runs a small program that is installed beside the host (libexec/omnistore/omnistore-probe), not a fork
-/// of this one: a fork of a process with threads may hold locks for ever whose owners it lacks, the loader's among
-/// them. Programs that embed the host are served by the same program; OMNISTORE_PROBE names another, or none if it is
-/// empty.
+/// The process runs a small program that is installed beside the host (libexec/omnistore/omnistore-probe). It is not a
+/// fork of this process, since a fork of a process with threads has locks whose owners it lacks, such as the linker's.
+/// Programs that embed the host use the same program. OMNISTORE_PROBE names another one, or none if it is empty.
 ///
-/// A content that passed is remembered in the user's cache folder ($XDG_CACHE_HOME/omnistore/plugins, else
-/// ~/.cache/omnistore/plugins, else /var/cache/omnistore/plugins), and not tried again: by the file's device, inode,
-/// size and times, else by its SHA-256. Where that folder cannot be used each load is tried. Thread-safe.
+/// Contents that passed are remembered in the user's cache folder ($XDG_CACHE_HOME/omnistore/plugins, else
+/// ~/.cache/omnistore/plugins, else /var/cache/omnistore/plugins) by the file's device, inode, size and times, or by
+/// its SHA-256, and are not probed again. If that folder cannot be used, each load is probed. Thread-safe.
 std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &path);
 
-/// The same, if the file's content is known already.
+/// The same, for a file whose contents are known.
 std::optional<DriverNames> known_good(const PluginFile &plugin);
 
 } // namespace omnistore::loader

@@ -17,15 +17,15 @@
 #include "library.hpp"
 #include "lock.hpp"
 #include "negotiate.hpp"
+#include "plugin_error.hpp"
 #include "plugin_file.hpp"
 #include "probe.hpp"
 #include "search.hpp"
-#include "unfit.hpp"
 #include "vet.hpp"
 
 namespace omnistore::loader {
 
-std::string Reject::text() const { return file + ": " + reason + (advice.empty() ? "" : "; " + advice); }
+std::string RejectedPlugin::text() const { return file + ": " + reason + (advice.empty() ? "" : "; " + advice); }
 
 class Registry::Impl {
 public:
@@ -35,33 +35,34 @@ public:
 
   std::shared_ptr<const Driver> find(const std::string &name);
   std::vector<std::shared_ptr<const Driver>> all();
-  std::vector<Reject> rejects() const;
+  std::vector<RejectedPlugin> rejected() const;
   std::vector<std::string> searched() const;
   std::vector<PluginInfo> plugins();
   std::vector<std::string> files() const;
   const std::string &lock() const { return lock_; }
 
 private:
-  /// Which of two offers of one name stands, whatever was asked for first, find or all: that of a file which is named
-  /// after the driver, then the earlier place, then the plainer name, then the earlier one in the alphabet.
+  /// Decides which of two drivers of the same name is used, whatever the order of the calls: that of a file named after
+  /// the driver, then that of the earlier search path, then that of the plainer file name, then the first in the
+  /// alphabet.
   using Rank = std::tuple<bool, std::size_t, std::size_t, std::string>;
   struct Offer {
     std::shared_ptr<const Driver> driver;
     Rank rank;
   };
   struct Rejected {
-    Reject reject;
-    std::string driver; ///< the one that cannot be used; empty: the whole file
+    RejectedPlugin reject;
+    std::string driver; ///< the driver that cannot be used; empty for the whole file
     bool concerns(const std::string &name) const {
       return driver.empty() ? fit(reject.file, name) != no_fit : driver == name;
     }
   };
 
-  /// What a file offered, and which state of it that was.
+  /// The drivers of a file, and the state of the file.
   struct Loaded {
     FileId id;
     Offers offers;
-    bool without_copy = false; ///< it was loaded from where it is
+    bool without_copy = false; ///< it was loaded without a copy
   };
   std::map<std::string, Loaded> loaded() const {
     const std::lock_guard guard(mutex_);
@@ -76,7 +77,7 @@ private:
   void forget_replaced(const std::string &name);
   void log_replacement(const std::string &file) const;
   void offer(std::shared_ptr<const Driver> driver, std::size_t place);
-  void reject(const std::string &file, const std::string &driver, const Unfit &reason);
+  void reject(const std::string &file, const std::string &driver, const PluginError &reason);
   std::shared_ptr<const Driver> known(const std::string &name) const;
   std::optional<std::string> pin_of(const std::string &file) const;
   std::string reasons(const std::string &name) const;
@@ -85,40 +86,40 @@ private:
 
   const std::map<std::string, std::string> pins_;
   const std::string lock_;
-  const std::vector<Place> places_;
-  const std::map<std::string, Loaded> before_; ///< of the registry before, by path
+  const std::vector<SearchPath> places_;
+  const std::map<std::string, Loaded> before_; ///< of the predecessor, by path
 
   mutable std::mutex mutex_;
   std::map<std::string, Offer> offers_;
   std::map<std::string, Loaded> loaded_; ///< by path
-  std::set<std::string> loaded_paths_;   ///< those that offered a driver
-  std::set<FileId> loaded_files_;        ///< likewise; one file may have two names
+  std::set<std::string> loaded_paths_;   ///< the files with a driver
+  std::set<FileId> loaded_files_;        ///< the same files, since one file may have two names
   std::vector<Rejected> rejects_;
   std::vector<LockedPlugin> locked_;
   FileId lock_id_;                              ///< the state of the lock file that `locked_` was read from
-  std::set<std::string> logged_;                ///< rejects that are in the log
-  std::map<std::string, DriverNames> unloaded_; ///< what files offer that were not loaded, by path
-  std::map<std::string, std::map<std::string, std::string>> replaced_; ///< by path: driver -> version before
+  std::set<std::string> logged_;                ///< rejected plugins that are in the log
+  std::map<std::string, DriverNames> unloaded_; ///< the drivers of files that were not loaded, by path
+  std::map<std::string, std::map<std::string, std::string>> replaced_; ///< by path: driver to earlier version
 };
 
-/// Loads a file unless that was done already. One that could not be used is tried anew: it may have been mended.
-/// `wanted`: only if it offers that driver, as far as that can be known.
+/// Loads a file unless it is loaded already. An unusable one is tried again, since it may have been repaired. With
+/// `wanted`, loads the file only if it may have that driver.
 void Registry::Impl::look_at(const std::string &file, std::size_t place, const std::string *wanted) {
   if (loaded_paths_.contains(file)) return;
   std::erase_if(rejects_, [&](const Rejected &one) { return one.reject.file == file; });
   try {
     load(file, place, wanted);
-  } catch (const Unfit &reason) {
+  } catch (const PluginError &reason) {
     reject(file, {}, reason);
   } catch (const std::exception &error) {
-    reject(file, {}, Unfit(error.what()));
+    reject(file, {}, PluginError(error.what()));
   }
 }
 
-/// Null: the file does not offer what is wanted, and was not loaded.
+/// Returns null if the file does not have the wanted driver and was not loaded.
 const Offers *Registry::Impl::offers_of(PluginFile &plugin, const std::string *wanted) {
   const auto before = before_.find(plugin.path);
-  // A copy that was found holds just these bytes; without one there is the file's state to go by.
+  // A copy that was found has the same bytes. Without one, compare the state of the file.
   const bool same =
       before != before_.end() && before->second.id == plugin.id && (plugin.copy.lock || before->second.without_copy);
   Loaded loaded = same ? before->second : Loaded{plugin.id, {}, false};
@@ -142,8 +143,7 @@ const Offers *Registry::Impl::offers_of(PluginFile &plugin, const std::string *w
   return &loaded_.insert_or_assign(plugin.path, std::move(loaded)).first->second.offers;
 }
 
-/// Gives up what a file offered that has been replaced since, so that it is looked at again. The stores that are open
-/// keep the old code.
+/// Forgets the drivers of a replaced file, so that it is loaded again. Open stores keep the old code.
 void Registry::Impl::forget_replaced(const std::string &name) {
   const auto offered = offers_.find(name);
   if (offered == offers_.end()) return;
@@ -169,15 +169,15 @@ void Registry::Impl::log_replacement(const std::string &file) const {
       spdlog::info("plugin {} was replaced: {} {} -> {}", file, name, version, driver->version);
 }
 
-/// Throws Unfit unless the lock file, if there is one, holds just this file.
+/// Throws PluginError if there is a lock file that does not have exactly this file.
 void Registry::Impl::check_lock(const PluginFile &plugin) {
   if (lock_.empty()) return;
   if (const FileId now = id_of(lock_); now != lock_id_ || now == FileId()) {
     lock_id_ = {};
     try {
       locked_ = read_lock(lock_);
-    } catch (const Unfit &wrong) {
-      throw Unfit("the lock file " + lock_ + " cannot be used: " + wrong.what(), wrong.advice);
+    } catch (const PluginError &wrong) {
+      throw PluginError("the lock file " + lock_ + " cannot be used: " + wrong.what(), wrong.advice);
     }
     lock_id_ = now;
   }
@@ -200,8 +200,8 @@ void Registry::Impl::load(const std::string &file, std::size_t place, const std:
       loaded_paths_.insert(file);
       loaded_files_.insert(plugin.id);
       offer(driver, place);
-    } catch (const Unfit &reason) {
-      reject(file, driver->name, Unfit("its driver '" + driver->name + "': " + reason.what(), reason.advice));
+    } catch (const PluginError &reason) {
+      reject(file, driver->name, PluginError("its driver '" + driver->name + "': " + reason.what(), reason.advice));
     }
   }
   log_replacement(file);
@@ -215,12 +215,13 @@ void Registry::Impl::offer(std::shared_ptr<const Driver> driver, std::size_t pla
   const auto [at, is_new] = offers_.try_emplace(name, offer);
   if (is_new) return;
   if (offer.rank < at->second.rank) std::swap(offer, at->second);
-  reject(offer.driver->file, name,
-         Unfit("its driver '" + name + "' is not used, since " + at->second.driver->file + " offers one of that name",
-               "take one of the two files away"));
+  reject(
+      offer.driver->file, name,
+      PluginError("its driver '" + name + "' is not used, since " + at->second.driver->file + " has one of that name",
+                  "take one of the two files away"));
 }
 
-void Registry::Impl::reject(const std::string &file, const std::string &driver, const Unfit &reason) {
+void Registry::Impl::reject(const std::string &file, const std::string &driver, const PluginError &reason) {
   rejects_.push_back({{file, reason.what(), reason.advice}, driver});
   if (std::string text = rejects_.back().reject.text(); logged_.insert(text).second)
     spdlog::info("plugin {}", base::printable(text));
@@ -231,8 +232,8 @@ std::shared_ptr<const Driver> Registry::Impl::known(const std::string &name) con
   return at == offers_.end() ? nullptr : at->second.driver;
 }
 
-/// A pin of `fs` holds for `libomnistore-fs.so` too, and below for every driver of that name: giving the file another
-/// name must not get round it.
+/// A pin of `fs` also holds for `libomnistore-fs.so`, and below for every driver of that name, so that nobody can avoid
+/// it by another file name.
 std::optional<std::string> Registry::Impl::pin_of(const std::string &file) const {
   const std::string stem = stem_of(file);
   for (const std::string &name : {stem, std::string(bare_name(stem))})
@@ -245,7 +246,7 @@ std::shared_ptr<const Driver> Registry::Impl::find(const std::string &name) {
   forget_replaced(name);
   if (auto driver = known(name)) return driver;
 
-  // A name such as ../x must not lead out of the folders.
+  // A name such as ../x must not leave the folders.
   for (std::size_t i = 0; i < places_.size() && is_driver_name(name); ++i) {
     for (const std::string &file : fitting_files(places_[i], name)) {
       look_at(file, i);
@@ -273,7 +274,7 @@ void Registry::Impl::refuse_unusable(const std::string &name) const {
     throw Error(Status::invalid, "the driver '" + base::printable(name) + "' cannot be used:" + why);
 }
 
-/// Why files that should have offered the driver do not: a line each; empty where there is none.
+/// Returns the reasons why files that should have the driver are not usable, one on each line.
 std::string Registry::Impl::reasons(const std::string &name) const {
   std::string text;
   for (const Rejected &one : rejects_)
@@ -295,7 +296,7 @@ std::string Registry::Impl::not_found(const std::string &name) const {
   for (const std::string &one : names) text += (&one == &names.front() ? " " : ", ") + one;
   if (names.empty()) text += " none";
   text += "\n  looked in:";
-  for (const Place &place : places_) text += "\n    " + place.path + " (" + place.origin + "): " + describe(place);
+  for (const SearchPath &place : places_) text += "\n    " + place.path + " (" + place.origin + "): " + describe(place);
   if (!rejects_.empty()) text += "\n  not usable:";
   for (const Rejected &one : rejects_) text += "\n    " + one.reject.text();
   return text;
@@ -312,7 +313,7 @@ std::vector<PluginInfo> Registry::Impl::plugins() {
   std::vector<PluginInfo> plugins;
   for (const std::string &file : loaded_paths_) {
     const auto &drivers = loaded_.at(file).offers.drivers;
-    const Driver &first = *drivers.front(); // a path is only there if the file offers one
+    const Driver &first = *drivers.front(); // each path has at least one driver
     PluginInfo &plugin = plugins.emplace_back();
     plugin = {file,
               first.sha256(),
@@ -327,7 +328,7 @@ std::vector<PluginInfo> Registry::Impl::plugins() {
 
 std::vector<std::string> Registry::Impl::files() const {
   std::vector<std::string> files;
-  for (const Place &place : places_)
+  for (const SearchPath &place : places_)
     for (std::string &file : plugin_files(place))
       if (std::find(files.begin(), files.end(), file) == files.end()) files.push_back(std::move(file));
   return files;
@@ -341,16 +342,16 @@ std::vector<std::shared_ptr<const Driver>> Registry::Impl::all() {
   return drivers;
 }
 
-std::vector<Reject> Registry::Impl::rejects() const {
+std::vector<RejectedPlugin> Registry::Impl::rejected() const {
   const std::lock_guard guard(mutex_);
-  std::vector<Reject> rejects;
+  std::vector<RejectedPlugin> rejects;
   for (const Rejected &one : rejects_) rejects.push_back(one.reject);
   return rejects;
 }
 
 std::vector<std::string> Registry::Impl::searched() const {
   std::vector<std::string> paths;
-  for (const Place &place : places_) paths.push_back(place.path);
+  for (const SearchPath &place : places_) paths.push_back(place.path);
   return paths;
 }
 
@@ -359,7 +360,7 @@ Registry::Registry(SearchPaths paths, const Registry *before)
 Registry::~Registry() = default;
 std::shared_ptr<const Driver> Registry::find(const std::string &name) { return impl_->find(name); }
 std::vector<std::shared_ptr<const Driver>> Registry::all() { return impl_->all(); }
-std::vector<Reject> Registry::rejects() const { return impl_->rejects(); }
+std::vector<RejectedPlugin> Registry::rejected() const { return impl_->rejected(); }
 std::vector<std::string> Registry::searched() const { return impl_->searched(); }
 std::vector<PluginInfo> Registry::plugins() { return impl_->plugins(); }
 std::vector<std::string> Registry::files() const { return impl_->files(); }

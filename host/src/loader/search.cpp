@@ -22,37 +22,37 @@ constexpr char separator = ';';
 const char *environment(const char *name) { return std::getenv(name); }
 #else
 constexpr char separator = ':';
-// A program with more rights than its user must not load what the user names.
+// A program with more rights than its user must not load plugins that the user names.
 const char *environment(const char *name) { return ::secure_getenv(name); }
 #endif
 
-/// What may stand before a driver's name in a file's.
+/// The prefixes that a file name may have before the driver's name.
 constexpr std::array<const char *, no_fit> forms = {"", "omnistore-", "lib", "libomnistore-"};
 
-void add(std::vector<Place> &places, const fs::path &path, const char *origin) {
+void add(std::vector<SearchPath> &places, const fs::path &path, const char *origin) {
   std::error_code error;
   std::string absolute = fs::absolute(path, error).string();
   if (error) absolute = path.string();
   while (absolute.size() > 1 && absolute.ends_with('/')) absolute.pop_back();
-  const bool known = std::any_of(places.begin(), places.end(), [&](const Place &p) { return p.path == absolute; });
+  const bool known = std::any_of(places.begin(), places.end(), [&](const SearchPath &p) { return p.path == absolute; });
   if (!known) places.push_back({std::move(absolute), origin});
 }
 
-/// Also where the file is a link to nothing: that is told, rather than passed over.
+/// Returns true even for a dangling link, so that it is reported and not skipped.
 bool is_there(const fs::path &path) {
   std::error_code error;
   return fs::exists(fs::symlink_status(path, error));
 }
 
-bool is_folder(const Place &place) {
+bool is_folder(const SearchPath &place) {
   std::error_code error;
   return fs::is_directory(place.path, error);
 }
 
 } // namespace
 
-std::vector<Place> search_places(const std::vector<std::string> &config) {
-  std::vector<Place> places;
+std::vector<SearchPath> search_places(const std::vector<std::string> &config) {
+  std::vector<SearchPath> places;
   for (const std::string &path : config) add(places, path, "config");
 
   std::string_view rest;
@@ -70,7 +70,7 @@ std::vector<Place> search_places(const std::vector<std::string> &config) {
     add(places, above / "plugins", "build");
     add(places, above / "lib" / "omnistore" / "plugins", "installed");
   }
-  add(places, OMNISTORE_INSTALLED_PLUGINS, "installed"); // for programs elsewhere that embed the host
+  add(places, OMNISTORE_INSTALLED_PLUGINS, "installed"); // for programs in other folders that embed the host
   return places;
 }
 
@@ -94,7 +94,7 @@ std::size_t fit(const std::string &file, const std::string &driver) {
   return static_cast<std::size_t>(found - forms.begin());
 }
 
-std::vector<std::string> fitting_files(const Place &place, const std::string &driver) {
+std::vector<std::string> fitting_files(const SearchPath &place, const std::string &driver) {
   if (!is_folder(place)) {
     if (is_there(place.path) && fit(place.path, driver) != no_fit) return {place.path};
     return {};
@@ -107,7 +107,7 @@ std::vector<std::string> fitting_files(const Place &place, const std::string &dr
   return files;
 }
 
-std::vector<std::string> plugin_files(const Place &place) {
+std::vector<std::string> plugin_files(const SearchPath &place) {
   if (!is_folder(place)) return is_there(place.path) ? std::vector{place.path} : std::vector<std::string>{};
   const std::string suffix = plugin_suffix();
   std::vector<std::string> files;
@@ -116,8 +116,8 @@ std::vector<std::string> plugin_files(const Place &place) {
     const std::string name = at->path().filename().string();
     if (name.ends_with(suffix) && !name.starts_with('.')) files.push_back(at->path().string());
   }
-  // A folder that may not be read has none, which describe() tells. Any other error may be gone in a moment: the
-  // plugins are not.
+  // An unreadable folder has no files, which describe() reports. Any other error may be temporary, although the plugins
+  // are still there.
   if (error && error != std::errc::permission_denied && error != std::errc::no_such_file_or_directory &&
       error != std::errc::not_a_directory)
     throw Error(Status::unavailable, "plugins: " + place.path + " cannot be listed: " + error.message());
@@ -125,17 +125,16 @@ std::vector<std::string> plugin_files(const Place &place) {
   return files;
 }
 
-std::string describe(const Place &place) {
+std::string describe(const SearchPath &place) {
   std::error_code error;
   const fs::file_status status = fs::status(place.path, error);
   if (!fs::exists(status))
-    return status.type() == fs::file_type::not_found && !is_there(place.path)
-               ? "no such file or folder"
-               : "cannot be looked at: " + error.message();
+    return status.type() == fs::file_type::not_found && !is_there(place.path) ? "no such file or folder"
+                                                                              : "cannot be read: " + error.message();
   if (!fs::is_directory(status)) return "a file";
   fs::directory_iterator listing(place.path, error);
   if (error) return "cannot be listed: " + error.message();
-  listing = {}; // its descriptor may be the last
+  listing = {}; // frees its descriptor, which may be the last one
   const std::size_t count = plugin_files(place).size();
   return count == 0 ? "no plugin file" : count == 1 ? "1 plugin file" : std::to_string(count) + " plugin files";
 }

@@ -14,7 +14,7 @@
 
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
-#include "unfit.hpp"
+#include "plugin_error.hpp"
 
 namespace omnistore::loader {
 namespace {
@@ -25,16 +25,16 @@ std::string octal(mode_t mode) {
   return text;
 }
 
-/// `what` is how the message calls it: "it", or "its folder /a/b".
+/// `what` is the subject of the message: "it", or "its folder /a/b".
 void vet_one(const struct stat &info, const std::string &what, const std::string &path, uid_t user) {
   if (info.st_uid != 0 && info.st_uid != user)
-    throw Unfit(what + " belongs to uid " + std::to_string(info.st_uid) + ", who is neither root nor uid " +
-                    std::to_string(user) + " that the host runs as",
-                "chown it to one of them, or copy the plugin elsewhere");
+    throw PluginError(what + " belongs to uid " + std::to_string(info.st_uid) + ", who is neither root nor uid " +
+                          std::to_string(user) + " that the host runs as",
+                      "chown it to one of them, or copy the plugin elsewhere");
   const bool writable = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
   const bool sticky_folder = S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0;
   if (writable && !sticky_folder)
-    throw Unfit("others can write " + what + " (mode " + octal(info.st_mode & 07777) + ")", "chmod go-w " + path);
+    throw PluginError("others can write " + what + " (mode " + octal(info.st_mode & 07777) + ")", "chmod go-w " + path);
 }
 
 std::string real_path(const std::string &path) {
@@ -43,8 +43,8 @@ std::string real_path(const std::string &path) {
     const int error = errno;
     struct stat info;
     if (::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode))
-      throw Unfit("it is a symbolic link that leads nowhere (" + cause(error) + ")", "remove it, or link it anew");
-    throw Unfit("it cannot be read: " + cause(error));
+      throw PluginError("it is a dangling symbolic link (" + cause(error) + ")", "remove it, or make the link again");
+    throw PluginError("it cannot be read: " + cause(error));
   }
   return real.get();
 }
@@ -56,7 +56,7 @@ std::string parent(const std::string &path) {
 
 struct stat status_of(const std::string &path) {
   struct stat info;
-  if (::lstat(path.c_str(), &info) != 0) throw Unfit(path + " cannot be looked at: " + cause(errno));
+  if (::lstat(path.c_str(), &info) != 0) throw PluginError(path + " cannot be checked: " + cause(errno));
   return info;
 }
 
@@ -71,14 +71,14 @@ void vet_folder_permissions(const std::string &folder, uid_t user) {
 
 void vet_permissions(const std::string &file, uid_t user) {
   const std::string real = real_path(file);
-  vet_one(status_of(real), real == file ? "it" : "the file that it stands for, " + real + ",", real, user);
+  vet_one(status_of(real), real == file ? "it" : "its target, " + real + ",", real, user);
   vet_folder_permissions(parent(file), user);
   const struct stat link = status_of(file);
   if (!S_ISLNK(link.st_mode)) return;
   if (link.st_uid != 0 && link.st_uid != user)
-    throw Unfit("it is a symbolic link of uid " + std::to_string(link.st_uid) + ", who is neither root nor uid " +
-                    std::to_string(user) + " that the host runs as",
-                "link it anew");
+    throw PluginError("it is a symbolic link of uid " + std::to_string(link.st_uid) + ", who is neither root nor uid " +
+                          std::to_string(user) + " that the host runs as",
+                      "link it anew");
   vet_folder_permissions(parent(real), user);
 }
 
@@ -93,8 +93,8 @@ void vet_pin(std::string_view bytes, const std::string &pin) {
   std::transform(wanted.begin(), wanted.end(), wanted.begin(), base::lower);
   const std::string found = sha256(bytes);
   if (wanted != found)
-    throw Unfit("it is pinned to " + pin + ", and is " + found,
-                "check where the file comes from; if it is what you want, change the config's pin");
+    throw PluginError("it is pinned to " + pin + ", and is " + found,
+                      "check where the file comes from; if it is what you want, change the config's pin");
 }
 
 } // namespace omnistore::loader

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// omnistore-probe FILE: loads a plugin and walks its table, so that a plugin that crashes, exits or hangs while it is
-// loaded takes this process down and not the host. The host runs it (loader/probe.hpp) before it maps a plugin file for
-// the first time, and makes its own judgement of the table afterwards.
+// omnistore-probe FILE: loads a plugin and reads its table. A plugin that crashes, exits or hangs while it is loaded
+// then ends this process and not the host. The host runs it (loader/probe.hpp) before it maps a plugin file for the
+// first time, and checks the table itself afterwards.
 //
-// Standard output gets a line for each step that was reached: "load", "entry", "table", "driver NAME" for each driver,
-// "done". It is moved away before the plugin is loaded, since a plugin may print.
+// Standard output has a line for each step: "load", "entry", "table", "driver NAME" for each driver, "done". The
+// descriptor is moved before the plugin is loaded, since a plugin may print.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -28,7 +28,7 @@ void say(const char *step, const char *name = "") {
   if (::write(report, line.data(), line.size()) < 0) ::_exit(126);
 }
 
-/// Reads every byte of a text, as the host will.
+/// Reads every byte of a text, as the host will do.
 void read(const char *text) {
   if (text) static_cast<void>(std::strlen(text));
 }
@@ -41,9 +41,9 @@ Sized copy(const Sized *from) {
 }
 
 void walk(const omnistore_plugin *entry_gave) {
-  constexpr std::uint32_t most_drivers = 1024; // the host refuses more
+  constexpr std::uint32_t most_drivers = 1024; // the host refuses more than this
   const omnistore_plugin plugin = copy(entry_gave);
-  if (plugin.abi_major != OMNISTORE_ABI_MAJOR) return; // the host reads no more of it
+  if (plugin.abi_major != OMNISTORE_ABI_MAJOR) return; // the host does not read the rest
   read(plugin.name);
   read(plugin.version);
   for (std::uint32_t i = 0; plugin.drivers && plugin.driver_count <= most_drivers && i < plugin.driver_count; ++i) {
@@ -59,7 +59,7 @@ void walk(const omnistore_plugin *entry_gave) {
   }
 }
 
-/// Nobody looks at what the plugin prints, or waits for it for ever.
+/// Discards the output of the plugin, and limits the time.
 void seclude() {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   const rlimit none{0, 0}, seconds{10, 10};
@@ -89,7 +89,7 @@ int main(int argc, char **argv) {
         say("table");
         walk(plugin);
       }
-    } catch (...) { // the host will have the same, and say so
+    } catch (...) { // the host gets the same exception and reports it
     }
   }
   say("done");

@@ -66,7 +66,7 @@ const char *keeps_name(std::uint32_t keeps) {
                                              : "unknown";
 }
 
-json::object reject_json(const loader::Reject &reject) {
+json::object reject_json(const loader::RejectedPlugin &reject) {
   return {{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}};
 }
 
@@ -349,7 +349,7 @@ json::object describe_mounts(const Storage &storage) {
 json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts) {
   json::array drivers, rejects, searched;
   for (const auto &driver : registry.all()) drivers.push_back(driver_json(*driver, mounts));
-  for (const loader::Reject &reject : registry.rejects()) rejects.push_back(reject_json(reject));
+  for (const loader::RejectedPlugin &reject : registry.rejected()) rejects.push_back(reject_json(reject));
   for (const std::string &place : registry.searched()) searched.emplace_back(place);
   return {{"drivers", std::move(drivers)}, {"rejects", std::move(rejects)}, {"searched", std::move(searched)}};
 }

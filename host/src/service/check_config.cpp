@@ -6,7 +6,7 @@
 
 #include <omnistore/storage.hpp>
 
-#include "config/places.hpp"
+#include "config/source_map.hpp"
 #include "http/address.hpp"
 #include "http/listener.hpp"
 #include "loader/lock.hpp"
@@ -43,7 +43,7 @@ bool check_lock(Draft &draft) {
   try {
     loader::read_lock(lock);
     return true;
-  } catch (const loader::Unfit &wrong) {
+  } catch (const loader::PluginError &wrong) {
     draft.add({"plugins.lock", "the lock file " + lock + " cannot be used: " + wrong.what() +
                                    (wrong.advice.empty() ? "" : "; " + wrong.advice)});
     return false;
@@ -66,7 +66,7 @@ void attempt(const Config &config, const std::string &path, std::vector<Problem>
   } catch (const Error &error) {
     Problem problem{path, without_path(error.what(), path)};
     if (config.places) {
-      const Places::Place place = config.places->find(path);
+      const SourceMap::Position place = config.places->find(path);
       problem.line = place.line;
       problem.column = place.column;
     }

@@ -13,9 +13,9 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "config/places.hpp"
 #include "config/schema.hpp"
 #include "config/secrets.hpp"
+#include "config/source_map.hpp"
 #include "loader/open.hpp"
 #include "storage/call.hpp"
 
@@ -26,7 +26,7 @@ void add_problem(std::vector<Problem> &problems, const StoreConfig &config, cons
                  std::string message) {
   Problem problem{config.path.empty() ? field : config.path + "." + field, std::move(message)};
   if (config.places) {
-    const Places::Place place = config.places->find(problem.path);
+    const SourceMap::Position place = config.places->find(problem.path);
     problem.line = place.line;
     problem.column = place.column;
   }

@@ -36,7 +36,7 @@ void gets_twice(Bench &bench) {
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
   put(store, bench.key("g"), "value");
   for (const GetResult &each : store.get_many({bench.key("g"), bench.key("g"), bench.key("g")}))
-    expect_value(each, "value", "a key that stands in get_many three times");
+    expect_value(each, "value", "a key that is in get_many three times");
 }
 
 void gets_beside_a_failure(Bench &bench) {
@@ -46,7 +46,7 @@ void gets_beside_a_failure(Bench &bench) {
   const std::vector<GetResult> all = store.get_many({bench.key("a"), bench.key("b"), bench.key("c")}, {}, 1);
   expect(all[1], OMNISTORE_NO_SPACE, "the item of get_many whose sink returned NO_SPACE");
   expect_value(all[0], "value of a", "the item before it");
-  expect_value(all[2], "value of c", "the item behind it");
+  expect_value(all[2], "value of c", "the item after it");
 }
 
 void sets_many(Bench &bench) {
@@ -77,9 +77,9 @@ void sets_with_conditions(Bench &bench) {
                                                       {bench.key("always"), "value"}});
   expect_ok(all[0], "the item of set_many whose condition holds");
   expect(all[1], OMNISTORE_CONFLICT, "the item of set_many whose condition does not hold");
-  expect_ok(all[2], "the item of set_many behind it");
+  expect_ok(all[2], "the item of set_many after it");
   expect_value(store.get(bench.key("there")), "old", "get after an item that conflicted");
-  expect_value(store.get(bench.key("always")), "value", "get of the item behind it");
+  expect_value(store.get(bench.key("always")), "value", "get of the item after it");
 }
 
 void sets_with_expiries(Bench &bench) {
@@ -110,7 +110,7 @@ void stats_many(Bench &bench) {
     require(all[i].known_meta().size == one.known_meta().size && all[i].known_meta().etag == one.known_meta().etag &&
                 all[i].known_meta().expiry == one.known_meta().expiry &&
                 all[i].known_meta().mtime == one.known_meta().mtime,
-            what + " tells another meta than stat does");
+            what + " gives another meta than stat");
   }
 }
 
@@ -123,8 +123,8 @@ void sets_with_results(Bench &bench) {
   for (std::size_t i = 0; i < items.size(); ++i) expect_ok(all[i], "item " + std::to_string(i) + " of set_many");
   for (const std::size_t i : {0u, 2u})
     require(all[i].known_meta().etag == etag_of(store, items[i].key),
-            "item " + std::to_string(i) + " of set_many tells another etag than stat does");
-  require(!all[1].meta, "set_many told the meta of an item whose result is null");
+            "item " + std::to_string(i) + " of set_many gives another etag than stat");
+  require(!all[1].meta, "set_many gave the meta of an item whose result is null");
 }
 
 void removes_with_conditions(Bench &bench) {

@@ -222,7 +222,7 @@ void Noting::forward() {
 }
 
 void layers_hand_down(Bench &bench) {
-  if (!bench.is_layer()) throw Skipped("it is no layer");
+  if (!bench.is_layer()) throw Skipped("it is not a layer");
   if (!bench.subject().children) throw Skipped("it is a layer, and there is no store below it");
   const std::unique_ptr<Children> children = bench.subject().children(bench.folder(), bench.driver().min_children);
   std::deque<Noting> noting;

@@ -64,7 +64,7 @@ public:
       expect(got, model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "stat");
       require(!got.ok() || got.known_meta().size == OMNISTORE_UNKNOWN_SIZE ||
                   got.known_meta().size == model_[key].size(),
-              "stat tells another size than was set");
+              "stat gives another size than was set");
       break;
     }
     case Op::list: {

@@ -61,7 +61,7 @@ void set_replaces(Bench &bench) {
     expect_value(store.get(bench.key("r")), value, "get after a value was replaced");
     const GetResult found = store.stat(bench.key("r"));
     require(!found.meta || found.known_meta().size == OMNISTORE_UNKNOWN_SIZE || found.known_meta().size == value.size(),
-            "stat tells a size of " + std::to_string(found.meta ? found.known_meta().size : 0) + " for a value of " +
+            "stat gives a size of " + std::to_string(found.meta ? found.known_meta().size : 0) + " for a value of " +
                 std::to_string(value.size()) + " bytes");
   }
 }
@@ -73,7 +73,7 @@ void size_is_true(Bench &bench) {
     const GetResult found = store.stat(bench.key("s")), read = store.get(bench.key("s"));
     expect_ok(found, "stat");
     require(found.known_meta().size == size || found.known_meta().size == OMNISTORE_UNKNOWN_SIZE,
-            "stat tells " + std::to_string(found.known_meta().size) + " bytes for a value of " + std::to_string(size));
+            "stat gives " + std::to_string(found.known_meta().size) + " bytes for a value of " + std::to_string(size));
     require(read.known_meta().size == size || read.known_meta().size == OMNISTORE_UNKNOWN_SIZE,
             "get announces " + std::to_string(read.known_meta().size) + " bytes for a value of " +
                 std::to_string(size));

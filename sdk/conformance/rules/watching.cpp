@@ -14,7 +14,7 @@ bool is_about(const Change &change, std::uint32_t type, const std::string &key) 
 
 /// Skips the rule unless a store can see the changes of another store with the same options.
 Store &shared(Bench &bench) {
-  if (bench.is_layer()) throw Skipped("it is for the stores under it to tell of changes by others");
+  if (bench.is_layer()) throw Skipped("the stores below it report the changes of others");
   Store &store = bench.store();
   if (!store.can(OMNISTORE_SHARED)) throw Skipped("only this store changes what it holds");
   if (store.traits().keeps < OMNISTORE_KEEPS_PROCESS) throw Skipped("no other store sees what it holds");
@@ -98,7 +98,7 @@ void announces_truth(Bench &bench) {
   }
   for (const auto &[cause, key] : store.host().events()) {
     require(cause == OMNISTORE_CAUSE_EXPIRED || cause == OMNISTORE_CAUSE_EVICTED,
-            "it announced the cause " + std::to_string(cause) + " for " + shown(key) + ", which is the host's to tell");
+            "it announced the cause " + std::to_string(cause) + " for " + shown(key) + ", which only the host reports");
     if (cause == OMNISTORE_CAUSE_EXPIRED)
       require(key == bench.key("ends"), "it announced that " + shown(key) + " has expired, which it has not");
   }

@@ -148,7 +148,7 @@ private:
   static void OMNISTORE_CALL fail_(omnistore_call *call,
                                    const omnistore_failure *failure) noexcept {
     static_cast<LaterStepCall *>(call)->pass_on(failure->item, as_view(failure->message),
-                                             {false, details_of(*failure).retry_after});
+                                                {false, details_of(*failure).retry_after});
   }
 };
 
@@ -203,7 +203,7 @@ private:
 template <class F>
 struct PageSink : omnistore_page {
   F take;
-  std::string cursor;        ///< where the next page starts; empty at the end
+  std::string cursor;        ///< the start of the next page; empty at the end
   std::vector<Skip> skipped; ///< the parts that the child could not read and left out
 
   explicit PageSink(F f)

@@ -549,8 +549,8 @@ struct omnistore_host {
                                              store's functions; the host then does not report
                                              them itself while a watch runs */
 
-/* What a store is and can do. The driver's table holds the traits of most of its stores; `open` may
- * change the copy that it receives if options or children make a difference. */
+/* The properties and capabilities of a store. The driver's table holds the traits of most of its
+ * stores; `open` may change the copy that it receives if options or children make a difference. */
 typedef struct omnistore_traits {
   uint32_t size;           /* sizeof(omnistore_traits) */
   uint32_t thread_model;   /* OMNISTORE_SERIALIZED or OMNISTORE_PARALLEL: must be stated */

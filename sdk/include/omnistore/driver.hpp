@@ -538,7 +538,7 @@ using Children = std::span<const omnistore_store *const>;
 
 template <class T>
 OpenStore<T> *make(const omnistore_host &host, const omnistore_open_request &request,
-              omnistore_traits &traits, Call call) {
+                   omnistore_traits &traits, Call call) {
   using O = OptionsArgument<T>;
   using H = const omnistore_host &;
   const O options{as_view(request.options)};
@@ -661,7 +661,9 @@ struct Table {
       return OMNISTORE_OK;
     });
   }
-  static void OMNISTORE_CALL close(void *self) noexcept { delete static_cast<OpenStore<T> *>(self); }
+  static void OMNISTORE_CALL close(void *self) noexcept {
+    delete static_cast<OpenStore<T> *>(self);
+  }
 
   static omnistore_status OMNISTORE_CALL get(void *self, omnistore_call *call, omnistore_bytes key,
                                              const omnistore_get_request *request,

@@ -68,7 +68,7 @@ constexpr bool writes(Operation operation) noexcept {
   }
 }
 
-/// Returns the operation's name in configs, where set_many is "set".
+/// Returns the operation's name in configs, which is "set" for set_many too.
 constexpr std::string_view name_of(Operation operation) noexcept {
   switch (operation) {
   case Operation::get:

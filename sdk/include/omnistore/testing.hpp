@@ -184,7 +184,7 @@ public:
 
   struct Page {
     std::vector<std::string> keys;
-    std::string cursor; ///< where the next page starts; empty at the end
+    std::string cursor; ///< the start of the next page; empty at the end
   };
   Page list(std::string_view base, std::uint32_t limit, std::string_view cursor = {},
             std::uint32_t depth = OMNISTORE_ANY_DEPTH) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "view.hpp"
+#include "schema_view.hpp"
 
 #include <charconv>
 
@@ -13,9 +13,9 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::string_view defs = "#/$defs/";
-constexpr int max_hops = 16; // a $ref that leads to itself ends here
+constexpr int max_hops = 16; // the limit for a $ref that refers to itself
 
-/// What `node` refers to; null where it does not, or to nothing.
+/// Returns the target of `node`'s $ref, or null.
 const json::object *target(const json::object &root, const json::object &node) {
   const json::value *reference = node.if_contains("$ref");
   if (!reference || !reference->is_string()) return nullptr;
@@ -29,14 +29,14 @@ const json::object *target(const json::object &root, const json::object &node) {
 
 } // namespace
 
-const json::value *View::find(std::string_view keyword) const {
+const json::value *SchemaView::find(std::string_view keyword) const {
   const json::object *node = node_;
   for (int hops = 0; node && hops < max_hops; ++hops, node = target(*root_, *node))
     if (const json::value *found = node->if_contains({keyword.data(), keyword.size()})) return found;
   return nullptr;
 }
 
-std::optional<json::array> View::choices() const {
+std::optional<json::array> SchemaView::choices() const {
   if (const json::array *allowed = array("enum")) return *allowed;
   if (const json::value *only = find("const")) return json::array{*only};
   const json::array *choices = array("oneOf");
@@ -48,29 +48,29 @@ std::optional<json::array> View::choices() const {
   return values;
 }
 
-const json::object *View::object(std::string_view keyword) const {
+const json::object *SchemaView::object(std::string_view keyword) const {
   const json::value *found = find(keyword);
   return found ? found->if_object() : nullptr;
 }
 
-const json::array *View::array(std::string_view keyword) const {
+const json::array *SchemaView::array(std::string_view keyword) const {
   const json::value *found = find(keyword);
   return found ? found->if_array() : nullptr;
 }
 
-std::string_view View::text(std::string_view keyword) const {
+std::string_view SchemaView::text(std::string_view keyword) const {
   const json::value *found = find(keyword);
   const json::string *text = found ? found->if_string() : nullptr;
   return text ? std::string_view(text->data(), text->size()) : std::string_view();
 }
 
-bool View::flag(std::string_view keyword) const {
+bool SchemaView::flag(std::string_view keyword) const {
   const json::value *found = find(keyword);
   const bool *flag = found ? found->if_bool() : nullptr;
   return flag && *flag;
 }
 
-std::vector<std::string_view> View::types() const {
+std::vector<std::string_view> SchemaView::types() const {
   std::vector<std::string_view> out;
   if (std::string_view one = text("type"); !one.empty()) out.push_back(one);
   if (const json::array *list = array("type"))
@@ -79,7 +79,7 @@ std::vector<std::string_view> View::types() const {
   return out;
 }
 
-const json::object *View::member(std::string_view name, bool &any) const {
+const json::object *SchemaView::member(std::string_view name, bool &any) const {
   any = false;
   if (const json::object *properties = object("properties"))
     if (const json::value *found = properties->if_contains({name.data(), name.size()})) return found->if_object();
@@ -88,7 +88,7 @@ const json::object *View::member(std::string_view name, bool &any) const {
   return others ? others->if_object() : nullptr;
 }
 
-bool View::is_object() const {
+bool SchemaView::is_object() const {
   for (std::string_view type : types())
     if (type == "object") return true;
   return object("properties") != nullptr;

@@ -7,16 +7,17 @@
 
 namespace omnistore::loader {
 
-/// Why a file, or a driver in it, cannot be used: what() is the reason without the file's name, `advice` what to do.
-class Unfit : public std::runtime_error {
+/// A file, or a driver in it, cannot be used. what() is the reason without the file's name, and `advice` says what to
+/// do.
+class PluginError : public std::runtime_error {
 public:
-  explicit Unfit(const std::string &reason, std::string what_to_do = {})
+  explicit PluginError(const std::string &reason, std::string what_to_do = {})
       : std::runtime_error(reason), advice(std::move(what_to_do)) {}
 
   std::string advice; ///< may be empty
 };
 
-/// The system's words for an errno.
+/// Returns the system's message for an errno.
 inline std::string cause(int error) { return std::generic_category().message(error); }
 
 } // namespace omnistore::loader

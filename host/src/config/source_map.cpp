@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "places.hpp"
+#include "source_map.hpp"
 
 namespace omnistore {
 
 namespace {
 
-/// The path without its last name: "a.b" of `a.b."c.d"`. False where none is left.
+/// Removes the last name of a path: `a.b."c.d"` becomes "a.b". Returns false if nothing is left.
 bool shorten(std::string &path) {
   if (path.empty()) return false;
   std::size_t end = path.size();
@@ -22,20 +22,20 @@ bool shorten(std::string &path) {
 
 } // namespace
 
-Places::Both Places::lookup(std::string path) const {
+SourceMap::Both SourceMap::lookup(std::string path) const {
   do {
     if (auto found = places_.find(path); found != places_.end()) return found->second;
   } while (shorten(path));
   return {};
 }
 
-const std::string *Places::written(const std::string &path) const {
+const std::string *SourceMap::written(const std::string &path) const {
   const auto found = written_.find(path);
   return found == written_.end() ? nullptr : &found->second;
 }
 
-Places::Place Places::find(std::string path) const { return lookup(std::move(path)).value; }
-Places::Place Places::name(std::string path) const { return lookup(std::move(path)).name; }
+SourceMap::Position SourceMap::find(std::string path) const { return lookup(std::move(path)).value; }
+SourceMap::Position SourceMap::name(std::string path) const { return lookup(std::move(path)).name; }
 
 namespace config {
 
