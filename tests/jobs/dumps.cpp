@@ -216,7 +216,7 @@ TEST_CASE("an entry that would replace the dump that is read is refused, and the
   test::write_file(file, text);
   const test::Result result = here({"restore", "b", file});
   CHECK(result.code == 2);
-  CHECK(says(result.err, "b:k:7 is a file that this restore works with"));
+  CHECK(says(result.err, "b:k:7 is a file that this restore uses"));
   CHECK(test::read_file(file) == text);
   CHECK(test::read_file(here.folder / "b/k/8") == "8");
 }
