@@ -202,7 +202,7 @@ TEST_CASE("where no copy can be made the plugin loads from where it is, with a w
   const DriverPtr driver = Registry({{folder.path()}, {}}).find("sample");
   CHECK(answer(*driver) == OMNISTORE_NOT_FOUND);
   CHECK(is_mapped(file));
-  CHECK(contains(log.text.str(), "plugin " + file + ": loaded from where it is"));
+  CHECK(contains(log.text.str(), "plugin " + file + ": loaded in place"));
   CHECK(contains(log.text.str(), runtime.copies));
 }
 

@@ -130,7 +130,7 @@ TEST_CASE("without omnistore-probe plugins load and the log says so once") {
   const Log log;
   CHECK(load("good"));
   CHECK(load("answers_1111"));
-  CHECK(contains(log.text.str(), "without being tried in another process"));
+  CHECK(contains(log.text.str(), "without a probe in another process"));
 }
 
 TEST_CASE("a plugin file that was replaced is looked at again when its driver is asked for") {
