@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { agesGroup } from "./group-ages.mjs";
 import { copyGroup } from "./group-copy.mjs";
+import { engineGroup } from "./group-engines.mjs";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
 import { inspectGroup } from "./group-inspect.mjs";
@@ -36,6 +37,14 @@ const groups = [
   copyGroup("copy", 100_000),
   overlayGroup("overlay", 10_000),
   redisGroup("redis", 10_000),
+  engineGroup("sqlite", 100_000, [
+    { task: "get", unit: "op/s", bar: 0.8 },
+    { task: "batch-set", unit: "items/s", bar: 0.8 },
+  ]),
+  engineGroup("lmdb", 100_000, [
+    { task: "get", unit: "op/s", bar: 0.7 },
+    { task: "batch-get", unit: "items/s", bar: 0.8 },
+  ]),
   httpGroup("http"),
   watchesGroup("watches"),
   agesGroup("ages", 1_000_000),

@@ -30,6 +30,16 @@ TEST_CASE("memory keeps the contract") { keeps_the_contract("memory", {}); }
 
 TEST_CASE("fs keeps the contract") { keeps_the_contract("fs", {"--options", in_folder}); }
 
+TEST_CASE("sqlite keeps the contract") {
+  keeps_the_contract("sqlite", {"--options", R"({"path": "{folder}/data.db"})"});
+}
+TEST_CASE("sqlite keeps what it claims in unstorage's layout") {
+  keeps_the_contract("sqlite", {"--options", R"({"path": "{folder}/data.db", "layout": "db0"})"});
+}
+TEST_CASE("lmdb keeps the contract, with a map that must grow") {
+  keeps_the_contract("lmdb", {"--options", R"({"path": "{folder}/db", "durability": "none", "mapSize": 262144})"});
+}
+
 TEST_CASE("redis keeps the contract over a redis-server") {
   const test::RedisServer server;
   keeps_the_contract("redis", {"--options", over_redis(server).substr(6)});

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "incoming.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <omnistore/failure.hpp>
+#include <omnistore/value.hpp>
+
+#include "layout.hpp"
+
+namespace sqlite {
+namespace {
+
+constexpr std::size_t PIECE = 64 << 10;
+
+[[noreturn]] void fail(const char *what, const std::string &folder, int error) {
+  throw omnistore::Failure(error == ENOSPC || error == EDQUOT ? OMNISTORE_NO_SPACE : OMNISTORE_IO,
+                           std::string(what) + " a temporary file in " + folder + ": " + std::strerror(error),
+                           omnistore::nothing_done);
+}
+
+} // namespace
+
+Incoming::~Incoming() {
+  if (file_ >= 0) close(file_);
+}
+
+omnistore_status Incoming::gather(omnistore::Call call, const omnistore_set_request &request,
+                                  const std::string &folder) {
+  bytes_ = omnistore::as_view(request.value);
+  if (!request.source) return OMNISTORE_OK;
+  const auto buffer = std::make_unique<char[]>(PIECE);
+  std::uint64_t total = 0;
+  for (;;) {
+    if (call.remaining() == 0)
+      return call.fail(call.late(), "the value did not arrive in time", omnistore::nothing_done);
+    std::uint64_t count = 0;
+    const omnistore_status status = request.source->read(request.source, buffer.get(), PIECE, &count);
+    if (status != OMNISTORE_OK) return status;
+    if (count == 0) break;
+    total += count;
+    if (total > request.source_size) break; // OMNISTORE_UNKNOWN_SIZE is the largest number
+    if (file_ < 0 && total > LONGEST_INLINE) move_to_file(folder);
+    append(buffer.get(), static_cast<std::size_t>(count));
+  }
+  bytes_ = own_;
+  if (request.source_size == OMNISTORE_UNKNOWN_SIZE || total == request.source_size) return OMNISTORE_OK;
+  return call.fail(OMNISTORE_INVALID,
+                   "the value has " + std::string(total > request.source_size ? "more" : "fewer") + " bytes than the " +
+                       std::to_string(request.source_size) + " that were announced",
+                   omnistore::nothing_done);
+}
+
+void Incoming::move_to_file(const std::string &folder) {
+  file_ = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (file_ < 0) { // a filesystem without unnamed files
+    std::string name = folder + "/.omnistore-XXXXXX";
+    file_ = mkostemp(name.data(), O_CLOEXEC);
+    if (file_ < 0) fail("cannot make", folder, errno);
+    unlink(name.c_str());
+  }
+  const std::string begun = std::exchange(own_, {});
+  append(begun.data(), begun.size());
+}
+
+void Incoming::append(const char *data, std::size_t count) {
+  if (file_ < 0) {
+    own_.append(data, count);
+    return;
+  }
+  while (count > 0) {
+    const ssize_t written = write(file_, data, count);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("cannot write", "the database's folder", errno);
+    data += written, count -= static_cast<std::size_t>(written), size_ += static_cast<std::uint64_t>(written);
+  }
+}
+
+bool Incoming::is_text() const {
+  const std::string_view text = bytes_;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+    const unsigned lead = byte(i);
+    const std::size_t size = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
+    if (size == 0 || lead == 0) return false;
+    for (std::size_t k = 1; k < size; ++k)
+      if ((byte(i + k) & 0xc0) != 0x80) return false;
+    const unsigned second = byte(i + 1);
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
+        (lead == 0xf4 && second > 0x8f))
+      return false;
+    i += size;
+  }
+  return true;
+}
+
+void Incoming::read(void *into, std::size_t count, std::uint64_t from) const {
+  for (char *at = static_cast<char *>(into); count > 0;) {
+    const ssize_t done = pread(file_, at, count, static_cast<off_t>(from));
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) fail("cannot read", "the database's folder", done < 0 ? errno : EIO);
+    at += done, count -= static_cast<std::size_t>(done), from += static_cast<std::uint64_t>(done);
+  }
+}
+
+} // namespace sqlite
