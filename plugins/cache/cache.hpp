@@ -19,10 +19,10 @@
 #include <omnistore/failure.hpp>
 #include <omnistore/options.hpp>
 
-#include "flights.hpp"
-#include "records.hpp"
-#include "sinks.hpp"
-#include "workers.hpp"
+#include "copies/records.hpp"
+#include "fetching/flights.hpp"
+#include "fetching/sinks.hpp"
+#include "fetching/workers.hpp"
 
 namespace cache {
 
@@ -65,19 +65,19 @@ public:
 
 private:
   /// What a look at a copy came to.
-  struct Look {
-    bool answered = false; ///< the reader has its answer: `status`
+  struct CopyResult {
+    bool done = false; ///< the reader has its answer: `status`
     omnistore_status status = OMNISTORE_OK;
     Age age = Age::over; ///< of the copy; over where there is none
     Record record{};     ///< of a copy whose age is known
     bool has_copy() const { return age != Age::unknown && age != Age::over; }
   };
-  struct Judging {
+  struct AgeQuery {
     Cache *cache;
     std::string_view key;
     std::int64_t now;
   };
-  struct Reading {
+  struct ReadRequest {
     std::string_view key;
     const omnistore_get_request &request;
     omnistore_sink &sink;
@@ -109,16 +109,18 @@ private:
   std::string_view state_of_copy(Call call, std::string_view key, std::optional<Record> &record);
   Age age_of(const Record &record, std::int64_t now) const;
   std::int64_t now() const { return host_.now(&host_); }
-  omnistore_status read(Call call, const Reading &reading);
-  Look from_copy(Call call, const Reading &reading, Age oldest);
-  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure, const Overheard &heard);
+  omnistore_status read(Call call, const ReadRequest &reading);
+  CopyResult from_copy(Call call, const ReadRequest &reading, Age oldest);
+  omnistore_status from_copy_or(Call call, const ReadRequest &reading, omnistore_status failure,
+                                const Overheard &heard);
 
   // fetching.cpp: the origin is asked
   /// `landings`: of the flights, before the look.
-  omnistore_status fetch(Call call, const Reading &reading, Look look, std::uint64_t landings);
-  omnistore_status fetch_in(Call call, const Reading &reading, const Look &look, Flights::Flight &flight);
-  omnistore_status ask_meta(Call call, const Reading &reading, const Look &look);
-  omnistore_status ask(Call call, std::string_view key, const Record *have, FetchSink &into, bool &unchanged) const;
+  omnistore_status fetch(Call call, const ReadRequest &reading, CopyResult look, std::uint64_t landings);
+  omnistore_status fetch_in(Call call, const ReadRequest &reading, const CopyResult &look, Flights::Flight &flight);
+  omnistore_status fetch_meta(Call call, const ReadRequest &reading, const CopyResult &look);
+  omnistore_status request_value(Call call, std::string_view key, const Record *have, FetchSink &into,
+                                 bool &unchanged) const;
   bool pause(Call call, unsigned attempt);
   void refresh_later(std::string_view key);
   void refresh(Call call, const std::string &key);
@@ -127,24 +129,24 @@ private:
   void note_success(const std::string &key);
 
   /// The key's flight; empty, and the call told so, where the caller's time is over.
-  Flights::Flight hold(Call call, std::string_view key);
+  Flights::Flight begin_flight(Call call, std::string_view key);
 
   // writing.cpp: copies and the origin are changed
   std::int64_t until(const Record &record) const;
-  omnistore_status keep(Call call, std::string_view key, std::string_view value, omnistore_bytes user, Record record,
-                        std::uint64_t seen);
+  omnistore_status store_copy(Call call, std::string_view key, std::string_view value, omnistore_bytes user,
+                              Record record, std::uint64_t seen);
   /// `origin`: what it said of its value just now.
   void renew(Call call, std::string_view key, Record record, const omnistore_meta &origin, std::uint64_t seen);
-  void keep_absence(Call call, std::string_view key);
+  void store_absence(Call call, std::string_view key);
   omnistore_status drop(Call call, std::string_view key);
-  std::optional<Record> suspect(Call call, std::string_view key);
-  void trust(Call call, std::string_view key, const std::optional<Record> &before);
+  std::optional<Record> mark_doubtful(Call call, std::string_view key);
+  void restore_record(Call call, std::string_view key, const std::optional<Record> &before);
   std::int64_t end_of(const Record &record) const;
   omnistore_status clear_both(Call call, const omnistore_clear_request &request, omnistore_page *removed);
   template <typename Write>
   omnistore_status at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                              Write write);
-  void tell(std::string_view key, std::uint32_t type, std::uint32_t cause);
+  void report(std::string_view key, std::uint32_t type, std::uint32_t cause);
   void warn(const std::string &message);
 
   const omnistore_host &host_;
@@ -162,11 +164,11 @@ private:
 
   std::mutex refresh_mutex_;
   std::unordered_set<std::string, TextHash, std::equal_to<>> refreshing_; ///< waiting or under way
-  struct Failing {
+  struct Backoff {
     std::int64_t until; ///< no refresh before
     std::int64_t pause;
   };
-  std::unordered_map<std::string, Failing> failing_;
+  std::unordered_map<std::string, Backoff> failing_;
   std::int64_t warned_ = 0; ///< when
 
   std::mutex watch_mutex_;

@@ -32,7 +32,7 @@ void Cache::unwatch(void *watch) {
   std::erase_if(watches_, [&](const auto &one) { return one.get() == watch; });
 }
 
-void Cache::tell(std::string_view key, std::uint32_t type, std::uint32_t cause) {
+void Cache::report(std::string_view key, std::uint32_t type, std::uint32_t cause) {
   const omnistore_event event{sizeof event, type, cause, 0, as_bytes(key), 0};
   const std::lock_guard lock(watch_mutex_);
   for (const auto &watch : watches_)

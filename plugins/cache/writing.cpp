@@ -9,8 +9,8 @@ namespace cache {
 
 namespace {
 
-constexpr omnistore_get_request META{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
-constexpr std::int64_t WARN_EVERY = 10'000; // milliseconds
+constexpr omnistore_get_request get_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
+constexpr std::int64_t warn_interval = 10'000; // milliseconds
 
 /// Keeps the meta that a set gives, and gives it on. That it could not be taken there is no failure of the set.
 class ResultSink : public omnistore_sink {
@@ -46,8 +46,8 @@ std::int64_t Cache::until(const Record &record) const {
 }
 
 /// Stores a copy of what the origin gave just now, unless a clear came since `seen`. What cannot be stored is dropped.
-omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view value, omnistore_bytes user,
-                             Record record, std::uint64_t seen) {
+omnistore_status Cache::store_copy(Call outer, std::string_view key, std::string_view value, omnistore_bytes user,
+                                   Record record, std::uint64_t seen) {
   const std::shared_lock lock(clearing_);
   if (cleared_ != seen) return OMNISTORE_CONFLICT;
   record.checked = now();
@@ -60,7 +60,7 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
   ResultSink result(nullptr);
   omnistore_status status = copies_.set(call, key, request, &result);
   if (status == OMNISTORE_OK && (!result.begun || result.kept.etag.empty()))
-    status = copies_.stat(call, key, META, result.kept);
+    status = copies_.stat(call, key, get_meta, result.kept);
   if (status == OMNISTORE_OK) {
     record.of = state_of(result.kept.meta());
     status = records_.put(call, key, record, request.expiry);
@@ -90,7 +90,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, const omnisto
   if (status == OMNISTORE_OK) {
     // Where a touch gives the copy another state, the record must be of that one.
     omnistore::ValueSink meta;
-    status = copies_.stat(call, key, META, meta);
+    status = copies_.stat(call, key, get_meta, meta);
     record.of = state_of(meta.meta());
   }
   if (status == OMNISTORE_OK) status = records_.put(call, key, record, end);
@@ -98,7 +98,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, const omnisto
 }
 
 /// The origin has no such key.
-void Cache::keep_absence(Call outer, std::string_view key) {
+void Cache::store_absence(Call outer, std::string_view key) {
   const std::shared_lock lock(clearing_);
   Overheard call(outer);
   copies_.remove(call, key);
@@ -118,12 +118,12 @@ omnistore_status Cache::drop(Call call, std::string_view key) {
   const std::shared_lock lock(clearing_);
   const omnistore_status record = records_.drop(call, key);
   const omnistore_status copy = copies_.remove(call, key);
-  return cannot_be_there(copy) ? record : copy;
+  return is_surely_absent(copy) ? record : copy;
 }
 
 /// Before a write: should its outcome not be known, or the host end before it is, the origin is asked before the copy
 /// is used again. Returns what was known, for trust().
-std::optional<Record> Cache::suspect(Call outer, std::string_view key) {
+std::optional<Record> Cache::mark_doubtful(Call outer, std::string_view key) {
   Overheard call(outer);
   std::optional<Record> before = records_.find(call, key);
   if (!before || before->doubtful) return before;
@@ -134,7 +134,7 @@ std::optional<Record> Cache::suspect(Call outer, std::string_view key) {
 }
 
 /// After a write that changed nothing: what was known is so still.
-void Cache::trust(Call outer, std::string_view key, const std::optional<Record> &before) {
+void Cache::restore_record(Call outer, std::string_view key, const std::optional<Record> &before) {
   if (!before || before->doubtful) return;
   Overheard call(outer);
   records_.put(call, key, *before, end_of(*before)); // if it fails, the copy stays doubtful
@@ -149,7 +149,7 @@ std::int64_t Cache::end_of(const Record &record) const {
 void Cache::warn(const std::string &message) {
   {
     const std::lock_guard lock(refresh_mutex_);
-    if (warned_ != 0 && now() - warned_ < WARN_EVERY) return;
+    if (warned_ != 0 && now() - warned_ < warn_interval) return;
     warned_ = now();
   }
   omnistore::log_line(host_, OMNISTORE_LOG_WARN, message);
@@ -180,19 +180,19 @@ bool contradicts(const Record &copy, omnistore_status status, std::uint32_t cond
 template <typename Write>
 omnistore_status Cache::at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                   Write write) {
-  const std::optional<Record> before = suspect(call, key);
+  const std::optional<Record> before = mark_doubtful(call, key);
   omnistore::NotedCall noted(call);
   const omnistore_status status = write(noted);
   if (status != OMNISTORE_OK && !omnistore::may_have_changed(status, noted.details()) &&
       !(before && contradicts(*before, status, condition, etag)))
-    trust(call, key, before);
+    restore_record(call, key, before);
   return status;
 }
 
 omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set_request &request,
                             omnistore_sink *result) {
   if (is_reserved(key)) return origin_.set(call, key, request, result);
-  const Flights::Flight flight = hold(call, key);
+  const Flights::Flight flight = begin_flight(call, key);
   if (!flight) return call.late();
   const std::uint64_t seen = cleared_;
   const std::int64_t asked = now();
@@ -210,13 +210,13 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
   record.expiry = request.expiry;
   record.size = request.value.size;
   record.user = digest_of(as_view(request.user));
-  keep(call, key, as_view(request.value), request.user, std::move(record), seen);
+  store_copy(call, key, as_view(request.value), request.user, std::move(record), seen);
   return stored.taken;
 }
 
 omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
   if (is_reserved(key)) return origin_.remove(call, key, request);
-  const Flights::Flight flight = hold(call, key);
+  const Flights::Flight flight = begin_flight(call, key);
   if (!flight) return call.late();
   const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
                                             [&](Call on) { return origin_.remove(on, key, request); });
@@ -230,7 +230,7 @@ omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_
 
 omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_touch_request &request) {
   if (is_reserved(key)) return origin_.touch(call, key, request);
-  const Flights::Flight flight = hold(call, key);
+  const Flights::Flight flight = begin_flight(call, key);
   if (!flight) return call.late();
   const omnistore_status status =
       at_origin(call, key, OMNISTORE_ALWAYS, {}, [&](Call on) { return origin_.touch(on, key, request); });
@@ -263,7 +263,7 @@ omnistore_status Cache::clear_both(Call call, const omnistore_clear_request &req
     return status;
   }
   const omnistore_status records = records_.clear(on, as_view(request.base));
-  if (records != OMNISTORE_OK) records_.owe_clear(as_view(request.base));
+  if (records != OMNISTORE_OK) records_.postpone_clear(as_view(request.base));
   const omnistore_status copies = copies_.clear(on, request);
   if (records != OMNISTORE_OK || copies != OMNISTORE_OK) warn("clearing the copies: " + on.reason());
   return OMNISTORE_OK;

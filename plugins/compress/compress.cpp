@@ -53,9 +53,9 @@ public:
         drop(context);
     }
   };
-  using Taken = std::unique_ptr<Context, Back>;
+  using Lease = std::unique_ptr<Context, Back>;
   /// Takes one until the pointer goes.
-  Taken take() {
+  Lease take() {
     Context *context = nullptr;
     {
       const std::lock_guard guard(mutex_);
@@ -66,7 +66,7 @@ public:
     }
     if (!context) context = make();
     if (!context) throw std::bad_alloc();
-    return Taken(context, Back{this});
+    return Lease(context, Back{this});
   }
   Pool() { free_.reserve(4); }
   Pool(const Pool &) = delete;
@@ -155,7 +155,7 @@ private:
   std::string head_, out_;
   std::uint64_t size_ = OMNISTORE_UNKNOWN_SIZE, given_ = 0;
   bool whole_ = false;
-  Decompressors::Taken context_;
+  Decompressors::Lease context_;
 };
 
 class Encoder final : public omnistore::EncodingSource {
@@ -207,7 +207,7 @@ private:
   const std::uint64_t size_, threshold_;
   std::string in_;
   bool begun_ = false, done_ = false;
-  Compressors::Taken context_;
+  Compressors::Lease context_;
 };
 
 /// Keeps a value's meta and its first bytes, and then stops the store.
@@ -268,7 +268,7 @@ public:
       kept.pass_on_all();
       return status;
     }
-    return tell(call, key, request, head, sink);
+    return give_meta(call, key, request, head, sink);
   }
   omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
                              omnistore_sink *const *sinks, omnistore_status *statuses) {
@@ -290,7 +290,7 @@ public:
     for (std::uint32_t i = 0; i < keys.size(); ++i) {
       if (is_head(statuses[i], heads[i])) {
         omnistore::KeptFailures of_one(call);
-        statuses[i] = tell(of_one, as_view(keys[i]), requests[i], heads[i], *sinks[i]);
+        statuses[i] = give_meta(of_one, as_view(keys[i]), requests[i], heads[i], *sinks[i]);
         if (statuses[i] == OMNISTORE_OK) continue;
         const auto said = of_one.of(0);
         call.fail(i, statuses[i], said.message, said.details);
@@ -313,8 +313,8 @@ private:
     return status == OMNISTORE_OK || (status == OMNISTORE_CANCELLED && head.whole_head());
   }
   /// Gives out the meta of the value whose head was read.
-  omnistore_status tell(Call call, std::string_view key, const omnistore_get_request &request, HeadSink &head,
-                        omnistore_sink &sink) const {
+  omnistore_status give_meta(Call call, std::string_view key, const omnistore_get_request &request, HeadSink &head,
+                             omnistore_sink &sink) const {
     const bool no_user = request.flags & OMNISTORE_GET_USER && !(head.flags & OMNISTORE_META_USER);
     const bool no_etag = request.flags & OMNISTORE_GET_META && head.etag.empty() && child().can(OMNISTORE_CAN_ETAG);
     if (no_user || no_etag) { // a get may leave them out, as redis leaves out the etag where it reads a part

@@ -26,16 +26,16 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
-#include "again.hpp"
-#include "expiry.hpp"
-#include "ignore.hpp"
-#include "own.hpp"
-#include "runs.hpp"
-#include "slot.hpp"
-#include "sweeper.hpp"
-#include "tree.hpp"
-#include "walk.hpp"
-#include "watch.hpp"
+#include "expiry/expiry.hpp"
+#include "expiry/sweeper.hpp"
+#include "listing/ignore.hpp"
+#include "listing/paused.hpp"
+#include "listing/walk.hpp"
+#include "tree/retry.hpp"
+#include "tree/slot.hpp"
+#include "tree/tree.hpp"
+#include "watching/own_changes.hpp"
+#include "watching/watches.hpp"
 
 namespace {
 
@@ -46,7 +46,7 @@ using omnistore::Failure;
 constexpr std::uint64_t piece = 1024 * 1024; ///< what is read or written at once
 /// For how long opening a store removes what a killed host has left; the rest is done in the background.
 constexpr std::chrono::milliseconds longest_cleaning(3);
-constexpr int most_tries = 1000; ///< for what others can make fail again and again
+constexpr int max_tries = 1000; ///< for what others can make fail again and again
 
 enum class Durability { none, data, full };
 
@@ -84,7 +84,7 @@ std::string absolute_base(const omnistore::Options &options) {
 /// The user meta of `b` is the file `b$` beside it, as in unstorage. It gets the mtime of the value's file, to the
 /// nanosecond, which other programs keep when they copy, pack or move files, and change when they write one.
 constexpr char user_end = '$';
-constexpr std::int64_t far_away =
+constexpr std::int64_t distant_future =
     4'102'444'800'000; ///< the year 2100: of a value that was to expire, and is not any more
 
 bool same_time(const timespec &a, const timespec &b) { return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec; }
@@ -135,7 +135,7 @@ void check_deadline(Call call) {
 /// Reads exactly `size` bytes.
 void read_all(int file, char *into, std::uint64_t size, std::uint64_t offset, const Path &path) {
   while (size > 0) {
-    const ssize_t got = again(::pread, file, into, size, static_cast<off_t>(offset));
+    const ssize_t got = retry(::pread, file, into, size, static_cast<off_t>(offset));
     if (got < 0) fail(errno, path.text());
     if (got == 0) throw Failure(OMNISTORE_IO, std::string(path.text()) + ": it became shorter while it was read");
     into += got, size -= static_cast<std::uint64_t>(got), offset += static_cast<std::uint64_t>(got);
@@ -170,7 +170,7 @@ void write_all(int file, const void *from, std::uint64_t size, std::uint64_t off
   std::optional<NoSizeSignal> quiet;
   while (size > 0) {
     if (offset > 0 && !quiet) quiet.emplace();
-    const ssize_t put = again(::write, file, at, size);
+    const ssize_t put = retry(::write, file, at, size);
     if (put < 0) fail(errno, path.text());
     at += put, size -= static_cast<std::uint64_t>(put), offset += static_cast<std::uint64_t>(put);
   }
@@ -238,8 +238,8 @@ private:
     return Tree::Making{folder_mode_, durability_ == Durability::full};
   }
   void base_changed() const;
-  omnistore_status tell(std::vector<Unreadable> places, omnistore_page *page);
-  void report(const Unreadable &place);
+  omnistore_status tell(std::vector<UnreadablePlace> places, omnistore_page *page);
+  void report(const UnreadablePlace &place);
   void must_be_writable() const;
 
   bool open_value(const Path &path, Found &found) const;
@@ -255,22 +255,22 @@ private:
   void mark_folders(const Path &path, int folder) const;
   void prune(std::string_view folder, bool durable) const;
   void settle(int folder, std::string_view path) const;
-  void owe(std::string_view path) const;
-  void pay(std::string_view path, bool below) const;
+  void note_unsynced(std::string_view path) const;
+  void sync_earlier(std::string_view path, bool below) const;
 
   omnistore_status store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result);
-  void finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const;
-  std::optional<omnistore_status> move_in(int holder, Temporary &file, Temporary *user, Slot slot,
+  void finish(const TemporaryFile &file, const Slot &slot, std::int64_t expiry, const Path &path) const;
+  std::optional<omnistore_status> move_in(int holder, TemporaryFile &file, TemporaryFile *user, Slot slot,
                                           const omnistore_set_request &request, const Path &path,
                                           struct stat *moved) const;
-  void prepare_user(int folder, const Temporary &file, const Slot &slot, omnistore_bytes user, const timespec &mtime,
-                    const Path &path) const;
-  void move_user_in(int folder, Temporary &file, const Path &path) const;
+  void prepare_user(int folder, const TemporaryFile &file, const Slot &slot, omnistore_bytes user,
+                    const timespec &mtime, const Path &path) const;
+  void move_user_in(int folder, TemporaryFile &file, const Path &path) const;
   bool drop_user(int folder, const Path &path) const;
   void restamp_user(int folder, const Slot &slot, const Life &before, const Path &path) const;
   bool unlink_value(const Slot &slot, const Path &path) const;
   void settle_removal(int holder, const Slot &slot, const Path &path, std::unique_lock<std::mutex> &lock) const;
-  omnistore_status take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
+  omnistore_status remove_value(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag);
   omnistore_status set_expired(const Path &path, std::string_view key, const omnistore_set_request &request);
   bool clear_one(Walk &walk);
   void settle_cleared(std::string_view folder) const;
@@ -286,19 +286,19 @@ private:
   const Durability durability_;
   const mode_t mode_, folder_mode_; ///< of new values and folders
   const Ignore ignore_;
-  Watches *poked_ = nullptr; ///< once there are any
+  Watches *woken_watches_ = nullptr; ///< once there are any
   const Tree tree_;
   mutable Owner owner_{tree_};
   Leftovers leftovers_{tree_};
   const bool keeps_expiry_;
   std::mutex reporting_;
   std::set<std::string> reported_; ///< places that cannot be read
-  Runs runs_;
-  mutable Own own_;
-  mutable std::mutex owing_;
-  mutable std::set<std::string, std::less<>> owed_; ///< paths whose change no fsync has brought to the medium yet
-  mutable bool owes_all_ = false;                   ///< there were more of them than are kept
-  mutable std::atomic<bool> owes_{false};
+  PausedWalks paused_;
+  mutable OwnChanges own_;
+  mutable std::mutex unsynced_mutex_;
+  mutable std::set<std::string, std::less<>> unsynced_; ///< paths whose change no fsync has brought to the medium yet
+  mutable bool too_many_unsynced_ = false;              ///< there were more of them than are kept
+  mutable std::atomic<bool> has_unsynced_{false};
   Sweeper sweeper_;
   Watches watches_;
 };
@@ -320,7 +320,7 @@ Fs::Fs(const omnistore_host &host, const omnistore::Options &options, omnistore_
       keeps_expiry_(keeps_attributes(tree_.base())),
       sweeper_(host, tree_, ignore_, leftovers_, [this](std::string_view key) { expire(key); }),
       watches_(host, tree_, ignore_, own_) {
-  poked_ = &watches_;
+  woken_watches_ = &watches_;
   if (read_only_) traits.capabilities |= OMNISTORE_READS_ONLY;
   // Without attributes the host keeps the expiry, under `b$`, and user meta with it.
   if (!keeps_expiry_) traits.capabilities &= ~(OMNISTORE_CAN_TTL | OMNISTORE_CAN_META);
@@ -337,30 +337,30 @@ void Fs::base_changed() const {
                       "base " + tree_.path() +
                           ": another folder lies there now, or none; what the store does "
                           "from now on, it does there");
-  if (poked_) poked_->poke();
+  if (woken_watches_) woken_watches_->wake();
 }
 
 /// Tells the host, if it takes that, and the log of places that are left out of a listing or a clear.
-omnistore_status Fs::tell(std::vector<Unreadable> places, omnistore_page *page) {
-  for (const Unreadable &place : places) {
+omnistore_status Fs::tell(std::vector<UnreadablePlace> places, omnistore_page *page) {
+  for (const UnreadablePlace &place : places) {
     report(place);
     if (!page) continue;
     const omnistore_status status =
-        omnistore::skip(*page, place.base, status_of(place.error), place.path() + ": " + words_of(place.error));
+        omnistore::skip(*page, place.base, status_of(place.error), place.path() + ": " + message_of(place.error));
     if (status != OMNISTORE_OK) return status;
   }
   return OMNISTORE_OK;
 }
 
 /// Logs that a place is left out, once.
-void Fs::report(const Unreadable &place) {
+void Fs::report(const UnreadablePlace &place) {
   constexpr std::size_t most = 1000;
   {
     const std::lock_guard lock(reporting_);
     if (reported_.size() >= most || !reported_.insert(place.base).second) return;
   }
   omnistore::log_line(host_, OMNISTORE_LOG_WARN,
-                      tree_.path() + "/" + place.path() + ": " + words_of(place.error) +
+                      tree_.path() + "/" + place.path() + ": " + message_of(place.error) +
                           "; its keys are left out of listings (the option ignore leaves it out without this message)");
 }
 
@@ -380,11 +380,11 @@ bool Fs::open_value(const Path &path, Found &found) const {
     if (errno == ENOENT || errno == ENOTDIR || errno == ENXIO) return false;
     fail(errno, path.text());
   }
-  if (again(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
+  if (retry(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
   if (S_ISDIR(found.status.st_mode)) {
-    found.file = Fd(again(::openat, found.file.get(), own_name, flags | O_NOFOLLOW | O_CLOEXEC));
+    found.file = Fd(retry(::openat, found.file.get(), own_name, flags | O_NOFOLLOW | O_CLOEXEC));
     if (!found.file && (errno == ENOENT || errno == ELOOP || errno == ENXIO)) return false;
-    if (!found.file || again(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
+    if (!found.file || retry(::fstat, found.file.get(), &found.status) != 0) fail(errno, path.text());
   }
   if (!S_ISREG(found.status.st_mode)) return false;
   found.life = read_life(found.file.get(), found.status, path.text());
@@ -415,7 +415,7 @@ bool Fs::read_user(const Path &path, const Found &found, std::string &user) cons
   const Fd file = tree_.open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file && is_gone(errno)) return true;
   struct stat status;
-  if (!file || again(::fstat, file.get(), &status) != 0) fail(errno, name);
+  if (!file || retry(::fstat, file.get(), &status) != 0) fail(errno, name);
   if (!is_user_file(status)) return true;
   if (!belongs(status, found.status, found.life)) return false;
   user.resize(static_cast<std::size_t>(status.st_size));
@@ -427,7 +427,7 @@ bool Fs::read_user(const Path &path, const Found &found, std::string &user) cons
 bool Fs::find_with_user(const Path &path, std::string_view key, Found &found, std::string &user) {
   if (!find(path, key, found)) return false;
   if (key.ends_with(user_end)) return true;
-  for (int tries = 0; tries < most_tries && !read_user(path, found, user); ++tries) {
+  for (int tries = 0; tries < max_tries && !read_user(path, found, user); ++tries) {
     const struct stat before = found.status;
     if (!find(path, key, found)) return false;
     if (same_time(before.st_mtim, found.status.st_mtim) && before.st_ino == found.status.st_ino) break;
@@ -483,7 +483,7 @@ omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_reques
 /// Opens the folder that the key's file lies in, which stays open whatever becomes of its path. None: it is not there.
 Fd Fs::open_holder(const Path &path) const {
   if (path.folder().empty()) {
-    Fd base(again(::fcntl, tree_.base(), F_DUPFD_CLOEXEC, 0));
+    Fd base(retry(::fcntl, tree_.base(), F_DUPFD_CLOEXEC, 0));
     if (!base) fail(errno == EINVAL ? EMFILE : errno, path.text()); // EINVAL: no descriptor at all is allowed
     return base;
   }
@@ -500,16 +500,16 @@ Fd Fs::make_folder(std::string_view folder) const {
   Fd above = open_holder(path);
   if (!above) above = make_folder(path.folder());
   if (!above) return {};
-  const bool made = again(::mkdirat, above.get(), path.name(), folder_mode_) == 0;
+  const bool made = retry(::mkdirat, above.get(), path.name(), folder_mode_) == 0;
   if (!made && errno == ENOENT) return {};
   if (!made && errno != EEXIST) fail(errno, folder);
   // Who finds it there may be ahead of the thread that made it.
-  if (durability_ == Durability::full && again(::fsync, above.get()) != 0) {
+  if (durability_ == Durability::full && retry(::fsync, above.get()) != 0) {
     const int error = errno;
-    if (made) again(::unlinkat, above.get(), path.name(), AT_REMOVEDIR);
+    if (made) retry(::unlinkat, above.get(), path.name(), AT_REMOVEDIR);
     fail(error, folder);
   }
-  Fd opened(again(::openat, above.get(), path.name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  Fd opened(retry(::openat, above.get(), path.name(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened && errno != ENOENT) opened = tree_.open_folder(folder); // a link to a folder
   if (made && opened) set_mode_of_folder(opened.get(), folder_mode_);
   if (opened || errno == ENOENT) return opened;
@@ -521,7 +521,7 @@ Fd Fs::make_folder(std::string_view folder) const {
 /// Makes a value's file a folder that holds it. The value stays what it is.
 void Fs::nest_value(int holder, const Path &path) const {
   const std::lock_guard lock(lock_of(holder, path.name()));
-  std::optional<Own::Place> place = own_.changing(path.text());
+  std::optional<OwnChanges::Entry> place = own_.changing(path.text());
   nest({owner_, folder_mode_, durability_ != Durability::none}, holder, path.name(), path.text());
   if (!place) return;
   const Slot slot = look(tree_, holder, path.name(), path.c_str());
@@ -533,7 +533,7 @@ void Fs::mark_folders(const Path &path, int folder) const {
   if (has_expiring(folder, path.folder())) return;
   const auto mark = [this](int opened, std::string_view name) {
     const bool lasts = durability_ != Durability::none; // a value that outlives a power cut must be known to expire
-    if (!mark_expiring(opened) || (lasts && again(::fsync, opened) != 0)) fail(errno, name);
+    if (!mark_expiring(opened) || (lasts && retry(::fsync, opened) != 0)) fail(errno, name);
   };
   mark(tree_.base(), "the base folder");
   for (const std::string_view above : folders_of(path)) {
@@ -547,43 +547,44 @@ void Fs::mark_folders(const Path &path, int folder) const {
 /// After a change of the names in an open folder: with durability full, waits until it is on the medium. A failure is
 /// `io` whatever its reason: the change is seen at once, but a power cut may undo it.
 void Fs::settle(int folder, std::string_view path) const {
-  if (durability_ != Durability::full || again(::fsync, folder) == 0) return;
+  if (durability_ != Durability::full || retry(::fsync, folder) == 0) return;
   const int error = errno;
-  owe(path);
+  note_unsynced(path);
   throw Failure(OMNISTORE_IO, std::string(path.empty() ? "the base folder" : path) +
-                                  ": the change is made, and a power cut may undo it: " + words_of(error));
+                                  ": the change is made, and a power cut may undo it: " + message_of(error));
 }
 
 /// Remembers that a change at a path may not outlive a power cut. An operation that finds it made, and has nothing to
-/// do, must not acknowledge it before pay() has succeeded.
-void Fs::owe(std::string_view path) const {
+/// do, must not acknowledge it before sync_earlier() has succeeded.
+void Fs::note_unsynced(std::string_view path) const {
   constexpr std::size_t most = 1000;
-  const std::lock_guard lock(owing_);
-  if (owed_.size() >= most) owed_.clear(), path = {}, owes_all_ = true;
-  owed_.emplace(path);
-  owes_.store(true, std::memory_order_release);
+  const std::lock_guard lock(unsynced_mutex_);
+  if (unsynced_.size() >= most) unsynced_.clear(), path = {}, too_many_unsynced_ = true;
+  unsynced_.emplace(path);
+  has_unsynced_.store(true, std::memory_order_release);
 }
 
 /// Brings to the medium what is owed at a path, or at one above it; with `below`, also at those below it. Costs one
 /// load while nothing is owed. Throws a Failure if it fails again.
-void Fs::pay(std::string_view path, bool below) const {
-  if (!owes_.load(std::memory_order_acquire)) return;
+void Fs::sync_earlier(std::string_view path, bool below) const {
+  if (!has_unsynced_.load(std::memory_order_acquire)) return;
   const auto is_at_or_below = [](std::string_view one, std::string_view other) {
     return other.empty() || (one.starts_with(other) && (one.size() == other.size() || one[other.size()] == '/'));
   };
   std::vector<std::string> due;
   bool all = false;
   {
-    const std::lock_guard lock(owing_);
-    all = owes_all_;
-    for (const std::string &owed : owed_)
+    const std::lock_guard lock(unsynced_mutex_);
+    all = too_many_unsynced_;
+    for (const std::string &owed : unsynced_)
       if (is_at_or_below(path, owed) || (below && is_at_or_below(owed, path))) due.push_back(owed);
   }
   for (const std::string &owed : due) {
     const auto sync = [&](int folder) {
-      if ((all ? again(::syncfs, folder) : again(::fsync, folder)) != 0)
-        throw Failure(OMNISTORE_IO, (owed.empty() ? "the base folder" : owed) +
-                                        ": an earlier change is made, and a power cut may undo it: " + words_of(errno));
+      if ((all ? retry(::syncfs, folder) : retry(::fsync, folder)) != 0)
+        throw Failure(OMNISTORE_IO,
+                      (owed.empty() ? "the base folder" : owed) +
+                          ": an earlier change is made, and a power cut may undo it: " + message_of(errno));
     };
     // The place itself, if it is a folder, and the lowest folder above it that is there.
     std::string_view at = owed;
@@ -598,10 +599,10 @@ void Fs::pay(std::string_view path, bool below) const {
       sync(folder.get());
       break;
     }
-    const std::lock_guard lock(owing_);
-    owed_.erase(owed);
-    if (owed_.empty()) owes_all_ = false;
-    owes_.store(!owed_.empty(), std::memory_order_release);
+    const std::lock_guard lock(unsynced_mutex_);
+    unsynced_.erase(owed);
+    if (unsynced_.empty()) too_many_unsynced_ = false;
+    has_unsynced_.store(!unsynced_.empty(), std::memory_order_release);
   }
 }
 
@@ -613,7 +614,7 @@ void Fs::prune(std::string_view folder, bool durable) const {
     const std::string name(folder.substr(slash == folder.npos ? 0 : slash + 1));
     folder = slash == folder.npos ? std::string_view() : folder.substr(0, slash);
     const Fd above = tree_.open_folder(folder);
-    if (!above || again(::unlinkat, above.get(), name.c_str(), AT_REMOVEDIR) != 0) return;
+    if (!above || retry(::unlinkat, above.get(), name.c_str(), AT_REMOVEDIR) != 0) return;
     if (durable) settle(above.get(), folder.empty() ? std::string_view(name) : folder);
   }
 }
@@ -657,20 +658,20 @@ omnistore_status Fs::set(Call call, std::string_view key, const omnistore_set_re
     throw;
   }
   if (status != OMNISTORE_OK) prune(path.folder(), false);
-  if (status == OMNISTORE_OK && request.expiry != 0) sweeper_.look_after(request.expiry, key);
+  if (status == OMNISTORE_OK && request.expiry != 0) sweeper_.schedule(request.expiry, key);
   return status;
 }
 
 omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_request &request, omnistore_sink *result) {
   const mode_t sticky = request.expiry != 0 ? S_ISVTX : 0;
-  for (int tries = 0; tries < most_tries; ++tries) {
+  for (int tries = 0; tries < max_tries; ++tries) {
     tree_.look(true);
     const std::uint64_t changes = tree_.changes();
     Fd holder = open_holder(path);
     if (!holder) holder = make_folder(path.folder());
     if (!holder) continue;
     Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
-    Temporary file(owner_, holder.get(), mode_of_new(slot, mode_) | sticky, path.text());
+    TemporaryFile file(owner_, holder.get(), mode_of_new(slot, mode_) | sticky, path.text());
     if (!file) continue; // the folder was removed, having become empty
     if (!request.source) {
       write_all(file.file(), request.value.data, request.value.size, 0, path);
@@ -683,9 +684,9 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
     if (request.source || durability_ != Durability::none) tree_.look(true);
     std::optional<omnistore_status> moved;
     struct stat status {};
-    std::optional<Temporary> user;
+    std::optional<TemporaryFile> user;
     if (request.user.size != 0) {
-      if (again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
+      if (retry(::fstat, file.file(), &status) != 0) fail(errno, path.text());
       user.emplace(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
       if (*user) prepare_user(holder.get(), *user, slot, request.user, status.st_mtim, path);
     }
@@ -709,33 +710,33 @@ omnistore_status Fs::store(Call call, const Path &path, const omnistore_set_requ
 
 /// What a new file needs besides its bytes. Its time is set to the nanosecond: the kernel's own stands still for some
 /// milliseconds, and two writes in them could have one etag.
-void Fs::finish(const Temporary &file, const Slot &slot, std::int64_t expiry, const Path &path) const {
+void Fs::finish(const TemporaryFile &file, const Slot &slot, std::int64_t expiry, const Path &path) const {
   timespec times[2];
   clock_gettime(CLOCK_REALTIME, &times[1]);
   times[0] = times[1];
   if (expiry != 0) {
     struct stat status;
-    if (!write_expiry(file.file(), expiry) || again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
+    if (!write_expiry(file.file(), expiry) || retry(::fstat, file.file(), &status) != 0) fail(errno, path.text());
     if (!(status.st_mode & S_ISVTX)) {
       throw Failure(OMNISTORE_UNSUPPORTED, "the filesystem of base does not keep a file's sticky bit, which says that "
                                            "it expires");
     }
     times[0] = hint_of(expiry);
   }
-  if (again(::futimens, file.file(), times) != 0) fail(errno, path.text());
+  if (retry(::futimens, file.file(), times) != 0) fail(errno, path.text());
   if (slot.has_value()) keep_access(tree_, file, slot, path.c_str());
   if (durability_ == Durability::none) return;
   const bool all = durability_ == Durability::full || expiry != 0 || slot.has_value();
-  if ((all ? again(::fsync, file.file()) : again(::fdatasync, file.file())) != 0) fail(errno, path.text());
+  if ((all ? retry(::fsync, file.file()) : retry(::fdatasync, file.file())) != 0) fail(errno, path.text());
 }
 
 /// Moves the file into the key's place, which was looked at, and `user` (unless null) beside it. `moved`, unless null,
 /// is what fstat says of it then: the move sets its ctime. Nothing: the file is gone, with the folder that it was in.
-std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Temporary *user, Slot slot,
+std::optional<omnistore_status> Fs::move_in(int holder, TemporaryFile &file, TemporaryFile *user, Slot slot,
                                             const omnistore_set_request &request, const Path &path,
                                             struct stat *moved) const {
   std::unique_lock lock(lock_of(holder, path.name()));
-  for (int tries = 0; tries < most_tries; ++tries) {
+  for (int tries = 0; tries < max_tries; ++tries) {
     if (tries > 0 || request.condition != OMNISTORE_ALWAYS) {
       Slot now = look(tree_, holder, path.name(), path.c_str());
       if (now.has_value() && !(slot.has_value() && has_same_access(now, slot))) {
@@ -745,14 +746,14 @@ std::optional<omnistore_status> Fs::move_in(int holder, Temporary &file, Tempora
       if (!condition_holds(slot, request.condition, request.etag, path)) return OMNISTORE_CONFLICT;
     }
     {
-      std::optional<Own::Place> place = own_.changing(path.text());
+      std::optional<OwnChanges::Entry> place = own_.changing(path.text());
       struct stat status;
       if (!put(file, slot, path.text())) {
-        if (again(::fstat, file.file(), &status) == 0 && status.st_nlink == 0) return std::nullopt;
+        if (retry(::fstat, file.file(), &status) == 0 && status.st_nlink == 0) return std::nullopt;
         continue;
       }
-      if ((place || moved) && again(::fstat, file.file(), &status) != 0) fail(errno, path.text());
-      if (place) place->note_put(status);
+      if ((place || moved) && retry(::fstat, file.file(), &status) != 0) fail(errno, path.text());
+      if (place) place->note_written(status);
       if (moved) *moved = status;
     }
     bool is_holder_changed = user != nullptr;
@@ -778,7 +779,7 @@ omnistore_status Fs::set_expired(const Path &path, std::string_view key, const o
     Found found;
     return find(path, key, found) ? OMNISTORE_CONFLICT : OMNISTORE_OK;
   }
-  const omnistore_status status = take_away(path, key, request.condition, request.etag);
+  const omnistore_status status = remove_value(path, key, request.condition, request.etag);
   if (status != OMNISTORE_NOT_FOUND) return status;
   return request.condition == OMNISTORE_ALWAYS ? OMNISTORE_OK : OMNISTORE_CONFLICT;
 }
@@ -786,13 +787,13 @@ omnistore_status Fs::set_expired(const Path &path, std::string_view key, const o
 omnistore_status Fs::remove(Call, std::string_view key, const omnistore_remove_request &request) {
   const Path path(key);
   must_be_writable();
-  return take_away(path, key, request.condition, request.etag);
+  return remove_value(path, key, request.condition, request.etag);
 }
 
 /// Unlinks a value's file. False: the place has changed since it was looked at.
 bool Fs::unlink_value(const Slot &slot, const Path &path) const {
-  std::optional<Own::Place> place = own_.changing(path.text());
-  if (!take_out(slot, path.text())) return false;
+  std::optional<OwnChanges::Entry> place = own_.changing(path.text());
+  if (!unlink_slot(slot, path.text())) return false;
   if (place) place->note_removed();
   return true;
 }
@@ -806,18 +807,19 @@ void Fs::settle_removal(int holder, const Slot &slot, const Path &path, std::uni
   prune(slot.inner ? path.text() : path.folder(), true);
 }
 
-omnistore_status Fs::take_away(const Path &path, std::string_view key, std::uint32_t condition, omnistore_bytes etag) {
+omnistore_status Fs::remove_value(const Path &path, std::string_view key, std::uint32_t condition,
+                                  omnistore_bytes etag) {
   const omnistore_status missing = condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
   tree_.look(false);
   const Fd holder = open_holder(path);
-  if (!holder) return pay(path.text(), false), missing;
+  if (!holder) return sync_earlier(path.text(), false), missing;
   std::unique_lock lock(lock_of(holder.get(), path.name()));
-  for (int tries = 0; tries < most_tries; ++tries) {
+  for (int tries = 0; tries < max_tries; ++tries) {
     const Slot slot = look(tree_, holder.get(), path.name(), path.c_str());
     if (!slot.has_value()) {
       if (drop_user(holder.get(), path)) settle(holder.get(), path.text());
       lock.unlock();
-      pay(path.text(), false);
+      sync_earlier(path.text(), false);
       return missing;
     }
     const std::int64_t expiry = life_of(slot, path).expiry;
@@ -841,7 +843,7 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
   }
   const bool renews = request.flags & OMNISTORE_TOUCH_EXPIRY;
   const std::int64_t expiry = renews ? request.expiry : 0;
-  if (expiry != 0 && expiry <= now()) return take_away(path, key, OMNISTORE_ALWAYS, {});
+  if (expiry != 0 && expiry <= now()) return remove_value(path, key, OMNISTORE_ALWAYS, {});
   tree_.look(false);
   const Fd holder = open_holder(path);
   if (!holder) return OMNISTORE_NOT_FOUND;
@@ -853,7 +855,7 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
     if (expiry != 0) mark_folders(path, holder.get());
     const Life before = life_of(slot, path);
     if (request.flags & OMNISTORE_TOUCH_USER && request.user.size != 0) {
-      Temporary user(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
+      TemporaryFile user(owner_, holder.get(), mode_of_new(slot, mode_), path.text());
       if (!user) return OMNISTORE_NOT_FOUND; // the folder was removed
       prepare_user(holder.get(), user, slot, request.user, slot.status.st_mtim, path);
       move_user_in(holder.get(), user, path);
@@ -864,17 +866,17 @@ omnistore_status Fs::touch(Call, std::string_view key, const omnistore_touch_req
     if (renews) write_touch(slot, path, expiry);
     if (renews && !(request.flags & OMNISTORE_TOUCH_USER)) restamp_user(holder.get(), slot, before, path);
   }
-  if (expiry != 0) sweeper_.look_after(expiry, key);
+  if (expiry != 0) sweeper_.schedule(expiry, key);
   if (is_holder_changed) settle(holder.get(), path.text());
-  pay(path.text(), false);
+  sync_earlier(path.text(), false);
   return OMNISTORE_OK;
 }
 
 // -------------------------------------------------------------------------------------------------------- user meta
 
 /// Writes the file that is to be `b$`, with the time and the access of the value that it belongs to.
-void Fs::prepare_user(int folder, const Temporary &file, const Slot &slot, omnistore_bytes user, const timespec &mtime,
-                      const Path &path) const {
+void Fs::prepare_user(int folder, const TemporaryFile &file, const Slot &slot, omnistore_bytes user,
+                      const timespec &mtime, const Path &path) const {
   if (user.size > OMNISTORE_MAX_USER_SIZE)
     throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
                                            std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
@@ -884,31 +886,31 @@ void Fs::prepare_user(int folder, const Temporary &file, const Slot &slot, omnis
                                            " bytes leaves no room for the name of its user meta");
   const std::string name = std::string(path.name()) + user_end;
   struct stat there;
-  if (again(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
+  if (retry(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
   write_all(file.file(), user.data, user.size, 0, path);
   if (slot.has_value()) keep_access(tree_, file, slot, path.c_str());
   const timespec times[2] = {{0, UTIME_NOW}, mtime};
-  if (again(::futimens, file.file(), times) != 0) fail(errno, path.text());
-  if (durability_ != Durability::none && again(::fsync, file.file()) != 0) fail(errno, path.text());
+  if (retry(::futimens, file.file(), times) != 0) fail(errno, path.text());
+  if (durability_ != Durability::none && retry(::fsync, file.file()) != 0) fail(errno, path.text());
 }
 
 /// Under the lock of the value's place.
-void Fs::move_user_in(int folder, Temporary &file, const Path &path) const {
+void Fs::move_user_in(int folder, TemporaryFile &file, const Path &path) const {
   const std::string name = std::string(path.name()) + user_end;
-  std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
-  if (again(::renameat, file.folder(), file.name(), folder, name.c_str()) != 0) fail(errno, path.text());
+  std::optional<OwnChanges::Entry> place = own_.changing(std::string(path.text()) + user_end);
+  if (retry(::renameat, file.folder(), file.name(), folder, name.c_str()) != 0) fail(errno, path.text());
   file.moved();
   struct stat status;
-  if (place && again(::fstat, file.file(), &status) == 0) place->note_put(status);
+  if (place && retry(::fstat, file.file(), &status) == 0) place->note_written(status);
 }
 
 /// Likewise. What lies there goes, whichever value it belonged to. Whether there was any.
 bool Fs::drop_user(int folder, const Path &path) const {
   if (folder < 0 || path.text().ends_with(user_end)) return false;
   const std::string name = std::string(path.name()) + user_end;
-  std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
-  if (again(::unlinkat, folder, name.c_str(), 0) != 0) {
+  std::optional<OwnChanges::Entry> place = own_.changing(std::string(path.text()) + user_end);
+  if (retry(::unlinkat, folder, name.c_str(), 0) != 0) {
     if (errno == EIO) fail(errno, std::string(path.text()) + user_end);
     return false; // what cannot be removed belongs to no value from now on
   }
@@ -922,21 +924,21 @@ void Fs::restamp_user(int folder, const Slot &slot, const Life &before, const Pa
   if (path.text().ends_with(user_end)) return;
   const std::string name = std::string(path.name()) + user_end;
   struct stat status;
-  if (again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (retry(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (!is_gone(errno)) fail(errno, path.text());
     return;
   }
   if (!is_user_file(status)) return;
   if (same_time(status.st_mtim, slot.status.st_mtim) || !belongs(status, slot.status, before)) return;
-  std::optional<Own::Place> place = own_.changing(std::string(path.text()) + user_end);
+  std::optional<OwnChanges::Entry> place = own_.changing(std::string(path.text()) + user_end);
   const timespec times[2] = {{0, UTIME_OMIT}, slot.status.st_mtim};
-  const Fd file(again(::openat, folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  if (!file || again(::futimens, file.get(), times) != 0) {
+  const Fd file(retry(::openat, folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
+  if (!file || retry(::futimens, file.get(), times) != 0) {
     if (!is_gone(errno) && errno != EACCES && errno != EPERM) fail(errno, path.text());
     return; // another user's, who may have meant that
   }
-  if (durability_ != Durability::none && again(::fsync, file.get()) != 0) fail(errno, path.text());
-  if (place && again(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) place->note_put(status);
+  if (durability_ != Durability::none && retry(::fsync, file.get()) != 0) fail(errno, path.text());
+  if (place && retry(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) place->note_written(status);
 }
 
 void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) const {
@@ -950,12 +952,12 @@ void Fs::write_touch(const Slot &slot, const Path &path, std::int64_t expiry) co
   const Life life{expiry, read_life(file.get(), slot.status, path.text()).written_at};
   // An expiry that is taken away leaves the attribute, which keeps the etag.
   if (expiry == 0 && !(slot.status.st_mode & S_ISVTX)) return;
-  bool done = again(::futimens, file.get(), times) == 0;
+  bool done = retry(::futimens, file.get(), times) == 0;
   done =
-      done && write_life(file.get(), life) && again(::fchmod, file.get(), (slot.status.st_mode & 07777) | S_ISVTX) == 0;
-  times[0] = hint_of(expiry != 0 ? expiry : far_away);
-  done = done && again(::futimens, file.get(), times) == 0;
-  if (done && durability_ != Durability::none) done = again(::fsync, file.get()) == 0;
+      done && write_life(file.get(), life) && retry(::fchmod, file.get(), (slot.status.st_mode & 07777) | S_ISVTX) == 0;
+  times[0] = hint_of(expiry != 0 ? expiry : distant_future);
+  done = done && retry(::futimens, file.get(), times) == 0;
+  if (done && durability_ != Durability::none) done = retry(::fsync, file.get()) == 0;
   if (!done) fail(errno, path.text());
 }
 
@@ -967,7 +969,7 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
   options.base = omnistore::as_view(request.base);
   options.depth = request.depth;
   options.clean = !read_only_;
-  options.tells = true;
+  options.reports = true;
   std::unique_ptr<Walk> walk;
   if (request.cursor.size > 0) {
     const Cursor cursor = read_cursor(omnistore::as_view(request.cursor));
@@ -975,7 +977,7 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
       throw Failure(OMNISTORE_INVALID, "the cursor belongs to another base");
     }
     options.after = cursor.key;
-    walk = runs_.take(cursor, options.base, options.depth);
+    walk = paused_.resume(cursor, options.base, options.depth);
     if (walk && walk->is_outdated()) walk.reset();
   }
   if (!walk) walk = std::make_unique<Walk>(tree_, ignore_, std::move(options));
@@ -994,7 +996,7 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
   }
   if (walk->at_end()) return OMNISTORE_OK;
   const std::string last = walk->key();
-  const std::string next = write_cursor(runs_.keep(std::move(walk)), last);
+  const std::string next = write_cursor(paused_.keep(std::move(walk)), last);
   page.next(&page, omnistore::as_bytes(next));
   return OMNISTORE_OK;
 }
@@ -1005,13 +1007,13 @@ omnistore_status Fs::emit(Walk &walk, bool wants_meta, std::int64_t moment, omni
   if (!wants_meta && !walk.may_expire()) return emitted = true, page.emit(&page, key, nullptr);
   const struct stat *status = walk.status();
   if (!status) return OMNISTORE_OK;
-  const bool asks_life = wants_meta || !surely_alive(*status, moment);
+  const bool asks_life = wants_meta || !is_certainly_alive(*status, moment);
   const std::optional<Life> life = asks_life ? walk.life() : Life();
   if (!life) return OMNISTORE_OK;
   const std::int64_t expiry = life->expiry;
   if (expiry != 0 && expiry <= moment) {
     if (read_only_) return OMNISTORE_OK;
-    sweeper_.look_after(expiry, walk.key());
+    sweeper_.schedule(expiry, walk.key());
     return OMNISTORE_OK;
   }
   emitted = true;
@@ -1030,7 +1032,7 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
   tree_.look(false);
   Walk::Options options;
   options.base = omnistore::as_view(request.base);
-  options.clean = options.tells = true;
+  options.clean = options.reports = true;
   Walk walk(tree_, ignore_, std::move(options));
   std::optional<Failure> refused; // the first; what can be removed is removed nevertheless
   for (std::uint32_t steps = 1;; ++steps) {
@@ -1044,7 +1046,7 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
     case Walk::Step::end:
       if (!refused && walk.unreadable()) fail(walk.unreadable()->error, walk.unreadable()->path());
       if (refused) throw Failure(*refused);
-      pay(folder_of(walk.options().base), true);
+      sync_earlier(folder_of(walk.options().base), true);
       return OMNISTORE_OK;
     case Walk::Step::left:
       try {
@@ -1078,9 +1080,9 @@ void Fs::settle_cleared(std::string_view folder) const {
       settle(opened.get(), folder);
     } else if (errno != ENOENT && errno != ENOTDIR) { // else others have removed it meanwhile
       const int error = errno;
-      owe(folder);
+      note_unsynced(folder);
       throw Failure(OMNISTORE_IO,
-                    std::string(name) + ": its keys are removed, and a power cut may undo that: " + words_of(error));
+                    std::string(name) + ": its keys are removed, and a power cut may undo that: " + message_of(error));
     }
   }
   prune(folder, true);
@@ -1091,7 +1093,7 @@ bool Fs::clear_one(Walk &walk) {
   const Path path(walk.key());
   if (walk.folder() < 0) return false;
   const std::lock_guard lock(lock_of(walk.folder(), path.name()));
-  for (int tries = 0; tries < most_tries; ++tries) {
+  for (int tries = 0; tries < max_tries; ++tries) {
     const Slot slot = look(tree_, walk.folder(), path.name(), path.c_str());
     if (!slot.has_value()) return false;
     const std::int64_t expiry = life_of(slot, path).expiry;

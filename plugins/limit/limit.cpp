@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr milliseconds glance{50}; // how often one that waits looks whether its caller is still there
+constexpr milliseconds cancel_check{50}; // how often one that waits looks whether its caller is still there
 
 /// A token bucket, kept as the moment at which it would be full again. Thread-safe.
 class Bucket {
@@ -96,7 +96,7 @@ private:
       if (call.cancelled()) return gone(call);
       if (now >= until) return refuse(call, "too many operations run at once", 0);
       if (!std::exchange(counted, true)) ++waited_;
-      left_.wait_until(guard, std::min(until, now + glance));
+      left_.wait_until(guard, std::min(until, now + cancel_check));
     }
     ++running_;
     return OMNISTORE_OK;
@@ -113,7 +113,7 @@ private:
     const Clock::time_point turn = Clock::now() + wait;
     for (Clock::time_point now = Clock::now(); now < turn; now = Clock::now()) {
       if (call.cancelled()) return gone(call);
-      std::this_thread::sleep_for(std::min<nanoseconds>(turn - now, glance));
+      std::this_thread::sleep_for(std::min<nanoseconds>(turn - now, cancel_check));
     }
     return OMNISTORE_OK;
   }

@@ -22,30 +22,30 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
-#include "budget.hpp"
-#include "entry.hpp"
-#include "listing.hpp"
-#include "shard.hpp"
-#include "sweeper.hpp"
+#include "entry/entry.hpp"
+#include "shard/shard.hpp"
+#include "store/budget.hpp"
+#include "store/listing.hpp"
+#include "store/sweeper.hpp"
 
 namespace memory {
 namespace {
 
 using omnistore::as_bytes, omnistore::as_view;
 
-constexpr uint64_t LARGEST_VALUE = std::numeric_limits<uint32_t>::max() - 8192; // what an Entry's counts can hold
+constexpr uint64_t max_value_size = std::numeric_limits<uint32_t>::max() - 8192; // what an Entry's counts can hold
 
 /// From this size on a value is lent to a reader that takes loans, rather than copied.
-constexpr uint64_t LENT = 64 * 1024;
+constexpr uint64_t min_loan_size = 64 * 1024;
 
-constexpr omnistore_traits TRAITS = [] {
+constexpr omnistore_traits driver_traits = [] {
   omnistore_traits t{};
   t.size = sizeof t;
   t.thread_model = OMNISTORE_PARALLEL;
   t.capabilities = OMNISTORE_NEVER_BLOCKS | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
                    OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META;
-  t.max_value_size = LARGEST_VALUE;
+  t.max_value_size = max_value_size;
   t.keeps = OMNISTORE_KEEPS_NOTHING;
   t.order = OMNISTORE_ORDER_KEYS;
   return t;
@@ -56,7 +56,7 @@ uint64_t secret() {
   return static_cast<uint64_t>(random()) << 32 | random();
 }
 
-uint64_t most_bytes_in(const omnistore::Options &options) {
+uint64_t max_bytes_in(const omnistore::Options &options) {
   const auto most = static_cast<uint64_t>(options.integer("maxBytes", 0));
   const uint64_t least = cost({1, 0, 0, true, false});
   if (most != 0 && most <= least)
@@ -68,21 +68,21 @@ uint64_t most_bytes_in(const omnistore::Options &options) {
 class Memory {
 public:
   static void validate(const omnistore::Options &options, uint32_t, omnistore::Problems &problems) {
-    problems.check([&] { most_bytes_in(options); });
+    problems.check([&] { max_bytes_in(options); });
   }
 
   Memory(const omnistore_host &host, omnistore::Options options, omnistore_traits &traits)
-      : host_(host), budget_(static_cast<uint64_t>(options.integer("size", 0)), most_bytes_in(options)),
+      : host_(host), budget_(static_cast<uint64_t>(options.integer("size", 0)), max_bytes_in(options)),
         shard_bits_(shard_bits(budget_)),
-        heaps_(std::make_unique<Heap[]>((shard_count() + SHARE_A_HEAP - 1) / SHARE_A_HEAP)),
+        heaps_(std::make_unique<Heap[]>((shard_count() + shards_per_heap - 1) / shards_per_heap)),
         shards_(std::make_unique<Shard[]>(shard_count())),
         sweeper_(
             host, [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->sweep(*call); }, this) {
-    if (const uint64_t most = budget_.most_bytes(); most != 0)
+    if (const uint64_t most = budget_.max_bytes(); most != 0)
       traits.max_value_size = std::min(traits.max_value_size, most - cost({1, 0, 0, true, false}));
     for (size_t i = 0; i < shard_count(); ++i) {
       shards_[i].seed(seed_);
-      shards_[i].heap = &heaps_[i / SHARE_A_HEAP];
+      shards_[i].heap = &heaps_[i / shards_per_heap];
     }
   }
 
@@ -90,7 +90,7 @@ public:
     uint64_t bytes = 0;
     for (const Shard &shard : shards()) bytes += shard.bytes;
     shards_.reset();
-    if (bytes > WORTHWHILE) trim();
+    if (bytes > worth_returning) trim();
   }
 
   omnistore_status get(omnistore::Call, std::string_view key, const omnistore_get_request &request,
@@ -105,7 +105,7 @@ public:
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                        omnistore_sink *result) {
-    return set({call, 0}, {key, hash_of(key, seed_)}, request, NOT_READ, result);
+    return set({call, 0}, {key, hash_of(key, seed_)}, request, time_unread, result);
   }
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
@@ -152,19 +152,20 @@ public:
     const int64_t time = now();
     uint64_t version = 0;
     {
-      Graveyard dead;
+      RetiredEntries retired;
       const std::lock_guard guard(shard.lock);
-      const size_t slot = find(shard, wanted, time, dead);
-      if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
+      const size_t slot = find(shard, wanted, time, retired);
+      if (slot == Table::no_slot) return OMNISTORE_NOT_FOUND;
       const bool renews = request.flags & OMNISTORE_TOUCH_EXPIRY;
-      if (renews && request.expiry != 0 && request.expiry <= time) return expire(shard, slot, dead), OMNISTORE_OK;
+      if (renews && request.expiry != 0 && request.expiry <= time) return expire(shard, slot, retired), OMNISTORE_OK;
       Entry *entry = shard.table().at(slot);
       const bool changes = request.flags & OMNISTORE_TOUCH_USER;
       const std::string_view user = changes ? as_view(request.user) : entry->user();
       const int64_t expiry = renews ? request.expiry : entry->expiry();
-      if (const omnistore_status status = fits({call, 0}, key, entry->value_size(), user.size(), expiry)) return status;
+      if (const omnistore_status status = check_size({call, 0}, key, entry->value_size(), user.size(), expiry))
+        return status;
       if (changes || (expiry != 0 && !entry->timed())) {
-        entry = remake(shard, slot, user, expiry, dead);
+        entry = replace_with_copy(shard, slot, user, expiry, retired);
       } else if (entry->timed()) {
         if (expiry != 0) shard.timers().reserve();
         entry->set_expiry(expiry);
@@ -172,7 +173,7 @@ public:
       }
       use(*entry);
       version = entry->version();
-      if (budget_.bounded()) evict(shard, version, time, dead);
+      if (budget_.bounded()) evict(shard, version, time, retired);
     }
     if (budget_.bounded() && budget_.over()) evict_elsewhere(shard, version, time);
     if (request.flags & OMNISTORE_TOUCH_EXPIRY && request.expiry != 0) sweeper_.schedule(request.expiry, time);
@@ -188,14 +189,14 @@ public:
   }
 
 private:
-  static constexpr int64_t NOT_READ = -1; // the time is read where it is needed
+  static constexpr int64_t time_unread = -1; // the time is read where it is needed
 
   struct Key {
     std::string_view bytes;
     uint64_t hash;
   };
   /// Where an operation's failure is told: the call, and the item where it is one of a batch.
-  struct Teller {
+  struct ItemFailures {
     omnistore::Call call;
     uint32_t item;
     omnistore_status fail(omnistore_status status, const std::string &why) const {
@@ -207,16 +208,16 @@ private:
 
   /// A small store has one shard: what goes when it is full is then exact.
   static unsigned shard_bits(const Budget &budget) {
-    unsigned bits = MOST_SHARD_BITS;
+    unsigned bits = max_shard_bits;
     const auto at_most = [&](uint64_t shards) { bits = std::min(bits, static_cast<unsigned>(std::bit_width(shards))); };
-    if (budget.most_entries() != 0) at_most(budget.most_entries() / 1024);
-    if (budget.most_bytes() != 0) at_most(budget.most_bytes() >> 20);
+    if (budget.max_entries() != 0) at_most(budget.max_entries() / 1024);
+    if (budget.max_bytes() != 0) at_most(budget.max_bytes() >> 20);
     return bits;
   }
   size_t shard_count() const { return size_t{1} << shard_bits_; }
   std::span<Shard> shards() const { return {shards_.get(), shard_count()}; }
   Shard &shard_of(const Key &key) const {
-    return shards_[key.hash >> (64 - MOST_SHARD_BITS) >> (MOST_SHARD_BITS - shard_bits_)];
+    return shards_[key.hash >> (64 - max_shard_bits) >> (max_shard_bits - shard_bits_)];
   }
 
   int64_t now() const { return host_.now(&host_); }
@@ -225,10 +226,10 @@ private:
   /// in a large store wait for little else.
   template <typename Run>
   void each(std::span<const omnistore_bytes> keys, Run run) const {
-    constexpr size_t AHEAD = 16;
-    std::array<Key, AHEAD> ahead;
-    for (size_t begin = 0; begin < keys.size(); begin += AHEAD) {
-      const size_t count = std::min(AHEAD, keys.size() - begin);
+    constexpr size_t lookahead = 16;
+    std::array<Key, lookahead> ahead;
+    for (size_t begin = 0; begin < keys.size(); begin += lookahead) {
+      const size_t count = std::min(lookahead, keys.size() - begin);
       for (size_t i = 0; i < count; ++i) {
         const std::string_view key = as_view(keys[begin + i]);
         ahead[i] = {key, hash_of(key, seed_)};
@@ -247,27 +248,27 @@ private:
 
   omnistore_status stat(const Key &wanted, const omnistore_get_request &request, omnistore_sink &sink) {
     Shard &shard = shard_of(wanted);
-    Graveyard dead;
+    RetiredEntries retired;
     const std::lock_guard guard(shard.lock);
-    const size_t slot = find(shard, wanted, NOT_READ, dead);
-    return slot == Table::NONE ? OMNISTORE_NOT_FOUND : begin(*shard.table().at(slot), request, sink, nullptr);
+    const size_t slot = find(shard, wanted, time_unread, retired);
+    return slot == Table::no_slot ? OMNISTORE_NOT_FOUND : begin(*shard.table().at(slot), request, sink, nullptr);
   }
 
   /// Asks for the memory of the key's entry, and does not wait for it. The shard's lock is held.
   static void fetch(Shard &shard, const Key &key) {
-    if (const Entry *entry = shard.table().guess(key.hash)) entry->fetch();
+    if (const Entry *entry = shard.table().likely(key.hash)) entry->fetch();
   }
 
   // ------------------------------------------------------------------------------ one entry, with its shard's lock
 
-  /// The slot of the key's live entry, or Table::NONE; an expired one is removed.
-  size_t find(Shard &shard, const Key &key, int64_t time, Graveyard &dead) {
+  /// The slot of the key's live entry, or Table::no_slot; an expired one is removed.
+  size_t find(Shard &shard, const Key &key, int64_t time, RetiredEntries &retired) {
     const size_t slot = shard.table().find(key.hash, key.bytes);
-    if (slot == Table::NONE) return slot;
+    if (slot == Table::no_slot) return slot;
     const Entry *entry = shard.table().at(slot);
-    if (entry->expiry() == 0 || !entry->expired(time == NOT_READ ? now() : time)) return slot;
-    expire(shard, slot, dead);
-    return Table::NONE;
+    if (entry->expiry() == 0 || !entry->expired(time == time_unread ? now() : time)) return slot;
+    expire(shard, slot, retired);
+    return Table::no_slot;
   }
 
   void use(Entry &entry) const {
@@ -279,9 +280,9 @@ private:
     return {into.data(), std::to_chars(into.data(), into.data() + into.size(), version, 36).ptr};
   }
 
-  static omnistore_status check(const Teller &teller, uint32_t condition, omnistore_bytes etag, Shard &shard,
+  static omnistore_status check(const ItemFailures &failures, uint32_t condition, omnistore_bytes etag, Shard &shard,
                                 size_t slot) {
-    const bool live = slot != Table::NONE;
+    const bool live = slot != Table::no_slot;
     bool holds = false;
     Text text;
     switch (condition) {
@@ -298,7 +299,7 @@ private:
       holds = live && etag_of(shard.table().at(slot)->version(), text) == as_view(etag);
       break;
     default:
-      return teller.fail(OMNISTORE_UNSUPPORTED, "unknown condition " + std::to_string(condition));
+      return failures.fail(OMNISTORE_UNSUPPORTED, "unknown condition " + std::to_string(condition));
     }
     return holds ? OMNISTORE_OK : OMNISTORE_CONFLICT;
   }
@@ -319,8 +320,8 @@ private:
   }
 
   /// For set's result. A value that had expired when it was set is not there and has no etag.
-  static omnistore_status tell(const omnistore_set_request &request, uint64_t version, int64_t time,
-                               omnistore_sink &result) {
+  static omnistore_status give_result(const omnistore_set_request &request, uint64_t version, int64_t time,
+                                      omnistore_sink &result) {
     omnistore_meta meta =
         omnistore::make_meta(request.value.size, version != 0 ? Entry::time_of(version) : time, request.expiry);
     Text text;
@@ -328,29 +329,29 @@ private:
     return omnistore::give(result, meta);
   }
 
-  omnistore_status fits(const Teller &teller, std::string_view key, uint64_t value_size, uint64_t user_size,
-                        int64_t expiry) const {
+  omnistore_status check_size(const ItemFailures &failures, std::string_view key, uint64_t value_size,
+                              uint64_t user_size, int64_t expiry) const {
     if (user_size > OMNISTORE_MAX_USER_SIZE)
-      return teller.fail(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user_size) + " bytes; at most " +
-                                                  std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
-    if (value_size > LARGEST_VALUE)
-      return teller.fail(OMNISTORE_TOO_LARGE, "a value of " + std::to_string(value_size) + " bytes; at most " +
-                                                  std::to_string(LARGEST_VALUE) + " are kept");
-    const uint64_t most = budget_.most_bytes();
+      return failures.fail(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user_size) + " bytes; at most " +
+                                                    std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
+    if (value_size > max_value_size)
+      return failures.fail(OMNISTORE_TOO_LARGE, "a value of " + std::to_string(value_size) + " bytes; at most " +
+                                                    std::to_string(max_value_size) + " are kept");
+    const uint64_t most = budget_.max_bytes();
     if (most == 0) return OMNISTORE_OK;
     const uint64_t whole = cost({key.size(), value_size, user_size, true, expiry != 0});
     if (whole <= most) return OMNISTORE_OK;
-    return teller.fail(OMNISTORE_TOO_LARGE, "key, value and meta would take " + std::to_string(whole) +
-                                                " bytes; maxBytes is " + std::to_string(most));
+    return failures.fail(OMNISTORE_TOO_LARGE, "key, value and meta would take " + std::to_string(whole) +
+                                                  " bytes; maxBytes is " + std::to_string(most));
   }
 
   omnistore_status get(const Key &key, const omnistore_get_request &request, omnistore_sink &sink) {
     Shard &shard = shard_of(key);
-    Graveyard dead;
+    RetiredEntries retired;
     SharedBlock block;
     std::unique_lock guard(shard.lock);
-    const size_t slot = find(shard, key, NOT_READ, dead);
-    if (slot == Table::NONE) return OMNISTORE_NOT_FOUND;
+    const size_t slot = find(shard, key, time_unread, retired);
+    if (slot == Table::no_slot) return OMNISTORE_NOT_FOUND;
     Entry &entry = *shard.table().at(slot);
     use(entry);
     if (entry.is_long()) {
@@ -358,7 +359,7 @@ private:
       block.reset(entry.block());
     }
     const std::string_view part = omnistore::part_of(entry.value(), request);
-    const bool lends = part.size() >= LENT && omnistore::takes_loans(sink);
+    const bool lends = part.size() >= min_loan_size && omnistore::takes_loans(sink);
     void *buffer = nullptr;
     if (const omnistore_status status = begin(entry, request, sink, lends ? nullptr : &buffer)) return status;
     if (block) guard.unlock();
@@ -370,39 +371,40 @@ private:
   }
   static void OMNISTORE_CALL release_(void *, void *item) { static_cast<Block *>(item)->release(); }
 
-  omnistore_status set(const Teller &teller, const Key &key, const omnistore_set_request &request, int64_t time,
+  omnistore_status set(const ItemFailures &failures, const Key &key, const omnistore_set_request &request, int64_t time,
                        omnistore_sink *result) {
-    if (const omnistore_status status = fits(teller, key.bytes, request.value.size, request.user.size, request.expiry))
+    if (const omnistore_status status =
+            check_size(failures, key.bytes, request.value.size, request.user.size, request.expiry))
       return status;
     Shard &shard = shard_of(key);
-    Graveyard dead;
+    RetiredEntries retired;
     Content content = Content::of(as_view(request.value), as_view(request.user), request.expiry);
     uint64_t version = 0;
     bool idle = false;
     {
       const std::lock_guard guard(shard.lock);
-      if (time == NOT_READ) {
+      if (time == time_unread) {
         fetch(shard, key); // comes in while the clock is read, which takes as long
         time = now();
       }
-      const size_t slot = find(shard, key, time, dead);
-      if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
+      const size_t slot = find(shard, key, time, retired);
+      if (const omnistore_status status = check(failures, request.condition, request.etag, shard, slot)) return status;
       if (request.expiry == 0 || request.expiry > time)
-        version = put(shard, slot, key, content, time, dead);
-      else if (slot != Table::NONE)
-        drop(shard, slot, dead);
-      idle = shard.idle(worthwhile());
+        version = put(shard, slot, key, content, time, retired);
+      else if (slot != Table::no_slot)
+        drop(shard, slot, retired);
+      idle = shard.idle(least_worth_returning());
     }
     if (budget_.bounded() && budget_.over()) evict_elsewhere(shard, version, time);
     if (version != 0 && request.expiry != 0) sweeper_.schedule(request.expiry, time);
     if (idle) tidy_later();
-    return result ? tell(request, version, time, *result) : OMNISTORE_OK;
+    return result ? give_result(request, version, time, *result) : OMNISTORE_OK;
   }
 
   /// Stores the content under the key whose slot is given, and makes entries of this shard go where there are too many.
   /// Returns the new version. Leaves in `content` a block that is not needed any more.
-  uint64_t put(Shard &shard, size_t slot, const Key &key, Content &content, int64_t time, Graveyard &dead) {
-    Entry *old = slot == Table::NONE ? nullptr : shard.table().at(slot);
+  uint64_t put(Shard &shard, size_t slot, const Key &key, Content &content, int64_t time, RetiredEntries &retired) {
+    Entry *old = slot == Table::no_slot ? nullptr : shard.table().at(slot);
     const uint64_t version = std::max(shard.version + 1, Entry::version_at(time)), before = shard.bytes;
     if (content.expiry != 0) shard.timers().reserve();
     const uint64_t cost = old ? old->cost() : 0;
@@ -416,45 +418,45 @@ private:
       entry->set_version(version);
       entry->touch(old != nullptr);
       if (old)
-        shard.replace(slot, entry, dead);
+        shard.replace(slot, entry, retired);
       else
         shard.insert(key.hash, entry);
     }
     if (budget_.bounded()) {
       budget_.add(old ? 0 : 1, shard.bytes - before);
-      evict(shard, version, time, dead);
+      evict(shard, version, time, retired);
     }
     return shard.version = version;
   }
 
   /// Puts a copy of the entry in the slot in its place, with other user meta and expiry. Its version and time stay.
-  Entry *remake(Shard &shard, size_t slot, std::string_view user, int64_t expiry, Graveyard &dead) {
+  Entry *replace_with_copy(Shard &shard, size_t slot, std::string_view user, int64_t expiry, RetiredEntries &retired) {
     OwnedEntry entry = EntryMaker::copy(*shard.heap, *shard.table().at(slot), user, expiry);
     const uint64_t before = shard.bytes;
-    shard.replace(slot, entry, dead);
+    shard.replace(slot, entry, retired);
     if (budget_.bounded()) budget_.add(0, shard.bytes - before);
     return shard.table().at(slot);
   }
 
-  omnistore_status remove(const Teller &teller, const Key &key, const omnistore_remove_request &request) {
+  omnistore_status remove(const ItemFailures &failures, const Key &key, const omnistore_remove_request &request) {
     Shard &shard = shard_of(key);
     bool idle = false;
     {
-      Graveyard dead;
+      RetiredEntries retired;
       const std::lock_guard guard(shard.lock);
-      const size_t slot = find(shard, key, NOT_READ, dead);
-      if (slot == Table::NONE && request.condition != OMNISTORE_IF_MATCH) return OMNISTORE_NOT_FOUND;
-      if (const omnistore_status status = check(teller, request.condition, request.etag, shard, slot)) return status;
-      drop(shard, slot, dead);
-      idle = shard.idle(worthwhile());
+      const size_t slot = find(shard, key, time_unread, retired);
+      if (slot == Table::no_slot && request.condition != OMNISTORE_IF_MATCH) return OMNISTORE_NOT_FOUND;
+      if (const omnistore_status status = check(failures, request.condition, request.etag, shard, slot)) return status;
+      drop(shard, slot, retired);
+      idle = shard.idle(least_worth_returning());
     }
     if (idle) tidy_later();
     return OMNISTORE_OK;
   }
 
-  void drop(Shard &shard, size_t slot, Graveyard &dead) {
+  void drop(Shard &shard, size_t slot, RetiredEntries &retired) {
     if (budget_.bounded()) budget_.take(1, shard.table().at(slot)->cost());
-    shard.remove(slot, dead);
+    shard.remove(slot, retired);
   }
 
   void announce(const Entry &entry, uint32_t cause) const {
@@ -474,37 +476,37 @@ private:
 
   /// Makes entries of the shard go until there are few enough, expired ones first, never the one of version `spared`.
   /// Returns how many went. The shard's lock is held.
-  size_t evict(Shard &shard, uint64_t spared, int64_t time, Graveyard &dead) {
+  size_t evict(Shard &shard, uint64_t spared, int64_t time, RetiredEntries &retired) {
     for (size_t gone = 0;; ++gone) {
       if (!budget_.over()) return gone;
       const bool expired = shard.timers().next() <= time;
       const Entry *victim = expired ? shard.timers().first() : shard.clock().victim(spared);
       if (!victim || !budget_.claim(victim->cost())) return gone;
       announce(*victim, expired ? OMNISTORE_CAUSE_EXPIRED : OMNISTORE_CAUSE_EVICTED);
-      shard.remove(slot_of(shard, *victim), dead);
+      shard.remove(slot_of(shard, *victim), retired);
     }
   }
 
   /// Where a shard holds nothing but what was just set, others give. No lock is held.
   void evict_elsewhere(const Shard &full, uint64_t spared, int64_t time) {
-    const size_t first = next_to_give_++;
+    const size_t first = next_evicting_++;
     size_t gone = 1;
     while (gone != 0 && budget_.over()) {
       gone = 0;
       for (size_t i = 0; i < shard_count() && budget_.over(); ++i) {
         Shard &shard = shards_[(first + i) % shard_count()];
-        Graveyard dead;
+        RetiredEntries retired;
         const std::lock_guard guard(shard.lock);
-        gone += evict(shard, &shard == &full ? spared : 0, time, dead);
+        gone += evict(shard, &shard == &full ? spared : 0, time, retired);
       }
     }
   }
 
   // ------------------------------------------------------------------------------------------------------ expiry
 
-  void expire(Shard &shard, size_t slot, Graveyard &dead) {
+  void expire(Shard &shard, size_t slot, RetiredEntries &retired) {
     announce(*shard.table().at(slot), OMNISTORE_CAUSE_EXPIRED);
-    drop(shard, slot, dead);
+    drop(shard, slot, retired);
   }
 
   /// Removes what has expired, a slice of a shard at a time.
@@ -513,20 +515,20 @@ private:
     if (!sweeper_.begin(time)) return;
     int64_t next;
     do {
-      next = Timers::NEVER;
+      next = Timers::never;
       for (Shard &shard : shards()) next = std::min(next, sweep(shard, time));
     } while (next <= time && call.remaining(&call) != 0);
-    if (next != Timers::NEVER) sweeper_.schedule(next, now());
+    if (next != Timers::never) sweeper_.schedule(next, now());
     tidy_if_idle();
   }
 
   /// Returns when the shard's next entry expires.
   int64_t sweep(Shard &shard, int64_t time) {
-    constexpr int SLICE = 32;
-    Graveyard dead;
+    constexpr int slice_size = 32;
+    RetiredEntries retired;
     const std::lock_guard guard(shard.lock);
-    for (int i = 0; i < SLICE && shard.timers().next() <= time; ++i)
-      expire(shard, slot_of(shard, *shard.timers().first()), dead);
+    for (int i = 0; i < slice_size && shard.timers().next() <= time; ++i)
+      expire(shard, slot_of(shard, *shard.timers().first()), retired);
     return shard.timers().next();
   }
 
@@ -537,24 +539,24 @@ private:
     const int64_t time = now();
     uint64_t bytes = 0;
     for (Shard &shard : shards()) {
-      Parts parts(seed_);
-      bytes += take_all(shard, time, parts);
+      ShardContents parts(seed_);
+      bytes += take_contents(shard, time, parts);
       if (!removed) continue;
       parts.table.each([&](const Entry *entry) {
         if (status == OMNISTORE_OK) status = removed->emit(removed, as_bytes(entry->key()), nullptr);
       });
     }
-    if (bytes > WORTHWHILE) tidy_later();
+    if (bytes > worth_returning) tidy_later();
     return status;
   }
 
   /// Empties the shard into `parts`. What had expired at `time` is told as such and not in it. Returns what it took.
-  uint64_t take_all(Shard &shard, int64_t time, Parts &parts) {
+  uint64_t take_contents(Shard &shard, int64_t time, ShardContents &parts) {
     while (sweep(shard, time) <= time) continue;
     const std::lock_guard guard(shard.lock);
     const uint64_t bytes = shard.bytes;
     if (budget_.bounded()) budget_.take(shard.table().count(), bytes);
-    shard.surrender(parts);
+    shard.move_to(parts);
     return bytes;
   }
 
@@ -576,20 +578,20 @@ private:
 
   omnistore_status clear_slice(Shard &shard, std::string_view base, std::string &from, int64_t time,
                                omnistore_page *removed) {
-    constexpr int SLICE = 64;
-    Graveyard dead;
+    constexpr int slice_size = 64;
+    RetiredEntries retired;
     const std::lock_guard guard(shard.lock);
     for (int i = 0;; ++i) {
       const Entry *entry = shard.index().seek(from).get();
       const bool within = entry && entry->key().starts_with(base);
       from = within ? entry->key() : std::string_view();
-      if (!within || i == SLICE) return OMNISTORE_OK;
+      if (!within || i == slice_size) return OMNISTORE_OK;
       const size_t slot = slot_of(shard, *entry);
       if (entry->expired(time)) {
-        expire(shard, slot, dead);
+        expire(shard, slot, retired);
         continue;
       }
-      drop(shard, slot, dead);
+      drop(shard, slot, retired);
       if (!removed) continue;
       if (const omnistore_status status = removed->emit(removed, as_bytes(from), nullptr)) return status;
     }
@@ -598,34 +600,35 @@ private:
   // ------------------------------------------------------------------------------------------- memory that lies idle
 
   /// How much must lie idle in a shard before it is given back.
-  uint64_t worthwhile() const { return WORTHWHILE * 4 >> shard_bits_; }
+  uint64_t least_worth_returning() const { return worth_returning * 4 >> shard_bits_; }
 
   void tidy_if_idle() {
     bool idle = false;
     for (Shard &shard : shards()) {
       const std::lock_guard guard(shard.lock);
-      idle |= shard.idle(worthwhile());
+      idle |= shard.idle(least_worth_returning());
     }
     if (idle) tidy_later();
   }
 
   /// Has the host call tidy in a second, so that what happens within it is done at once. No lock is held.
   void tidy_later() {
-    constexpr uint64_t DELAY = 1000; // ms
-    if (tidies_.exchange(true)) return;
+    constexpr uint64_t delay = 1000; // ms
+    if (tidy_submitted_.exchange(true)) return;
     const auto run = [](void *self, omnistore_call *call) { static_cast<Memory *>(self)->tidy(*call); };
-    if (host_.submit(&host_, run, this, DELAY, 0) != OMNISTORE_OK) tidies_ = false; // the next removal asks again
+    if (host_.submit(&host_, run, this, delay, 0) != OMNISTORE_OK)
+      tidy_submitted_ = false; // the next removal asks again
   }
 
   /// Gives memory back that entries left idle: moves what stands in slabs that are mostly empty, and has the process's
   /// allocator return its free pages.
   void tidy(omnistore_call &call) {
-    for (size_t i = 0; i < shard_count(); i += SHARE_A_HEAP) {
-      Heap &heap = heaps_[i / SHARE_A_HEAP];
+    for (size_t i = 0; i < shard_count(); i += shards_per_heap) {
+      Heap &heap = heaps_[i / shards_per_heap];
       if (!heap.wasteful()) continue;
       try {
         heap.choose();
-        for (size_t s = i; s < std::min(i + SHARE_A_HEAP, shard_count()); ++s) move_entries(shards_[s], call);
+        for (size_t s = i; s < std::min(i + shards_per_heap, shard_count()); ++s) move_entries(shards_[s], call);
       } catch (const std::bad_alloc &) {
         // What is not moved stays where it is.
       }
@@ -634,28 +637,28 @@ private:
     }
     for (Shard &shard : shards()) {
       const std::lock_guard guard(shard.lock);
-      shard.loose = 0;
+      shard.freed = 0;
     }
     trim();
-    tidies_ = false;
+    tidy_submitted_ = false;
     tidy_if_idle(); // what was left for want of time, and what was removed meanwhile
   }
 
   /// Moves the shard's entries that stand in slabs chosen to leave, some buckets at a time.
   void move_entries(Shard &shard, omnistore_call &call) {
-    constexpr size_t SLICE = 8; // buckets
+    constexpr size_t slice_size = 8; // buckets
     bool more = true;
-    for (size_t begin = 0; more && call.remaining(&call) != 0; begin += SLICE) {
-      Graveyard dead;
+    for (size_t begin = 0; more && call.remaining(&call) != 0; begin += slice_size) {
+      RetiredEntries retired;
       const std::lock_guard guard(shard.lock);
-      std::array<Entry *, SLICE * 16> leaving;
+      std::array<Entry *, slice_size * 16> leaving;
       size_t count = 0;
-      shard.table().each(begin, begin + SLICE, [&](Entry *entry) {
-        if (entry->leaves()) leaving[count++] = entry;
+      shard.table().each(begin, begin + slice_size, [&](Entry *entry) {
+        if (entry->is_leaving()) leaving[count++] = entry;
       });
       for (Entry *entry : std::span(leaving.data(), count))
-        remake(shard, slot_of(shard, *entry), entry->user(), entry->expiry(), dead);
-      more = begin + SLICE < shard.table().buckets();
+        replace_with_copy(shard, slot_of(shard, *entry), entry->user(), entry->expiry(), retired);
+      more = begin + slice_size < shard.table().buckets();
     }
   }
 
@@ -665,9 +668,9 @@ private:
 #endif
   }
 
-  static constexpr unsigned MOST_SHARD_BITS = 6;
-  static constexpr size_t SHARE_A_HEAP = 8;                 // shards
-  static constexpr uint64_t WORTHWHILE = uint64_t{1} << 20; // bytes: less is not given back
+  static constexpr unsigned max_shard_bits = 6;
+  static constexpr size_t shards_per_heap = 8;                   // shards
+  static constexpr uint64_t worth_returning = uint64_t{1} << 20; // bytes: less is not given back
 
   const omnistore_host &host_;
   Budget budget_;
@@ -675,8 +678,8 @@ private:
   const uint64_t seed_ = secret();
   const std::unique_ptr<Heap[]> heaps_;
   std::unique_ptr<Shard[]> shards_;
-  std::atomic<size_t> next_to_give_{0}; // the shard that evicts for others
-  std::atomic<bool> tidies_{false};     // the host has a task that runs tidy
+  std::atomic<size_t> next_evicting_{0};    // the shard that evicts for others
+  std::atomic<bool> tidy_submitted_{false}; // the host has a task that runs tidy
   Sweeper sweeper_;
 };
 
@@ -684,4 +687,4 @@ private:
 } // namespace memory
 
 OMNISTORE_PLUGIN(omnistore::driver<memory::Memory>("memory", "1.0.0", "Keeps values in the process's memory",
-                                                   OMNISTORE_OPTIONS_SCHEMA, memory::TRAITS))
+                                                   OMNISTORE_OPTIONS_SCHEMA, memory::driver_traits))

@@ -5,18 +5,18 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "keys.hpp"
+#include "records/keys.hpp"
 
 namespace overlay {
 
 /// What of a batch is still to be done, in the form that a layer takes.
-struct Pending {
+struct PendingItems {
   std::vector<std::uint32_t> items; ///< their places in the batch
   std::vector<omnistore_bytes> keys;
   std::vector<omnistore_status> statuses;
 
-  Pending() = default;
-  explicit Pending(std::span<const std::string_view> all) {
+  PendingItems() = default;
+  explicit PendingItems(std::span<const std::string_view> all) {
     for (std::uint32_t i = 0; i < all.size(); ++i) add(i, as_bytes(all[i]));
   }
   void add(std::uint32_t item, omnistore_bytes key) {
@@ -24,12 +24,12 @@ struct Pending {
     keys.push_back(key);
   }
   std::size_t size() const { return items.size(); }
-  /// Readies it for a layer's answer.
+  /// Readies it for a layer's outcome.
   omnistore_status *open() {
     statuses.assign(items.size(), OMNISTORE_INTERNAL);
     return statuses.data();
   }
-  /// The answer, where one holds for all.
+  /// The outcome, where one holds for all.
   void close(omnistore_status whole) {
     if (whole != OMNISTORE_OK) statuses.assign(items.size(), whole);
   }
@@ -58,7 +58,7 @@ public:
   explicit StoredKeys(std::span<const omnistore_bytes> keys) {
     std::string moved;
     for (const omnistore_bytes key : keys) {
-      const std::string_view name = stored(as_view(key), moved);
+      const std::string_view name = layer_key(as_view(key), moved);
       views_.push_back(name.data() == moved.data() ? moved_.emplace_back(moved) : name);
     }
   }
@@ -73,23 +73,23 @@ private:
 class ItemMessages : public omnistore::WrappedCall {
 public:
   explicit ItemMessages(Call outer) : WrappedCall(outer, fail_) {}
-  struct Said {
+  struct ReportedFailure {
     std::string message;
     FailureDetails details;
   };
-  const Said &of(std::uint32_t item) { return said_[item]; }
+  const ReportedFailure &of(std::uint32_t item) { return failures_[item]; }
 
 private:
   static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
     try {
-      Said &said = static_cast<ItemMessages *>(call)->said_[failure->item];
+      ReportedFailure &said = static_cast<ItemMessages *>(call)->failures_[failure->item];
       said.details = omnistore::details_of(*failure);
       if (failure->message.size != 0) said.message = as_view(failure->message);
     } catch (...) {
       return; // out of memory: the status has to do
     }
   }
-  std::unordered_map<std::uint32_t, Said> said_;
+  std::unordered_map<std::uint32_t, ReportedFailure> failures_;
 };
 
 } // namespace
@@ -101,7 +101,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> k
                                    omnistore_status *statuses) {
   const StoredKeys names(keys);
   for (const std::string_view key : names.views())
-    if (copies_.is_doubtful(key)) settle_doubt(call, key);
+    if (copies_.is_doubtful(key)) resolve_doubt(call, key);
   bool promoting = promotes_;
   for (std::size_t i = 0; i < keys.size(); ++i)
     promoting = promoting && requests[i].offset == 0 && requests[i].length == UINT64_MAX;
@@ -117,7 +117,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
                                    omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                                    omnistore_status *statuses, OnError on_error,
                                    const std::vector<Expected> *expected) {
-  Pending left(keys);
+  PendingItems left(keys);
   std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
   std::uint32_t failed = 0;
   for (Layer &layer : layers_) {
@@ -125,7 +125,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     const bool copies = expected && layer.index > 0;
     std::deque<omnistore_get_request> wanted;
     std::vector<const omnistore_get_request *> wants;
-    std::deque<ValueGate> gates;
+    std::deque<ValueFilter> gates;
     std::vector<omnistore_sink *> pointers;
     for (const std::uint32_t item : left.items) {
       omnistore_get_request &want = wanted.emplace_back(requests[item]);
@@ -137,17 +137,17 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     LayerCall on(call, layer, left.items.data());
     left.close(layer.store.child.get_many(on, left.keys, wants.data(), pointers.data(), left.open()));
 
-    Pending missed;
+    PendingItems missed;
     bool fell = false;
     for (std::size_t i = 0; i < left.size(); ++i) {
       const std::uint32_t &item = left.items[i];
       LayerCall one(call, layer, &item);
-      Answer answer;
-      const omnistore_status status = settle(left.statuses[i], one, layer, keys[item], gates[i], answer);
+      LayerOutcome outcome;
+      const omnistore_status status = settle(left.statuses[i], one, layer, keys[item], gates[i], outcome);
       if (status == OMNISTORE_OK && copies && !keys[item].ends_with('$'))
         promote(call, keys[item], gates[i], layer.index, (*expected)[item], failed);
-      const bool misses = status == OMNISTORE_NOT_FOUND && !answer.removed;
-      const bool skips = is_failure(status) && !answer.last && on_error != OnError::fail && call.remaining() != 0;
+      const bool misses = status == OMNISTORE_NOT_FOUND && !outcome.removed;
+      const bool skips = is_failure(status) && !outcome.last && on_error != OnError::fail && call.remaining() != 0;
       if (skips) skipped[item] = status, fell = true;
       if (misses || skips)
         missed.add(item, left.keys[i]);
@@ -168,13 +168,13 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
                                     omnistore_status *statuses) {
   const StoredKeys names(keys);
   for (const std::string_view key : names.views())
-    if (copies_.is_doubtful(key)) settle_doubt(call, key);
-  Pending left(names.views());
+    if (copies_.is_doubtful(key)) resolve_doubt(call, key);
+  PendingItems left(names.views());
   std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
   for (Layer &layer : layers_) {
     if (left.size() == 0) break;
-    std::deque<HeldMeta> metas;
-    std::deque<MetaGate> gates;
+    std::deque<MetaCopy> metas;
+    std::deque<LayerMetaSink> gates;
     std::vector<omnistore_sink *> pointers;
     std::vector<const omnistore_get_request *> wants;
     for (const std::uint32_t item : left.items) {
@@ -184,13 +184,14 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
     LayerCall on(call, layer, left.items.data());
     left.close(layer.store.child.stat_many(on, left.keys, wants.data(), pointers.data(), left.open()));
 
-    Pending missed;
+    PendingItems missed;
     for (std::size_t i = 0; i < left.size(); ++i) {
       const std::uint32_t &item = left.items[i];
       const std::string_view key = names.views()[item];
       LayerCall one(call, layer, &item);
       bool removed = false;
-      const omnistore_status status = one.told(settle_stat(left.statuses[i], one, layer, key, metas[i], removed));
+      const omnistore_status status =
+          one.with_reason(settle_stat(left.statuses[i], one, layer, key, metas[i], removed));
       const bool skips = is_failure(status) && on_error_ != OnError::fail && call.remaining() != 0;
       if (skips) skipped[item] = status;
       if (skips || (status == OMNISTORE_NOT_FOUND && !removed)) {
@@ -199,7 +200,7 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
       }
       statuses[item] = status;
       if (status != OMNISTORE_OK) continue;
-      copies_.show(key, layer.index, metas[i].etag);
+      copies_.show_source_etag(key, layer.index, metas[i].etag);
       statuses[item] = omnistore::give(*sinks[item], metas[i].view());
     }
     left = std::move(missed);
@@ -211,14 +212,14 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
 }
 
 /// Ends the items that the layer records as removed.
-void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_status *statuses,
+void Overlay::drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore_status *statuses,
                           std::vector<omnistore_status> &skipped, OnError on_error) {
   std::vector<std::string_view> keys;
   for (const omnistore_bytes key : left.keys) keys.push_back(as_view(key));
   std::vector<bool> hidden(left.size(), false);
   Overheard heard(call);
   LayerCall on(heard, layer);
-  const omnistore_status status = on.told(layer.records.hides(on, keys, hidden));
+  const omnistore_status status = on.with_reason(layer.records.hides(on, keys, hidden));
   if (status == OMNISTORE_OK) {
     left.statuses.assign(left.size(), OMNISTORE_OK);
     for (std::size_t i = 0; i < left.size(); ++i)
@@ -237,18 +238,18 @@ void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_stat
 // --------------------------------------------------------------------------------------------------------------- set
 
 /// The stripes of some keys, each once, in one order for all.
-std::deque<Overlay::Writing> Overlay::writing(std::span<const std::string_view> keys) {
+std::deque<Overlay::WriteLock> Overlay::writing(std::span<const std::string_view> keys) {
   std::vector<Stripe *> lanes;
   for (const std::string_view key : keys) lanes.push_back(&stripe(key));
   std::sort(lanes.begin(), lanes.end());
   lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
-  std::deque<Writing> held;
+  std::deque<WriteLock> held;
   for (Stripe *lane : lanes) held.emplace_back(*lane);
   return held;
 }
 
 /// Whether a layer's copies could hide for ever what a batch has written below them, if the host were killed before it
-/// removes them: then each write is one of its own (past_copies).
+/// removes them: then each write is one of its own (write_and_drop_copies).
 bool Overlay::has_lasting_copies() const {
   return std::any_of(layers_.begin(), layers_.end(),
                      [](const Layer &layer) { return layer.dropped && layer.may_mark; });
@@ -260,14 +261,14 @@ bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_r
   return written_.front() == 0 && !has_lasting_copies() &&
          std::all_of(requests, requests + keys.size(), [&](const omnistore_set_request *one) {
            return !one->source && one->condition == OMNISTORE_ALWAYS && (one->expiry == 0 || one->expiry > moment) &&
-                  as_view(one->value) != MARKER;
+                  as_view(one->value) != removed_marker;
          });
 }
 
-/// Gives each layer of a write what is left of the batch, in the order of to_written. `step(layer, call, left)` has the
-/// items' answers put into left; those that are OK go on to the next layer, and are done when there is none.
+/// Gives each layer of a write what is left of the batch, in the order of write_layers. `step(layer, call, left)` has
+/// the items' answers put into left; those that are OK go on to the next layer, and are done when there is none.
 template <typename Step>
-void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statuses, Step step) {
+void Overlay::batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step) {
   const std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());
   for (std::size_t place = 0; place < order.size() && left.size() > 0; ++place) {
     Layer &layer = layers_[order[place]];
@@ -276,7 +277,7 @@ void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statu
     left.close(step(layer, Call(on)));
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (left.statuses[i] == OMNISTORE_OK) continue;
-      const ItemMessages::Said &said = heard.of(left.items[i]);
+      const ItemMessages::ReportedFailure &said = heard.of(left.items[i]);
       doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i], said.details));
       // What the layers that were written before did stays done.
       const FailureDetails details{said.details.nothing_done && place == 0, said.details.retry_after};
@@ -287,7 +288,7 @@ void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statu
 }
 
 /// drop_copies, for a batch that the layers have taken. The items' statuses are there when it is done.
-void Overlay::drop_copies(Call call, Pending &left, omnistore_status *statuses) {
+void Overlay::drop_copies(Call call, PendingItems &left, omnistore_status *statuses) {
   for (Layer &layer : layers_) {
     if (!layer.dropped || left.size() == 0) continue;
     LayerCall on(call, layer, left.items.data());
@@ -315,10 +316,10 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
   }
   const StoredKeys names(keys);
   const auto held = writing(names.views());
-  Pending left(names.views());
-  batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
+  PendingItems left(names.views());
+  batch_write_layers(call, left, statuses, [&](Layer &layer, Call on) {
     std::vector<const omnistore_set_request *> wanted;
-    std::deque<ResultGate> gates;
+    std::deque<LayerResultSink> gates;
     std::vector<omnistore_sink *> shown;
     const bool shows = results && layer.index == written_.front(); // a read finds its value, and its etag
     for (const std::uint32_t item : left.items) {
@@ -351,10 +352,10 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
   }
   const StoredKeys names(keys);
   const auto held = writing(names.views());
-  Pending left(names.views());
-  Ignored sink;
+  PendingItems left(names.views());
+  DiscardingSink sink;
   const std::vector<omnistore_sink *> sinks(keys.size(), &sink);
-  const omnistore_get_request little{sizeof little, 0, 0, MARKER.size() + 1};
+  const omnistore_get_request little{sizeof little, 0, 0, removed_marker.size() + 1};
   const auto looks = omnistore::repeated(little, keys.size());
   left.close(get_many(call, names.views(), omnistore::Requests(looks.data()), sinks.data(), left.open(), OnError::fail,
                       nullptr));
@@ -365,7 +366,7 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
     left.statuses[i] = record_removal(one, as_view(left.keys[i]), recorded);
   }
   left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
-  batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
+  batch_write_layers(call, left, statuses, [&](Layer &layer, Call on) {
     const omnistore_status whole = layer.store.remove_many(on, left.keys, left.open());
     for (omnistore_status &status : left.statuses)
       if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK;

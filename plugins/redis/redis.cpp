@@ -10,18 +10,18 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
-#include "client.hpp"
-#include "layout.hpp"
-#include "listing.hpp"
-#include "script.hpp"
-#include "watch.hpp"
+#include "connection/client.hpp"
+#include "listing/listing.hpp"
+#include "values/layout.hpp"
+#include "values/script.hpp"
+#include "watching/watch.hpp"
 
 namespace redis {
 namespace {
 
 using omnistore::as_bytes, omnistore::as_view;
 
-constexpr omnistore_traits TRAITS = [] {
+constexpr omnistore_traits driver_traits = [] {
   omnistore_traits t{};
   t.size = sizeof t;
   t.thread_model = OMNISTORE_PARALLEL;
@@ -35,7 +35,7 @@ constexpr omnistore_traits TRAITS = [] {
 }();
 
 /// A batch goes out in pieces of so many items, and of so many bytes where values go with it.
-constexpr std::size_t PIECE = 512, PIECE_BYTES = 8 << 20;
+constexpr std::size_t piece_items = 512, piece_bytes = 8 << 20;
 
 bool is_whole(const omnistore_get_request &request) { return request.offset == 0 && request.length == UINT64_MAX; }
 bool wants_meta(const omnistore_get_request &request) { return request.flags & OMNISTORE_GET_META; }
@@ -70,10 +70,10 @@ public:
     if (wants_meta(request) || wants_user(request)) return get_with_meta(call, key, request, sink);
     Commands commands;
     commands.add("GET", full(key)).add("PEXPIRETIME", full(key));
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     if (is_nil(not_error(*replies[0]))) return OMNISTORE_NOT_FOUND;
     const long long expiry = integer_of(*replies[1]);
-    if (expiry == GONE) return OMNISTORE_NOT_FOUND;
+    if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
     const std::string_view value = string_of(*replies[0]);
     return omnistore::give(sink, omnistore::make_meta(value.size(), 0, std::max(expiry, 0LL)), value);
   }
@@ -81,12 +81,13 @@ public:
   omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
     if (wants_user(request) && may_have_user(key))
-      return give_looked_at(*run_script(call, scripts_.stat_with_user, key, Again::yes, OMNISTORE_MAX_USER_SIZE),
-                            request, sink);
-    if (wants_meta(request)) return give_looked_at(*run_script(call, scripts_.stat, key, Again::yes), request, sink);
+      return give_meta_reply(*run_script(call, scripts_.stat_with_user, key, OnBroken::resend, OMNISTORE_MAX_USER_SIZE),
+                             request, sink);
+    if (wants_meta(request))
+      return give_meta_reply(*run_script(call, scripts_.stat, key, OnBroken::resend), request, sink);
     Commands commands;
     add_stat(commands, key, request);
-    return give_stat(client_.run(call, commands, Again::yes), request, sink);
+    return give_stat(client_.run(call, commands, OnBroken::resend), request, sink);
   }
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
@@ -94,13 +95,13 @@ public:
     const std::int64_t expiry = expiry_of(key, request);
     omnistore_status status;
     if (takes_script(request)) {
-      const Reply reply = run_script(call, scripts_.set, key, Again::no, condition_of(request), as_view(request.value),
-                                     expiry, as_view(request.user));
+      const Reply reply = run_script(call, scripts_.set, key, OnBroken::fail, condition_of(request),
+                                     as_view(request.value), expiry, as_view(request.user));
       status = outcome_of_set(*reply);
     } else {
       Commands commands;
       add_set(commands, key, request, expiry);
-      const Replies replies = client_.run(call, commands, Again::no);
+      const Replies replies = client_.run(call, commands, OnBroken::fail);
       for (const Reply &reply : replies) not_error(*reply);
       status = outcome_of_set(*replies.back());
     }
@@ -109,12 +110,12 @@ public:
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
     if (request.condition == OMNISTORE_IF_MATCH) {
-      const Reply reply = run_script(call, scripts_.remove_if_match, key, Again::no, as_view(request.etag));
+      const Reply reply = run_script(call, scripts_.remove_if_match, key, OnBroken::fail, as_view(request.etag));
       return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
     }
     Commands commands;
     add_remove(commands, key);
-    const Replies replies = client_.run(call, commands, Again::no);
+    const Replies replies = client_.run(call, commands, OnBroken::fail);
     for (const Reply &reply : replies) not_error(*reply);
     return integer_of(*replies.back()) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
@@ -126,7 +127,7 @@ public:
     if (request.flags & OMNISTORE_TOUCH_EXPIRY)
       expiry = std::to_string(request.expiry == 0 ? 0 : not_later_than_now(request.expiry));
     const Reply reply =
-        run_script(call, scripts_.touch, key, Again::no, expiry, has_user ? 1 : 0, as_view(request.user));
+        run_script(call, scripts_.touch, key, OnBroken::fail, expiry, has_user ? 1 : 0, as_view(request.user));
     return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
 
@@ -148,7 +149,7 @@ public:
         return std::size_t{1};
       }
       std::size_t count = 1; // those that are asked for in the same way
-      while (count < PIECE && from + count < keys.size() && is_alike(request, requests[from + count])) ++count;
+      while (count < piece_items && from + count < keys.size() && is_alike(request, requests[from + count])) ++count;
       get_piece(call, from, keys.subspan(from, count), request, sinks + from, statuses + from);
       return count;
     });
@@ -160,11 +161,11 @@ public:
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
       Items items;
-      for (std::size_t i = from; i < keys.size() && items.size() < PIECE; ++i) {
+      for (std::size_t i = from; i < keys.size() && items.size() < piece_items; ++i) {
         add_stat(commands, as_view(keys[i]), requests[i]);
         items.push_back(commands.count());
       }
-      const Replies replies = client_.run(call, commands, Again::yes);
+      const Replies replies = client_.run(call, commands, OnBroken::resend);
       for (std::size_t i = 0; i < items.size(); ++i)
         statuses[from + i] = of_item(call, from + i, [&] {
           return give_stat({replies.data() + (i == 0 ? 0 : items[i - 1]), replies.data() + items[i]},
@@ -182,7 +183,7 @@ public:
       Commands commands;
       Items items;
       std::vector<std::int64_t> expiries;
-      for (std::size_t i = from; i < keys.size() && items.size() < PIECE && commands.bytes().size() < PIECE_BYTES;
+      for (std::size_t i = from; i < keys.size() && items.size() < piece_items && commands.bytes().size() < piece_bytes;
            ++i) {
         const std::string_view key = as_view(keys[i]);
         add_set(commands, key, requests[i], expiries.emplace_back(expiry_of(key, requests[i])));
@@ -202,7 +203,7 @@ public:
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
       Items items;
-      const std::size_t end = from + std::min(PIECE, keys.size() - from);
+      const std::size_t end = from + std::min(piece_items, keys.size() - from);
       for (std::size_t i = from; i < end; ++i) {
         if (requests[i].condition == OMNISTORE_IF_MATCH)
           add_script(commands, "EVAL", scripts_.remove_if_match.text, as_view(keys[i]), as_view(requests[i].etag));
@@ -224,7 +225,7 @@ public:
   omnistore_status health(omnistore::Call call) {
     Commands commands;
     commands.add("PING");
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     // A user who may not ping has been let in all the same.
     if (!is_error(*replies[0]) || text_of(*replies[0]).starts_with("NOPERM")) return OMNISTORE_OK;
     throw failure_of(*replies[0]);
@@ -266,7 +267,7 @@ public:
       for (const std::string_view owner : owners)
         if (!std::binary_search(sorted.begin(), sorted.end(), owner))
           add_script(commands, "EVAL", scripts_.remove_orphan.text, owner);
-      const Replies replies = client_.run(call, commands, Again::no);
+      const Replies replies = client_.run(call, commands, OnBroken::fail);
       for (std::size_t i = 0; i < keys.size() && status == OMNISTORE_OK; ++i) {
         if (integer_of(*replies[items[i] - 1]) == 1 && removed)
           status = removed->emit(removed, as_bytes(keys[i]), nullptr);
@@ -287,13 +288,13 @@ public:
   void unwatch(void *watch) { watches_.end(watch); }
 
 private:
-  static constexpr long long GONE = -2; // PEXPIRETIME: no such key
+  static constexpr long long no_such_key = -2; // PEXPIRETIME: no such key
 
   /// For each item of a batch, how many commands there are up to its last one.
   using Items = std::vector<std::size_t>;
 
   /// Where a key lies; with "$" its user meta, with "$$" the binding of that (script.hpp).
-  Joined full(std::string_view key, std::string_view end = {}) const { return {layout_.prefix(), key, end}; }
+  KeyParts full(std::string_view key, std::string_view end = {}) const { return {layout_.prefix(), key, end}; }
   std::int64_t now() const { return host_.now(&host_); }
   /// An expiry that has passed on the host's clock is one that has passed on the server's, whose clock may be behind.
   std::int64_t not_later_than_now(std::int64_t expiry) const { return expiry <= now() ? 1 : expiry; }
@@ -310,15 +311,15 @@ private:
   }
 
   template <class... Arguments>
-  Reply run_script(omnistore::Call call, const Script &script, std::string_view key, Again again,
+  Reply run_script(omnistore::Call call, const Script &script, std::string_view key, OnBroken on_broken,
                    const Arguments &...arguments) {
     Commands commands;
     add_script(commands, "EVALSHA", script.hash, key, arguments...);
-    Reply reply = std::move(client_.run(call, commands, again)[0]);
+    Reply reply = std::move(client_.run(call, commands, on_broken)[0]);
     if (!is_error(*reply) || !text_of(*reply).starts_with("NOSCRIPT")) return reply;
     Commands whole;
     add_script(whole, "EVAL", script.text, key, arguments...);
-    return std::move(client_.run(call, whole, again)[0]);
+    return std::move(client_.run(call, whole, on_broken)[0]);
   }
 
   template <class... Arguments>
@@ -337,7 +338,7 @@ private:
     commands.add("MULTI").add("GET", full(key)).add("PEXPIRETIME", full(key));
     if (user) commands.add("MGET", full(key, "$"), full(key, "$$"));
     commands.add("EXEC");
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = executed(replies);
     return give_with_meta(*parts[0], *parts[1], user ? array_of(*parts[2], 2) : nullptr, wants_meta(request), sink);
   }
@@ -371,9 +372,9 @@ private:
 
   omnistore_status get_range(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                              omnistore_sink &sink) {
-    constexpr std::uint64_t FAR = INT64_MAX / 2; // beyond the end of every value
-    const std::uint64_t first = std::min(request.offset, FAR);
-    const std::uint64_t end = first + std::min(request.length, FAR); // behind the last byte
+    constexpr std::uint64_t past_any_end = INT64_MAX / 2; // beyond the end of every value
+    const std::uint64_t first = std::min(request.offset, past_any_end);
+    const std::uint64_t end = first + std::min(request.length, past_any_end); // behind the last byte
     Commands commands;
     commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key));
     // The server reads an end of -1 as the value's own.
@@ -382,10 +383,10 @@ private:
     else
       commands.add("GETRANGE", full(key), first, end - 1);
     commands.add("EXEC");
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = executed(replies);
     const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
-    if (expiry == GONE) return OMNISTORE_NOT_FOUND;
+    if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
     return omnistore::give(sink, omnistore::make_meta(static_cast<std::uint64_t>(size), 0, std::max(expiry, 0LL)),
                            string_of(*parts[2]));
   }
@@ -419,15 +420,15 @@ private:
     if (replies.size() == 4) { // MULTI
       redisReply *const *parts = executed(replies);
       const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
-      if (expiry == GONE) return OMNISTORE_NOT_FOUND;
+      if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
       return omnistore::give(sink, omnistore::make_meta(static_cast<std::uint64_t>(size), 0, std::max(expiry, 0LL)));
     }
-    return give_looked_at(*replies[0], request, sink);
+    return give_meta_reply(*replies[0], request, sink);
   }
 
   /// From the reply to the scripts `stat` and `stat_with_user`.
-  static omnistore_status give_looked_at(const redisReply &reply, const omnistore_get_request &request,
-                                         omnistore_sink &sink) {
+  static omnistore_status give_meta_reply(const redisReply &reply, const omnistore_get_request &request,
+                                          omnistore_sink &sink) {
     if (is_nil(not_error(reply))) return OMNISTORE_NOT_FOUND;
     redisReply *const *parts = array_of(reply, reply.elements == 4 ? 4 : 3);
     omnistore_meta meta = omnistore::make_meta(static_cast<std::uint64_t>(integer_of(*parts[0])), 0,
@@ -443,7 +444,7 @@ private:
   }
 
   /// As the script `set` takes it.
-  static Joined condition_of(const omnistore_set_request &request) {
+  static KeyParts condition_of(const omnistore_set_request &request) {
     if (request.condition == OMNISTORE_IF_MATCH) return {"=", as_view(request.etag)};
     return {request.condition == OMNISTORE_IF_ABSENT    ? "NX"
             : request.condition == OMNISTORE_IF_PRESENT ? "XX"
@@ -485,8 +486,8 @@ private:
 
   /// Runs a batch piece by piece: `run(from)` sees to items from `from` on and returns how many. What fails a piece is
   /// told for all that are left.
-  template <class Run>
-  static void in_pieces(omnistore::Call call, std::size_t count, omnistore_status *statuses, Run run) {
+  template <class PausedListing>
+  static void in_pieces(omnistore::Call call, std::size_t count, omnistore_status *statuses, PausedListing run) {
     for (std::size_t from = 0; from < count;) {
       try {
         from += run(from);
@@ -503,7 +504,7 @@ private:
   template <class Outcome>
   std::size_t each_reply(omnistore::Call call, Commands &commands, std::size_t from, const Items &items,
                          omnistore_status *statuses, Outcome outcome) {
-    const Replies replies = client_.run(call, commands, Again::no);
+    const Replies replies = client_.run(call, commands, OnBroken::fail);
     for (std::size_t i = 0; i < items.size(); ++i) {
       statuses[from + i] = of_item(call, from + i, [&] {
         for (std::size_t at = i == 0 ? 0 : items[i - 1]; at < items[i]; ++at) not_error(*replies[at]);
@@ -530,7 +531,7 @@ private:
     if (items.empty()) return;
     Commands commands;
     for (const std::size_t i : items) commands.add("STRLEN", full(as_view(keys[i])));
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     for (std::size_t i = 0; i < items.size(); ++i)
       if (is_error(*replies[i]))
         statuses[items[i]] = of_item(call, first + items[i], [&] { return not_error(*replies[i]), OMNISTORE_OK; });
@@ -558,7 +559,7 @@ private:
     } else {
       add_keys(commands, "EXISTS", keys);
     }
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = meta ? executed(replies) : nullptr;
     redisReply *const *values = array_of(meta ? *parts[0] : *replies[0], keys.size());
     redisReply *const *users = user ? array_of(*parts[1 + keys.size()], 2 * keys.size()) : nullptr;
@@ -575,7 +576,7 @@ private:
       }
       statuses[i] = OMNISTORE_NOT_FOUND;
       missing.push_back(i);
-      if (meta && integer_of(*parts[1 + i]) != GONE) other.push_back(i);
+      if (meta && integer_of(*parts[1 + i]) != no_such_key) other.push_back(i);
     }
     const auto held = static_cast<long long>(keys.size() - missing.size());
     if (!meta && integer_of(*replies[1]) > held) other = std::move(missing);
@@ -603,4 +604,4 @@ private:
 } // namespace redis
 
 OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<redis::Redis>("redis", "1.0.0", "Keeps values in a Redis server",
-                                                              OMNISTORE_OPTIONS_SCHEMA, redis::TRAITS))
+                                                              OMNISTORE_OPTIONS_SCHEMA, redis::driver_traits))

@@ -105,13 +105,13 @@ private:
     started = &inner;
     const omnistore_status status = run(inner);
     inner.pass_on_all();
-    if (status == OMNISTORE_TIMEOUT && inner.over()) say(inner, 0, call);
+    if (status == OMNISTORE_TIMEOUT && inner.over()) report_timeout(inner, 0, call);
     if (status == OMNISTORE_OK && step.statuses && inner.over())
       for (std::uint32_t i = 0; i < step.items; ++i)
-        if (step.statuses[i] == OMNISTORE_TIMEOUT) say(inner, i, call);
+        if (step.statuses[i] == OMNISTORE_TIMEOUT) report_timeout(inner, i, call);
     return status;
   }
-  void say(const ShortCall &inner, std::uint32_t item, Call call) const {
+  void report_timeout(const ShortCall &inner, std::uint32_t item, Call call) const {
     const KeptFailures::Said said = inner.of(item);
     std::string message =
         std::string(child().name()) + " did not answer within " + std::to_string(timeout_.count()) + " ms";
