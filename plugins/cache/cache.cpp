@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `cache`: copies of an origin's values that age. README.md says what it promises; here it is opened, and its
-// copies are read.
+// The layer `cache`: copies of an origin's values that age. README.md says what it promises. This file opens the layer,
+// reads copies and lists.
 #include "cache.hpp"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
       keeps_(copies_.can(OMNISTORE_NEVER_BLOCKS)), records_(copies_),
       workers_(settings_.refreshes, [this](Call call, const std::string &key) { refresh(call, key); }) {
   if (copies_.can(OMNISTORE_READS_ONLY))
-    throw Failure(OMNISTORE_INVALID, "the first store is to hold the copies, and takes no writes");
+    throw Failure(OMNISTORE_INVALID, "the first store must hold the copies, but it takes no writes");
   constexpr std::uint64_t of_origin = OMNISTORE_READS_ONLY | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                                       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
                                       OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META |
@@ -69,7 +69,8 @@ Age Cache::age_of(const Record &record, std::int64_t now) const {
   if (record.expiry != 0 && record.expiry <= now) return Age::over;
   const std::int64_t age = now - record.checked;
   if (age >= 0 && age <= settings_.max_age && !record.doubtful) return Age::fresh;
-  const std::int64_t behind = std::max<std::int64_t>(age - settings_.max_age, 0); // of a moment to come: stale
+  const std::int64_t behind =
+      std::max<std::int64_t>(age - settings_.max_age, 0); // an age in the future counts as stale
   if (settings_.revalidate && behind <= settings_.max_stale && !record.doubtful) return Age::stale;
   return behind <= settings_.stale_if_error ? Age::old : Age::over;
 }
@@ -82,14 +83,14 @@ Age Cache::judge(void *judging, const omnistore_meta &copy, Record &record) {
   return self.cache->age_of(record, self.now);
 }
 
-/// Answers from the copy where it is no older than `oldest`.
+/// Serves the reader from the copy, if it is no older than `oldest`.
 Cache::CopyResult Cache::from_copy(Call call, const ReadRequest &reading, Age oldest) {
   if (!records_.is_settled()) {
     Overheard on(call);
     if (!records_.settle_clears(on)) return warn("looking for a clear that was cut off: " + on.reason()), CopyResult();
   }
   omnistore_get_request request = reading.request;
-  request.flags |= OMNISTORE_GET_META; // for the state of the copy
+  request.flags |= OMNISTORE_GET_META; // the state of the copy is made of its meta
   for (bool again = false;; again = true) {
     AgeQuery judging{this, reading.key, now()};
     CopyFilter gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
@@ -101,7 +102,7 @@ Cache::CopyResult Cache::from_copy(Call call, const ReadRequest &reading, Age ol
     if (gate.begun()) return {true, call.fail(status, on.reason()), gate.age(), gate.record()};
     if (gate.held_back() && gate.age() != Age::unknown) return {false, status, gate.age(), gate.record()};
     if (gate.held_back()) {
-      // Once more, where there is a record beside the copy; memory's, if it is of another state, is old.
+      // Try once more with the record beside the copy: the one in memory is missing or outdated.
       if (!again && records_.read_again(on, reading.key)) continue;
       return {false, status, Age::unknown, {}};
     }
@@ -138,22 +139,22 @@ omnistore_status Cache::stat(Call call, std::string_view key, const omnistore_ge
   return read(call, {key, request, sink, true});
 }
 
-/// After the origin failed: an old copy, else the failure.
+/// Called after the origin failed: serves an old copy, or returns the failure.
 omnistore_status Cache::from_copy_or(Call call, const ReadRequest &reading, omnistore_status failure,
-                                     const Overheard &heard) {
+                                     const Overheard &failed) {
   if (is_failure(failure))
     if (const CopyResult look = from_copy(call, reading, Age::old); look.done && look.status != OMNISTORE_NOT_FOUND)
       return look.status;
-  std::string message = heard.reason();
+  std::string message = failed.reason();
   if (is_failure(failure)) message = "the origin (" + std::string(origin_.name()) + "): " + message;
-  return call.fail(failure, message, heard.details());
+  return call.fail(failure, message, failed.details());
 }
 
 // --------------------------------------------------------------------------------------------------------- listing
 
 namespace {
 
-/// Puts before a page's cursor whose it is, and leaves records out.
+/// Puts a mark before a page's cursor that says whose cursor it is, and leaves records out.
 class MarkedPage : public omnistore_page {
 public:
   MarkedPage(omnistore_page &outer, char mark)
@@ -188,7 +189,7 @@ private:
 
 public:
   static constexpr char of_copies = 'c', of_origin = 'o';
-  /// The store's own status, unless its cursor leaves no room for the mark.
+  /// Returns the status, unless the store's cursor leaves no room for the mark.
   omnistore_status after(Call call, omnistore_status status) const {
     if (status != OMNISTORE_OK || !too_long_) return status;
     return call.fail(OMNISTORE_TOO_LARGE, "a listing cannot go on at so long a cursor; use another limit");
@@ -197,13 +198,13 @@ public:
 
 } // namespace
 
-/// The origin's keys; of an origin that cannot list, those of which there are copies.
+/// Lists the origin's keys. If the origin cannot list, lists the keys that have copies.
 omnistore_status Cache::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
   omnistore_list_request inner = request;
   const std::string_view cursor = as_view(request.cursor);
   if (!cursor.empty()) {
     if (cursor[0] != MarkedPage::of_copies && cursor[0] != MarkedPage::of_origin)
-      return call.fail(OMNISTORE_INVALID, "the cursor is none that this store gave");
+      return call.fail(OMNISTORE_INVALID, "the cursor is not one of this store");
     inner.cursor = as_bytes(cursor.substr(1));
   }
   if (cursor.empty() || cursor[0] == MarkedPage::of_origin) {
@@ -226,5 +227,5 @@ constexpr omnistore_traits driver_traits = [] {
 
 } // namespace cache
 
-OMNISTORE_PLUGIN(omnistore::driver<cache::Cache>("cache", "1.0.0", "Copies of an origin's values that age",
+OMNISTORE_PLUGIN(omnistore::driver<cache::Cache>("cache", "1.0.0", "Keeps copies of an origin's values, which age",
                                                  OMNISTORE_OPTIONS_SCHEMA, cache::driver_traits, 2, 2))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How copies are stored and dropped, and how the origin is written to.
+// Stores and drops copies, and writes to the origin.
 #include <algorithm>
 #include <cstring>
 
@@ -12,13 +12,13 @@ namespace {
 constexpr omnistore_get_request get_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
 constexpr std::int64_t warn_interval = 10'000; // milliseconds
 
-/// Keeps the meta that a set gives, and gives it on. That it could not be taken there is no failure of the set.
+/// Stores the meta that a set gives, and passes it on. If the outer sink fails, the set does not.
 class ResultSink : public omnistore_sink {
 public:
   explicit ResultSink(omnistore_sink *outer)
       : omnistore_sink{sizeof(omnistore_sink), 0, begin_, write_, nullptr}, outer_(outer) {}
   bool begun = false;
-  omnistore_status taken = OMNISTORE_OK; ///< by the outer sink
+  omnistore_status taken = OMNISTORE_OK; ///< the status of the outer sink
   omnistore::ValueSink kept;
 
 private:
@@ -38,14 +38,15 @@ private:
 
 } // namespace
 
-/// When a copy goes by itself.
+/// Returns the expiry of a copy.
 std::int64_t Cache::until(const Record &record) const {
   const std::int64_t end =
       now() + settings_.max_age + std::max(settings_.revalidate ? settings_.max_stale : 0, settings_.stale_if_error);
   return record.expiry == 0 ? end : std::min(end, record.expiry);
 }
 
-/// Stores a copy of what the origin gave just now, unless a clear came since `seen`. What cannot be stored is dropped.
+/// Stores a copy of the value that the origin just gave, unless a clear came since `seen`. If that fails, drops the old
+/// copy.
 omnistore_status Cache::store_copy(Call outer, std::string_view key, std::string_view value, omnistore_bytes user,
                                    Record record, std::uint64_t seen) {
   const std::shared_lock lock(clearing_);
@@ -67,13 +68,13 @@ omnistore_status Cache::store_copy(Call outer, std::string_view key, std::string
   }
   if (status == OMNISTORE_OK) return status;
   if (status != OMNISTORE_TOO_LARGE) warn("keeping a copy: " + call.reason());
-  Overheard unheard(outer);
-  records_.drop(unheard, key);
-  copies_.remove(unheard, key);
+  Overheard ignored(outer);
+  records_.drop(ignored, key);
+  copies_.remove(ignored, key);
   return status;
 }
 
-/// The origin's value is still that of the copy: it is fresh again.
+/// Makes a copy fresh again, because the origin's value has not changed.
 void Cache::renew(Call outer, std::string_view key, Record record, const omnistore_meta &origin, std::uint64_t seen) {
   const std::shared_lock lock(clearing_);
   if (cleared_ != seen) return;
@@ -82,13 +83,13 @@ void Cache::renew(Call outer, std::string_view key, Record record, const omnisto
   Overheard call(outer);
   const std::int64_t end = until(record);
   omnistore_touch_request touch{sizeof touch, OMNISTORE_TOUCH_EXPIRY, end, {nullptr, 0}};
-  if (origin.flags & OMNISTORE_META_USER) { // it may be another with the same value
+  if (origin.flags & OMNISTORE_META_USER) { // it may have changed although the value has not
     const std::string user = digest_of(as_view(origin.user));
     if (record.user != user) touch.flags |= OMNISTORE_TOUCH_USER, touch.user = origin.user, record.user = user;
   }
   omnistore_status status = copies_.touch(call, key, touch);
   if (status == OMNISTORE_OK) {
-    // Where a touch gives the copy another state, the record must be of that one.
+    // A touch may change the state of the copy, and the record must describe the new state.
     omnistore::ValueSink meta;
     status = copies_.stat(call, key, get_meta, meta);
     record.of = state_of(meta.meta());
@@ -97,7 +98,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, const omnisto
   if (is_failure(status)) warn("renewing a copy: " + call.reason());
 }
 
-/// The origin has no such key.
+/// Notes that the origin has no such key.
 void Cache::store_absence(Call outer, std::string_view key) {
   const std::shared_lock lock(clearing_);
   Overheard call(outer);
@@ -113,7 +114,7 @@ void Cache::store_absence(Call outer, std::string_view key) {
     records_.drop(call, key);
 }
 
-/// There is no copy of a key any more.
+/// Removes the copy of a key.
 omnistore_status Cache::drop(Call call, std::string_view key) {
   const std::shared_lock lock(clearing_);
   const omnistore_status record = records_.drop(call, key);
@@ -121,8 +122,8 @@ omnistore_status Cache::drop(Call call, std::string_view key) {
   return is_surely_absent(copy) ? record : copy;
 }
 
-/// Before a write: should its outcome not be known, or the host end before it is, the origin is asked before the copy
-/// is used again. Returns what was known, for trust().
+/// Marks the copy as doubtful before a write. If the outcome of the write is not known, or the host is killed, the
+/// origin is asked before the copy is used again. Returns the old record, for restore_record().
 std::optional<Record> Cache::mark_doubtful(Call outer, std::string_view key) {
   Overheard call(outer);
   std::optional<Record> before = records_.find(call, key);
@@ -133,19 +134,19 @@ std::optional<Record> Cache::mark_doubtful(Call outer, std::string_view key) {
   return before;
 }
 
-/// After a write that changed nothing: what was known is so still.
+/// Restores the record after a write that changed nothing.
 void Cache::restore_record(Call outer, std::string_view key, const std::optional<Record> &before) {
   if (!before || before->doubtful) return;
   Overheard call(outer);
   records_.put(call, key, *before, end_of(*before)); // if it fails, the copy stays doubtful
 }
 
-/// When a record is of no use any more.
+/// Returns the expiry of a record.
 std::int64_t Cache::end_of(const Record &record) const {
   return record.absent ? record.checked + settings_.negative_max_age : until(record);
 }
 
-/// At most one line in a while: a store that is away would fill the log.
+/// Logs at most one line in ten seconds, since a store that is away would fill the log.
 void Cache::warn(const std::string &message) {
   {
     const std::lock_guard lock(refresh_mutex_);
@@ -155,11 +156,11 @@ void Cache::warn(const std::string &message) {
   omnistore::log_line(host_, OMNISTORE_LOG_WARN, message);
 }
 
-// ------------------------------------------------------------------------------------------------ writes of the user's
+// ----------------------------------------------------------------------------------------------------- user's writes
 
 namespace {
 
-/// Whether the origin's answer to a write shows that its value is not, or no longer, what `copy` says of it.
+/// Returns true if the outcome of a write at the origin shows that the record `copy` is outdated.
 bool contradicts(const Record &copy, omnistore_status status, std::uint32_t condition, std::string_view etag) {
   if (status == OMNISTORE_NOT_FOUND) return !copy.absent;
   if (status != OMNISTORE_CONFLICT) return false;
@@ -175,8 +176,9 @@ bool contradicts(const Record &copy, omnistore_status status, std::uint32_t cond
 
 } // namespace
 
-/// A write of one key at the origin. Only one that succeeded changes the copy. One that the origin refused leaves it as
-/// it was; where the outcome is not known, or the refusal shows that the copy is outdated, the copy stays doubtful.
+/// Writes one key at the origin. If the origin refuses the write, the copy stays as it was. If the outcome is not
+/// known, or the refusal shows that the copy is outdated, the copy stays doubtful. The caller changes the copy after a
+/// success.
 template <typename Write>
 omnistore_status Cache::at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                   Write write) {
@@ -201,8 +203,8 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
                                             [&](Call on) { return origin_.set(on, key, request, &stored); });
   if (status != OMNISTORE_OK) return status;
   if (request.source || request.value.size > settings_.largest) {
-    Overheard unheard(call);
-    drop(unheard, key);
+    Overheard ignored(call);
+    drop(ignored, key);
     return stored.taken;
   }
   Record record;
@@ -221,8 +223,8 @@ omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_
   const omnistore_status status = at_origin(call, key, request.condition, as_view(request.etag),
                                             [&](Call on) { return origin_.remove(on, key, request); });
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
-  // The origin's answer counts. A copy that cannot be removed is not used any more, since its record is gone, or is not
-  // believed.
+  // The outcome at the origin counts. A copy that cannot be removed is not used any more, since its record is gone or
+  // is ignored.
   Overheard on(call);
   if (drop(on, key) != OMNISTORE_OK) warn("removing a copy: " + on.reason());
   return status;
@@ -235,19 +237,19 @@ omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_t
   const omnistore_status status =
       at_origin(call, key, OMNISTORE_ALWAYS, {}, [&](Call on) { return origin_.touch(on, key, request); });
   if (status == OMNISTORE_OK) {
-    Overheard unheard(call);
-    drop(unheard, key);
+    Overheard ignored(call);
+    drop(ignored, key);
   }
   return status;
 }
 
 omnistore_status Cache::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   const std::string_view base = as_view(request.base);
-  Overheard unheard(call);
-  const bool noted = records_.begin_clear(unheard, base) == OMNISTORE_OK;
+  Overheard ignored(call);
+  const bool noted = records_.begin_clear(ignored, base) == OMNISTORE_OK;
   const omnistore_status status = clear_both(call, request, removed);
-  if (!noted) warn("noting a clear: " + unheard.reason());
-  records_.end_clear(unheard, base);
+  if (!noted) warn("noting a clear: " + ignored.reason());
+  records_.end_clear(ignored, base);
   return status;
 }
 

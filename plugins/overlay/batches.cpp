@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches stay batches: each layer is asked once for all keys that those above have not answered.
+// Batches. Each layer gets one batch with all keys that the layers above it do not have.
 #include "overlay.hpp"
 
 #include <algorithm>
-#include <unordered_map>
+
+#include <omnistore/forward.hpp>
 
 #include "records/keys.hpp"
 
 namespace overlay {
 
-/// What of a batch is still to be done, in the form that a layer takes.
+/// The remaining items of a batch, in the form that a layer takes.
 struct PendingItems {
   std::vector<std::uint32_t> items; ///< their places in the batch
   std::vector<omnistore_bytes> keys;
@@ -24,16 +25,16 @@ struct PendingItems {
     keys.push_back(key);
   }
   std::size_t size() const { return items.size(); }
-  /// Readies it for a layer's outcome.
+  /// Prepares the statuses for a layer's batch.
   omnistore_status *open() {
     statuses.assign(items.size(), OMNISTORE_INTERNAL);
     return statuses.data();
   }
-  /// The outcome, where one holds for all.
+  /// Sets the status of all items, if the whole batch failed.
   void close(omnistore_status whole) {
     if (whole != OMNISTORE_OK) statuses.assign(items.size(), whole);
   }
-  /// Ends the items whose status does not say that they go on: `goes_on(status)`.
+  /// Writes the status of each finished item to `all`. Items for which `goes_on(status)` is true remain.
   template <typename GoesOn>
   void settle(omnistore_status *all, GoesOn goes_on) {
     std::size_t kept = 0;
@@ -52,7 +53,7 @@ struct PendingItems {
 
 namespace {
 
-/// A batch's keys as the layers know them.
+/// The keys of a batch in the layers' form.
 class StoredKeys {
 public:
   explicit StoredKeys(std::span<const omnistore_bytes> keys) {
@@ -67,29 +68,6 @@ public:
 private:
   std::vector<std::string_view> views_;
   std::deque<std::string> moved_;
-};
-
-/// Keeps what is said of the failures of a batch's items.
-class ItemMessages : public omnistore::WrappedCall {
-public:
-  explicit ItemMessages(Call outer) : WrappedCall(outer, fail_) {}
-  struct ReportedFailure {
-    std::string message;
-    FailureDetails details;
-  };
-  const ReportedFailure &of(std::uint32_t item) { return failures_[item]; }
-
-private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    try {
-      ReportedFailure &said = static_cast<ItemMessages *>(call)->failures_[failure->item];
-      said.details = omnistore::details_of(*failure);
-      if (failure->message.size != 0) said.message = as_view(failure->message);
-    } catch (...) {
-      return; // out of memory: the status has to do
-    }
-  }
-  std::unordered_map<std::uint32_t, ReportedFailure> failures_;
 };
 
 } // namespace
@@ -112,7 +90,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> k
   return get_many(call, names.views(), requests, sinks, statuses, on_error_, promoting ? &expected : nullptr);
 }
 
-/// `expected`: where what is found below is to be promoted.
+/// `expected`, unless null: promote the values that are found in lower layers.
 omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> keys,
                                    omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                                    omnistore_status *statuses, OnError on_error,
@@ -211,14 +189,14 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
   return OMNISTORE_OK;
 }
 
-/// Ends the items that the layer records as removed.
+/// Finishes the items that the layer records as removed.
 void Overlay::drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore_status *statuses,
                           std::vector<omnistore_status> &skipped, OnError on_error) {
   std::vector<std::string_view> keys;
   for (const omnistore_bytes key : left.keys) keys.push_back(as_view(key));
   std::vector<bool> hidden(left.size(), false);
-  Overheard heard(call);
-  LayerCall on(heard, layer);
+  Overheard kept(call);
+  LayerCall on(kept, layer);
   const omnistore_status status = on.with_reason(layer.records.hides(on, keys, hidden));
   if (status == OMNISTORE_OK) {
     left.statuses.assign(left.size(), OMNISTORE_OK);
@@ -227,7 +205,7 @@ void Overlay::drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore
     return left.settle(statuses, [](omnistore_status one) { return one == OMNISTORE_OK; });
   }
   for (const std::uint32_t item : left.items) {
-    if (!heard.message().empty()) call.fail(item, status, heard.message());
+    if (!kept.message().empty()) call.fail(item, status, kept.message());
     skipped[item] = status;
   }
   if (on_error != OnError::fail && is_failure(status) && call.remaining() != 0) return;
@@ -237,7 +215,7 @@ void Overlay::drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore
 
 // --------------------------------------------------------------------------------------------------------------- set
 
-/// The stripes of some keys, each once, in one order for all.
+/// Locks the stripes of several keys, each once, always in the same order.
 std::deque<Overlay::WriteLock> Overlay::writing(std::span<const std::string_view> keys) {
   std::vector<Stripe *> lanes;
   for (const std::string_view key : keys) lanes.push_back(&stripe(key));
@@ -248,14 +226,14 @@ std::deque<Overlay::WriteLock> Overlay::writing(std::span<const std::string_view
   return held;
 }
 
-/// Whether a layer's copies could hide for ever what a batch has written below them, if the host were killed before it
-/// removes them: then each write is one of its own (write_and_drop_copies).
+/// Returns true if a layer outlives the host, so that its copies could hide for ever the values that a batch has
+/// written below them, if the host were killed in between. Then each item is written by itself (write_and_drop_copies).
 bool Overlay::has_lasting_copies() const {
   return std::any_of(layers_.begin(), layers_.end(),
                      [](const Layer &layer) { return layer.dropped && layer.may_mark; });
 }
 
-/// Whether all items are sets of values and nothing else.
+/// Returns true if all items are plain sets: no condition, no stream, no expiry that has passed.
 bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_request *const *requests) const {
   const std::int64_t moment = now();
   return written_.front() == 0 && !has_lasting_copies() &&
@@ -265,29 +243,29 @@ bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_r
          });
 }
 
-/// Gives each layer of a write what is left of the batch, in the order of write_layers. `step(layer, call, left)` has
-/// the items' answers put into left; those that are OK go on to the next layer, and are done when there is none.
+/// Gives the remaining items to each layer of `writeTo`, in the order of write_layers(). `step(layer, call)` puts the
+/// statuses into `left`. Items whose status is OK go on to the next layer.
 template <typename Step>
 void Overlay::batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step) {
   const std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());
   for (std::size_t place = 0; place < order.size() && left.size() > 0; ++place) {
     Layer &layer = layers_[order[place]];
-    ItemMessages heard(call);
-    LayerCall on(heard, layer, left.items.data());
+    omnistore::KeptFailures kept(call);
+    LayerCall on(kept, layer, left.items.data());
     left.close(step(layer, Call(on)));
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (left.statuses[i] == OMNISTORE_OK) continue;
-      const ItemMessages::ReportedFailure &said = heard.of(left.items[i]);
-      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i], said.details));
-      // What the layers that were written before did stays done.
-      const FailureDetails details{said.details.nothing_done && place == 0, said.details.retry_after};
-      call.fail(left.items[i], left.statuses[i], said.message + how_far(order, place), details);
+      const omnistore::KeptFailures::Said failure = kept.of(left.items[i]);
+      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i], failure.details));
+      // The layers that were written before stay changed.
+      const FailureDetails details{failure.details.nothing_done && place == 0, failure.details.retry_after};
+      call.fail(left.items[i], left.statuses[i], failure.message + how_far(order, place), details);
     }
     left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
   }
 }
 
-/// drop_copies, for a batch that the layers have taken. The items' statuses are there when it is done.
+/// The same as drop_copies() for a batch that was written. Sets the statuses of its items.
 void Overlay::drop_copies(Call call, PendingItems &left, omnistore_status *statuses) {
   for (Layer &layer : layers_) {
     if (!layer.dropped || left.size() == 0) continue;
@@ -321,7 +299,7 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
     std::vector<const omnistore_set_request *> wanted;
     std::deque<LayerResultSink> gates;
     std::vector<omnistore_sink *> shown;
-    const bool shows = results && layer.index == written_.front(); // a read finds its value, and its etag
+    const bool shows = results && layer.index == written_.front(); // a read finds the value of this layer
     for (const std::uint32_t item : left.items) {
       wanted.push_back(&requests[item]);
       if (shows) shown.push_back(results[item] ? &gates.emplace_back(*results[item], layer.index) : nullptr);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `overlay`: several stores as one. README.md says what it does; here it is opened and read.
+// The layer `overlay`: several stores as one. README.md says what it does. This file opens the layer and reads values.
 #include "overlay.hpp"
 
 #include <algorithm>
@@ -14,11 +14,10 @@ using omnistore::Failure;
 
 namespace {
 
-/// What a layer gives out is held on the stack up to this size.
+/// A value of up to this size is buffered on the stack.
 constexpr std::size_t stack_room = 4096;
-/// Beside the longest key, its record has room in a layer's key, and its place in a cursor.
-constexpr std::uint64_t longest_key = OMNISTORE_MAX_KEY_SIZE; ///< of any store
-/// What the key of a record has more than the user's key (keys.hpp), and some.
+constexpr std::uint64_t longest_key = OMNISTORE_MAX_KEY_SIZE; ///< the longest key of any store
+/// The bytes by which the key of a record is longer than the user's key (records/keys.hpp), and some more.
 constexpr std::uint64_t record_room = 32;
 
 OnError on_error_of(const std::string &name) {
@@ -114,8 +113,8 @@ void Overlay::state_traits(omnistore_traits &traits) {
   const auto limit = [](std::uint64_t &most, std::uint64_t other) {
     if (other != 0 && (most == 0 || other < most)) most = other;
   };
-  // What was written is kept where a layer keeps it that no layer between can hide it from; a removal where all
-  // layers keep it that record it.
+  // A written value is as durable as the best layer of `writeTo` that has no gap above it. A removal is as durable as
+  // the worst layer that records it.
   std::uint32_t values_kept = 0, removals_kept = OMNISTORE_KEEPS_POWER;
   for (std::uint32_t place = 0; place < written_.size(); ++place) {
     const std::uint32_t i = written_[place];
@@ -133,7 +132,7 @@ void Overlay::state_traits(omnistore_traits &traits) {
 
 // ---------------------------------------------------------------------------------------------------------- reading
 
-/// What becomes of a get that a layer has answered.
+/// Decides on a get after a layer has finished: passes the value on, or finds that the key is removed.
 omnistore_status Overlay::settle(omnistore_status status, Call call, const Layer &layer, std::string_view key,
                                  ValueFilter &gate, LayerOutcome &outcome) const {
   if (status != OMNISTORE_OK) {
@@ -172,7 +171,7 @@ omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_g
       status = layer.store.child.get(on, key, request, gate);
     } else {
       omnistore_get_request wanted = request;
-      wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER; // the copy has all of it
+      wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER; // the copy needs both
       status = layer.store.child.get(on, key, wanted, gate);
     }
     status = settle(status, on, layer, key, gate, outcome);
@@ -188,7 +187,7 @@ omnistore_status Overlay::stat_in(Call call, const Layer &layer, std::string_vie
   return settle_stat(layer.store.child.stat(call, key, request, gate), call, layer, key, meta, removed);
 }
 
-/// What a layer's answer to a stat comes to: unstorage's marker is no value.
+/// Decides on a stat after a layer has finished: unstorage's marker is no value.
 omnistore_status Overlay::settle_stat(omnistore_status status, Call call, const Layer &layer, std::string_view key,
                                       const MetaCopy &meta, bool &removed) const {
   const bool may_be =
@@ -225,8 +224,8 @@ omnistore_status Overlay::stat(Call call, std::string_view key, const omnistore_
   return omnistore::give(sink, seen.meta.view());
 }
 
-/// Copies a value that was found in layer `from` into those above. That it cannot be copied is no failure of the read:
-/// it is logged once, until it succeeds again.
+/// Copies a value that was found in layer `from` into the layers above. If that fails, the read succeeds all the same:
+/// the failure is logged once, until a promotion succeeds again.
 void Overlay::promote(Call outer, std::string_view key, const ValueFilter &value, std::uint32_t from, Expected expected,
                       std::uint32_t failed) {
   if (value.meta().expiry != 0 && value.meta().expiry <= now()) return;
@@ -237,13 +236,13 @@ void Overlay::promote(Call outer, std::string_view key, const ValueFilter &value
   request.size = sizeof request;
   request.value = as_bytes(value.bytes());
   request.expiry = value.meta().expiry;
-  omnistore::ValueSink asked;
+  omnistore::ValueSink source;
   request.user = value.meta().user;
-  if (!(value.meta().flags & OMNISTORE_META_USER)) { // it did not come with the value
+  if (!(value.meta().flags & OMNISTORE_META_USER)) { // the layer did not give it with the value
     Overheard on(outer);
     const omnistore_get_request user{sizeof user, OMNISTORE_GET_USER, 0, UINT64_MAX};
-    if (layers_[from].store.child.stat(on, key, user, asked) != OMNISTORE_OK) return;
-    request.user = as_bytes(asked.user);
+    if (layers_[from].store.child.stat(on, key, user, source) != OMNISTORE_OK) return;
+    request.user = as_bytes(source.user);
   }
   for (std::uint32_t i = from; i-- > 0;) {
     Layer &layer = layers_[i];
@@ -262,7 +261,7 @@ void Overlay::promote(Call outer, std::string_view key, const ValueFilter &value
   }
 }
 
-/// If what doubtful copies of a key were made from can be read again, drops them.
+/// Drops the doubtful copies of a key if the layers below can be read again.
 void Overlay::resolve_doubt(Call outer, std::string_view key) {
   const std::unique_lock lock(stripe(key).mutex, std::try_to_lock);
   if (!lock) return; // a write is under way

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The class of the layer `overlay`. Its members are in several files: overlay.cpp (opening and reading), batches.cpp,
+// writing/, listing/ and watching/.
 #pragma once
 
 #include <array>
@@ -22,35 +24,36 @@
 
 namespace overlay {
 
-/// A key as it is seen: in the highest layer that has it, unless a layer above records it as removed.
+/// The value that a reader of the overlay sees: that of the highest layer that has the key, unless a layer above that
+/// one records the key as removed.
 struct VisibleValue {
   static constexpr std::uint32_t nowhere = UINT32_MAX;
   std::uint32_t layer = nowhere;
-  std::uint32_t last = 0; ///< the last layer that was asked
-  bool marked = false;    ///< that one has unstorage's marker
-  MetaCopy meta;          ///< where it is somewhere
+  std::uint32_t last = 0; ///< the last layer that was read
+  bool marked = false;    ///< that layer has unstorage's marker
+  MetaCopy meta;          ///< of the value, if there is one
 
   bool is() const { return layer != nowhere; }
 };
 
-/// What one layer says of a key beside the status.
+/// The outcome of reading a key in one layer, besides the status.
 struct LayerOutcome {
-  bool removed = false; ///< it says that the key is none
-  bool last = false;    ///< whatever the status, no other layer is asked
+  bool removed = false; ///< the layer says that the key is removed
+  bool last = false;    ///< no other layer is read, whatever the status is
 };
 
-/// What is left to do to a write's layers for its condition to hold against everybody.
+/// How a condition is guarded against other programs: one layer that others may write decides it.
 struct LayerCondition {
   std::uint32_t layer =
-      VisibleValue::nowhere; ///< the one that decides, and is therefore written first; nowhere: none has to
+      VisibleValue::nowhere; ///< the layer that decides, and is therefore written first; nowhere: none
   std::uint32_t condition = OMNISTORE_ALWAYS;
-  std::string etag;                           ///< the layer's own
-  std::uint32_t seen = VisibleValue::nowhere; ///< where the value is
+  std::string etag;                           ///< without the layer's digit
+  std::uint32_t seen = VisibleValue::nowhere; ///< the layer that has the value
 };
 
 struct PendingItems; // batches.cpp
 
-/// The store. Thread-safe: reads hold nothing; a write holds its key's stripe, a clear all of them.
+/// The store. Thread-safe: a read holds no lock, a write holds the stripe of its key, and a clear holds all stripes.
 class Overlay {
 public:
   Overlay(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
@@ -61,16 +64,16 @@ public:
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
 
-  // listing.cpp
+  // listing/listing.cpp
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page);
 
-  // writes.cpp
+  // writing/writes.cpp
   omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result);
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request);
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
 
-  // watching.cpp
+  // watching/watching.cpp
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
   void unwatch(void *watch);
 
@@ -89,12 +92,12 @@ public:
 
 private:
   static constexpr std::size_t stripe_count =
-      32; ///< a clear holds all; the thread sanitizer knows 63 held locks at most
+      32; ///< a clear holds all of them, and the thread sanitizer supports at most 63
   struct Stripe {
     std::mutex mutex;
-    std::atomic<std::uint64_t> writes{0}; ///< rises when one is done
+    std::atomic<std::uint64_t> writes{0}; ///< counts the writes that ended
   };
-  /// Held by a write. What was read before it ended is not promoted after it.
+  /// Held by a write. A value that was read before the write ended is not promoted after it.
   class WriteLock {
   public:
     explicit WriteLock(Stripe &stripe) : stripe_(stripe), lock_(stripe.mutex) {}
@@ -104,7 +107,7 @@ private:
     Stripe &stripe_;
     std::lock_guard<std::mutex> lock_;
   };
-  using Expected = std::uint64_t; ///< a stripe's writes when a read began
+  using Expected = std::uint64_t; ///< the `writes` of a stripe when a read began
 
   void state_traits(omnistore_traits &traits);
   std::uint64_t conditions() const;
@@ -122,7 +125,7 @@ private:
                                const MetaCopy &meta, bool &removed) const;
   omnistore_status stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags, MetaCopy &meta,
                            bool &removed) const;
-  /// `copies`: false leaves out the layers whose copies a write removes.
+  /// With `copies` false it leaves out the layers whose copies a write removes.
   omnistore_status find_visible(Call call, std::string_view key, std::uint32_t flags, OnError on_error,
                                 VisibleValue &seen, bool copies = true);
   void resolve_doubt(Call call, std::string_view key);
@@ -142,7 +145,7 @@ private:
   template <typename Step>
   void batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step);
 
-  // conditions.cpp: whether a write may go on, and how. With the key's stripe.
+  // writing/conditions.cpp: decides if a write may go on, and how. The caller holds the key's stripe.
   omnistore_status check_layers_above(Call call, std::string_view key);
   omnistore_status check_condition(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                    LayerCondition &guarded);
@@ -151,7 +154,7 @@ private:
   omnistore_status guard(Call call, const Layer &layer, std::uint32_t condition, const VisibleValue &seen, bool marked,
                          const MetaCopy &meta, LayerCondition &guarded) const;
 
-  // writes.cpp, with the key's stripe; a clear with all of them.
+  // writing/writes.cpp. The caller holds the key's stripe; a clear holds all of them.
   template <typename Step>
   omnistore_status write_layers(Call call, std::uint32_t first, Step step);
   std::string how_far(std::span<const std::uint32_t> order, std::size_t place) const;
@@ -171,13 +174,14 @@ private:
   template <typename Write>
   omnistore_status write_and_drop_copies(omnistore::NotedCall &call, std::string_view key, Write write);
   bool doubt_copies(Call call, std::string_view key, bool changed);
+
   omnistore_status clear_copies(Call call, std::string_view base);
   omnistore_status clear_locked(Call call, std::string_view base);
   omnistore_status clear_layer(Call call, Layer &layer, std::string_view base);
   omnistore_status any_below(Call call, const Layer &layer, std::string_view base, bool &any);
   bool is_gone(Call call, std::string_view key);
 
-  // watching.cpp
+  // watching/watching.cpp
   static void OMNISTORE_CALL look(void *self, omnistore_call *call) noexcept;
   void look_at(Call call, const LayerChange &change);
   std::uint32_t type_of_value(const LayerChange &change, const VisibleValue &seen) const;
@@ -191,13 +195,14 @@ private:
   bool never_blocks_;
   std::array<Stripe, stripe_count> stripes_;
   Copies copies_;
-  std::atomic<std::uint32_t> failing_{0}; ///< layers whose last promotion failed, a bit each
+  std::atomic<std::uint32_t> failing_{0}; ///< a bit for each layer whose last promotion failed
   PausedListings paused_;
   Watches watches_{host_, &look, this};
 };
 
-/// Asks the layers in their order. `try_layer(layer, call, outcome)` gives one's: OK, NOT_FOUND, or a failure. This
-/// decides what is seen of a key, for all that ask about one. `failed` gets a bit for each layer that was skipped.
+/// Reads the layers in their order until one has the key. `try_layer(layer, call, outcome)` reads one layer and returns
+/// OK, NOT_FOUND or a failure. Every operation on a single key uses this function, so that all see the same value.
+/// `failed` gets a bit for each layer that was skipped.
 template <typename Try>
 omnistore_status Overlay::first_hit(Call call, std::string_view key, OnError on_error, std::uint32_t &failed,
                                     Try try_layer) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `retry`: tries an operation again that failed because the store could not be reached.
+// The layer `retry`: retries operations that failed because the store could not be reached.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -20,12 +20,12 @@ using omnistore::Requests;
 
 bool is_transient(omnistore_status status) { return status == OMNISTORE_UNAVAILABLE || status == OMNISTORE_TIMEOUT; }
 
-/// Hands a value on, and notes whether it has begun.
+/// Passes a value on, and notes if it has begun.
 struct TrackedSink final : omnistore::PassingSink {
   using PassingSink::PassingSink;
 };
 
-/// Hands a stream on, and notes whether it was read.
+/// Passes a stream on, and notes if it was read.
 struct TrackedSource : omnistore_source {
   omnistore_source *from;
   bool was_read = false;
@@ -39,7 +39,7 @@ struct TrackedSource : omnistore_source {
   }
 };
 
-/// Hands keys on, and notes whether anything was given out.
+/// Passes keys on, and notes if there were any.
 struct TrackedPage : omnistore_page {
   omnistore_page &to;
   bool given = false;
@@ -178,7 +178,7 @@ public:
   }
 
 private:
-  /// Some items of a batch, with their places in the whole.
+  /// Some items of a batch, with their places in the whole batch.
   template <class Request>
   struct Batch {
     std::vector<std::uint32_t> items;
@@ -201,8 +201,8 @@ private:
            }) > 1;
   }
 
-  /// Runs an operation until it succeeds, fails for good, or no attempt or time is left. may_retry(details) says
-  /// whether a failure that passes by itself allows another attempt.
+  /// Runs an operation until it succeeds, fails for good, or no attempt or time is left. may_retry(details) returns
+  /// true if a transient failure allows another attempt.
   template <class Run, class MayAgain>
   omnistore_status run_attempts(Call call, Run run, MayAgain may_retry) {
     for (std::uint32_t attempt = 1;; ++attempt) {
@@ -235,7 +235,7 @@ private:
                     [&](std::uint32_t i, const FailureDetails &) { return !tracked[i].begun(); });
   }
 
-  /// The same for a batch: the items that may be tried again are, and the others have their outcome.
+  /// The same for a batch: retries the items that may be retried, and reports the outcome of the others.
   template <class Request, class Run, class MayAgain>
   omnistore_status run_many(Call call, Batch<Request> batch, omnistore_status *statuses, Run run, MayAgain may_retry) {
     for (std::uint32_t attempt = 1;; ++attempt) {
@@ -271,7 +271,7 @@ private:
     }
   }
 
-  /// Waits before the next attempt. Returns false if there is none, or no time for it, or the caller went away.
+  /// Waits before the next attempt. Returns false if no attempt or no time is left, or if the caller went away.
   bool pause_before_next(Call call, std::uint32_t attempt, std::int64_t retry_after) {
     if (attempt >= attempts_) return false;
     const std::int64_t full = std::min(max_backoff_, backoff_ << std::min(attempt - 1, 30u));
@@ -282,8 +282,8 @@ private:
     const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(pause);
     for (auto now = std::chrono::steady_clock::now(); now < until; now = std::chrono::steady_clock::now()) {
       if (call.remaining() == 0) return false;
-      std::this_thread::sleep_for(
-          std::min<std::chrono::nanoseconds>(until - now, std::chrono::milliseconds(50))); // then look who still waits
+      std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
+          until - now, std::chrono::milliseconds(50))); // then check if the caller still waits
     }
     ++retries_;
     return true;
@@ -300,5 +300,5 @@ private:
 } // namespace
 
 OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<Retry>("retry", "1.0.0",
-                                                       "Tries again what failed because a store could not be reached",
+                                                       "Retries what failed because a store could not be reached",
                                                        OMNISTORE_OPTIONS_SCHEMA, omnistore::forward_traits, 1, 1))

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { agesGroup } from "./group-ages.mjs";
 import { copyGroup } from "./group-copy.mjs";
+import { engineGroup } from "./group-engine.mjs";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
 import { inspectGroup } from "./group-inspect.mjs";
@@ -32,6 +33,7 @@ const rounds = Number(options.rounds);
 const groups = [
   memoryGroup("memory", 100_000),
   memoryGroup("memory-1m", 1_000_000),
+  engineGroup("engine", 1_000_000),
   filesGroup("fs", 100_000),
   copyGroup("copy", 100_000),
   overlayGroup("overlay", 10_000),

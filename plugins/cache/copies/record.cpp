@@ -26,8 +26,8 @@ std::string in_quotes(std::string_view text) {
 } // namespace
 
 void Record::take(const omnistore_meta &origin, std::int64_t asked) {
-  // A later change in the same tick of the origin's clock would bear the same time: whole seconds, or the kernel's
-  // ticks.
+  // A later change within the same tick of the origin's clock would have the same mtime. A tick is a second, or about
+  // the 20 ms of a kernel's clock.
   const std::int64_t grain = origin.mtime % 1000 == 0 ? 1000 : 20;
   absent = doubtful = false;
   etag = as_view(origin.etag);

@@ -10,10 +10,10 @@ using omnistore::Call;
 
 namespace {
 
-/// Of one shard. What is forgotten is read again from beside its copy, or costs a question to the origin.
+/// In one shard. A record that is evicted is read again from beside its copy, or costs a request to the origin.
 constexpr std::size_t max_records = 4096;
 
-/// What is under way is kept as the record of a key that has none of its own, for it is reserved.
+/// The clears under way are stored as the record of this key, which is reserved and so has no record of its own.
 constexpr std::string_view clears_key = "cache$:clears";
 
 } // namespace
@@ -44,7 +44,7 @@ std::optional<Record> Records::read_again(Call call, std::string_view key) {
   Shard &part = shard(key);
   const std::lock_guard lock(part.mutex);
   const auto found = part.records.find(key);
-  if (found != part.records.end() && found->second != before) return found->second; // put since it was read
+  if (found != part.records.end() && found->second != before) return found->second; // it was put since it was read
   if (record)
     remember(part, key, *record);
   else if (found != part.records.end())
@@ -156,7 +156,7 @@ void Records::end_clear(Call call, std::string_view base) {
   write_clears(call); // if it fails, the records are removed once more at the next start
 }
 
-/// Under the mutex.
+/// The caller holds the mutex.
 omnistore_status Records::write_clears(Call call) {
   if (!keeps_) return OMNISTORE_OK;
   const std::string key = record_key(clears_key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How the origin is asked: by a reader who has no copy, and in the background for a copy that is stale.
+// Requests to the origin: for a reader who has no copy, and in the background for a stale copy.
 #include <algorithm>
 #include <random>
 
@@ -11,21 +11,21 @@ namespace {
 
 constexpr omnistore_get_request get_whole{sizeof(omnistore_get_request), OMNISTORE_GET_META | OMNISTORE_GET_USER, 0,
                                           UINT64_MAX};
-/// A stat for no user meta, which may take the origin another request.
+/// A stat without user meta, which could cost the origin another request.
 constexpr omnistore_get_request stat_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
-constexpr std::int64_t first_pause = 100, longest_pause = 10'000; // between tries, milliseconds
+constexpr std::int64_t first_pause = 100, longest_pause = 10'000; // between attempts, milliseconds
 constexpr std::int64_t first_rest = 1'000, longest_rest = 60'000; // after a refresh that failed
 constexpr std::size_t max_failing = 10'000;
 
 bool is_whole(const omnistore_get_request &request) { return request.offset == 0 && request.length == UINT64_MAX; }
 
-/// Worth another try.
+/// Returns true if another attempt may succeed.
 bool may_pass(omnistore_status status) { return status == OMNISTORE_UNAVAILABLE || status == OMNISTORE_TIMEOUT; }
 
 } // namespace
 
-/// One question to the origin for the whole value. `have` (may be null): what is known of the copy; where the value is
-/// still that one, `unchanged` is set.
+/// Requests the whole value from the origin, once. `have` (may be null) is the record of the copy. If the value is
+/// still the same, sets `unchanged`.
 omnistore_status Cache::request_value(Call call, std::string_view key, const Record *have, FetchSink &into,
                                       bool &unchanged) const {
   unchanged = false;
@@ -44,7 +44,7 @@ omnistore_status Cache::request_value(Call call, std::string_view key, const Rec
   return origin_.get(call, key, get_whole, into);
 }
 
-/// Waits before another try: longer each time, and not all at once. False: the caller's time is over.
+/// Waits before another attempt: longer each time, and with jitter. Returns false if the caller's time is over.
 bool Cache::pause(Call call, unsigned attempt) {
   thread_local std::minstd_rand random(std::random_device{}());
   const std::int64_t whole = std::min(longest_pause, first_pause << std::min(attempt, 10u));
@@ -68,7 +68,7 @@ Flights::Flight Cache::begin_flight(Call call, std::string_view key) {
 omnistore_status Cache::fetch(Call call, const ReadRequest &reading, CopyResult look, std::uint64_t landings) {
   Flights::Flight flight = begin_flight(call, reading.key);
   if (!flight) return call.late();
-  if (flights_.landings() != landings) { // whoever was before has fetched it, or not
+  if (flights_.landings() != landings) { // another request may have fetched it meanwhile
     look = from_copy(call, reading, Age::stale);
     if (look.done) return look.status;
   }
@@ -103,7 +103,7 @@ omnistore_status Cache::fetch_in(Call call, const ReadRequest &reading, const Co
       record.take(fetched.meta(), asked);
       omnistore_meta meta = fetched.meta();
       store_copy(call, reading.key, fetched.value(), meta.user, std::move(record), seen);
-      flight.land(); // the reader may be slow
+      flight.land(); // before the reader gets the value, since it may be slow
       if (!(reading.request.flags & OMNISTORE_GET_USER)) meta.flags &= ~OMNISTORE_META_USER, meta.user = {nullptr, 0};
       return give(fetched.value(), meta, reading.request, reading.sink);
     }
@@ -116,7 +116,7 @@ omnistore_status Cache::fetch_in(Call call, const ReadRequest &reading, const Co
   }
 }
 
-/// Meta of what there is no copy of, or too old a one: the origin's, without the value.
+/// Gives the origin's meta, without the value, for a key that has no copy or too old a one.
 omnistore_status Cache::fetch_meta(Call call, const ReadRequest &reading, const CopyResult &look) {
   const std::uint64_t seen = cleared_;
   omnistore::ValueSink meta;
@@ -162,7 +162,7 @@ void Cache::refresh(Call call, const std::string &key) {
 
 void Cache::refresh_in(Call call, const std::string &key) {
   const Flights::Flight flight = flights_.try_begin(key);
-  if (!flight) return; // somebody else asks, or writes
+  if (!flight) return; // another request or write of the key is under way
   const std::optional<Record> have = records_.find(call, key);
   if (!have || have->absent || age_of(*have, now()) == Age::fresh) return;
   const std::uint64_t seen = cleared_;
@@ -196,7 +196,7 @@ void Cache::refresh_in(Call call, const std::string &key) {
   }
 }
 
-/// The stale copy stays. The key is not asked for again at once.
+/// Notes a failed refresh. The stale copy stays, and the key is not refreshed for a while.
 void Cache::note_failure(const std::string &key, const std::string &message) {
   ++refresh_failures_;
   {
@@ -206,7 +206,7 @@ void Cache::note_failure(const std::string &key, const std::string &message) {
     failing.pause = std::min(failing.pause * 2, longest_rest);
     failing.until = now() + failing.pause;
   }
-  warn("a refresh failed, its stale copy stays: " + message);
+  warn("a refresh failed; the stale copy stays: " + message);
 }
 
 void Cache::note_success(const std::string &key) {

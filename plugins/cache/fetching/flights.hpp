@@ -15,10 +15,10 @@
 
 namespace cache {
 
-/// One question to the origin, or write, a key at a time: whoever comes meanwhile waits, or goes without. Thread-safe.
+/// Allows one request to the origin, or one write, at a time for each key. Others wait, or go on without. Thread-safe.
 class Flights {
 public:
-  /// Held while a key is asked for or written.
+  /// Held while a key is requested from the origin or written.
   class Flight {
   public:
     Flight() = default;
@@ -36,25 +36,25 @@ public:
     std::string key_;
   };
 
-  /// An empty flight where one is under way.
+  /// Returns an empty flight if one is under way.
   Flight try_begin(std::string_view key) {
     const std::lock_guard lock(mutex_);
     return keys_.emplace(key).second ? Flight(this, std::string(key)) : Flight();
   }
 
-  /// Waits for the one that is under way. An empty flight where the caller's time is over.
+  /// Waits until no other flight of the key is under way. Returns an empty flight if the caller's time is over.
   Flight begin(omnistore::Call call, std::string_view key) {
     std::unique_lock lock(mutex_);
     while (!keys_.emplace(key).second) {
       const std::int64_t left = call.remaining();
       if (left <= 0) return {};
-      // Whether the caller is still there is asked from time to time.
+      // Check from time to time that the caller is still there.
       landed_.wait_for(lock, std::chrono::milliseconds(std::min<std::int64_t>(left, 200)));
     }
     return Flight(this, std::string(key));
   }
 
-  /// Another one whenever a flight has landed, of any key: what was looked at before may have changed.
+  /// Returns a number that changes whenever any flight ends. If it has changed, a copy may have changed too.
   std::uint64_t landings() const { return landings_.load(std::memory_order_acquire); }
 
 private:

@@ -11,7 +11,7 @@ using omnistore::sdk::without_exceptions;
 
 namespace {
 
-/// Hands bytes over, into the reader's buffer where it has one.
+/// Gives bytes to the reader, through its buffer if it offers one.
 omnistore_status hand_over(std::string_view bytes, const omnistore_meta &meta, omnistore_sink &reader) {
   void *buffer = nullptr;
   if (const omnistore_status status = reader.begin(&reader, &meta, &buffer); status != OMNISTORE_OK) return status;
@@ -36,10 +36,10 @@ omnistore_status CopyFilter::begin(const omnistore_meta &copy, void **buffer) {
   seen_ = true;
   age_ = judge_(self_, own, record_);
   let_ = age_ != Age::unknown && age_ <= oldest_ && !(needs_user_ && record_.user.empty());
-  if (!let_) return OMNISTORE_CONFLICT; // so that the store stops; held_back() says why
+  if (!let_) return OMNISTORE_CONFLICT; // so that the store stops; held_back() is true
   meta_ = own;
   meta_.expiry = record_.expiry;
-  meta_.mtime = record_.mtime; // the origin's, or unknown: when the copy was made says nothing of the value
+  meta_.mtime = record_.mtime; // of the origin, or unknown: the mtime of the copy says nothing about the value
   meta_.etag = request_.flags & OMNISTORE_GET_META ? as_bytes(record_.etag) : omnistore_bytes{nullptr, 0};
   meta_.flags &= ~OMNISTORE_META_USER;
   meta_.user = {nullptr, 0};
@@ -110,7 +110,7 @@ omnistore_status FetchSink::pass_on() {
   passed_ = true;
   if (!reader_) return OMNISTORE_CONFLICT; // so that the origin stops
   omnistore_meta shown = meta();
-  shown.flags &= ~OMNISTORE_META_USER; // the reader may not have asked for it
+  shown.flags &= ~OMNISTORE_META_USER; // the reader may not have requested it
   shown.user = {nullptr, 0};
   const omnistore_status status = reader_->begin(reader_, &shown, nullptr);
   if (status != OMNISTORE_OK || value_.empty()) return status;

@@ -13,23 +13,23 @@ namespace cache {
 
 /// How old a copy is.
 enum class Age {
-  unknown, ///< no record of it is in memory
+  unknown, ///< there is no record of it in memory
   fresh,
-  stale, ///< may be served, and is to be refreshed
-  old,   ///< the origin is asked first; where that fails it may be served
-  over,  ///< not served any more
+  stale, ///< it may be served, and must be refreshed
+  old,   ///< the origin is asked first; if that fails, it may be served
+  over,  ///< it is not served any more
 };
 
-/// Gives on a part of a value that lies in memory.
+/// Gives the requested part of a value in memory to a sink.
 omnistore_status give(std::string_view value, const omnistore_meta &meta, const omnistore_get_request &request,
                       omnistore_sink &sink);
 
-/// Stands before the reader's sink while a copy is read: asks `judge` how old it is, and lets it through with the
-/// origin's meta where `lets` says so. What a store that never blocks gives is kept until it is done, since it may hold
-/// its locks and the reader may be slow (driver.h).
+/// The sink that a copy is read into, before the reader's sink. It calls `judge` for the age of the copy, and passes
+/// the copy on, with the origin's meta, if it is no older than `oldest`. The value of a store that never blocks is
+/// buffered until the store has finished, since the store may hold locks and the reader may be slow (driver.h).
 class CopyFilter : public omnistore_sink {
 public:
-  /// Tells the age of a copy in this state, and what is known of it.
+  /// Returns the age of a copy in this state, and its record.
   using AgeOf = Age (*)(void *judge, const omnistore_meta &copy, Record &record);
 
   CopyFilter(omnistore_sink &reader, const omnistore_get_request &request, bool keeps, Age oldest, AgeOf judge,
@@ -39,13 +39,13 @@ public:
   CopyFilter(const CopyFilter &) = delete;
   CopyFilter &operator=(const CopyFilter &) = delete;
 
-  /// Holds a copy back whose user meta is not known.
+  /// Refuses a copy whose user meta is not known.
   void need_user() { needs_user_ = true; }
-  /// After the store is done: gives on what was kept.
+  /// Passes the buffered value on. Call it after the store has finished.
   omnistore_status finish();
-  /// Whether the copy was seen, and was too old to be let through.
+  /// Returns true if there was a copy, and it was refused.
   bool held_back() const { return seen_ && !let_; }
-  /// Whether the reader's sink has begun: nothing else can be given any more.
+  /// Returns true if the reader's sink has begun, so that nothing else can be given any more.
   bool begun() const { return begun_; }
   Age age() const { return age_; }
   const Record &record() const { return record_; }
@@ -59,18 +59,18 @@ private:
   omnistore_sink &reader_;
   const omnistore_get_request &request_;
   const bool keeps_;
-  const Age oldest_; ///< that is let through
+  const Age oldest_; ///< the oldest age that is passed on
   const AgeOf judge_;
   void *const self_;
   bool seen_ = false, let_ = false, begun_ = false, needs_user_ = false;
   Age age_ = Age::unknown;
   Record record_;
-  omnistore_meta meta_{}; ///< as it is shown; its etag is the record's
+  omnistore_meta meta_{}; ///< the meta for the reader; its etag is the record's
   std::string kept_, user_;
-  std::uint64_t put_ = 0; ///< of kept_, where the store was given it as its buffer
+  std::uint64_t put_ = 0; ///< the bytes of kept_ that were written
 };
 
-/// Takes what the origin gives, up to a size. What is larger goes on to the reader as it comes, where there is one.
+/// Stores the value that the origin gives, up to a size. A larger value is passed on to the reader, if there is one.
 class FetchSink : public omnistore_sink {
 public:
   /// `reader` may be null.
@@ -82,7 +82,7 @@ public:
   const std::string &value() const { return value_; }
   omnistore_meta meta() const;
   bool begun() const { return began_; }
-  /// Whether it was too large to be kept; it went to the reader, or to nobody.
+  /// Returns true if the value was too large. It went to the reader, or nowhere.
   bool passed() const { return passed_; }
 
 private:

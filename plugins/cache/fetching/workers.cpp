@@ -7,7 +7,7 @@ namespace cache {
 
 using omnistore::Call;
 
-/// The call of a refresh: without a deadline until the store closes. Nobody waits for what it has to say.
+/// The call of a refresh: it has no deadline until the store closes, and ignores failures.
 class Workers::RefreshCall : public omnistore_call {
 public:
   explicit RefreshCall(const std::atomic<bool> &over)
@@ -54,7 +54,7 @@ bool Workers::submit(std::string key) {
     if (idle_ <= waiting_.size() && threads_.size() < most_) {
       try {
         threads_.emplace_back([this] { work(); });
-      } catch (const std::system_error &) { // the system's limit; those that are there do the work
+      } catch (const std::system_error &) { // the system's limit is reached; the existing threads do the work
         if (threads_.empty()) return false;
       }
     }

@@ -16,20 +16,21 @@
 
 namespace cache {
 
-/// Refreshes in the background, so many at once at most. The host's tasks of one store run one at a time: a slow answer
-/// would hold up every other key. The threads begin with the first job, and end with this.
+/// A worker pool for refreshes in the background. It has threads of its own, since the host runs the tasks of a store
+/// one at a time, and one slow response would delay all other keys. A thread begins when a job needs it, and ends with
+/// this object.
 class Workers {
 public:
   static constexpr std::size_t max_waiting = 1000;
 
-  /// `run` is called with each key on one of the threads; its call ends when this does.
+  /// The threads call `run` with each key. Its call ends when this object does.
   Workers(std::size_t most, std::function<void(omnistore::Call, const std::string &key)> run)
       : most_(most), run_(std::move(run)) {}
   ~Workers();
 
-  /// False: too many wait, or no thread can be had.
+  /// Returns false if too many keys wait, or no thread can be started.
   bool submit(std::string key);
-  /// Waits; false: this ends.
+  /// Waits. Returns false if this object is being destroyed.
   bool pause(std::chrono::milliseconds time);
 
 private:

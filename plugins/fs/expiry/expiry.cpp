@@ -18,9 +18,9 @@ namespace fs {
 namespace {
 constexpr const char *expiry_attribute = "user.omnistore.expiry";
 constexpr const char *expiring_attribute = "user.omnistore.expiring";
-constexpr long hint_mark = 314'159; ///< nanoseconds behind the millisecond
-/// How far the ctime of the store's own change may be from the moment that was noted: the kernel's clock stands still
-/// for up to ten milliseconds, and the change is several calls.
+constexpr long hint_mark = 314'159; ///< nanoseconds after the millisecond
+/// How far the ctime of the store's own change may be from the time in the attribute, in nanoseconds: the kernel's
+/// clock stands still for up to ten milliseconds, and the change takes several calls.
 constexpr std::int64_t max_away = 20'000'000;
 
 std::uint64_t nanoseconds(const timespec &time) {
@@ -38,7 +38,7 @@ bool write_attribute(int file, std::initializer_list<std::uint64_t> numbers) {
 } // namespace
 
 namespace {
-/// The filesystem has no attributes, or a filter of system calls hides them.
+/// Errors which mean that the filesystem has no attributes, or that a filter of system calls hides them.
 bool has_no_attributes(int error) {
   return error == EOPNOTSUPP || error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
 }

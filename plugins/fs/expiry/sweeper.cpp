@@ -12,7 +12,7 @@
 namespace fs {
 
 namespace {
-/// How long it works at a time, and rests before it goes on.
+/// How long it works at a time, and how long it pauses.
 constexpr std::chrono::milliseconds work_slice(20);
 constexpr std::int64_t pause_between = 40, shortest_wait = 1000, walk_interval = 3600 * 1000; // milliseconds
 } // namespace
@@ -62,7 +62,7 @@ void Sweeper::schedule(std::int64_t expiry, std::string_view key) {
   run_at(std::max(expiry, now() + shortest_wait));
 }
 
-/// Has the task run at a moment, or a little later.
+/// Makes the host run the task at `due` or a little later.
 void Sweeper::run_at(std::int64_t due) {
   const std::lock_guard lock(mutex_);
   if (!tasks_.empty() && *tasks_.begin() <= due + shortest_wait) return;
@@ -85,7 +85,7 @@ void Sweeper::run(const omnistore_call &call) {
   bool busy = false;
   try {
     busy = work(call);
-  } catch (const std::exception &error) { // the next run goes on with what is left
+  } catch (const std::exception &error) { // the next run continues with the rest
     walk_.reset();
     warn(error.what());
   }
@@ -100,7 +100,7 @@ void Sweeper::warn(const char *what) const noexcept {
   host_.log(&host_, OMNISTORE_LOG_WARN, {line, std::min(static_cast<std::size_t>(size), sizeof line - 1)});
 }
 
-/// True when there is more to do at once.
+/// Returns true if there is more to do at once.
 bool Sweeper::work(const omnistore_call &call) {
   {
     const std::lock_guard lock(mutex_);
@@ -111,7 +111,7 @@ bool Sweeper::work(const omnistore_call &call) {
   bool busy = false;
   do {
     const std::vector<std::string> keys = deadlines_.due(now(), 64);
-    std::string failed; // one line for all of them: the others go on
+    std::string failed; // one log line for all of them
     for (const std::string &key : keys) {
       try {
         expire_(key);

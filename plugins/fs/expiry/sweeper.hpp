@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Removes what has expired from the disk, in the background: what this store has set when it is due, and what else lies
-// there by walks over the folders that hold expiring values, one after open and then each hour.
+// Removes expired values from the disk in the background. Values that this store has set are removed when they are due.
+// Other values are found by walks over the folders with expiring values: one walk after open, then one each hour.
 #pragma once
 
 #include <chrono>
@@ -22,41 +22,41 @@
 
 namespace fs {
 
-/// The expiries that come next, with their keys: at most `limit` of them, the soonest. Of later ones it is only known
-/// that they exist, and when the first of them is due: by then the folders must be walked again. Thread-safe.
+/// The next expiries with their keys: the soonest `limit` of them. Of later ones it knows only when the first is due:
+/// at that time the folders must be walked again. Thread-safe.
 class Deadlines {
 public:
   explicit Deadlines(std::size_t limit = 65536) : limit_(limit) {}
 
   void add(std::int64_t expiry, std::string_view key);
-  /// Takes out up to `count` keys that are due; they may have been set anew since.
+  /// Removes and returns up to `count` keys that are due. They may have been set again since.
   std::vector<std::string> due(std::int64_t now, std::size_t count);
-  /// When there is something to do next; nothing: never.
+  /// Returns the time of the next work; nullopt: never.
   std::optional<std::int64_t> next() const;
-  /// Whether an expiry has passed of which the key was not kept. Asking takes it back: the asker walks the folders.
+  /// Returns true, once, if an expiry has passed whose key was not stored. The caller then walks the folders.
   bool walk_is_due(std::int64_t now);
 
 private:
   const std::size_t limit_;
   mutable std::mutex mutex_;
   std::multimap<std::int64_t, std::string> soon_;
-  std::int64_t horizon_ = INT64_MAX; ///< the first expiry that was not kept
+  std::int64_t horizon_ = INT64_MAX; ///< the first expiry whose key was not stored
 };
 
-/// It works for a third of the time at most, on the host's threads. Thread-safe.
+/// Works on the host's threads, for a third of the time at most. Thread-safe.
 class Sweeper {
 public:
-  /// Removes the key's value, if it has expired.
+  /// Removes the key's value if it has expired.
   using Expire = std::function<void(std::string_view key)>;
 
-  /// `leftovers`, which it goes on with, must live as long.
+  /// It also continues the work on `leftovers`, which must outlive it.
   Sweeper(const omnistore_host &host, const Tree &tree, const Ignore &ignore, Leftovers &leftovers, Expire expire);
 
-  /// Begins, with a walk. The object must stay where it is from now on.
+  /// Begins with a walk. The object must not move from now on.
   void start();
-  /// Goes on at once with the leftovers of hosts that were killed.
+  /// Continues at once with the leftovers of hosts that were killed.
   void clean() { run_at(now()); }
-  /// Notes when a value ends.
+  /// Notes when a value expires.
   void schedule(std::int64_t expiry, std::string_view key);
 
 private:
@@ -76,10 +76,10 @@ private:
   Deadlines deadlines_;
 
   std::mutex mutex_;
-  std::multiset<std::int64_t> tasks_; ///< when those that were submitted begin
+  std::multiset<std::int64_t> tasks_; ///< when the submitted tasks begin
 
-  // Only the running task uses these; the host runs one at a time.
-  std::unique_ptr<Walk> walk_; ///< while one is under way
+  // Only the running task uses these. The host runs one task of a store at a time.
+  std::unique_ptr<Walk> walk_; ///< of a walk that is under way
   std::int64_t next_walk_ = 0;
 };
 

@@ -14,13 +14,13 @@ namespace {
   throw omnistore::Failure(OMNISTORE_INVALID, "option ignore: the pattern \"" + std::string(pattern) + "\" " + why);
 }
 
-/// One pattern for each choice that the braces leave.
+/// Adds one pattern for each choice of the braces.
 void expand(std::string_view pattern, std::vector<std::string> &out) {
   const std::size_t open = pattern.find('{');
   if (open == pattern.npos) return out.emplace_back(pattern), void();
   const std::size_t close = pattern.find('}', open);
   const std::string_view choices = close == pattern.npos ? "" : pattern.substr(open + 1, close - open - 1);
-  if (choices.find('{') != choices.npos) refuse_pattern(pattern, "nests braces, which is not understood");
+  if (choices.find('{') != choices.npos) refuse_pattern(pattern, "nests braces, which is not supported");
   if (close == pattern.npos) refuse_pattern(pattern, "has a { without a }");
   for (std::size_t at = 0;;) {
     const std::size_t comma = std::min(choices.find(',', at), choices.size());
@@ -33,14 +33,15 @@ void expand(std::string_view pattern, std::vector<std::string> &out) {
   }
 }
 
-/// NAME of a pattern `**/NAME/**`; empty for another.
+/// Returns NAME of a pattern `**/NAME/**`; empty for other patterns.
 std::string_view plain_name(std::string_view pattern) {
   if (!pattern.starts_with("**/") || !pattern.ends_with("/**") || pattern.size() < 7) return {};
   const std::string_view name = pattern.substr(3, pattern.size() - 6);
   return name.find_first_of("/*?[") == name.npos ? name : std::string_view();
 }
 
-/// Whether a set `[...]` at the pattern's start holds the byte; takes the set off. Without its end it is a plain '['.
+/// Returns true if the set `[...]` at the start of the pattern contains the byte, and removes the set from the pattern.
+/// A set without its end is a plain '['.
 bool set_holds(std::string_view &pattern, char c) {
   const std::size_t negated = pattern.size() > 1 && (pattern[1] == '!' || pattern[1] == '^') ? 1 : 0;
   const std::size_t end = pattern.find(']', negated + 2);
@@ -59,7 +60,7 @@ bool set_holds(std::string_view &pattern, char c) {
 }
 
 bool segment_matches(std::string_view pattern, std::string_view name) {
-  // Only the last star need ever be gone back to: what lies before it has matched as early as it can.
+  // Backtracking to the last star is enough: the part before it has matched as early as it can.
   std::string_view star_pattern, star_name;
   bool star = false;
   while (!name.empty() || !pattern.empty()) {
@@ -95,7 +96,7 @@ std::string_view take_segment(std::string_view &path) {
 } // namespace
 
 bool glob_matches(std::string_view pattern, std::string_view path) {
-  std::string_view back_pattern, back_path; // behind the last `**`, and where it has reached
+  std::string_view back_pattern, back_path; // the pattern after the last `**`, and the path that it is tried on
   bool back = false;
   for (;;) {
     std::string_view rest_pattern = pattern, rest_path = path;
@@ -119,7 +120,7 @@ bool glob_matches(std::string_view pattern, std::string_view path) {
 Ignore::Ignore(const std::vector<std::string> &patterns) {
   std::vector<std::string> all;
   for (const std::string &pattern : patterns) {
-    if (pattern.starts_with('!')) refuse_pattern(pattern, "begins with !, which is not understood");
+    if (pattern.starts_with('!')) refuse_pattern(pattern, "begins with !, which is not supported");
     expand(pattern, all);
   }
   for (const std::string &pattern : all) {

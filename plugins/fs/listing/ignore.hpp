@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which files a listing leaves out: glob patterns, with the meaning that unstorage gives them.
+// Glob patterns of the files that a listing leaves out, with the meaning that they have in unstorage.
 #pragma once
 
 #include <string>
@@ -12,30 +12,30 @@ namespace fs {
 /// segments, also none). Names that begin with a dot are like any other. Thread-safe.
 class Ignore {
 public:
-  /// Throws a Failure for a pattern that it does not understand.
+  /// Throws a Failure for a pattern that is not supported.
   explicit Ignore(const std::vector<std::string> &patterns);
 
-  /// `folder` is the path below base of the folder that holds `name`, empty for base. A file is held against the
-  /// patterns by its path and by its bare name; a folder, with all that is in it, by its path, and by its bare name
-  /// where the pattern is one segment.
+  /// Return true if a file or folder is left out. `folder` is the path below base of the folder that holds `name`,
+  /// empty for base. A file matches by its path or by its bare name. A folder, with all that is in it, matches by its
+  /// path, and by its bare name if the pattern has one segment.
   bool file(std::string_view folder, std::string_view name) const {
     return name_matches(name) || path(folder, name, true);
   }
   bool folder(std::string_view folder, std::string_view name) const {
     return name_matches(name) || path(folder, name, false);
   }
-  /// Whether a folder or one above it is left out.
+  /// Returns true if a folder, or one above it, is left out.
   bool branch(std::string_view path) const;
 
 private:
   bool name_matches(std::string_view name) const;
   bool path(std::string_view folder, std::string_view name, bool is_file) const;
 
-  std::vector<std::string> names_;    ///< of patterns `**/NAME/**`, which need no matcher
-  std::vector<std::string> patterns_; ///< the others
+  std::vector<std::string> names_;    ///< the names in patterns `**/NAME/**`, which are compared as text
+  std::vector<std::string> patterns_; ///< the other patterns
 };
 
-/// Whether a path (segments joined by '/') fits a pattern without braces.
+/// Returns true if a path (segments joined by '/') matches a pattern without braces.
 bool glob_matches(std::string_view pattern, std::string_view path);
 
 } // namespace fs

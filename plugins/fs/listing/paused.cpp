@@ -23,7 +23,7 @@ Cursor read_cursor(std::string_view text) {
   const char *const end = text.data() + std::min(digits, text.size());
   const auto [stop, error] = std::from_chars(text.data(), end, cursor.run, 16);
   if (text.size() <= digits || error != std::errc() || stop != end) {
-    throw omnistore::Failure(OMNISTORE_INVALID, "the cursor is none that this store gave");
+    throw omnistore::Failure(OMNISTORE_INVALID, "the cursor is not one of this store");
   }
   cursor.key = text.substr(digits);
   return cursor;

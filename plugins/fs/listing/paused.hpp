@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listings under way: a page's cursor names the walk that goes on with the next one, so that a folder is read and
-// sorted once, not once a page. A cursor holds the last key too, and is good without the walk.
+// Walks that pause between two pages of a listing. A page's cursor names the walk that continues with the next page, so
+// that a folder is read and sorted once and not for every page. A cursor also holds the last key, so it is valid
+// without its walk.
 #pragma once
 
 #include <chrono>
@@ -15,22 +16,22 @@
 
 namespace fs {
 
-/// A cursor's text: sixteen hexadecimal digits and the key.
+/// A cursor's text is sixteen hexadecimal digits and the last key.
 struct Cursor {
   std::uint64_t run;
   std::string_view key;
 };
 std::string write_cursor(std::uint64_t run, std::string_view key);
-/// Throws a Failure for a text that write_cursor has not written.
+/// Throws a Failure if write_cursor() has not written the text.
 Cursor read_cursor(std::string_view text);
 
-/// Thread-safe. At most 16 walks that hold 4 million names are kept; the oldest go.
+/// Thread-safe. It holds at most 16 walks with 4 million names; the oldest are dropped.
 class PausedWalks {
 public:
-  /// The walk, taken out; null where it is gone, too old (what it has read would be too far from the truth), or
-  /// another listing's.
+  /// Removes and returns the walk. Returns null if it is gone, belongs to another listing, or is so old that the
+  /// folders may have changed too much.
   std::unique_ptr<Walk> resume(const Cursor &cursor, std::string_view base, std::uint32_t depth);
-  /// Keeps it; the run's number.
+  /// Stores the walk and returns its number.
   std::uint64_t keep(std::unique_ptr<Walk> walk);
 
 private:
@@ -44,7 +45,8 @@ private:
   std::mutex mutex_;
   std::list<PausedWalk> paused_; ///< the oldest first
   std::size_t names_ = 0;
-  /// Numbers of another process's runs, or of this store before it was opened again, are not taken for its own.
+  /// It starts at the time, so that a number of another process, or of an earlier opening, is never taken for a walk
+  /// here.
   std::uint64_t next_ = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
 };
 

@@ -17,7 +17,7 @@
 namespace fs {
 
 namespace {
-constexpr std::size_t max_open = 16; ///< folders that a walk holds open
+constexpr std::size_t max_open = 16; ///< the most folders that a walk holds open
 
 std::string_view name_of(std::string_view path) { return path.empty() ? "the base folder" : path; }
 } // namespace
@@ -31,7 +31,7 @@ void Names::read(int folder, std::string_view path, const Ignore &ignore, From f
   filled_ = block_size;
   cut_ = false;
   struct stat status;
-  constexpr std::size_t least_entry = 24; // bytes in the folder's own file, about
+  constexpr std::size_t least_entry = 24; // about the least bytes of an entry in the folder's own file
   if (retry(::fstat, folder, &status) == 0) {
     items_.reserve(std::min(static_cast<std::size_t>(status.st_size) / least_entry, 2 * limit));
   }
@@ -80,7 +80,7 @@ bool Names::before(const Item &a, const Item &b) const {
   return text(a).substr(common_) < text(b).substr(common_);
 }
 
-/// Returns the bits in which heads differ.
+/// Returns the bits in which the heads differ.
 std::uint64_t Names::set_heads() {
   if (items_.empty()) return 0;
   const std::string_view first = text(items_[0]);
@@ -103,7 +103,8 @@ std::uint64_t Names::set_heads() {
   return differ;
 }
 
-/// By the heads' bytes from the last to the first, leaving out those that are the same in all; then by what is behind.
+/// A radix sort by the bytes of the heads, from the last to the first, without the bytes that are equal in all heads.
+/// Names with equal heads are then sorted by comparison.
 void Names::sort() {
   const std::uint64_t differ = set_heads();
   const auto order = [this](const Item &a, const Item &b) { return before(a, b); };
@@ -153,7 +154,7 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
     frame.expiring = has_expiring(frame.folder.get(), name_of(path));
     if (options_.only_expiring && !frame.expiring) return;
     frame.level = level;
-    // What of `after` lies in this folder: behind a key of its own, or at the folder that the key lies in.
+    // The part of `after` in this folder: after a name of its own, or at the folder that the key lies in.
     std::string_view rest = options_.after;
     rest = rest.starts_with(prefix) ? rest.substr(prefix.size()) : std::string_view();
     const std::size_t colon = rest.find(':');
@@ -167,13 +168,13 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
   stack_.push_back(std::move(frame));
 }
 
-/// Leaves a place out that is not there any more, or that, and nothing else, cannot be read: the latter is told. False:
-/// the walk fails. `is_base`: the place is the base of the walk, which was never there, or is what was asked for.
+/// Returns true if the walk goes on without a place: it is gone, or it cannot be read, which is reported. Returns false
+/// if the walk must fail. `is_base`: the place is the base of the walk, which the caller asked for by name.
 bool Walk::leaves_out(const std::string &base, int error, bool is_base) {
   if (is_base) return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
   if (is_gone(error)) return true;
   if (!is_unreadable(error)) return false;
-  if (left_out_ == base) return true; // a folder is told once, not with each of its files
+  if (left_out_ == base) return true; // a folder is reported once, not with each of its files
   left_out_ = base;
   if (options_.reports) unreported_.push_back({base, error});
   if (!unreadable_) unreadable_ = {base, error};
@@ -217,7 +218,7 @@ Walk::Step Walk::next() {
   return Step::end;
 }
 
-/// Makes the item the current value, where it is one.
+/// Makes the item the current value. Returns false if it is no value.
 bool Walk::settle(const Names::Item &item) {
   const Frame &top = stack_.back();
   key_ = top.prefix;
@@ -236,7 +237,7 @@ bool Walk::settle(const Names::Item &item) {
     is_there = target && retry(::fstat, target.get(), &found) == 0;
   }
   if (!is_there) {
-    // A folder that may not be searched is told as one place, with its own value.
+    // A folder that may not be searched is reported as one place, with its own value.
     const bool is_folder = item.kind == Names::Kind::own && errno == EACCES;
     if (!leaves_out(is_folder ? key_ + ':' : key_, errno)) fail(errno, path_of(key_));
   }
@@ -252,11 +253,11 @@ const struct stat *Walk::status() {
   const char *name = key_.c_str() + prefix.size();
   if (folder() < 0) return nullptr;
   if (retry(::fstatat, folder(), name, &found, AT_SYMLINK_NOFOLLOW) != 0) {
-    // If its names can be read and its files cannot, the folder is told; of damage, the file.
+    // If its names can be read but not its files, the folder is reported. If a file is damaged, the file is.
     if (!leaves_out(errno == EACCES ? prefix : key_, errno)) fail(errno, path_of(key_));
     return nullptr;
   }
-  if (S_ISDIR(found.st_mode)) { // its file has become a folder since the name was read
+  if (S_ISDIR(found.st_mode)) { // the file has become a folder since its name was read
     const std::string own = std::string(name) + '/' + own_name;
     if (retry(::fstatat, folder(), own.c_str(), &found, AT_SYMLINK_NOFOLLOW) != 0) {
       if (!leaves_out(key_, errno)) fail(errno, path_of(key_));
@@ -279,7 +280,7 @@ std::optional<Life> Walk::life() {
       file = tree_->open((path + '/' + own_name).c_str(), flags);
     }
     if (file) return read_life(file.get(), *status_, path);
-    // It is gone, or only its owner may read it.
+    // The file is gone, or only its owner may read it.
     if (is_gone(errno) || errno == EACCES || errno == EPERM) return life_without_attribute(*status_);
     fail(errno, path);
   } catch (const SystemFailure &failure) {

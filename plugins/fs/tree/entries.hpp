@@ -18,7 +18,7 @@
 
 namespace fs {
 
-/// What getdents64 gives; the C library has no name for it.
+/// The format of getdents64, for which the C library has no type.
 struct Entry {
   std::uint64_t inode;
   std::int64_t offset;
@@ -26,11 +26,11 @@ struct Entry {
   unsigned char type;
   char name[1];
 };
-inline constexpr std::size_t entry_name_offset = 19; // behind the fields above, without padding
+inline constexpr std::size_t entry_name_offset = 19; // after the fields above, without padding
 static_assert(offsetof(Entry, name) == entry_name_offset);
 
-/// Calls `take(name, type)` for each entry that is left, `.` and `..` too, and `rest()` after each that the system gave
-/// some. The type is the system's (DT_...), which may not know it. Throws a Failure that names `path`.
+/// Calls `take(name, type)` for each remaining entry of an open folder, `.` and `..` included, and `rest()` after each
+/// block of entries. The type is the system's (DT_...), which may be unknown. Throws a Failure that names `path`.
 template <class Take, class Rest>
 void read_entries(int folder, std::string_view path, Take take, Rest rest) {
   constexpr std::size_t room = 64 * 1024;
@@ -49,7 +49,7 @@ void read_entries(int folder, std::string_view path, Take take, Rest rest) {
   }
 }
 
-/// The type of an entry, by a look if the system did not say. Throws a SystemFailure if that look fails.
+/// Returns the type of an entry. Asks for it with fstatat if it is unknown, and throws a SystemFailure if that fails.
 inline unsigned char type_of(int folder, const char *name, unsigned char type) {
   struct stat status;
   if (type != DT_UNKNOWN) return type;

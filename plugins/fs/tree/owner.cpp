@@ -37,16 +37,16 @@ std::string id_text(std::uint64_t id) {
 constexpr std::string_view mark_start = "user.omnistore.store.";
 std::string mark_of(std::string_view id) { return std::string(mark_start).append(id); }
 
-/// The id in a temporary's name, `.ID-NUMBER.omnistore-tmp$`; empty where it has none.
+/// Returns the ID in the name of a temporary file, `.ID-NUMBER.omnistore-tmp$`; empty if it has none.
 std::string_view id_in(std::string_view temporary) {
   return temporary.size() > id_digits + 1 && temporary[id_digits + 1] == '-' ? temporary.substr(1, id_digits)
                                                                              : std::string_view();
 }
 
-/// Opens base once more, so that a lock of it is this descriptor's own.
+/// Opens the base folder once more: a lock belongs to a descriptor.
 Fd open_own(const Tree &tree) { return Fd(retry(::openat, tree.base(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)); }
 
-/// Whether no store holds the lock of base; asked in passing.
+/// Returns true if no store holds the lock of the base folder.
 bool is_unlocked(int folder) {
   if (retry(::flock, folder, LOCK_EX | LOCK_NB) != 0) return false;
   retry(::flock, folder, LOCK_UN);
@@ -57,7 +57,7 @@ bool is_unlocked(int folder) {
 
 std::string Owner::temporary_name() {
   if (marked_at_.load(std::memory_order_acquire) != tree_.changes()) take();
-  // Different from one call to the next on this clock; O_EXCL finds out where it is not.
+  // The clock nearly always differs from one call to the next. If it does not, O_EXCL makes the open fail.
   timespec now;
   clock_gettime(CLOCK_REALTIME, &now);
   const auto number = static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
@@ -75,7 +75,7 @@ void Owner::take() {
   std::uint64_t id = 0;
   if (getrandom(&id, sizeof id, 0) != sizeof id) id = 0;
   folder_ = open_own(tree_);
-  // The lock comes before the mark: a mark without a lock is a dead store's.
+  // The lock comes before the mark: a mark without a lock belongs to a store that no longer exists.
   if (id != 0 && folder_ && retry(::flock, folder_.get(), LOCK_SH | LOCK_NB) == 0 &&
       retry(::fsetxattr, folder_.get(), mark_of(id_text(id)).c_str(), "1", 1, 0) == 0) {
     id_.store(id, std::memory_order_relaxed);
@@ -93,7 +93,7 @@ bool is_owner_alive(const Tree &tree, std::string_view temporary) {
   const std::string_view id = id_in(temporary);
   if (id.empty()) return false;
   const Fd folder = open_own(tree);
-  if (!folder) return true; // that cannot be known now
+  if (!folder) return true; // that is not known now
   char value[8];
   if (retry(::fgetxattr, folder.get(), mark_of(id).c_str(), value, sizeof value) < 0 && errno != ERANGE)
     return errno != ENODATA && errno != EOPNOTSUPP;
@@ -110,7 +110,7 @@ void Leftovers::find() {
     if (name.starts_with(mark_start)) dead_ids_.emplace_back(name.substr(mark_start.size()));
   }
   if (dead_ids_.empty()) return;
-  // Marks that were read before nobody held the lock: whose they are is gone.
+  // These marks were read before the lock was found free, so their stores no longer exist.
   const Fd folder = open_own(tree_);
   if (folder && is_unlocked(folder.get()))
     folders_.emplace_back();
@@ -119,7 +119,7 @@ void Leftovers::find() {
 }
 
 bool Leftovers::work(const std::function<bool()> &may_go_on) {
-  if (tree_.changes() != changes_) folders_.clear(), dead_ids_.clear(); // the next start over that folder finds them
+  if (tree_.changes() != changes_) folders_.clear(), dead_ids_.clear(); // the next start on that folder finds them
   if (dead_ids_.empty()) return false;
   while (!folders_.empty()) {
     if (!may_go_on()) return true;
@@ -127,7 +127,7 @@ bool Leftovers::work(const std::function<bool()> &may_go_on) {
     folders_.pop_back();
     look_into(path);
   }
-  // With the marks gone no later start would look for what lies in a folder that could not be read.
+  // Without the marks no later start would look for files in a folder that could not be read now.
   if (!missed_)
     for (const std::string &id : dead_ids_) retry(::fremovexattr, tree_.base(), mark_of(id).c_str());
   dead_ids_.clear();
@@ -158,11 +158,11 @@ void Leftovers::look_into(const std::string &path) {
   try {
     read_entries(folder.get(), path, take, [] {});
   } catch (const SystemFailure &failure) {
-    missed_ |= !is_unreadable(failure.error()); // what can never be read is left out, as by listings
+    missed_ |= !is_unreadable(failure.error()); // a folder that cannot be read is left out, as in listings
     return;
   }
   for (const std::string &name : left) remove_temporary(folder.get(), name);
-  // A folder that was made for a set that never came goes too.
+  // A folder that was made for an unfinished set is removed too.
   for (std::string_view empty = left.empty() ? std::string_view() : path; !empty.empty();) {
     const std::size_t slash = empty.rfind('/');
     const std::string name(empty.substr(slash == empty.npos ? 0 : slash + 1));

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whose the unfinished writes are, so that those of a host that was killed go at the next start, and those of a host
-// that works stay.
+// Owners of temporary files. The next start removes the temporary files of a host that was killed, and keeps those of a
+// host that is still at work.
 //
-// A store that writes marks the base folder before its first write, by an attribute that bears the store's ID, and
-// holds a shared lock (flock) of the folder while it is open. Its temporary files and folders bear the same ID. Closing
-// the store removes the mark; a kill ends the lock and leaves the mark. A store that opens base looks for marks. Only
-// if there are some, and nobody holds the lock, does it go through the tree and remove what bears their IDs.
+// Before its first write a store marks the base folder with an attribute that holds the store's ID, and takes a shared
+// lock (flock) of the folder, which it holds until it closes. The names of its temporary files and folders contain the
+// same ID. Closing the store removes the mark; a kill ends the lock and leaves the mark. A store that opens the base
+// looks for marks. If there are some, and nobody holds the lock, it goes through the tree and removes the files with
+// those IDs.
 //
-// The lock is the system's: it holds against other processes and containers. A store that gets no lock or no mark (as
-// on network filesystems) names its files after nobody; they go when they are an hour old.
+// The lock is the system's, so it works across processes and containers. If a store gets no lock or no mark, such as on
+// a network filesystem, its temporary files have no ID, and are removed when they are an hour old.
 #pragma once
 
 #include <atomic>
@@ -32,8 +33,8 @@ public:
   Owner &operator=(const Owner &) = delete;
   ~Owner() { release(); }
 
-  /// A name for a temporary file or folder, another one with each call. The first call marks base, and so does the
-  /// first one after base has become another folder: some system calls. It never fails.
+  /// Returns a new name for a temporary file or folder. The first call marks the base folder, and so does the first one
+  /// after the base has become another folder; that takes some system calls. It never fails.
   std::string temporary_name();
 
 private:
@@ -43,22 +44,22 @@ private:
   const Tree &tree_;
   std::mutex mutex_;
   std::atomic<std::uint64_t> id_{0};                 ///< 0: there is no mark
-  std::atomic<std::uint64_t> marked_at_{UINT64_MAX}; ///< Tree::changes() of the folder that was marked
-  Fd folder_;                                        ///< that one, with the lock
+  std::atomic<std::uint64_t> marked_at_{UINT64_MAX}; ///< Tree::changes() when the folder was marked
+  Fd folder_;                                        ///< the marked folder, with the lock
 };
 
-/// Whether a temporary's name names an owner who is at work.
+/// Returns true if the owner of a temporary file still has its store open.
 bool is_owner_alive(const Tree &tree, std::string_view temporary);
 
-/// What hosts that were killed have left. Not thread-safe.
+/// The temporary files that killed hosts have left. Not thread-safe.
 class Leftovers {
 public:
   explicit Leftovers(const Tree &tree) : tree_(tree) {}
 
-  /// Finds the marks of stores that are no more: one system call where there are none.
+  /// Finds the marks of stores that no longer exist. If there are none, it costs one system call.
   void find();
-  /// Goes through the tree and removes what they have left, for as long as `may_go_on`, which is asked for each folder.
-  /// True: there is more to do. What cannot be removed stays.
+  /// Goes through the tree and removes their files, and calls `may_go_on` before each folder. Returns true if there is
+  /// more to do. Files that cannot be removed stay.
   bool work(const std::function<bool()> &may_go_on);
   bool done() const { return dead_ids_.empty(); }
 
@@ -67,10 +68,10 @@ private:
   void look_into(const std::string &path);
 
   const Tree &tree_;
-  std::uint64_t changes_ = 0;         ///< of base, when they were found
-  std::vector<std::string> dead_ids_; ///< IDs
-  std::vector<std::string> folders_;  ///< paths of those that are still to be looked into
-  bool missed_ = false;               ///< one of them could not be looked into for the moment
+  std::uint64_t changes_ = 0;         ///< Tree::changes() when the marks were found
+  std::vector<std::string> dead_ids_; ///< of stores that no longer exist
+  std::vector<std::string> folders_;  ///< paths of the folders that are still to be searched
+  bool missed_ = false;               ///< a folder could not be searched for the moment
 };
 
 } // namespace fs

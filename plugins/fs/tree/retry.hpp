@@ -6,8 +6,9 @@
 
 namespace fs {
 
-/// Calls a function of the system, and again while a signal interrupts it (EINTR). Every call of this driver that works
-/// on files goes through here. `close` does not: Linux has closed the descriptor by the time it answers EINTR.
+/// Calls a function of the system, and calls it again while a signal interrupts it (EINTR). Every call of this driver
+/// that works on files goes through here, except `close`: if that returns EINTR, Linux has closed the descriptor
+/// already.
 template <class Function, class... Arguments>
 inline auto retry(Function function, Arguments... arguments) {
   for (;;) {

@@ -26,10 +26,10 @@ int rename_at(int from_folder, const char *from, int to_folder, const char *to, 
   return static_cast<int>(retry(::syscall, SYS_renameat2, from_folder, from, to_folder, to, flags));
 }
 
-/// The filesystem or the kernel does not know a flag of renameat2.
+/// The filesystem or the kernel does not support a flag of renameat2.
 bool is_unsupported(int error) { return error == EINVAL || error == ENOSYS || error == EOPNOTSUPP || error == EPERM; }
 
-/// Moves to a name that must be free. 0 or an errno.
+/// Moves a file to a name that must be free. Returns 0 or an errno.
 int move_new(int from_folder, const char *from, int to_folder, const char *to) {
   if (rename_at(from_folder, from, to_folder, to, RENAME_NOREPLACE) == 0) return 0;
   if (!is_unsupported(errno)) return errno;
@@ -43,16 +43,16 @@ int move_new(int from_folder, const char *from, int to_folder, const char *to) {
 
 constexpr const char *acl_attribute = "system.posix_acl_access";
 
-/// What groups and others may both do.
+/// The permissions that group and others both have.
 mode_t common_mode(mode_t mode) { return mode >> 3 & mode & 07; }
 
-/// The ACL of the slot's file. As fgetxattr: its size, or -1 and errno.
+/// Reads the ACL of the slot's file. Returns its size, or -1 and errno, as fgetxattr does.
 ssize_t read_acl(const Tree &tree, const Slot &slot, const char *path, char (&into)[4096]) {
   if (slot.kind == Slot::Kind::link) {
     const Fd file = open_file(tree, slot, path);
     return file ? retry(::fgetxattr, file.get(), acl_attribute, into, sizeof into) : -1;
   }
-  // getxattrat(2), since Linux 6.13; the C library has no name for it. Its number is the same on all machines.
+  // getxattrat(2), since Linux 6.13. The C library has no function for it; its number is the same on all machines.
   struct {
     alignas(8) std::uint64_t value;
     std::uint32_t size, flags;
@@ -69,7 +69,7 @@ ssize_t read_acl(const Tree &tree, const Slot &slot, const char *path, char (&in
   return retry(::lgetxattr, name.c_str(), acl_attribute, into, sizeof into);
 }
 
-/// Errors of a move that say that somebody else was there in between.
+/// Errors of a move which mean that another program changed the slot in between.
 bool has_changed(int error) {
   return error == ENOENT || error == EEXIST || error == ENOTDIR || error == EISDIR || error == EAGAIN ||
          error == ENOTEMPTY;
@@ -91,7 +91,7 @@ Slot look(const Tree &tree, int folder, const char *name, const char *path) {
   slot.folder = folder;
   slot.name = name;
   if (retry(::fstatat, folder, name, &slot.status, AT_SYMLINK_NOFOLLOW) != 0) {
-    // ENOTDIR: base is not there.
+    // ENOTDIR: the base is missing.
     if (errno != ENOENT && errno != ENOTDIR) fail(errno, path);
     return slot;
   }
@@ -136,7 +136,7 @@ TemporaryFile::TemporaryFile(Owner &owner, int folder, mode_t mode, std::string_
     file_ = Fd(retry(::openat, folder, name_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   } while (!file_ && errno == EEXIST);
   if (file_) {
-    if (mode & 077) retry(::fchmod, file_.get(), mode); // the umask may have taken some; it leaves the owner's bits
+    if (mode & 077) retry(::fchmod, file_.get(), mode); // the umask may have taken some bits, but never the owner's
     return;
   }
   name_.clear();
@@ -165,7 +165,7 @@ void keep_access(const Tree &tree, const TemporaryFile &file, const Slot &slot, 
       has_group = has_group || retry(::fchown, file.file(), static_cast<uid_t>(-1), old.st_gid) == 0;
   }
   mode_t mode = old.st_mode & 0777;
-  // With an ACL the bits of the group are the most that any of its entries gives; if they are none, it gives nothing.
+  // If a file has an ACL, its group bits are the mask of all entries. If they are empty, the ACL gives nothing.
   char acl[4096];
   const ssize_t size = mode & 070 ? read_acl(tree, slot, path, acl) : 0;
   const bool may_have_acl = size > 0 || (size < 0 && errno != ENODATA && errno != EOPNOTSUPP && errno != ENOENT);
@@ -178,7 +178,7 @@ void keep_access(const Tree &tree, const TemporaryFile &file, const Slot &slot, 
   }
   if (mode == (made.st_mode & 0777)) return;
   retry(::fremovexattr, file.file(),
-        acl_attribute); // one that it has from its folder would give more with the new mode
+        acl_attribute); // an ACL that it inherited from its folder would give more with the new mode
   retry(::fchmod, file.file(), mode | (made.st_mode & S_ISVTX));
 }
 
@@ -202,14 +202,14 @@ void nest(const Nesting &how, int folder, const char *name, std::string_view pat
   struct stat status;
   if (retry(::fstatat, folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (!is_gone(errno)) fail(errno, path);
-    return; // it has changed
+    return; // it has changed meanwhile
   }
   if (S_ISDIR(status.st_mode)) return;
   if (!S_ISREG(status.st_mode)) {
     throw omnistore::Failure(OMNISTORE_INVALID, std::string(path) + ": it is neither a file nor a folder of its own, "
                                                                     "and cannot hold keys");
   }
-  // The file's ctime changes, its value does not: what its etag is made of is kept.
+  // The file's ctime changes but its value does not, so the parts of its etag are kept in the attribute.
   const Fd file(retry(::openat, folder, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   if (!file && !is_gone(errno) && errno != EACCES && errno != EPERM) fail(errno, path);
   const Life life = file ? read_life(file.get(), status, path) : Life();
@@ -223,7 +223,7 @@ void nest(const Nesting &how, int folder, const char *name, std::string_view pat
     return;
   }
   set_mode_of_folder(inner.get(), how.mode);
-  // Throws away what was prepared; the file is where it was.
+  // Removes the prepared folder. The file has not moved.
   const auto release = [&](int error) {
     retry(::unlinkat, folder, temporary.c_str(), AT_REMOVEDIR);
     if (!has_changed(error)) fail(error, path);
@@ -236,10 +236,10 @@ void nest(const Nesting &how, int folder, const char *name, std::string_view pat
       return release(error);
     }
     done = rename_at(folder, temporary.c_str(), folder, name, RENAME_EXCHANGE) == 0;
-    // Now the old name of the file has the temporary name; the file has its new name already.
+    // After the swap the file has its new name, and its old link has the temporary name.
     retry(::unlinkat, done ? folder : inner.get(), done ? temporary.c_str() : own_name, 0);
   }
-  // Without hard links or swaps there is a moment in which the key has no file.
+  // Without hard links or swaps the key has no file for a moment.
   if (!done) {
     if (retry(::renameat, folder, name, inner.get(), own_name) != 0) return release(errno);
     done = (!how.durable || retry(::fsync, inner.get()) == 0) &&
@@ -261,7 +261,7 @@ void remove_temporary(int folder, const std::string &name) {
     retry(::unlinkat, folder, name.c_str(), 0);
     return;
   }
-  // A folder that was to take the place of a file. Its `$` goes only where the file has its other name still.
+  // A folder that nest() prepared. Its `$` is removed only if the file still has its other name.
   const Fd inner(retry(::openat, folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!inner) return;
   if (retry(::fstatat, inner.get(), own_name, &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1) {

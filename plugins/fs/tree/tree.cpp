@@ -47,7 +47,7 @@ omnistore_status status_of(int error) {
 
 namespace {
 
-/// What makes a byte unfit for a key's segment, or needs a closer look.
+/// The kinds of bytes in a key: those that no key may have, and those of UTF-8 sequences, which need a check.
 enum : unsigned char { plain, unfit, high };
 constexpr auto byte_kinds = [] {
   std::array<unsigned char, 256> kinds{};
@@ -63,7 +63,7 @@ bool is_utf8(std::string_view text) {
     if (lead < 0x80) continue;
     const int tail = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
     if (lead < 0xc2 || lead > 0xf4 || end - p < tail) return false;
-    // The second byte rules out overlong forms, surrogates and what lies beyond U+10FFFF.
+    // The range of the second byte excludes overlong forms, surrogates and code points above U+10FFFF.
     const unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
     const unsigned char top = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
     if (p[0] < low || p[0] > top) return false;
@@ -99,7 +99,7 @@ int openat2(int folder, const char *path, int flags, std::uint64_t resolve = 0) 
   return static_cast<int>(retry(::syscall, SYS_openat2, folder, path, &how, sizeof how));
 }
 
-/// Makes a folder and those above it that are missing.
+/// Makes a folder and the missing folders above it.
 void make_folders(const std::string &path, const Tree::Making &how) {
   constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   const std::string above = path.substr(0, path.rfind('/'));
@@ -119,7 +119,7 @@ void make_folders(const std::string &path, const Tree::Making &how) {
   if (!holder || retry(::fsync, holder.get()) != 0) fail(errno, "base " + path);
 }
 
-/// `how`: null where it is not to be made.
+/// A null `how`: a missing folder is not made.
 Fd open_base(const std::string &path, const Tree::Making *how) {
   constexpr int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
   Fd base(retry(::open, path.c_str(), flags));
@@ -167,8 +167,8 @@ bool is_temporary(std::string_view name) { return name[0] == '.' && name.ends_wi
 
 void set_mode_of_folder(int folder, mode_t mode) {
   struct stat status;
-  if (!(mode & 077) || retry(::fstat, folder, &status) != 0) return; // the umask leaves the owner's bits
-  retry(::fchmod, folder, mode | (status.st_mode & S_ISGID));        // that one it has from the folder above
+  if (!(mode & 077) || retry(::fstat, folder, &status) != 0) return; // the umask does not touch the owner's bits
+  retry(::fchmod, folder, mode | (status.st_mode & S_ISGID));        // it inherits that bit from the folder above
 }
 
 bool is_segment(std::string_view name) {
@@ -226,7 +226,7 @@ Tree::Tree(std::string base, std::optional<Making> making, std::function<void()>
   device_ = status.st_dev, inode_ = status.st_ino;
   const Fd probe(openat2(base_.get(), ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
   resolves_ = static_cast<bool>(probe);
-  // An older kernel, or a filter of system calls that does not know it; anything else may be gone in a moment.
+  // These errors mean an older kernel, or a filter of system calls. Any other error may be temporary.
   if (!resolves_ && errno != ENOSYS && errno != EPERM && errno != EACCES && errno != EINVAL)
     fail(errno, "base " + path_);
 }
@@ -234,7 +234,7 @@ Tree::Tree(std::string base, std::optional<Making> making, std::function<void()>
 Fd Tree::open(const char *path, int flags) const {
   if (!*path) path = ".";
   if (!resolves_) return walk(path, flags);
-  // EAGAIN: something was renamed while a `..` of a symbolic link was followed; to be tried again, says openat2(2).
+  // EAGAIN: something was renamed while a `..` of a symbolic link was followed. openat2(2) says to try again.
   for (int tries = 0;; ++tries) {
     Fd file(openat2(base_.get(), path, flags | O_CLOEXEC));
     if (file || errno != EAGAIN || tries == 1000) return file;
@@ -286,7 +286,7 @@ bool Tree::change(bool make) const {
   const std::lock_guard lock(changing_);
   struct stat now;
   const bool there = retry(::stat, path_.c_str(), &now) == 0;
-  if (!there && errno == EACCES) return inode_ != 0; // what lies there cannot be known: what is open stays
+  if (!there && errno == EACCES) return inode_ != 0; // it is not known what is there, so the open folder stays
   if (!there && errno != ENOENT && errno != ENOTDIR) fail(errno, "base " + path_);
   if (there && now.st_ino == inode_ && now.st_dev == device_) return true; // another thread was faster
   if (!there && !make && inode_ == 0) return false;
@@ -294,7 +294,7 @@ bool Tree::change(bool make) const {
       there || make ? open_base(path_, make ? &*making_ : nullptr) : Fd(retry(::open, "/dev/null", O_PATH | O_CLOEXEC));
   if (!fresh || retry(::fstat, fresh.get(), &now) != 0) fail(errno, "base " + path_);
   const bool is_folder = S_ISDIR(now.st_mode);
-  // The number stays: whoever is about to use it gets the new folder.
+  // The number of the descriptor stays, so every other thread uses the new folder from now on.
   if (retry(::dup3, fresh.get(), base_.get(), O_CLOEXEC) < 0) fail(errno, "base " + path_);
   device_ = is_folder ? now.st_dev : 0;
   inode_ = is_folder ? now.st_ino : 0;

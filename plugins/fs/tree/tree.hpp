@@ -37,7 +37,7 @@ private:
   int fd_ = -1;
 };
 
-/// A call of the system that failed.
+/// The failure of a system call.
 class SystemFailure : public omnistore::Failure {
 public:
   SystemFailure(omnistore_status status, const std::string &message, int error)
@@ -48,45 +48,47 @@ private:
   int error_;
 };
 
-/// Throws a SystemFailure with the status that `error` (an errno) means, the path below base, and the system's words.
+/// Throws a SystemFailure with the status for `error` (an errno). Its message is the path below base and the system's
+/// text.
 [[noreturn]] void fail(int error, std::string_view path);
-/// The status and the words of fail() for an error.
+/// The status and the text that fail() uses for an error.
 omnistore_status status_of(int error);
 std::string message_of(int error);
 
-// What a failed look at a path says. Any error that is neither of these may be gone at the next look (no descriptor
-// left, no memory, a server that is away): whoever took it for an absence would lose a key that is there.
+// A system call that fails on a path means one of three things: there is nothing, it is unreadable, or the error is
+// temporary (no descriptor or memory is left, a server is away). A temporary error must never be taken for an absence,
+// or a key would seem lost.
 
-/// Nothing lies there any more, or something else than was looked for.
+/// There is nothing at the path, or something of another kind.
 bool is_gone(int error);
-/// One place cannot be read, and may stay so: the system denies it, or the medium is damaged there.
+/// The path cannot be read, and this may last: the system denies it, or the medium is damaged.
 bool is_unreadable(int error);
 
-/// The name of a file that keeps the value of key `a` inside the folder `a`.
+/// The file in folder `a` that holds the value of key `a`.
 inline constexpr const char *own_name = "$";
 
-/// Whether a file is one that a write has not finished. Their names end in `$`, so that unstorage leaves them out too.
+/// Temporary files of unfinished writes. Their names end in `$`, so that unstorage does not list them.
 inline constexpr std::string_view temporary_end = ".omnistore-tmp$";
 bool is_temporary(std::string_view name);
 
-/// Whether a file's name can be a segment of a key, and so be listed.
+/// Returns true if a file's name can be a segment of a key.
 bool is_segment(std::string_view name);
 
-/// The longest key in bytes: its path, and the "/$" of its own file, stay below the system's PATH_MAX.
+/// The longest key in bytes: its path and "/$" stay below the system's PATH_MAX.
 inline constexpr std::size_t longest_key = 4064;
 /// The longest name of a file in bytes, on almost every filesystem.
 inline constexpr std::size_t longest_name = 255;
 
-/// Gives a folder that was made with this mode what the umask took of it. Where the filesystem has no modes it does
+/// Sets the mode of a new folder, since the umask may have taken some bits. If the filesystem has no modes, it does
 /// nothing.
 void set_mode_of_folder(int folder, mode_t mode);
 
-/// Whether user meta can lie beside the value's file: with the `$` behind it, its name is no longer than names may be.
+/// Returns true if the name has room for the `$` that the file of its user meta ends with.
 inline bool has_room_for_user(std::string_view name) {
   return name.size() + (name.ends_with('$') ? 0 : 1) <= longest_name;
 }
 
-/// A key as a path below base. Throws a Failure when no file can stand for the key.
+/// A key as a path below base. The constructor throws a Failure if no file can stand for the key.
 class Path {
 public:
   explicit Path(std::string_view key);
@@ -94,54 +96,55 @@ public:
   const char *c_str() const { return text_; }
   std::string_view text() const { return {text_, size_}; }
   const char *name() const { return text_ + name_; }                           ///< the last segment
-  std::string_view folder() const { return {text_, name_ ? name_ - 1u : 0u}; } ///< what is before it; empty: base
+  std::string_view folder() const { return {text_, name_ ? name_ - 1u : 0u}; } ///< the path before it; empty: base
 
 private:
   std::uint32_t size_, name_ = 0;
   char text_[longest_key + 1];
 };
 
-/// A key's path, and the path of the folder that a key prefix stands for, without a check; and a path's key.
+/// The path of a key, the path of the folder for a base, and the key of a path. Nothing is checked.
 std::string path_of(std::string_view key);
 std::string folder_of(std::string_view base);
 std::string key_of(std::string_view path);
 
-/// The folder `base`, held open: what is done below it is opened relative to a descriptor, and cannot leave it.
+/// The base folder, held open. Everything below it is opened relative to its descriptor, and cannot leave the folder.
 ///
-/// Base is the folder that its path leads to. Another program may rename it, put another in its place, or switch a
-/// symbolic link on the way to it; look() finds out and goes over to the new one. Thread-safe.
+/// The base is the folder that its path leads to now. Another program may rename it, put another folder in its place,
+/// or switch a symbolic link on the way to it. look() notices that, and switches to the new folder. Thread-safe.
 class Tree {
 public:
-  /// How base is made when it is missing, with the folders above it.
+  /// How a missing base, and the folders above it, are made.
   struct Making {
     mode_t mode = 0700;   ///< of the folders
     bool durable = false; ///< waits until they are on the medium
   };
 
-  /// Opens base, an absolute path; with `making` it is made when it is missing, here and by look(true). `changed` is
-  /// called after each change of the folder, by the thread that has found it.
+  /// Opens base, which is an absolute path. With `making`, the constructor and look(true) make it if it is missing.
+  /// `changed` is called after each change of the folder, by the thread that noticed it.
   Tree(std::string base, std::optional<Making> making, std::function<void()> changed = {});
 
-  /// Base itself, as a folder for the system's ...at calls. It stays the same number for the tree's life. While there
-  /// is no folder at the path it is none: whatever is opened below it gives ENOTDIR.
+  /// Returns the descriptor of the base, for the system's ...at calls. The number stays the same for the tree's life.
+  /// While there is no folder at the path, every open below it fails with ENOTDIR.
   int base() const { return base_.get(); }
   const std::string &path() const { return path_; }
 
-  /// Opens a path below base; an empty one is base. A path that leads out (by a symbolic link; `..` does not come here)
-  /// gives EXDEV, or ELOOP where the kernel has no openat2: there no symbolic link is followed at all. No descriptor
-  /// and errno where it cannot be opened.
+  /// Opens a path below base; an empty path is the base. If a symbolic link leads out of the base, it fails with EXDEV.
+  /// On a kernel without openat2 no symbolic link is followed, and it fails with ELOOP. On failure there is no
+  /// descriptor, and errno is set.
   Fd open(const char *path, int flags) const;
   Fd open_folder(std::string_view path) const;
-  /// The same, following no symbolic link at all.
+  /// Opens a folder and follows no symbolic link.
   Fd open_real_folder(std::string_view path) const;
 
-  /// Sees to it that base() is the folder that the path leads to now; `make`: makes it when it is missing, if the tree
-  /// was opened so. False: there is none. One system call while nothing has changed. Throws a Failure when something
-  /// else lies there.
+  /// Makes base() the folder that the path leads to now. With `make`, makes a missing folder if the tree was opened
+  /// with `making`. Returns false if there is no folder. It costs one system call while nothing has changed. Throws a
+  /// Failure if the path is no folder.
   bool look(bool make) const;
-  /// The same for reads, which are shorter than the look: it looks only if the last glance is 50 microseconds old.
+  /// The same for reads, which would take less time than look(): it looks only if the last glance is 50 microseconds
+  /// old.
   bool glance() const;
-  /// How many times base has become another folder, or none.
+  /// Counts how often the base has become another folder, or was removed.
   std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
 
 private:

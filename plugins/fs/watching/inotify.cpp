@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t max_marks = 4000;
 
-/// "the system's limit NAME (now VALUE)".
+/// Returns "the system's limit NAME (now VALUE)".
 std::string limit_named(const char *name) {
   char value[32] = "unknown";
   const Fd file(retry(::open, (std::string("/proc/sys/fs/inotify/") + name).c_str(), O_RDONLY | O_CLOEXEC));
@@ -28,7 +28,7 @@ std::string limit_named(const char *name) {
          std::string(text.substr(0, text.find('\n'))) + ")";
 }
 
-/// The name by which a call that takes a path reaches an open file.
+/// A path to an open file, for system calls that take a path.
 struct ProcName {
   char text[40];
   explicit ProcName(int file) { std::snprintf(text, sizeof text, "/proc/self/fd/%d", file); }
@@ -47,7 +47,7 @@ Inotify::Inotify()
 }
 
 int Inotify::add(int folder, std::uint32_t mask, std::string_view path) {
-  // Added to the mask of a watch that there is: in place of it, what happens at that moment would be lost.
+  // IN_MASK_ADD extends an existing mask. If the mask were replaced, notifications at that moment would be lost.
   const int watch = retry(::inotify_add_watch, instance_.get(), ProcName(folder).text, mask | IN_MASK_ADD);
   if (watch >= 0) return watch;
   if (errno != ENOSPC) fail(errno, path.empty() ? "watching the base folder" : path);
@@ -72,7 +72,7 @@ std::size_t Inotify::fill() {
   return size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 
-/// The next one that is not a mark.
+/// Reads the next notification that is not a mark.
 bool Inotify::next(std::size_t size, std::size_t &at, Notification &notification) {
   while (at < size) {
     inotify_event event;

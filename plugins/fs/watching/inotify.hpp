@@ -11,7 +11,7 @@
 namespace fs {
 
 struct Notification {
-  int watch;          ///< -1: the queue was full, and some were lost
+  int watch;          ///< -1: the queue was full, and notifications were lost
   std::uint32_t mask; ///< IN_...
   std::string_view name;
 };
@@ -19,23 +19,24 @@ struct Notification {
 /// One inotify instance. Not thread-safe.
 class Inotify {
 public:
-  /// Throws a Failure that names the limit which is reached.
+  /// Throws a Failure that names the limit, if one is reached.
   Inotify();
 
-  /// To be polled.
+  /// Returns the descriptor to poll.
   int get() const { return instance_.get(); }
 
-  /// Watches an open folder, or gives its watch another mask; its number, the same for the same folder. Throws a
-  /// Failure that names the limit which is reached. `path` is for the message.
+  /// Watches an open folder, or extends the mask of its watch. Returns the watch's number, which is the same for the
+  /// same folder. Throws a Failure that names the limit, if one is reached. `path` is for the message.
   int add(int folder, std::uint32_t mask, std::string_view path);
   void remove(int watch);
 
-  /// Puts a mark into the queue, behind everything that has happened until now; its number, ascending. Where
-  /// four thousand wait already it is one that was passed.
+  /// Puts a mark into the queue, after every notification until now, and returns its number. Numbers ascend. If four
+  /// thousand marks wait already, returns a mark that was passed.
   std::uint64_t mark();
   bool has_passed(std::uint64_t mark) const { return mark <= passed_; }
 
-  /// Hands a part of what is queued to take(const Notification &), the oldest first, as long as that returns true.
+  /// Reads a part of the queue and calls take(const Notification &) for each notification, the oldest first, while it
+  /// returns true.
   template <class Take>
   void read(Take take) {
     const std::size_t size = fill();
@@ -50,7 +51,7 @@ private:
   bool next(std::size_t size, std::size_t &at, Notification &notification);
 
   Fd instance_;
-  Fd marker_; ///< a file without a name: the end of a watch of it is the mark
+  Fd marker_; ///< a file without a name: the end of a watch of it is a mark
   std::deque<int> marks_;
   std::uint64_t made_ = 0, passed_ = 0;
   alignas(8) char buffer_[32 * 1024];

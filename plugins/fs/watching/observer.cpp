@@ -21,8 +21,8 @@ constexpr std::chrono::seconds retry_after(30);
 constexpr std::uint32_t anchor_mask =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 
-/// The steps of an absolute path, as far as it leads: each folder, by a path without symbolic links, and the name in it
-/// that is next.
+/// Returns the steps of an absolute path, as far as they exist: the path of each folder, without symbolic links, and
+/// the next name in it.
 std::vector<std::pair<std::string, std::string>> steps_of(const std::string &path) {
   constexpr int max_links = 40;
   std::vector<std::pair<std::string, std::string>> steps;
@@ -40,7 +40,7 @@ std::vector<std::pair<std::string, std::string>> steps_of(const std::string &pat
     const std::string next = folder.size() == 1 ? folder + name : folder + '/' + name;
     char target[4096];
     const ssize_t size = readlink(next.c_str(), target, sizeof target);
-    if (size < 0 && errno != EINVAL) break; // nothing lies there
+    if (size < 0 && errno != EINVAL) break; // the path ends here
     if (size < 0) {
       folder = next;
       continue;
@@ -115,7 +115,7 @@ void Observer::work() noexcept {
   }
 }
 
-/// What the watches are told from now on is not all, until the folders were gone through anew.
+/// The watches miss changes from now on, until all folders were scanned again.
 void Observer::lose_track(const char *why) noexcept {
   const bool first = retry_ == Clock::time_point();
   retry_ = Clock::now() + retry_after;
@@ -124,7 +124,7 @@ void Observer::lose_track(const char *why) noexcept {
   report_lost({});
 }
 
-/// Goes through the folders anew, and says that something may have been missed.
+/// Scans all folders again, and reports that changes may have been missed.
 void Observer::rebuild() {
   stale_ = false;
   const bool was_lost = retry_ != Clock::time_point();
@@ -133,7 +133,7 @@ void Observer::rebuild() {
     retry_ = {};
   } catch (const std::exception &error) {
     lose_track(error.what());
-    if (!was_lost) return; // that was told
+    if (!was_lost) return; // that was reported
   }
   report_lost({});
 }
@@ -170,11 +170,11 @@ bool Observer::has_base() {
     return tree_.look(false);
   } catch (const SystemFailure &failure) {
     if (!is_nothing(failure.error())) throw;
-    return false; // what lies there now is no folder
+    return false; // there is something that is no folder
   }
 }
 
-/// Finds out whether another folder, or none, lies at the path of base than the one that is watched.
+/// Finds out if the path of the base leads to another folder now, or to none.
 void Observer::find_base() {
   std::vector<Anchor> before;
   do {
@@ -189,12 +189,12 @@ void Observer::find_base() {
     stale_ = inotify_->add(tree_.base(), mask_of(wanted({})), {}) != root_.watch;
   } else if (root_.watch >= 0) {
     drop(root_);
-    if (!is_removed) report_lost({}); // it lies elsewhere, with what was in it
+    if (!is_removed) report_lost({}); // it was moved elsewhere, with its files
   }
 }
 
-/// Watches each folder on the way to base, links included, for a change of the name by which the way goes on. Where
-/// that is not allowed, a change is met when the store is next used.
+/// Watches each folder on the way to the base, symbolic links included, for a change of the next step. If that is not
+/// allowed, a change is noticed when the store is used the next time.
 void Observer::anchor() {
   const std::vector<Anchor> before = std::exchange(anchors_, {});
   for (const auto &[path, name] : steps_of(tree_.path())) {

@@ -10,7 +10,7 @@
 namespace fs {
 
 namespace {
-constexpr std::chrono::seconds patience(1); ///< with a file that another program keeps open
+constexpr std::chrono::seconds patience(1); ///< how long a file that another program holds open is not reported
 }
 
 void Observer::take(const Notification &notification) {
@@ -43,7 +43,7 @@ void Observer::take(const Notification &notification) {
     if (!folder.parent) return find_base();
     if (!folder.leaving) return;
     freed_.push_back(path_to(folder));
-    report_lost(freed_.back()); // what was in it cannot be seen any more
+    report_lost(freed_.back()); // the keys in it are not known any more
     drop(folder);
   } else if (!notification.name.empty()) {
     if (mask & IN_ISDIR)
@@ -57,11 +57,11 @@ void Observer::take(const Notification &notification) {
 void Observer::take_folder(Folder &parent, const std::string &name, std::uint32_t mask) {
   const auto known = parent.folders.find(name);
   if (mask & IN_MOVED_FROM) {
-    // Where it has gone is known when it is met in its new place. The folder's own notification follows that.
+    // Its new place is known when it appears there. The folder's own notification (IN_MOVE_SELF) comes after that.
     if (known != parent.folders.end()) known->second->leaving = true;
     return;
   }
-  // One that was met after this happened is another one.
+  // A folder that was scanned after this notification is another one.
   const bool is_known = known != parent.folders.end() && inotify_->has_passed(known->second->mark);
   if (mask & IN_DELETE && is_known) drop(*known->second);
   visit(parent, name, {true, {}});
@@ -70,7 +70,7 @@ void Observer::take_folder(Folder &parent, const std::string &name, std::uint32_
 void Observer::take_file(const Folder &folder, std::string_view name, std::uint32_t mask) {
   const std::string path = value_path(path_to(folder), name);
   if (path.empty()) return;
-  const bool told = !inotify_->has_passed(folder.mark);
+  const bool reported = !inotify_->has_passed(folder.mark);
   if (mask & (IN_DELETE | IN_MOVED_FROM)) {
     for (const std::string &was : folder.owed) report_change(value_path(was, name), removed);
     if (!inotify_->has_passed(folder.was_until)) {
@@ -78,23 +78,24 @@ void Observer::take_file(const Folder &folder, std::string_view name, std::uint3
     }
     return report_change(path, removed);
   }
-  if (told || !is_wanted_key(path)) return;
+  if (reported || !is_wanted_key(path)) return;
   if (mask & IN_MODIFY || (mask & IN_CREATE && is_being_written(path))) return note_open(path);
-  // Closed without having been written to: it is told unless it is what was told last, as when it was moved here open.
+  // If the file was closed without a write, such as after it was moved here while open, it is reported only if it
+  // differs from the last report.
   const bool was_written = open_.erase(path) > 0;
   if (mask & IN_CLOSE_WRITE) return report_change(path, was_written ? put : put | unless_reported);
-  // What was moved over a value may be none itself.
+  // A file that was moved over a value may be no value itself.
   report_change(path, mask & IN_MOVED_TO ? put | replaced : put);
 }
 
-/// The path of the key whose value a file is; empty: of none.
+/// Returns the path of the key whose value a file is; empty: it is no value.
 std::string Observer::value_path(std::string_view folder, std::string_view name) const {
   if (name == own_name) return std::string(folder);
   if (is_temporary(name) || !is_segment(name) || ignore_.file(folder, name)) return {};
   return join(folder, name);
 }
 
-/// What there is at a path; a value's file is looked at.
+/// Returns what is at a path. For a value, `file` is the stat of its file.
 Observer::There Observer::find(const std::string &path, struct stat &file) const {
   const Fd found = tree_.open(path.c_str(), O_PATH);
   if (!found && !is_nothing(errno)) fail(errno, path);
@@ -107,7 +108,7 @@ Observer::There Observer::find(const std::string &path, struct stat &file) const
   return S_ISREG(file.st_mode) ? There::value : There::other;
 }
 
-/// Whether a new file is one that its maker will write to and close, rather than another name of an older one.
+/// Returns true if a new file will be written and closed by its maker. A new link to an older file will not.
 bool Observer::is_being_written(const std::string &path) const {
   const Fd found = tree_.open(path.c_str(), O_PATH | O_NOFOLLOW);
   struct stat file;
@@ -121,19 +122,19 @@ void Observer::note_open(const std::string &path) {
   report_open_files(max_open);
 }
 
-/// Tells of the files that were open for long enough, and of the oldest where there are more than `most`.
+/// Reports the files that were open for long enough, and the oldest ones if there are more than `most`.
 void Observer::report_open_files(std::size_t most) {
   while (!open_order_.empty() && (open_order_.size() > most || open_order_.front().first <= Clock::now())) {
     const auto [due, path] = std::move(open_order_.front());
     open_order_.pop_front();
     const auto found = open_.find(path);
-    if (found == open_.end() || found->second != due) continue; // it was closed
+    if (found == open_.end() || found->second != due) continue; // it was closed meanwhile
     open_.erase(found);
     report_change(path, put);
   }
 }
 
-/// Tells of a change, where it was not the store's own: that there is a value now (put), that there is none (removed).
+/// Reports a change that is not the store's own: there is a value now (put), or there is none (removed).
 void Observer::report_change(const std::string &path, unsigned what) {
   if (path.empty() || path.size() > longest_key || !is_wanted_key(path)) return;
   OwnChanges::Entry place(own_, path);
@@ -150,10 +151,10 @@ void Observer::report_change(const std::string &path, unsigned what) {
     place.note_reported(file);
   else
     place.forget();
-  tell(there ? OMNISTORE_EVENT_UPDATE : OMNISTORE_EVENT_REMOVE, path);
+  report(there ? OMNISTORE_EVENT_UPDATE : OMNISTORE_EVENT_REMOVE, path);
 }
 
-void Observer::tell(std::uint32_t type, std::string_view path) const {
+void Observer::report(std::uint32_t type, std::string_view path) const {
   const std::string key = key_of(path);
   const omnistore_event event = {sizeof event,
                                  type,
@@ -166,7 +167,7 @@ void Observer::tell(std::uint32_t type, std::string_view path) const {
   }
 }
 
-/// Says to those who watch something at or below a path, or above it, that changes were lost.
+/// Reports to all watches of bases at, below or above a path that changes were lost.
 void Observer::report_lost(std::string_view path) const {
   const omnistore_event event = {sizeof event, OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, 0, {nullptr, 0}, 0};
   for (const WatchedBase *watching : watchings_) {

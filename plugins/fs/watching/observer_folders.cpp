@@ -17,12 +17,12 @@ std::string Observer::path_to(const Folder &folder) {
   return folder.parent ? join(path_to(*folder.parent), folder.name) : std::string();
 }
 
-/// Whether a folder is none of keys.
+/// Returns true if no key can lie in a folder.
 bool Observer::is_hidden(std::string_view path, std::string_view name) const {
   return name == own_name || is_temporary(name) || !is_segment(name) || ignore_.folder(path, name);
 }
 
-/// Opens a folder, where it still lies in its place.
+/// Opens a folder if it is still in its place.
 Fd Observer::open_known(const Folder &folder) {
   const std::string path = path_to(folder);
   Fd opened = tree_.open_real_folder(path);
@@ -36,13 +36,13 @@ Fd Observer::open_known(const Folder &folder) {
   return {};
 }
 
-/// Brings what is known of a folder in line with the disk, where it is there.
+/// Updates the tree for a folder, if it exists on the disk.
 void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   const std::string above = path_to(parent), path = join(above, name);
   const Want want = wanted(path);
   if (want == Want::none || is_hidden(above, name) || path.size() > longest_key) return;
   const Fd holder = open_known(parent);
-  if (!holder) return; // what lies there now is visited when the end, or the new place, of this one is notified
+  if (!holder) return; // a notification of the parent's removal or move leads here again
   Fd opened(retry(::openat, holder.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!opened) {
     if (!is_nothing(errno)) fail(errno, path);
@@ -53,7 +53,7 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   const auto child = parent.folders.find(name);
   Folder *folder = child == parent.folders.end() ? nullptr : child->second.get();
   if (folder && folder->watch != watch) {
-    // The end of the one that is known is among the notifications to come, and with it this place is visited again.
+    // The removal of the known folder will be notified, and leads here again.
     if (!by_watch_.contains(watch)) inotify_->remove(watch);
     return;
   }
@@ -78,7 +78,7 @@ void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   scan(*folder, std::move(opened), further);
 }
 
-/// Visits the places from which a folder has gone: another may have come there meanwhile.
+/// Visits the paths from which a folder has gone: another folder may be there now.
 void Observer::visit_freed() {
   for (std::size_t i = 0; i < freed_.size() && !stale_; ++i) {
     const std::string path = freed_[i];
@@ -93,7 +93,8 @@ void Observer::visit_freed() {
   freed_.clear();
 }
 
-/// Gives a folder that was moved its new place. False: it is where it was, too (a mount), or all is to be gone through.
+/// Moves a folder to its new place in the tree. Returns false if it is still in its old place too (a mount), or if all
+/// folders must be scanned again.
 bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::string &name) {
   const std::string was = path_to(moved);
   const Fd old_place = tree_.open_real_folder(was);
@@ -142,8 +143,8 @@ void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
   }
 }
 
-/// Tells of the values in a folder, and gives the names of the folders in it. What is no value now was none before the
-/// folder was moved.
+/// Reports the values in a folder, and returns the names of the folders in it. A file that is no value now was none
+/// before the folder was moved.
 std::vector<std::string> Observer::scan_names(int opened, const std::string &path, const Scan &how) {
   const auto found = [&](std::string_view name, unsigned what) {
     const std::string value = value_path(path, name);
@@ -174,7 +175,7 @@ std::vector<std::string> Observer::scan_names(int opened, const std::string &pat
   return folders;
 }
 
-/// The names by which bases go on from a folder.
+/// Returns the names in a folder that lead to the bases of watches.
 std::vector<std::string> Observer::ways_on(const std::string &path) const {
   std::vector<std::string> names;
   for (const WatchedBase *watching : watchings_) {
@@ -188,7 +189,7 @@ std::vector<std::string> Observer::ways_on(const std::string &path) const {
   return names;
 }
 
-/// Ends what is watched there. The folder's object is gone then, unless it is base's.
+/// Ends the watches of a folder and all below it. Deletes its object, unless it is the base.
 void Observer::drop(Folder &folder) {
   while (!folder.folders.empty()) drop(*folder.folders.begin()->second);
   by_watch_.erase(folder.watch);
@@ -197,7 +198,7 @@ void Observer::drop(Folder &folder) {
   if (folder.parent) folder.parent->folders.erase(folder.parent->folders.find(folder.name));
 }
 
-/// Ends what no watch wants any more, below a folder.
+/// Drops the folders below a folder that no watch needs any more.
 void Observer::drop_unwanted(Folder &folder) {
   const std::string path = path_to(folder);
   folder.whole = folder.whole && wanted(path) == Want::all;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a store has changed itself while it is watched, so that a watch tells only of what others did; and what was told
-// of that, so that it is not told twice.
+// The changes that a store has made itself while it is watched, so that a watch reports only the changes of others. It
+// also notes which changes were reported, so that none is reported twice.
 #pragma once
 
 #include <atomic>
@@ -17,26 +17,26 @@
 
 namespace fs {
 
-/// The last changes, by the paths of their keys: about thirty thousand, twice as many as the system keeps notifications
-/// of by default. While a store is not watched nothing is kept. Thread-safe.
+/// The last changes, by the paths of their keys: about thirty thousand, which is twice the default length of the
+/// system's queue. While a store is not watched, nothing is noted. Thread-safe.
 class OwnChanges {
   enum class Kind : std::uint8_t { written, nested, removed, reported };
   struct Shard;
 
 public:
-  /// One key's place, held: the change of a file and the note of it, or the look at a file and the telling of it, are
-  /// one step for everyone else who holds the place.
+  /// The notes of one key, locked. The change of a file and its note, or the check of a file and its report, are one
+  /// step for everyone else who locks the same key.
   class Entry {
   public:
     Entry(OwnChanges &own, std::string_view path);
 
-    /// The file, whose time of change was set to the nanosecond, was moved in.
+    /// The store has moved the file into its place. Its mtime is set to the nanosecond.
     void note_written(const struct stat &file);
     /// The file was unlinked.
     void note_removed();
-    /// The file was moved into a folder of its own name; the value stays what it was, by whomever.
+    /// The store has moved the file into a folder of its own name. Its value did not change.
     void note_nested(const struct stat &file);
-    /// Others have put the file there, and that was told; they have removed it.
+    /// A change by others was reported: they have put the file there. forget(): they have removed it.
     void note_reported(const struct stat &file);
     void forget();
 
@@ -54,7 +54,8 @@ public:
     std::unique_lock<std::mutex> lock_;
   };
 
-  /// The place of a key that is about to be changed; none, at the price of one load, while the store is not watched.
+  /// Locks the notes of a key that is about to be changed. Returns nullopt, at the cost of one load, while the store is
+  /// not watched.
   std::optional<Entry> changing(std::string_view path) {
     if (!active_.load(std::memory_order_relaxed)) return std::nullopt;
     return std::optional<Entry>(std::in_place, *this, path);

@@ -52,7 +52,7 @@ void Watches::start() {
   can_wake_.store(true, std::memory_order_release);
   own_.start();
   stopping_ = false;
-  // Signals are for the host's threads.
+  // The new thread blocks all signals: they are for the host's threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -79,7 +79,7 @@ void Watches::wake() {
   [[maybe_unused]] const ssize_t written = retry(::write, waker_.get(), &one, sizeof one);
 }
 
-/// PausedWalks something on the thread, between two notifications at most thousands later, and waits for it.
+/// Runs `run` on the thread, between two notifications, and waits for it.
 template <class Do>
 void Watches::on_thread(Do run) {
   std::packaged_task<void()> task(std::move(run));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The watches of one store: a thread that runs while there is one.
+// The watches of one store. A thread runs while there is at least one watch.
 #pragma once
 
 #include <atomic>
@@ -21,12 +21,12 @@ public:
   Watches &operator=(const Watches &) = delete;
   ~Watches();
 
-  /// Begins to tell of changes of keys that start with `base`, on the thread. Returns when every folder is watched;
-  /// throws a Failure where that cannot be.
+  /// Begins to report changes of keys that start with `base`, on the thread. Returns when every folder is watched.
+  /// Throws a Failure if that is not possible.
   void *begin(std::string_view base, omnistore_watcher &watcher);
-  /// Returns after the last event was told.
+  /// Returns after the last event.
   void end(void *watch);
-  /// Has the thread, if it runs, look at base again. Never waits.
+  /// Makes the thread, if it runs, look at the base again. Never waits.
   void wake();
 
 private:
@@ -40,14 +40,14 @@ private:
   std::mutex calling_; ///< one begin or end at a time
   std::list<WatchedBase> all_;
   std::thread thread_;
-  Fd waker_; ///< made once
+  Fd waker_; ///< an eventfd, made once
   std::atomic<bool> can_wake_{false};
 
   std::mutex mutex_;
-  std::packaged_task<void()> task_; ///< what a begin or end has for the thread
-  bool stopping_ = false;           ///< the thread's own
+  std::packaged_task<void()> task_; ///< work that begin() or end() gives to the thread
+  bool stopping_ = false;           ///< used by the thread only
 
-  Observer observer_; ///< the thread's own while it runs
+  Observer observer_; ///< used by the thread only, while it runs
 };
 
 } // namespace fs

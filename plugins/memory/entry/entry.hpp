@@ -183,7 +183,7 @@ struct FreeEntry {
 };
 using OwnedEntry = std::unique_ptr<Entry, FreeEntry>;
 
-/// What is written to an entry. A long value is in `block`.
+/// The new content of an entry. A long value is in `block`.
 struct Content {
   std::string_view value, user;
   int64_t expiry = 0;

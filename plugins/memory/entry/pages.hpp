@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <new>
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,6 +49,13 @@ inline void release_piece(void *place, size_t bytes) noexcept {
     ::munmap(place, whole_pages(bytes));
   else
     std::free(place);
+}
+
+/// Makes the process's allocator return its free pages to the system. The time it takes grows with what is free there.
+inline void trim_allocator() noexcept {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
 }
 
 } // namespace memory

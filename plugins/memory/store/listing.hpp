@@ -40,7 +40,7 @@ private:
     uint32_t key_size, value_size;
     int64_t mtime, expiry;
   };
-  /// What was read of a shard and not emitted yet: found_[next, end).
+  /// The keys that were read of a shard and not emitted yet: found_[next, end).
   struct Run {
     size_t next = 0, end = 0;
     bool done = false;

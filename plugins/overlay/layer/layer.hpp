@@ -17,12 +17,12 @@ namespace overlay {
 using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
     omnistore::FailureDetails, omnistore::Overheard, omnistore::whole;
 
-inline constexpr std::uint32_t max_layers = 16; ///< so many that one hexadecimal digit names one
+inline constexpr std::uint32_t max_layers = 16; ///< one hexadecimal digit names a layer
 
-/// What a layer that fails means to a read.
+/// The option `onLayerError`.
 enum class OnError { fail, skip, stale };
 
-/// One of the stores below, and what the overlay has to do with it.
+/// One of the stores below, with its role in the overlay.
 struct Layer {
   Layer(const omnistore_store *of, std::uint32_t place, Records::Kind kind)
       : store(Child(of), place), index(place), records(store, kind) {}
@@ -30,33 +30,33 @@ struct Layer {
   Store store;
   std::uint32_t index;
   bool written = false;    ///< writes go to it
-  bool dropped = false;    ///< a write removes the copy that promotion may have left in it
-  bool holds = false;      ///< values are taken out of it before they are given on (sinks.hpp)
-  bool may_mark = false;   ///< unstorage's marker may be in it
+  bool dropped = false;    ///< a write removes the copy that promotion may have made in it
+  bool holds = false;      ///< its values are buffered before they go to the reader (layer/sinks.hpp)
+  bool may_mark = false;   ///< it may contain unstorage's marker
   bool records_in = false; ///< removals are recorded in it
   bool lowest = false;
   Records records;
-  mutable MarkerCandidates marks; ///< of the lowest
+  mutable MarkerCandidates marks; ///< of the lowest layer
 
   bool shared() const { return store.child.can(OMNISTORE_SHARED); }
   bool takes_writes() const { return !store.child.can(OMNISTORE_READS_ONLY); }
   std::string name() const { return "layer " + std::to_string(index) + " (" + std::string(store.child.name()) + ")"; }
 };
 
-/// A call as it is passed on to a layer: the layer's name comes before its messages. That nothing was done is not
-/// passed on, since other layers may have done something: whoever knows says it.
+/// The call that a layer gets. It puts the layer's name before its messages. It does not pass on that nothing was done,
+/// since other layers may have done something; the caller says so if it knows.
 class LayerCall : public omnistore::WrappedCall {
 public:
-  /// `items` (may be null): the places in the whole batch of the items that the layer is given.
+  /// `items` (may be null) are the places of the layer's items in the whole batch.
   LayerCall(Call outer, const Layer &layer, const std::uint32_t *items = nullptr)
       : WrappedCall(outer, fail_), layer_(layer), items_(items) {}
 
-  /// The same status, with a message where the layer gave none for a failure.
+  /// Returns the status. If it is a failure and the layer gave no message, adds one.
   omnistore_status with_reason(omnistore_status status) {
     if (is_failure(status) && !has_message_) Call(this).fail(status, "it gave no reason", details_);
     return status;
   }
-  /// What the layer said last besides a message.
+  /// The details of the layer's last failure.
   const FailureDetails &details() const { return details_; }
 
 private:
@@ -71,7 +71,7 @@ private:
     try {
       self.pass_on(place, self.layer_.name() + ": " + std::string(message), details);
     } catch (...) {
-      self.pass_on(place, message, details); // out of memory: without the name
+      self.pass_on(place, message, details); // out of memory: the message goes without the name
     }
   }
 
@@ -81,7 +81,7 @@ private:
   bool has_message_ = false;
 };
 
-/// A call for one item of a batch, where each is an operation of its own.
+/// A call for one item of a batch whose items are single operations.
 class ItemCall : public omnistore::WrappedCall {
 public:
   ItemCall(Call outer, std::uint32_t item) : WrappedCall(outer, fail_), item_(item) {}

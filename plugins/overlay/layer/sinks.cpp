@@ -25,7 +25,7 @@ void Etag::assign(std::uint32_t layer, std::string_view own) {
   own_ = false;
   if (own.empty()) return;
   text_[size_++] = hex_digits[layer % max_layers];
-  // One that leaves no room for the digit keeps its first half, and the rest as a number.
+  // An etag that leaves no room for the digit is shortened to its first half and a hash.
   const std::size_t kept = own.size() < longest_etag ? own.size() : longest_etag / 2;
   std::memcpy(text_.data() + size_, own.data(), kept);
   size_ += kept;
@@ -58,7 +58,7 @@ bool ValueFilter::is_marker() const {
   return state_ == State::held && suspicious() && shows_marker() && bytes() == removed_marker;
 }
 
-/// Whether the marker would be seen in the bytes that were asked for.
+/// Returns true if the requested part is long enough to show the marker.
 bool ValueFilter::shows_marker() const {
   const bool as_long = meta_.value_size == removed_marker.size();
   return request_.offset == 0 &&
@@ -115,7 +115,7 @@ omnistore_status ValueFilter::begin_inner(const omnistore_meta &meta, void **buf
   return note(inner_.begin(&inner_, &tagged, buffer));
 }
 
-/// Room for so many bytes behind those that are held.
+/// Returns room for `more` bytes after the buffered ones.
 char *ValueFilter::place_for(std::uint64_t more) {
   const std::size_t needed = size_ + static_cast<std::size_t>(more);
   if (long_.empty() && needed <= room_.size()) return room_.data() + size_;
@@ -131,7 +131,7 @@ omnistore_status ValueFilter::write(const char *data, std::uint64_t length) {
   if (place != data) std::memcpy(place, data, static_cast<std::size_t>(length));
   size_ += static_cast<std::size_t>(length);
   if (holds_ || meta_.value_size != OMNISTORE_UNKNOWN_SIZE || size_ <= removed_marker.size()) return OMNISTORE_OK;
-  // It is longer than the marker: no need to hold it any longer.
+  // The value is longer than the marker, so it need not be buffered any more.
   const omnistore_status status = finish();
   state_ = State::passing;
   return status;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include <omnistore/driver.h>
+#include <omnistore/forward.hpp>
 
 #include "layer/layer.hpp"
 
@@ -17,16 +18,16 @@ namespace overlay {
 
 inline constexpr std::size_t longest_etag = 64;
 
-/// A layer's etag as the overlay gives it: behind the layer's digit, since two layers may use the same ones.
+/// An etag of the overlay: the layer's digit and then the layer's etag, since two layers may use the same etags.
 class Etag {
 public:
   Etag() = default;
   Etag(std::uint32_t layer, std::string_view own) { assign(layer, own); }
   void assign(std::uint32_t layer, std::string_view own);
-  /// Shows another in its place, which is not the layer's own.
+  /// Replaces it by an etag that is not the layer's.
   void replace(std::string_view text);
   std::string_view text() const { return {text_.data(), size_}; }
-  /// The layer's own; empty where there is none, or it had to be shortened.
+  /// Returns the layer's etag; empty if there is none, or if it had to be shortened.
   std::string_view own() const { return own_ ? text().substr(1) : std::string_view(); }
 
 private:
@@ -35,7 +36,7 @@ private:
   bool own_ = false;
 };
 
-/// Meta that is kept.
+/// Meta that outlives the call.
 struct MetaCopy {
   std::uint64_t value_size = OMNISTORE_UNKNOWN_SIZE;
   std::int64_t mtime = 0, expiry = 0;
@@ -47,7 +48,7 @@ struct MetaCopy {
   omnistore_meta view() const;
 };
 
-/// Takes a value and forgets it: a look-up learns that it is there.
+/// Discards a value. A look-up uses it to learn that the value exists.
 struct DiscardingSink : omnistore_sink {
   DiscardingSink() noexcept : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr} {}
 
@@ -63,10 +64,11 @@ private:
 
 class Copies;
 
-/// Stands before the caller's sink while a layer gives a value: puts the layer's digit before the etag, gives a copy
-/// the etag of its source, and keeps unstorage's marker back. A value is passed on as it comes, or held until the layer
-/// is done with it: where it may be the marker, and where `holds` says so. A layer that never blocks may use its sink
-/// under its locks, while the overlay's own may block (driver.h). What fits in `room` is held there.
+/// The sink that a layer gives a value to, before the caller's sink. It puts the layer's digit before the etag, gives a
+/// copy the etag of its source, and does not pass on unstorage's marker. It passes a value on piece by piece, or
+/// buffers it until the layer has finished: if the value may be the marker, or if `holds` is set. `holds` is needed
+/// because a layer that never blocks may call its sink while it holds locks, and the caller's sink may block
+/// (driver.h). A value that fits into `room` is buffered there.
 class ValueFilter : public omnistore_sink {
 public:
   ValueFilter(omnistore_sink &inner, const Layer &layer, std::string_view key, const Copies &copies,
@@ -76,21 +78,22 @@ public:
   ValueFilter(const ValueFilter &) = delete;
   ValueFilter &operator=(const ValueFilter &) = delete;
 
-  /// Whether the caller's sink has begun: no other layer's value can be given any more.
+  /// Returns true if the caller's sink has begun, so that no other layer's value can be given any more.
   bool begun() const { return begun_; }
-  /// Whether it was the caller's sink that failed, not the layer.
+  /// Returns true if the caller's sink failed, and not the layer.
   bool refused() const { return refused_; }
-  /// When the layer is done: whether the value is the marker, as far as what was asked for shows it.
+  /// Call it after the layer has finished. Returns true if the value is the marker, as far as the requested part shows.
   bool is_marker() const;
-  /// When the layer is done: whether it may be the marker, and too little of it was asked for to tell.
+  /// Call it after the layer has finished. Returns true if the value may be the marker but the requested part is too
+  /// short to tell.
   bool may_be_marker() const { return state_ == State::held && suspicious() && !shows_marker(); }
-  /// Gives on what is held.
+  /// Passes the buffered value on.
   omnistore_status finish();
 
-  /// What was held: the bytes asked for.
+  /// The buffered bytes: the requested part.
   std::string_view bytes() const { return {long_.empty() ? room_.data() : long_.data(), size_}; }
   const omnistore_meta &meta() const { return meta_; }
-  /// Whether it was passed on as it came.
+  /// Returns true if the value was passed on piece by piece.
   bool passing() const { return state_ == State::passing; }
 
 private:
@@ -119,37 +122,32 @@ private:
   State state_ = State::waiting;
   bool begun_ = false, refused_ = false;
   std::span<char> room_;
-  std::string long_; ///< what does not fit in room_
+  std::string long_; ///< the bytes, if they do not fit into room_
   std::size_t size_ = 0;
-  omnistore_meta meta_; ///< of a value that is held; it points to:
+  omnistore_meta meta_; ///< of a buffered value; it points to the two members below
   Etag etag_;
   std::string user_;
 };
 
-/// Puts the layer's digit before the etag of a set's result.
-class LayerResultSink : public omnistore_sink {
+/// Puts the layer's digit before the etag in the result of a set.
+class LayerResultSink final : public omnistore::PassingSink {
 public:
-  LayerResultSink(omnistore_sink &inner, std::uint32_t layer)
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_, nullptr}, inner_(inner), layer_(layer) {}
+  LayerResultSink(omnistore_sink &inner, std::uint32_t layer) noexcept : PassingSink(inner), layer_(layer) {}
 
 private:
-  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
-                                                void **buffer) noexcept {
-    auto &self = *static_cast<LayerResultSink *>(sink);
+  omnistore_status on_begin(const omnistore_meta &meta, void **buffer) override {
     if (buffer) *buffer = nullptr;
-    omnistore_meta tagged = whole(*meta);
-    const Etag etag(self.layer_, as_view(tagged.etag));
+    omnistore_meta tagged = whole(meta);
+    const Etag etag(layer_, as_view(tagged.etag));
     tagged.etag = as_bytes(etag.text());
-    return self.inner_.begin(&self.inner_, &tagged, nullptr);
+    return to().begin(&to(), &tagged, nullptr);
   }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
-    return OMNISTORE_OK;
-  }
-  omnistore_sink &inner_;
+  omnistore_status on_write(const void *, std::uint64_t) override { return OMNISTORE_OK; }
+
   const std::uint32_t layer_;
 };
 
-/// Takes meta only.
+/// Stores the meta and ignores the value.
 class LayerMetaSink : public omnistore_sink {
 public:
   LayerMetaSink(MetaCopy &into, std::uint32_t layer) noexcept
@@ -165,7 +163,7 @@ private:
   const std::uint32_t layer_;
 };
 
-/// Whether a layer has unstorage's marker in place of a value. OMNISTORE_NOT_FOUND where it has nothing.
+/// Sets `is` if a layer has unstorage's marker in place of a value. Returns OMNISTORE_NOT_FOUND if it has nothing.
 omnistore_status has_marker(Call call, const Layer &layer, std::string_view key, bool &is);
 
 } // namespace overlay

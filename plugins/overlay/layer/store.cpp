@@ -8,12 +8,12 @@ namespace overlay {
 
 namespace {
 
-/// So many keys are remembered; when there are more all are forgotten, and a change may be told twice.
+/// The most keys that are remembered. If there are more, all are forgotten, and a change may be reported twice.
 constexpr std::size_t max_remembered = 100'000;
 
 } // namespace
 
-/// What tells one value of a key from another; empty: there is none.
+/// Reads the state of a key: a text that differs for two values; empty: there is no value.
 omnistore_status Store::state(Call call, std::string_view key, std::string &state) const {
   MetaCopy meta;
   LayerMetaSink gate(meta, layer_);
@@ -31,11 +31,12 @@ void Store::remember(std::string_view key, std::string state) {
   left_states_.insert_or_assign(std::string(key), std::move(state));
 }
 
-/// After a write. Where the store cannot be asked nothing is remembered: the change may be told twice.
+/// Remembers the state after a write. If it cannot be read, nothing is remembered, and the change may be reported
+/// twice.
 void Store::remember(Call call, std::string_view key) {
   std::string now;
-  Overheard unheard(call);
-  if (state(unheard, key, now) == OMNISTORE_OK) remember(key, std::move(now));
+  Overheard ignored(call);
+  if (state(ignored, key, now) == OMNISTORE_OK) remember(key, std::move(now));
 }
 
 omnistore_status Store::is_echo(Call call, std::string_view key, bool &is) {

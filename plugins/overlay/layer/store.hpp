@@ -12,8 +12,8 @@
 
 namespace overlay {
 
-/// A layer's store, as it is written to. Where its watch tells of the overlay's own writes too, it remembers what they
-/// left, so that the overlay can tell its own echo from a change that others made. Thread-safe.
+/// The writing side of a layer's store. If its watch also reports the overlay's own writes, it remembers the state that
+/// they left, so that the overlay can tell such an echo from a change that others made. Thread-safe.
 class Store {
 public:
   Store(omnistore::Child of, std::uint32_t layer) : child(of), layer_(layer), echoes_(of.can(OMNISTORE_WATCHES_OWN)) {}
@@ -30,9 +30,9 @@ public:
                             omnistore_status *statuses);
   omnistore_status remove_many(omnistore::Call call, std::span<const omnistore_bytes> keys, omnistore_status *statuses);
 
-  /// A watch begins, or ends.
+  /// Notes that a watch begins or ends.
   void watched(bool begins) { watches_.fetch_add(begins ? 1u : ~0u); }
-  /// Whether the store holds of the key what the overlay has left there.
+  /// Sets `is` if the key has the state that the overlay has left.
   omnistore_status is_echo(omnistore::Call call, std::string_view key, bool &is);
 
 private:
@@ -45,7 +45,7 @@ private:
   const bool echoes_;
   std::atomic<unsigned> watches_{0};
   std::mutex mutex_;
-  std::unordered_map<std::string, std::string> left_states_; ///< by key: the value's state; empty: removed
+  std::unordered_map<std::string, std::string> left_states_; ///< by key: the state of the value; empty: removed
 };
 
 } // namespace overlay

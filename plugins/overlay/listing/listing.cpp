@@ -18,8 +18,8 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
     const omnistore_status status = merge->next(call, std::clamp(request.limit, 100u, 1000u), item);
     if (status != OMNISTORE_OK) return status;
     for (const auto &[layer, skip] : merge->take_skipped()) {
-      const omnistore_status told = omnistore::skip(page, skip.base, skip.status, skip.message);
-      if (told != OMNISTORE_OK) return told;
+      const omnistore_status skipped = omnistore::skip(page, skip.base, skip.status, skip.message);
+      if (skipped != OMNISTORE_OK) return skipped;
     }
     if (!item) return OMNISTORE_OK;
     if (query.meta && item->meta) {

@@ -10,13 +10,13 @@
 
 namespace overlay {
 
-/// Which values of the lowest layer may be unstorage's marker: those of its length. To look at all sizes in a listing
-/// costs more than the listing; so it is done once a minute for each base, and the values that were found are looked at
-/// each time. (A marker in the lowest layer hides nothing below, and no known program writes one there; it only is no
-/// value.) Thread-safe.
+/// The values of the lowest layer that may be unstorage's marker, because they have its length. A listing that reads
+/// all sizes costs more than one of keys alone. So the sizes are read once a minute for each base, and a listing then
+/// checks only the values that were found. (A marker in the lowest layer hides nothing, and no known program writes one
+/// there; it is only not a value.) Thread-safe.
 class MarkerCandidates {
 public:
-  /// Whether the sizes of all values under a base were looked at lately.
+  /// Returns true if the sizes of all values under a base were read within the last minute.
   bool known(std::string_view base) const {
     const std::lock_guard lock(mutex_);
     const auto now = Clock::now();

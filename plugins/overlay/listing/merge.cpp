@@ -13,7 +13,7 @@ using omnistore::Failure;
 namespace {
 
 constexpr std::size_t number_digits = 16;
-/// How many keys of a layer in another order are kept at once, and how many more may be there before they are cut.
+/// The keys that are stored of a layer with another order. They are cut when there are twice as many.
 constexpr std::size_t window_size = 200'000;
 constexpr std::size_t max_paused = 16;
 constexpr std::chrono::seconds longest_pause(10);
@@ -27,11 +27,11 @@ std::string base_in_layer(const std::string &base) {
 
 bool by_key(const LayerKeys::Item &a, const LayerKeys::Item &b) { return a.key < b.key; }
 
-// A cursor: a byte for each layer (its listing has ended, begins again, or goes on at a cursor of its own), the length
-// and text of that cursor, and at last the last key.
+// A cursor has, for each layer, one byte that says if its listing has ended, begins again or continues at a cursor of
+// its own, then the length and text of that cursor. At its end is the last key.
 constexpr char has_ended = 'e', from_start = 'a', at_cursor = 'c';
 
-[[noreturn]] void refuse_cursor() { throw Failure(OMNISTORE_INVALID, "the cursor is none that this store gave"); }
+[[noreturn]] void refuse_cursor() { throw Failure(OMNISTORE_INVALID, "the cursor is not one of this store"); }
 
 std::string_view take_part(std::string_view &text, std::size_t size) {
   if (text.size() < size) refuse_cursor();
@@ -111,7 +111,7 @@ omnistore_status LayerKeys::read_page(Call call, std::uint32_t limit) {
   return OMNISTORE_OK;
 }
 
-/// Reads the whole listing, and keeps its smallest keys behind the last.
+/// Reads the whole listing, and stores its smallest keys after the last one.
 omnistore_status LayerKeys::read_window(Call call) {
   bool cut = false;
   do {
@@ -185,8 +185,8 @@ bool Merge::ended() const {
   return std::all_of(streams_.begin(), streams_.end(), [](const LayerKeys &stream) { return stream.ended(); });
 }
 
-/// What a failure means; OK: the listing goes on without the layer. A listing that lacks keys says that they are
-/// absent, so that only `skip` allows it.
+/// Returns OK if the listing goes on without a layer that failed. Such a listing claims that keys are absent, so only
+/// `skip` allows it.
 omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status) {
   if (query_.on_error != OnError::skip || !is_failure(status)) return status;
   streams_[layer].end();
@@ -212,7 +212,7 @@ omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
   return OMNISTORE_OK;
 }
 
-/// Whether a key that `layer` has first is none.
+/// Sets `is` if a key, whose highest layer is `layer`, is hidden.
 omnistore_status Merge::hidden(Call call, std::string_view key, const LayerKeys::Item &item, std::uint32_t layer,
                                bool &is) {
   is = false;
@@ -230,7 +230,7 @@ omnistore_status Merge::hidden(Call call, std::string_view key, const LayerKeys:
   if (is || !item.may_be_marker) return OMNISTORE_OK;
   LayerCall on(call, layers_[layer]);
   const omnistore_status status = on.with_reason(has_marker(on, layers_[layer], key, is));
-  if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // gone since it was listed
+  if (status == OMNISTORE_NOT_FOUND) return OMNISTORE_OK; // it was removed after it was listed
   if (status == OMNISTORE_OK && !is && layers_[layer].lowest) layers_[layer].marks.put(key, false);
   return status == OMNISTORE_OK ? status : failed(layer, status);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// A listing of an overlay: the listings of its layers are merged in the order of the keys.
 #pragma once
 
 #include <chrono>
@@ -19,9 +20,9 @@
 
 namespace overlay {
 
-/// What a listing asks for.
+/// The request of a listing.
 struct Query {
-  std::string base; ///< the user's
+  std::string base; ///< in the user's form
   std::uint32_t depth;
   bool meta;
   OnError on_error;
@@ -29,21 +30,21 @@ struct Query {
   bool operator==(const Query &) const = default;
 };
 
-/// One layer's keys in ascending order, as the user knows them, read a page ahead. A layer that lists in the order of
-/// keys is read on where it was left; one that lists in another order is read through, a window of its smallest keys
-/// being kept.
+/// The keys of one layer in ascending order and in the user's form, read a page at a time. If the layer lists in the
+/// order of keys, each page continues after the last one. If it lists in another order, the whole listing is read, and
+/// a window of its smallest keys is stored.
 class LayerKeys {
 public:
   struct Item {
     std::string key;
     bool may_be_marker;
-    std::unique_ptr<MetaCopy> meta; ///< where it was asked for and is known
+    std::unique_ptr<MetaCopy> meta; ///< if it was requested and is known
   };
 
-  /// Keys up to `after` are left out. `cursor`: the layer's own for the page to begin with.
+  /// Keys up to `after` are left out. `cursor` is the layer's cursor for the first page.
   LayerKeys(const Layer &layer, const Query &query, std::string after, std::string cursor, bool ended);
 
-  /// Reads on until there is a key, or the end. `ahead`: how many keys are wanted.
+  /// Reads until there is a key, or the end. `ahead` is the size of a page.
   omnistore_status fill(Call call, std::uint32_t ahead);
   const Item *head() const { return at_ < items_.size() ? &items_[at_] : nullptr; }
   Item take() {
@@ -52,10 +53,10 @@ public:
   }
   bool ended() const { return ended_ && !head(); }
   void end();
-  /// What the layer could not read since this was last asked, as the user knows it.
+  /// Returns what the layer has skipped since the last call, in the user's form.
   std::vector<omnistore::Skip> take_skipped() { return std::exchange(skipped_, {}); }
 
-  /// Where the page of the head begins, for a stream that is to go on there later.
+  /// Returns the cursor of the page that has the next key.
   const std::string &cursor() const { return head() ? page_cursor_ : next_cursor_; }
 
 private:
@@ -65,10 +66,10 @@ private:
   void cut_window();
 
   const Layer &layer_;
-  const std::string base_; ///< the layer's
+  const std::string base_; ///< in the layer's form
   const std::uint32_t depth_;
   const bool wants_meta_, wants_sizes_;
-  const bool from_start_; ///< and all of the base
+  const bool from_start_; ///< the listing begins at the start, and has no depth
   std::string after_;
   std::string page_cursor_, next_cursor_;
   bool ended_;
@@ -78,25 +79,25 @@ private:
   std::size_t at_ = 0;
 };
 
-/// The keys of all layers, each once, in ascending order, without those that are hidden.
+/// The visible keys of all layers in ascending order, each once.
 class Merge {
 public:
   struct Item {
     std::string key;
-    std::uint32_t layer; ///< the highest that has it
+    std::uint32_t layer; ///< the highest layer that has it
     std::unique_ptr<MetaCopy> meta;
   };
 
-  /// `cursor`: what cursor() gave, without a run's number; empty: from the start. Throws a Failure for another text.
+  /// `cursor` is the text of cursor(); empty: from the start. Throws a Failure for any other text.
   Merge(std::deque<Layer> &layers, Query query, std::string_view cursor);
 
-  /// The next key; null at the end. `ahead`: how many are wanted of each layer at once.
+  /// Sets `item` to the next key, or to null at the end. `ahead` is the size of a layer's page.
   omnistore_status next(Call call, std::uint32_t ahead, const Item *&item);
   bool ended() const;
-  /// The last key that was given, and where each layer's listing goes on from it.
+  /// Returns the last key, with the position of each layer's listing.
   std::string cursor() const;
   const Query &query() const { return query_; }
-  /// What could not be read since this was last asked; each with the layer's number.
+  /// Returns what was skipped since the last call, with the number of the layer.
   std::vector<std::pair<std::uint32_t, omnistore::Skip>> take_skipped() { return std::exchange(skipped_, {}); }
 
 private:
@@ -106,23 +107,24 @@ private:
 
   std::deque<Layer> &layers_;
   const Query query_;
-  std::deque<LayerKeys> streams_;                   ///< one a layer
-  std::vector<std::unique_ptr<RecordSet>> records_; ///< of layers whose records are looked up
+  std::deque<LayerKeys> streams_;                   ///< one for each layer
+  std::vector<std::unique_ptr<RecordSet>> records_; ///< of the layers whose records are looked up
   Item item_;
   std::vector<std::pair<std::uint32_t, omnistore::Skip>> skipped_;
 };
 
-/// Listings under way: a page's cursor names the one that goes on with the next, so that no layer is read twice. A
-/// cursor is good without it. Thread-safe. The oldest go.
+/// Listings that pause between two pages. A page's cursor names the listing that continues, so that no layer is read
+/// twice. A cursor is valid without its listing. If there are too many, the oldest are dropped. Thread-safe.
 class PausedListings {
 public:
   static constexpr std::size_t longest_cursor = OMNISTORE_MAX_CURSOR_SIZE;
 
-  /// The listing, taken out; null where it is gone, too old, or another.
+  /// Removes and returns the listing. Returns null if it is gone, too old, or has another query.
   std::unique_ptr<Merge> resume(std::string_view cursor, const Query &query);
-  /// Keeps it; the cursor for its next page.
+  /// Stores the listing and returns the cursor for its next page.
   std::string keep(std::unique_ptr<Merge> merge);
-  /// The part of a cursor that is good without its run. Throws a Failure for what keep() has not given.
+  /// Returns the part of a cursor that is valid without its listing. Throws a Failure if keep() did not make the
+  /// cursor.
   static std::string_view rest(std::string_view cursor);
 
 private:
@@ -135,7 +137,8 @@ private:
 
   std::mutex mutex_;
   std::list<PausedListing> paused_; ///< the oldest first
-  /// Numbers of another store's runs, or of this one before it was opened again, are not taken for its own.
+  /// It starts at the time, so that a number of another store, or of an earlier opening, is never taken for a listing
+  /// here.
   std::uint64_t next_ = static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The names of records in a layer, and how a user's key that looks like one is stored. README.md has the format.
+// The keys of records in a layer, and the form of a user's key that looks like one. README.md describes the format.
 #pragma once
 
 #include <string>
@@ -7,16 +7,16 @@
 
 namespace overlay {
 
-/// Where records lie in a layer.
+/// The bases of records in a layer.
 inline constexpr std::string_view record_space = "overlay$:";
 inline constexpr std::string_view removed_records = "overlay$:removed:";
 inline constexpr std::string_view cleared_records = "overlay$:cleared:";
 inline constexpr std::string_view cleared_all_record = "overlay$:cleared$";
 
-/// What unstorage's overlay writes in place of a value that it removed.
+/// The value that unstorage's overlay writes for a key that it removed.
 inline constexpr std::string_view removed_marker = "__OVERLAY_REMOVED__";
 
-/// A key or base as the layers know it: one that would lie among the records is moved one step down.
+/// Returns a user's key or base in the layers' form: one that would lie among the records is moved one step down.
 inline std::string_view layer_key(std::string_view key, std::string &room) {
   if (!key.starts_with(record_space)) [[likely]]
     return key;
@@ -24,7 +24,7 @@ inline std::string_view layer_key(std::string_view key, std::string &room) {
   return room;
 }
 
-/// Turns a layer's key into the user's; false for what is none.
+/// Turns a layer's key into the user's key. Returns false for a record.
 inline bool to_user_key(std::string_view &key) {
   if (!key.starts_with(record_space)) [[likely]]
     return true;
@@ -32,10 +32,10 @@ inline bool to_user_key(std::string_view &key) {
   return key.starts_with(record_space);
 }
 
-/// The record of a key that was removed. It ends in '$', so that nobody lists it.
+/// Returns the record of a key that was removed. It ends in '$', so that no listing shows it.
 inline std::string removed_key(std::string_view key) { return std::string(removed_records).append(key).append("$"); }
 
-/// The record of a base that was cleared.
+/// Returns the record of a base that was cleared.
 inline std::string cleared_key(std::string_view base) {
   if (base.empty()) return std::string(cleared_all_record);
   return std::string(cleared_records).append(base.substr(0, base.size() - 1)).append("$");

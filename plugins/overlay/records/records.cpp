@@ -12,7 +12,7 @@ using omnistore::as_bytes, omnistore::as_view, omnistore::Call;
 
 namespace {
 
-/// Which of some keys a store has.
+/// Looks up which of several keys a store has.
 class Presence {
 public:
   void add(std::string key) { keys_.push_back(std::move(key)); }
@@ -39,7 +39,7 @@ private:
   std::vector<omnistore_status> statuses_;
 };
 
-/// Hands on every key of a store under a base, without the '$' at its end.
+/// Calls `take` for every record of a store under a base, without the base and without the '$' at its end.
 template <typename Take>
 omnistore_status each_record(Call call, omnistore::Child child, const std::string &base, Take take) {
   omnistore_list_request request{};
@@ -58,7 +58,7 @@ omnistore_status each_record(Call call, omnistore::Child child, const std::strin
     page.cursor.clear();
     request.cursor = as_bytes(cursor);
     if (const omnistore_status status = child.list(call, request, page); status != OMNISTORE_OK) return status;
-    // Without a record, a key that was removed would come back.
+    // If a record were missed, a removed key would reappear.
     if (!page.skipped.empty()) return call.fail(page.skipped.front().status, page.skipped.front().message);
   } while (!page.cursor.empty());
   return OMNISTORE_OK;
@@ -101,21 +101,21 @@ omnistore_status Records::hides(Call call, std::span<const std::string_view> key
     }
     return OMNISTORE_OK;
   }
-  // Keys of a batch share their bases: each is asked for once.
-  Presence asked;
+  // Keys of a batch share their bases, so each base is looked up once.
+  Presence presence;
   std::vector<std::string> bases;
   for (const std::string_view key : keys) {
-    asked.add(removed_key(key));
+    presence.add(removed_key(key));
     each_base(key, [&](std::string_view base) { return bases.emplace_back(base), true; });
   }
   std::sort(bases.begin(), bases.end());
   bases.erase(std::unique(bases.begin(), bases.end()), bases.end());
-  for (const std::string &base : bases) asked.add(cleared_key(base));
-  if (const omnistore_status status = asked.look_up(call, store_.child); status != OMNISTORE_OK) return status;
+  for (const std::string &base : bases) presence.add(cleared_key(base));
+  if (const omnistore_status status = presence.look_up(call, store_.child); status != OMNISTORE_OK) return status;
   RecordSet found;
   for (std::size_t i = 0; i < bases.size(); ++i)
-    if (asked.has(keys.size() + i)) found.cleared.insert(bases[i]);
-  for (std::size_t i = 0; i < keys.size(); ++i) hidden[i] = asked.has(i) || found.hides(keys[i]);
+    if (presence.has(keys.size() + i)) found.cleared.insert(bases[i]);
+  for (std::size_t i = 0; i < keys.size(); ++i) hidden[i] = presence.has(i) || found.hides(keys[i]);
   return OMNISTORE_OK;
 }
 
@@ -178,7 +178,7 @@ omnistore_status Records::clear(Call call, std::string_view base) {
     omnistore_status status = load(call);
     if (status != OMNISTORE_OK) return status;
     if ((status = write(call, cleared_key(base))) != OMNISTORE_OK) return status;
-    // The one record says it all now.
+    // The new record replaces all others of this base.
     for (const std::string_view space : {removed_records, cleared_records}) {
       const std::string under = std::string(space).append(base);
       if ((status = store_.clear(call, under)) != OMNISTORE_OK) return status;

@@ -21,22 +21,22 @@ struct RecordSet {
   bool hides(std::string_view key) const;
 };
 
-/// What one layer records of removals: such a key counts as absent in all layers below it. A record stays when the key
-/// is set again: what lies below counts no more, whatever becomes of the new value. Thread-safe.
+/// The removals that one layer records. A recorded key counts as absent in all layers below. A record stays when the
+/// key is set again, so that the value below does not reappear when the new value ends. Thread-safe.
 class Records {
 public:
   enum class Kind {
     none,   ///< there is nothing below the layer
-    memory, ///< the layer keeps nothing: the records live as long as it
-    loaded, ///< this store alone writes the layer: its records are read once, and kept in memory
-    direct  ///< others may write it: its records are looked up each time
+    memory, ///< the layer loses its values when it closes: the records are in memory and end with it
+    loaded, ///< only this store writes the layer: its records are read once and then used from memory
+    direct  ///< others may write the layer: its records are looked up each time
   };
 
   Records(Store &store, Kind kind) : store_(store), kind_(kind), ready_(kind == Kind::memory) {}
 
-  /// Whether records lie in the layer.
+  /// Returns true if records lie in the layer.
   bool layer_key() const { return kind_ == Kind::loaded || kind_ == Kind::direct; }
-  /// Whether a look-up goes to the layer.
+  /// Returns true if a look-up goes to the layer.
   bool direct() const { return kind_ == Kind::direct; }
 
   omnistore_status hides(omnistore::Call call, std::string_view key, bool &hidden) {
@@ -45,16 +45,16 @@ public:
     if (ready_.load(std::memory_order_acquire) && count_.load(std::memory_order_acquire) == 0) return OMNISTORE_OK;
     return look_up(call, key, hidden);
   }
-  /// The same for several: hidden[i] is set where key i is.
+  /// The same for several keys: sets hidden[i] if key i is hidden.
   omnistore_status hides(omnistore::Call call, std::span<const std::string_view> keys, std::vector<bool> &hidden);
 
   omnistore_status remove(omnistore::Call call, std::string_view key);
-  /// Records a base, in place of what was recorded of it and in it.
+  /// Records that a base was cleared. This replaces all records of the base and of keys in it.
   omnistore_status clear(omnistore::Call call, std::string_view base);
   /// Forgets that a key was removed.
   omnistore_status forget(omnistore::Call call, std::string_view key);
 
-  /// Reads all that the layer records of keys under a base: those keys, bases in it, and bases that it lies in.
+  /// Reads all records that concern a base: of keys in it, of bases in it, and of bases that it lies in.
   omnistore_status read(omnistore::Call call, std::string_view base, RecordSet &into) const;
 
 private:
@@ -66,7 +66,7 @@ private:
   Store &store_;
   const Kind kind_;
   std::mutex loading_;
-  std::atomic<bool> ready_; ///< set_ has them all; never of a direct one
+  std::atomic<bool> ready_; ///< set_ has all records; never set for a direct layer
   std::atomic<std::size_t> count_{0};
   std::shared_mutex mutex_;
   RecordSet set_;

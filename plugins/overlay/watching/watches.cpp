@@ -7,7 +7,7 @@ namespace overlay {
 
 namespace {
 
-/// So many changes wait at most; what comes when there are more is told as a resync.
+/// The most changes that wait. If there are more, the others are reported as a resync.
 constexpr std::size_t max_changes = 100'000;
 
 void report_resync(omnistore_watcher &to, std::uint64_t count) {
@@ -19,8 +19,8 @@ void report_resync(omnistore_watcher &to, std::uint64_t count) {
 
 /// One watch of one layer.
 struct Watches::Listener : omnistore_watcher {
-  Listener(Watches &all, const Watch &of, Layer &told_by)
-      : omnistore_watcher{sizeof(omnistore_watcher), 0, &event_}, watches(all), watch(of), layer(told_by) {}
+  Listener(Watches &all, const Watch &of, Layer &source)
+      : omnistore_watcher{sizeof(omnistore_watcher), 0, &event_}, watches(all), watch(of), layer(source) {}
 
   Watches &watches;
   const Watch &watch;
@@ -35,9 +35,9 @@ private:
 };
 
 struct Watches::Watch {
-  std::string base; ///< the user's
+  std::string base; ///< in the user's form
   omnistore_watcher &to;
-  std::deque<Listener> listeners; // stay in their places
+  std::deque<Listener> listeners; // they must not move
 
   ~Watch() {
     for (Listener &listener : listeners) {
@@ -70,7 +70,7 @@ omnistore_status Watches::begin(Call call, std::deque<Layer> &layers, std::strin
   omnistore_status status = OMNISTORE_OK;
   for (Layer &layer : layers) {
     status = listen(layer, inside);
-    // What others record of removals is a change too.
+    // A record that others write is a change too.
     if (status == OMNISTORE_OK && layer.records.direct() && !inside.empty()) status = listen(layer, record_space);
     if (status != OMNISTORE_OK) break;
   }
@@ -89,7 +89,7 @@ void Watches::end(void *watch) {
     ended = std::move(found->second);
     watches_.erase(found);
   }
-  ended.reset(); // the layers tell no more
+  ended.reset(); // the layers report nothing from here on
   const std::lock_guard lock(changes_mutex_);
   std::erase_if(changes_, [&](const LayerChange &change) { return change.watch == watch; });
 }
@@ -124,11 +124,11 @@ void Watches::report(const void *watch, std::uint32_t type, std::uint32_t cause,
   const std::lock_guard lock(watches_mutex_);
   const auto found = watches_.find(watch);
   if (found == watches_.end()) return;
-  const Watch &told = *found->second;
-  if (type == OMNISTORE_EVENT_RESYNC) return report_resync(told.to, 0);
-  if (!key.starts_with(told.base)) return;
+  const Watch &target = *found->second;
+  if (type == OMNISTORE_EVENT_RESYNC) return report_resync(target.to, 0);
+  if (!key.starts_with(target.base)) return;
   const omnistore_event event{sizeof event, type, cause, 0, as_bytes(key), 0};
-  told.to.event(&told.to, &event);
+  target.to.event(&target.to, &event);
 }
 
 } // namespace overlay

@@ -15,19 +15,19 @@
 
 namespace overlay {
 
-/// What a layer's watch tells.
+/// A change that a layer's watch reports.
 struct LayerChange {
   const void *watch;
   std::uint32_t layer;
-  std::string key; ///< as the layer knows it
+  std::string key; ///< in the layer's form
   std::uint32_t type, cause;
 };
 
-/// The watches of an overlay, and the changes in its layers that were not looked at yet. A layer tells of a change
-/// where nobody may be asked about it (driver.h), so that each waits for a task of the host's. Thread-safe.
+/// The watches of an overlay, and the queue of changes in its layers. A layer reports a change from a thread that must
+/// not call any store (driver.h), so each change waits for a task of the host. Thread-safe.
 class Watches {
 public:
-  /// `look(argument, call)` is the task: it takes changes until there are none. `argument` outlives this object.
+  /// The task is `look(argument, call)`: it takes changes until there are none. `argument` must outlive this object.
   Watches(const omnistore_host &host, omnistore_task look, void *argument);
   ~Watches();
 
@@ -35,9 +35,9 @@ public:
                          void **watch);
   void end(void *watch);
 
-  /// For the task. False: there are no more; it will be run again when there are.
+  /// Called by the task. Returns false if there are no more changes; the task is then submitted with the next one.
   bool take(LayerChange &change);
-  /// Tells the watch of it, unless it has ended, or the key is none of its own.
+  /// Reports an event to a watch, unless the watch has ended or the key is not under its base.
   void report(const void *watch, std::uint32_t type, std::uint32_t cause, std::string_view key);
 
 private:
@@ -49,9 +49,9 @@ private:
   const omnistore_host &host_;
   const omnistore_task look_;
   void *const argument_;
-  std::mutex watches_mutex_; ///< held while events are told
+  std::mutex watches_mutex_; ///< held while events are reported
   std::unordered_map<const void *, std::unique_ptr<Watch>> watches_;
-  std::mutex changes_mutex_; ///< behind the layers' own locks
+  std::mutex changes_mutex_; ///< taken while a layer holds its locks
   std::deque<LayerChange> changes_;
   bool task_submitted_ = false;
 };

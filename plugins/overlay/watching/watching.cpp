@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What changes in the layers mean for what is seen through them. The overlay's own writes are told by the host.
+// Turns changes in the layers into events of the overlay. The host reports the overlay's own writes.
 #include "overlay.hpp"
 
 #include "records/keys.hpp"
@@ -16,7 +16,7 @@ void Overlay::unwatch(void *watch) { watches_.end(watch); }
 void OMNISTORE_CALL Overlay::look(void *self, omnistore_call *call) noexcept {
   auto &overlay = *static_cast<Overlay *>(self);
   for (LayerChange change; overlay.watches_.take(change);) {
-    if (call->remaining(call) == 0) continue; // the store closes, and no watch is left
+    if (call->remaining(call) == 0) continue; // the store closes, and there is no watch any more
     try {
       overlay.look_at(Call(call), change);
     } catch (const std::exception &) {
@@ -36,14 +36,14 @@ void Overlay::look_at(Call call, const LayerChange &change) {
     if (record.starts_with(removed_records)) {
       record.remove_prefix(removed_records.size());
       record.remove_suffix(1);
-      key = record; // as the layers know it
+      key = record; // in the layers' form
       if (!to_user_key(key)) return;
     } else {
       key = {};
     }
   }
   const std::string_view inside = is_record ? record : std::string_view(change.key);
-  const std::lock_guard lock(stripe(inside).mutex); // no write of the overlay's own is half done
+  const std::lock_guard lock(stripe(inside).mutex); // so that no write of the overlay is half done
   Layer &layer = layers_[change.layer];
   LayerCall on(call, layer);
   bool echo = false;
@@ -51,7 +51,7 @@ void Overlay::look_at(Call call, const LayerChange &change) {
   if (status == OMNISTORE_OK && echo) return;
   VisibleValue seen;
   if (status == OMNISTORE_OK && !key.empty()) status = find_visible(call, inside, 0, OnError::fail, seen);
-  // Where it cannot be known, or a whole base was cleared, what is known may be old.
+  // If the value cannot be read, or a whole base was cleared, watchers must read again.
   if ((status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) || key.empty())
     return watches_.report(change.watch, OMNISTORE_EVENT_RESYNC, 0, {});
   const std::uint32_t type = is_record ? type_of_record(change, seen) : type_of_value(change, seen);
@@ -63,20 +63,20 @@ void Overlay::look_at(Call call, const LayerChange &change) {
   }
 }
 
-/// What a value that changed in a layer means: an event's type; 0: nothing. What has changed again since is left to the
-/// event that follows.
+/// Returns the type of the event for a value that changed in a layer; 0: no event. If it has changed again since, the
+/// next change decides.
 std::uint32_t Overlay::type_of_value(const LayerChange &change, const VisibleValue &seen) const {
-  if (seen.last < change.layer) return 0; // hidden above
+  if (seen.last < change.layer) return 0; // a layer above hides it
   const bool removed = change.type == OMNISTORE_EVENT_REMOVE;
   if (seen.layer == change.layer) return removed ? 0 : OMNISTORE_EVENT_UPDATE;
   if (!seen.is()) return removed || seen.marked ? OMNISTORE_EVENT_REMOVE : 0;
-  // A layer below shows through. Where it has a copy of the same value nothing has changed.
+  // A layer below becomes visible. If it has a copy of the same value, nothing has changed.
   const bool by_itself = change.cause == OMNISTORE_CAUSE_EVICTED || change.cause == OMNISTORE_CAUSE_EXPIRED;
   const bool copies = layers_[seen.layer].written || promotes_;
   return !removed || (by_itself && copies) ? 0 : OMNISTORE_EVENT_UPDATE;
 }
 
-/// What the record of a removal means that others have written, or taken away.
+/// Returns the type of the event for a record that others have written or removed; 0: no event.
 std::uint32_t Overlay::type_of_record(const LayerChange &change, const VisibleValue &seen) const {
   if (seen.last < change.layer || seen.layer == change.layer) return 0;
   if (change.type == OMNISTORE_EVENT_REMOVE) return seen.is() ? OMNISTORE_EVENT_UPDATE : 0;

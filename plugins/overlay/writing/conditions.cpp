@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a write may go on. A condition is held against what is seen of the key through all layers. Layers that only
-// this store writes do not change while the key's stripe is held; of those that others may write, at most one can be
-// made to decide, by its own condition on the write that goes to it. With `promote`, a layer that is not written to
-// counts as read once: what others change there later is hidden in any case by the copy, and a write need not be kept
-// from it.
+// Decides if a write may go on. A condition is checked against the value that is seen through all layers. A layer that
+// only this store writes does not change while the key's stripe is held. A layer that others may write can decide by
+// itself, by a condition on the write that goes to it; at most one layer can do so. With `promote`, a layer that is not
+// in `writeTo` counts as read once: a later change there is hidden by the copy in any case, so the write need not be
+// guarded against it.
 #include "overlay.hpp"
 
 #include "records/keys.hpp"
@@ -21,7 +21,7 @@ omnistore_status not_guarded(Call call, const Layer &layer) {
 
 } // namespace
 
-/// What is so of every key; the others are decided key by key.
+/// Returns the conditions that hold for every key. The others are decided key by key.
 std::uint64_t Overlay::conditions() const {
   constexpr std::uint64_t all = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
   std::uint32_t shared = 0, written = 0, decided = 0, first = count();
@@ -35,13 +35,13 @@ std::uint64_t Overlay::conditions() const {
     if (layer.written && layer.store.child.can(all)) ++decided;
   }
   if (shared == 0 || (shared == 1 && decided == 1)) return can;
-  // Some keys lie above all that others write, or in the first such layer: those can be kept from two writers.
+  // Some keys are above all layers that others write, or in the first such layer: conditions on these can be guarded.
   const bool some = (promotes_ && written == 0) || first > written_.front() ||
                     (first < count() && layers_[first].written && layers_[first].store.child.can(all));
   return some ? can & ~OMNISTORE_CAN_IF_ABSENT : 0;
 }
 
-/// Refuses a write that would not be seen: a layer above the first that is written to has the key, or records it as
+/// Refuses a write that would not be seen, because a layer above the first of `writeTo` has the key or records it as
 /// removed.
 omnistore_status Overlay::check_layers_above(Call call, std::string_view key) {
   for (std::uint32_t i = 0; i < written_.front(); ++i) {
@@ -76,7 +76,7 @@ omnistore_status Overlay::check_condition(Call call, std::string_view key, std::
   const omnistore_status status =
       first_hit(call, key, OnError::fail, failed, [&](Layer &layer, Call on, LayerOutcome &outcome) {
         seen.meta = MetaCopy();
-        if (layer.dropped) return OMNISTORE_NOT_FOUND; // it has copies alone, and the write goes below
+        if (layer.dropped) return OMNISTORE_NOT_FOUND; // it has only copies, and the write goes below
         const omnistore_status found = stat_in(on, layer, key, OMNISTORE_GET_META, seen.meta, outcome.removed);
         if (found == OMNISTORE_OK) seen.layer = layer.index;
         if (layer.shared() && (layer.written || !promotes_ || condition == OMNISTORE_IF_ABSENT)) {
@@ -98,15 +98,15 @@ omnistore_status Overlay::check_condition(Call call, std::string_view key, std::
     return OMNISTORE_CONFLICT;
   }
   if (!shared) return OMNISTORE_OK;
-  // A value that only this store can take away is present, whatever others do.
+  // A value that only this store can remove is present, whatever others do.
   if (condition == OMNISTORE_IF_PRESENT && (promotes_ || !layers_[seen.layer].shared())) return OMNISTORE_OK;
   if (second) return not_guarded(call, *second);
   return guard(call, *shared, condition, seen, marked, of_shared, guarded);
 }
 
-/// Whether an etag is that of the value that is seen: its own, that of the value which it was promoted from, or that of
-/// a copy or source of it in another layer. The last is known only by comparing the two values, and is asked for only
-/// when it is not known what a copy was made from, as after a restart.
+/// Returns true if an etag names the value that is seen: it is the value's own etag, that of the value which it was
+/// promoted from, or that of a copy or source in another layer. The last case needs a comparison of the two values. It
+/// occurs only if the source of a copy is not known, such as after a restart.
 bool Overlay::is_etag_of(Call outer, std::string_view key, std::string_view etag, const VisibleValue &seen) {
   Etag shown = seen.meta.etag;
   copies_.show_source_etag(key, seen.layer, shown);
@@ -123,8 +123,8 @@ bool Overlay::is_etag_of(Call outer, std::string_view key, std::string_view etag
   return false;
 }
 
-/// After a condition did not hold of what the layers below have now: removes copies of what they had before, from which
-/// the writer would get the same etag again.
+/// Called after a condition failed on the value in the layers below. Removes copies of an older value: a reader of such
+/// a copy would get the outdated etag again.
 void Overlay::drop_outdated(Call outer, std::string_view key, const VisibleValue &seen) {
   Overheard call(outer);
   for (const Layer &layer : layers_) {
@@ -137,7 +137,7 @@ void Overlay::drop_outdated(Call outer, std::string_view key, const VisibleValue
   }
 }
 
-/// Makes the one layer that others may write decide: it must still be as it was seen.
+/// Makes the one layer that others may write decide: its state must not have changed since it was read.
 omnistore_status Overlay::guard(Call call, const Layer &layer, std::uint32_t condition, const VisibleValue &seen,
                                 bool marked, const MetaCopy &meta, LayerCondition &guarded) const {
   guarded.layer = layer.index;

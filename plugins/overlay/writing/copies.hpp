@@ -16,23 +16,23 @@
 
 namespace overlay {
 
-/// What is known of the copies that promotion has made. A copy has the etag of the value that it was made from, so that
-/// a value's etag is the same before and after its promotion, and after its copy was evicted. Thread-safe.
+/// The copies that promotion has made. A reader gets the etag of the value that the copy was made from, so that a
+/// value's etag is the same before and after its promotion, and after its copy was evicted. Thread-safe.
 class Copies {
 public:
-  /// A copy was made in `layer`, whose own etag of it is `own`. `source`: the etag, with its digit, of what was copied.
+  /// Notes a copy in `layer`. `own` is the layer's etag of the copy, `source` the etag (with its digit) of the source.
   void note(std::string_view key, std::uint32_t layer, std::string_view own, std::string_view source) {
     if (own.empty() || source.empty()) return;
     Shard &part = shard(key);
     const std::lock_guard lock(part.mutex);
-    if (part.copies.size() >= max_copies) part.copies.clear(); // conditions then compare the values themselves
+    if (part.copies.size() >= max_copies) part.copies.clear(); // conditions then compare the values
     std::vector<Copy> &copies = part.copies[std::string(key)];
     std::erase_if(copies, [&](const Copy &copy) { return copy.layer == layer; });
     copies.push_back({layer, std::string(own), std::string(source)});
     any_.store(true, std::memory_order_release);
   }
 
-  /// If the layer's value is such a copy, replaces its etag by that of its source.
+  /// If the layer's value is a copy, replaces its etag by that of its source.
   void show_source_etag(std::string_view key, std::uint32_t layer, Etag &etag) const {
     if (!any_.load(std::memory_order_acquire) || etag.text().empty()) return;
     const Shard &part = shard(key);
@@ -43,8 +43,8 @@ public:
       if (copy.layer == layer && copy.own == etag.own()) return etag.replace(copy.source);
   }
 
-  /// A write of the key failed, and may have changed what the copies were made from: they are dropped as soon as that
-  /// can be read again. False: too many keys are doubtful already.
+  /// Marks the copies of a key as doubtful: a write failed, and may have changed their source. They are dropped as soon
+  /// as the source can be read again. Returns false if there are too many doubtful keys.
   bool doubt(std::string_view key) {
     const std::lock_guard lock(doubt_mutex_);
     if (doubtful_.size() >= max_doubtful) return false;
@@ -65,7 +65,7 @@ public:
   }
 
 private:
-  static constexpr std::size_t max_copies = 4096; ///< of one shard
+  static constexpr std::size_t max_copies = 4096; ///< in one shard
   static constexpr std::size_t max_doubtful = 10'000;
 
   struct TextHash {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes. They go to the lowest layer first and to the highest last: what is seen changes with the last step alone, so
-// that one cut off in between leaves the old value or the new.
+// Writes. They go to the lowest layer first and to the highest last. Readers see a change only after the last step, so
+// a write that is interrupted leaves the old value or the new one.
 #include "overlay.hpp"
 
 #include <algorithm>
@@ -13,8 +13,8 @@ namespace {
 
 using omnistore::PageSink;
 
-/// Hands on a layer's keys under a base, its records left out, a page at a time, until `take` does not say OK. The keys
-/// are the layer's own. If the layer skipped something, that is the failure at the end.
+/// Calls `take` with the layer's keys under a base, a page at a time and without its records, while it returns OK. The
+/// keys are in the layer's form. If the layer skipped something, it fails at the end.
 template <typename Take>
 omnistore_status each_page(Call call, const Layer &layer, std::string_view base, std::uint32_t limit, Take take) {
   omnistore_list_request request{};
@@ -44,7 +44,7 @@ omnistore_status each_page(Call call, const Layer &layer, std::string_view base,
 
 bool is_past(std::int64_t expiry, std::int64_t now) { return expiry != 0 && expiry <= now; }
 
-/// A stream whose first bytes were read already.
+/// A stream whose first bytes were read already: it gives them first, and then the rest.
 class ResumedSource : public omnistore_source {
 public:
   ResumedSource(omnistore_source &source, std::string_view first)
@@ -63,7 +63,7 @@ private:
   std::string_view first_;
 };
 
-/// Reads a stream until it ends (`ended`), or until `most` bytes are there.
+/// Reads a stream until it ends, which sets `ended`, or until `most` bytes were read.
 omnistore_status read_some(omnistore_source &source, std::size_t most, std::string &bytes, bool &ended) {
   constexpr std::size_t piece = 64 * 1024;
   ended = false;
@@ -81,10 +81,8 @@ omnistore_status read_some(omnistore_source &source, std::size_t most, std::stri
 
 } // namespace
 
-// ------------------------------------------------------------------------------------------- the layers of a write
-
-/// PausedListings `step(layer, call)` for each layer that is written to: the one that decides, then from the lowest to
-/// the highest. It stops at the first that fails, and says how far it came.
+/// Runs `step(layer, call)` for each layer of `writeTo`: first the one that decides, then from the lowest to the
+/// highest. It stops at the first failure, whose message says how far the write came.
 template <typename Step>
 omnistore_status Overlay::write_layers(Call call, std::uint32_t first, Step step) {
   if (written_.size() == 1) {
@@ -96,17 +94,17 @@ omnistore_status Overlay::write_layers(Call call, std::uint32_t first, Step step
   const auto decides = std::find(order.begin(), order.end(), first);
   if (decides != order.end()) std::rotate(order.begin(), decides, decides + 1);
   for (std::size_t place = 0; place < order.size(); ++place) {
-    Overheard heard(call);
-    LayerCall on(heard, layers_[order[place]]);
+    Overheard caught(call);
+    LayerCall on(caught, layers_[order[place]]);
     const omnistore_status status = on.with_reason(step(layers_[order[place]], on));
     if (status == OMNISTORE_OK) continue;
-    return call.fail(status, heard.message() + how_far(order, place),
+    return call.fail(status, caught.message() + how_far(order, place),
                      {on.details().nothing_done && place == 0, on.details().retry_after});
   }
   return OMNISTORE_OK;
 }
 
-/// Which layers a write has reached, for its message, where it stopped at `place` of its way; empty: none.
+/// Returns the text for a message that says which layers took a write that stopped at `place`; empty: none did.
 std::string Overlay::how_far(std::span<const std::uint32_t> order, std::size_t place) const {
   std::string text;
   for (std::size_t i = 0; i < order.size() && place > 0; ++i)
@@ -114,7 +112,7 @@ std::string Overlay::how_far(std::span<const std::uint32_t> order, std::size_t p
   return text;
 }
 
-/// Takes away what promotion has left of a key in layers that are not written to.
+/// Removes the copies of a key in layers that are not in `writeTo`.
 omnistore_status Overlay::drop_copies(Call call, std::string_view key) {
   for (Layer &layer : layers_) {
     if (!layer.dropped) continue;
@@ -124,8 +122,6 @@ omnistore_status Overlay::drop_copies(Call call, std::string_view key) {
   }
   return OMNISTORE_OK;
 }
-
-// --------------------------------------------------------------------------------------------------------------- set
 
 omnistore_status Overlay::set(Call call, std::string_view key, const omnistore_set_request &request,
                               omnistore_sink *result) {
@@ -142,12 +138,12 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
     return call.fail(OMNISTORE_INVALID, "this value is the mark of a removal in the data of unstorage's overlay");
   omnistore_status status = check_layers_above(call, key);
   if (status != OMNISTORE_OK) return status;
-  // When the layer that decides says no, another host may have promoted the value in between: it is looked at again.
+  // If the layer that decides refuses, another host may have promoted the value meanwhile, so it is checked again.
   for (int tries = promotes_ ? 3 : 1;;) {
     LayerCondition guarded;
     status = check_condition(call, key, request.condition, as_view(request.etag), guarded);
     if (status != OMNISTORE_OK) return status;
-    // One that has ended already takes the key away.
+    // A value that has expired already removes the key.
     std::vector<std::uint32_t> recorded;
     if (is_past(request.expiry, now()) && (status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
     omnistore::NotedCall noted(call);
@@ -158,13 +154,14 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
   }
 }
 
-/// Writes to the layers, and then removes the copies that would hide it. A write that failed leaves the copies; if it
-/// may have changed a layer, they are doubtful, and dropped as soon as that layer can be read again. Copies in a layer
-/// that outlives the host get an end before the write, so that none hides it for long if the host is killed.
+/// Writes to the layers, and then removes the copies that would hide the new value. If the write fails, the copies
+/// stay. If it may have changed a layer all the same, the copies are doubtful, and are dropped as soon as that layer
+/// can be read again. Before the write, copies in a layer that outlives the host get an expiry, so that none hides the
+/// new value for long if the host is killed.
 template <typename Write>
 omnistore_status Overlay::write_and_drop_copies(omnistore::NotedCall &call, std::string_view key, Write write) {
   constexpr std::int64_t shortened_ttl = 3'600'000;   // milliseconds
-  std::vector<std::pair<Layer *, std::int64_t>> ends; ///< of the copies as they were
+  std::vector<std::pair<Layer *, std::int64_t>> ends; ///< the old expiries of the copies
   for (Layer &layer : layers_) {
     if (!layer.dropped || !layer.may_mark) continue;
     Overheard on(call);
@@ -193,14 +190,14 @@ omnistore_status Overlay::write_and_drop_copies(omnistore::NotedCall &call, std:
   return status;
 }
 
-/// After a write that failed, and that may have `changed` something in the layer that failed: true if what the copies
-/// were made from may have changed, so that they are doubtful now.
+/// Called after a write failed; `changed` means that it may have changed the failing layer. Returns true if the values
+/// that the copies were made from may have changed, so that the copies are doubtful now.
 bool Overlay::doubt_copies(Call call, std::string_view key, bool changed) {
   if (written_.size() == 1 && !changed) return false;
   if (std::none_of(layers_.begin(), layers_.end(), [](const Layer &layer) { return layer.dropped; })) return true;
   if (copies_.doubt(key)) return true;
-  Overheard unheard(call);
-  drop_copies(unheard, key); // too many keys are doubtful
+  Overheard ignored(call);
+  drop_copies(ignored, key); // there are too many doubtful keys
   return true;
 }
 
@@ -218,7 +215,8 @@ omnistore_status Overlay::set_in_layers(Call call, std::string_view key, const o
   return status != OMNISTORE_OK || is_past(request.expiry, now()) ? status : forget_removal(call, key);
 }
 
-/// After a set: a record above a layer that was written to would hide that layer's copy. The lowest one stays.
+/// After a set, a record above a layer of `writeTo` would hide the new value in that layer, so it is removed. The
+/// record above the lowest layers stays.
 omnistore_status Overlay::forget_removal(Call call, std::string_view key) {
   for (Layer &layer : layers_) {
     if (!layer.records_in || layer.index == written_.back()) continue;
@@ -229,7 +227,8 @@ omnistore_status Overlay::forget_removal(Call call, std::string_view key) {
   return OMNISTORE_OK;
 }
 
-/// A long value is not waited for with the stripe held, unless a condition asks for it: then it is read whole first.
+/// Sets a stream. It does not hold the stripe while it waits for a long value. With a condition it reads the whole
+/// value first.
 omnistore_status Overlay::stream(Call call, std::string_view key, const omnistore_set_request &request,
                                  omnistore_sink *result) {
   constexpr std::size_t max_buffered = 256 * 1024 * 1024;
@@ -263,8 +262,6 @@ omnistore_status Overlay::stream(Call call, std::string_view key, const omnistor
   return write_and_drop_copies(noted, key, [&] { return status; });
 }
 
-// ------------------------------------------------------------------------------------------------------------ remove
-
 omnistore_status Overlay::remove(Call call, std::string_view key, const omnistore_remove_request &request) {
   std::string moved;
   key = layer_key(key, moved);
@@ -286,7 +283,7 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
       if (!promotes_)
         return call.fail(OMNISTORE_UNSUPPORTED,
                          layers_[guarded.layer].name() + " is above the value, and others may write to it");
-      // A copy of the value can be removed on the condition that it still is that copy.
+      // The value is copied up first. The copy can then be removed under the condition that it has not changed.
       status =
           copy_up(call, key, layers_[guarded.seen], {sizeof(omnistore_touch_request), 0, 0, {nullptr, 0}}, guarded);
       if ((status != OMNISTORE_OK && status != OMNISTORE_CONFLICT) || --tries == 0) return status;
@@ -310,8 +307,8 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
   }
 }
 
-/// Before a key is removed: records it where a layer below has it that is not written to. `recorded`: the layers in
-/// which that was new.
+/// Called before a key is removed. Records the removal if a layer below that is not in `writeTo` has the key.
+/// `recorded` gets the layers that had no such record.
 omnistore_status Overlay::record_removal(Call call, std::string_view key, std::vector<std::uint32_t> &recorded) {
   for (Layer &layer : layers_) {
     if (!layer.records_in) continue;
@@ -337,15 +334,13 @@ omnistore_status Overlay::record_removal(Call call, std::string_view key, std::v
   return OMNISTORE_OK;
 }
 
-/// Nothing was removed after all. A record that cannot be taken back hides only what lay below the value.
+/// Removes new records after a removal that failed. A record that stays hides only what lies below the value.
 void Overlay::undo_records(Call outer, std::string_view key, std::span<const std::uint32_t> recorded) {
   for (const std::uint32_t i : recorded) {
     Overheard call(outer);
     layers_[i].records.forget(call, key);
   }
 }
-
-// ------------------------------------------------------------------------------------------------------------- touch
 
 omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore_touch_request &request) {
   std::string moved;
@@ -357,7 +352,7 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   if (status != OMNISTORE_OK) return status;
   VisibleValue seen;
   status = find_visible(call, key, 0, OnError::fail, seen, false);
-  if (status == OMNISTORE_NOT_FOUND) drop_copies(call, key); // copies of what others have removed
+  if (status == OMNISTORE_NOT_FOUND) drop_copies(call, key); // they are copies of a value that others have removed
   if (status != OMNISTORE_OK) return status;
   bool touched = !layers_[seen.layer].written;
   omnistore::NotedCall noted(call);
@@ -372,8 +367,8 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   return status == OMNISTORE_OK && !touched ? OMNISTORE_NOT_FOUND : status;
 }
 
-/// A layer that is not written to keeps its value as it is: what changes goes, with the value, into those that are.
-/// `touch`: what of the value is to be another; without flags nothing.
+/// Copies a value from a layer that is not in `writeTo` into the layers that are, with the changes of `touch`. Without
+/// flags `touch` changes nothing.
 omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &from,
                                   const omnistore_touch_request &touch, const LayerCondition &guarded) {
   omnistore::ValueSink value;
@@ -383,7 +378,7 @@ omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &
   omnistore_status status = from.store.child.get(on, key, all, value);
   if (status != OMNISTORE_OK) return on.with_reason(status);
   const bool keeps_user = !(touch.flags & OMNISTORE_TOUCH_USER);
-  if (keeps_user && !(value.flags & OMNISTORE_META_USER)) { // it did not come with the value
+  if (keeps_user && !(value.flags & OMNISTORE_META_USER)) { // the layer did not give it with the value
     omnistore::ValueSink known;
     if ((status = from.store.child.stat(on, key, user_only, known)) != OMNISTORE_OK) return on.with_reason(status);
     value.user = known.user;
@@ -400,7 +395,7 @@ omnistore_status Overlay::copy_up(Call call, std::string_view key, const Layer &
 
 omnistore_status Overlay::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   const std::string_view base = as_view(request.base);
-  std::deque<WriteLock> writing; // nobody sets what is being cleared
+  std::deque<WriteLock> writing; // no key is set during the clear
   for (Stripe &each : stripes_) writing.emplace_back(each);
 
   std::vector<std::string> seen;
@@ -430,7 +425,8 @@ omnistore_status Overlay::clear(Call call, const omnistore_clear_request &reques
   if (!removed) return status;
   for (const std::string &key : seen) {
     if (status != OMNISTORE_OK && !is_gone(call, key)) continue;
-    if (const omnistore_status told = removed->emit(removed, as_bytes(key), nullptr); told != OMNISTORE_OK) return told;
+    if (const omnistore_status emitted = removed->emit(removed, as_bytes(key), nullptr); emitted != OMNISTORE_OK)
+      return emitted;
   }
   return status;
 }
@@ -447,7 +443,7 @@ omnistore_status Overlay::clear_locked(Call call, std::string_view base) {
   return write_layers(call, VisibleValue::nowhere, [&](Layer &layer, Call on) { return clear_layer(on, layer, base); });
 }
 
-/// The copies that promotion has left under a base.
+/// Removes the copies under a base that promotion has made.
 omnistore_status Overlay::clear_copies(Call call, std::string_view base) {
   for (Layer &layer : layers_) {
     if (!layer.dropped) continue;
@@ -458,7 +454,8 @@ omnistore_status Overlay::clear_copies(Call call, std::string_view base) {
   return OMNISTORE_OK;
 }
 
-/// Whether a layer that is not written to, between this one and the next that is, has keys under the base.
+/// Sets `any` if a layer has keys under the base. It checks the layers below this one, up to the next layer of
+/// `writeTo`.
 omnistore_status Overlay::any_below(Call call, const Layer &layer, std::string_view base, bool &any) {
   any = false;
   for (std::uint32_t i = layer.index + 1; i < count() && !layers_[i].written && !any; ++i) {
@@ -467,14 +464,14 @@ omnistore_status Overlay::any_below(Call call, const Layer &layer, std::string_v
       any = !keys.empty();
       return any ? OMNISTORE_NOT_FOUND : OMNISTORE_OK; // one is enough
     });
-    // What cannot be read may be there: a record that hides nothing does no harm.
+    // Unreadable keys may exist. A record that hides nothing does no harm.
     if (status == OMNISTORE_DENIED || status == OMNISTORE_IO) any = true;
     if (status != OMNISTORE_OK && !any) return on.with_reason(status);
   }
   return OMNISTORE_OK;
 }
 
-/// Everything under a base, but the records of removals.
+/// Removes everything under a base, except the records of removals.
 omnistore_status Overlay::clear_layer(Call call, Layer &layer, std::string_view base) {
   if (!base.empty() || !layer.records.layer_key()) {
     return layer.store.clear(call, base);
@@ -491,12 +488,12 @@ omnistore_status Overlay::clear_layer(Call call, Layer &layer, std::string_view 
   });
 }
 
-/// After a clear that failed half way.
+/// Returns true if a key does not exist any more, after a clear failed half way.
 bool Overlay::is_gone(Call call, std::string_view key) {
   std::string moved;
   VisibleValue seen;
-  Overheard unheard(call);
-  return find_visible(unheard, layer_key(key, moved), 0, OnError::fail, seen) == OMNISTORE_NOT_FOUND;
+  Overheard ignored(call);
+  return find_visible(ignored, layer_key(key, moved), 0, OnError::fail, seen) == OMNISTORE_NOT_FOUND;
 }
 
 } // namespace overlay

@@ -22,7 +22,7 @@ void Breaker::refuse_or_try() {
     throw omnistore::Failure(why_.status, why_.message, {true, std::max<std::int64_t>(pause, 1)});
   }
   trying_ = true;
-  due_ = now + one_try_; // until then the others are refused
+  due_ = now + one_try_; // until then other calls are refused
 }
 
 bool Breaker::begin_try() {
@@ -36,12 +36,12 @@ bool Breaker::begin_try() {
 
 void Breaker::failed(const StoredFailure &why) {
   const std::lock_guard guard(mutex_);
-  if (open_ && !trying_) return; // one of those that failed together
+  if (open_ && !trying_) return; // several calls failed together
   if (!open_) {
-    omnistore::log_line(host_, OMNISTORE_LOG_WARN, why.message + "; it is tried again until it answers");
+    omnistore::log_line(host_, OMNISTORE_LOG_WARN, why.message + "; it is tried again until it responds");
     pause_ = milliseconds(0);
   }
-  // A call that is refused did not take any time.
+  // A refused call has not waited, so `timeout` would be wrong.
   why_ = why;
   if (why.status == OMNISTORE_TIMEOUT) why_.status = OMNISTORE_UNAVAILABLE;
   open_.store(true, std::memory_order_release);
@@ -56,7 +56,7 @@ void Breaker::close() {
   if (!open_) return;
   open_.store(false, std::memory_order_release);
   trying_ = false;
-  omnistore::log_line(host_, OMNISTORE_LOG_INFO, "the server answers again");
+  omnistore::log_line(host_, OMNISTORE_LOG_INFO, "the server responds again");
 }
 
 milliseconds Breaker::next_pause() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Knows that the server is away, so that only the first calls wait for it. After a pause, which grows with each try and
-// is jittered, one try is made: by a task of the host's, or where the host takes none by the next caller.
+// A circuit breaker. While the server is away, calls fail at once instead of waiting for it. After a pause, which grows
+// with each attempt and is jittered, one attempt is made: by a task of the host, or by the next caller if the host
+// takes no task.
 #pragma once
 
 #include <atomic>
@@ -14,24 +15,24 @@
 
 namespace redis {
 
-/// Thread-safe. It must stay where it is.
+/// Thread-safe. It must not move.
 class Breaker {
 public:
-  /// `task(argument)` is given to the host when a try is due. `one_try` is how long one takes at most.
+  /// The host runs `task(argument)` when an attempt is due. `one_try` is the longest time of one attempt.
   Breaker(const omnistore_host &host, omnistore_task task, void *argument, milliseconds one_try)
       : host_(host), task_(task), argument_(argument), one_try_(one_try) {}
 
-  /// Returns where the server may be asked; else throws the failure that says why it is away.
+  /// Returns if a request may be sent. Otherwise throws the failure that opened the breaker.
   void check() {
     if (open_.load(std::memory_order_acquire)) refuse_or_try();
   }
-  /// The server could not be reached, or did not answer.
+  /// The server could not be reached, or did not respond.
   void failed(const StoredFailure &why);
-  /// It answered.
+  /// The server responded.
   void worked() {
     if (open_.load(std::memory_order_acquire)) close();
   }
-  /// The host's task begins its try. Whether one is still due.
+  /// The host's task begins an attempt. Returns false if none is due any more.
   bool begin_try();
 
 private:
@@ -46,7 +47,7 @@ private:
 
   std::atomic<bool> open_ = false;
   std::mutex mutex_;
-  bool trying_ = false;     ///< a try is under way
+  bool trying_ = false;     ///< an attempt is under way
   bool background_ = false; ///< the host has the task
   milliseconds pause_{};
   Clock::time_point due_;

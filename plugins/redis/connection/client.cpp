@@ -8,17 +8,17 @@
 namespace redis {
 namespace {
 
-/// So often those who wait ask whether their caller has gone away.
+/// How often a waiting thread checks if its caller has gone away.
 constexpr milliseconds cancel_check{100};
-/// A connection that nothing went over for so long is looked at before it is used: the server may have closed it.
+/// A connection that was idle for longer is checked before it is used, since the server may have closed it.
 constexpr milliseconds check_after{50};
-/// A larger buffer is not kept for the next ones.
+/// A larger buffer is released after its use.
 constexpr std::size_t large_buffer = 1 << 20;
 
 milliseconds left(omnistore::Call call) { return milliseconds(call.remaining()); }
 
 omnistore::Failure too_late(omnistore::Call call, bool sent) {
-  return {call.late(), "the call's time was up before the server had answered", {!sent, 0}};
+  return {call.late(), "the call's time was over before the server had replied", {!sent, 0}};
 }
 
 } // namespace
@@ -50,7 +50,7 @@ void ConnectionSlot::run(const std::shared_ptr<Exchange> &exchange, omnistore::C
   if (enqueue(exchange) || !follow(exchange, call)) lead(exchange, call);
 }
 
-/// Whether the caller has to lead.
+/// Returns true if the caller must lead.
 bool ConnectionSlot::enqueue(const std::shared_ptr<Exchange> &exchange) {
   load_.fetch_add(1, std::memory_order_relaxed);
   const std::lock_guard guard(mutex_);
@@ -58,7 +58,7 @@ bool ConnectionSlot::enqueue(const std::shared_ptr<Exchange> &exchange) {
   return !std::exchange(has_leader_, true);
 }
 
-/// Waits while another one leads. False: it is the caller's turn to lead.
+/// Waits while another thread leads. Returns false if the caller must lead now.
 bool ConnectionSlot::follow(const std::shared_ptr<Exchange> &exchange, omnistore::Call call) {
   for (;;) {
     const milliseconds rest = left(call);
@@ -95,16 +95,16 @@ void ConnectionSlot::lead(const std::shared_ptr<Exchange> &own, omnistore::Call 
       fail_all({OMNISTORE_INTERNAL, error.what()}, false);
     }
   }
-  try { // the server has something to do while the next one wakes up
+  try { // the server gets work while the next leader wakes up
     if (connection_) take_queued(), send();
   } catch (const std::exception &) {
-    // Whoever leads next meets it when it receives.
+    // The next leader gets the same failure when it receives.
   }
   const std::lock_guard guard(mutex_);
   pass_leadership();
 }
 
-/// The leader's time is up: the next one leads.
+/// The leader's time is over: it passes the leadership on.
 void ConnectionSlot::give_up(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
   const std::lock_guard guard(mutex_);
   own->abandoned = true;
@@ -114,7 +114,7 @@ void ConnectionSlot::give_up(const std::shared_ptr<Exchange> &own, omnistore::Ca
   throw too_late(call, sent);
 }
 
-/// Under the lock.
+/// The caller holds the lock.
 void ConnectionSlot::pass_leadership() {
   for (const Waiting *waiting : {&in_flight_, &queued_}) {
     for (const auto &next : *waiting) {
@@ -131,7 +131,7 @@ void ConnectionSlot::settle(const std::shared_ptr<Exchange> &exchange) {
   exchange->notify(Exchange::Wake::done);
 }
 
-/// Drops the connection with everything that is on it.
+/// Drops the connection and fails all its exchanges.
 void ConnectionSlot::fail_all(const StoredFailure &problem, bool broken) {
   drop();
   out_.clear();
@@ -150,8 +150,9 @@ void ConnectionSlot::fail_all(const StoredFailure &problem, bool broken) {
   }
 }
 
-/// False: there was no time for it. That says nothing of the server where another connection is there; where there is
-/// none it is a failure, so that the host's task connects in its own time.
+/// Makes sure that there is a connection. Returns false if the caller had too little time and other connections exist,
+/// so that the server is not at fault. If no connection exists it throws, so that the host's task connects with more
+/// time.
 bool ConnectionSlot::connect(milliseconds limit) {
   if (connection_ && in_flight_.empty() && Clock::now() - last_heard_ > check_after && connection_->is_closed()) drop();
   if (connection_) return true;
@@ -211,24 +212,24 @@ void ConnectionSlot::send() {
       full_ = true;
       return;
     }
-    // What the system's buffer takes says nothing of the server, unless it was full before.
+    // The system's buffer takes bytes without the server, unless it was full before.
     if (std::exchange(full_, false)) last_heard_ = Clock::now();
     sent_ += sent;
   }
   if (out_.capacity() > large_buffer) out_ = {}, sent_ = 0;
 }
 
-/// Hands out what came. Throws where the server has been silent for too long.
+/// Receives bytes and gives the replies to their exchanges. Throws if the server was silent for too long.
 void ConnectionSlot::receive(milliseconds wait) {
   if (in_flight_.empty()) return;
   if (!connection_->receive(wait, sent_ < out_.size())) {
     if (Clock::now() - last_heard_ < shared_.command_timeout) return;
-    throw omnistore::Failure(OMNISTORE_TIMEOUT, shared_.endpoint.shown() + ": no answer within " +
+    throw omnistore::Failure(OMNISTORE_TIMEOUT, shared_.endpoint.shown() + ": no reply within " +
                                                     std::to_string(shared_.command_timeout.count()) + " ms");
   }
   last_heard_ = Clock::now();
   while (Reply reply = connection_->next()) {
-    if (in_flight_.empty()) throw BrokenConnection("the server gave an answer that nobody asked for");
+    if (in_flight_.empty()) throw BrokenConnection("the server sent a reply to no request");
     const auto first = in_flight_.front();
     first->replies.push_back(std::move(reply));
     if (!first->done()) continue;
@@ -246,7 +247,7 @@ Client::Client(const omnistore_host &host, Endpoint endpoint, milliseconds conne
   for (std::size_t i = 0; i < pool_size; ++i) slots_.emplace_back(shared_);
 }
 
-/// One that is connected and free; else one that is free; else that on which the fewest wait.
+/// Returns a slot that is connected and free; otherwise one that is free; otherwise the one with the fewest waiting.
 ConnectionSlot &Client::choose() {
   ConnectionSlot *fresh = nullptr, *least = &slots_.front();
   for (ConnectionSlot &slot : slots_) {
@@ -276,7 +277,7 @@ Replies Client::run(omnistore::Call call, Commands &commands, OnBroken on_broken
       bytes = std::move(exchange->bytes);
       continue;
     }
-    if (unknown) exchange->failure->message += "; what was done is not known";
+    if (unknown) exchange->failure->message += "; the outcome is not known";
     exchange->failure->details.nothing_done = !exchange->sent;
     throw exchange->failure->failure();
   }
@@ -288,7 +289,7 @@ void Client::open(omnistore::Call call) {
   } catch (const omnistore::Failure &failure) {
     if (failure.status() != OMNISTORE_UNAVAILABLE) throw;
     shared_.breaker.failed(
-        {failure.status(), failure.what()}); // nothing may fail from here on: the host has a task for this object
+        {failure.status(), failure.what()}); // from here on open() must not throw: the host has a task for this object
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many threads over few connections. What threads ask at the same time goes out in one write and comes back in one
-// read: of those who wait on a connection one leads, which means that it sends for all and hands each its replies. When
-// its own are there it lets the next one lead, so no thread of the plugin's is needed and one caller alone has no
-// switch of threads.
+// Many threads share few connections. The commands of several threads go out in one write, and their replies come back
+// in one read. One of the threads that wait on a connection is its leader: it sends for all of them and gives each its
+// replies. When its own replies are there, it passes the leadership on. So the plugin needs no threads of its own, and
+// a single caller costs no thread switch.
 #pragma once
 
 #include <atomic>
@@ -24,13 +24,13 @@
 
 namespace redis {
 
-/// What happens to commands whose connection breaks before the server has replied to them.
+/// Decides on commands whose connection breaks before the server has replied to them.
 enum class OnBroken {
   resend, ///< they are sent once more on a new connection: doing them twice does no harm
   fail    ///< they fail, and the message says that their outcome is not known
 };
 
-/// Some commands on their way, with whoever waits for them.
+/// Some commands with their replies, and the thread that waits for them.
 class Exchange {
 public:
   Exchange(std::string commands, std::uint32_t count) : bytes(std::move(commands)), expected(count) {
@@ -39,22 +39,22 @@ public:
 
   enum class Wake { none, lead, done };
 
-  /// Waits for at most `span`.
+  /// Waits for `span` at most.
   Wake wait(milliseconds span);
   Wake wake() const;
-  /// Wakes whoever waits.
+  /// Wakes the thread that waits.
   void notify(Wake what);
   bool done() const { return replies.size() == expected || failure; }
 
   std::string bytes;
   const std::uint32_t expected;
-  // The leader's, until it tells `done`.
+  // Used by the leader only, until it notifies `done`.
   Replies replies;
-  bool sent = false;   ///< a part of it may have gone out
-  bool broken = false; ///< it failed since its connection broke
+  bool sent = false;   ///< a part of it may have been sent
+  bool broken = false; ///< it failed because its connection broke
   std::optional<StoredFailure> failure;
 
-  bool abandoned = false; ///< nobody waits; under the slot's lock
+  bool abandoned = false; ///< nobody waits any more; guarded by the slot's lock
 
 private:
   mutable std::mutex mutex_;
@@ -62,27 +62,27 @@ private:
   Wake wake_ = Wake::none;
 };
 
-/// What all connections of a store share. It outlives them.
+/// The state that all connections of a store share. It outlives them.
 struct SharedState {
   Endpoint endpoint;
   milliseconds connect_timeout, command_timeout;
   Breaker breaker;
-  std::atomic<std::uint64_t> connects = 0; ///< counts the connections made
-  std::atomic<int> connected = 0;          ///< those that are there
+  std::atomic<std::uint64_t> connects = 0; ///< how many connections were made
+  std::atomic<int> connected = 0;          ///< how many connections exist now
 };
 
-/// A place for one connection, and those who wait on it. Thread-safe.
+/// One connection, which may be missing, and the exchanges that wait on it. Thread-safe.
 class ConnectionSlot {
 public:
   explicit ConnectionSlot(SharedState &shared) : shared_(shared) {}
 
-  /// How many wait.
+  /// Returns how many exchanges wait.
   std::uint32_t load() const { return load_.load(std::memory_order_relaxed); }
   bool is_connected() const { return connected_.load(std::memory_order_relaxed); }
 
-  /// Returns when the exchange is done; throws Failure when the call's time is up.
+  /// Returns when the exchange is done. Throws Failure if the call's time is over.
   void run(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
-  /// Takes a connection over, where there is none and nobody waits.
+  /// Takes a connection over, if there is none and nobody waits.
   void adopt(std::unique_ptr<Connection> connection);
 
 private:
@@ -114,27 +114,27 @@ private:
   // The leader's.
   std::unique_ptr<Connection> connection_;
   Waiting in_flight_;
-  std::string out_; ///< what is to be sent, from sent_ on
+  std::string out_; ///< the bytes to send, from sent_ on
   std::size_t sent_ = 0;
-  bool full_ = false;            ///< the system took no more of it
-  Clock::time_point last_heard_; ///< when the server last took or gave something
+  bool full_ = false;            ///< the system took no more bytes
+  Clock::time_point last_heard_; ///< when the server last accepted or sent bytes
 };
 
-/// Thread-safe. It must stay where it is.
+/// Thread-safe. It must not move.
 class Client {
 public:
   Client(const omnistore_host &host, Endpoint endpoint, milliseconds connect_timeout, milliseconds command_timeout,
          std::size_t pool_size);
 
-  /// Sends the commands, which must be no more used, and returns a reply to each. Throws Failure.
+  /// Runs the commands and returns a reply to each. It consumes `commands`. Throws Failure.
   Replies run(omnistore::Call call, Commands &commands, OnBroken on_broken);
-  /// Makes the first connection. Where the server is away it is tried again later; where it refuses this user or the
-  /// database, Failure is thrown.
+  /// Makes the first connection. If the server is away, it is tried again later. Throws Failure if the server refuses
+  /// the user or the database.
   void open(omnistore::Call call);
-  /// Changes with every connection made: where it is the same, two runs had the same server, not restarted between.
+  /// Changes with every new connection. If it is equal before and after two runs, the server was not restarted between.
   std::uint64_t epoch() const { return shared_.connects; }
 
-  /// On how many connections somebody waits.
+  /// Returns the number of connections on which somebody waits.
   std::size_t in_use() const;
 
   const Endpoint &endpoint() const { return shared_.endpoint; }

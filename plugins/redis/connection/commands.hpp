@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands as they go over the wire, one behind the other.
+// Commands in the format of the wire, one after the other.
 #pragma once
 
 #include <charconv>
@@ -11,14 +11,14 @@
 
 namespace redis {
 
-/// A key in parts, so that no caller has to join them.
+/// The parts of a key of Redis. They are joined only when they are written.
 struct KeyParts {
   std::string_view front, back, end = {};
 };
 
 class Commands {
 public:
-  /// Begins a command of so many words, its name included; as many calls of `word` follow.
+  /// Begins a command of so many words, including its name. The caller then calls word() as often.
   void begin(std::size_t words) {
     head('*', words);
     ++count_;
@@ -34,7 +34,7 @@ public:
     word(std::string_view(digits, static_cast<std::size_t>(end - digits)));
   }
 
-  /// A whole command.
+  /// Adds a whole command.
   template <class... Words>
   Commands &add(const Words &...words) {
     begin(sizeof...(Words));

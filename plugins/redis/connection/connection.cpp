@@ -27,7 +27,7 @@ std::string message_of(int error) { return std::generic_category().message(error
 
 bool is_pause(int error) { return error == EAGAIN || error == EWOULDBLOCK || error == EINTR; }
 
-/// The value of "name:value" in what INFO answers; empty where it is missing.
+/// Returns the value of a field in the reply to INFO; empty: there is no such field.
 std::string_view info_field(std::string_view info, std::string_view name) {
   const std::size_t at = info.find(name);
   if (at == info.npos) return {};
@@ -36,7 +36,7 @@ std::string_view info_field(std::string_view info, std::string_view name) {
 }
 
 void check_version(const redisReply &info) {
-  if (is_error(info) && text_of(info).starts_with("NOPERM")) return; // this user may not ask
+  if (is_error(info) && text_of(info).starts_with("NOPERM")) return; // the user may not run INFO
   const std::string_view version = info_field(string_of(info), "redis_version:");
   int major = 0;
   std::from_chars(version.data(), version.data() + version.size(), major);
@@ -67,7 +67,7 @@ Connection::Connection(const Endpoint &endpoint, milliseconds timeout) {
     throw failed(OMNISTORE_UNAVAILABLE, broken.what());
   } catch (const omnistore::Failure &failure) {
     if (failure.status() == OMNISTORE_TIMEOUT)
-      throw failed(OMNISTORE_UNAVAILABLE, "no answer within " + std::to_string(timeout.count()) + " ms");
+      throw failed(OMNISTORE_UNAVAILABLE, "no reply within " + std::to_string(timeout.count()) + " ms");
     throw failed(failure.status() == OMNISTORE_IO ? OMNISTORE_UNAVAILABLE : failure.status(), failure.what());
   }
 }
@@ -84,7 +84,7 @@ void Connection::log_in(const Endpoint &endpoint, Clock::time_point deadline) {
   const Replies replies = exchange(commands, deadline);
   const std::size_t ping = replies.size() - 2;
   for (std::size_t i = 0; i < ping; ++i) not_error(*replies[i]);
-  // A user who may not ping has been let in all the same.
+  // NOPERM: the user may not ping, but is logged in.
   if (is_error(*replies[ping]) && !text_of(*replies[ping]).starts_with("NOPERM")) throw failure_of(*replies[ping]);
   check_version(*replies[ping + 1]);
 }
@@ -131,7 +131,7 @@ Replies Connection::exchange(Commands &commands, Clock::time_point deadline) {
       continue;
     }
     const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0) throw omnistore::Failure(OMNISTORE_TIMEOUT, "no answer in time");
+    if (left.count() <= 0) throw omnistore::Failure(OMNISTORE_TIMEOUT, "no reply in time");
     receive(left, !rest.empty());
   }
   return replies;

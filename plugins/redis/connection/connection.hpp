@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One connection to the server, logged in and at its database. For one thread at a time.
+// One connection to the server, which is logged in and has selected its database. One thread at a time may use it.
 #pragma once
 
 #include <chrono>
@@ -18,29 +18,30 @@ namespace redis {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/// A connection that can be used no more: the other side closed it, or what came is no answer of Redis.
+/// Thrown if a connection cannot be used any more: the server closed it, or sent no valid reply.
 struct BrokenConnection : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
 class Connection {
 public:
-  /// Connects and logs in. Throws Failure: UNAVAILABLE or TIMEOUT where the server does not answer, DENIED and INVALID
-  /// where it refuses the login or the database, UNSUPPORTED where it is too old.
+  /// Connects and logs in. Throws Failure: UNAVAILABLE or TIMEOUT if the server does not respond, DENIED or INVALID if
+  /// it refuses the login or the database, UNSUPPORTED if it is too old.
   Connection(const Endpoint &endpoint, milliseconds timeout);
 
   int descriptor() const { return context_->fd; }
 
-  /// Sends what goes out at once and returns how much that was. Throws BrokenConnection.
+  /// Sends as much as the system takes without waiting, and returns how much. Throws BrokenConnection.
   std::size_t send(std::string_view bytes);
-  /// Waits for bytes, or until more can be sent where `or_send` is set, for `wait` at most and never longer than a
-  /// poll_slice. Whether bytes came. Throws BrokenConnection.
+  /// Waits until bytes arrive or, with `or_send`, until more can be sent. Waits for `wait` at most, and never longer
+  /// than poll_slice. Returns true if bytes arrived. Throws BrokenConnection.
   bool receive(milliseconds wait, bool or_send = false);
-  /// The next reply of those that were received whole; null: there is none. Throws BrokenConnection.
+  /// Returns the next complete reply, or null. Throws BrokenConnection.
   Reply next();
-  /// The replies to all of the commands. Throws BrokenConnection, and Failure(OMNISTORE_TIMEOUT) at the deadline.
+  /// Sends all commands and returns their replies. Throws BrokenConnection, or Failure(OMNISTORE_TIMEOUT) at the
+  /// deadline.
   Replies exchange(Commands &commands, Clock::time_point deadline);
-  /// Whether the server has closed it while nothing was asked.
+  /// Returns true if the server has closed the connection while it was idle.
   bool is_closed() const;
 
   static constexpr milliseconds poll_slice{100};

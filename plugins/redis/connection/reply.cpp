@@ -12,7 +12,7 @@ struct Kind {
   omnistore_status status;
 };
 
-/// Errors by how they begin; the first that fits.
+/// Errors by the start of their text. The first match counts.
 constexpr Kind error_kinds[] = {
     {"NOAUTH", OMNISTORE_DENIED},
     {"NOPERM", OMNISTORE_DENIED},
@@ -50,7 +50,7 @@ omnistore_status status_of(std::string_view error) {
 
 [[noreturn]] void unexpected(const redisReply &reply) {
   throw omnistore::Failure(OMNISTORE_INTERNAL,
-                           "the server gave an answer of another type (" + std::to_string(reply.type) + ")");
+                           "the server sent a reply of an unexpected type (" + std::to_string(reply.type) + ")");
 }
 
 } // namespace
@@ -59,7 +59,7 @@ omnistore::Failure failure_of(const redisReply &error) {
   std::string words(text_of(error));
   const omnistore_status status = status_of(words);
   while (words.ends_with('.')) words.pop_back();
-  if (status == OMNISTORE_CORRUPT) words = other_type_error; // a script's error has its place in it too
+  if (status == OMNISTORE_CORRUPT) words = other_type_error; // the text of a script's error also contains a line number
   if (words.starts_with("MOVED") || words.starts_with("ASK") || words.starts_with("CROSSSLOT"))
     words += "; this driver speaks to single servers, not to a cluster";
   return {status, words};

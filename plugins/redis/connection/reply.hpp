@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What Redis answers.
+// The replies of Redis.
 #pragma once
 
 #include <memory>
@@ -23,7 +23,7 @@ inline std::string_view text_of(const redisReply &reply) { return {reply.str, re
 inline bool is_error(const redisReply &reply) { return reply.type == REDIS_REPLY_ERROR; }
 inline bool is_nil(const redisReply &reply) { return reply.type == REDIS_REPLY_NIL; }
 
-/// A failure that is handed from thread to thread: each throws one of its own.
+/// A failure that is passed between threads. Each thread throws its own copy.
 struct StoredFailure {
   omnistore_status status;
   std::string message;
@@ -32,14 +32,14 @@ struct StoredFailure {
   omnistore::Failure failure() const { return {status, message, details}; }
 };
 
-/// What kind of failure an error of Redis is, and its words as a message.
+/// Returns the failure for an error of Redis: its status, and its text as the message.
 omnistore::Failure failure_of(const redisReply &error);
 
-/// Each throws failure_of where the reply is an error, and Failure(OMNISTORE_INTERNAL) where it is of another type.
+/// Each throws failure_of() if the reply is an error, and Failure(OMNISTORE_INTERNAL) if it has another type.
 const redisReply &not_error(const redisReply &reply);
 long long integer_of(const redisReply &reply);
 std::string_view string_of(const redisReply &reply);
-/// The elements of an array of `count`.
+/// Returns the elements of an array of `count`.
 redisReply *const *array_of(const redisReply &reply, std::size_t count);
 
 } // namespace redis

@@ -47,7 +47,7 @@ Number number(std::string_view text, const char *what) {
   return value;
 }
 
-/// Takes what stands before an '@' off the text.
+/// Removes the login before an '@' from the text.
 void take_login(std::string_view &text, std::size_t end, Endpoint &into) {
   const std::size_t at = text.substr(0, end).rfind('@');
   if (at == text.npos) return;
@@ -60,7 +60,7 @@ void take_login(std::string_view &text, std::size_t end, Endpoint &into) {
   into.has_password = true;
 }
 
-/// Takes "?db=N" off the text.
+/// Removes "?db=N" from the text.
 void take_query(std::string_view &text, Endpoint &into) {
   const std::size_t mark = text.find('?');
   if (mark == text.npos) return;
@@ -94,7 +94,7 @@ Endpoint tcp(std::string_view text) {
   const std::size_t slash = text.find('/');
   take_address(text.substr(0, slash), result);
   if (slash != text.npos && slash + 1 != text.size())
-    result.database = number<std::uint32_t>(text.substr(slash + 1), "database behind the '/'");
+    result.database = number<std::uint32_t>(text.substr(slash + 1), "database after the '/'");
   return result;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where a server is and who asks, as the option `url` says it.
+// The server's address, and the login, from the option `url`.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,18 @@
 namespace redis {
 
 struct Endpoint {
-  std::string host = "127.0.0.1"; ///< empty where it is a unix socket
+  std::string host = "127.0.0.1"; ///< empty for a unix socket
   std::uint16_t port = 6379;
   std::string path; ///< of the unix socket
   std::string user, password;
   bool has_password = false;
   std::uint32_t database = 0;
 
-  /// As messages show it: "127.0.0.1:6379", "[::1]:6379" or the socket's path. Never a user or a password.
+  /// Returns the address for messages: "127.0.0.1:6379", "[::1]:6379" or the socket's path. Never a user or a password.
   std::string shown() const;
 };
 
-/// Throws Failure(OMNISTORE_INVALID) that says what is wrong, without a word of the url that might be a secret.
+/// Throws Failure(OMNISTORE_INVALID), whose message contains no part of the url that may be a secret.
 Endpoint parse_url(std::string_view url);
 
 } // namespace redis

@@ -9,18 +9,18 @@ namespace {
 
 using omnistore::as_bytes, omnistore::as_view;
 
-/// Of the keys that one run keeps between its pages.
+/// The bytes of keys that one listing stores between its pages.
 constexpr std::size_t window_budget = 16 << 20;
-/// So many runs are kept, ...
+/// The most listings that store keys.
 constexpr std::size_t max_paused = 4;
-/// ... and for so long where nobody goes on with them.
+/// How long they are stored while no page is requested.
 constexpr milliseconds keep_paused_for{30'000};
 constexpr std::size_t longest_cursor = OMNISTORE_MAX_CURSOR_SIZE;
-/// How many keys one EXISTS asks for.
+/// The keys of one EXISTS.
 constexpr std::size_t keys_at_once = 1000;
 
-// A cursor is ":", the run's number as 16 hexadecimal digits, ":" and the last key; or the last key alone, where both
-// would be too long. No key starts with a ':'.
+// A cursor is ":", the listing's number as 16 hexadecimal digits, ":" and the last key. If that would be too long, it
+// is the last key alone. No key starts with a ':'.
 constexpr std::size_t head_size = 18;
 
 std::string cursor_of(std::uint64_t run, std::string_view last) {
@@ -35,7 +35,7 @@ std::string cursor_of(std::uint64_t run, std::string_view last) {
 
 Listings::Listings(const omnistore_host &host, Client &client, const Layout &layout, std::uint32_t scan_count)
     : host_(host), client_(client), layout_(layout), scan_count_(scan_count) {
-  // Numbers of another process's runs, in cursors that it gave, are not ours.
+  // The numbers start at random, so that a cursor of another process does not match.
   std::random_device random;
   next_id_ = std::uint64_t{random()} << 32 | random();
 }
@@ -71,7 +71,7 @@ Listings::Position Listings::position(const omnistore_list_request &request) {
       result.last.remove_prefix(head_size);
   }
   if (!is_key(result.last) || !result.last.starts_with(as_view(request.base)))
-    throw omnistore::Failure(OMNISTORE_INVALID, "the cursor is none of this listing");
+    throw omnistore::Failure(OMNISTORE_INVALID, "the cursor does not belong to this listing");
   return result;
 }
 
@@ -95,7 +95,7 @@ Listings::PausedListing Listings::resume(omnistore::Call call, const Position &f
   return run;
 }
 
-// ------------------------------------------------------------------------------------------------- what runs are kept
+// ----------------------------------------------------------------------------------------------- paused listings
 
 void Listings::keep(PausedListing run) {
   prune();
@@ -129,7 +129,7 @@ void Listings::prune_later(void *self, omnistore_call *) {
 
 // ------------------------------------------------------------------------------------------------------------ a page
 
-/// Which of the keys are still there.
+/// Returns which of the keys still exist.
 std::vector<std::uint8_t> Listings::which_exist(omnistore::Call call, std::span<const std::string_view> keys) {
   Commands commands;
   for (std::size_t from = 0; from < keys.size(); from += keys_at_once) {
@@ -141,16 +141,16 @@ std::vector<std::uint8_t> Listings::which_exist(omnistore::Call call, std::span<
   const Replies counts = client_.run(call, commands, OnBroken::resend);
   std::vector<std::uint8_t> alive(keys.size(), 1);
   Commands single;
-  std::vector<std::size_t> asked;
+  std::vector<std::size_t> queried;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::size_t piece = i / keys_at_once, size = std::min(keys_at_once, keys.size() - piece * keys_at_once);
     if (integer_of(*counts[piece]) == static_cast<long long>(size)) continue;
     single.add("EXISTS", KeyParts{layout_.prefix(), keys[i]});
-    asked.push_back(i);
+    queried.push_back(i);
   }
-  if (asked.empty()) return alive;
-  const Replies answers = client_.run(call, single, OnBroken::resend);
-  for (std::size_t i = 0; i < asked.size(); ++i) alive[asked[i]] = integer_of(*answers[i]) != 0;
+  if (queried.empty()) return alive;
+  const Replies replies = client_.run(call, single, OnBroken::resend);
+  for (std::size_t i = 0; i < queried.size(); ++i) alive[queried[i]] = integer_of(*replies[i]) != 0;
   return alive;
 }
 
@@ -181,7 +181,7 @@ omnistore_status Listings::emit_with_meta(omnistore::Call call, std::span<const 
       const redisReply &size = *replies[2 * i];
       const long long expiry = integer_of(*replies[2 * i + 1]);
       const bool other_type = is_error(size) && failure_of(size).status() == OMNISTORE_CORRUPT;
-      if (expiry == -2 || other_type) continue; // it went, or became something else
+      if (expiry == -2 || other_type) continue; // it was removed, or has another type now
       const omnistore_meta meta =
           omnistore::make_meta(static_cast<std::uint64_t>(integer_of(size)), 0, std::max(expiry, 0LL));
       if (const omnistore_status status = page.emit(&page, as_bytes(some[i]), &meta); status != OMNISTORE_OK)

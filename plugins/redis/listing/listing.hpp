@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Listings and clears, by SCAN.
 //
-// SCAN gives keys in no order, some of them twice, and its cursor dies with the server's process. A listing promises
-// more: none twice, and cursors that are good for ever. So its first page scans the whole base, which SCAN visits
-// anyway, and keeps what it found, sorted; pages are cut from that, and the cursor is the last key. A base that is too
-// large to be kept is scanned again when the pages have used up what was kept, as is one whose keys are kept no more:
-// after a restart, or when nobody went on for a while.
+// SCAN returns keys in no order, some of them twice, and its cursor ends with the server's process. A listing promises
+// more: it is sorted, returns no key twice, and its cursors are valid for ever. So the first page of a listing scans
+// the whole base, which SCAN visits anyway, and stores the keys in order. Further pages are cut from the stored keys,
+// and the cursor is the last key. The base is scanned again if it has more keys than are stored, or if the stored keys
+// are gone: after a restart, or when no page was requested for a while.
 #pragma once
 
 #include <array>
@@ -24,20 +24,20 @@
 
 namespace redis {
 
-/// Thread-safe. It must stay where it is.
+/// Thread-safe. It must not move.
 class Listings {
 public:
   Listings(const omnistore_host &host, Client &client, const Layout &layout, std::uint32_t scan_count);
 
   omnistore_status list(omnistore::Call call, const omnistore_list_request &request, omnistore_page &page);
 
-  /// Calls take(keys) with keys of the store under a base, those of user meta too, until each that was there throughout
-  /// has been given. A key may be given again. Throws Failure.
+  /// Calls take(keys) with the store's keys under a base, including those of user meta. Each key that exists during the
+  /// whole scan is given at least once. Throws Failure.
   template <class Take>
   void scan(omnistore::Call call, std::string_view base, Take take);
 
 private:
-  /// What a run over the pages goes on from.
+  /// The stored keys of a listing between two pages.
   struct PausedListing {
     std::uint64_t id = 0;
     std::string base;
@@ -68,7 +68,7 @@ private:
   std::mutex mutex_;
   std::vector<PausedListing> paused_;
   std::uint64_t next_id_;
-  bool prunes_ = false; ///< the host has the task
+  bool prunes_ = false; ///< the host has a task that prunes
 };
 
 template <class Take>
@@ -83,7 +83,7 @@ void Listings::scan(omnistore::Call call, std::string_view base, Take take) {
       Commands commands;
       commands.add("SCAN", cursor, "MATCH", pattern, "COUNT", scan_count_, "TYPE", "string");
       const Replies replies = client_.run(call, commands, OnBroken::resend);
-      if (client_.epoch() != epoch) break; // a server that was restarted may know this cursor by another meaning
+      if (client_.epoch() != epoch) break; // after a restart of the server this cursor may mean something else
       redisReply *const *parts = array_of(*replies[0], 2);
       cursor = string_of(*parts[0]);
       keys.clear();

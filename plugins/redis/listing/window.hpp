@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys of a listing that come next, in the order of their bytes: what its pages are cut from.
+// A window holds the next keys of a listing, in the order of their bytes. Its pages are cut from the window.
 #pragma once
 
 #include <algorithm>
@@ -12,15 +12,15 @@
 
 namespace redis {
 
-/// Sorted, none twice. All the keys that the scan found from the first to the last of these, and where it is
-/// `complete` up to the base's end.
+/// Sorted, without duplicates. It has all keys that the scan found between its first and its last one. If it is
+/// `complete`, there are no keys after it.
 struct Window {
   std::vector<std::string> keys;
   bool complete = true;
 };
 
-/// Makes a window of keys that come in any order and more than once: the smallest of those behind `after`, as many as
-/// fit into `budget` bytes (at least one). It never holds more than twice the budget.
+/// Makes a window from keys that arrive in any order, and more than once. It takes the smallest keys after `after`: as
+/// many as fit into `budget` bytes, but at least one. It never holds more than twice the budget.
 class Collector {
 public:
   Collector(std::string_view after, std::size_t budget) : after_(after), budget_(budget) {}
@@ -56,7 +56,7 @@ private:
   const std::size_t budget_;
   Window window_;
   std::size_t bytes_ = 0;
-  std::optional<std::string> last_; ///< what comes behind it is not taken
+  std::optional<std::string> last_; ///< greater keys are not taken
 };
 
 } // namespace redis

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t longest_key = OMNISTORE_MAX_KEY_SIZE;
 
-/// The bytes of the UTF-8 sequence that the text starts with; 0 where it is none (RFC 3629).
+/// Returns the length of the UTF-8 sequence at the start of the text; 0 if it is invalid (RFC 3629).
 std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : 0u; };
   const auto in = [&](std::size_t i, unsigned from, unsigned to) { return byte(i) >= from && byte(i) <= to; };
@@ -66,7 +66,7 @@ Layout::Layout(std::string_view base) : prefix_(base) {
   const auto cut_end = [&] {
     if (prefix_.ends_with(':')) prefix_.pop_back();
   };
-  cut_end(); // twice: unstorage's driver takes one off, and one more where it joins keys
+  cut_end(); // twice, since unstorage's driver removes one, and another one when it joins keys
   std::replace(prefix_.begin(), prefix_.end(), '/', ':');
   std::replace(prefix_.begin(), prefix_.end(), '\\', ':');
   if (prefix_.starts_with(':')) prefix_.erase(0, 1);

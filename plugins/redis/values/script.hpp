@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Etags, and what has to be decided where the value lies.
+// Etags, and the scripts that the server runs. A condition, or user meta, needs one atomic step in the server.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace redis {
 
-/// A value's etag: its SHA-1 as 40 hexadecimal digits, which a script of the server can tell too.
+/// Returns a value's etag: its SHA-1 as 40 hexadecimal digits, which a script can compute too.
 std::string etag_of(std::string_view value);
 
 /// A script that the server runs. KEYS[1] is the key of a value. If the value may have user meta, KEYS[2] is `key$`,
@@ -15,7 +15,7 @@ std::string etag_of(std::string_view value);
 /// the meta.
 struct Script {
   const char *text;
-  std::string hash; ///< by which EVALSHA knows it
+  std::string hash; ///< the name of the script for EVALSHA
 
   explicit Script(const char *lua) : text(lua), hash(etag_of(lua)) {}
 };
@@ -90,7 +90,7 @@ if user ~= '' then
 end
 return {#value, redis.call('PEXPIRETIME', KEYS[1]), etag, user})"};
 
-  /// Gives size, expiry as PEXPIRETIME does, and etag; nil where there is no value.
+  /// Returns size, expiry as PEXPIRETIME does, and etag; nil if there is no value.
   const Script stat{R"(local value = redis.call('GET', KEYS[1])
 if not value then return false end
 return {#value, redis.call('PEXPIRETIME', KEYS[1]), redis.sha1hex(value)})"};

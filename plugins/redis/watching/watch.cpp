@@ -19,7 +19,7 @@ namespace redis {
 namespace {
 
 constexpr milliseconds first_retry{50}, longest_retry{5000};
-/// The classes of events that are needed, beside K: generic (del, expire, rename), strings, expired, evicted.
+/// The classes of events that a watch needs besides K: generic (del, expire, rename), strings, expired, evicted.
 constexpr std::string_view needed_classes = "g$xe";
 
 struct KnownChange {
@@ -27,7 +27,7 @@ struct KnownChange {
   std::uint32_t type, cause;
 };
 
-/// Events of values and of keys. Those of other types (lpush, hset, ...) are not about values of the store.
+/// The events of values and keys. Events of other types (lpush, hset, ...) are not about values of the store.
 constexpr KnownChange known_changes[] = {
     {"set", OMNISTORE_EVENT_UPDATE, OMNISTORE_CAUSE_NONE},
     {"expire", OMNISTORE_EVENT_UPDATE, OMNISTORE_CAUSE_NONE},
@@ -53,9 +53,9 @@ bool enough(std::string_view flags) {
   return has('K') && (has('A') || std::all_of(needed_classes.begin(), needed_classes.end(), has));
 }
 
-/// A thread that takes none of the host's signals.
-template <class PausedListing>
-std::thread quiet_thread(PausedListing run) {
+/// Starts a thread that blocks all signals: they are for the host's threads.
+template <class Run>
+std::thread quiet_thread(Run run) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -111,8 +111,8 @@ std::unique_ptr<Connection> Watch::subscribe() {
     const Replies own = connection->exchange(id, deadline);
     Commands commands;
     if (!is_error(*own[0])) {
-      // No event tells of FLUSHALL and FLUSHDB, but to those who track keys it is told. The prefix is that of no key,
-      // so nothing else is. A server that refuses this is watched without it.
+      // There is no notification of FLUSHALL and FLUSHDB, but clients that track keys are informed. The prefix matches
+      // no key, so they are informed of nothing else. If the server refuses this, the watch works without it.
       commands.add("CLIENT", "TRACKING", "ON", "REDIRECT", integer_of(*own[0]), "BCAST", "PREFIX", "\1\2\3");
     }
     commands.add("SUBSCRIBE", "__redis__:invalidate");
@@ -130,14 +130,14 @@ void Watch::require_notifications(Connection &connection, Clock::time_point dead
   constexpr const char *setting = "notify-keyspace-events";
   Commands ask;
   ask.add("CONFIG", "GET", setting);
-  const Replies answers = connection.exchange(ask, deadline);
-  if (is_error(*answers[0])) {
+  const Replies replies = connection.exchange(ask, deadline);
+  if (is_error(*replies[0])) {
     omnistore::log_line(setup_.host, OMNISTORE_LOG_WARN,
-                        "watch: whether the server's keyspace notifications are on cannot be asked (" +
-                            std::string(text_of(*answers[0])) + "); where they are off nothing is told");
+                        "watch: it is not known if the server's keyspace notifications are on (" +
+                            std::string(text_of(*replies[0])) + "); if they are off, no change is reported");
     return;
   }
-  const std::string flags(string_of(*array_of(*answers[0], 2)[1]));
+  const std::string flags(string_of(*array_of(*replies[0], 2)[1]));
   if (enough(flags)) return;
   if (!setup_.notify)
     throw omnistore::Failure(OMNISTORE_UNSUPPORTED,
@@ -162,7 +162,7 @@ void Watch::run() noexcept {
   } while (reconnect());
 }
 
-/// False: the watch ends.
+/// Returns false if the watch ends.
 bool Watch::reconnect() {
   std::minstd_rand random(std::random_device{}());
   connection_.reset();
@@ -200,8 +200,8 @@ void Watch::listen(Connection &connection) {
     just_changed_.clear();
     if (count > 0) {
       if (connection.receive(milliseconds(0))) pinged = false;
-    } else if (count == 0) { // it is quiet: is somebody there?
-      if (pinged) throw BrokenConnection("no answer within " + std::to_string(setup_.command_timeout.count()) + " ms");
+    } else if (count == 0) { // nothing arrived: check that the server is still there
+      if (pinged) throw BrokenConnection("no reply within " + std::to_string(setup_.command_timeout.count()) + " ms");
       Commands ping;
       ping.add("PING");
       pinged = connection.send(ping.bytes()) == ping.bytes().size();
@@ -211,7 +211,7 @@ void Watch::listen(Connection &connection) {
 }
 
 void Watch::take(const redisReply &message) {
-  if (message.type != REDIS_REPLY_ARRAY || message.elements < 3) return; // the answer to a PING
+  if (message.type != REDIS_REPLY_ARRAY || message.elements < 3) return; // the reply to a PING
   const std::string_view kind = string_of(*message.element[0]);
   if (kind == "message" && is_nil(*message.element[2])) {
     report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {}); // the database was flushed
@@ -228,17 +228,19 @@ void Watch::take_change(std::string_view key, std::string_view what) {
   const auto change =
       std::find_if(std::begin(known_changes), std::end(known_changes), [&](auto &c) { return c.name == what; });
   if (change == std::end(known_changes)) return;
-  // A set with an expiry arrives as both, and user meta is set, and gets another expiry, right after its value.
+  // A set with an expiry arrives as two notifications, and those of user meta come right after those of its value.
   const std::string_view owner = owner_of(key);
   const bool changes = what == "set" || what == "expire" || what == "persist";
-  const bool told = (what == "expire" && just_changed_ == key) || (changes && owner != key && just_changed_ == owner);
-  if (told) return;
+  const bool reported =
+      (what == "expire" && just_changed_ == key) || (changes && owner != key && just_changed_ == owner);
+  if (reported) return;
   just_changed_ = changes ? key : std::string_view();
   std::uint32_t cause = change->cause;
   if (change->type == OMNISTORE_EVENT_REMOVE) {
     const std::lock_guard guard(mutex_);
-    const bool is_cleared = owner == key ? clearing_.erase(std::string(key)) != 0 // user meta goes before its value
-                                         : clearing_.erase(std::string(key)) + clearing_.count(std::string(owner)) != 0;
+    const bool is_cleared = owner == key
+                                ? clearing_.erase(std::string(key)) != 0 // user meta is removed before its value
+                                : clearing_.erase(std::string(key)) + clearing_.count(std::string(owner)) != 0;
     if (is_cleared && cause == OMNISTORE_CAUSE_REMOVED) cause = OMNISTORE_CAUSE_CLEARED;
   }
   report(change->type, cause, key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the server tells of changes: its keyspace notifications, on a connection and a thread of the watch's own.
+// Changes of keys, from the server's keyspace notifications. Each watch has a connection and a thread of its own.
 #pragma once
 
 #include <atomic>
@@ -19,25 +19,25 @@
 
 namespace redis {
 
-/// What a watch needs of its store.
+/// The parts of a store that a watch needs.
 struct WatchSetup {
   const omnistore_host &host;
   const Endpoint &endpoint;
   const Layout &layout;
   milliseconds connect_timeout, command_timeout;
-  bool notify; ///< it may switch notifications on
+  bool notify; ///< the watch may switch notifications on
 };
 
 class Watch {
 public:
-  /// Returns when the server tells of changes. Throws Failure: UNSUPPORTED where its notifications are off.
+  /// Returns when the server reports changes. Throws Failure: UNSUPPORTED if its notifications are off.
   Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &watcher);
   Watch(const Watch &) = delete;
   Watch &operator=(const Watch &) = delete;
   /// Returns after the last event.
   ~Watch();
 
-  /// These keys are about to be cleared: that is the cause of their removal.
+  /// These keys will be cleared: the cause of their removal is `cleared`.
   void expect_cleared(std::span<const std::string_view> keys);
 
 private:
@@ -53,15 +53,15 @@ private:
 
   const WatchSetup setup_;
   const std::string base_;
-  const std::string channel_; ///< what stands in front of a key in a channel's name
+  const std::string channel_; ///< the part of a channel's name before the key
   omnistore_watcher &watcher_;
   std::unique_ptr<Connection> connection_;
-  std::string just_changed_; ///< the key of the event before, if a set or another expiry came with this one
+  std::string just_changed_; ///< the key of the previous event, if that was a set or an expiry in the same batch
 
   std::mutex mutex_;
   std::unordered_set<std::string> clearing_;
 
-  int stop_[2] = {-1, -1}; ///< a pipe: the thread ends when its writing end closes
+  int stop_[2] = {-1, -1}; ///< a pipe: the thread ends when the writing end closes
   std::thread thread_;
 };
 
