@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `cache`: copies of an origin's values that age. README.md says what it promises; here it is opened, and its
-// copies are read.
+// The layer `cache`: copies of an origin's values that age. README.md says what it promises. This file opens the layer,
+// reads copies and lists.
 #include "cache.hpp"
 
 #include <algorithm>
@@ -17,11 +17,11 @@ using omnistore::Failure;
 
 namespace {
 
-constexpr std::int64_t LONGEST_SPAN = 366ll * 24 * 3600 * 1000;
+constexpr std::int64_t longest_span = 366ll * 24 * 3600 * 1000;
 
 std::int64_t span_of(const omnistore::Options &options, const char *name, std::int64_t otherwise) {
   const std::int64_t span = options.integer(name, otherwise);
-  if (span <= LONGEST_SPAN) return span;
+  if (span <= longest_span) return span;
   throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": at most 366d; nothing is kept for ever");
 }
 
@@ -48,7 +48,7 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
       keeps_(copies_.can(OMNISTORE_NEVER_BLOCKS)), records_(copies_),
       workers_(settings_.refreshes, [this](Call call, const std::string &key) { refresh(call, key); }) {
   if (copies_.can(OMNISTORE_READS_ONLY))
-    throw Failure(OMNISTORE_INVALID, "the first store is to hold the copies, and takes no writes");
+    throw Failure(OMNISTORE_INVALID, "the first store must hold the copies, but it takes no writes");
   constexpr std::uint64_t of_origin = OMNISTORE_READS_ONLY | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                                       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
                                       OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META |
@@ -69,30 +69,31 @@ Age Cache::age_of(const Record &record, std::int64_t now) const {
   if (record.expiry != 0 && record.expiry <= now) return Age::over;
   const std::int64_t age = now - record.checked;
   if (age >= 0 && age <= settings_.max_age && !record.doubtful) return Age::fresh;
-  const std::int64_t behind = std::max<std::int64_t>(age - settings_.max_age, 0); // of a moment to come: stale
+  const std::int64_t behind =
+      std::max<std::int64_t>(age - settings_.max_age, 0); // an age in the future counts as stale
   if (settings_.revalidate && behind <= settings_.max_stale && !record.doubtful) return Age::stale;
   return behind <= settings_.stale_if_error ? Age::old : Age::over;
 }
 
 Age Cache::judge(void *judging, const omnistore_meta &copy, Record &record) {
-  const Judging &self = *static_cast<const Judging *>(judging);
+  const AgeQuery &self = *static_cast<const AgeQuery *>(judging);
   std::optional<Record> known = self.cache->records_.known(self.key);
   if (!known || known->absent || known->of != state_of(copy)) return Age::unknown;
   record = std::move(*known);
   return self.cache->age_of(record, self.now);
 }
 
-/// Answers from the copy where it is no older than `oldest`.
-Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
+/// Serves the reader from the copy, if it is no older than `oldest`.
+Cache::CopyResult Cache::from_copy(Call call, const ReadRequest &reading, Age oldest) {
   if (!records_.is_settled()) {
     CapturingCall on(call);
-    if (!records_.settle_clears(on)) return warn("looking for a clear that was cut off: " + on.reason()), Look();
+    if (!records_.settle_clears(on)) return warn("looking for a clear that was cut off: " + on.reason()), CopyResult();
   }
   omnistore_get_request request = reading.request;
-  request.flags |= OMNISTORE_GET_META; // for the state of the copy
+  request.flags |= OMNISTORE_GET_META; // the state of the copy is made of its meta
   for (bool again = false;; again = true) {
-    Judging judging{this, reading.key, now()};
-    CopyGate gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
+    AgeQuery judging{this, reading.key, now()};
+    CopyFilter gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
     if (reading.asks_user_alone()) gate.need_user();
     CapturingCall on(call);
     omnistore_status status =
@@ -101,7 +102,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
     if (gate.begun()) return {true, call.fail(status, on.reason()), gate.age(), gate.record()};
     if (gate.held_back() && gate.age() != Age::unknown) return {false, status, gate.age(), gate.record()};
     if (gate.held_back()) {
-      // Once more, where there is a record beside the copy; memory's, if it is of another state, is old.
+      // Try once more with the record beside the copy: the one in memory is missing or outdated.
       if (!again && records_.read_again(on, reading.key)) continue;
       return {false, status, Age::unknown, {}};
     }
@@ -116,14 +117,14 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
   }
 }
 
-omnistore_status Cache::read(Call call, const Reading &reading) {
+omnistore_status Cache::read(Call call, const ReadRequest &reading) {
   const std::uint64_t landings = flights_.landings();
-  Look look = from_copy(call, reading, Age::stale);
-  if (look.answered) {
+  CopyResult look = from_copy(call, reading, Age::stale);
+  if (look.done) {
     if (look.age == Age::stale) refresh_later(reading.key);
     return look.status;
   }
-  return reading.stat ? ask_meta(call, reading, look) : fetch(call, reading, std::move(look), landings);
+  return reading.stat ? fetch_meta(call, reading, look) : fetch(call, reading, std::move(look), landings);
 }
 
 omnistore_status Cache::get(Call call, std::string_view key, const omnistore_get_request &request,
@@ -138,22 +139,22 @@ omnistore_status Cache::stat(Call call, std::string_view key, const omnistore_ge
   return read(call, {key, request, sink, true});
 }
 
-/// After the origin failed: an old copy, else the failure.
-omnistore_status Cache::from_copy_or(Call call, const Reading &reading, omnistore_status failure,
-                                     const CapturingCall &heard) {
+/// Called after the origin failed: serves an old copy, or returns the failure.
+omnistore_status Cache::from_copy_or(Call call, const ReadRequest &reading, omnistore_status failure,
+                                     const CapturingCall &failed) {
   if (is_failure(failure))
-    if (const Look look = from_copy(call, reading, Age::old); look.answered && look.status != OMNISTORE_NOT_FOUND)
+    if (const CopyResult look = from_copy(call, reading, Age::old); look.done && look.status != OMNISTORE_NOT_FOUND)
       return look.status;
-  std::string message = heard.reason();
+  std::string message = failed.reason();
   if (is_failure(failure)) message = "the origin (" + std::string(origin_.name()) + "): " + message;
-  return call.fail(failure, message, heard.details());
+  return call.fail(failure, message, failed.details());
 }
 
 // --------------------------------------------------------------------------------------------------------- listing
 
 namespace {
 
-/// Puts before a page's cursor whose it is, and leaves records out.
+/// Puts a mark before a page's cursor that says whose cursor it is, and leaves records out.
 class MarkedPage : public omnistore_page {
 public:
   MarkedPage(omnistore_page &outer, char mark)
@@ -163,12 +164,12 @@ private:
   static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key,
                                                const omnistore_meta *meta) noexcept {
     auto &self = *static_cast<MarkedPage *>(page);
-    if (self.mark_ == OF_COPIES && is_reserved(as_view(key))) return OMNISTORE_OK;
+    if (self.mark_ == of_copies && is_reserved(as_view(key))) return OMNISTORE_OK;
     return self.outer_.emit(&self.outer_, key, meta);
   }
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
     auto &self = *static_cast<MarkedPage *>(page);
-    std::array<char, LONGEST_CURSOR> marked;
+    std::array<char, longest_cursor> marked;
     self.too_long_ = cursor.size >= marked.size();
     if (self.too_long_) return;
     marked[0] = self.mark_;
@@ -178,17 +179,17 @@ private:
   static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
                                                omnistore_bytes message) noexcept {
     auto &self = *static_cast<MarkedPage *>(page);
-    if (self.mark_ == OF_COPIES && is_reserved(as_view(base))) return OMNISTORE_OK;
+    if (self.mark_ == of_copies && is_reserved(as_view(base))) return OMNISTORE_OK;
     return omnistore::skip(self.outer_, as_view(base), status, as_view(message));
   }
-  static constexpr std::size_t LONGEST_CURSOR = OMNISTORE_MAX_CURSOR_SIZE;
+  static constexpr std::size_t longest_cursor = OMNISTORE_MAX_CURSOR_SIZE;
   omnistore_page &outer_;
   const char mark_;
   bool too_long_ = false;
 
 public:
-  static constexpr char OF_COPIES = 'c', OF_ORIGIN = 'o';
-  /// The store's own status, unless its cursor leaves no room for the mark.
+  static constexpr char of_copies = 'c', of_origin = 'o';
+  /// Returns the status, unless the store's cursor leaves no room for the mark.
   omnistore_status after(Call call, omnistore_status status) const {
     if (status != OMNISTORE_OK || !too_long_) return status;
     return call.fail(OMNISTORE_TOO_LARGE, "a listing cannot go on at so long a cursor; use another limit");
@@ -197,27 +198,27 @@ public:
 
 } // namespace
 
-/// The origin's keys; of an origin that cannot list, those of which there are copies.
+/// Lists the origin's keys. If the origin cannot list, lists the keys that have copies.
 omnistore_status Cache::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
   omnistore_list_request inner = request;
   const std::string_view cursor = as_view(request.cursor);
   if (!cursor.empty()) {
-    if (cursor[0] != MarkedPage::OF_COPIES && cursor[0] != MarkedPage::OF_ORIGIN)
-      return call.fail(OMNISTORE_INVALID, "the cursor is none that this store gave");
+    if (cursor[0] != MarkedPage::of_copies && cursor[0] != MarkedPage::of_origin)
+      return call.fail(OMNISTORE_INVALID, "the cursor is not one of this store");
     inner.cursor = as_bytes(cursor.substr(1));
   }
-  if (cursor.empty() || cursor[0] == MarkedPage::OF_ORIGIN) {
-    MarkedPage marked(page, MarkedPage::OF_ORIGIN);
+  if (cursor.empty() || cursor[0] == MarkedPage::of_origin) {
+    MarkedPage marked(page, MarkedPage::of_origin);
     CapturingCall on(call);
     const omnistore_status status = origin_.list(on, inner, marked);
     if (status == OMNISTORE_OK) return marked.after(call, status);
     if (status != OMNISTORE_UNSUPPORTED || !cursor.empty()) return call.fail(status, on.reason());
   }
-  MarkedPage marked(page, MarkedPage::OF_COPIES);
+  MarkedPage marked(page, MarkedPage::of_copies);
   return marked.after(call, copies_.list(call, inner, marked));
 }
 
-constexpr omnistore_traits TRAITS = [] {
+constexpr omnistore_traits driver_traits = [] {
   omnistore_traits traits{};
   traits.size = sizeof traits;
   traits.thread_model = OMNISTORE_PARALLEL;
@@ -226,5 +227,5 @@ constexpr omnistore_traits TRAITS = [] {
 
 } // namespace cache
 
-OMNISTORE_PLUGIN(omnistore::driver<cache::Cache>("cache", "1.0.0", "Copies of an origin's values that age",
-                                                 OMNISTORE_OPTIONS_SCHEMA, cache::TRAITS, 2, 2))
+OMNISTORE_PLUGIN(omnistore::driver<cache::Cache>("cache", "1.0.0", "Keeps copies of an origin's values, which age",
+                                                 OMNISTORE_OPTIONS_SCHEMA, cache::driver_traits, 2, 2))

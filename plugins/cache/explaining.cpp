@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is known of a key's copy, for who asks why he got what he got (omnistore/ext/explain.h),
-// and what is counted (ext/stats.h). No origin is asked.
+// The state of a key's copy (omnistore/ext/explain.h), which tells a user why a get gave a value, and the counters
+// (ext/stats.h). Neither asks the origin.
 #include <omnistore/value.hpp>
 
 #include "cache.hpp"
 
 namespace cache {
 
-/// The state of a key's copy in the words of explain.h, and the record of it where there is one.
+/// Returns the state of a key's copy in the words of explain.h. Sets `record` if there is one.
 std::string_view Cache::state_of_copy(Call call, std::string_view key, std::optional<Record> &record) {
   constexpr omnistore_get_request of_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
   if (!records_.is_settled() && !records_.settle_clears(call)) return "unknown";
@@ -21,7 +21,7 @@ std::string_view Cache::state_of_copy(Call call, std::string_view key, std::opti
     if (!missing) record.reset();
     return missing ? "missing" : "absent";
   }
-  if (record && record->of != state_of(copy.meta())) record = records_.read_again(call, key); // as a reader does
+  if (record && record->of != state_of(copy.meta())) record = records_.read_again(call, key); // as a get does
   if (!record || record->absent || record->of != state_of(copy.meta())) {
     record.reset();
     return "unknown";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who watches is told what a refresh found changed at the origin, and which values the origin's store ended by itself;
-// the host tells of the writes that went through here.
+// Reports two kinds of changes to watches: those that a refresh found at the origin, and values that expired or were
+// evicted there. The host reports the writes that go through the cache.
 #include <algorithm>
 
 #include "cache.hpp"
@@ -17,8 +17,8 @@ void OMNISTORE_CALL Cache::Watch::event_(omnistore_watcher *watcher, const omnis
 omnistore_status Cache::watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher,
                               void **watch) {
   auto begun = std::make_unique<Watch>(as_view(request.base), watcher);
-  CapturingCall unheard(call); // an origin that cannot tell is no reason to have no watch
-  begun->listens = origin_.watch(unheard, request, *begun, &begun->of_origin) == OMNISTORE_OK;
+  CapturingCall ignored(call); // if the origin cannot be watched, the watch works without it
+  begun->listens = origin_.watch(ignored, request, *begun, &begun->of_origin) == OMNISTORE_OK;
   const std::lock_guard lock(watch_mutex_);
   watches_.push_back(std::move(begun));
   *watch = watches_.back().get();
@@ -32,7 +32,7 @@ void Cache::unwatch(void *watch) {
   std::erase_if(watches_, [&](const auto &one) { return one.get() == watch; });
 }
 
-void Cache::tell(std::string_view key, std::uint32_t type, std::uint32_t cause) {
+void Cache::report(std::string_view key, std::uint32_t type, std::uint32_t cause) {
   const omnistore_event event{sizeof event, type, cause, 0, as_bytes(key), 0};
   const std::lock_guard lock(watch_mutex_);
   for (const auto &watch : watches_)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `compress`: stores values compressed by zstd. README.md has the form that they are stored in.
+// The layer `compress`: stores values compressed by zstd. README.md describes the stored form.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -36,7 +36,7 @@ std::uint64_t size_in(std::string_view head) {
 }
 bool has_head(std::string_view stored) { return stored.size() >= head_size && stored.starts_with(magic); }
 
-/// zstd's contexts, which are large: kept for the next value. Thread-safe.
+/// A pool of zstd's contexts, which are large and can be used again. Thread-safe.
 template <class Context, Context *(*make)(), std::size_t (*drop)(Context *)>
 class Pool {
 public:
@@ -48,14 +48,14 @@ public:
     void operator()(Context *context) const noexcept {
       const std::lock_guard guard(pool->mutex_);
       if (pool->free_.size() < 4)
-        pool->free_.push_back(context); // there is room: see the constructor
+        pool->free_.push_back(context); // the constructor has reserved the room
       else
         drop(context);
     }
   };
-  using Taken = std::unique_ptr<Context, Back>;
-  /// Takes one until the pointer goes.
-  Taken take() {
+  using Lease = std::unique_ptr<Context, Back>;
+  /// Returns a context. The pointer gives it back to the pool.
+  Lease take() {
     Context *context = nullptr;
     {
       const std::lock_guard guard(mutex_);
@@ -66,7 +66,7 @@ public:
     }
     if (!context) context = make();
     if (!context) throw std::bad_alloc();
-    return Taken(context, Back{this});
+    return Lease(context, Back{this});
   }
   Pool() { free_.reserve(4); }
   Pool(const Pool &) = delete;
@@ -155,7 +155,7 @@ private:
   std::string head_, out_;
   std::uint64_t size_ = OMNISTORE_UNKNOWN_SIZE, given_ = 0;
   bool whole_ = false;
-  Decompressors::Taken context_;
+  Decompressors::Lease context_;
 };
 
 class Encoder final : public omnistore::EncodingSource {
@@ -170,7 +170,7 @@ private:
   omnistore_status produce(std::string &out) override {
     if (done_) return OMNISTORE_OK;
     in_.clear();
-    if (!begun_) { // as much as is needed to know whether it is small
+    if (!begun_) { // read enough to know if the value is small
       const std::uint64_t least = std::max<std::uint64_t>(threshold_, magic.size());
       if (const omnistore_status status = take(in_, static_cast<std::size_t>(least)); status != OMNISTORE_OK)
         return status;
@@ -191,7 +191,7 @@ private:
   }
   omnistore_status deflate(std::string &out) {
     ZSTD_inBuffer in{in_.data(), in_.size(), 0};
-    const ZSTD_EndDirective what = ended() ? ZSTD_e_end : ZSTD_e_flush; // so that each call gives something
+    const ZSTD_EndDirective what = ended() ? ZSTD_e_end : ZSTD_e_flush; // so that each call produces bytes
     for (std::size_t left = 1; left != 0;) {
       const std::size_t before = out.size();
       out.resize(before + piece);
@@ -207,10 +207,10 @@ private:
   const std::uint64_t size_, threshold_;
   std::string in_;
   bool begun_ = false, done_ = false;
-  Compressors::Taken context_;
+  Compressors::Lease context_;
 };
 
-/// Keeps a value's meta and its first bytes, and then stops the store.
+/// Stores a value's meta and its first bytes, and then stops the store.
 struct HeadSink : omnistore::ValueSink {
   HeadSink() { write = &write_; }
   bool whole_head() const { return bytes.size() >= head_size; }
@@ -268,7 +268,7 @@ public:
       kept.pass_on_all();
       return status;
     }
-    return tell(call, key, request, head, sink);
+    return give_meta(call, key, request, head, sink);
   }
   omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
                              omnistore_sink *const *sinks, omnistore_status *statuses) {
@@ -276,7 +276,7 @@ public:
     std::vector<const omnistore_get_request *> pointers;
     std::deque<HeadSink> heads(keys.size());
     std::vector<omnistore_sink *> into;
-    mine.reserve(keys.size()); // so that the pointers stay good
+    mine.reserve(keys.size()); // so that the pointers stay valid
     for (std::size_t i = 0; i < keys.size(); ++i) {
       pointers.push_back(&mine.emplace_back(head_request(requests[i])));
       into.push_back(&heads[i]);
@@ -290,7 +290,7 @@ public:
     for (std::uint32_t i = 0; i < keys.size(); ++i) {
       if (is_head(statuses[i], heads[i])) {
         omnistore::FailureBuffer of_one(call);
-        statuses[i] = tell(of_one, as_view(keys[i]), requests[i], heads[i], *sinks[i]);
+        statuses[i] = give_meta(of_one, as_view(keys[i]), requests[i], heads[i], *sinks[i]);
         if (statuses[i] == OMNISTORE_OK) continue;
         const auto said = of_one.of(0);
         call.fail(i, statuses[i], said.message, said.details);
@@ -303,7 +303,7 @@ public:
   }
 
 private:
-  /// What asks for a value's head: a part of it if the store can read one, else as much as comes first.
+  /// Returns the request for a value's head. If the store cannot read a part, it requests the whole value.
   omnistore_get_request head_request(const omnistore_get_request &request) const {
     omnistore_get_request mine = request;
     if (child().can(OMNISTORE_CAN_RANGE)) mine.length = head_size;
@@ -312,12 +312,12 @@ private:
   static bool is_head(omnistore_status status, const HeadSink &head) {
     return status == OMNISTORE_OK || (status == OMNISTORE_CANCELLED && head.whole_head());
   }
-  /// Gives out the meta of the value whose head was read.
-  omnistore_status tell(Call call, std::string_view key, const omnistore_get_request &request, HeadSink &head,
-                        omnistore_sink &sink) const {
+  /// Gives the meta of a value whose head was read.
+  omnistore_status give_meta(Call call, std::string_view key, const omnistore_get_request &request, HeadSink &head,
+                             omnistore_sink &sink) const {
     const bool no_user = request.flags & OMNISTORE_GET_USER && !(head.flags & OMNISTORE_META_USER);
     const bool no_etag = request.flags & OMNISTORE_GET_META && head.etag.empty() && child().can(OMNISTORE_CAN_ETAG);
-    if (no_user || no_etag) { // a get may leave them out, as redis leaves out the etag where it reads a part
+    if (no_user || no_etag) { // a get may omit them, as redis omits the etag if it reads a part
       omnistore::ValueSink all;
       if (const omnistore_status status = child().stat(call, key, request, all); status != OMNISTORE_OK) return status;
       head.user = all.user;

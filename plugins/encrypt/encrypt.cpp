@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `encrypt`: stores values encrypted by libsodium's secretstream. README.md has the form that they are stored
-// in.
+// The layer `encrypt`: stores values encrypted by libsodium's secretstream. README.md describes the stored form.
 #include <algorithm>
 #include <memory>
 
@@ -21,26 +20,26 @@ using omnistore::Requests;
 namespace {
 
 constexpr std::string_view magic{"\xF5OMNIE\x01\0", 8};
-constexpr std::size_t name_size = magic.size() + Keys::longest_id; // of what says which key it is
+constexpr std::size_t name_size = magic.size() + Keys::longest_id; // the part of the header that names the key
 constexpr std::size_t head_size = name_size + crypto_secretstream_xchacha20poly1305_HEADERBYTES;
 constexpr std::size_t chunk = 65'536, seal = crypto_secretstream_xchacha20poly1305_ABYTES;
 
 unsigned char *raw(char *bytes) { return reinterpret_cast<unsigned char *>(bytes); }
 const unsigned char *raw(const char *bytes) { return reinterpret_cast<const unsigned char *>(bytes); }
 
-/// How many bytes a value of this size is stored as.
+/// Returns the stored size of a value of this size.
 std::uint64_t stored_size_of(std::uint64_t size) {
   if (size > UINT64_MAX / 2) return OMNISTORE_UNKNOWN_SIZE;
   return head_size + size + seal * std::max<std::uint64_t>(1, (size + chunk - 1) / chunk);
 }
-/// The way back; OMNISTORE_UNKNOWN_SIZE for a size that no value is stored as.
+/// Returns the size of a value with this stored size; OMNISTORE_UNKNOWN_SIZE if no value has it.
 std::uint64_t size_of(std::uint64_t stored) {
   if (stored == OMNISTORE_UNKNOWN_SIZE || stored < head_size + seal) return OMNISTORE_UNKNOWN_SIZE;
   const std::uint64_t body = stored - head_size, chunks = (body + chunk + seal - 1) / (chunk + seal);
   return body < chunks * seal ? OMNISTORE_UNKNOWN_SIZE : body - chunks * seal;
 }
 
-/// The associated data: which key, in which form, and the value's name.
+/// Returns the associated data: the stored form, the id of the key, and the value's name.
 std::string bound_to(std::string_view name_of_key, std::string_view key) {
   return std::string(name_of_key) + std::string(key);
 }
@@ -82,7 +81,7 @@ public:
   }
 
 private:
-  /// A chunk is sealed once it is known whether another one follows.
+  /// A chunk is sealed when it is known if another one follows.
   omnistore_status produce(std::string &out) override {
     if (done_) return OMNISTORE_OK;
     if (first_) {
@@ -154,7 +153,7 @@ private:
                      "under another name");
     final_ = tag == crypto_secretstream_xchacha20poly1305_TAG_FINAL;
     gathered_.clear();
-    if (!begun_) { // only what was authenticated begins
+    if (!begun_) { // nothing is given before it is authenticated
       begun_ = true;
       if (const omnistore_status status = start(size_of(stored_size())); status != OMNISTORE_OK) return status;
     }
@@ -174,7 +173,7 @@ private:
   bool opened_ = false, begun_ = false, final_ = false;
 };
 
-/// Hands a listing on, with the sizes that values had before they were encrypted.
+/// Passes a listing on, with the sizes that the values had before they were encrypted.
 struct ResizedPage : omnistore_page {
   omnistore_page &to;
   explicit ResizedPage(omnistore_page &page) noexcept
@@ -202,7 +201,7 @@ struct ResizedPage : omnistore_page {
 
 class Encrypt : public omnistore::Transform<Encrypt> {
 public:
-  /// Without CAN_META: the host then keeps user meta in values of its own, which are encrypted as all are.
+  /// It does not claim CAN_META, so the host keeps user meta in values of its own, which are encrypted as all are.
   Encrypt(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
           std::span<const omnistore_store *const> children)
       : Transform(children[0], traits, ~std::uint64_t{OMNISTORE_CAN_META}), keys_(ready(host), options) {

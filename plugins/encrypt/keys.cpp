@@ -24,10 +24,10 @@ bool is_id(std::string_view id) {
   return !id.empty() && id.size() <= Keys::longest_id && id.find_first_not_of(good) == id.npos;
 }
 
-/// The text with the keys, wiped when it goes.
-struct Text {
+/// The text with the keys. The destructor wipes it.
+struct KeyText {
   std::string text;
-  ~Text() { sodium_memzero(text.data(), text.size()); }
+  ~KeyText() { sodium_memzero(text.data(), text.size()); }
 };
 
 void read_file(const omnistore_host &host, const std::string &path, std::string &into) {
@@ -55,22 +55,22 @@ void Keys::check(const Options &options) {
 
 Keys::Keys(const omnistore_host &host, const Options &options) {
   check(options);
-  Text read;
-  std::string where = "option keys";
+  KeyText read;
+  std::string source = "option keys";
   if (options.has("keyFile")) {
-    where = "option keyFile: " + options.string("keyFile");
+    source = "option keyFile: " + options.string("keyFile");
     read_file(host, options.string("keyFile"), read.text);
   } else if (options.has("keyVariable")) {
     const std::string name = options.string("keyVariable");
-    where = "option keyVariable: " + name;
+    source = "option keyVariable: " + name;
     const char *value = std::getenv(name.c_str());
     if (!value) wrong("option keyVariable: the environment has no variable " + name);
     read.text = value;
   } else {
     read.text = options.string("keys");
   }
-  parse(read.text, where);
-  if (keys_.empty()) wrong(where + ": there is no key in it; expected lines of an id and 64 hexadecimal digits");
+  parse(read.text, source);
+  if (keys_.empty()) wrong(source + ": there is no key in it; expected lines of an id and 64 hexadecimal digits");
   if (options.has("writeWith")) {
     writing_ = options.string("writeWith");
     if (!find(writing_)) wrong("option writeWith: there is no key " + writing_);
@@ -82,7 +82,7 @@ const SecretKey *Keys::find(std::string_view id) const {
   return found == keys_.end() ? nullptr : &found->second;
 }
 
-void Keys::parse(std::string_view text, const std::string &where) {
+void Keys::parse(std::string_view text, const std::string &source) {
   constexpr std::string_view spaces = " \t\r";
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find_first_of("\n;"), text.size());
@@ -91,7 +91,7 @@ void Keys::parse(std::string_view text, const std::string &where) {
     line.remove_prefix(std::min(line.find_first_not_of(spaces), line.size()));
     line = line.substr(0, line.find_last_not_of(spaces) + 1);
     if (line.empty() || line[0] == '#') continue;
-    const std::string place = where + ", line " + std::to_string(number) + ": ";
+    const std::string place = source + ", line " + std::to_string(number) + ": ";
     const std::size_t gap = std::min(line.find_first_of(spaces), line.size());
     const std::string id(line.substr(0, gap));
     const std::string_view digits = line.substr(std::min(line.find_first_not_of(spaces, gap), line.size()));

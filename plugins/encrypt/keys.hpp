@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The keys of the layer `encrypt`: where they come from, and their ids.
 #pragma once
 
 #include <array>
@@ -11,7 +12,7 @@
 
 namespace encrypt {
 
-/// A key of secretstream. It is wiped when it goes.
+/// A key of secretstream. The destructor wipes it.
 struct SecretKey {
   std::array<unsigned char, 32> bytes{};
   SecretKey() = default;
@@ -20,15 +21,15 @@ struct SecretKey {
   ~SecretKey();
 };
 
-/// The keys of a store, by id. Constant after it was made, so any thread may read it.
+/// The keys of a store, by id. It does not change after construction, so any thread may read it.
 class Keys {
 public:
   static constexpr std::size_t longest_id = 16;
 
-  /// Reads the keys that the options name. Throws Failure(OMNISTORE_INVALID), which shows no key. A key file that
-  /// others can read is logged.
+  /// Reads the keys that the options name. Throws Failure(OMNISTORE_INVALID), whose message shows no key. Logs a
+  /// warning if others can read the key file.
   Keys(const omnistore_host &host, const omnistore::Options &options);
-  /// Checks what the options alone can say. Throws as the constructor.
+  /// Checks the options without reading a key. Throws as the constructor does.
   static void check(const omnistore::Options &options);
 
   /// Returns null if there is no key of that id.
@@ -37,7 +38,7 @@ public:
   const SecretKey &writing() const { return *find(writing_); }
 
 private:
-  void parse(std::string_view text, const std::string &where);
+  void parse(std::string_view text, const std::string &source);
 
   std::map<std::string, SecretKey, std::less<>> keys_;
   std::string writing_;

@@ -42,7 +42,7 @@ omnistore_status status_of(const std::string &name) {
   throw omnistore::Failure(OMNISTORE_INVALID, "option status: there is no status " + name);
 }
 
-/// Takes a value's first bytes, then fails.
+/// Passes a value's first bytes on, then fails.
 class CutSink final : public omnistore::PassingSink {
 public:
   CutSink(omnistore_sink &to, std::uint64_t after, omnistore_status status) noexcept
@@ -50,7 +50,7 @@ public:
 
 private:
   omnistore_status on_begin(const omnistore_meta &meta, void **buffer) override {
-    if (buffer) *buffer = nullptr; // what is put there could not be cut
+    if (buffer) *buffer = nullptr; // bytes that are written there could not be cut
     return to().begin(&to(), &meta, nullptr);
   }
   omnistore_status on_write(const void *data, std::uint64_t bytes) override {
@@ -62,7 +62,7 @@ private:
   }
   omnistore_status on_lend(const void *data, std::uint64_t bytes, const omnistore_loan &) override {
     const omnistore_status taken = on_write(data, bytes);
-    return taken == OMNISTORE_OK ? status_ : taken; // a failure keeps the loan with its store
+    return taken == OMNISTORE_OK ? status_ : taken; // after a failure the store keeps the loan
   }
   std::uint64_t left_;
   const omnistore_status status_;
@@ -94,7 +94,7 @@ public:
   std::uint64_t count() const { return count_.load(); }
 
 private:
-  /// Reads the trigger file. The lock is held.
+  /// Reads the trigger file. The caller holds the lock.
   bool is_on() {
     std::ifstream file(trigger_);
     std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
@@ -130,7 +130,8 @@ public:
 
   template <class Run>
   omnistore_status around(const omnistore::Step &step, Call call, Run run) {
-    if (step.statuses || !strikes_.strikes(step.operation)) return run(call); // the items of a batch: below
+    if (step.statuses || !strikes_.strikes(step.operation))
+      return run(call); // the items of a batch are handled by many()
     return struck(step.operation, call, run);
   }
 
@@ -178,7 +179,7 @@ public:
 private:
   static std::string_view as_view(omnistore_bytes bytes) { return omnistore::as_view(bytes); }
 
-  /// A get that is not struck any more.
+  /// A get that is not struck.
   omnistore_status passed(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
     if (!gathers()) return child().get(call, key, request, sink);
     omnistore::GatheringSink kept;
@@ -189,14 +190,15 @@ private:
     return call.fail(item, status_, message_, details);
   }
 
-  /// Holds an operation up. Returns OMNISTORE_OK, or what it ends with if its time is over.
+  /// Delays an operation. Returns OMNISTORE_OK, or the failure if the caller's time is over.
   omnistore_status delayed(Call call, bool is_write) const {
     const auto until = std::chrono::steady_clock::now() + delay_;
     for (auto now = std::chrono::steady_clock::now(); now < until; now = std::chrono::steady_clock::now()) {
       const std::int64_t left = call.remaining();
       if (left == 0) return call.fail(call.late(), "the layer fault held it up", {is_write, 0});
       std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(
-          until - now, std::chrono::milliseconds(std::min<std::int64_t>(left, 20)))); // then look who still waits
+          until - now,
+          std::chrono::milliseconds(std::min<std::int64_t>(left, 20)))); // then check if the caller still waits
     }
     return OMNISTORE_OK;
   }
@@ -211,7 +213,8 @@ private:
     return status == OMNISTORE_OK ? fails(call, 0, {false, retry_after_}) : status;
   }
 
-  /// A batch: as it is if no item is struck, else item by item, since the order of writes must stay.
+  /// Runs a batch as one batch if no item is struck. Otherwise runs it item by item, since the order of writes must
+  /// stay.
   template <class Whole, class One>
   omnistore_status many(Operation operation, Call call, std::span<const omnistore_bytes> keys,
                         omnistore_status *statuses, Whole whole, One one) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `limit`: how many operations a second, and at once, reach the store below.
+// The layer `limit`: bounds how many operations a second, and how many at once, reach the store below.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -18,16 +18,16 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr milliseconds glance{50}; // how often one that waits looks whether its caller is still there
+constexpr milliseconds cancel_check{50}; // how often a waiting operation checks that its caller is still there
 
-/// A token bucket, kept as the moment at which it would be full again. Thread-safe.
+/// A token bucket. Its state is one number: the time at which it will be full again. Thread-safe.
 class Bucket {
 public:
   Bucket(double rate, std::int64_t burst)
       : interval_(rate > 0 ? 1e9 / rate : 0),
         depth_(static_cast<std::int64_t>(interval_ * (burst > 0 ? static_cast<double>(burst) : std::max(rate, 1.0)))) {}
 
-  /// Takes `count` tokens and returns how long to wait for them, or returns more than `most` and takes none.
+  /// Takes `count` tokens and returns how long to wait for them. If that is more than `most`, takes none.
   nanoseconds take(std::uint32_t count, nanoseconds most) {
     if (interval_ == 0) return nanoseconds(0);
     const std::lock_guard guard(mutex_);
@@ -40,7 +40,7 @@ public:
   }
 
 private:
-  const double interval_; // nanoseconds between two tokens; 0: there is no limit
+  const double interval_; // nanoseconds between two tokens; 0: no limit
   const nanoseconds depth_;
   std::mutex mutex_;
   Clock::time_point full_{};
@@ -72,7 +72,7 @@ public:
   }
 
 private:
-  /// A place among the operations that run, which is given back.
+  /// A place among the running operations. The destructor gives it back.
   struct Place {
     Limit &limit;
     mutable bool taken = false;
@@ -96,7 +96,7 @@ private:
       if (call.cancelled()) return gone(call);
       if (now >= until) return refuse(call, "too many operations run at once", 0);
       if (!std::exchange(counted, true)) ++waited_;
-      left_.wait_until(guard, std::min(until, now + glance));
+      left_.wait_until(guard, std::min(until, now + cancel_check));
     }
     ++running_;
     return OMNISTORE_OK;
@@ -113,7 +113,7 @@ private:
     const Clock::time_point turn = Clock::now() + wait;
     for (Clock::time_point now = Clock::now(); now < turn; now = Clock::now()) {
       if (call.cancelled()) return gone(call);
-      std::this_thread::sleep_for(std::min<nanoseconds>(turn - now, glance));
+      std::this_thread::sleep_for(std::min<nanoseconds>(turn - now, cancel_check));
     }
     return OMNISTORE_OK;
   }

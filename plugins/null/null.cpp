@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store that keeps nothing: it takes every write and finds nothing, as /dev/null does.
+// The driver `null`: it keeps nothing. Every write succeeds and every read is a miss, as with /dev/null.
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
@@ -23,7 +23,7 @@ struct Null {
   omnistore_status touch(Call, std::string_view, const omnistore_touch_request &) { return OMNISTORE_NOT_FOUND; }
 };
 
-// What holds for every value of a store that has none: expiries, conditions and the rest are kept without effort.
+// A store without values keeps every promise about values, so it claims all capabilities that need no work.
 constexpr omnistore_traits traits{
     .size = sizeof(omnistore_traits),
     .thread_model = OMNISTORE_PARALLEL,

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches stay batches: each layer is asked once for all keys that those above have not answered.
+// Batches. Each layer gets one batch with all keys that the layers above it do not have.
 #include "overlay.hpp"
 
 #include <algorithm>
-#include <unordered_map>
 
-#include "keys.hpp"
+#include <omnistore/forward.hpp>
+
+#include "records/keys.hpp"
 
 namespace overlay {
 
-/// What of a batch is still to be done, in the form that a layer takes.
-struct Pending {
+/// The remaining items of a batch, in the form that a layer takes.
+struct PendingItems {
   std::vector<std::uint32_t> items; ///< their places in the batch
   std::vector<omnistore_bytes> keys;
   std::vector<omnistore_status> statuses;
 
-  Pending() = default;
-  explicit Pending(std::span<const std::string_view> all) {
+  PendingItems() = default;
+  explicit PendingItems(std::span<const std::string_view> all) {
     for (std::uint32_t i = 0; i < all.size(); ++i) add(i, as_bytes(all[i]));
   }
   void add(std::uint32_t item, omnistore_bytes key) {
@@ -24,16 +25,16 @@ struct Pending {
     keys.push_back(key);
   }
   std::size_t size() const { return items.size(); }
-  /// Readies it for a layer's answer.
+  /// Prepares the statuses for a layer's batch.
   omnistore_status *open() {
     statuses.assign(items.size(), OMNISTORE_INTERNAL);
     return statuses.data();
   }
-  /// The answer, where one holds for all.
+  /// Sets the status of all items, if the whole batch failed.
   void close(omnistore_status whole) {
     if (whole != OMNISTORE_OK) statuses.assign(items.size(), whole);
   }
-  /// Ends the items whose status does not say that they go on: `goes_on(status)`.
+  /// Writes the status of each finished item to `all`. Items for which `goes_on(status)` is true remain.
   template <typename GoesOn>
   void settle(omnistore_status *all, GoesOn goes_on) {
     std::size_t kept = 0;
@@ -52,13 +53,13 @@ struct Pending {
 
 namespace {
 
-/// A batch's keys as the layers know them.
+/// The keys of a batch in the layers' form.
 class StoredKeys {
 public:
   explicit StoredKeys(std::span<const omnistore_bytes> keys) {
     std::string moved;
     for (const omnistore_bytes key : keys) {
-      const std::string_view name = stored(as_view(key), moved);
+      const std::string_view name = layer_key(as_view(key), moved);
       views_.push_back(name.data() == moved.data() ? moved_.emplace_back(moved) : name);
     }
   }
@@ -67,29 +68,6 @@ public:
 private:
   std::vector<std::string_view> views_;
   std::deque<std::string> moved_;
-};
-
-/// Keeps what is said of the failures of a batch's items.
-class ItemMessages : public omnistore::WrappedCall {
-public:
-  explicit ItemMessages(Call outer) : WrappedCall(outer, fail_) {}
-  struct Said {
-    std::string message;
-    FailureDetails details;
-  };
-  const Said &of(std::uint32_t item) { return said_[item]; }
-
-private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    try {
-      Said &said = static_cast<ItemMessages *>(call)->said_[failure->item];
-      said.details = omnistore::details_of(*failure);
-      if (failure->message.size != 0) said.message = as_view(failure->message);
-    } catch (...) {
-      return; // out of memory: the status has to do
-    }
-  }
-  std::unordered_map<std::uint32_t, Said> said_;
 };
 
 } // namespace
@@ -101,7 +79,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> k
                                    omnistore_status *statuses) {
   const StoredKeys names(keys);
   for (const std::string_view key : names.views())
-    if (copies_.is_doubtful(key)) settle_doubt(call, key);
+    if (copies_.is_doubtful(key)) resolve_doubt(call, key);
   bool promoting = promotes_;
   for (std::size_t i = 0; i < keys.size(); ++i)
     promoting = promoting && requests[i].offset == 0 && requests[i].length == UINT64_MAX;
@@ -112,12 +90,12 @@ omnistore_status Overlay::get_many(Call call, std::span<const omnistore_bytes> k
   return get_many(call, names.views(), requests, sinks, statuses, on_error_, promoting ? &expected : nullptr);
 }
 
-/// `expected`: where what is found below is to be promoted.
+/// `expected`, unless null: promote the values that are found in lower layers.
 omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> keys,
                                    omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                                    omnistore_status *statuses, OnError on_error,
                                    const std::vector<Expected> *expected) {
-  Pending left(keys);
+  PendingItems left(keys);
   std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
   std::uint32_t failed = 0;
   for (Layer &layer : layers_) {
@@ -125,7 +103,7 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     const bool copies = expected && layer.index > 0;
     std::deque<omnistore_get_request> wanted;
     std::vector<const omnistore_get_request *> wants;
-    std::deque<ValueGate> gates;
+    std::deque<ValueFilter> gates;
     std::vector<omnistore_sink *> pointers;
     for (const std::uint32_t item : left.items) {
       omnistore_get_request &want = wanted.emplace_back(requests[item]);
@@ -137,17 +115,17 @@ omnistore_status Overlay::get_many(Call call, std::span<const std::string_view> 
     LayerCall on(call, layer, left.items.data());
     left.close(layer.store.child.get_many(on, left.keys, wants.data(), pointers.data(), left.open()));
 
-    Pending missed;
+    PendingItems missed;
     bool fell = false;
     for (std::size_t i = 0; i < left.size(); ++i) {
       const std::uint32_t &item = left.items[i];
       LayerCall one(call, layer, &item);
-      Answer answer;
-      const omnistore_status status = settle(left.statuses[i], one, layer, keys[item], gates[i], answer);
+      LayerOutcome outcome;
+      const omnistore_status status = settle(left.statuses[i], one, layer, keys[item], gates[i], outcome);
       if (status == OMNISTORE_OK && copies && !keys[item].ends_with('$'))
         promote(call, keys[item], gates[i], layer.index, (*expected)[item], failed);
-      const bool misses = status == OMNISTORE_NOT_FOUND && !answer.removed;
-      const bool skips = is_failure(status) && !answer.last && on_error != OnError::fail && call.remaining() != 0;
+      const bool misses = status == OMNISTORE_NOT_FOUND && !outcome.removed;
+      const bool skips = is_failure(status) && !outcome.last && on_error != OnError::fail && call.remaining() != 0;
       if (skips) skipped[item] = status, fell = true;
       if (misses || skips)
         missed.add(item, left.keys[i]);
@@ -168,13 +146,13 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
                                     omnistore_status *statuses) {
   const StoredKeys names(keys);
   for (const std::string_view key : names.views())
-    if (copies_.is_doubtful(key)) settle_doubt(call, key);
-  Pending left(names.views());
+    if (copies_.is_doubtful(key)) resolve_doubt(call, key);
+  PendingItems left(names.views());
   std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
   for (Layer &layer : layers_) {
     if (left.size() == 0) break;
-    std::deque<HeldMeta> metas;
-    std::deque<MetaGate> gates;
+    std::deque<MetaCopy> metas;
+    std::deque<LayerMetaSink> gates;
     std::vector<omnistore_sink *> pointers;
     std::vector<const omnistore_get_request *> wants;
     for (const std::uint32_t item : left.items) {
@@ -184,13 +162,14 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
     LayerCall on(call, layer, left.items.data());
     left.close(layer.store.child.stat_many(on, left.keys, wants.data(), pointers.data(), left.open()));
 
-    Pending missed;
+    PendingItems missed;
     for (std::size_t i = 0; i < left.size(); ++i) {
       const std::uint32_t &item = left.items[i];
       const std::string_view key = names.views()[item];
       LayerCall one(call, layer, &item);
       bool removed = false;
-      const omnistore_status status = one.told(settle_stat(left.statuses[i], one, layer, key, metas[i], removed));
+      const omnistore_status status =
+          one.with_reason(settle_stat(left.statuses[i], one, layer, key, metas[i], removed));
       const bool skips = is_failure(status) && on_error_ != OnError::fail && call.remaining() != 0;
       if (skips) skipped[item] = status;
       if (skips || (status == OMNISTORE_NOT_FOUND && !removed)) {
@@ -199,7 +178,7 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
       }
       statuses[item] = status;
       if (status != OMNISTORE_OK) continue;
-      copies_.show(key, layer.index, metas[i].etag);
+      copies_.show_source_etag(key, layer.index, metas[i].etag);
       statuses[item] = omnistore::give(*sinks[item], metas[i].view());
     }
     left = std::move(missed);
@@ -210,15 +189,15 @@ omnistore_status Overlay::stat_many(Call call, std::span<const omnistore_bytes> 
   return OMNISTORE_OK;
 }
 
-/// Ends the items that the layer records as removed.
-void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_status *statuses,
+/// Finishes the items that the layer records as removed.
+void Overlay::drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore_status *statuses,
                           std::vector<omnistore_status> &skipped, OnError on_error) {
   std::vector<std::string_view> keys;
   for (const omnistore_bytes key : left.keys) keys.push_back(as_view(key));
   std::vector<bool> hidden(left.size(), false);
-  CapturingCall heard(call);
-  LayerCall on(heard, layer);
-  const omnistore_status status = on.told(layer.records.hides(on, keys, hidden));
+  CapturingCall kept(call);
+  LayerCall on(kept, layer);
+  const omnistore_status status = on.with_reason(layer.records.hides(on, keys, hidden));
   if (status == OMNISTORE_OK) {
     left.statuses.assign(left.size(), OMNISTORE_OK);
     for (std::size_t i = 0; i < left.size(); ++i)
@@ -226,7 +205,7 @@ void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_stat
     return left.settle(statuses, [](omnistore_status one) { return one == OMNISTORE_OK; });
   }
   for (const std::uint32_t item : left.items) {
-    if (!heard.message().empty()) call.fail(item, status, heard.message());
+    if (!kept.message().empty()) call.fail(item, status, kept.message());
     skipped[item] = status;
   }
   if (on_error != OnError::fail && is_failure(status) && call.remaining() != 0) return;
@@ -236,58 +215,58 @@ void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_stat
 
 // --------------------------------------------------------------------------------------------------------------- set
 
-/// The stripes of some keys, each once, in one order for all.
-std::deque<Overlay::Writing> Overlay::writing(std::span<const std::string_view> keys) {
+/// Locks the stripes of several keys, each once, always in the same order.
+std::deque<Overlay::WriteLock> Overlay::writing(std::span<const std::string_view> keys) {
   std::vector<Stripe *> lanes;
   for (const std::string_view key : keys) lanes.push_back(&stripe(key));
   std::sort(lanes.begin(), lanes.end());
   lanes.erase(std::unique(lanes.begin(), lanes.end()), lanes.end());
-  std::deque<Writing> held;
+  std::deque<WriteLock> held;
   for (Stripe *lane : lanes) held.emplace_back(*lane);
   return held;
 }
 
-/// Whether a layer's copies could hide for ever what a batch has written below them, if the host were killed before it
-/// removes them: then each write is one of its own (past_copies).
+/// Returns true if a layer outlives the host, so that its copies could hide for ever the values that a batch has
+/// written below them, if the host were killed in between. Then each item is written by itself (write_and_drop_copies).
 bool Overlay::has_lasting_copies() const {
   return std::any_of(layers_.begin(), layers_.end(),
                      [](const Layer &layer) { return layer.dropped && layer.may_mark; });
 }
 
-/// Whether all items are sets of values and nothing else.
+/// Returns true if all items are plain sets: no condition, no stream, no expiry that has passed.
 bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_request *const *requests) const {
   const std::int64_t moment = now();
   return written_.front() == 0 && !has_lasting_copies() &&
          std::all_of(requests, requests + keys.size(), [&](const omnistore_set_request *one) {
            return !one->source && one->condition == OMNISTORE_ALWAYS && (one->expiry == 0 || one->expiry > moment) &&
-                  as_view(one->value) != MARKER;
+                  as_view(one->value) != removed_marker;
          });
 }
 
-/// Gives each layer of a write what is left of the batch, in the order of to_written. `step(layer, call, left)` has the
-/// items' answers put into left; those that are OK go on to the next layer, and are done when there is none.
+/// Gives the remaining items to each layer of `writeTo`, in the order of write_layers(). `step(layer, call)` puts the
+/// statuses into `left`. Items whose status is OK go on to the next layer.
 template <typename Step>
-void Overlay::batch_to_written(Call call, Pending &left, omnistore_status *statuses, Step step) {
+void Overlay::batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step) {
   const std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());
   for (std::size_t place = 0; place < order.size() && left.size() > 0; ++place) {
     Layer &layer = layers_[order[place]];
-    ItemMessages heard(call);
-    LayerCall on(heard, layer, left.items.data());
+    omnistore::FailureBuffer kept(call);
+    LayerCall on(kept, layer, left.items.data());
     left.close(step(layer, Call(on)));
     for (std::size_t i = 0; i < left.size(); ++i) {
       if (left.statuses[i] == OMNISTORE_OK) continue;
-      const ItemMessages::Said &said = heard.of(left.items[i]);
-      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i], said.details));
-      // What the layers that were written before did stays done.
-      const FailureDetails details{said.details.nothing_done && place == 0, said.details.retry_after};
-      call.fail(left.items[i], left.statuses[i], said.message + how_far(order, place), details);
+      const omnistore::FailureBuffer::Said failure = kept.of(left.items[i]);
+      doubt_copies(call, as_view(left.keys[i]), omnistore::may_have_changed(left.statuses[i], failure.details));
+      // The layers that were written before stay changed.
+      const FailureDetails details{failure.details.nothing_done && place == 0, failure.details.retry_after};
+      call.fail(left.items[i], left.statuses[i], failure.message + how_far(order, place), details);
     }
     left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
   }
 }
 
-/// drop_copies, for a batch that the layers have taken. The items' statuses are there when it is done.
-void Overlay::drop_copies(Call call, Pending &left, omnistore_status *statuses) {
+/// The same as drop_copies() for a batch that was written. Sets the statuses of its items.
+void Overlay::drop_copies(Call call, PendingItems &left, omnistore_status *statuses) {
   for (Layer &layer : layers_) {
     if (!layer.dropped || left.size() == 0) continue;
     LayerCall on(call, layer, left.items.data());
@@ -315,12 +294,12 @@ omnistore_status Overlay::set_many(Call call, std::span<const omnistore_bytes> k
   }
   const StoredKeys names(keys);
   const auto held = writing(names.views());
-  Pending left(names.views());
-  batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
+  PendingItems left(names.views());
+  batch_write_layers(call, left, statuses, [&](Layer &layer, Call on) {
     std::vector<const omnistore_set_request *> wanted;
-    std::deque<ResultGate> gates;
+    std::deque<LayerResultSink> gates;
     std::vector<omnistore_sink *> shown;
-    const bool shows = results && layer.index == written_.front(); // a read finds its value, and its etag
+    const bool shows = results && layer.index == written_.front(); // a read finds the value of this layer
     for (const std::uint32_t item : left.items) {
       wanted.push_back(&requests[item]);
       if (shows) shown.push_back(results[item] ? &gates.emplace_back(*results[item], layer.index) : nullptr);
@@ -351,10 +330,10 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
   }
   const StoredKeys names(keys);
   const auto held = writing(names.views());
-  Pending left(names.views());
-  Ignored sink;
+  PendingItems left(names.views());
+  DiscardingSink sink;
   const std::vector<omnistore_sink *> sinks(keys.size(), &sink);
-  const omnistore_get_request little{sizeof little, 0, 0, MARKER.size() + 1};
+  const omnistore_get_request little{sizeof little, 0, 0, removed_marker.size() + 1};
   const auto looks = omnistore::repeated(little, keys.size());
   left.close(get_many(call, names.views(), omnistore::Requests(looks.data()), sinks.data(), left.open(), OnError::fail,
                       nullptr));
@@ -365,7 +344,7 @@ omnistore_status Overlay::remove_many(Call call, std::span<const omnistore_bytes
     left.statuses[i] = record_removal(one, as_view(left.keys[i]), recorded);
   }
   left.settle(statuses, [](omnistore_status status) { return status == OMNISTORE_OK; });
-  batch_to_written(call, left, statuses, [&](Layer &layer, Call on) {
+  batch_write_layers(call, left, statuses, [&](Layer &layer, Call on) {
     const omnistore_status whole = layer.store.remove_many(on, left.keys, left.open());
     for (omnistore_status &status : left.statuses)
       if (status == OMNISTORE_NOT_FOUND) status = OMNISTORE_OK;

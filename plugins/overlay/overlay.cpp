@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `overlay`: several stores as one. README.md says what it does; here it is opened and read.
+// The layer `overlay`: several stores as one. README.md says what it does. This file opens the layer and reads values.
 #include "overlay.hpp"
 
 #include <algorithm>
 
 #include <omnistore_schema.h>
 
-#include "keys.hpp"
+#include "records/keys.hpp"
 
 namespace overlay {
 
@@ -14,12 +14,11 @@ using omnistore::Failure;
 
 namespace {
 
-/// What a layer gives out is held on the stack up to this size.
-constexpr std::size_t ROOM = 4096;
-/// Beside the longest key, its record has room in a layer's key, and its place in a cursor.
-constexpr std::uint64_t LONGEST_KEY = OMNISTORE_MAX_KEY_SIZE; ///< of any store
-/// What the key of a record has more than the user's key (keys.hpp), and some.
-constexpr std::uint64_t RECORD_ROOM = 32;
+/// A value of up to this size is buffered on the stack.
+constexpr std::size_t stack_room = 4096;
+constexpr std::uint64_t longest_key = OMNISTORE_MAX_KEY_SIZE; ///< the longest key of any store
+/// The bytes by which the key of a record is longer than the user's key (records/keys.hpp), and some more.
+constexpr std::uint64_t record_room = 32;
 
 OnError on_error_of(const std::string &name) {
   if (name == "skip") return OnError::skip;
@@ -114,84 +113,85 @@ void Overlay::state_traits(omnistore_traits &traits) {
   const auto limit = [](std::uint64_t &most, std::uint64_t other) {
     if (other != 0 && (most == 0 || other < most)) most = other;
   };
-  // What was written is kept where a layer keeps it that no layer between can hide it from; a removal where all
-  // layers keep it that record it.
+  // A written value is as durable as the best layer of `writeTo` that has no gap above it. A removal is as durable as
+  // the worst layer that records it.
   std::uint32_t values_kept = 0, removals_kept = OMNISTORE_KEEPS_POWER;
   for (std::uint32_t place = 0; place < written_.size(); ++place) {
     const std::uint32_t i = written_[place];
     const omnistore_traits &own = layers_[i].store.child.traits();
-    limit(traits.max_key_size, (own.max_key_size == 0 ? LONGEST_KEY : own.max_key_size) - RECORD_ROOM);
+    limit(traits.max_key_size, (own.max_key_size == 0 ? longest_key : own.max_key_size) - record_room);
     limit(traits.max_value_size, own.max_value_size);
     traits.min_ttl = std::max(traits.min_ttl, own.min_ttl);
     traits.ttl_grain = std::max(traits.ttl_grain, own.ttl_grain);
     if (i == written_.front() + place) values_kept = std::max(values_kept, own.keeps);
     if (layers_[i].records_in) removals_kept = std::min(removals_kept, own.keeps);
   }
-  limit(traits.max_key_size, LONGEST_KEY - RECORD_ROOM);
+  limit(traits.max_key_size, longest_key - record_room);
   traits.keeps = std::min(values_kept, removals_kept);
 }
 
 // ---------------------------------------------------------------------------------------------------------- reading
 
-/// What becomes of a get that a layer has answered.
+/// Decides on a get after a layer has finished: passes the value on, or finds that the key is removed.
 omnistore_status Overlay::settle(omnistore_status status, Call call, const Layer &layer, std::string_view key,
-                                 ValueGate &gate, Answer &answer) const {
+                                 ValueFilter &gate, LayerOutcome &outcome) const {
   if (status != OMNISTORE_OK) {
-    answer.last = gate.begun() || gate.refused();
+    outcome.last = gate.begun() || gate.refused();
     return status;
   }
   if (gate.passing()) return OMNISTORE_OK;
-  answer.removed = gate.is_marker();
+  outcome.removed = gate.is_marker();
   if (gate.may_be_marker()) {
-    status = has_marker(call, layer, key, answer.removed);
+    status = has_marker(call, layer, key, outcome.removed);
     if (status != OMNISTORE_OK) return status;
   }
-  if (answer.removed) {
+  if (outcome.removed) {
     if (layer.lowest) layer.marks.put(key, true);
     return OMNISTORE_NOT_FOUND;
   }
   status = gate.finish();
-  answer.last = true;
+  outcome.last = true;
   return status;
 }
 
 omnistore_status Overlay::get(Call call, std::string_view key, const omnistore_get_request &request,
                               omnistore_sink &sink) {
   std::string moved;
-  key = stored(key, moved);
-  if (copies_.is_doubtful(key)) settle_doubt(call, key);
+  key = layer_key(key, moved);
+  if (copies_.is_doubtful(key)) resolve_doubt(call, key);
   const bool promoting = promotes_ && request.offset == 0 && request.length == UINT64_MAX && !key.ends_with('$');
   const Expected expected = promoting ? stripe(key).writes.load(std::memory_order_acquire) : 0;
   std::uint32_t failed = 0;
-  alignas(64) std::array<char, ROOM> room;
-  return first_hit(call, key, on_error_, failed, [&](Layer &layer, Call on, Answer &answer) {
+  alignas(64) std::array<char, stack_room> room;
+  return first_hit(call, key, on_error_, failed, [&](Layer &layer, Call on, LayerOutcome &outcome) {
     const bool copies = promoting && layer.index > 0;
-    ValueGate gate(sink, layer, key, copies_, request, layer.holds || copies, room);
+    ValueFilter gate(sink, layer, key, copies_, request, layer.holds || copies, room);
     omnistore_status status;
     if (!copies) {
       status = layer.store.child.get(on, key, request, gate);
     } else {
       omnistore_get_request wanted = request;
-      wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER; // the copy has all of it
+      wanted.flags |= OMNISTORE_GET_META | OMNISTORE_GET_USER; // the copy needs both
       status = layer.store.child.get(on, key, wanted, gate);
     }
-    status = settle(status, on, layer, key, gate, answer);
+    status = settle(status, on, layer, key, gate, outcome);
     if (copies && status == OMNISTORE_OK) promote(call, key, gate, layer.index, expected, failed);
     return status;
   });
 }
 
 omnistore_status Overlay::stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags,
-                                  HeldMeta &meta, bool &removed) const {
-  MetaGate gate(meta, layer.index);
+                                  MetaCopy &meta, bool &removed) const {
+  LayerMetaSink gate(meta, layer.index);
   const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
   return settle_stat(layer.store.child.stat(call, key, request, gate), call, layer, key, meta, removed);
 }
 
-/// What a layer's answer to a stat comes to: unstorage's marker is no value.
+/// Decides on a stat after a layer has finished: unstorage's marker is no value.
 omnistore_status Overlay::settle_stat(omnistore_status status, Call call, const Layer &layer, std::string_view key,
-                                      const HeldMeta &meta, bool &removed) const {
-  const bool may_be = layer.may_mark && (meta.value_size == MARKER.size() || meta.value_size == OMNISTORE_UNKNOWN_SIZE);
+                                      const MetaCopy &meta, bool &removed) const {
+  const bool may_be =
+      layer.may_mark && (meta.value_size == removed_marker.size() || meta.value_size == OMNISTORE_UNKNOWN_SIZE);
   if (status != OMNISTORE_OK || !may_be) return status;
   if (const omnistore_status read = has_marker(call, layer, key, removed); read != OMNISTORE_OK) return read;
   if (!removed) return OMNISTORE_OK;
@@ -199,14 +199,14 @@ omnistore_status Overlay::settle_stat(omnistore_status status, Call call, const 
   return OMNISTORE_NOT_FOUND;
 }
 
-omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen,
-                              bool copies) {
+omnistore_status Overlay::find_visible(Call call, std::string_view key, std::uint32_t flags, OnError on_error,
+                                       VisibleValue &seen, bool copies) {
   std::uint32_t failed = 0;
-  return first_hit(call, key, on_error, failed, [&](Layer &layer, Call on, Answer &answer) {
+  return first_hit(call, key, on_error, failed, [&](Layer &layer, Call on, LayerOutcome &outcome) {
     if (layer.dropped && !copies) return OMNISTORE_NOT_FOUND;
-    const omnistore_status status = stat_in(on, layer, key, flags, seen.meta, answer.removed);
+    const omnistore_status status = stat_in(on, layer, key, flags, seen.meta, outcome.removed);
     seen.last = layer.index;
-    seen.marked = answer.removed;
+    seen.marked = outcome.removed;
     if (status == OMNISTORE_OK) seen.layer = layer.index;
     return status;
   });
@@ -215,18 +215,18 @@ omnistore_status Overlay::see(Call call, std::string_view key, std::uint32_t fla
 omnistore_status Overlay::stat(Call call, std::string_view key, const omnistore_get_request &request,
                                omnistore_sink &sink) {
   std::string moved;
-  key = stored(key, moved);
-  if (copies_.is_doubtful(key)) settle_doubt(call, key);
-  Seen seen;
-  const omnistore_status status = see(call, key, request.flags, on_error_, seen);
+  key = layer_key(key, moved);
+  if (copies_.is_doubtful(key)) resolve_doubt(call, key);
+  VisibleValue seen;
+  const omnistore_status status = find_visible(call, key, request.flags, on_error_, seen);
   if (status != OMNISTORE_OK) return status;
-  copies_.show(key, seen.layer, seen.meta.etag);
+  copies_.show_source_etag(key, seen.layer, seen.meta.etag);
   return omnistore::give(sink, seen.meta.view());
 }
 
-/// Copies a value that was found in layer `from` into those above. That it cannot be copied is no failure of the read:
-/// it is logged once, until it succeeds again.
-void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, std::uint32_t from, Expected expected,
+/// Copies a value that was found in layer `from` into the layers above. If that fails, the read succeeds all the same:
+/// the failure is logged once, until a promotion succeeds again.
+void Overlay::promote(Call outer, std::string_view key, const ValueFilter &value, std::uint32_t from, Expected expected,
                       std::uint32_t failed) {
   if (value.meta().expiry != 0 && value.meta().expiry <= now()) return;
   Stripe &lane = stripe(key);
@@ -236,24 +236,24 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
   request.size = sizeof request;
   request.value = as_bytes(value.bytes());
   request.expiry = value.meta().expiry;
-  omnistore::ValueSink asked;
+  omnistore::ValueSink source;
   request.user = value.meta().user;
-  if (!(value.meta().flags & OMNISTORE_META_USER)) { // it did not come with the value
+  if (!(value.meta().flags & OMNISTORE_META_USER)) { // the layer did not give it with the value
     CapturingCall on(outer);
     const omnistore_get_request user{sizeof user, OMNISTORE_GET_USER, 0, UINT64_MAX};
-    if (layers_[from].store.child.stat(on, key, user, asked) != OMNISTORE_OK) return;
-    request.user = as_bytes(asked.user);
+    if (layers_[from].store.child.stat(on, key, user, source) != OMNISTORE_OK) return;
+    request.user = as_bytes(source.user);
   }
   for (std::uint32_t i = from; i-- > 0;) {
     Layer &layer = layers_[i];
     if (!layer.takes_writes() || failed & 1u << i) continue;
     request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
     CapturingCall call(outer);
-    HeldMeta copy;
-    MetaGate result(copy, i);
+    MetaCopy copy;
+    LayerMetaSink result(copy, i);
     const omnistore_status status = layer.store.set(call, key, request, &result);
     if (status == OMNISTORE_OK) {
-      copies_.made(key, i, copy.etag.own(), as_view(value.meta().etag));
+      copies_.note(key, i, copy.etag.own(), as_view(value.meta().etag));
       failing_.fetch_and(~(1u << i));
     } else if (is_failure(status) && !(failing_.fetch_or(1u << i) & 1u << i)) {
       omnistore::log_line(host_, OMNISTORE_LOG_WARN, "promote: " + layer.name() + " takes no copies: " + call.reason());
@@ -261,17 +261,17 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
   }
 }
 
-/// If what doubtful copies of a key were made from can be read again, drops them.
-void Overlay::settle_doubt(Call outer, std::string_view key) {
+/// Drops the doubtful copies of a key if the layers below can be read again.
+void Overlay::resolve_doubt(Call outer, std::string_view key) {
   const std::unique_lock lock(stripe(key).mutex, std::try_to_lock);
   if (!lock) return; // a write is under way
   CapturingCall call(outer);
-  Seen seen;
-  if (is_failure(see(call, key, 0, OnError::fail, seen, false))) return;
+  VisibleValue seen;
+  if (is_failure(find_visible(call, key, 0, OnError::fail, seen, false))) return;
   if (drop_copies(call, key) == OMNISTORE_OK) copies_.trust(key);
 }
 
-constexpr omnistore_traits TRAITS = [] {
+constexpr omnistore_traits driver_traits = [] {
   omnistore_traits traits{};
   traits.size = sizeof traits;
   traits.thread_model = OMNISTORE_PARALLEL;
@@ -282,5 +282,5 @@ constexpr omnistore_traits TRAITS = [] {
 } // namespace overlay
 
 OMNISTORE_PLUGIN(omnistore::driver<overlay::Overlay>("overlay", "1.0.0", "Several stores as one, read in order",
-                                                     OMNISTORE_OPTIONS_SCHEMA, overlay::TRAITS, 1,
-                                                     overlay::MOST_LAYERS))
+                                                     OMNISTORE_OPTIONS_SCHEMA, overlay::driver_traits, 1,
+                                                     overlay::max_layers))

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// The class of the layer `overlay`. Its members are in several files: overlay.cpp (opening and reading), batches.cpp,
+// writing/, listing/ and watching/.
 #pragma once
 
 #include <array>
@@ -14,42 +16,44 @@
 
 #include <omnistore/driver.hpp>
 
-#include "copies.hpp"
-#include "layer.hpp"
-#include "merge.hpp"
-#include "sinks.hpp"
-#include "watches.hpp"
+#include "layer/layer.hpp"
+#include "layer/sinks.hpp"
+#include "listing/merge.hpp"
+#include "watching/watches.hpp"
+#include "writing/copies.hpp"
 
 namespace overlay {
 
-/// A key as it is seen: in the highest layer that has it, unless a layer above records it as removed.
-struct Seen {
-  static constexpr std::uint32_t NOWHERE = UINT32_MAX;
-  std::uint32_t layer = NOWHERE;
-  std::uint32_t last = 0; ///< the last layer that was asked
-  bool marked = false;    ///< that one has unstorage's marker
-  HeldMeta meta;          ///< where it is somewhere
+/// The value that a reader of the overlay sees: that of the highest layer that has the key, unless a layer above that
+/// one records the key as removed.
+struct VisibleValue {
+  static constexpr std::uint32_t nowhere = UINT32_MAX;
+  std::uint32_t layer = nowhere;
+  std::uint32_t last = 0; ///< the last layer that was read
+  bool marked = false;    ///< that layer has unstorage's marker
+  MetaCopy meta;          ///< of the value, if there is one
 
-  bool is() const { return layer != NOWHERE; }
+  bool is() const { return layer != nowhere; }
 };
 
-/// What one layer says of a key beside the status.
-struct Answer {
-  bool removed = false; ///< it says that the key is none
-  bool last = false;    ///< whatever the status, no other layer is asked
+/// The outcome of reading a key in one layer, besides the status.
+struct LayerOutcome {
+  bool removed = false; ///< the layer says that the key is removed
+  bool last = false;    ///< no other layer is read, whatever the status is
 };
 
-/// What is left to do to a write's layers for its condition to hold against everybody.
-struct Guarded {
-  std::uint32_t layer = Seen::NOWHERE; ///< the one that decides, and is therefore written first; NOWHERE: none has to
+/// How a condition is guarded against other programs: one layer that others may write decides it.
+struct LayerCondition {
+  std::uint32_t layer =
+      VisibleValue::nowhere; ///< the layer that decides, and is therefore written first; nowhere: none
   std::uint32_t condition = OMNISTORE_ALWAYS;
-  std::string etag;                   ///< the layer's own
-  std::uint32_t seen = Seen::NOWHERE; ///< where the value is
+  std::string etag;                           ///< without the layer's digit
+  std::uint32_t seen = VisibleValue::nowhere; ///< the layer that has the value
 };
 
-struct Pending; // batches.cpp
+struct PendingItems; // batches.cpp
 
-/// The store. Thread-safe: reads hold nothing; a write holds its key's stripe, a clear all of them.
+/// The store. Thread-safe: a read holds no lock, a write holds the stripe of its key, and a clear holds all stripes.
 class Overlay {
 public:
   Overlay(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
@@ -60,16 +64,16 @@ public:
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
 
-  // listing.cpp
+  // listing/listing.cpp
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page);
 
-  // writes.cpp
+  // writing/writes.cpp
   omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result);
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request);
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed);
 
-  // watching.cpp
+  // watching/watching.cpp
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
   void unwatch(void *watch);
 
@@ -87,99 +91,101 @@ public:
                                omnistore::Requests<omnistore_remove_request> requests, omnistore_status *statuses);
 
 private:
-  static constexpr std::size_t STRIPES = 32; ///< a clear holds all; the thread sanitizer knows 63 held locks at most
+  static constexpr std::size_t stripe_count =
+      32; ///< a clear holds all of them, and the thread sanitizer supports at most 63
   struct Stripe {
     std::mutex mutex;
-    std::atomic<std::uint64_t> writes{0}; ///< rises when one is done
+    std::atomic<std::uint64_t> writes{0}; ///< counts the writes that ended
   };
-  /// Held by a write. What was read before it ended is not promoted after it.
-  class Writing {
+  /// Held by a write. A value that was read before the write ended is not promoted after it.
+  class WriteLock {
   public:
-    explicit Writing(Stripe &stripe) : stripe_(stripe), lock_(stripe.mutex) {}
-    ~Writing() { stripe_.writes.fetch_add(1, std::memory_order_release); }
+    explicit WriteLock(Stripe &stripe) : stripe_(stripe), lock_(stripe.mutex) {}
+    ~WriteLock() { stripe_.writes.fetch_add(1, std::memory_order_release); }
 
   private:
     Stripe &stripe_;
     std::lock_guard<std::mutex> lock_;
   };
-  using Expected = std::uint64_t; ///< a stripe's writes when a read began
+  using Expected = std::uint64_t; ///< the `writes` of a stripe when a read began
 
   void state_traits(omnistore_traits &traits);
   std::uint64_t conditions() const;
 
-  Stripe &stripe(std::string_view key) { return stripes_[std::hash<std::string_view>()(key) % STRIPES]; }
+  Stripe &stripe(std::string_view key) { return stripes_[std::hash<std::string_view>()(key) % stripe_count]; }
   std::uint32_t count() const { return static_cast<std::uint32_t>(layers_.size()); }
   Layer &top() { return layers_[written_.front()]; }
   std::int64_t now() const { return host_.now(&host_); }
 
   template <typename Try>
   omnistore_status first_hit(Call call, std::string_view key, OnError on_error, std::uint32_t &failed, Try try_layer);
-  omnistore_status settle(omnistore_status status, Call call, const Layer &layer, std::string_view key, ValueGate &gate,
-                          Answer &answer) const;
+  omnistore_status settle(omnistore_status status, Call call, const Layer &layer, std::string_view key,
+                          ValueFilter &gate, LayerOutcome &outcome) const;
   omnistore_status settle_stat(omnistore_status status, Call call, const Layer &layer, std::string_view key,
-                               const HeldMeta &meta, bool &removed) const;
-  omnistore_status stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags, HeldMeta &meta,
+                               const MetaCopy &meta, bool &removed) const;
+  omnistore_status stat_in(Call call, const Layer &layer, std::string_view key, std::uint32_t flags, MetaCopy &meta,
                            bool &removed) const;
-  /// `copies`: false leaves out the layers whose copies a write removes.
-  omnistore_status see(Call call, std::string_view key, std::uint32_t flags, OnError on_error, Seen &seen,
-                       bool copies = true);
-  void settle_doubt(Call call, std::string_view key);
-  void promote(Call call, std::string_view key, const ValueGate &value, std::uint32_t from, Expected expected,
+  /// With `copies` false it leaves out the layers whose copies a write removes.
+  omnistore_status find_visible(Call call, std::string_view key, std::uint32_t flags, OnError on_error,
+                                VisibleValue &seen, bool copies = true);
+  void resolve_doubt(Call call, std::string_view key);
+  void promote(Call call, std::string_view key, const ValueFilter &value, std::uint32_t from, Expected expected,
                std::uint32_t failed);
 
   // batches.cpp
   omnistore_status get_many(Call call, std::span<const std::string_view> keys,
                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
                             omnistore_status *statuses, OnError on_error, const std::vector<Expected> *expected);
-  void drop_hidden(Call call, Layer &layer, Pending &left, omnistore_status *statuses,
+  void drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore_status *statuses,
                    std::vector<omnistore_status> &skipped, OnError on_error);
-  std::deque<Writing> writing(std::span<const std::string_view> keys);
+  std::deque<WriteLock> writing(std::span<const std::string_view> keys);
   bool has_lasting_copies() const;
   bool plain(std::span<const omnistore_bytes> keys, const omnistore_set_request *const *requests) const;
-  void drop_copies(Call call, Pending &left, omnistore_status *statuses);
+  void drop_copies(Call call, PendingItems &left, omnistore_status *statuses);
   template <typename Step>
-  void batch_to_written(Call call, Pending &left, omnistore_status *statuses, Step step);
+  void batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step);
 
-  // conditions.cpp: whether a write may go on, and how. With the key's stripe.
-  omnistore_status check_above(Call call, std::string_view key);
+  // writing/conditions.cpp: decides if a write may go on, and how. The caller holds the key's stripe.
+  omnistore_status check_layers_above(Call call, std::string_view key);
   omnistore_status check_condition(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
-                                   Guarded &guarded);
-  bool is_etag_of(Call call, std::string_view key, std::string_view etag, const Seen &seen);
-  void drop_outdated(Call call, std::string_view key, const Seen &seen);
-  omnistore_status guard(Call call, const Layer &layer, std::uint32_t condition, const Seen &seen, bool marked,
-                         const HeldMeta &meta, Guarded &guarded) const;
+                                   LayerCondition &guarded);
+  bool is_etag_of(Call call, std::string_view key, std::string_view etag, const VisibleValue &seen);
+  void drop_outdated(Call call, std::string_view key, const VisibleValue &seen);
+  omnistore_status guard(Call call, const Layer &layer, std::uint32_t condition, const VisibleValue &seen, bool marked,
+                         const MetaCopy &meta, LayerCondition &guarded) const;
 
-  // writes.cpp, with the key's stripe; a clear with all of them.
+  // writing/writes.cpp. The caller holds the key's stripe; a clear holds all of them.
   template <typename Step>
-  omnistore_status to_written(Call call, std::uint32_t first, Step step);
+  omnistore_status write_layers(Call call, std::uint32_t first, Step step);
   std::string how_far(std::span<const std::uint32_t> order, std::size_t place) const;
   omnistore_status set_locked(Call call, std::string_view key, const omnistore_set_request &request,
                               omnistore_sink *result);
   omnistore_status set_in_layers(Call call, std::string_view key, const omnistore_set_request &request,
-                                 const Guarded &guarded, omnistore_sink *result);
+                                 const LayerCondition &guarded, omnistore_sink *result);
   omnistore_status stream(Call call, std::string_view key, const omnistore_set_request &request,
                           omnistore_sink *result);
   omnistore_status remove_locked(Call call, std::string_view key, std::uint32_t condition, std::string_view etag);
   omnistore_status drop_copies(Call call, std::string_view key);
   omnistore_status forget_removal(Call call, std::string_view key);
   omnistore_status record_removal(Call call, std::string_view key, std::vector<std::uint32_t> &recorded);
-  void take_back(Call call, std::string_view key, std::span<const std::uint32_t> recorded);
+  void undo_records(Call call, std::string_view key, std::span<const std::uint32_t> recorded);
   omnistore_status copy_up(Call call, std::string_view key, const Layer &from, const omnistore_touch_request &touch,
-                           const Guarded &guarded = {});
+                           const LayerCondition &guarded = {});
   template <typename Write>
-  omnistore_status past_copies(omnistore::RecordingCall &call, std::string_view key, Write write);
+  omnistore_status write_and_drop_copies(omnistore::RecordingCall &call, std::string_view key, Write write);
   bool doubt_copies(Call call, std::string_view key, bool changed);
+
   omnistore_status clear_copies(Call call, std::string_view base);
   omnistore_status clear_locked(Call call, std::string_view base);
   omnistore_status clear_layer(Call call, Layer &layer, std::string_view base);
   omnistore_status any_below(Call call, const Layer &layer, std::string_view base, bool &any);
   bool is_gone(Call call, std::string_view key);
 
-  // watching.cpp
+  // watching/watching.cpp
   static void OMNISTORE_CALL look(void *self, omnistore_call *call) noexcept;
-  void look_at(Call call, const Change &change);
-  std::uint32_t type_of_value(const Change &change, const Seen &seen) const;
-  std::uint32_t type_of_record(const Change &change, const Seen &seen) const;
+  void look_at(Call call, const LayerChange &change);
+  std::uint32_t type_of_value(const LayerChange &change, const VisibleValue &seen) const;
+  std::uint32_t type_of_record(const LayerChange &change, const VisibleValue &seen) const;
 
   const omnistore_host &host_;
   std::deque<Layer> layers_;
@@ -187,30 +193,31 @@ private:
   bool promotes_;
   OnError on_error_;
   bool never_blocks_;
-  std::array<Stripe, STRIPES> stripes_;
+  std::array<Stripe, stripe_count> stripes_;
   Copies copies_;
-  std::atomic<std::uint32_t> failing_{0}; ///< layers whose last promotion failed, a bit each
-  Runs runs_;
+  std::atomic<std::uint32_t> failing_{0}; ///< a bit for each layer whose last promotion failed
+  PausedListings paused_;
   Watches watches_{host_, &look, this};
 };
 
-/// Asks the layers in their order. `try_layer(layer, call, answer)` gives one's: OK, NOT_FOUND, or a failure. This
-/// decides what is seen of a key, for all that ask about one. `failed` gets a bit for each layer that was skipped.
+/// Reads the layers in their order until one has the key. `try_layer(layer, call, outcome)` reads one layer and returns
+/// OK, NOT_FOUND or a failure. Every operation on a single key uses this function, so that all see the same value.
+/// `failed` gets a bit for each layer that was skipped.
 template <typename Try>
 omnistore_status Overlay::first_hit(Call call, std::string_view key, OnError on_error, std::uint32_t &failed,
                                     Try try_layer) {
   omnistore_status skipped = OMNISTORE_OK;
   for (Layer &layer : layers_) {
     LayerCall on(call, layer);
-    Answer answer;
-    omnistore_status status = try_layer(layer, on, answer);
-    if (status == OMNISTORE_OK || answer.last) return status;
+    LayerOutcome outcome;
+    omnistore_status status = try_layer(layer, on, outcome);
+    if (status == OMNISTORE_OK || outcome.last) return status;
     if (status == OMNISTORE_NOT_FOUND) {
-      status = answer.removed ? OMNISTORE_OK : layer.records.hides(on, key, answer.removed);
-      if (status == OMNISTORE_OK && answer.removed) return OMNISTORE_NOT_FOUND;
+      status = outcome.removed ? OMNISTORE_OK : layer.records.hides(on, key, outcome.removed);
+      if (status == OMNISTORE_OK && outcome.removed) return OMNISTORE_NOT_FOUND;
       if (status == OMNISTORE_OK) continue;
     }
-    on.told(status);
+    on.with_reason(status);
     if (on_error == OnError::fail || !is_failure(status) || call.remaining() == 0) return status;
     failed |= 1u << layer.index;
     skipped = status;

@@ -23,7 +23,7 @@ public:
   }
 
 private:
-  /// What says something of writes alone.
+  /// The capabilities that concern writes alone.
   static constexpr std::uint64_t writing =
       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_STREAM;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `redis` driver: values in a Redis server. client.hpp says how threads share connections, listing.hpp how keys are
-// listed, watch.hpp how changes come in; here is what each operation asks the server.
+// The `redis` driver: keeps values in a Redis server. This file has the operations: each builds commands
+// (values/value_commands.hpp), runs them (connection/client.hpp) and reads the replies (values/replies.hpp).
 #include <algorithm>
 #include <memory>
 #include <span>
@@ -10,39 +10,66 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
-#include "client.hpp"
-#include "layout.hpp"
-#include "listing.hpp"
-#include "script.hpp"
-#include "watch.hpp"
+#include "connection/client.hpp"
+#include "listing/listing.hpp"
+#include "values/layout.hpp"
+#include "values/replies.hpp"
+#include "values/script.hpp"
+#include "values/value_commands.hpp"
+#include "watching/watch.hpp"
 
 namespace redis {
 namespace {
 
 using omnistore::as_bytes, omnistore::as_view;
 
-constexpr omnistore_traits TRAITS = [] {
+constexpr omnistore_traits driver_traits = [] {
   omnistore_traits t{};
   t.size = sizeof t;
   t.thread_model = OMNISTORE_PARALLEL;
   t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
                    OMNISTORE_CAN_LIST_META | OMNISTORE_WATCHES_OWN | OMNISTORE_CAN_META;
-  t.max_value_size = 512 << 20; // the server's proto-max-bulk-len, as it comes
+  t.max_value_size = 512 << 20; // the default of the server's proto-max-bulk-len
   t.keeps = OMNISTORE_KEEPS_PROCESS;
   t.order = OMNISTORE_ORDER_KEYS;
   return t;
 }();
 
-/// A batch goes out in pieces of so many items, and of so many bytes where values go with it.
-constexpr std::size_t PIECE = 512, PIECE_BYTES = 8 << 20;
+/// A batch is sent in pieces. A piece has at most this many items, and sets also at most about this many bytes.
+constexpr std::size_t piece_items = 512, piece_bytes = 8 << 20;
 
-bool is_whole(const omnistore_get_request &request) { return request.offset == 0 && request.length == UINT64_MAX; }
-bool wants_meta(const omnistore_get_request &request) { return request.flags & OMNISTORE_GET_META; }
-bool wants_user(const omnistore_get_request &request) { return request.flags & OMNISTORE_GET_USER; }
+/// For each item of a batch, the number of commands up to its last one.
+using Items = std::vector<std::size_t>;
 
-/// A key that ends in '$' is a layer's own, and has no user meta.
-bool may_have_user(std::string_view key) { return !key.ends_with('$'); }
+bool is_alike(const omnistore_get_request &one, const omnistore_get_request &other) {
+  return is_whole(one) && is_whole(other) && one.flags == other.flags;
+}
+
+/// Returns the status of one item. A failure that `outcome` throws is the item's own.
+template <class Outcome>
+omnistore_status of_item(omnistore::Call call, std::size_t item, Outcome outcome) {
+  try {
+    return outcome();
+  } catch (const omnistore::Failure &failure) {
+    return call.fail(static_cast<std::uint32_t>(item), failure.status(), failure.what());
+  }
+}
+
+/// Runs a batch piece by piece: `run(from)` handles some items from `from` on and returns how many. A failure that it
+/// throws is the failure of all remaining items.
+template <class Run>
+void in_pieces(omnistore::Call call, std::size_t count, omnistore_status *statuses, Run run) {
+  for (std::size_t from = 0; from < count;) {
+    try {
+      from += run(from);
+    } catch (const omnistore::Failure &failure) {
+      for (; from < count; ++from)
+        statuses[from] =
+            call.fail(static_cast<std::uint32_t>(from), failure.status(), failure.what(), failure.details());
+    }
+  }
+}
 
 class Redis {
 public:
@@ -69,11 +96,11 @@ public:
     if (!is_whole(request)) return get_range(call, key, request, sink);
     if (wants_meta(request) || wants_user(request)) return get_with_meta(call, key, request, sink);
     Commands commands;
-    commands.add("GET", full(key)).add("PEXPIRETIME", full(key));
-    const Replies replies = client_.run(call, commands, Again::yes);
+    commands.add("GET", values_.full(key)).add("PEXPIRETIME", values_.full(key));
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     if (is_nil(not_error(*replies[0]))) return OMNISTORE_NOT_FOUND;
     const long long expiry = integer_of(*replies[1]);
-    if (expiry == GONE) return OMNISTORE_NOT_FOUND;
+    if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
     const std::string_view value = string_of(*replies[0]);
     return omnistore::give(sink, omnistore::make_meta(value.size(), 0, std::max(expiry, 0LL)), value);
   }
@@ -81,26 +108,29 @@ public:
   omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
     if (wants_user(request) && may_have_user(key))
-      return give_looked_at(*run_script(call, scripts_.stat_with_user, key, Again::yes, OMNISTORE_MAX_USER_SIZE),
-                            request, sink);
-    if (wants_meta(request)) return give_looked_at(*run_script(call, scripts_.stat, key, Again::yes), request, sink);
+      return give_meta_reply(
+          *run_script(call, values_.scripts().stat_with_user, key, OnBroken::resend, OMNISTORE_MAX_USER_SIZE), request,
+          sink);
+    if (wants_meta(request))
+      return give_meta_reply(*run_script(call, values_.scripts().stat, key, OnBroken::resend), request, sink);
     Commands commands;
-    add_stat(commands, key, request);
-    return give_stat(client_.run(call, commands, Again::yes), request, sink);
+    values_.add_stat(commands, key, request);
+    return give_stat(client_.run(call, commands, OnBroken::resend), request, sink);
   }
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                        omnistore_sink *result) {
     const std::int64_t expiry = expiry_of(key, request);
     omnistore_status status;
-    if (takes_script(request)) {
-      const Reply reply = run_script(call, scripts_.set, key, Again::no, condition_of(request), as_view(request.value),
-                                     expiry, as_view(request.user));
+    if (ValueCommands::takes_script(request)) {
+      const Reply reply =
+          run_script(call, values_.scripts().set, key, OnBroken::fail, ValueCommands::condition_of(request),
+                     as_view(request.value), expiry, as_view(request.user));
       status = outcome_of_set(*reply);
     } else {
       Commands commands;
-      add_set(commands, key, request, expiry);
-      const Replies replies = client_.run(call, commands, Again::no);
+      values_.add_set(commands, key, request, expiry);
+      const Replies replies = client_.run(call, commands, OnBroken::fail);
       for (const Reply &reply : replies) not_error(*reply);
       status = outcome_of_set(*replies.back());
     }
@@ -109,12 +139,13 @@ public:
 
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
     if (request.condition == OMNISTORE_IF_MATCH) {
-      const Reply reply = run_script(call, scripts_.remove_if_match, key, Again::no, as_view(request.etag));
+      const Reply reply =
+          run_script(call, values_.scripts().remove_if_match, key, OnBroken::fail, as_view(request.etag));
       return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_CONFLICT;
     }
     Commands commands;
-    add_remove(commands, key);
-    const Replies replies = client_.run(call, commands, Again::no);
+    values_.add_remove(commands, key);
+    const Replies replies = client_.run(call, commands, OnBroken::fail);
     for (const Reply &reply : replies) not_error(*reply);
     return integer_of(*replies.back()) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
@@ -126,7 +157,7 @@ public:
     if (request.flags & OMNISTORE_TOUCH_EXPIRY)
       expiry = std::to_string(request.expiry == 0 ? 0 : not_later_than_now(request.expiry));
     const Reply reply =
-        run_script(call, scripts_.touch, key, Again::no, expiry, has_user ? 1 : 0, as_view(request.user));
+        run_script(call, values_.scripts().touch, key, OnBroken::fail, expiry, has_user ? 1 : 0, as_view(request.user));
     return integer_of(*reply) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
 
@@ -142,13 +173,13 @@ public:
         try {
           statuses[from] = get_range(call, as_view(keys[from]), request, *sinks[from]);
         } catch (const omnistore::Failure &failure) {
-          if (failure.status() != OMNISTORE_CORRUPT) throw; // the connection's: it fails all that are left
+          if (failure.status() != OMNISTORE_CORRUPT) throw; // the connection failed: so do all remaining items
           statuses[from] = call.fail(static_cast<std::uint32_t>(from), failure.status(), failure.what());
         }
         return std::size_t{1};
       }
-      std::size_t count = 1; // those that are asked for in the same way
-      while (count < PIECE && from + count < keys.size() && is_alike(request, requests[from + count])) ++count;
+      std::size_t count = 1; // consecutive items with equal requests form a piece
+      while (count < piece_items && from + count < keys.size() && is_alike(request, requests[from + count])) ++count;
       get_piece(call, from, keys.subspan(from, count), request, sinks + from, statuses + from);
       return count;
     });
@@ -160,11 +191,11 @@ public:
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
       Items items;
-      for (std::size_t i = from; i < keys.size() && items.size() < PIECE; ++i) {
-        add_stat(commands, as_view(keys[i]), requests[i]);
+      for (std::size_t i = from; i < keys.size() && items.size() < piece_items; ++i) {
+        values_.add_stat(commands, as_view(keys[i]), requests[i]);
         items.push_back(commands.count());
       }
-      const Replies replies = client_.run(call, commands, Again::yes);
+      const Replies replies = client_.run(call, commands, OnBroken::resend);
       for (std::size_t i = 0; i < items.size(); ++i)
         statuses[from + i] = of_item(call, from + i, [&] {
           return give_stat({replies.data() + (i == 0 ? 0 : items[i - 1]), replies.data() + items[i]},
@@ -182,10 +213,10 @@ public:
       Commands commands;
       Items items;
       std::vector<std::int64_t> expiries;
-      for (std::size_t i = from; i < keys.size() && items.size() < PIECE && commands.bytes().size() < PIECE_BYTES;
+      for (std::size_t i = from; i < keys.size() && items.size() < piece_items && commands.bytes().size() < piece_bytes;
            ++i) {
         const std::string_view key = as_view(keys[i]);
-        add_set(commands, key, requests[i], expiries.emplace_back(expiry_of(key, requests[i])));
+        values_.add_set(commands, key, requests[i], expiries.emplace_back(expiry_of(key, requests[i])));
         items.push_back(commands.count());
       }
       const std::size_t count = each_reply(call, commands, from, items, statuses, outcome_of_set);
@@ -202,12 +233,13 @@ public:
     in_pieces(call, keys.size(), statuses, [&](std::size_t from) {
       Commands commands;
       Items items;
-      const std::size_t end = from + std::min(PIECE, keys.size() - from);
+      const std::size_t end = from + std::min(piece_items, keys.size() - from);
       for (std::size_t i = from; i < end; ++i) {
         if (requests[i].condition == OMNISTORE_IF_MATCH)
-          add_script(commands, "EVAL", scripts_.remove_if_match.text, as_view(keys[i]), as_view(requests[i].etag));
+          values_.add_script(commands, "EVAL", values_.scripts().remove_if_match.text, as_view(keys[i]),
+                             as_view(requests[i].etag));
         else
-          add_remove(commands, as_view(keys[i]));
+          values_.add_remove(commands, as_view(keys[i]));
         items.push_back(commands.count());
       }
       const std::size_t count = each_reply(call, commands, from, items, statuses, [](const redisReply &reply) {
@@ -224,8 +256,8 @@ public:
   omnistore_status health(omnistore::Call call) {
     Commands commands;
     commands.add("PING");
-    const Replies replies = client_.run(call, commands, Again::yes);
-    // A user who may not ping has been let in all the same.
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
+    // NOPERM: the user may not ping, but is logged in.
     if (!is_error(*replies[0]) || text_of(*replies[0]).starts_with("NOPERM")) return OMNISTORE_OK;
     throw failure_of(*replies[0]);
   }
@@ -255,18 +287,18 @@ public:
       Commands commands;
       Items items;
       for (const std::string_view key : keys) {
-        add_remove(commands, key);
+        values_.add_remove(commands, key);
         items.push_back(commands.count());
       }
-      // User meta whose value is not among the keys: SCAN gives the value another time, or there is none.
+      // The value of this user meta is not among the keys: either SCAN returns it another time, or there is none.
       std::vector<std::string_view> sorted = keys;
       std::sort(sorted.begin(), sorted.end());
       std::sort(owners.begin(), owners.end());
       owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
       for (const std::string_view owner : owners)
         if (!std::binary_search(sorted.begin(), sorted.end(), owner))
-          add_script(commands, "EVAL", scripts_.remove_orphan.text, owner);
-      const Replies replies = client_.run(call, commands, Again::no);
+          values_.add_script(commands, "EVAL", values_.scripts().remove_orphan.text, owner);
+      const Replies replies = client_.run(call, commands, OnBroken::fail);
       for (std::size_t i = 0; i < keys.size() && status == OMNISTORE_OK; ++i) {
         if (integer_of(*replies[items[i] - 1]) == 1 && removed)
           status = removed->emit(removed, as_bytes(keys[i]), nullptr);
@@ -287,223 +319,66 @@ public:
   void unwatch(void *watch) { watches_.end(watch); }
 
 private:
-  static constexpr long long GONE = -2; // PEXPIRETIME: no such key
-
-  /// For each item of a batch, how many commands there are up to its last one.
-  using Items = std::vector<std::size_t>;
-
-  /// Where a key lies; with "$" its user meta, with "$$" the binding of that (script.hpp).
-  Joined full(std::string_view key, std::string_view end = {}) const { return {layout_.prefix(), key, end}; }
   std::int64_t now() const { return host_.now(&host_); }
-  /// An expiry that has passed on the host's clock is one that has passed on the server's, whose clock may be behind.
+  /// If an expiry has passed on the host's clock, returns one that has passed on the server's clock too.
   std::int64_t not_later_than_now(std::int64_t expiry) const { return expiry <= now() ? 1 : expiry; }
 
   std::int64_t expiry_of(std::string_view key, const omnistore_set_request &request) const {
     if (request.expiry != 0) return not_later_than_now(request.expiry);
-    return ttl_ == 0 || key.ends_with('$') ? 0 : now() + ttl_; // a key's meta ends with the key
-  }
-
-  /// The elements of what EXEC answered; an error of a command is thrown.
-  static redisReply *const *executed(std::span<const Reply> replies) {
-    for (const Reply &reply : replies) not_error(*reply);
-    return array_of(*replies.back(), replies.size() - 2);
+    return ttl_ == 0 || key.ends_with('$') ? 0 : now() + ttl_; // the key of user meta expires with its value
   }
 
   template <class... Arguments>
-  Reply run_script(omnistore::Call call, const Script &script, std::string_view key, Again again,
+  Reply run_script(omnistore::Call call, const Script &script, std::string_view key, OnBroken on_broken,
                    const Arguments &...arguments) {
     Commands commands;
-    add_script(commands, "EVALSHA", script.hash, key, arguments...);
-    Reply reply = std::move(client_.run(call, commands, again)[0]);
+    values_.add_script(commands, "EVALSHA", script.hash, key, arguments...);
+    Reply reply = std::move(client_.run(call, commands, on_broken)[0]);
     if (!is_error(*reply) || !text_of(*reply).starts_with("NOSCRIPT")) return reply;
     Commands whole;
-    add_script(whole, "EVAL", script.text, key, arguments...);
-    return std::move(client_.run(call, whole, again)[0]);
-  }
-
-  template <class... Arguments>
-  void add_script(Commands &commands, std::string_view command, std::string_view script, std::string_view key,
-                  const Arguments &...arguments) const {
-    if (may_have_user(key))
-      commands.add(command, script, 3, full(key), full(key, "$"), full(key, "$$"), arguments...);
-    else
-      commands.add(command, script, 1, full(key), arguments...);
+    values_.add_script(whole, "EVAL", script.text, key, arguments...);
+    return std::move(client_.run(call, whole, on_broken)[0]);
   }
 
   omnistore_status get_with_meta(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                                  omnistore_sink &sink) {
     const bool user = wants_user(request) && may_have_user(key);
     Commands commands;
-    commands.add("MULTI").add("GET", full(key)).add("PEXPIRETIME", full(key));
-    if (user) commands.add("MGET", full(key, "$"), full(key, "$$"));
+    commands.add("MULTI").add("GET", values_.full(key)).add("PEXPIRETIME", values_.full(key));
+    if (user) commands.add("MGET", values_.full(key, "$"), values_.full(key, "$$"));
     commands.add("EXEC");
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = executed(replies);
     return give_with_meta(*parts[0], *parts[1], user ? array_of(*parts[2], 2) : nullptr, wants_meta(request), sink);
   }
 
-  /// `user`: what lies where the user meta does, and its binding; null if it is not wanted.
-  static omnistore_status give_with_meta(const redisReply &found, const redisReply &expiry, redisReply *const *user,
-                                         bool with_etag, omnistore_sink &sink) {
-    if (is_nil(not_error(found))) return OMNISTORE_NOT_FOUND;
-    const std::string_view value = string_of(found);
-    const std::string_view text = user ? user_text(*user[0]) : std::string_view();
-    const std::string_view binding = text.empty() ? std::string_view() : string_or_none(*user[1]);
-    const std::string etag = with_etag || !binding.empty() ? etag_of(value) : std::string();
-    omnistore_meta meta = omnistore::make_meta(value.size(), 0, std::max(integer_of(expiry), 0LL));
-    if (with_etag) meta.etag = as_bytes(etag);
-    if (user) omnistore::add_user(meta, is_stale(binding, etag, text) ? std::string_view() : text);
-    return omnistore::give(sink, meta, value);
-  }
-
-  static std::string_view string_or_none(const redisReply &reply) {
-    return reply.type == REDIS_REPLY_STRING ? text_of(reply) : std::string_view();
-  }
-  static std::string_view user_text(const redisReply &reply) {
-    const std::string_view text = string_or_none(reply);
-    return text.size() <= OMNISTORE_MAX_USER_SIZE ? text : std::string_view();
-  }
-  /// Whether this user meta was set with another value. If it has no binding, or that of other meta, another program
-  /// wrote it for the value that is there.
-  static bool is_stale(std::string_view binding, std::string_view etag, std::string_view user) {
-    return binding.size() == 80 && binding.substr(0, 40) != etag && binding.substr(40) == etag_of(user);
-  }
-
   omnistore_status get_range(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                              omnistore_sink &sink) {
-    constexpr std::uint64_t FAR = INT64_MAX / 2; // beyond the end of every value
-    const std::uint64_t first = std::min(request.offset, FAR);
-    const std::uint64_t end = first + std::min(request.length, FAR); // behind the last byte
+    constexpr std::uint64_t past_any_end = INT64_MAX / 2; // greater than the size of any value
+    const std::uint64_t first = std::min(request.offset, past_any_end);
+    const std::uint64_t end = first + std::min(request.length, past_any_end); // one past the last byte
     Commands commands;
-    commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key));
-    // The server reads an end of -1 as the value's own.
+    commands.add("MULTI").add("STRLEN", values_.full(key)).add("PEXPIRETIME", values_.full(key));
+    // To the server, an end of -1 would be the end of the value.
     if (end == 0)
-      commands.add("GETRANGE", full(key), 1, 0);
+      commands.add("GETRANGE", values_.full(key), 1, 0);
     else
-      commands.add("GETRANGE", full(key), first, end - 1);
+      commands.add("GETRANGE", values_.full(key), first, end - 1);
     commands.add("EXEC");
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = executed(replies);
     const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
-    if (expiry == GONE) return OMNISTORE_NOT_FOUND;
+    if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
     return omnistore::give(sink, omnistore::make_meta(static_cast<std::uint64_t>(size), 0, std::max(expiry, 0LL)),
                            string_of(*parts[2]));
   }
 
-  static bool is_alike(const omnistore_get_request &one, const omnistore_get_request &other) {
-    return is_whole(one) && is_whole(other) && one.flags == other.flags;
-  }
-
-  /// Meta of a value that was set.
-  static omnistore_status give_result(omnistore_sink &result, const omnistore_set_request &request,
-                                      std::int64_t expiry) {
-    omnistore_meta meta = omnistore::make_meta(request.value.size, 0, request.expiry == 0 ? expiry : request.expiry);
-    const std::string etag = etag_of(as_view(request.value));
-    meta.etag = as_bytes(etag);
-    return omnistore::give(result, meta);
-  }
-
-  /// What asks for a value's meta, in one step of the server's.
-  void add_stat(Commands &commands, std::string_view key, const omnistore_get_request &request) const {
-    if (wants_user(request) && may_have_user(key))
-      add_script(commands, "EVAL", scripts_.stat_with_user.text, key, OMNISTORE_MAX_USER_SIZE);
-    else if (wants_meta(request))
-      add_script(commands, "EVAL", scripts_.stat.text, key);
-    else
-      commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key)).add("EXEC");
-  }
-
-  /// From the replies to add_stat.
-  static omnistore_status give_stat(std::span<const Reply> replies, const omnistore_get_request &request,
-                                    omnistore_sink &sink) {
-    if (replies.size() == 4) { // MULTI
-      redisReply *const *parts = executed(replies);
-      const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
-      if (expiry == GONE) return OMNISTORE_NOT_FOUND;
-      return omnistore::give(sink, omnistore::make_meta(static_cast<std::uint64_t>(size), 0, std::max(expiry, 0LL)));
-    }
-    return give_looked_at(*replies[0], request, sink);
-  }
-
-  /// From the reply to the scripts `stat` and `stat_with_user`.
-  static omnistore_status give_looked_at(const redisReply &reply, const omnistore_get_request &request,
-                                         omnistore_sink &sink) {
-    if (is_nil(not_error(reply))) return OMNISTORE_NOT_FOUND;
-    redisReply *const *parts = array_of(reply, reply.elements == 4 ? 4 : 3);
-    omnistore_meta meta = omnistore::make_meta(static_cast<std::uint64_t>(integer_of(*parts[0])), 0,
-                                               std::max(integer_of(*parts[1]), 0LL));
-    if (wants_meta(request)) meta.etag = as_bytes(string_of(*parts[2]));
-    if (reply.elements == 4) omnistore::add_user(meta, string_of(*parts[3]));
-    return omnistore::give(sink, meta);
-  }
-
-  /// Whether a set is decided in the server. Any other is UNLINK and SET.
-  static bool takes_script(const omnistore_set_request &request) {
-    return request.condition != OMNISTORE_ALWAYS || request.user.size != 0;
-  }
-
-  /// As the script `set` takes it.
-  static Joined condition_of(const omnistore_set_request &request) {
-    if (request.condition == OMNISTORE_IF_MATCH) return {"=", as_view(request.etag)};
-    return {request.condition == OMNISTORE_IF_ABSENT    ? "NX"
-            : request.condition == OMNISTORE_IF_PRESENT ? "XX"
-                                                        : "",
-            ""};
-  }
-
-  /// The last reply to these commands tells how the set ended; the others are no errors.
-  void add_set(Commands &commands, std::string_view key, const omnistore_set_request &request,
-               std::int64_t expiry) const {
-    if (takes_script(request)) {
-      add_script(commands, "EVAL", scripts_.set.text, key, condition_of(request), as_view(request.value), expiry,
-                 as_view(request.user));
-      return;
-    }
-    add_remove_user(commands, key);
-    commands.begin(expiry != 0 ? 5 : 3);
-    commands.word("SET");
-    commands.word(full(key));
-    commands.word(as_view(request.value));
-    if (expiry != 0) commands.word("PXAT"), commands.word(expiry);
-  }
-
-  /// The user meta goes first, so that the last change that watchers see is that of the value.
-  void add_remove(Commands &commands, std::string_view key) const {
-    add_remove_user(commands, key);
-    commands.add("UNLINK", full(key));
-  }
-  void add_remove_user(Commands &commands, std::string_view key) const {
-    if (may_have_user(key)) commands.add("UNLINK", full(key, "$"), full(key, "$$"));
-  }
-
-  /// Of SET, and of the script that sets.
-  static omnistore_status outcome_of_set(const redisReply &reply) {
-    not_error(reply);
-    const bool held = reply.type == REDIS_REPLY_INTEGER ? reply.integer == 1 : !is_nil(reply);
-    return held ? OMNISTORE_OK : OMNISTORE_CONFLICT;
-  }
-
-  /// Runs a batch piece by piece: `run(from)` sees to items from `from` on and returns how many. What fails a piece is
-  /// told for all that are left.
-  template <class Run>
-  static void in_pieces(omnistore::Call call, std::size_t count, omnistore_status *statuses, Run run) {
-    for (std::size_t from = 0; from < count;) {
-      try {
-        from += run(from);
-      } catch (const omnistore::Failure &failure) {
-        for (; from < count; ++from)
-          statuses[from] =
-              call.fail(static_cast<std::uint32_t>(from), failure.status(), failure.what(), failure.details());
-      }
-    }
-  }
-
-  /// Sends a batch's commands. An item fails if one of its commands does; else the last reply gives its status. Returns
-  /// how many items they were.
+  /// Runs a batch's commands. An item fails if one of its commands fails; otherwise its last reply gives its status.
+  /// Returns the number of items.
   template <class Outcome>
   std::size_t each_reply(omnistore::Call call, Commands &commands, std::size_t from, const Items &items,
                          omnistore_status *statuses, Outcome outcome) {
-    const Replies replies = client_.run(call, commands, Again::no);
+    const Replies replies = client_.run(call, commands, OnBroken::fail);
     for (std::size_t i = 0; i < items.size(); ++i) {
       statuses[from + i] = of_item(call, from + i, [&] {
         for (std::size_t at = i == 0 ? 0 : items[i - 1]; at < items[i]; ++at) not_error(*replies[at]);
@@ -513,52 +388,43 @@ private:
     return items.size();
   }
 
-  /// One item's status, from its reply: an error there is its own failure.
-  template <class Outcome>
-  static omnistore_status of_item(omnistore::Call call, std::size_t item, Outcome outcome) {
-    try {
-      return outcome();
-    } catch (const omnistore::Failure &failure) {
-      return call.fail(static_cast<std::uint32_t>(item), failure.status(), failure.what());
-    }
-  }
-
-  /// Of these items, those whose key holds another type than a string are corrupt. `first`: the place of keys[0] in the
-  /// whole batch.
+  /// Sets the status of those of the items whose key holds another type than a string. `first` is the place of keys[0]
+  /// in the whole batch.
   void find_other_types(omnistore::Call call, std::size_t first, std::span<const omnistore_bytes> keys,
                         std::span<const std::size_t> items, omnistore_status *statuses) {
     if (items.empty()) return;
     Commands commands;
-    for (const std::size_t i : items) commands.add("STRLEN", full(as_view(keys[i])));
-    const Replies replies = client_.run(call, commands, Again::yes);
+    for (const std::size_t i : items) commands.add("STRLEN", values_.full(as_view(keys[i])));
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     for (std::size_t i = 0; i < items.size(); ++i)
       if (is_error(*replies[i]))
         statuses[items[i]] = of_item(call, first + items[i], [&] { return not_error(*replies[i]), OMNISTORE_OK; });
   }
 
-  /// `first`: the place of these keys in the whole batch. MGET gives nil for a key of another type, as for none. How
-  /// many keys there are tells, in the same round trip, whether one of the nils is such a key.
+  /// Gets some keys of a batch with equal requests. `first` is their place in the whole batch. MGET returns nil for a
+  /// missing key, and also for a key of another type. EXISTS counts the keys in the same round trip, which shows
+  /// whether a nil is such a key.
   void get_piece(omnistore::Call call, std::size_t first, std::span<const omnistore_bytes> keys,
                  const omnistore_get_request &request, omnistore_sink *const *sinks, omnistore_status *statuses) {
     const bool user = wants_user(request), meta = wants_meta(request) || user;
     Commands commands;
     if (meta) commands.add("MULTI");
-    add_keys(commands, "MGET", keys);
+    values_.add_keys(commands, "MGET", keys);
     if (meta) {
-      for (const omnistore_bytes &key : keys) commands.add("PEXPIRETIME", full(as_view(key)));
+      for (const omnistore_bytes &key : keys) commands.add("PEXPIRETIME", values_.full(as_view(key)));
       if (user) {
         commands.begin(1 + 2 * keys.size());
         commands.word("MGET");
         for (const omnistore_bytes &key : keys) {
-          commands.word(full(as_view(key), "$"));
-          commands.word(full(as_view(key), "$$"));
+          commands.word(values_.full(as_view(key), "$"));
+          commands.word(values_.full(as_view(key), "$$"));
         }
       }
       commands.add("EXEC");
     } else {
-      add_keys(commands, "EXISTS", keys);
+      values_.add_keys(commands, "EXISTS", keys);
     }
-    const Replies replies = client_.run(call, commands, Again::yes);
+    const Replies replies = client_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = meta ? executed(replies) : nullptr;
     redisReply *const *values = array_of(meta ? *parts[0] : *replies[0], keys.size());
     redisReply *const *users = user ? array_of(*parts[1 + keys.size()], 2 * keys.size()) : nullptr;
@@ -575,23 +441,16 @@ private:
       }
       statuses[i] = OMNISTORE_NOT_FOUND;
       missing.push_back(i);
-      if (meta && integer_of(*parts[1 + i]) != GONE) other.push_back(i);
+      if (meta && integer_of(*parts[1 + i]) != no_such_key) other.push_back(i);
     }
     const auto held = static_cast<long long>(keys.size() - missing.size());
     if (!meta && integer_of(*replies[1]) > held) other = std::move(missing);
     find_other_types(call, first, keys, other, statuses);
   }
 
-  /// A command with a batch's keys.
-  void add_keys(Commands &commands, std::string_view name, std::span<const omnistore_bytes> keys) const {
-    commands.begin(1 + keys.size());
-    commands.word(name);
-    for (const omnistore_bytes &key : keys) commands.word(full(as_view(key)));
-  }
-
   const omnistore_host &host_;
   const Layout layout_;
-  const Scripts scripts_;
+  const ValueCommands values_{layout_};
   const std::int64_t ttl_;
   const bool notify_;
   Client client_;
@@ -603,4 +462,4 @@ private:
 } // namespace redis
 
 OMNISTORE_PLUGIN_THAT_UNLOADS(omnistore::driver<redis::Redis>("redis", "1.0.0", "Keeps values in a Redis server",
-                                                              OMNISTORE_OPTIONS_SCHEMA, redis::TRAITS))
+                                                              OMNISTORE_OPTIONS_SCHEMA, redis::driver_traits))

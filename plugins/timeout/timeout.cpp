@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The layer `timeout`: a deadline for each operation of the store below.
+// The layer `timeout`: gives each operation of the store below a deadline.
 #include <algorithm>
 #include <chrono>
 
@@ -13,7 +13,7 @@ using omnistore::Call;
 using omnistore::FailureBuffer;
 using Clock = std::chrono::steady_clock;
 
-/// The call that the child is given: it ends sooner, and keeps what is said of failures.
+/// The call that the child gets: it has an earlier deadline, and stores the failures.
 class ShortCall : public FailureBuffer {
 public:
   ShortCall(Call outer, std::chrono::milliseconds timeout) noexcept
@@ -22,7 +22,7 @@ public:
   }
   /// Returns true if the time of this call is over, and that of the caller is not.
   bool over() const { return Clock::now() >= until_ && outer_.remaining() > 0; }
-  /// Does not count the time that a function takes, in which the client is waited for.
+  /// Runs a function that waits for the client, and does not count its time.
   template <class Run>
   omnistore_status uncounted(Run run) {
     const Clock::time_point start = Clock::now();
@@ -81,7 +81,7 @@ public:
     ShortCall *started = nullptr;
     return timed(step, call, started, run);
   }
-  // The values of a store that never blocks are handed on as they are: it waits for no client.
+  // The values of a store that never blocks are passed on as they are: it waits for no client.
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
     if (child().can(OMNISTORE_NEVER_BLOCKS)) return Forward::get(call, key, request, sink);
     ShortCall *started = nullptr;
@@ -105,16 +105,16 @@ private:
     started = &inner;
     const omnistore_status status = run(inner);
     inner.pass_on_all();
-    if (status == OMNISTORE_TIMEOUT && inner.over()) say(inner, 0, call);
+    if (status == OMNISTORE_TIMEOUT && inner.over()) report_timeout(inner, 0, call);
     if (status == OMNISTORE_OK && step.statuses && inner.over())
       for (std::uint32_t i = 0; i < step.items; ++i)
-        if (step.statuses[i] == OMNISTORE_TIMEOUT) say(inner, i, call);
+        if (step.statuses[i] == OMNISTORE_TIMEOUT) report_timeout(inner, i, call);
     return status;
   }
-  void say(const ShortCall &inner, std::uint32_t item, Call call) const {
+  void report_timeout(const ShortCall &inner, std::uint32_t item, Call call) const {
     const FailureBuffer::Said said = inner.of(item);
     std::string message =
-        std::string(child().name()) + " did not answer within " + std::to_string(timeout_.count()) + " ms";
+        std::string(child().name()) + " did not respond within " + std::to_string(timeout_.count()) + " ms";
     if (!said.message.empty()) message += ": " + said.message;
     call.fail(item, OMNISTORE_TIMEOUT, message, said.details);
   }

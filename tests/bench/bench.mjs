@@ -12,6 +12,7 @@ import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
 import { inspectGroup } from "./group-inspect.mjs";
 import { lsGroup } from "./group-ls.mjs";
+import { memoryEngineGroup } from "./group-memory-engine.mjs";
 import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
 import { redisGroup } from "./group-redis.mjs";
@@ -33,6 +34,7 @@ const rounds = Number(options.rounds);
 const groups = [
   memoryGroup("memory", 100_000),
   memoryGroup("memory-1m", 1_000_000),
+  memoryEngineGroup("engine", 1_000_000),
   filesGroup("fs", 100_000),
   copyGroup("copy", 100_000),
   overlayGroup("overlay", 10_000),

@@ -6,11 +6,11 @@
 
 #include <fcntl.h>
 
-#include "ignore.hpp"
+#include "expiry/sweeper.hpp"
+#include "listing/ignore.hpp"
+#include "listing/walk.hpp"
 #include "support/temporary.hpp"
-#include "sweeper.hpp"
-#include "tree.hpp"
-#include "walk.hpp"
+#include "tree/tree.hpp"
 
 namespace {
 std::vector<std::string> texts_of(const fs::Names &names) {

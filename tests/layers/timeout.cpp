@@ -15,7 +15,7 @@ TEST_CASE("timeout ends an operation that takes too long, and names the store th
   Storage storage = open_through(layer("timeout", R"({ "timeout": "30ms" })") + ", " + held_up);
   std::string message;
   CHECK(status_of([&] { storage.get("a"); }, &message) == Status::timeout);
-  CHECK(message.find("fault did not answer within 30 ms") != message.npos);
+  CHECK(message.find("fault did not respond within 30 ms") != message.npos);
 }
 
 TEST_CASE("timeout names the store for each item of a batch") {
@@ -23,7 +23,7 @@ TEST_CASE("timeout names the store for each item of a batch") {
   const std::vector<std::string> keys = {"a", "b"};
   for (const auto &each : storage.get_many(keys)) {
     CHECK(each.status == Status::timeout);
-    CHECK(each.message.find("fault did not answer within 30 ms") != each.message.npos);
+    CHECK(each.message.find("fault did not respond within 30 ms") != each.message.npos);
   }
 }
 

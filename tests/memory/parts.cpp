@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parts of the driver that need no store.
+// ShardContents of the driver that need no store.
 #include <catch2/catch.hpp>
 
 #include <bit>
 #include <cstring>
 #include <string>
 
-#include "entry.hpp"
+#include "entry/entry.hpp"
 
 namespace {
 

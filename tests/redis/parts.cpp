@@ -8,10 +8,10 @@
 
 #include <omnistore/failure.hpp>
 
-#include "commands.hpp"
-#include "layout.hpp"
-#include "url.hpp"
-#include "window.hpp"
+#include "connection/commands.hpp"
+#include "connection/url.hpp"
+#include "listing/window.hpp"
+#include "values/layout.hpp"
 
 using redis::Endpoint;
 using redis::parse_url;
@@ -62,7 +62,7 @@ TEST_CASE("a url that is none is refused, without a word of it") {
 
 TEST_CASE("commands go out in the protocol's form") {
   redis::Commands commands;
-  commands.add("SET", redis::Joined{"a:", "b"}, std::string_view("\0\r\n", 3)).add("EXPIRE", -5, 42u);
+  commands.add("SET", redis::KeyParts{"a:", "b"}, std::string_view("\0\r\n", 3)).add("EXPIRE", -5, 42u);
   CHECK(commands.count() == 2);
   constexpr char expected[] = "*3\r\n$3\r\nSET\r\n$3\r\na:b\r\n$3\r\n\0\r\n\r\n"
                               "*3\r\n$6\r\nEXPIRE\r\n$2\r\n-5\r\n$2\r\n42\r\n";

@@ -240,7 +240,7 @@ TEST_CASE("a watch outlives a restart of the server, and one that answers no mor
   server.start();
   CHECK(watching.next() == RESYNC);
   server.freeze();
-  REQUIRE(eventually([&] { return store.host.lines().find("no answer within 200 ms") != std::string::npos; }));
+  REQUIRE(eventually([&] { return store.host.lines().find("no reply within 200 ms") != std::string::npos; }));
   server.thaw();
   CHECK(watching.next() == RESYNC);
   REQUIRE(eventually([&] { return store.set("a", "v") == OMNISTORE_OK; }));

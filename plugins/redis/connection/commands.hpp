@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Commands in the format of the wire, one after the other.
+#pragma once
+
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace redis {
+
+/// The parts of a key of Redis. They are joined only when they are written.
+struct KeyParts {
+  std::string_view front, back, end = {};
+};
+
+class Commands {
+public:
+  /// Begins a command of so many words, including its name. The caller then calls word() as often.
+  void begin(std::size_t words) {
+    head('*', words);
+    ++count_;
+  }
+  void word(std::string_view text) { word(KeyParts{text, {}}); }
+  void word(const KeyParts &text) {
+    head('$', text.front.size() + text.back.size() + text.end.size());
+    bytes_.append(text.front).append(text.back).append(text.end).append("\r\n");
+  }
+  void word(std::integral auto number) {
+    char digits[24];
+    const auto end = std::to_chars(digits, digits + sizeof digits, number).ptr;
+    word(std::string_view(digits, static_cast<std::size_t>(end - digits)));
+  }
+
+  /// Adds a whole command.
+  template <class... Words>
+  Commands &add(const Words &...words) {
+    begin(sizeof...(Words));
+    (word(words), ...);
+    return *this;
+  }
+
+  std::uint32_t count() const { return count_; }
+  bool empty() const { return count_ == 0; }
+  std::string &bytes() { return bytes_; }
+
+private:
+  void head(char sign, std::size_t number) {
+    char text[24] = {sign};
+    char *end = std::to_chars(text + 1, text + 22, number).ptr;
+    *end++ = '\r';
+    *end++ = '\n';
+    bytes_.append(text, static_cast<std::size_t>(end - text));
+  }
+
+  std::string bytes_;
+  std::uint32_t count_ = 0;
+};
+
+} // namespace redis
