@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/admin_client.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <memory>
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <omnistore/error.hpp>
+
+#include "cli/time_limit.hpp"
+
+namespace omnistore::cli {
+namespace {
+
+constexpr int connect_ms = 10'000, idle_ms = 60'000;
+
+/// One connection. A message of a failure begins with what was done: "connect 127.0.0.1:7701: ...".
+class Connection {
+public:
+  explicit Connection(const HostUrl &url) : address_(url.address()) {
+    addrinfo hints{}, *found = nullptr;
+    hints.ai_socktype = SOCK_STREAM;
+    const bool bracketed = url.host.starts_with('[');
+    const std::string name = bracketed ? url.host.substr(1, url.host.size() - 2) : url.host;
+    if (const int failed = ::getaddrinfo(name.c_str(), std::to_string(url.port).c_str(), &hints, &found); failed != 0)
+      throw Error(Status::unavailable, "resolve " + address_ + ": " + ::gai_strerror(failed));
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+    int error = 0;
+    for (const addrinfo *each = found; each && descriptor_ < 0; each = each->ai_next) error = connect(*each);
+    if (descriptor_ < 0) fail("connect", error);
+  }
+  Connection(const Connection &) = delete;
+  Connection &operator=(const Connection &) = delete;
+  ~Connection() { close(); }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      wait("write to", POLLOUT);
+      const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno != EAGAIN) fail("write to", errno);
+      bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+    }
+  }
+  /// Returns everything up to the end of the connection.
+  std::string read() {
+    std::string text;
+    char piece[16 * 1024];
+    for (;;) {
+      wait("read from", POLLIN);
+      const ssize_t got = ::recv(descriptor_, piece, sizeof piece, 0);
+      if (got == 0) return text;
+      if (got < 0 && errno != EAGAIN) fail("read from", errno);
+      text.append(piece, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+  }
+
+private:
+  /// Returns 0, or why there is no connection to this address.
+  int connect(const addrinfo &to) {
+    descriptor_ = ::socket(to.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (descriptor_ < 0) return errno;
+    int error = ::connect(descriptor_, to.ai_addr, to.ai_addrlen) == 0 ? 0 : errno;
+    if (error == EINPROGRESS) {
+      pollfd ready{descriptor_, POLLOUT, 0};
+      socklen_t size = sizeof error;
+      error = ETIMEDOUT;
+      if (::poll(&ready, 1, connect_ms) == 1) ::getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    if (error != 0) close();
+    return error;
+  }
+  void wait(const char *what, short event) {
+    pollfd ready{descriptor_, event, 0};
+    if (::poll(&ready, 1, idle_ms) == 0) fail(what, ETIMEDOUT);
+  }
+  void close() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+    descriptor_ = -1;
+  }
+  [[noreturn]] void fail(const std::string &what, int error) const {
+    throw Error(error == ETIMEDOUT && what != "connect" ? Status::timeout : Status::unavailable,
+                what + " " + address_ + ": " + std::strerror(error));
+  }
+
+  const std::string address_;
+  int descriptor_ = -1;
+};
+
+/// Returns a header's value; empty if it is absent. `name` is in lower case.
+std::string header_in(std::string_view head, std::string_view name) {
+  while (!head.empty()) {
+    const std::size_t end = std::min(head.find("\r\n"), head.size());
+    const std::string_view line = head.substr(0, end);
+    head.remove_prefix(std::min(end + 2, head.size()));
+    const bool same = line.size() > name.size() && line[name.size()] == ':' &&
+                      std::equal(name.begin(), name.end(), line.begin(),
+                                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
+    if (!same) continue;
+    const std::size_t start = line.find_first_not_of(' ', name.size() + 1);
+    return std::string(start == line.npos ? std::string_view() : line.substr(start));
+  }
+  return {};
+}
+
+} // namespace
+
+AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const AdminRequest &request) {
+  if (url.secure)
+    throw Error(Status::invalid, "URL https://" + url.address() + ": the admin listener speaks http; name it as such");
+  if (token.find_first_of("\r\n") != token.npos)
+    throw Error(Status::invalid, "the token has a line end in it, so it cannot be sent");
+  const std::string address = url.address();
+  const WaitsForHost waits(address);
+  Connection connection(url);
+  connection.write(request.method + " " + url.folder + request.path + " HTTP/1.0\r\nHost: " + address + "\r\n" +
+                   (token.empty() ? "" : "Authorization: Bearer " + token + "\r\n") +
+                   "Content-Length: " + std::to_string(request.body.size()) + "\r\n\r\n");
+  connection.write(request.body);
+  const std::string text = connection.read();
+
+  AdminResponse response;
+  const std::size_t end = text.find("\r\n\r\n"), space = text.find(' ');
+  const std::string_view head = std::string_view(text).substr(0, end);
+  if (end != text.npos && space < end) std::from_chars(text.data() + space + 1, text.data() + end, response.status);
+  if (response.status == 0) throw Error(Status::unavailable, "read from " + address + ": the connection ended early");
+  response.challenge = header_in(head, "www-authenticate");
+  response.body = text.substr(end + 4);
+  const std::string length = header_in(head, "content-length");
+  if (!length.empty() && std::to_string(response.body.size()) != length)
+    throw Error(Status::unavailable, "read from " + address + ": the connection ended early");
+  return response;
+}
+
+} // namespace omnistore::cli
