@@ -24,14 +24,14 @@ class Registry;
 
 class View;
 
-/// What is known of a value besides its bytes.
+/// The properties of a value besides its bytes.
 struct Meta {
   std::uint64_t size = 0;
-  std::int64_t mtime = 0;  ///< Unix milliseconds; 0: unknown
-  std::int64_t expiry = 0; ///< Unix milliseconds; 0: never
-  std::string etag;        ///< changes with every write; empty: the driver gives none
-  std::string user;        ///< the user's own, byte for byte as it was given; empty: none, or not asked for
-  bool user_known = false; ///< `user` was asked for and is all there is
+  std::int64_t mtime = 0;  ///< Unix milliseconds; 0 if unknown
+  std::int64_t expiry = 0; ///< Unix milliseconds; 0 if never
+  std::string etag;        ///< changes with every write; empty if the driver gives none
+  std::string user;        ///< the user's own, byte for byte; empty if there is none or it was not requested
+  bool user_known = false; ///< `user` is known: if it is empty, the value has none
 };
 
 /// A value with its meta.
@@ -40,53 +40,52 @@ struct Entry {
   Meta meta;
 };
 
-/// When a write may take place.
+/// The condition under which a write takes place.
 struct Condition {
   enum class Kind { always, if_absent, if_present, if_match };
   Kind kind = Kind::always;
   std::string etag; ///< for if_match
 };
 
-/// On whose behalf operations are done. Drivers see it, and may send it on to their backends.
+/// On whose behalf operations run. Drivers see it, and may send it on to their backends.
 struct Caller {
-  std::string_view trace;    ///< a W3C traceparent; a text that is none is not passed on
-  std::string_view identity; ///< the name of a user or token, for logs; empty: unknown
-  bool background = false;   ///< a job: nobody waits for its operations in person
+  std::string_view trace;    ///< a W3C traceparent; any other text is not passed on
+  std::string_view identity; ///< the name of a user or token, for logs; empty if unknown
+  bool background = false;   ///< a job: no person waits for its operations
 };
 
-/// How long an operation may take, and who may call it off. At the end of its time, and once it is called off, a
+/// The time limit and the cancellation of an operation. When the time is over, or when the operation is cancelled, a
 /// driver that waits gives up, and the operation throws Error(timeout) or Error(cancelled); a write may still take
-/// place then. What a driver does not notice goes on: the operation returns when the driver does.
+/// place. If the driver does not notice, the operation returns when the driver does.
 struct CallOptions {
-  std::chrono::milliseconds timeout{0}; ///< 0: none
-  /// The operation is called off while this is true; null: by nobody. It must outlive the operation.
+  std::chrono::milliseconds timeout{0}; ///< 0 for none
+  /// The operation is cancelled when this becomes true. May be null. It must outlive the operation.
   const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr; ///< null: nothing is known of it. It must outlive the operation
+  const Caller *caller = nullptr; ///< null if unknown. It must outlive the operation
 };
 
-// The options of one operation each: `timeout`, `cancelled` and `caller` mean in all of them what they do in
-// CallOptions.
+// The options of each operation. `timeout`, `cancelled` and `caller` mean the same in all of them as in CallOptions.
 
 struct GetOptions {
   std::uint64_t offset = 0;
   std::uint64_t length = UINT64_MAX;
-  bool meta = false; ///< the etag is wanted too
-  bool user = false; ///< the user's own meta is wanted too. A Reader is given it only if it came with the value
-  std::uint64_t most = UINT64_MAX; ///< of get_many: bytes of all values; one that does not fit any more is too_large
-  /// It begins anew with each piece that a Reader takes, whose own time is not counted.
+  bool meta = false;               ///< request the etag too
+  bool user = false;               ///< request the user's own meta too. A Reader gets it only if it came with the value
+  std::uint64_t most = UINT64_MAX; ///< for get_many: the bytes of all values; one that does not fit is too_large
+  /// The time starts again with each piece that a Reader takes; the Reader's own time does not count.
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
   const Caller *caller = nullptr;
 };
 
 struct SetOptions {
-  /// How long the value lives: nothing: as the mount or the config says; 0: for ever.
+  /// How long the value lives; 0 for ever, and nullopt for the ttl of the mount or the config.
   std::optional<std::chrono::milliseconds> ttl{};
   Condition condition{};
-  /// The user's own meta: any bytes, at most 1 MiB. It is stored with the value, in one step; empty: the value has
-  /// none, and that of an older value goes.
+  /// The user's own meta, any bytes up to 1 MiB, stored with the value in one step. If it is empty, the value has none,
+  /// and the meta of an older value goes.
   std::string user{};
-  /// It begins anew with each piece that a Source gives, whose own time is not counted.
+  /// The time starts again with each piece that a Source gives; the Source's own time does not count.
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
   const Caller *caller = nullptr;
@@ -100,7 +99,7 @@ struct RemoveOptions {
 };
 
 struct MetaOptions {
-  bool user = true; ///< the user's own meta is wanted too; for some stores that takes longer
+  bool user = true; ///< request the user's own meta too, which takes longer in some stores
   std::chrono::milliseconds timeout{0};
   const std::atomic<bool> *cancelled = nullptr;
   const Caller *caller = nullptr;
@@ -108,19 +107,19 @@ struct MetaOptions {
 
 struct ListOptions {
   static constexpr std::uint32_t any_depth = UINT32_MAX;
-  std::uint32_t depth = any_depth; ///< keys with at most so many ':' behind the base
+  std::uint32_t depth = any_depth; ///< keys with at most this many ':' after the base
   std::uint32_t limit = 1000;      ///< keys a page, 1 to 100000
-  std::string cursor;              ///< what the page before gave; empty: from the start
+  std::string cursor;              ///< the cursor of the page before; empty at the start
   bool meta = false;
   std::chrono::milliseconds timeout{0}; ///< for this page
   const std::atomic<bool> *cancelled = nullptr;
   const Caller *caller = nullptr;
 };
 
-/// A part of a listing that its store cannot read, so that the listing goes on without it.
+/// A part that a listing leaves out because its store cannot read it.
 struct Skipped {
   std::string base;    ///< a prefix that ends in ':', or one key
-  Status status;       ///< why: denied, io, ...
+  Status status;       ///< the reason: denied, io, ...
   std::string message; ///< the whole message, with operation, key, mount and driver, as an Error has it
   bool operator==(const Skipped &) const = default;
 };
@@ -129,11 +128,11 @@ struct Skipped {
 struct Page {
   struct Item {
     std::string key;
-    Meta meta; ///< filled in where ListOptions::meta was set
+    Meta meta; ///< filled in if ListOptions::meta is set
   };
-  std::vector<Item> items;      ///< may be fewer than the limit, also none, and still have a next page
-  std::string cursor;           ///< where the next one goes on; printable, URL-safe; empty: that was all
-  std::vector<Skipped> skipped; ///< what is missing from this page; a later page does not repeat it
+  std::vector<Item> items;      ///< may be fewer than the limit, or none, and still have a next page
+  std::string cursor;           ///< where the next page starts; printable and URL-safe; empty at the end
+  std::vector<Skipped> skipped; ///< the parts that this page leaves out; a later page does not repeat them
 };
 
 struct EntriesOptions {
@@ -144,21 +143,21 @@ struct EntriesOptions {
 class KeyRange;
 class EntryRange;
 
-/// What a set gave.
+/// The result of a set.
 struct Stored {
-  bool stored = true; ///< false: the condition did not hold, and nothing was changed
-  std::string etag;   ///< of the new value, where SetOptions asked and the driver gives them
+  bool stored = true; ///< false if the condition did not hold, so that nothing was changed
+  std::string etag;   ///< the new value's, if it was requested and the driver gives etags
   explicit operator bool() const { return stored; }
 };
 
-/// One item's outcome of a batch.
+/// The outcome of one item of a batch.
 struct Outcome {
   Status status = Status::ok;
-  std::string message; ///< whole, as Error::what()
-  std::string etag{};  ///< of the value that set_many stored, if it was asked for and the driver gives them
+  std::string message; ///< the whole message, like Error::what()
+  std::string etag{};  ///< of the value that set_many stored, if it was requested and the driver gives etags
 };
 struct EntryOutcome : Outcome {
-  Entry entry; ///< where status is ok
+  Entry entry; ///< filled in if status is ok
 };
 struct SetItem {
   std::string key;
@@ -166,7 +165,7 @@ struct SetItem {
   SetOptions options; ///< its timeout, `cancelled` and `caller` are ignored: set_many has its own
 };
 
-/// A change. Keys are shown as the user knows them: with the mountpoint, without prefixes.
+/// A change. Keys are those of the user: with the mountpoint and without prefixes.
 struct Event {
   enum class Type { update, remove, resync };
   enum class Cause { none, removed, expired, evicted, cleared };
@@ -174,96 +173,97 @@ struct Event {
   Cause cause = Cause::none;
   std::string key;            ///< empty for resync
   std::uint64_t sequence = 0; ///< rises by one with each event of this Storage
-  std::uint64_t missed = 0;   ///< of a resync: how many the watcher lost; 0: not known
+  std::uint64_t missed = 0;   ///< of a resync: how many events the watcher lost; 0 if unknown
 };
 
-/// Where a value is read to, without a copy in between. Called on the reading thread.
+/// Receives a value without a copy in between. It is called on the thread that reads.
 class Reader {
 public:
   virtual ~Reader() = default;
-  /// The value is there. meta.size is the whole value's, UINT64_MAX where it is not known before the end; what lies of
-  /// it in the range asked for will follow. Returns where to put it, room for as many bytes that stays valid until
-  /// read() returns; or null to have write() called.
+  /// Announces the value, of which the requested range will follow. meta.size is the size of the whole value, or
+  /// UINT64_MAX if it is unknown before the end. Returns room for the bytes, which stays valid until read() returns, or
+  /// null to receive them through write().
   virtual char *begin(const Meta &meta) = 0;
-  /// The next bytes, where begin gave no place for them.
+  /// Takes the next bytes if begin returned null.
   virtual void write(std::string_view bytes) = 0;
 
   /// Returns true if it takes bytes that the store lends instead of copies. A store in memory lends long values.
   virtual bool borrows() const { return false; }
-  /// In place of begin, if the reader borrows and the driver wants no place: the bytes are written or lent.
+  /// Called instead of begin if the reader borrows and the driver needs no room: the bytes are written or lent.
   virtual void begin_without_place(const Meta &meta) { begin(meta); }
-  /// In place of write: all the bytes that come. They stay as they are while `loan` lives, which must not outlive the
-  /// Storage; it may go on any thread, but not before this has returned.
+  /// Called instead of write, with all the bytes that come. They stay unchanged while `loan` lives, which must not
+  /// outlive the Storage. Any thread may destroy it, but not before this function has returned.
   virtual void borrow(std::string_view, std::shared_ptr<const void>) {}
 };
 
-/// Where a value to be set comes from, piece by piece, for one that is larger than memory should hold. Called on the
-/// setting thread.
+/// Supplies a value to set piece by piece, so that a large one need not be in memory. It is called on the thread that
+/// sets.
 class Source {
 public:
   virtual ~Source() = default;
-  /// Puts up to `capacity` bytes into `into`, and returns how many; 0: that was the end. May wait. What it throws ends
-  /// the set, which leaves the old value as it was and throws the same.
+  /// Writes up to `capacity` bytes to `into` and returns their number, which is 0 at the end. May wait. An exception
+  /// ends the set, which leaves the old value unchanged and throws the same exception.
   virtual std::size_t read(char *into, std::size_t capacity) = 0;
 };
 
-/// How values may come and go: a piece at a time, for as long as the other side takes, with no more than a piece in
-/// memory and no other operation held up meanwhile.
+/// The directions in which values can stream: a slow Reader or Source then holds up no other operation, and only one
+/// piece of the value is in memory.
 struct Streams {
-  bool reads = false;  ///< into a Reader whose begin() gives no place
+  bool reads = false;  ///< into a Reader whose begin() returns null
   bool writes = false; ///< from a Source
 };
 
 /// Counters of one mount's store since it was opened, or of a layer's child.
 struct MountStats {
-  std::string mountpoint; ///< of a child: empty
+  std::string mountpoint; ///< empty for a child
   std::string driver;
   std::uint64_t reads = 0, hits = 0, misses = 0, writes = 0, removes = 0, lists = 0, errors = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0, evictions = 0, expirations = 0;
-  std::uint64_t driver_faults = 0; ///< what the driver did against its contract: the log says what it was
-  std::uint64_t in_flight = 0;     ///< operations under way now; those of stores that never block are not counted
-  std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< those that there were
-  /// What the driver counts beside this (the SDK's ext/stats.h), as a cache its "refreshes".
+  std::uint64_t driver_faults = 0; ///< violations of the contract by the driver, which the log describes
+  std::uint64_t in_flight = 0;     ///< operations in progress; those of stores that never block are not counted
+  std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< without kinds that never occurred
+  /// Counters of the driver's own (the SDK's ext/stats.h), such as the "refreshes" of a cache.
   std::vector<std::pair<std::string, std::uint64_t>> counters;
-  /// How much there is now of what the driver tells (omnistore/ext/stats.h), such as connections in use.
+  /// Gauges of the driver's own (the SDK's ext/stats.h), such as connections in use.
   std::vector<std::pair<std::string, std::uint64_t>> gauges;
-  /// The driver did not say within a second what it counts: `counters` are those that it gave last, if there are any.
+  /// True if the driver did not report its counters within a second: `counters` are then the last ones, if there are
+  /// any.
   bool counters_late = false;
-  /// Latency of the operations that were timed (of a driver that never blocks, or a layer over one, one in 64):
-  /// how many fell into each bucket.
+  /// The latency of the operations that were timed. For a driver that never blocks, or a layer over one, that is one
+  /// operation in 64.
   struct Histogram {
-    std::vector<std::uint64_t> counts; ///< see latency_bounds()
+    std::vector<std::uint64_t> counts; ///< operations in each bucket, see latency_bounds()
     std::uint64_t count = 0;
     double sum = 0; ///< seconds
-    /// The time in seconds that a part of them (0.99) did not exceed, as near as the buckets tell: their bounds lie at
-    /// most a factor of 2.5 apart. 0: none were timed.
+    /// Returns the time in seconds that this part of the operations (such as 0.99) did not exceed, or 0 if none were
+    /// timed. It is as exact as the buckets, whose bounds lie at most a factor of 2.5 apart.
     double quantile(double part) const;
   };
   Histogram read_latency, write_latency;
-  std::vector<MountStats> layers; ///< of the stores below it, in the config's order
+  std::vector<MountStats> layers; ///< the stores below it, in the config's order
 
-  /// Which part of the reads found a value; 0 where there were none.
+  /// Returns the part of the reads that found a value, or 0 if there were no reads.
   double hit_rate() const { return reads == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(reads); }
-  /// Adds the counters; names, kinds, latencies and layers stay this one's.
+  /// Adds the counters of `other`. Names, kinds, latencies and layers do not change.
   MountStats &operator+=(const MountStats &other);
-  /// Seconds, ascending; the last bucket, without a bound, is one more.
+  /// Returns the bounds of the buckets in seconds, ascending. One more bucket after them has no bound.
   static std::span<const double> latency_bounds();
 };
 
 /// A store that cannot do its work now.
 struct StoreHealth {
   std::string mountpoint;
-  std::string driver;    ///< of the store, or of one below it
-  bool optional = false; ///< the mount
+  std::string driver;    ///< the driver of the store, or of one below it
+  bool optional = false; ///< the mount is optional
   Status status = Status::ok;
-  std::string message; ///< the cause, in the backend's words
+  std::string message; ///< the cause, in the backend's own words
 };
 
-/// What one node of the mount tree is and can do.
+/// The driver and the capabilities of one node of the mount tree.
 struct StoreInfo {
   std::string driver;
   std::string version;
-  std::string file;               ///< the plugin's
+  std::string file;               ///< the plugin file
   std::uint64_t capabilities = 0; ///< OMNISTORE_CAN_... of driver.h, native
   struct Capability {
     std::string name;
@@ -279,54 +279,53 @@ struct MountInfo {
   bool read_only = false;
   bool optional = false; ///< the config lets it fail to open
   bool runtime = false;  ///< mounted by mount(), not by the config
-  bool available = true; ///< false: an optional mount that could not be opened
-  std::string reason;    ///< why not
+  bool available = true; ///< false for an optional mount that could not be opened
+  std::string reason;    ///< why it is not available
   StoreInfo store;
 };
 
-/// A store that was taken out of the mounts and is not closed yet, or one whose opening was given up. No operation that
-/// begins now gets to it.
+/// A store that was unmounted and is not closed yet, or one that did not open in time. New operations do not reach it.
 struct DrainingStore {
   enum class State {
     opening, ///< its driver has not returned from open; the store is closed when it does
-    in_use,  ///< operations, or watches, that began before are still under way
+    in_use,  ///< operations or watches that began before are still in progress
     closing  ///< its driver has not returned from close
   };
   struct Call {
-    std::string operation;         ///< the driver's function: "get"
-    std::chrono::milliseconds age; ///< to 50 ms
-    bool waits_for_client;         ///< for one that reads a value slowly, or sends one
+    std::string operation;         ///< the driver's function, such as "get"
+    std::chrono::milliseconds age; ///< accurate to 50 ms
+    bool waits_for_client;         ///< the client reads or sends a value slowly
   };
-  std::uint64_t id = 0;    ///< another one for each, from 1 on
-  std::uint64_t store = 0; ///< as in StorePlace; 0 while it is opened
+  std::uint64_t id = 0;    ///< unique, from 1 on
+  std::uint64_t store = 0; ///< the number in StorePlace; 0 while it opens
   std::string mountpoint, driver;
   State state = State::in_use;
-  std::chrono::milliseconds age{0}; ///< since it was taken out, or given up
-  std::uint64_t calls = 0;          ///< operations under way
-  std::uint64_t readers = 0;        ///< of them those that wait for their client
+  std::chrono::milliseconds age{0}; ///< since it was unmounted, or since its opening timed out
+  std::uint64_t calls = 0;          ///< operations in progress
+  std::uint64_t readers = 0;        ///< those of them that wait for their client
   std::uint64_t watches = 0;
   std::vector<Call> running; ///< the driver's calls, the oldest first
-  /// "2 calls (get for 12.9 s, ...), 1 watch", "its close".
+  /// Describes what the store waits for: "2 calls (get for 12.9 s, ...), 1 watch", "its close".
   std::string waits_for() const;
 };
 
-/// Which stores the operations on a key, or on all keys under a base, go to.
+/// The store that serves a key, or all keys under a base.
 struct StorePlace {
-  std::string mountpoint;    ///< of the store that has the key or the base; "": the root, or none
-  std::uint64_t store = 0;   ///< the store's number: it changes when another store takes its place; 0: there is none
-  bool several = false;      ///< a base that more stores lie under; `store` changes when one of them is replaced
+  std::string mountpoint;  ///< of the store that has the key or the base; empty for the root, and if there is no store
+  std::uint64_t store = 0; ///< the store's number, which changes when the store is replaced; 0 if there is none
+  bool several = false;    ///< more stores lie under the base; `store` changes when one of them is replaced
   bool never_blocks = false; ///< no operation waits for a disk, a network or another process
 };
 
-/// How long a change of mounts may take.
+/// The time limits of a change of mounts.
 struct ChangeOptions {
-  /// How long another change of the same mountpoints is waited for; negative: as long as it takes.
+  /// How long to wait for another change of the same mountpoints; negative for as long as it takes.
   std::chrono::milliseconds patience = std::chrono::seconds(3);
-  /// When the whole change is given up, even if a store has not had its openTimeout by then.
+  /// When to give up the whole change, even if a store has not had its openTimeout by then.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
-/// What becomes of one mount with another config.
+/// The change that another config makes to one mount.
 struct MountChange {
   enum class Kind {
     added,
@@ -336,70 +335,71 @@ struct MountChange {
   };
   Kind kind;
   std::string mountpoint;
-  std::string driver; ///< the new one; of a removed mount the old one
-  std::string
-      details; ///< why it is replaced, or what else is new: "driver memory -> fs", "ttl 1h -> never"; may be empty
-  bool changed = false; ///< whether anything is different: false only of mounts that are kept
+  std::string driver;   ///< the new one, or the old one of a removed mount
+  std::string details;  ///< the differences: "driver memory -> fs", "ttl 1h -> never"; may be empty
+  bool changed = false; ///< false if nothing differs, which is so only for kept mounts
 };
 
-/// One store on a key's way, and what it answered.
+/// One store that may be asked for a key, and its result.
 struct Hop {
   enum class Outcome {
     not_asked,
     hit,
     miss,
-    passed_over, ///< it has the key, and the layer above wanted another's, as where a copy is too old
+    passed_over, ///< it has the key, but the layer above did not use its value, for example because it is too old
     failed
   };
   std::string driver;
   Outcome outcome = Outcome::not_asked;
-  std::string message;              ///< of failed: why, in the store's words
-  std::uint32_t order = 0;          ///< as which it was asked, from 1 on; 0: it was not
-  std::uint32_t asked = 0;          ///< how often
-  std::chrono::nanoseconds time{0}; ///< in it and in the stores below it
-  /// What its driver adds, as it was before it was asked: a JSON object's text; empty: nothing. Of a cache the state of
-  /// its copy (the SDK's ext/explain.h).
+  std::string message;              ///< if it failed: the cause, in the store's own words
+  std::uint32_t order = 0;          ///< its place in the order of the calls, from 1 on; 0 if it was not called
+  std::uint32_t asked = 0;          ///< the number of calls
+  std::chrono::nanoseconds time{0}; ///< spent in it and in the stores below it
+  /// A JSON object in which the driver describes the key before the get (the SDK's ext/explain.h), such as the state of
+  /// a cache's copy; empty if it has nothing to say.
   std::string about;
-  bool about_late = false;   ///< the driver did not say within a second what it adds
+  bool about_late = false;   ///< the driver did not give `about` within a second
   std::vector<Hop> children; ///< in the config's order
 };
-/// Where a key leads, and what a get of it met.
+/// The way of a key through the stores, and the results of a get along it.
 struct Explanation {
   std::string key;        ///< in its normal form
   std::string mountpoint; ///< of the mount that holds it
-  std::string prefix;     ///< in front of the key inside the store, with a ':' at its end, or empty
+  std::string prefix;     ///< put before the key inside the store, with a ':' at its end, or empty
   std::string inside;     ///< the key as the store knows it
-  std::int64_t ttl = 0;   ///< of values that are set there without one; milliseconds, 0: never
+  std::int64_t ttl = 0;   ///< of values that are set without one, in milliseconds; 0 for ever
   bool read_only = false;
-  Status status = Status::ok; ///< not_found: no such key
-  std::string message;        ///< of a failure, whole
-  Meta meta;                  ///< where status is ok
-  /// Where the store that answered is in the tree: the child to take at each step; empty: the mount's own store.
+  Status status = Status::ok; ///< not_found if there is no such key
+  std::string message;        ///< the whole message of a failure
+  Meta meta;                  ///< filled in if status is ok
+  /// The store that gave the value, as the index of the child to take at each step down the tree; empty for the mount's
+  /// own store.
   std::vector<std::uint32_t> answered;
-  Hop store; ///< the mount's, with those below it
+  Hop store; ///< the mount's store, with those below it
 };
 
 struct WatchOptions {
-  /// At most so many events wait, and at most 4 MiB of them (64 KiB while those of all bases are more than 64 MiB). A
-  /// watch that is slower gets a resync, which says how many it missed, and then the latest ones.
+  /// At most this many events wait, and at most 4 MiB of them (64 KiB while those of all bases are more than 64 MiB). A
+  /// slower watch gets a resync, which says how many events it missed, and then the latest ones.
   std::size_t queue = 1024;
-  /// Resumes after the event of this number: what came since is reported first if it is still known, else a resync.
+  /// Resumes after the event of this number: reports the events since then if they are still known, else a resync.
   std::optional<std::uint64_t> after = {};
-  /// For so long after the watch has ended its events are remembered, for one that resumes.
+  /// How long events are kept after the watch ends, so that a new watch can resume.
   std::chrono::milliseconds linger{0};
-  /// Is called when a store cannot report the changes that others make, so that the watch reports only the changes made
+  /// Called if a store cannot report the changes that others make, so that the watch reports only the changes made
   /// through this Storage: "watch (mount shared, driver redis): the changes that others make are not reported: CAUSE".
-  /// It is called once for each such store, also for one that is mounted or replaced later. A store that refused to be
-  /// watched is asked again when another watch of it begins. It runs on the threads of the watch's callback, and never
-  /// while that callback runs. May be empty.
+  /// It is called once for each such store, even for one that is mounted or replaced later. If a store refused the
+  /// watch, the next watch tries again. It runs on the threads of the watch's callback, and never while that callback
+  /// runs. May be empty.
   std::function<void(const std::string &message)> limited = {};
 };
 
-/// A running watch; destroying it ends it, and returns after the last callback has returned (from inside a callback:
-/// at once).
+/// A running watch. The destructor ends it and returns after the last callback has returned, or, from inside a
+/// callback, at once.
 ///
-/// The callbacks of all watches share a few threads. One watch's callbacks run one after the other, in the order of the
-/// events. A callback may block: others then go on with other threads, and only its own watch falls behind.
+/// The callbacks of all watches share a few threads. The callbacks of one watch run one after the other, in the order
+/// of the events. A callback may block: other threads then serve the other watches, and only its own watch falls
+/// behind.
 class Watch {
 public:
   class State;
@@ -408,150 +408,151 @@ public:
   Watch(Watch &&) noexcept = default;
   Watch &operator=(Watch &&) noexcept;
   ~Watch();
-  /// The number of the last event before those that this watch tells of: what to go on behind before any has come.
+  /// Returns the number of the last event before the watch began, after which another watch can resume if no event has
+  /// come yet.
   std::uint64_t position() const;
 
 private:
   std::shared_ptr<State> state_;
 };
 
-/// The key space: stores mounted by a config, behind one set of operations.
+/// The key space: the stores that a config mounts, with one set of operations.
 ///
 /// Thread-safe: any member may be called on any thread at the same time, mount and unmount included.
 ///
-/// Keys are normalised as unstorage does: '/' and '\' become ':', runs of ':' collapse, leading and trailing ':' and
-/// what follows a '?' go. A key that is empty then, longer than 4096 bytes, no UTF-8, or has a segment '.' or '..' is
-/// Error(invalid); one that is too long for its store, or with the mount's prefix, is Error(too_large). A base is a key
-/// or empty; it stands for every key that begins with it and a ':'.
+/// Keys are normalised as in unstorage: '/' and '\' become ':', runs of ':' become one, and leading and trailing ':'
+/// and everything after a '?' are removed. A key that is then empty, longer than 4096 bytes, not UTF-8, or has a
+/// segment '.' or '..' is Error(invalid). One that is too long for its store, or with the mount's prefix, is
+/// Error(too_large). A base is a key or empty, and means every key that begins with it and a ':'.
 ///
 /// A key `k$` is the user's own meta of the value under `k`, as in unstorage: get, has, meta, set, remove and the
-/// batches read and write it. It ends with the value: when that is replaced, removed, expires or is evicted. There is
-/// none without a value: a set of `k$` is then Error(not_found). An empty text removes it. It has no ttl
-/// (Error(invalid)) and no etag, and takes no condition (Error(unsupported)).
+/// batches read and write it. It ends with the value: when that is replaced, removed, expires or is evicted. Without a
+/// value, a set of `k$` is Error(not_found). An empty text removes it. It has no ttl (Error(invalid)) and no etag, and
+/// takes no condition (Error(unsupported)).
 ///
-/// A miss is a value (nullopt, false), not an exception. A failure is an Error.
+/// A miss is a result (nullopt, false), not an exception. A failure is an Error.
 class Storage {
 public:
-  /// Finds and loads the plugins, opens every mount. Throws ConfigError where the config or an option is wrong, Error
-  /// where a plugin or store cannot be opened; nothing stays open then. A mount that the config marks optional is left
+  /// Finds and loads the plugins and opens every mount. Throws ConfigError if the config or an option is wrong, and
+  /// Error if a plugin or store cannot be opened; nothing stays open then. An optional mount that does not open is left
   /// out, with the reason in mounts().
   explicit Storage(const Config &config);
-  /// The same with plugins that were found already; several storages can share them.
+  /// The same with plugins that were found before; several storages can share them.
   Storage(const Config &config, std::shared_ptr<loader::Registry> registry);
-  /// Ends the watches, waits for operations in flight and closes every store, however long that takes; close() before
-  /// it bounds the time.
+  /// Ends the watches, waits for operations in flight and closes every store, however long that takes. Call close()
+  /// first to limit the time.
   ~Storage();
   Storage(Storage &&) noexcept;
   Storage &operator=(Storage &&) noexcept;
 
   std::optional<std::string> get(std::string_view key, const GetOptions &options = {}) const;
-  /// The same into a string whose room is used again. False on a miss.
+  /// The same into a string, whose room is used again. Returns false on a miss.
   bool get(std::string_view key, std::string &into, const GetOptions &options = {}) const;
   std::optional<Entry> entry(std::string_view key, const GetOptions &options = {}) const;
-  /// The same into a Reader. False on a miss: the reader was not called.
+  /// The same into a Reader. Returns false on a miss, without a call of the reader.
   bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
 
   bool has(std::string_view key, const CallOptions &options = {}) const;
   /// Returns size, times, etag and the user's own meta; nullopt if there is no such key.
   std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
 
-  /// Which stores a get of this key asks, and what each answers. It does that get, of the value's first byte: it
-  /// counts, and a cache fetches and refreshes as for any reader. What fails on the way is in the result; Error only
-  /// where no open mount holds the key. What a layer asks on other threads is not seen.
+  /// Shows the stores that a get of this key calls, and their results. It does that get, for the value's first byte:
+  /// the get is counted, and a cache fetches and refreshes as for any reader. The result contains the failures of
+  /// stores; Error is thrown only if no open mount has the key. Calls that a layer makes on other threads are not seen.
   Explanation explain(std::string_view key, const CallOptions &options = {}) const;
 
-  /// Stores. The result's etag is there where `want_etag` is set and the driver gives them.
+  /// Stores a value. The result has an etag if `want_etag` is set and the driver gives etags.
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
-  /// The same from a Source, `size` bytes of it; UINT64_MAX: as many as come. Fewer or more are Error(invalid). The
-  /// old value stands until the last byte has come, and where anything fails. Of a store that takes no streams (see
-  /// streams()) the value is gathered in memory first, up to what the store takes, and never above 256 MiB where the
-  /// store states no limit: Error(too_large).
+  /// The same for `size` bytes from a Source, or for all of them if it is UINT64_MAX. Fewer or more are Error(invalid).
+  /// The old value stays until the last byte has come, and if anything fails. For a store that takes no streams
+  /// (streams()), the value is first gathered in memory, up to the store's own limit or else 256 MiB; a longer one is
+  /// Error(too_large).
   Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
              bool want_etag = false);
-  /// Removes the key. False: there was none. Throws Error(conflict) where the condition does not hold.
+  /// Removes the key. Returns false if there was none. Throws Error(conflict) if the condition does not hold.
   bool remove(std::string_view key, const RemoveOptions &options = {});
-  /// Gives a value another ttl; 0: for ever. False: there is no such key.
+  /// Gives a value another ttl, or 0 for ever. Returns false if there is no such key.
   bool touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options = {});
 
-  /// Each item has its own outcome, in the order asked; a miss is not_found, a condition that did not hold conflict.
-  /// The time is the whole batch's.
+  /// Each item has its own outcome, in the order of the request: not_found for a miss, conflict if the condition did
+  /// not hold. The timeout is that of the whole batch.
   std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
   std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {},
                                 bool want_etags = false);
   std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
 
-  /// One page of the keys under a base, over all mounts that it spans.
+  /// Lists one page of the keys under a base, over all mounts under it.
   Page list(std::string_view base, const ListOptions &options = {}) const;
-  /// The keys under a base, read as one walks them (ranges.hpp).
+  /// Returns the keys under a base as a range, which is read as you walk it (ranges.hpp).
   KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
   /// The same with their values, read in batches ahead of the walk.
   EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
-  /// Removes every key under a base; how many. Keys of mounts below it too. Where it fails, or its time is up, a part
-  /// of them may be gone.
+  /// Removes every key under a base, in all mounts under it, and returns their number. If it fails or its time is up, a
+  /// part of them may be gone.
   std::uint64_t clear(std::string_view base = {}, const CallOptions &options = {});
 
-  /// Calls back for every change of one key, or of all keys under it, or of everything (empty), on a thread of the
-  /// Storage's, one at a time: changes made through this Storage, values that expired or were evicted, and what others
-  /// changed where the driver can tell. A driver that cannot tell now (as its server is not set up for it) is named in
-  /// the log.
+  /// Calls back for every change of one key and of all keys under it, or of all keys if `base` is empty. It reports the
+  /// changes made through this Storage, values that expired or were evicted, and the changes that others made if the
+  /// driver can report them; the log names drivers that cannot. The calls come one at a time, on a thread of the
+  /// Storage's.
   Watch watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options = {});
 
-  /// A view of the keys under a base, which knows them without it; include omnistore/view.hpp. Empty: of all keys.
-  /// Throws Error(invalid) where the base cannot be one.
+  /// Returns a view of the keys under a base, or of all keys if it is empty, in which keys are relative to the base.
+  /// Include omnistore/view.hpp. Throws Error(invalid) if the base is not valid.
   View prefixed(std::string_view base);
 
-  /// Mounts a store, in place of one that stands there already. New operations go to it at once; those in flight finish
-  /// on the old one. Returns when the new store is open and mounted, and does not wait for the old one: that drains and
-  /// is closed in the background (draining(), wait_closed()). If the new store cannot be opened nothing changes, and
-  /// the Error says why: Error(timeout) if it is not open after the config's openTimeout, Error(unavailable) if another
-  /// change of the same mountpoint does not end in time. Changes of other mountpoints do not wait for it. The mount
-  /// stays when a config is reloaded that does not name its mountpoint. Returns true if it took another's place.
+  /// Mounts a store, in place of an existing one. New operations go to it at once; those in flight finish on the old
+  /// one. Returns when the new store is open and mounted, and does not wait for the old one, which drains and is closed
+  /// in the background (draining(), wait_closed()). If the new store cannot be opened, nothing changes, and the Error
+  /// says why: Error(timeout) if it is not open after the config's openTimeout, Error(unavailable) if another change of
+  /// the same mountpoint does not end in time. Changes of other mountpoints do not wait for it. The mount stays when a
+  /// config is reloaded that does not name its mountpoint. Returns true if it replaced another store.
   bool mount(std::string_view mountpoint, const MountConfig &config, const ChangeOptions &options = {});
   /// Takes a mount out. Returns false if nothing is mounted there. Like mount, it does not wait for the old store: call
   /// wait_closed() for that. Throws Error(unavailable) as mount does.
   bool unmount(std::string_view mountpoint, const ChangeOptions &options = {});
 
-  /// Makes the mounts those of another config, all or nothing: its plugins are looked for anew, and every store that is
-  /// new or differs is opened beside the old ones; when all are open new operations go to the new mounts, at once, and
-  /// those in flight finish on the old. A mount whose store is the same keeps it, and what it holds. Old stores, and
-  /// those that a reload opened that then failed, are closed in the background as with mount(). Throws ConfigError or
-  /// Error, and nothing has changed then; a mount that is new and optional may stay unavailable, one that works is not
-  /// given up for one that does not open. Each store has the openTimeout of the config that holds. If a change under
-  /// way of a mountpoint that either config names does not end in time, it is Error(unavailable). Returns what became
-  /// of each mount, by mountpoint. The config's listeners and log are not this class's.
+  /// Replaces the mounts by those of another config, all or nothing. It looks for the config's plugins again and opens
+  /// every new or changed store beside the old ones. When all are open, new operations go to the new mounts at once,
+  /// and those in flight finish on the old ones. A mount whose store is the same keeps the store and its contents. Old
+  /// stores, and those that a failed reload had opened, are closed in the background as with mount(). If it throws
+  /// ConfigError or Error, nothing has changed. A new optional mount may stay unavailable, but a working mount is not
+  /// replaced by one that does not open. Each store has the openTimeout of the present config. If another change of a
+  /// mountpoint in either config does not end in time, it is Error(unavailable). Returns the change of each mount, by
+  /// mountpoint. The listeners and the log of the config are not a matter of this class.
   std::vector<MountChange> reload(const Config &config);
-  /// The same with plugins that were looked for already: a Registry that was made with plugins() as the one before.
+  /// The same with plugins that were found before: a Registry that was made with plugins() as its predecessor.
   std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
                                   const ChangeOptions &options = {});
-  /// What reload would do; opens no store.
+  /// Returns the changes that reload would make, and opens no store.
   std::vector<MountChange> diff(const Config &config) const;
-  /// Stores that are taken out and not closed yet, in the order in which they were taken out.
+  /// Returns the stores that are unmounted and not closed yet, in the order in which they were unmounted.
   std::vector<DrainingStore> draining() const;
-  /// Waits until no store that was mounted at this mountpoint drains; false: one still does after `timeout`.
+  /// Waits until no store that was mounted at this mountpoint drains. Returns false if one still does after `timeout`.
   bool wait_closed(std::string_view mountpoint, std::chrono::milliseconds timeout) const;
   /// The same for every mountpoint.
   bool wait_closed(std::chrono::milliseconds timeout) const;
-  /// Ends the watches, takes all mounts out and closes their stores, as far as that is possible within `patience`.
-  /// Returns those that are left; it then takes the destructor until they are closed, or the end of the process.
-  /// Operations that begin after it are Error(unavailable), changes of mounts too.
+  /// Ends the watches, unmounts everything and closes the stores, as far as that is possible within `patience`. Returns
+  /// the stores that are left, for which the destructor waits. Later operations and changes of mounts are
+  /// Error(unavailable).
   std::vector<DrainingStore> close(std::chrono::milliseconds patience);
 
-  /// The plugins that its drivers come from.
+  /// Returns the plugins of its drivers.
   std::shared_ptr<loader::Registry> plugins() const;
 
   std::vector<MountInfo> mounts() const;
-  /// Returns what was counted, mount by mount. Drivers that do not answer take a second in all: see counters_late.
+  /// Returns the counters of each mount. Drivers that do not respond take a second in all (counters_late).
   std::vector<MountStats> stats() const;
-  /// Asks all open stores that can say it whether they can do their work, such as whether their backend answers, and
-  /// returns those that cannot. It takes at most about a second: a store that has not answered by then is among them.
-  /// An answer counts for a second, so that frequent callers cost the backends little.
+  /// Checks the health of all open stores that have a check (the SDK's ext/health.h), and returns those that cannot do
+  /// their work. It takes about a second at most: a store that has not responded by then is among them. A result counts
+  /// for a second, so that frequent callers cost the backends little.
   std::vector<StoreHealth> unhealthy() const;
-  /// Whether no operation on this key waits for a disk, a network or another process.
+  /// Returns true if no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;
-  /// Returns the place of a key, or of a base. What is no key has no store and never blocks: the operation will say at
-  /// once what is wrong with it.
+  /// Returns the place of a key, or of a base. An invalid key has no store and never blocks, since its operation fails
+  /// at once.
   StorePlace place(std::string_view key, bool is_base = false) const;
-  /// Which values of this key may come and go in pieces.
+  /// Returns the directions in which values of this key can stream.
   Streams streams(std::string_view key) const;
 
 private:

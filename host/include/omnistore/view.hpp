@@ -14,20 +14,20 @@
 
 namespace omnistore {
 
-/// The keys under one base of a Storage, as if they were all that there is: the base is put in front of every key and
-/// base that comes in, and taken off every key that goes out, of listings, events and messages too.
+/// The keys under one base of a Storage, as if there were no others. The view adds the base to every key and base that
+/// it receives, and removes it from every key that it returns, in listings, events and messages too.
 ///
 ///     omnistore::View users = storage.prefixed("app:users");
 ///     users.set("1", "Ada");  // sets app:users:1
 ///     users.keys().all();     // {"1"}
 ///
-/// The key of the base's own name (`app:users`) is not among them. Each function does what Storage's of the same name
-/// does, with the same results and errors; a key with the base in front may be 4096 bytes long.
+/// The key of the base's own name (`app:users`) is not among them. Each function does what the function of Storage of
+/// the same name does, with the same results and errors. A key together with the base may have 4096 bytes.
 ///
-/// It is a light handle: copying one costs the copy of its base, and closes or opens nothing. It owns no part of the
-/// Storage, which must outlive it; it stays good when the Storage is moved.
+/// It is a light handle: a copy costs only the copy of its base. It owns no part of the Storage, which must outlive it.
+/// It stays valid when the Storage is moved.
 ///
-/// Thread-safe, as Storage is.
+/// Thread-safe, like Storage.
 class View {
 public:
   std::optional<std::string> get(std::string_view key, const GetOptions &options = {}) const;
@@ -48,17 +48,17 @@ public:
                                 bool want_etags = false);
   std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
 
-  /// A cursor is good for the view that gave it, and for others of the same base.
+  /// A cursor is valid for the view that returned it, and for others of the same base.
   Page list(std::string_view base, const ListOptions &options = {}) const;
   KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
   EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
-  /// The empty base is all of the view, and no more than that.
+  /// The empty base means all keys of the view.
   std::uint64_t clear(std::string_view base = {}, const CallOptions &options = {});
 
-  /// The empty base is all of the view. Sequence numbers are the Storage's.
+  /// The empty base means all keys of the view. Sequence numbers are those of the Storage.
   Watch watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options = {});
 
-  /// A view of the keys under a base of this one. It does not need this one any further.
+  /// Returns a view of the keys under a base of this one, which does not depend on this one.
   View prefixed(std::string_view base) const;
 
 private:

@@ -2,20 +2,20 @@
 #include "cli/admin_client.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <utility>
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <omnistore/error.hpp>
 
+#include "base/ascii.hpp"
+#include "base/descriptor.hpp"
 #include "cli/time_limit.hpp"
 
 namespace omnistore::cli {
@@ -35,17 +35,14 @@ public:
       throw Error(Status::unavailable, "resolve " + address_ + ": " + ::gai_strerror(failed));
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
     int error = 0;
-    for (const addrinfo *each = found; each && descriptor_ < 0; each = each->ai_next) error = connect(*each);
-    if (descriptor_ < 0) fail("connect", error);
+    for (const addrinfo *each = found; each && !socket_; each = each->ai_next) error = connect(*each);
+    if (!socket_) fail("connect", error);
   }
-  Connection(const Connection &) = delete;
-  Connection &operator=(const Connection &) = delete;
-  ~Connection() { close(); }
 
   void write(std::string_view bytes) {
     while (!bytes.empty()) {
       wait("write to", POLLOUT);
-      const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
       if (sent < 0 && errno != EAGAIN) fail("write to", errno);
       bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
     }
@@ -56,7 +53,7 @@ public:
     char piece[16 * 1024];
     for (;;) {
       wait("read from", POLLIN);
-      const ssize_t got = ::recv(descriptor_, piece, sizeof piece, 0);
+      const ssize_t got = ::recv(socket_.number(), piece, sizeof piece, 0);
       if (got == 0) return text;
       if (got < 0 && errno != EAGAIN) fail("read from", errno);
       text.append(piece, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
@@ -66,25 +63,21 @@ public:
 private:
   /// Returns 0, or why there is no connection to this address.
   int connect(const addrinfo &to) {
-    descriptor_ = ::socket(to.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (descriptor_ < 0) return errno;
-    int error = ::connect(descriptor_, to.ai_addr, to.ai_addrlen) == 0 ? 0 : errno;
+    base::Descriptor socket(::socket(to.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket) return errno;
+    int error = ::connect(socket.number(), to.ai_addr, to.ai_addrlen) == 0 ? 0 : errno;
     if (error == EINPROGRESS) {
-      pollfd ready{descriptor_, POLLOUT, 0};
+      pollfd ready{socket.number(), POLLOUT, 0};
       socklen_t size = sizeof error;
       error = ETIMEDOUT;
-      if (::poll(&ready, 1, connect_ms) == 1) ::getsockopt(descriptor_, SOL_SOCKET, SO_ERROR, &error, &size);
+      if (::poll(&ready, 1, connect_ms) == 1) ::getsockopt(socket.number(), SOL_SOCKET, SO_ERROR, &error, &size);
     }
-    if (error != 0) close();
+    if (error == 0) socket_ = std::move(socket);
     return error;
   }
   void wait(const char *what, short event) {
-    pollfd ready{descriptor_, event, 0};
+    pollfd ready{socket_.number(), event, 0};
     if (::poll(&ready, 1, idle_ms) == 0) fail(what, ETIMEDOUT);
-  }
-  void close() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-    descriptor_ = -1;
   }
   [[noreturn]] void fail(const std::string &what, int error) const {
     throw Error(error == ETIMEDOUT && what != "connect" ? Status::timeout : Status::unavailable,
@@ -92,21 +85,18 @@ private:
   }
 
   const std::string address_;
-  int descriptor_ = -1;
+  base::Descriptor socket_;
 };
 
-/// Returns a header's value; empty if it is absent. `name` is in lower case.
+/// Returns a header's value; empty if it is absent.
 std::string header_in(std::string_view head, std::string_view name) {
   while (!head.empty()) {
     const std::size_t end = std::min(head.find("\r\n"), head.size());
     const std::string_view line = head.substr(0, end);
     head.remove_prefix(std::min(end + 2, head.size()));
-    const bool same = line.size() > name.size() && line[name.size()] == ':' &&
-                      std::equal(name.begin(), name.end(), line.begin(),
-                                 [](char a, char b) { return a == std::tolower(static_cast<unsigned char>(b)); });
-    if (!same) continue;
-    const std::size_t start = line.find_first_not_of(' ', name.size() + 1);
-    return std::string(start == line.npos ? std::string_view() : line.substr(start));
+    const std::size_t colon = std::min(line.find(':'), line.size());
+    if (colon < line.size() && base::equal_ignoring_case(line.substr(0, colon), name))
+      return std::string(base::trimmed(line.substr(colon + 1)));
   }
   return {};
 }

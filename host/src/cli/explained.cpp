@@ -9,7 +9,7 @@
 #include "cli/admin.hpp"
 #include "cli/host_url.hpp"
 #include "cli/time_limit.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -20,7 +20,7 @@ boost::json::object explain_at_host(const Global &global, const std::string &key
 
 boost::json::object explain(const Global &global, const Storage &storage, const std::string &key) {
   if (global.remote()) return explain_at_host(global, key);
-  return server::describe(storage.explain(key, limited(CallOptions())));
+  return report::describe(storage.explain(key, limited(CallOptions())));
 }
 
 std::string span_text(std::int64_t milliseconds) {

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encoding.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
@@ -17,8 +18,7 @@
 #include "cli/stores.hpp"
 #include "cli/time_limit.hpp"
 #include "config/names.hpp"
-#include "server/base64.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -110,13 +110,13 @@ void print_json(Output &out, const std::string &key, std::string &&value, Meta m
   if (config::valid_utf8(value))
     result["value"] = std::move(value);
   else
-    result["base64"] = server::to_base64(value);
-  result["meta"] = server::describe(meta);
+    result["base64"] = base::to_base64(value);
+  result["meta"] = report::describe(meta);
   out.json(result);
 }
 
 /// Reads a value or a range of it. Throws Error(invalid) if the range begins after the value's end.
-bool read(Storage &storage, const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range) {
+bool read(Storage &storage, const std::string &key, Reader &reader, const std::optional<http::ByteRange> &range) {
   GetOptions options;
   options.meta = true;
   if (!range) return storage.read(key, reader, limited(options));
@@ -133,7 +133,7 @@ bool read(Storage &storage, const std::string &key, Reader &reader, const std::o
   return storage.read(key, reader, limited(options));
 }
 
-void get_json(Storage &storage, const std::string &key, const std::optional<server::ByteRange> &range, Output &out) {
+void get_json(Storage &storage, const std::string &key, const std::optional<http::ByteRange> &range, Output &out) {
   WholeValue whole;
   if (!read(storage, key, whole, range)) missing(key);
   print_json(out, key, std::move(whole.value), whole.meta);

@@ -14,7 +14,7 @@
 #include "cli/stores.hpp"
 #include "jobs/inspect.hpp"
 #include "jobs/preview.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -102,7 +102,7 @@ private:
     WholeValue head;
     if (!read_head(storage_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
     const jobs::Preview preview = jobs::preview_of(head.value, head.meta.size, options_.preview);
-    json::object meta = server::describe(head.meta);
+    json::object meta = report::describe(head.meta);
     if (found.is_object() && found.at("meta").is_object()) meta = found.at("meta").get_object(); // to the millisecond
     std::optional<std::int64_t> age;
     if (meta.at("mtime").is_int64()) age = std::max<std::int64_t>(unix_now() - meta.at("mtime").get_int64(), 0);

@@ -17,9 +17,9 @@
 #include "cli/options.hpp"
 #include "cli/stop_signals.hpp"
 #include "jobs/copy.hpp"
+#include "jobs/counters.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/journal.hpp"
-#include "jobs/tally.hpp"
 
 namespace omnistore::cli {
 

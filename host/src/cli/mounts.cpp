@@ -4,13 +4,13 @@
 #include "cli/output.hpp"
 #include "cli/stores.hpp"
 #include "cli/tables.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 
 namespace omnistore::cli {
 
 int run(const Global &global, const Mounts &) {
   const boost::json::object mounts =
-      global.remote() ? request_admin(global, "/mounts") : server::describe_mounts(*Stores(global));
+      global.remote() ? request_admin(global, "/mounts") : report::describe_mounts(*Stores(global));
   Output out;
   if (global.json)
     out.json(mounts);

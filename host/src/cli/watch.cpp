@@ -6,8 +6,8 @@
 #include <boost/json/object.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
+#include "base/descriptor.hpp"
 #include "base/key_text.hpp"
 #include "base/printable.hpp"
 #include "cli/commands.hpp"
@@ -58,7 +58,7 @@ std::string event_text(const Event &event) {
 }
 
 /// Events and limits that are taken out of a watch, to be printed when no lock is held.
-class Taken : public EventTaker {
+class EventBatch : public EventTaker {
 public:
   bool event(const Record &record) override {
     events.push_back(record.event);
@@ -147,28 +147,25 @@ std::string limit_of_host(const ShowEvents &options, const std::string &message)
 int run(const Global &global, const ShowEvents &options) {
   hold_stop_signals();
   const Stores stores(global);
-  const int news = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  const base::Descriptor news(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   EventPrinter printer(global, options);
-  {
-    // A host that refuses is an error of this command, not a warning of the log.
-    const auto level = spdlog::default_logger_raw()->level();
-    if (global.remote()) spdlog::default_logger_raw()->set_level(spdlog::level::err);
-    PulledWatch watch(
-        *stores, options.base, [news] { ::eventfd_write(news, 1); }, WatchOptions());
-    const SignalsEnd signals_end; // before the watch, which a store may hold up
-    spdlog::default_logger_raw()->set_level(level);
-    for (bool begun = false, goes_on = true; goes_on;) {
-      Taken taken;
-      watch.take(taken);
-      for (const std::string &limit : taken.limits)
-        printer.print_limit(global.remote() ? limit_of_host(options, limit) : limit);
-      if (!std::exchange(begun, true)) printer.begin();
-      goes_on = printer.print(taken.events) && wait_for_stop(news) == 0;
-      eventfd_t count = 0;
-      ::eventfd_read(news, &count);
-    }
+  // A host that refuses is an error of this command, not a warning of the log.
+  const auto level = spdlog::default_logger_raw()->level();
+  if (global.remote()) spdlog::default_logger_raw()->set_level(spdlog::level::err);
+  PulledWatch watch(
+      *stores, options.base, [&news] { ::eventfd_write(news.number(), 1); }, WatchOptions());
+  const SignalsEnd signals_end; // before the watch, which a store may hold up
+  spdlog::default_logger_raw()->set_level(level);
+  for (bool begun = false, goes_on = true; goes_on;) {
+    EventBatch batch;
+    watch.take(batch);
+    for (const std::string &limit : batch.limits)
+      printer.print_limit(global.remote() ? limit_of_host(options, limit) : limit);
+    if (!std::exchange(begun, true)) printer.begin();
+    goes_on = printer.print(batch.events) && wait_for_stop(news.number()) == 0;
+    eventfd_t count = 0;
+    ::eventfd_read(news.number(), &count);
   }
-  ::close(news);
   return 0;
 }
 

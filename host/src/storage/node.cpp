@@ -8,11 +8,11 @@
 
 #include <omnistore/known.hpp>
 
+#include "base/clock.hpp"
 #include "config/formats.hpp"
 #include "loader/open.hpp"
 #include "storage/call.hpp"
 #include "storage/capabilities.hpp"
-#include "storage/clock.hpp"
 #include "storage/node_guarded.hpp"
 #include "storage/node_health.hpp"
 #include "storage/node_host.hpp"

@@ -15,8 +15,8 @@
 #include <deque>
 #include <optional>
 
+#include "base/clock.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 #include "storage/key.hpp"
 #include "storage/key_page.hpp"
 #include "storage/node.hpp"

@@ -6,9 +6,9 @@
 #include <omnistore/known.hpp>
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "base/printable.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 #include "storage/node_label.hpp"
 #include "storage/node_sweep.hpp"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 #include "storage/key_page.hpp"
 #include "storage/node_host.hpp"
 

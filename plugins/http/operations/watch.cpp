@@ -18,7 +18,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds FIRST_PAUSE{250}, LONGEST_PAUSE{15'000};
 /// The time limit of a watch that begins is looked at so often; its end wakes the thread at once.
-constexpr milliseconds POLL_INTERVAL{50};
+constexpr milliseconds BEGIN_POLL{50};
 
 /// Starts a thread that takes none of the host's signals.
 template <class Run>
@@ -80,7 +80,7 @@ void Watch::open(std::string_view trace, TimeIsUp time_is_up) {
   const auto has_begun = [&] { return stream->response().has_head && stream->response().good(); };
   for (bool running = true; running && !has_begun();) {
     try {
-      running = stream->step(POLL_INTERVAL);
+      running = stream->step(BEGIN_POLL);
     } catch (const omnistore::Failure &) {
       if (!has_begun()) throw;
       running = false; // it broke off after it had begun: listen() meets the same failure
