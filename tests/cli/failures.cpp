@@ -80,7 +80,7 @@ TEST_CASE("A host that is not there ends with 6 and says what to do") {
 }
 
 TEST_CASE("A URL that is none ends with 2") {
-  for (const char *url : {"https://x", "host:7700", "http://", "http://h:0", "http://h:x", "http://user@h"}) {
+  for (const char *url : {"ftp://x", "host:7700", "http://", "http://h:0", "http://h:x", "http://user@h"}) {
     const Result failed = test::omnistore({"--url", url, "get", "k"});
     INFO(url);
     CHECK(failed.code == 2);

@@ -21,7 +21,7 @@ TEST_CASE("get --range prints a part of a value") {
   CHECK(part("8-100").out == "89");
   const Result behind = part("10-");
   CHECK(behind.code == 2);
-  CHECK(says(behind.err, "behind the value's end"));
+  CHECK(says(behind.err, "after the value's end"));
   CHECK(omnistore({"get", "absent", "--range", "0-1"}).code == 1);
   CHECK(omnistore({"set", "empty", ""}).code == 0);
   const test::Result last_of_nothing = omnistore({"get", "empty", "--range", "-1000"});

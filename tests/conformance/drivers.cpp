@@ -50,7 +50,8 @@ TEST_CASE("http keeps the contract over a host") {
   test::write_file(folder / "host.json", R"({"mounts": {"": {"driver": "memory"}},
     "server": {"http": {"listen": "127.0.0.1:0"}}, "admin": {"listen": "127.0.0.1:0"}})");
   const test::Host host(folder / "host.json");
-  keeps_the_contract("http", {"--options", R"({"base": ")" + host.url + R"(", "ttl": true})"});
+  const std::string server = GENERATE(R"(, "ttl": true})", R"(, "omnistore": true})");
+  keeps_the_contract("http", {"--options", R"({"base": ")" + host.url + "\"" + server});
 }
 
 TEST_CASE("null keeps what a store can that keeps no value") { keeps_the_contract("null", {}); }

@@ -63,7 +63,7 @@ TEST_CASE("An answer's status says what kind of failure it is") {
   Got got;
   origin.fail(1, row.http);
   CHECK(store.get("k", got) == row.read);
-  CHECK(store.message() == shown(origin) + " answered GET with " + std::to_string(row.http) + " Scripted");
+  CHECK(store.message() == shown(origin) + " responded to GET with " + std::to_string(row.http) + " Scripted");
   CHECK(got.begun == 0);
   origin.fail(1, row.http);
   CHECK(store.set("k", "y") == row.write);
@@ -79,7 +79,7 @@ TEST_CASE("The server's own message is told, where it sends one as JSON") {
   Store store(origin);
   Got got;
   CHECK(store.get("k", got) == OMNISTORE_INVALID);
-  CHECK(store.message() == shown(origin) + " answered GET with 400 Scripted: Invalid key:  it is odd");
+  CHECK(store.message() == shown(origin) + " responded to GET with 400 Scripted: Invalid key:  it is odd");
 }
 
 TEST_CASE("A server that is not there is unavailable, and its address is told") {

@@ -10,20 +10,16 @@
 #include <omnistore/testing.hpp>
 
 #include "cli/program.hpp"
+#include "watched.hpp"
 
 using Keys = std::vector<std::string>;
 
 namespace {
 
-const omnistore_driver &driver() {
-  static const omnistore::testing::Library library(OMNISTORE_BUILD "/plugins/http.so");
-  return library.driver();
-}
-
 /// A host with memory at the root and under "deep", and a store of the driver over a base of it.
 struct Pair {
   explicit Pair(const std::string &path = "")
-      : host(config(folder)), store(driver(), "{\"base\":\"" + host.url + path + "\"}") {}
+      : host(config(folder)), store(test::http_plugin(), "{\"base\":\"" + host.url + path + "\"}") {}
 
   test::Folder folder;
   test::Host host;

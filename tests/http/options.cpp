@@ -25,11 +25,11 @@ std::string refusal(const std::string &base, const std::string &more = "") {
 
 TEST_CASE("A base that is none is refused with a word on what would be right") {
   CHECK(says(refusal("ftp://example.org/"), "http and https only; expected http[s]://host"));
-  CHECK(says(refusal("example.org"), "option base: it is no url"));
-  CHECK(says(refusal(""), "it is no url"));
-  CHECK(says(refusal("http://"), "it is no url"));
-  CHECK(says(refusal("http://example.org:99999/"), "it is no url"));
-  CHECK(says(refusal("http://example.org/a b"), "it is no url"));
+  CHECK(says(refusal("example.org"), "option base: it is not a url"));
+  CHECK(says(refusal(""), "it is not a url"));
+  CHECK(says(refusal("http://"), "it is not a url"));
+  CHECK(says(refusal("http://example.org:99999/"), "it is not a url"));
+  CHECK(says(refusal("http://example.org/a b"), "it is not a url"));
   CHECK(says(refusal("http://example.org/?token=hidden"), "a query"));
   CHECK(says(refusal("http://example.org/#part"), "a fragment"));
   CHECK_FALSE(says(refusal("http://user:hidden@example.org/?q=1"), "hidden"));
@@ -38,11 +38,11 @@ TEST_CASE("A base that is none is refused with a word on what would be right") {
   CHECK(refusal("https://user:word@[::1]:8443/path/").empty());
 }
 
-TEST_CASE("Header fields that cannot be sent are refused, without their values") {
+TEST_CASE("Headers that cannot be sent are refused, without their values") {
   const std::string base = "http://example.org";
   CHECK(says(refusal(base, R"("headers":{"X-A":"hidden\r\nX-B: 1"})"), "the value of X-A has a line end"));
   CHECK_FALSE(says(refusal(base, R"("headers":{"X-A":"hidden\n"})"), "hidden"));
-  CHECK(says(refusal(base, R"("headers":{"a b":"hidden"})"), "option headers: a name of a field"));
+  CHECK(says(refusal(base, R"("headers":{"a b":"hidden"})"), "option headers: the name of a header"));
   CHECK(says(refusal(base, R"("headers":{"range":"bytes=0-"})"), "range is set by the driver"));
   CHECK(says(refusal(base, R"("headers":{"X-A":1})"), "expected an object of strings"));
 }

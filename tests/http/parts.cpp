@@ -5,18 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "answer.hpp"
-#include "base.hpp"
-#include "etag.hpp"
+#include "transport/base.hpp"
+#include "transport/etag.hpp"
+#include "transport/response.hpp"
 
-using http::Answer;
+using http::Response;
 
 TEST_CASE("An etag goes to a meta and back") {
   for (const std::string &field : std::vector<std::string>{"\"abc\"", "W/\"abc\"", "\"!#$%&'()*+\"", "\"5e-1a:b\""}) {
     CAPTURE(field);
     const std::string etag = http::etag_of(field);
     CHECK(etag.find('"') == etag.npos);
-    CHECK(http::field_of(etag) == field);
+    CHECK(http::header_of(etag) == field);
   }
   CHECK(http::etag_of("\"abc\"") == "abc");
   CHECK(http::etag_of("W/\"abc\"") == "W/abc");
@@ -31,7 +31,7 @@ TEST_CASE("An etag that does not fit is a hash, another for each, and goes not b
     const std::string etag = http::etag_of(field);
     CHECK(etag.size() == 41);
     CHECK(etag.front() == '#');
-    CHECK(http::field_of(etag).empty());
+    CHECK(http::header_of(etag).empty());
     for (const std::string &other : seen) CHECK(etag != other);
     seen.push_back(etag);
   }
@@ -43,49 +43,49 @@ TEST_CASE("What is no etag is none") {
   for (const char *field : {"", "abc", "\"\"", "\"", "W/", "W/\"\"", "w/abc"}) CHECK(http::etag_of(field).empty());
 }
 
-TEST_CASE("A head is read whatever the case and the blanks of its fields") {
-  Answer answer;
-  http::read_line(answer, "HTTP/1.1 100 Continue\r\n");
-  http::read_line(answer, "ETag: \"old\"\r\n");
-  http::read_line(answer, "HTTP/2 206 \r\n");
-  CHECK(answer.etag.empty());
-  http::read_line(answer, "eTAG:\"new\" \r\n");
-  http::read_line(answer, "Content-Length:  10\r\n");
-  http::read_line(answer, "content-range: bytes 5-14/100\r\n");
-  http::read_line(answer, "X-TTL: 1.5\r\n");
-  http::read_line(answer, "no field at all\r\n");
-  CHECK(answer.status == 206);
-  CHECK(answer.etag == "\"new\"");
-  CHECK(answer.length == 10);
-  CHECK(answer.first == 5);
-  CHECK(answer.value_size() == 100);
-  CHECK(answer.ttl == 1500);
+TEST_CASE("A head is read whatever the case and the blanks of its headers") {
+  Response response;
+  http::read_line(response, "HTTP/1.1 100 Continue\r\n");
+  http::read_line(response, "ETag: \"old\"\r\n");
+  http::read_line(response, "HTTP/2 206 \r\n");
+  CHECK(response.etag.empty());
+  http::read_line(response, "eTAG:\"new\" \r\n");
+  http::read_line(response, "Content-Length:  10\r\n");
+  http::read_line(response, "content-range: bytes 5-14/100\r\n");
+  http::read_line(response, "X-TTL: 1.5\r\n");
+  http::read_line(response, "no field at all\r\n");
+  CHECK(response.status == 206);
+  CHECK(response.etag == "\"new\"");
+  CHECK(response.length == 10);
+  CHECK(response.first == 5);
+  CHECK(response.value_size() == 100);
+  CHECK(response.ttl == 1500);
 }
 
-TEST_CASE("Fields that say nonsense say nothing") {
-  Answer answer;
-  http::read_line(answer, "HTTP/1.1 200 OK");
+TEST_CASE("Headers that say nonsense say nothing") {
+  Response response;
+  http::read_line(response, "HTTP/1.1 200 OK");
   for (const char *line : {"Content-Length: -1", "Content-Length: 1x", "X-Ttl: soon", "X-Ttl: -1", "X-Ttl: 1e300",
                            "X-Ttl: nan", "Last-Modified: yesterday", "Content-Range: bytes x-y/z", "Content-Range: 1"})
-    http::read_line(answer, line);
-  CHECK(answer.length == OMNISTORE_UNKNOWN_SIZE);
-  CHECK(answer.ttl == -1);
-  CHECK(answer.mtime == 0);
-  CHECK(answer.whole == OMNISTORE_UNKNOWN_SIZE);
+    http::read_line(response, line);
+  CHECK(response.length == OMNISTORE_UNKNOWN_SIZE);
+  CHECK(response.ttl == -1);
+  CHECK(response.mtime == 0);
+  CHECK(response.whole == OMNISTORE_UNKNOWN_SIZE);
 }
 
 TEST_CASE("An error's words are one line, and not long") {
-  Answer answer;
-  http::read_line(answer, "HTTP/1.1 503 Service Unavailable");
-  CHECK(http::words_of(answer) == "503 Service Unavailable");
-  answer.text = R"({"message":"line\none."})";
-  CHECK(http::words_of(answer) == "503 Service Unavailable: line one");
-  answer.text = "{\"message\":\"" + std::string(199, 'x') + "é and more\"}";
-  CHECK(http::words_of(answer) == "503 Service Unavailable: " + std::string(199, 'x'));
-  answer.text = "<html>";
-  CHECK(http::words_of(answer) == "503 Service Unavailable");
-  answer.text = "{\"message\":\"\xff\"}";
-  CHECK(http::words_of(answer) == "503 Service Unavailable");
+  Response response;
+  http::read_line(response, "HTTP/1.1 503 Service Unavailable");
+  CHECK(http::words_of(response) == "503 Service Unavailable");
+  response.text = R"({"message":"line\none."})";
+  CHECK(http::words_of(response) == "503 Service Unavailable: line one");
+  response.text = "{\"message\":\"" + std::string(199, 'x') + "é and more\"}";
+  CHECK(http::words_of(response) == "503 Service Unavailable: " + std::string(199, 'x'));
+  response.text = "<html>";
+  CHECK(http::words_of(response) == "503 Service Unavailable");
+  response.text = "{\"message\":\"\xff\"}";
+  CHECK(http::words_of(response) == "503 Service Unavailable");
 }
 
 TEST_CASE("A base is taken apart") {

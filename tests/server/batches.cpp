@@ -44,9 +44,22 @@ TEST_CASE("a batch sets, gets and removes in the order in which its lists stand,
   CHECK(said.at("get").at(1).at("base64") == "/wAB");
   CHECK_FALSE(said.at("get").at(1).as_object().contains("value"));
   CHECK(said.at("get").at(2).at("status") == 404);
-  CHECK(json::serialize(said.at("remove")) == R"([{"key":"a:b","status":200},{"key":"absent","status":200}])");
+  CHECK(json::serialize(said.at("remove")) ==
+        R"([{"key":"a:b","status":200},{"key":"absent","status":200,"found":false}])");
   CHECK(host.storage.get("c") == std::string("\xff\0\x01", 3));
   CHECK_FALSE(host.storage.has("a:b"));
+}
+
+TEST_CASE("a batch's stat gives what a get knows of each value, without the value") {
+  Host host;
+  host.storage.set("k", "value");
+  Client client(host.http());
+  const json::value said = post(client, "/", R"({"stat": ["k", "absent", "a:.."], "get": ["k"]})");
+  CHECK(said.at("stat").at(0).at("status") == 200);
+  CHECK(said.at("stat").at(0).at("meta") == said.at("get").at(0).at("meta"));
+  CHECK_FALSE(said.at("stat").at(0).as_object().contains("value"));
+  CHECK(said.at("stat").at(1).at("status") == 404);
+  CHECK(said.at("stat").at(2).at("status") == 400);
 }
 
 TEST_CASE("a batch's keys are relative to its base") {

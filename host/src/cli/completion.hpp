@@ -7,7 +7,7 @@
 
 namespace omnistore::cli {
 
-/// What may stand at a place of the line.
+/// The kind of word at a place of the line.
 struct Candidates {
   enum class Kind {
     any,     ///< nothing is offered

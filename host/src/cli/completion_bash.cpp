@@ -72,7 +72,7 @@ std::string bash_words(const std::vector<std::string> &words, const char *before
   return text;
 }
 
-/// The pattern of "$command $option" for an option; of one of all commands where `command` is empty.
+/// Returns the pattern of "$command $option" for an option; `command` is empty for an option of all commands.
 std::string bash_pattern(const std::string &command, const CompletedOption &option) {
   const std::string before = command.empty() ? " " : command + " ";
   std::string text;
@@ -81,7 +81,7 @@ std::string bash_pattern(const std::string &command, const CompletedOption &opti
   return text;
 }
 
-/// What offers them; empty: nothing does.
+/// Returns the function that offers them; empty: there is none.
 std::string bash_offer(const Candidates &candidates) {
   switch (candidates.kind) {
   case Candidates::Kind::files:

@@ -24,7 +24,7 @@ public:
     }
     return *this;
   }
-  /// Where this thread is, if it is inside a plugin.
+  /// The place of this thread, if it is inside a plugin.
   bool add_call() {
     const char *file, *driver, *mount, *operation;
     if (!base::innermost_call(file, driver, mount, operation)) return false;
@@ -49,7 +49,8 @@ constexpr bool sanitized = true; // a sanitizer has reports of its own
 constexpr bool sanitized = false;
 #endif
 
-/// One that arises again once the handler has returned, and then ends the program, with its core where it happened.
+/// A signal that arises again after the handler has returned. It then ends the program, and the core is of the place
+/// of the fault.
 void on_fatal(int signal, siginfo_t *info, void *) {
   CrashLine line;
   const char *name = ::sigabbrev_np(signal);

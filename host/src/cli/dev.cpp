@@ -27,7 +27,7 @@ std::string driver_in(const std::string &file, const std::string &named) {
   try {
     if (plugins.find(likely)->file == file) return likely;
   } catch (const Error &) {
-    // The messages below tell more than this one.
+    // The messages below say more than this one.
   }
   std::string names, only;
   for (const auto &driver : plugins.all()) {

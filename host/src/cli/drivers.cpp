@@ -17,13 +17,13 @@
 namespace omnistore::cli {
 namespace {
 
-/// What is known of all drivers, here or on the running host.
+/// Returns the description of all drivers, here or on the running host.
 boost::json::object all_drivers(const Global &global) {
-  if (global.remote()) return ask_admin(global, "/drivers");
+  if (global.remote()) return request_admin(global, "/drivers");
   return report::describe(*registry_of(global), {});
 }
 
-/// Throws where there is none of that name.
+/// Throws if there is no driver of that name.
 const boost::json::object &find(const boost::json::object &answer, const std::string &name) {
   std::vector<std::string> names;
   for (const boost::json::value &driver : answer.at("drivers").as_array()) {

@@ -11,7 +11,7 @@
 #include "cli/explained.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "jobs/preview.hpp"
 
 namespace omnistore::cli {
@@ -30,7 +30,7 @@ std::string micros_text(double micros) {
   return text;
 }
 
-/// What a driver says of its key in words: "stale, 61s old, fresh for 60s, checked ...". Fields without a set meaning
+/// Returns in words what a driver adds: "stale, 61s old, fresh for 60s, checked ...". Fields without a set meaning
 /// come as they are.
 std::string about_text(const json::object &about) {
   std::string text;
@@ -110,7 +110,8 @@ void print(Output &out, const json::object &found) {
 } // namespace
 
 int run(const Global &global, const Explain &options) {
-  const json::object found = open_target(global)->explain(options.key);
+  const json::object found =
+      global.remote() ? explain_at_host(global, options.key) : explain(global, *Stores(global), options.key);
   Output out;
   if (global.json)
     out.json(found);

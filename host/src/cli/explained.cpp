@@ -6,7 +6,22 @@
 
 #include <boost/json/array.hpp>
 
+#include "cli/admin.hpp"
+#include "cli/host_url.hpp"
+#include "cli/time_limit.hpp"
+#include "report/describe.hpp"
+#include "storage/key.hpp"
+
 namespace omnistore::cli {
+
+boost::json::object explain_at_host(const Global &global, const std::string &key) {
+  return request_admin(global, "/explain?key=" + escape(Key(key).view()));
+}
+
+boost::json::object explain(const Global &global, const Storage &storage, const std::string &key) {
+  if (global.remote()) return explain_at_host(global, key);
+  return report::describe(storage.explain(key, limited(CallOptions())));
+}
 
 std::string span_text(std::int64_t milliseconds) {
   if (milliseconds < 0) return "-" + span_text(-milliseconds);

@@ -13,6 +13,7 @@
 #include <omnistore/config.hpp>
 
 #include "base/printable.hpp"
+#include "cli/host_failure.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
 
@@ -52,7 +53,7 @@ const Ending &ending(Status status) {
 std::string next_step(const Error &error, bool remote) {
   if (const auto *failure = dynamic_cast<const Failure *>(&error)) return failure->next();
   if (dynamic_cast<const ConfigError *>(&error)) return "`omnistore check` looks at it again without opening anything";
-  return advice_on(error.status(), error.what(), remote);
+  return remote ? host_advice(error.status(), error.what()) : advice_on(error.status(), error.what(), false);
 }
 
 std::string user_name() {
@@ -61,7 +62,7 @@ std::string user_name() {
   return entry ? entry->pw_name : std::to_string(user);
 }
 
-/// Who refused, and what can be done about it, are in the backend's own words.
+/// The backend's own words say who refused, and so what can be done.
 std::string advice_on_denied(const std::string &message, bool remote) {
   const auto says = [&](std::initializer_list<const char *> words) {
     return std::any_of(words.begin(), words.end(),
@@ -110,7 +111,8 @@ int report(const Global &global, const std::exception &failure) {
   const auto *known = dynamic_cast<const Error *>(&failure);
   const Error unknown = in_words(failure);
   const Error &error = known ? *known : unknown;
-  const std::string message = config::without_passwords(error.what());
+  const std::string message =
+      config::without_passwords(global.remote() ? as_host_message(global.command, error.what()) : error.what());
   const std::string next = next_step(error, global.remote());
   if (global.json) {
     complain_json(as_json(error, message, next));

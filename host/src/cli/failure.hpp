@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a failed command ends: its exit code, and what it says.
+// How a failed command ends: its exit code and its message.
 #pragma once
 
 #include <set>
@@ -24,25 +24,25 @@ private:
   std::string next_;
 };
 
-/// Standard output was closed by its reader, as by `head`: nothing is wrong.
+/// The reader of standard output has closed it, as `head` does: nothing is wrong.
 struct ClosedPipe {};
 constexpr int closed_pipe_code = 141; ///< what a shell shows for a program that SIGPIPE ended
 
 int exit_code(Status status) noexcept;
 
-/// The next step after a failure, as far as its status and its message tell; may be empty. `remote`: it happened in a
-/// host that runs elsewhere.
+/// Returns the next step after a failure, by its status and its message; it may be empty. `remote`: it happened in a
+/// running host.
 std::string advice_on(Status status, const std::string &message, bool remote);
 
 /// Writes what went wrong and the next step to standard error: text, or one JSON object. Returns the exit code.
 int report(const Global &global, const std::exception &failure);
 
-/// Tells on standard error what a listing went on without, each place once. For one thread.
+/// Reports on standard error what a listing went on without, each place once. For one thread.
 class SkippedPlaces {
 public:
   explicit SkippedPlaces(const Global &global) : global_(global) {}
   void tell(const std::vector<Skipped> &places);
-  /// That of the first place; 0: nothing was left out.
+  /// Returns the exit code for the first place, or 0 if nothing was left out.
   int code() const { return code_; }
 
 private:

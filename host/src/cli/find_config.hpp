@@ -11,16 +11,16 @@
 
 namespace omnistore::cli {
 
-/// The config's file: the one that was named, else the first that is there of `omnistore.jsonc` here, in the user's
+/// Returns the config's file: the one that was named, or the first `omnistore.jsonc` that exists here, in the user's
 /// config folder and in /etc/omnistore. Throws with all that were tried.
 std::string find_config(const Global &global);
-/// Reads it, with the profile that was asked for. Throws ConfigError with everything that is wrong in it; if only
+/// Reads it with the chosen profile. Throws ConfigError with everything that is wrong in it; if only
 /// stores are wrong, opening them throws.
 Config load_config(const Global &global);
 
 /// The config that the command line names or that is found; an empty one if there is none. Throws as load_config.
 Config config_or_none(const Global &global);
-/// Where `omnistore plugins lock` writes the lock file for a config by default; empty if `config` is.
+/// Returns the file to which `omnistore plugins lock` writes by default; empty if `config` is.
 std::string lock_beside(const std::string &config);
 
 /// The plugins that a config's storage would find. Nothing is opened.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,7 +15,7 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "cli/time_limit.hpp"
 #include "config/names.hpp"
 #include "report/describe.hpp"
@@ -23,13 +24,14 @@
 namespace omnistore::cli {
 namespace {
 
-/// Passes a value on to a descriptor, piece by piece. What fails is kept and thrown by check(): no exception of ours
-/// runs through a driver.
-class Pipe : public Reader {
+/// Passes a value on to a descriptor, piece by piece. It keeps a failure for check() to throw, since no exception may
+/// run through a driver.
+class ValuePipe : public Reader {
 public:
-  Pipe(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+  ValuePipe(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
 
-  /// A layer whose first child fails half way begins again with its next: what went out cannot be taken back.
+  /// If its first child fails half way, a layer begins again with the next. The bytes that went out cannot be taken
+  /// back.
   char *begin(const Meta &) override {
     if (wrote_ && !failure_)
       failure_ = std::make_exception_ptr(
@@ -56,8 +58,8 @@ private:
   std::exception_ptr failure_;
 };
 
-/// A new file that takes its name when it is whole, so that a failure leaves an older one as it was. What is no
-/// regular file, as /dev/null or a pipe, is written to as it is.
+/// A new file that takes its name when it is whole, so that a failure leaves an older one as it was. A file that is not
+/// regular, such as /dev/null or a pipe, is written to directly.
 class NewFile {
 public:
   explicit NewFile(const std::string &file) : file_(file), written_(file) {
@@ -84,7 +86,7 @@ public:
   void keep() {
     if (!replaces_) return;
     const std::string target = std::filesystem::weakly_canonical(file_).string();
-    // It is its owner's alone, as a new value of `fs` is. One that is replaced keeps its mode.
+    // Only its owner can read it, as with a new value of `fs`. If it replaces a file, it takes over that one's mode.
     struct stat old;
     const mode_t mode = ::stat(target.c_str(), &old) == 0 ? old.st_mode & 0777 : 0600;
     if (::fchmod(descriptor_, mode) != 0 || ::rename(written_.c_str(), target.c_str()) != 0)
@@ -113,16 +115,34 @@ void print_json(Output &out, const std::string &key, std::string &&value, Meta m
   out.json(result);
 }
 
-void get_json(Target &target, const std::string &key, const std::optional<http::ByteRange> &range, Output &out) {
-  Kept whole;
-  if (!target.read(key, whole, range)) missing(key);
+/// Reads a value or a range of it. Throws Error(invalid) if the range begins after the value's end.
+bool read(Storage &storage, const std::string &key, Reader &reader, const std::optional<http::ByteRange> &range) {
+  GetOptions options;
+  options.meta = true;
+  if (!range) return storage.read(key, reader, limited(options));
+  const std::optional<Meta> meta = storage.meta(key, limited(MetaOptions{.user = false}));
+  if (!meta) return false;
+  if (range->suffix && meta->size == UINT64_MAX)
+    throw Error(Status::unsupported, "get " + key + ": where it ends is not known before it is read");
+  options.offset = range->suffix ? meta->size - std::min(range->last, meta->size) : range->first;
+  const bool of_nothing = range->suffix && range->last > 0 && meta->size == 0; // the last bytes of an empty value
+  if (options.offset >= meta->size && !of_nothing)
+    throw Error(Status::invalid, "get " + key + ": the range begins after the value's end, which has " +
+                                     std::to_string(meta->size) + " bytes");
+  if (!range->suffix && range->last != UINT64_MAX) options.length = range->last - range->first + 1;
+  return storage.read(key, reader, limited(options));
+}
+
+void get_json(Storage &storage, const std::string &key, const std::optional<http::ByteRange> &range, Output &out) {
+  WholeValue whole;
+  if (!read(storage, key, whole, range)) missing(key);
   print_json(out, key, std::move(whole.value), whole.meta);
 }
 
-/// Many keys, a batch at a time: a JSON line each, in the order asked; what fails is told on standard error.
+/// Prints many keys, a batch at a time: a JSON line each, in the order given. Failures go to standard error.
 class GetMany {
 public:
-  GetMany(const Global &global, Target &target) : global_(global), target_(target) {}
+  GetMany(const Global &global, Storage &storage) : global_(global), storage_(storage) {}
 
   void add(const std::string &key) {
     keys_.push_back(key);
@@ -130,7 +150,9 @@ public:
   }
   void flush() {
     if (keys_.empty()) return;
-    std::vector<EntryOutcome> outcomes = target_.get(keys_);
+    GetOptions options;
+    options.meta = true;
+    std::vector<EntryOutcome> outcomes = storage_.get_many(keys_, limited(options));
     for (std::size_t i = 0; i < keys_.size(); ++i) print(keys_[i], std::move(outcomes[i]));
     out_.flush();
     keys_.clear();
@@ -141,7 +163,6 @@ private:
   void print(const std::string &key, EntryOutcome outcome) {
     try {
       if (outcome.status == Status::not_found) missing(key);
-      if (outcome.status == Status::too_large) return get_json(target_, key, {}, out_); // for a batch, that is
       if (outcome.status != Status::ok) throw Error(outcome.status, outcome.message);
       print_json(out_, key, std::move(outcome.entry.value), std::move(outcome.entry.meta));
     } catch (const Error &error) {
@@ -152,7 +173,7 @@ private:
   }
 
   const Global &global_;
-  Target &target_;
+  Storage &storage_;
   Output out_;
   std::vector<std::string> keys_;
   int code_ = 0;
@@ -161,8 +182,8 @@ private:
 int get_many(const Global &global, const Get &options) {
   if (options.range || !options.output.empty())
     throw Failure(Status::invalid, "get: --range and --output are for one key", "get the keys one by one");
-  const auto target = open_target(global);
-  GetMany many(global, *target);
+  const Stores stores(global);
+  GetMany many(global, *stores);
   for (const std::string &key : options.keys) many.add(key);
   if (!options.from.empty()) {
     Lines lines(options.from, options.null);
@@ -179,20 +200,20 @@ int run(const Global &global, const Get &options) {
     throw Failure(Status::invalid, "get: there is no key", "name one, or give a file of them with --from");
   if (options.many()) return get_many(global, options);
   const std::string &key = options.keys[0];
-  const auto target = open_target(global);
+  const Stores stores(global);
   if (!options.output.empty()) {
     NewFile file(options.output);
-    Pipe pipe(file.descriptor(), options.output);
-    if (!target->read(key, pipe, options.range)) missing(key);
+    ValuePipe pipe(file.descriptor(), options.output);
+    if (!read(*stores, key, pipe, options.range)) missing(key);
     pipe.check();
     file.keep();
   } else if (global.json) {
     Output out;
-    get_json(*target, key, options.range, out);
+    get_json(*stores, key, options.range, out);
     out.flush();
   } else {
-    Pipe pipe(results(), "to standard output");
-    if (!target->read(key, pipe, options.range)) missing(key);
+    ValuePipe pipe(results(), "to standard output");
+    if (!read(*stores, key, pipe, options.range)) missing(key);
     pipe.check();
   }
   return 0;

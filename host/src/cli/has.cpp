@@ -3,13 +3,13 @@
 
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
 
 int run(const Global &global, const Has &options) {
-  const bool has = open_target(global)->has(options.key);
+  const bool has = Stores(global)->has(options.key, limited(CallOptions()));
   if (global.json) {
     Output out;
     out.json(boost::json::object{{"key", Key(options.key).view()}, {"has", has}});

@@ -28,7 +28,7 @@ constexpr std::size_t longest_line = 256 * 1024 * 1024;
 } // namespace
 
 Input::Input(const std::string &file)
-    // To open a pipe that nobody writes yet would wait where no signal can end it.
+    // The open of a pipe that nobody writes yet would wait, and no signal could end it.
     : descriptor_(file == "-" ? STDIN_FILENO
                               : ::open(file.c_str(), O_RDONLY | O_CLOEXEC | (stops_by_signal() ? O_NONBLOCK : 0))),
       name_(file == "-" ? "standard input" : file) {
@@ -59,7 +59,7 @@ std::uint64_t Input::left() const {
   struct stat status;
   if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return UINT64_MAX;
   const off_t at = ::lseek(descriptor_, 0, SEEK_CUR);
-  // What says that it is empty may be made as it is read, as files of /proc are.
+  // A file that seems empty may get its contents when it is read, such as those of /proc.
   return at < 0 || status.st_size <= at ? UINT64_MAX : static_cast<std::uint64_t>(status.st_size - at);
 }
 
@@ -94,7 +94,7 @@ void Lines::malformed(const std::string &expected) const {
   throw Failure(Status::invalid, name_ + ", line " + std::to_string(number_) + ": expected " + expected, "");
 }
 
-/// Some editors put one in front of a text.
+/// Some editors put one before a text.
 void Lines::skip_byte_order_mark() {
   if (at_ == 0 && held_.starts_with("\xEF\xBB\xBF")) at_ = 3;
 }

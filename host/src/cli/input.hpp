@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a command reads: a file, or standard input.
+// The input of a command: a file, or standard input.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace omnistore::cli {
 
-/// An open file. Throws Failure(invalid) where it cannot be opened or read.
+/// An open file. Throws Failure(invalid) if it cannot be opened or read.
 class Input : public Source {
 public:
   /// "-": standard input.
@@ -51,7 +51,7 @@ private:
   std::string name_;
   const char end_;
   std::string held_;   ///< what was read and no line has taken
-  std::size_t at_ = 0; ///< where in it the next line begins
+  std::size_t at_ = 0; ///< the place at which the next line begins
   std::size_t number_ = 0;
   bool ended_ = false;
 };

@@ -8,9 +8,10 @@
 #include "cli/commands.hpp"
 #include "cli/explained.hpp"
 #include "cli/failure.hpp"
+#include "cli/host_failure.hpp"
 #include "cli/inspect_tree.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "jobs/inspect.hpp"
 #include "jobs/preview.hpp"
 #include "report/describe.hpp"
@@ -21,25 +22,19 @@ namespace {
 
 namespace json = boost::json;
 
-/// Reads at most so much of a value; false: there is none.
-bool read_head(Target &target, const std::string &key, std::uint64_t most, Kept &into) {
-  try {
-    return target.read(key, into, http::ByteRange{false, 0, most - 1});
-  } catch (const Error &error) {
-    // An empty value has no first byte.
-    if (error.status() != Status::invalid) throw;
-    const std::optional<Meta> meta = target.meta(key);
-    if (meta && meta->size != 0) throw;
-    if (meta) into.meta = *meta;
-    return meta.has_value();
-  }
+/// Reads at most so many bytes of a value. Returns false if there is none.
+bool read_head(Storage &storage, const std::string &key, std::uint64_t most, WholeValue &into) {
+  GetOptions options;
+  options.length = most;
+  options.meta = true;
+  return storage.read(key, into, limited(options));
 }
 
 /// Prints keys as they are found.
 class Shower : public jobs::InspectSink {
 public:
-  Shower(const Global &global, const Inspect &options, Target &target, std::string base)
-      : global_(global), options_(options), target_(target), base_(std::move(base)) {}
+  Shower(const Global &global, const Inspect &options, Storage &storage, std::string base)
+      : global_(global), options_(options), storage_(storage), base_(std::move(base)) {}
 
   void head(std::optional<std::uint64_t> count) override {
     if (global_.json || options_.null) return;
@@ -56,13 +51,14 @@ public:
     try {
       show(item.key);
     } catch (const Error &error) {
+      const std::string message = global_.remote() ? as_host_message(global_.command, error.what()) : error.what();
       if (code_ == 0) code_ = exit_code(error.status());
       if (global_.json)
         out_.json(json::object{{"key", item.key},
-                               {"error", {{"status", status_name(error.status())}, {"message", error.what()}}}});
+                               {"error", {{"status", status_name(error.status())}, {"message", message}}}});
       else
         out_.line("- " + base::key_text(item.key) + "\n  Error reading " + base::key_text(item.key) + ": " +
-                  base::printable(error.what()));
+                  base::printable(message));
     }
     out_.flush();
   }
@@ -85,11 +81,11 @@ public:
   int code() const { return code_; }
 
 private:
-  /// Where the key leads; null: that is not known.
+  /// Returns which mount and layer the key leads to; null: that is not known.
   json::value explained(const std::string &key) {
     if (!explains_) return nullptr;
     try {
-      return target_.explain(key);
+      return explain(global_, storage_, key);
     } catch (const Error &error) {
       if (!global_.remote()) throw;
       explains_ = false;
@@ -99,12 +95,12 @@ private:
   }
 
   void show(const std::string &key) {
-    const json::value found = explained(key); // first, since a read can change who answers
+    const json::value found = explained(key); // first, since a read can change which layer has it
     const Status status = found.is_object() ? status_of_name(found.at("status").as_string()) : Status::ok;
     if (status == Status::not_found) return; // it went since it was listed
     if (status != Status::ok) throw Error(status, std::string(found.at("message").as_string()));
-    Kept head;
-    if (!read_head(target_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
+    WholeValue head;
+    if (!read_head(storage_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
     const jobs::Preview preview = jobs::preview_of(head.value, head.meta.size, options_.preview);
     json::object meta = report::describe(head.meta);
     if (found.is_object() && found.at("meta").is_object()) meta = found.at("meta").get_object(); // to the millisecond
@@ -141,7 +137,7 @@ private:
 
   const Global &global_;
   const Inspect &options_;
-  Target &target_;
+  Storage &storage_;
   const std::string base_;
   Output out_;
   bool explains_ = true;
@@ -152,10 +148,10 @@ private:
 
 int run(const Global &global, const Inspect &options) {
   const std::string base = normal_base(options.base);
-  const auto target = open_target(global);
+  const Stores stores(global);
   SkippedPlaces skipped(global);
   const jobs::ListPage list = [&](const ListOptions &how) {
-    Page page = target->list(base, how);
+    Page page = stores->list(base, limited(how));
     skipped.tell(page.skipped);
     return page;
   };
@@ -167,7 +163,7 @@ int run(const Global &global, const Inspect &options) {
   how.limit = options.limit.value_or(how.limit);
   how.cursor = options.cursor;
   how.count = options.count;
-  Shower shower(global, options, *target, base);
+  Shower shower(global, options, *stores, base);
   shower.tail(jobs::inspect(list, how, shower));
   return shower.code() != 0 ? shower.code() : skipped.code();
 }

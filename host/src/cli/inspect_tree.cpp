@@ -48,7 +48,7 @@ private:
     rows_.push_back({name, std::to_string(keys), sizes_ ? size_text(bytes) : "-"});
   }
 
-  /// What a folder holds: its folders, those that are not shown, and the keys that are in none of them.
+  /// Adds the rows of a folder: its folders, those that are not shown, and the keys that are in none of them.
   void below(const KeyTree::Folder &folder, const std::string &indent) {
     const std::vector<KeyTree::Named> shown = first(folder);
     std::uint64_t keys = folder.keys - folder.direct, bytes = folder.bytes - folder.direct_bytes;

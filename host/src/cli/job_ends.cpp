@@ -3,12 +3,10 @@
 
 #include <filesystem>
 
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
 #include "cli/log.hpp"
+#include "cli/stores.hpp"
 #include "config/names.hpp"
 
 namespace omnistore::cli {
@@ -33,22 +31,8 @@ Global at_end(const Global &global, const JobEnd &end) {
   return result;
 }
 
-/// A running host, as a config of one mount. Its plugin comes from where the config, where there is one, has plugins.
-Config remote_config(const Global &global) {
-  Config config;
-  if (!global.config.empty()) config = load_config(global);
-  config.mounts.clear();
-  config.prefix.clear();
-  config.ttl = 0;
-  boost::json::object options{{"base", global.url}, {"ttl", true}, {"maxConnections", 64}};
-  if (!global.token.empty()) options["headers"] = boost::json::object{{"Authorization", "Bearer " + global.token}};
-  config.mounts[""].store.driver = "http";
-  config.mounts[""].store.options = boost::json::serialize(options);
-  return config;
-}
-
 std::shared_ptr<Storage> open_end(const Global &global, std::string &name, Config &config) {
-  config = global.remote() ? remote_config(global) : load_config(global);
+  config = global.remote() ? config_of_host(global) : load_config(global);
   if (global.remote()) {
     name = config::without_passwords(global.url);
     while (name.ends_with('/')) name.pop_back();
@@ -62,7 +46,7 @@ std::shared_ptr<Storage> open_end(const Global &global, std::string &name, Confi
   return std::make_shared<Storage>(config);
 }
 
-/// What makes two ends one storage, before either is opened.
+/// Returns true if two ends are one storage, before either is opened.
 bool same_place(const Global &one, const Global &other) {
   if (one.remote() || other.remote()) return one.url == other.url;
   if (one.profile != other.profile) return false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the commands of long work have in common: Ctrl-C, progress on a terminal, problems of single keys, the summary.
+// The common parts of the commands of long work: Ctrl-C, progress on a terminal, problems of single keys, the summary.
 #pragma once
 
 #include <atomic>
@@ -34,7 +34,7 @@ public:
   Interrupt(const Interrupt &) = delete;
   Interrupt &operator=(const Interrupt &) = delete;
 
-  /// What the first is to do; at once where it has come. It is forgotten by forget().
+  /// Sets what the first one does; if it has come already, that happens at once. forget() forgets it.
   void on_stop(std::function<void()> stop);
   void forget() { on_stop({}); }
 
@@ -72,7 +72,7 @@ public:
   Progress(const Progress &) = delete;
   Progress &operator=(const Progress &) = delete;
 
-  /// A problem of a single key, to standard error: as text, or as one JSON object. Of the first hundred.
+  /// Reports a problem of a single key on standard error, as text or as one JSON object, up to a hundred.
   void problem(const Error &error);
   /// The line goes, and does not come again.
   void end();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fields of what a host answers. One that is not there, or of another type, as of a host of another version, is empty.
+// Fields of a host's response. A field that is missing or of another type, as from a host of another version, is empty.
 #pragma once
 
 #include <cstdint>

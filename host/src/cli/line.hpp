@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all commands are read into. A group of commands has a function that adds them to the parser, in a file of its
-// own (line_*.cpp); main.cpp calls them. A command gets its options once it is met in the line: those of the others
-// would only take time at each start.
+// The command line as data. A group of commands has a function that adds them to the parser, in a file of its own
+// (line_*.cpp); main.cpp calls them. A command gets its options when the parser meets it: those of the others would
+// only take time at each start.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@
 
 namespace omnistore::cli {
 
-/// What all commands are read into, and the one that was chosen.
+/// The options of all commands, and the command that was chosen.
 struct Line {
   Global global;
   Serve serve;
@@ -42,7 +42,7 @@ struct Line {
   Top top;
   Inspect inspect;
   Explain explain;
-  std::string shell; ///< that completions are for
+  std::string shell; ///< the one that completions are for
   CopyKeys copy;
   MigrateKeys migrate;
   VerifyKeys verify;
@@ -52,7 +52,7 @@ struct Line {
   std::map<CLI::App *, void (*)(CLI::App &, Line &)> fillers; ///< of the commands that have no options yet
 };
 
-/// Gives a command its options, where it has none yet.
+/// Gives a command its options, unless it has them.
 inline void fill(CLI::App *command, Line &line) {
   if (const auto filler = line.fillers.extract(command)) filler.mapped()(*command, line);
 }
@@ -65,7 +65,8 @@ inline CLI::App *add(CLI::App &app, Line &line, const char *name, const char *su
   return command;
 }
 
-/// A command that is run with its options. The filler gives it the options, and the rest of its help as its footer.
+/// Adds a command that is run with its options. The filler gives it the options, and the rest of its help as its
+/// footer.
 template <class Options>
 void add(CLI::App &app, Line &line, const Options &options, const char *name, const char *summary,
          void (*filler)(CLI::App &, Line &)) {
@@ -81,13 +82,13 @@ inline std::chrono::milliseconds duration_of(const std::string &text, const char
   return std::chrono::milliseconds(milliseconds);
 }
 
-/// Of a command that prints keys.
+/// For a command that prints keys.
 inline void add_null(CLI::App &command, bool &null) {
-  command.add_flag("-0,--null", null, "Print keys only, each with a NUL behind it, as xargs -0 takes them");
+  command.add_flag("-0,--null", null, "Print only keys, with a NUL after each, as xargs -0 takes them");
 }
-/// Of a command that reads them with --from.
+/// For a command that reads keys with --from.
 inline void add_null_from(CLI::App &command, bool &null) {
-  command.add_flag("-0,--null", null, "The keys of --from end with NUL, and stand as they are")->needs("--from");
+  command.add_flag("-0,--null", null, "Take the keys of --from as they are, with a NUL after each")->needs("--from");
 }
 
 void add_values(CLI::App &app, Line &line);

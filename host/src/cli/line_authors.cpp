@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands for those who write drivers.
+// The commands for authors of drivers.
 #include "cli/line.hpp"
 
 namespace omnistore::cli {
 namespace {
 
 void fill_test_driver(CLI::App &command, Line &line) {
-  command.footer(R"(Tries each rule of the contract (omnistore/driver.h) on a plugin, in a process of its own: one that
-crashes, hangs or ends the process breaks one rule. What the driver does not claim is not tried. In
---options, {folder} becomes a new folder and {id} a new word for each rule. A layer is opened over
-the stores that --over names, in their order; without it, over as many of memory as it needs.
+  command.footer(R"(Tries each rule of the contract (omnistore/driver.h) on a plugin, in a process of its own: a plugin
+that crashes, hangs or ends the process breaks one rule. It does not try what the driver does not
+claim. In --options, {folder} becomes a new folder and {id} a new word for each rule. A layer is opened
+over the stores that --over names, in their order; without --over, over as many stores in memory as it
+needs.
 
 The exit code is 0 if every claim holds, and 7 if one does not.
 
@@ -21,19 +22,21 @@ Examples
   gdb --args omnistore test-driver thing.so --rule model --here
   omnistore test-driver --list)");
   command.add_option("FILE", line.test_driver.file, "The plugin");
-  command.add_option("--driver", line.test_driver.driver, "Which of its drivers, where it has several")
+  command.add_option("--driver", line.test_driver.driver, "Test this driver of a plugin that has several")
       ->type_name("NAME");
-  command.add_option("--options", line.test_driver.options, "What its stores are opened with")->type_name("JSON");
+  command.add_option("--options", line.test_driver.options, "Open its stores with these options")->type_name("JSON");
   command.add_option("--over", line.test_driver.over, "A store under a layer: a driver's name, and its options")
       ->type_name("STORE");
-  command.add_option("--rule", line.test_driver.rules, "Only this rule")->type_name("NAME");
-  command.add_option("--seed", line.test_driver.seed, "Of the random choices; the summary tells it")->type_name("N");
-  command.add_option("--jobs", line.test_driver.jobs, "So many rules at a time, else 2")
+  command.add_option("--rule", line.test_driver.rules, "Try only this rule")->type_name("NAME");
+  command.add_option("--seed", line.test_driver.seed, "Begin the random choices with N, which the summary prints")
+      ->type_name("N");
+  command.add_option("--jobs", line.test_driver.jobs, "Try N rules at a time (default: 2)")
       ->type_name("N")
       ->check(CLI::Range(1, 64));
-  command.add_option("--junit", line.test_driver.junit, "Write the results there, as JUnit's XML")->type_name("FILE");
-  command.add_flag("--long", line.test_driver.longer, "Ten times as many repeats");
-  command.add_flag("--all", line.test_driver.all, "Print what holds and what does not apply, too");
+  command.add_option("--junit", line.test_driver.junit, "Write the results to a file, as JUnit's XML")
+      ->type_name("FILE");
+  command.add_flag("--long", line.test_driver.longer, "Repeat ten times as often");
+  command.add_flag("--all", line.test_driver.all, "Print the rules that hold or do not apply, too");
   command.add_flag("--here", line.test_driver.here, "Try the one --rule in this process, for a debugger");
   command.add_flag("--list", line.test_driver.list, "Print the rules, each with the sentence that it proves");
 }
@@ -47,13 +50,12 @@ Examples
   omnistore new-driver my-store
   omnistore new-driver my-store --lang rust --folder ~/src/my-store
   omnistore new-driver my-layer --layer)");
-  command.add_option("NAME", line.new_driver.name, "What configs will call it: a-z, 0-9 and -, a letter first")
-      ->required();
-  command.add_option("--lang", line.new_driver.language, "c, cpp or rust; else cpp")
+  command.add_option("NAME", line.new_driver.name, "Its name in configs: a-z, 0-9 and -, a letter first")->required();
+  command.add_option("--lang", line.new_driver.language, "The language: c, cpp or rust (default: cpp)")
       ->type_name("LANGUAGE")
       ->check(CLI::IsMember({"c", "cpp", "rust"}));
-  command.add_flag("--layer", line.new_driver.layer, "A layer over another store, in C++");
-  command.add_option("--folder", line.new_driver.folder, "The project's folder; else NAME here")->type_name("DIR");
+  command.add_flag("--layer", line.new_driver.layer, "Write a layer over another store, in C++");
+  command.add_option("--folder", line.new_driver.folder, "The project's folder (default: NAME here)")->type_name("DIR");
 }
 
 void fill_dev(CLI::App &command, Line &line) {
@@ -68,11 +70,12 @@ Examples
   omnistore dev ./build/plugins/layer.so --over memory
   gdb --args omnistore dev ./build/plugins/thing.so)");
   command.add_option("FILE", line.dev.file, "The plugin")->required();
-  command.add_option("--driver", line.dev.driver, "Which of its drivers, where it has several")->type_name("NAME");
-  command.add_option("--options", line.dev.options, "What its store is opened with")->type_name("JSON");
+  command.add_option("--driver", line.dev.driver, "Serve this driver of a plugin that has several")->type_name("NAME");
+  command.add_option("--options", line.dev.options, "Open its store with these options")->type_name("JSON");
   command.add_option("--over", line.dev.over, "A store under a layer: a driver's name, and its options")
       ->type_name("STORE");
-  command.add_option("--listen", line.dev.listen, "Where; else 127.0.0.1 and a free port")->type_name("ADDRESS:PORT");
+  command.add_option("--listen", line.dev.listen, "Listen here (default: 127.0.0.1 and a free port)")
+      ->type_name("ADDRESS:PORT");
 }
 
 } // namespace

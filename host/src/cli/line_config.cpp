@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands on a config: serving it, and what is in it.
+// The commands on a config.
 #include "cli/line.hpp"
 
 namespace omnistore::cli {
 namespace {
 
 void fill_serve(CLI::App &command, Line &) {
-  command.footer(R"(Prints where it listens. SIGTERM and Ctrl-C finish what is in flight; a second one stops at once.
+  command.footer(
+      R"(Prints the addresses on which it listens. On SIGTERM or Ctrl-C it finishes the requests in flight and
+ends; a second signal ends it at once.
 
 Examples
   omnistore serve
@@ -18,8 +20,8 @@ void fill_check(CLI::App &command, Line &line) {
   command.footer(R"(Lists everything that serve would refuse. It opens no store; it loads the drivers, which check their
 options. With --open it also opens each store and listener and closes it again. Exit code 0 or 2.
 
---diff tells what a reload would add, keep, replace and remove: in the host that runs with this config,
-or, with another config's file, in one that runs with that.
+--diff prints what a reload would add, keep, replace and remove in the host that runs with this config,
+or in a host that runs with FILE.
 
 Examples
   omnistore check
@@ -28,7 +30,7 @@ Examples
   omnistore check --diff
   omnistore -c new.jsonc check --diff old.jsonc
   omnistore check --schema > omnistore.schema.json)");
-  command.add_flag("--schema", line.check.schema, "Print the JSON Schema of configs instead, for editors");
+  command.add_flag("--schema", line.check.schema, "Print the JSON Schema of configs, for editors");
   command.add_flag("--open", line.check.open, "Also open the stores and listeners, and close them");
   command
       .add_option_function<std::vector<std::string>>(
@@ -37,7 +39,7 @@ Examples
             line.check.diff = true;
             line.check.from = files.empty() ? "" : files[0];
           },
-          "What a reload would change, in the running host or in one with that config")
+          "Print what a reload would change in the running host, or in one with that config")
       ->type_name("[FILE]")
       ->expected(0, 1);
 }
@@ -49,12 +51,12 @@ void fill_mounts(CLI::App &command, Line &) {
 }
 
 void fill_drivers(CLI::App &command, Line &line) {
-  command.footer(R"(Lists what each driver does natively, what the host emulates for it, and what it cannot do, then the
+  command.footer(R"(Lists the capabilities of each driver: native, emulated by the host, or missing. Then it lists the
 plugins that cannot be used, and why.
 
---file looks at one plugin file: its versions, ABI, SHA-256, the libraries that it needs, and the traits,
-limits and options of each driver. It reads no config and opens no store. It loads the file, first in a
-process of its own. Exit code 2 if the file, or a driver in it, cannot be used.
+--file describes one plugin file: its versions, ABI, SHA-256, the libraries that it needs, and the
+traits, limits and options of each driver. It reads no config and opens no store. It loads the file,
+first in a process of its own. The exit code is 2 if the file, or a driver in it, cannot be used.
 
 Examples
   omnistore drivers
@@ -67,24 +69,27 @@ Examples
 
 void fill_plugins(CLI::App &command, Line &line) {
   command.footer(
-      R"(list shows the plugin files that are found, each with its SHA-256 and how it stands to the lock file:
-locked, added, changed, missing or unusable; without a lock file, unlocked.
+      R"(list shows the plugin files that are found, each with its SHA-256 and its state in the lock file:
+locked, added, changed, missing or unusable. Without a lock file it is unlocked.
 
-lock writes the lock file with every plugin that can be used. It loads them, so run it where they are
-trusted. verify compares the files with the lock and loads none. Exit code 0, or 2 with the differences.
+lock writes the lock file with every plugin that can be used. It loads them, so run it only if you trust
+them. verify compares the files with the lock and loads none. The exit code is 0, or 2 with the
+differences.
 
-A host obeys the lock file that its config names: "plugins": {"lock": "omnistore.lock"}. It refuses any
-plugin that is not in it or differs, before the file is loaded, and looks again when the lock changes.
+A host obeys the lock file that its config names: "plugins": {"lock": "omnistore.lock"}. It refuses a
+plugin that differs from the lock or is not in it, before it loads the file, and looks again when the
+lock changes.
 
 Examples
   omnistore plugins list
   omnistore plugins lock
   omnistore -c host.jsonc plugins lock --lock trusted.lock
   omnistore --json plugins verify)");
-  command.add_option("ACTION", line.plugins.action, "What to do; list if it is left out")
+  command.add_option("ACTION", line.plugins.action, "What to do: list, lock or verify (default: list)")
       ->check(CLI::IsMember({"list", "lock", "verify"}));
   command
-      .add_option("--lock", line.plugins.lock, "The lock file; else the config's, or omnistore.lock beside the config")
+      .add_option("--lock", line.plugins.lock,
+                  "The lock file (default: the config's, or omnistore.lock beside the config)")
       ->type_name("FILE");
 }
 
@@ -92,7 +97,7 @@ Examples
 
 void add_config(CLI::App &app, Line &line) {
   add(app, line, line.serve, "serve", "Serve the config's stores over HTTP", fill_serve);
-  add(app, line, line.check, "check", "Look for everything that is wrong in a config", fill_check);
+  add(app, line, line.check, "check", "Report everything that is wrong in a config", fill_check);
   add(app, line, line.mounts, "mounts", "List the mounts, with the tree of their layers", fill_mounts);
   add(app, line, line.plugins, "plugins", "List, lock and verify the plugin files", fill_plugins);
   add(app, line, line.drivers, "drivers", "List the drivers, or print one's manual", fill_drivers);

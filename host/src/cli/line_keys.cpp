@@ -7,9 +7,9 @@ namespace {
 
 void fill_list(CLI::App &command, Line &line) {
   command.footer(
-      R"(Keys come as they are read, a page at a time: a long listing starts at once and needs little memory. A key
-that could be mistaken for something else, or that holds characters which cannot be seen or act on a
-terminal, is printed as a JSON string, which --from of other commands reads back.
+      R"(Prints keys as it reads them, a page at a time, so a long listing starts at once and needs little
+memory. If a key could be mistaken for something else, or has characters that cannot be seen or act on
+a terminal, it is printed as a JSON string, which --from of other commands reads back.
 
 Examples
   omnistore ls
@@ -17,15 +17,16 @@ Examples
   omnistore ls --limit 10 --long
   omnistore ls -0 user | xargs -0 -n 1 omnistore meta --
   omnistore --json ls user)");
-  command.add_option("BASE", line.list.base, "Only keys under it");
-  command.add_option("--depth", line.list.depth, "Only keys with at most so many ':' behind the base")->type_name("N");
-  command.add_option("--limit", line.list.limit, "At most so many keys")->type_name("N")->check(CLI::PositiveNumber);
+  command.add_option("BASE", line.list.base, "List only the keys under it");
+  command.add_option("--depth", line.list.depth, "List only keys with at most N ':' after the base")->type_name("N");
+  command.add_option("--limit", line.list.limit, "List at most N keys")->type_name("N")->check(CLI::PositiveNumber);
   add_null(command, line.list.null);
-  command.add_flag("-l,--long", line.list.details, "With size, time of the last change, and expiry")->excludes("-0");
+  command.add_flag("-l,--long", line.list.details, "Print the size, the time of the last change, and the expiry too")
+      ->excludes("-0");
 }
 
 void fill_clear(CLI::App &command, Line &line) {
-  command.footer(R"(Asks first on a terminal. The empty base, which is everything, needs -y.
+  command.footer(R"(On a terminal it asks before it removes anything. The empty base is everything, and needs -y.
 
 Examples
   omnistore clear user
@@ -36,15 +37,15 @@ Examples
 }
 
 void fill_events(CLI::App &command, Line &line) {
-  command.footer(R"(Of everything, of a key and the keys under it, or of those under a base alone (user:). Each line has
-the time, update or remove, the key, and why it went: removed, expired, evicted or cleared. "resync"
-says that some were lost, as where they come faster than they are read. Ctrl-C and SIGTERM end it
-with 0.
+  command.footer(R"(Prints the changes of every key, of a key and the keys under it (user), or only of the keys under a
+base (user:). Each line has the time, update or remove, the key, and why it went: removed, expired,
+evicted or cleared. "resync" says that some events were lost, for example because they came faster
+than they were read. Ctrl-C and SIGTERM end it with 0.
 
-With --url every change made through that host is told, and after a break of the connection it goes
-on where it was. On a config it tells what other programs change, where the driver can see that. If a store
-cannot report what others change, a warning gives the driver's reason; with --json it is an object whose
-type is "limited", and a "message".
+With --url it prints every change made through that host, and resumes after a break of the connection.
+On a config it prints what other programs change, if the driver can see that. If a store cannot report
+what others change, a warning gives the driver's reason; with --json it is an object whose "type" is
+"limited", with a "message".
 
 Examples
   omnistore watch
@@ -53,7 +54,7 @@ Examples
       {"sequence":17,"type":"remove","key":"session:9","cause":"expired","missed":null})");
   command.add_option("BASE", line.events.base);
   add_null(command, line.events.null);
-  command.add_option("--count", line.events.count, "End after so many")->type_name("N")->check(CLI::PositiveNumber);
+  command.add_option("--count", line.events.count, "End after N events")->type_name("N")->check(CLI::PositiveNumber);
 }
 
 } // namespace

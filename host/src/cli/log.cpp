@@ -19,7 +19,7 @@
 namespace omnistore::cli {
 namespace {
 
-/// What must not stand in the log. A reload may add to it while others log.
+/// Texts that must not stand in the log. A reload may add to them while others log.
 struct Secrets {
   std::mutex mutex;
   std::vector<std::string> known;

@@ -7,7 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "report/describe.hpp"
 
 namespace omnistore::cli {
@@ -37,7 +37,7 @@ void print(Output &out, const Page::Item &item, const Global &global, const List
 
 int run(const Global &global, const List &options) {
   constexpr std::uint64_t page_size = 1000;
-  const auto target = open_target(global);
+  const Stores stores(global);
   Output out;
   ListOptions how;
   how.depth = options.depth;
@@ -46,7 +46,7 @@ int run(const Global &global, const List &options) {
   SkippedPlaces skipped(global);
   do {
     how.limit = static_cast<std::uint32_t>(std::min(left, page_size));
-    Page page = target->list(options.base, how);
+    Page page = stores->list(options.base, limited(how));
     for (const Page::Item &item : page.items) print(out, item, global, options);
     out.flush();
     skipped.tell(page.skipped);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line: what was typed becomes plain options (options.hpp), which a command is run with.
+// The program: it parses the command line into plain options (options.hpp) and runs the command with them.
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -23,46 +23,48 @@ namespace {
 constexpr const char *about = R"(A storage host: driver plugins mounted into one key space.
 
 Keys look like a:b:c ('/' works too). Values go to standard output byte for byte, messages to
-standard error. Commands work on the stores of a config, opened here, or with --url on a host
-that runs.)";
+standard error. Commands open the stores of a config, or work on a running host with --url.)";
 
 constexpr const char *closing = R"(Exit codes
   0 done   1 no such key   2 a bad key, argument or config, or a value that is too large
-  3 denied or read-only   4 a condition did not hold   5 the driver cannot   6 not reachable or
-  too slow, or a host whose stop was cut off   7 the store failed   130 Ctrl-C
+  3 denied or read-only   4 a condition did not hold   5 the driver cannot do it   6 not reachable
+  or too slow, or a host whose stop was cut off   7 the store failed   130 Ctrl-C
   141 standard output was closed
 
 JSON (--json)
   Results are one JSON object a line on standard output, failures one on standard error:
   {"error": {"status", "message", "next"}}, for a config with "problems". A value is "value"
-  where it is UTF-8, else "base64". Meta is {"size", "mtime", "expiry", "etag", "user"}: bytes,
-  Unix milliseconds, and null for what is not known or not set.
+  if it is UTF-8, and "base64" if it is not. Meta is {"size", "mtime", "expiry", "etag", "user"}:
+  bytes, Unix milliseconds, and null if it is not known or not set.
 
 Run `omnistore COMMAND --help` for examples.)";
 
 void add_globals(CLI::App &app, Global &global) {
-  app.add_option("-c,--config", global.config,
-                 "The config, - for standard input; else omnistore.jsonc here, in the user's config folder, or in "
-                 "/etc/omnistore. Relative paths in it start at its folder")
+  app.add_option(
+         "-c,--config", global.config,
+         "The config, or - for standard input (default: omnistore.jsonc here, in the user's config folder, or in "
+         "/etc/omnistore). Relative paths in it start at its folder")
       ->type_name("FILE");
-  app.add_option("--profile", global.profile, "The config's profile; else OMNISTORE_PROFILE")->type_name("NAME");
-  app.add_option("--url", global.url, "Work on the host that runs there; else OMNISTORE_URL")->type_name("URL");
+  app.add_option("--profile", global.profile, "The config's profile (default: OMNISTORE_PROFILE)")->type_name("NAME");
+  app.add_option("--url", global.url, "Work on the host that runs there (default: OMNISTORE_URL)")->type_name("URL");
   app.add_option("--admin-url", global.admin,
-                 "Its admin listener; else OMNISTORE_ADMIN_URL, else one port higher than the URL")
+                 "The host's admin listener (default: OMNISTORE_ADMIN_URL, or one port higher than --url)")
       ->type_name("URL");
-  app.add_option("--token", global.token, "What the host wants to see; else OMNISTORE_TOKEN")->type_name("TEXT");
+  app.add_option("--token", global.token, "The token for the host (default: OMNISTORE_TOKEN)")->type_name("TEXT");
+  app.add_option("--ca", global.ca, "Check the certificate of an https host against those in FILE (PEM)")
+      ->type_name("FILE");
   app.add_option_function<std::string>(
          "--timeout",
          [&global](const std::string &text) {
            global.timeout = duration_of(text, "--timeout");
            if (global.timeout.count() == 0) throw CLI::ValidationError("--timeout: expected more than 0");
          },
-         "Give the command up after so long: 500ms, 5s, 2m. The exit code is then 6, and the message names what "
+         "Give up after so long: 500ms, 5s, 2m. The exit code is then 6, and the message names the call that "
          "hangs; a write may still take place")
       ->type_name("DURATION");
   app.add_flag("--json", global.json, "Results and failures as JSON");
-  app.add_flag("-q,--quiet", global.quiet, "Less: no notes, only errors in the log");
-  app.add_flag("-v,--verbose", global.verbose, "More: debug messages in the log; -vv: all of it");
+  app.add_flag("-q,--quiet", global.quiet, "Print less: no notes, and only errors in the log");
+  app.add_flag("-v,--verbose", global.verbose, "Print more: debug messages in the log; -vv prints all");
 }
 
 std::string variable(const char *name) {
@@ -70,8 +72,8 @@ std::string variable(const char *name) {
   return value ? value : "";
 }
 
-/// What the environment says holds where the command line says nothing. A config that was named is meant to be opened,
-/// and so is one that is served or checked.
+/// Takes from the environment what the command line leaves out. A config that was named is opened, and so is one that
+/// is served or checked.
 void add_environment(Global &global, bool opens) {
   if (!global.config.empty() && !global.url.empty())
     throw Failure(Status::invalid, "--config and --url were both given", "leave one of them out");
@@ -82,7 +84,7 @@ void add_environment(Global &global, bool opens) {
 
 [[noreturn]] void refuse_extras(const CLI::App &app, const std::vector<std::string> &extras) {
   const std::vector<CLI::App *> chosen = app.get_subcommands();
-  const std::string help = "`omnistore " + (chosen.empty() ? "" : chosen[0]->get_name() + " ") + "--help` tells more";
+  const std::string help = "`omnistore " + (chosen.empty() ? "" : chosen[0]->get_name() + " ") + "--help` says more";
   if (!chosen.empty() || extras[0].starts_with("-"))
     throw Failure(Status::invalid, (chosen.empty() ? "" : chosen[0]->get_name() + ": ") + "unexpected " + extras[0],
                   help);
@@ -94,8 +96,8 @@ void add_environment(Global &global, bool opens) {
                 help);
 }
 
-/// Both words behind --rewrite get a character in front, so that the parser takes neither "[a,b]" for a list nor "-"
-/// for an option. Who reads the option takes it off.
+/// Puts a character before both words after --rewrite, so that the parser takes neither "[a,b]" for a list nor "-" for
+/// an option. The reader of the option takes it off.
 void protect_rewrites(std::vector<std::string> &words) {
   constexpr std::string_view with_value = "--rewrite=";
   for (std::size_t at = 0; at < words.size() && words[at] != "--"; ++at) {
@@ -110,13 +112,13 @@ void protect_rewrites(std::vector<std::string> &words) {
   }
 }
 
-/// The line as the parser wants it, last word first. It would take "[a,b]" for a list of two words where there may be
-/// several, which is among the keys of rm and get: a '/' in front changes no key, and keeps it whole.
+/// Returns the line in the parser's form, last word first. Among the keys of rm and get the parser would take "[a,b]"
+/// for a list of two words: a '/' before it changes no key, and keeps it whole.
 std::vector<std::string> words_of(int argc, char **argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto takes_value = [](const std::string &word) {
     return word == "-c" || word == "--config" || word == "--profile" || word == "--url" || word == "--admin-url" ||
-           word == "--token" || word == "--timeout";
+           word == "--token" || word == "--ca" || word == "--timeout";
   };
   std::size_t at = 0;
   while (at < words.size() && words[at].starts_with('-')) at += takes_value(words[at]) ? 2 : 1;
@@ -150,7 +152,7 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     const std::vector<CLI::App *> chosen = app.get_subcommands();
     const std::string name = chosen.empty() ? "" : chosen[0]->get_name();
     throw Failure(Status::invalid, (name.empty() ? "" : name + ": ") + error.what(),
-                  "`omnistore " + (name.empty() ? "" : name + " ") + "--help` tells more");
+                  "`omnistore " + (name.empty() ? "" : name + " ") + "--help` says more");
   }
   std::vector<std::string> extras = app.remaining(true);
   std::erase(extras, "--");
@@ -160,6 +162,7 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
     return exit_code(Status::invalid);
   }
   const std::string command = app.get_subcommands().at(0)->get_name();
+  line.global.command = command;
   const bool serves = command == "serve" || command == "dev";
   if (serves && line.global.timeout.count() != 0)
     throw Failure(Status::invalid, command + ": --timeout is for commands that end by themselves", "leave it out");
@@ -178,7 +181,7 @@ int run_program(int argc, char **argv) {
   app.fallthrough();
   Line line;
   line.global.program = argv[0];
-  for (int i = 1; i < argc; ++i) // a line that cannot be read has to be told as JSON too
+  for (int i = 1; i < argc; ++i) // an error in the line is reported as JSON too
     if (std::string_view(argv[i]) == "--json") line.global.json = true;
   start_log({}, line.global); // messages that come before a config is read go to standard error too
   add_globals(app, line.global);
@@ -191,12 +194,12 @@ int run_program(int argc, char **argv) {
   add_inspection(app, line);
   add_completion(app, line);
   add_jobs(app, line);
-  app.allow_extras(); // they are told of with more words than the parser has
+  app.allow_extras(); // refuse_extras() has more words for them than the parser
   try {
     return parse_and_run(app, line, argc, argv);
   } catch (const ClosedPipe &) {
     return closed_pipe_code;
-  } catch (const Stopped &) { // nobody takes what is left to be said
+  } catch (const Stopped &) { // nobody reads the rest
     return stopped_code();
   } catch (const std::exception &failure) {
     return report(line.global, failure);

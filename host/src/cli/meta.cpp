@@ -4,14 +4,14 @@
 #include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
 
 int run(const Global &global, const ShowMeta &options) {
-  const auto meta = open_target(global)->meta(options.key);
+  const auto meta = Stores(global)->meta(options.key, limited(MetaOptions()));
   if (!meta) throw Error(Status::not_found, "meta " + options.key + ": no such key");
   Output out;
   if (global.json) {

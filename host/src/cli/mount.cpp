@@ -61,7 +61,7 @@ std::string shown_point(const json::object &answer) {
   return point.empty() ? "(root)" : point + ":";
 }
 
-/// "memory 1.0.0", as far as the host tells.
+/// Returns "memory 1.0.0", as far as the host says it.
 std::string shown_store(const json::object &store) {
   std::string shown = text(store, "driver");
   if (const std::string version = text(store, "version"); !version.empty()) shown += " " + version;
@@ -71,7 +71,7 @@ std::string shown_store(const json::object &store) {
   return below.empty() ? shown : shown + " over " + below;
 }
 
-/// Returns when none of the stores that an answer calls draining is left.
+/// Returns when none of the stores that a response calls draining is left.
 void await_close(const Global &global, json::object &answer) {
   const auto ids_in = [](const json::object &from) {
     std::set<std::int64_t> ids;
@@ -84,7 +84,7 @@ void await_close(const Global &global, json::object &answer) {
   while (!waited_for.empty()) {
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, std::chrono::milliseconds(500));
-    const std::set<std::int64_t> left = ids_in(ask_admin(global, "/mounts"));
+    const std::set<std::int64_t> left = ids_in(request_admin(global, "/mounts"));
     std::erase_if(waited_for, [&](std::int64_t id) { return !left.contains(id); });
   }
   answer["draining"] = json::array();
@@ -94,7 +94,7 @@ void await_close(const Global &global, json::object &answer) {
 
 int run(const Global &global, const MountStore &options) {
   const std::string body = json::serialize(described(options));
-  const json::object answer = ask_admin(global, mount_path(options.mountpoint), "PUT", body);
+  const json::object answer = request_admin(global, mount_path(options.mountpoint), "PUT", body);
   std::string said = "mounted " + shown_point(answer);
   if (const std::string store = shown_store(object_in(answer, "store")); !store.empty()) said += " " + store;
   if (text(answer, "change") == "replaced") {
@@ -106,7 +106,7 @@ int run(const Global &global, const MountStore &options) {
 
 int run(const Global &global, const Unmount &options) {
   try {
-    json::object answer = ask_admin(global, mount_path(options.mountpoint), "DELETE");
+    json::object answer = request_admin(global, mount_path(options.mountpoint), "DELETE");
     if (options.wait) await_close(global, answer);
     std::string said = "unmounted " + shown_point(answer);
     for (const json::value &store : array_in(answer, "draining"))

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "cli/admin.hpp"
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
+#include "cli/stores.hpp"
 #include "cli/tables.hpp"
-#include "cli/target.hpp"
+#include "report/describe.hpp"
 
 namespace omnistore::cli {
 
 int run(const Global &global, const Mounts &) {
-  const boost::json::object answer = open_target(global)->mounts();
+  const boost::json::object mounts =
+      global.remote() ? request_admin(global, "/mounts") : report::describe_mounts(*Stores(global));
   Output out;
   if (global.json)
-    out.json(answer);
+    out.json(mounts);
   else
-    print_mounts(out, answer);
+    print_mounts(out, mounts);
   out.flush();
   return 0;
 }

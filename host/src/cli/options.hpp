@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the command line said: the options of all commands, and those of each. Plain data, filled by main.cpp.
+// The command line as plain data, which the parser fills: the options of all commands, and those of each.
 #pragma once
 
 #include <chrono>
@@ -17,12 +17,14 @@
 namespace omnistore::cli {
 
 struct Global {
-  std::string program = "omnistore"; ///< as it was called
-  std::string config;                ///< empty: look for one
+  std::string program = "omnistore"; ///< as the user called it
+  std::string config;                ///< empty: the program looks for one
   std::string profile;
   std::string url;   ///< of a running host; empty: open the config
   std::string admin; ///< the URL of its admin listener; empty: one port higher than `url`
   std::string token;
+  std::string ca;      ///< a file with the certificates that an https host is checked against; empty: the system's
+  std::string command; ///< the name of the command
   std::chrono::milliseconds timeout{0}; ///< of the whole command; 0: none
   bool json = false;
   bool quiet = false;
@@ -33,17 +35,17 @@ struct Global {
 
 struct Serve {
   std::string text;  ///< a config to serve in place of a file
-  std::string shown; ///< what it is called
+  std::string shown; ///< its name in messages
 };
 
 struct Check {
   bool schema = false;
   bool open = false; ///< open the stores and listeners too, and close them
   bool diff = false;
-  std::string from; ///< another config to compare with; empty: what a running host would change
+  std::string from; ///< the config to compare with; empty: the running host's
 };
 
-constexpr std::size_t batch_size = 256; // keys that are asked for, set or removed at once
+constexpr std::size_t batch_size = 256; // keys that are read, set or removed at once
 
 struct Get {
   std::vector<std::string> keys;
@@ -88,7 +90,7 @@ struct List {
   std::uint32_t depth = ListOptions::any_depth;
   std::uint64_t limit = UINT64_MAX;
   bool details = false;
-  bool null = false; ///< keys only, each with a NUL behind it
+  bool null = false; ///< prints keys only, with a NUL after each
 };
 
 struct Clear {
@@ -98,15 +100,15 @@ struct Clear {
 
 struct ShowEvents {
   std::string base;
-  bool null = false;       ///< keys only, each with a NUL behind it
-  std::uint64_t count = 0; ///< ends after so many; 0: when it is told to
+  bool null = false;       ///< prints keys only, with a NUL after each
+  std::uint64_t count = 0; ///< it ends after so many; 0: when a signal comes
 };
 
 struct Mounts {};
 
 struct Drivers {
   std::string name; ///< empty: all of them
-  std::string file; ///< the one plugin file to look at; empty: those that are found
+  std::string file; ///< the only plugin file to describe; empty: all that are found
 };
 
 struct Plugins {
@@ -157,7 +159,7 @@ struct Unmount {
 struct ShowStats {
   std::string mountpoint;             ///< empty: all
   std::chrono::milliseconds every{0}; ///< 0: once, what was counted in all
-  std::uint64_t count = 0;            ///< ends after so many; 0: when it is told to
+  std::uint64_t count = 0;            ///< it ends after so many; 0: when a signal comes
 };
 
 struct Top {
@@ -167,7 +169,7 @@ struct Top {
 
 struct Inspect {
   std::string base;
-  bool null = false;                  ///< keys only, each with a NUL behind it
+  bool null = false;                  ///< prints keys only, with a NUL after each
   std::optional<std::uint64_t> limit; ///< keys that are shown; of a tree: folders of each folder
   std::string cursor;
   bool count = true;
@@ -182,7 +184,7 @@ struct Explain {
   std::string key;
 };
 
-/// One end of a job: what the command line says of it beyond the global options.
+/// One end of a job: its options beyond the global ones.
 struct JobEnd {
   std::string base;
   std::string config, profile; ///< empty: the global ones
@@ -191,7 +193,7 @@ struct JobEnd {
   bool named() const { return !config.empty() || !profile.empty() || !url.empty(); }
 };
 
-/// What copy, migrate, verify, dump and restore have in common; each uses the part of it that it has.
+/// The options of copy, migrate, verify, dump and restore; each uses those that it has.
 struct Job {
   JobEnd from, to;
   unsigned workers = 4;
@@ -201,7 +203,7 @@ struct Job {
   bool move = false;
   bool verify = false;
   bool dry_run = false;
-  bool count = false; ///< the source is counted beside the job
+  bool count = false; ///< the source is counted during the job
   bool meta = false;
   bool resume = false, restart = false;
   std::string journal;      ///< empty: the default place
@@ -212,7 +214,7 @@ struct Job {
 struct CopyKeys : Job {};
 struct MigrateKeys : Job {};
 struct VerifyKeys : Job {
-  bool null = false; ///< keys only, each with a NUL behind it
+  bool null = false; ///< prints keys only, with a NUL after each
 };
 struct DumpKeys : Job {};
 struct RestoreKeys : Job {};

@@ -82,7 +82,7 @@ void Output::flush() {
 void complain(std::string_view line) {
   std::string text(line);
   text += '\n';
-  // What cannot be said on standard error cannot be said at all.
+  // If standard error fails, there is no other place for the message.
   for (std::string_view rest = text; !rest.empty();) {
     const ssize_t written = ::write(STDERR_FILENO, rest.data(), rest.size());
     if (written < 0 && errno != EINTR) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the program prints: bytes, JSON, tables. Results go to standard output, everything else to standard error.
+// Output as bytes, JSON and tables. Results go to standard output, everything else to standard error.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace omnistore::cli {
 
-/// Writes all of it to a file descriptor. Throws ClosedPipe where its reader is gone, Error(io) naming `name`.
+/// Writes all of it to a file descriptor. Throws ClosedPipe if its reader is gone, or Error(io), which names `name`.
 void write_all(int descriptor, std::string_view bytes, const std::string &name);
 
 /// Keeps standard output for results: from here on they go to a descriptor of the program's own, and descriptor 1,
@@ -24,7 +24,7 @@ void keep_results();
 /// The descriptor that results go to. Async-signal-safe.
 int results() noexcept;
 
-/// Standard output, buffered: flush() before the program ends or waits.
+/// Standard output with a buffer: call flush() before the program ends or waits.
 class Output {
 public:
   void write(std::string_view bytes);
@@ -36,16 +36,16 @@ private:
   std::string buffer_;
 };
 
-/// One line to standard error, as it stands: what others chose has gone through base::printable().
+/// Writes one line to standard error as it is. Text from others must have gone through base::printable().
 void complain(std::string_view line);
 void complain_json(const boost::json::value &value);
 
 enum class Colour { bold, red, green, yellow };
-/// The text in a colour where the descriptor is a terminal that wants it (NO_COLOR is not set).
+/// Returns the text in a colour if the descriptor is a terminal that wants it (NO_COLOR is not set).
 std::string paint(Colour colour, std::string_view text, int descriptor);
 bool is_terminal(int descriptor);
 
-/// Prints keys one after the other, each with a NUL behind it, as `xargs -0` takes them.
+/// Prints a key and a NUL after it, as `xargs -0` takes them.
 void print_null(Output &out, std::string_view key);
 
 /// Rows in columns as wide as their widest cell, the first row as head. Cells are made printable.

@@ -7,7 +7,7 @@
 
 namespace omnistore::cli {
 
-/// What --over names: "memory", or "fs {\"base\": ...}", a driver's name and its options.
+/// Reads the argument of --over: "memory", or "fs {\"base\": ...}", a driver's name and its options.
 inline StoreConfig read_over(const std::string &text) {
   const std::size_t space = text.find_first_of(" {");
   StoreConfig config;

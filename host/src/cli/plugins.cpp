@@ -111,7 +111,7 @@ int lock_plugins(const Global &global, const Work &work) {
   }
   if (plugins.empty())
     throw Failure(Status::invalid, "plugins lock: there is no plugin that can be used, and nothing was written",
-                  "`omnistore drivers` tells where it looked");
+                  "`omnistore drivers` shows the folders that it looked in");
   const std::size_t count = plugins.size();
   loader::write_lock(work.lock, std::move(plugins));
   Output out;
@@ -185,7 +185,7 @@ int list_plugins(const Global &global, const Work &work) {
     entry["state"] = state;
     listed.push_back(std::move(entry));
     const auto or_dash = [](const std::string &text) { return text.empty() ? "-" : text; };
-    constexpr std::size_t sum_at = 7, sum_shown = 16; // behind "sha256:"
+    constexpr std::size_t sum_at = 7, sum_shown = 16; // after "sha256:"
     rows.push_back({state, or_dash(plugin.name), or_dash(plugin.version), names_of(plugin.drivers),
                     plugin.sha256.empty() ? "-" : plugin.sha256.substr(sum_at, sum_shown), plugin.path});
   };

@@ -7,7 +7,7 @@
 namespace omnistore::cli {
 
 int run(const Global &global, const ReloadConfig &options) {
-  const boost::json::object answer = ask_admin(global, "/reload", options.dry_run ? "GET" : "POST");
+  const boost::json::object answer = request_admin(global, "/reload", options.dry_run ? "GET" : "POST");
   Output out;
   if (global.json)
     out.json(answer);

@@ -5,16 +5,16 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
 
 namespace {
 
-/// Removes a batch; the first failure's code, or 0.
-int remove_some(const Global &global, Target &target, const std::vector<std::string> &keys, Output &out) {
-  const std::vector<Outcome> outcomes = target.remove(keys);
+/// Removes a batch. Returns the code of the first failure, or 0.
+int remove_some(const Global &global, Storage &storage, const std::vector<std::string> &keys, Output &out) {
+  const std::vector<Outcome> outcomes = storage.remove_many(keys, limited(CallOptions()));
   int code = 0;
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     const Outcome &outcome = outcomes[i];
@@ -31,18 +31,18 @@ int remove_some(const Global &global, Target &target, const std::vector<std::str
 
 } // namespace
 
-/// A key that is not there is gone too: removing it again is no failure. Where some keys fail, the others are removed
-/// all the same, each failure is reported, and the first one's code is the program's.
+/// It is no failure if a key does not exist. If some keys fail, the others are removed all the same, each failure is
+/// reported, and the code of the first one is the program's.
 int run(const Global &global, const Remove &options) {
   if (options.keys.empty() && options.from.empty())
     throw Failure(Status::invalid, "rm: there is no key", "name one, or give a file of them with --from");
-  const auto target = open_target(global);
+  const Stores stores(global);
   Output out;
   int code = 0;
   std::vector<std::string> batch;
   const auto flush = [&] {
     if (batch.empty()) return;
-    const int failed = remove_some(global, *target, batch, out);
+    const int failed = remove_some(global, *stores, batch, out);
     if (code == 0) code = failed;
     batch.clear();
   };

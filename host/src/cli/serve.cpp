@@ -35,7 +35,7 @@
 namespace omnistore::cli {
 namespace {
 
-/// Whether the config is a file or may become one, and not a pipe or the terminal.
+/// Returns true if the config is a file or may become one, and not a pipe or the terminal.
 bool can_change(const std::string &file) {
   std::error_code failed;
   return std::filesystem::is_regular_file(file, failed) || !std::filesystem::exists(file, failed);
@@ -112,7 +112,7 @@ public:
   }
   /// Returns true if the function has returned by then.
   bool by(Clock::time_point deadline) const { return ended_.wait_until(deadline) == std::future_status::ready; }
-  /// What it returned.
+  /// Returns its result.
   bool result() const { return state_->result; }
 
 private:

@@ -9,7 +9,7 @@
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t held_value = 1024 * 1024; // a longer one goes piece by piece
 
-/// An input, with what was read of it before in front, that counts.
+/// An input that counts its bytes. It begins with those that were read before.
 class Counted : public Source {
 public:
   Counted(Input &input, std::string_view begun) : input_(input), begun_(begun) {}
@@ -38,7 +38,7 @@ private:
   std::uint64_t given_ = 0;
 };
 
-/// As much of an input as is held; shorter: that is all of it.
+/// Returns the first MiB of an input; if it is shorter, that is all of it.
 std::string begin_of(Input &input) {
   std::string text(held_value, '\0');
   std::size_t size = 0;
@@ -63,26 +63,26 @@ std::string begin_of(Input &input) {
                 "`omnistore meta KEY` gives the etag that it has now");
 }
 
-/// Stores what is read; `size` is set to how much that was.
-Stored store_input(Target &target, const Set &options, const SetOptions &how, std::uint64_t &size) {
+/// Stores the input, and sets `size` to the number of its bytes.
+Stored store_input(Storage &storage, const Set &options, const SetOptions &how, std::uint64_t &size) {
   if (options.file.empty() && is_terminal(STDIN_FILENO))
     throw Failure(Status::invalid, "set " + options.key + ": there is no value",
-                  "give one behind the key, or in a file with -f FILE, or through a pipe; -f - reads the terminal");
+                  "give one after the key, in a file with -f FILE, or through a pipe; -f - reads the terminal");
   Input input(options.file.empty() ? "-" : options.file);
   const std::uint64_t whole = input.left();
   const std::string begun = begin_of(input);
   size = begun.size();
-  if (begun.size() < held_value) return target.set(options.key, begun, how);
+  if (begun.size() < held_value) return storage.set(options.key, begun, limited(how), true);
   Counted source(input, begun);
-  const Stored stored = target.set(options.key, source, whole, how);
+  const Stored stored = storage.set(options.key, source, whole, limited(how), true);
   size = source.given();
   return stored;
 }
 
-/// Many keys and values, a batch at a time; what fails is told on standard error.
+/// Stores many keys and values, a batch at a time. Failures go to standard error.
 class SetMany {
 public:
-  SetMany(const Global &global, Target &target) : global_(global), target_(target) {}
+  SetMany(const Global &global, Storage &storage) : global_(global), storage_(storage) {}
 
   void add(SetItem &&item) {
     const bool is_long = item.value.size() > held_value;
@@ -93,7 +93,8 @@ public:
   }
   void flush() {
     if (items_.empty()) return;
-    const std::vector<Outcome> outcomes = items_.size() == 1 ? alone(items_[0]) : target_.set(items_);
+    const std::vector<Outcome> outcomes =
+        items_.size() == 1 ? alone(items_[0]) : storage_.set_many(items_, limited(CallOptions()));
     for (std::size_t i = 0; i < items_.size(); ++i) {
       if (outcomes[i].status == Status::ok) {
         if (global_.json)
@@ -112,7 +113,7 @@ public:
 private:
   std::vector<Outcome> alone(const SetItem &item) {
     try {
-      target_.set(item.key, item.value, item.options);
+      storage_.set(item.key, item.value, limited(item.options));
       return {{}};
     } catch (const Error &error) {
       return {{error.status(), error.what()}};
@@ -120,7 +121,7 @@ private:
   }
 
   const Global &global_;
-  Target &target_;
+  Storage &storage_;
   Output out_;
   std::vector<SetItem> items_;
   std::uint64_t bytes_ = 0;
@@ -129,10 +130,10 @@ private:
 
 int set_many(const Global &global, const Set &options) {
   if (!options.key.empty() || options.condition.kind != Condition::Kind::always)
-    throw Failure(Status::invalid, "set: --from brings its keys along, and no condition goes with it",
+    throw Failure(Status::invalid, "set: --from has the keys, and takes no condition",
                   "leave KEY, VALUE and --if-... out");
-  const auto target = open_target(global);
-  SetMany many(global, *target);
+  const Stores stores(global);
+  SetMany many(global, *stores);
   Lines lines(options.from);
   for (SetItem item; lines.next_item(item);) {
     if (!item.options.ttl) item.options.ttl = options.ttl;
@@ -150,10 +151,10 @@ int run(const Global &global, const Set &options) {
   SetOptions how;
   how.ttl = options.ttl;
   how.condition = options.condition;
-  const auto target = open_target(global);
+  const Stores stores(global);
   std::uint64_t size = options.value ? options.value->size() : 0;
-  const Stored stored =
-      options.value ? target->set(options.key, *options.value, how) : store_input(*target, options, how, size);
+  const Stored stored = options.value ? stores->set(options.key, *options.value, limited(how), true)
+                                      : store_input(*stores, options, how, size);
   if (!stored.stored) refused(options);
   if (global.json) {
     Output out;

@@ -16,9 +16,9 @@
 namespace omnistore::cli {
 namespace {
 
-/// Of one mount, where one was named: throws where there is none.
+/// Leaves only one mount, if one was named. Throws if it does not exist.
 StatsView look(const Global &global, const std::string &mountpoint) {
-  boost::json::object answer = ask_admin(global, "/stats");
+  boost::json::object answer = request_admin(global, "/stats");
   if (mountpoint.empty()) return StatsView(std::move(answer));
   boost::json::array &mounts = answer.at("mounts").as_array();
   for (auto at = mounts.begin(); at != mounts.end();)
@@ -28,13 +28,13 @@ StatsView look(const Global &global, const std::string &mountpoint) {
   return StatsView(std::move(answer));
 }
 
-/// The rows of the terminal; 24 where it does not say.
+/// Returns the rows of the terminal, or 24 if it does not say.
 std::size_t screen_rows() {
   winsize size{};
   return ::ioctl(results(), TIOCGWINSZ, &size) == 0 && size.ws_row > 4 ? size.ws_row : 24u;
 }
 
-/// Looks again and again, `show`s each look with the one before, until it was told to stop or has shown enough.
+/// Looks again and again and calls `show` with each look and the one before, until a signal comes or there were enough.
 template <typename Show>
 void repeat(const Global &global, const std::string &mountpoint, std::chrono::milliseconds every, std::uint64_t times,
             const Show &show) {

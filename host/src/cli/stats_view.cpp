@@ -43,7 +43,7 @@ std::string percent(double part_of, double whole) {
   return whole <= 0 ? "-" : formatted("%.1f%%", 100 * part_of / whole);
 }
 
-/// A mount's store or one below it, and the same of an earlier look: null where there was none.
+/// A mount's store or one below it, and the same in an earlier look; null: it was not there.
 struct Line {
   std::string name;
   const json::object *now, *before;

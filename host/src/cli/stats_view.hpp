@@ -11,14 +11,14 @@
 
 namespace omnistore::cli {
 
-/// What the admin listener's /stats tells, as people read it.
+/// The admin listener's /stats as people read it.
 class StatsView {
 public:
   explicit StatsView(boost::json::object answer) : now_(std::move(answer)) {}
 
-  /// What was counted since the stores were opened.
+  /// Prints what was counted since the stores were opened.
   void print_totals(Output &out) const;
-  /// What was counted a second since `before`, the busiest mounts first; not more than so many lines.
+  /// Prints the rates per second since `before`, the busiest mounts first, in at most so many lines.
   void print_rates(Output &out, const StatsView &before, std::size_t lines) const;
   /// A line on the process and its listeners, since `before`.
   std::string headline(const StatsView &before) const;

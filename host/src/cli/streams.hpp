@@ -8,7 +8,7 @@ namespace omnistore::cli {
 /// takes its number and gets what is meant for a stream. To be called before anything else opens a descriptor.
 void open_streams();
 
-/// Whether this descriptor, 0 to 2, was closed when open_streams was called.
+/// Returns true if this descriptor, 0 to 2, was closed when open_streams() was called.
 bool was_closed(int descriptor);
 
 } // namespace omnistore::cli

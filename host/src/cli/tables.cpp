@@ -50,7 +50,7 @@ std::string count_or_none(const json::object &limits, const char *name, const st
   return most == 0 ? "" : std::to_string(most) + " " + unit;
 }
 
-/// What a driver's table states beyond its capabilities.
+/// Adds what a driver's table states beyond its capabilities.
 void print_traits(Output &out, const json::object &driver) {
   std::string traits = text(driver, "threads");
   if (truth(driver, "never_blocks", false)) traits += ", never blocks";
@@ -75,7 +75,7 @@ void print_traits(Output &out, const json::object &driver) {
   }
 }
 
-/// What a driver is and what it can do; in the report on a file also what it states of itself.
+/// Prints a driver and its capabilities; in the report on a file also its traits.
 void print_head(Output &out, const json::object &driver, bool of_file = false) {
   out.line(paint(Colour::bold, text(driver, "name"), 1) + " " + text(driver, "version") + " - " +
            text(driver, "summary"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mounts and drivers as people read them, from the JSON that report::describe makes: a running host's answer is printed
-// by the same code as what is seen here.
+// Mounts and drivers as people read them, from the JSON that report::describe makes: a running host's response is
+// printed by the same code as what is seen here.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -11,11 +11,11 @@ namespace omnistore::cli {
 
 void print_mounts(Output &out, const boost::json::object &answer);
 void print_drivers(Output &out, const boost::json::object &answer);
-/// What a reload did or would do, a mount a line.
+/// Prints what a reload did or would do, a mount a line.
 void print_changes(Output &out, const boost::json::object &answer);
 /// One plugin file with all of its drivers.
 void print_plugin(Output &out, const boost::json::object &plugin);
-/// One driver of the answer, with the manual of its options.
+/// Prints one driver of the response, with the manual of its options.
 void print_manual(Output &out, const boost::json::object &driver);
 
 } // namespace omnistore::cli

@@ -44,6 +44,10 @@ public:
     const std::lock_guard lock(mutex_);
     all_.erase(std::find(all_.begin(), all_.end(), text));
   }
+  bool empty() {
+    const std::lock_guard lock(mutex_);
+    return all_.empty();
+  }
   std::vector<std::string> copy() {
     const std::lock_guard lock(mutex_);
     std::vector<std::string> texts;
@@ -65,18 +69,19 @@ Texts &files() {
   return *texts;
 }
 
-/// What the program waits for: calls of drivers, hosts, or neither.
+/// Returns what the program waits for: calls of drivers, a host, or neither.
 std::string what_hangs() {
   std::vector<std::string> all;
+  for (const std::string &host : hosts().copy()) all.push_back("the host " + host + " has not answered");
+  const bool waits_for_host = !all.empty(); // then the calls are those of the driver that waits for it
   base::for_each_call([&](const base::SeenCall &call) {
-    if (call.depth != 0 || call.waits) return;
+    if (call.depth != 0 || call.waits || waits_for_host) return;
     const std::string of = call.label->driver[0] == '\0' ? std::string(call.label->file)
                            : call.label->mount[0] == '\0'
                                ? "driver " + std::string(call.label->driver)
                                : "mount " + std::string(call.label->mount) + ", driver " + call.label->driver;
     all.push_back(std::string(call.operation) + " (" + of + ") has not returned");
   });
-  for (const std::string &host : hosts().copy()) all.push_back("the host " + host + " has not answered");
   if (all.empty()) return "it waits for its input or output";
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
@@ -179,7 +184,7 @@ bool time_is_up() {
 
 milliseconds time_left() {
   const Clock::rep at = deadline.load();
-  if (at == 0) return milliseconds(0);
+  if (at == 0 || !hosts().empty()) return milliseconds(0);
   const auto left = Clock::time_point(Clock::duration(at)) - Clock::now();
   return std::max(std::chrono::ceil<milliseconds>(left), milliseconds(1));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// --timeout, and the end of a read whose reader has gone: both end a command whose store or host hangs.
+// --timeout, and the end of a read whose reader has gone: both end a command although its store or host hangs.
 #pragma once
 
 #include <chrono>
@@ -38,7 +38,8 @@ private:
 bool time_is_up();
 /// The exit code of a job that was stopped: by its time limit, or by a signal.
 int stopped_code();
-/// How much time is left for an operation; 0: any. [any thread]
+/// Returns how much time is left for an operation; 0: any. An operation of a running host has no limit of its own, so
+/// that the message of the time limit names the host. [any thread]
 std::chrono::milliseconds time_left();
 /// The options with the time that is left.
 template <typename Options>
@@ -50,6 +51,7 @@ Options limited(Options options) {
 /// While it lives, a message about a command that hangs names this host: "127.0.0.1:7700". [any thread]
 class WaitsForHost {
 public:
+  /// The text must outlive it.
   explicit WaitsForHost(const std::string &address);
   ~WaitsForHost();
   WaitsForHost(const WaitsForHost &) = delete;

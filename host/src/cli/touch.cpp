@@ -3,13 +3,13 @@
 
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
-#include "cli/target.hpp"
+#include "cli/stores.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
 
 int run(const Global &global, const Touch &options) {
-  if (!open_target(global)->touch(options.key, options.ttl))
+  if (!Stores(global)->touch(options.key, options.ttl, limited(CallOptions())))
     throw Error(Status::not_found, "touch " + options.key + ": no such key");
   if (global.json) {
     Output out;

@@ -66,7 +66,7 @@ int run(const Global &global, const VerifyKeys &options) {
   how.bytes_a_second = options.bytes_a_second;
   how.keys_a_second = options.keys_a_second;
   Output out;
-  // What cannot be printed ends the job, on this thread.
+  // A failure to print ends the job, on this thread.
   std::exception_ptr unprinted;
   jobs::Verify *job = nullptr;
   jobs::Verify verify(ends.from(), ends.to(), std::move(how), [&](const jobs::Difference &difference) {

@@ -31,7 +31,7 @@ void put_meta(Buffer &out, const Meta &meta, std::uint64_t size) {
     number == 0 ? out.append("null") : append_number(out, static_cast<std::uint64_t>(number));
   };
   out.append(",\"meta\":{\"size\":");
-  append_number(out, size);
+  size == UINT64_MAX ? out.append("null") : append_number(out, size);
   put(",\"mtime\":", meta.mtime);
   put(",\"expiry\":", meta.expiry);
   out.append(",\"etag\":");
@@ -95,21 +95,40 @@ public:
     }
   }
 
+  void stat(const std::vector<std::string> &keys) {
+    for (const std::string &key : keys) {
+      Outcome outcome = judge(key, false);
+      std::optional<Meta> meta;
+      if (outcome.status == Status::ok) {
+        try {
+          meta = view_.meta(key, request_.limited(MetaOptions{.user = false}));
+          if (!meta) outcome = {Status::not_found, "KV value not found"};
+        } catch (const Error &error) {
+          outcome = {error.status(), error.what()};
+        }
+      }
+      if (!meta) {
+        put_outcome(key, outcome);
+        continue;
+      }
+      open_item(key, outcome);
+      put_meta(out_, *meta, meta->size);
+      out_.append("}");
+    }
+  }
+
   void set(const std::vector<SetItem> &items) {
     write(
         items, [](const SetItem &item) -> const std::string & { return item.key; },
-        [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits(), true); });
+        [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits(), true); },
+        [this](const std::string &key, const Outcome &outcome) { put_outcome(key, outcome); });
   }
 
   void remove(const std::vector<std::string> &keys) {
     write(
         keys, [](const std::string &key) -> const std::string & { return key; },
-        [this](std::span<const std::string> some) {
-          std::vector<Outcome> outcomes = view_.remove_many(some, request_.limits());
-          for (Outcome &outcome : outcomes)
-            if (outcome.status == Status::not_found) outcome = {}; // as DELETE: gone is gone
-          return outcomes;
-        });
+        [this](std::span<const std::string> some) { return view_.remove_many(some, request_.limits()); },
+        [this](const std::string &key, const Outcome &outcome) { put_removed(key, outcome); });
   }
 
   bool wrote() const { return wrote_; }
@@ -195,6 +214,12 @@ private:
     out_.append(",\"status\":");
     append_number(out_, outcome.status == Status::ok ? 200 : http::http_status(outcome.status));
   }
+  /// A remove of an absent key has status 200, as DELETE has, and `"found":false`.
+  void put_removed(const std::string &key, const Outcome &outcome) {
+    if (outcome.status != Status::not_found) return put_outcome(key, outcome);
+    open_item(key, {});
+    out_.append(",\"found\":false}");
+  }
   void put_outcome(const std::string &key, const Outcome &outcome) {
     open_item(key, outcome);
     log_defect(outcome.status, outcome.message);
@@ -209,8 +234,8 @@ private:
     out_.append("}");
   }
 
-  template <typename Item, typename KeyOf, typename Write>
-  void write(const std::vector<Item> &items, const KeyOf &key_of, const Write &write) {
+  template <typename Item, typename KeyOf, typename Write, typename Put>
+  void write(const std::vector<Item> &items, const KeyOf &key_of, const Write &write, const Put &put) {
     std::vector<Outcome> outcomes(items.size());
     std::vector<Item> granted;
     std::vector<std::size_t> places;
@@ -224,7 +249,7 @@ private:
     wrote_ = true;
     const std::vector<Outcome> done = write(all ? items : granted);
     for (std::size_t i = 0; i < done.size(); ++i) outcomes[places[i]] = done[i];
-    for (std::size_t i = 0; i < items.size(); ++i) put_outcome(key_of(items[i]), outcomes[i]);
+    for (std::size_t i = 0; i < items.size(); ++i) put(key_of(items[i]), outcomes[i]);
   }
 
   static constexpr const char *does_not_fit = "The answer is full: ask for this value by itself";
@@ -259,7 +284,10 @@ void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, cons
       out.append(&name == &asked.order.front() ? "\"" : ",\"");
       out.append(name);
       out.append("\":[");
-      name == "get" ? batch.get(asked.gets) : name == "set" ? batch.set(asked.sets) : batch.remove(asked.removes);
+      name == "get"    ? batch.get(asked.gets)
+      : name == "stat" ? batch.stat(asked.stats)
+      : name == "set"  ? batch.set(asked.sets)
+                       : batch.remove(asked.removes);
       out.append("]");
     }
     out.append("}");

@@ -13,14 +13,16 @@ namespace omnistore::routes {
 /// Answers a POST to a base: many keys at once, each relative to the base, each with an outcome of its own. The body:
 ///
 ///     {"set": [{"key": "a", "value": "text", "ttl": 60000}, {"key": "b", "base64": "/wA="}],
-///      "get": ["a", "c"], "remove": ["d"]}
+///      "get": ["a", "c"], "stat": ["a"], "remove": ["d", "e"]}
 ///
 /// in any choice, done in the order in which they stand; at most 10000 items in all. A ttl is in milliseconds, or a
 /// text as "5m". The answer, in the same order:
 ///
 ///     {"set": [{"key": "a", "status": 200}, ...],
 ///      "get": [{"key": "a", "status": 200, "value": "text", "meta": {"size", "mtime", "expiry", "etag"}},
-///              {"key": "c", "status": 404, "message": "..."}], ...}
+///              {"key": "c", "status": 404, "message": "..."}],
+///      "stat": [{"key": "a", "status": 200, "meta": {...}}],
+///      "remove": [{"key": "d", "status": 200}, {"key": "e", "status": 200, "found": false}]}
 ///
 /// A status is what a request for that one key would have; bytes that are no UTF-8 come as "base64" in place of
 /// "value". What is got is at most `most` bytes in all: an item that does not fit has 413, and is there for a request

@@ -78,8 +78,8 @@ public:
     name_.append(rest.data(), rest.size());
     if (depth_ == Depth::body) {
       list_ = std::exchange(name_, {});
-      if (list_ != "get" && list_ != "set" && list_ != "remove")
-        malformed(list_, "no such field; there are get, set and remove");
+      if (list_ != "get" && list_ != "stat" && list_ != "set" && list_ != "remove")
+        malformed(list_, "no such field; there are get, stat, set and remove");
       for (const std::string &known : body.order)
         if (known == list_) malformed(list_, "this field once");
       body.order.push_back(list_);
@@ -123,7 +123,7 @@ private:
   void take_text(std::string text) {
     if (depth_ == Depth::list && list_ != "set") {
       add_item();
-      (list_ == "get" ? body.gets : body.removes).push_back(std::move(text));
+      (list_ == "get" ? body.gets : list_ == "stat" ? body.stats : body.removes).push_back(std::move(text));
     } else if (depth_ != Depth::item) {
       wrong_value("a string");
     } else if (field_ == "key") {

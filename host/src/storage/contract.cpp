@@ -315,7 +315,7 @@ void OMNISTORE_CALL CheckedWatcher::event_(omnistore_watcher *watcher, const omn
   auto &self = *static_cast<CheckedWatcher *>(watcher);
   const Known known(*event);
   event = &*known;
-  if (event->type != OMNISTORE_EVENT_RESYNC) {
+  if (event->type != OMNISTORE_EVENT_RESYNC && event->type != OMNISTORE_EVENT_LIMITED) {
     if (event->type != OMNISTORE_EVENT_UPDATE && event->type != OMNISTORE_EVENT_REMOVE) return; // of a later minor
     if (!is_key(event->key))
       return self.faults_.add(Fault::no_key, is_null(event->key) ? std::string_view() : view(event->key));

@@ -183,6 +183,8 @@ private:
   };
   /// Something changed in a store, and not through this Storage.
   void store_changed(const Mount &mount, const omnistore_event &event);
+  /// A store's own watch reports only a part of the changes.
+  void store_limited(const Mount &mount, const std::string &cause);
   /// A mount that watches of the storage want to hear of. One thread at a time, the one that made it busy, calls the
   /// driver, without the lock; before it leaves it looks whether more is to be done.
   struct Watched {
@@ -190,6 +192,7 @@ private:
     const std::shared_ptr<const Mount> mount;
     std::multiset<std::string> bases; ///< that are wanted, inside its store
     std::vector<Hub::Limit> limits;
+    std::vector<Hub::Limit> reported; ///< those of them that the store's own watch has reported
     bool busy = false;
     std::unique_ptr<Backend> backend; ///< watches what the bases have in common; for the thread that made it busy
 

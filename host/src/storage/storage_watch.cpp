@@ -64,6 +64,7 @@ void Storage::Impl::publish_key(Event::Type type, Event::Cause cause, std::strin
 
 void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &event) {
   if (event.type == OMNISTORE_EVENT_RESYNC) return hub.lost(mount.mountpoint, event.count);
+  if (event.type == OMNISTORE_EVENT_LIMITED) return store_limited(mount, std::string(view(event.key)));
   std::string key;
   if (!mount.outside(view(event.key), key)) return;
   {
@@ -78,6 +79,20 @@ void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &eve
                      : event.cause == OMNISTORE_CAUSE_CLEARED ? Event::Cause::cleared
                                                               : Event::Cause::removed;
   publish_key(Event::Type::remove, cause, key);
+}
+
+void Storage::Impl::store_limited(const Mount &mount, const std::string &cause) {
+  Hub::Limit limit{&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + cause)};
+  const std::lock_guard lock(watching_);
+  const auto watched = watched_.find(mount.shared_from_this());
+  if (watched == watched_.end()) return;
+  std::vector<Hub::Limit> &reported = watched->second->reported;
+  if (std::find(reported.begin(), reported.end(), limit) != reported.end()) return;
+  spdlog::info("{}", limit.message);
+  reported.push_back(limit);
+  watched->second->limits.push_back(std::move(limit));
+  for (const auto &[base, span] : spans_)
+    if (std::find(span.reached.begin(), span.reached.end(), &mount) != span.reached.end()) tell_limits(base, span);
 }
 
 /// Finds the mounts that hold what a watch of `base` can be told of, and wants them. Under watching_.
@@ -154,6 +169,7 @@ bool Storage::Impl::cover(const std::shared_ptr<Watched> &watched, bool ask_agai
       limits.push_back(
           {&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + limit.cause)});
     lock.lock();
+    limits.insert(limits.end(), watched->reported.begin(), watched->reported.end());
     for (const Hub::Limit &limit : limits)
       if (std::find(watched->limits.begin(), watched->limits.end(), limit) == watched->limits.end())
         spdlog::warn("{}", limit.message);

@@ -96,6 +96,7 @@ void Watches::end(void *watch) {
 
 void Watches::changed(const Watch &watch, std::uint32_t layer, const omnistore_event &event) {
   if (event.type == OMNISTORE_EVENT_RESYNC) return report_resync(watch.to, event.count);
+  if (event.type == OMNISTORE_EVENT_LIMITED) return watch.to.event(&watch.to, &event);
   bool kept = false;
   try {
     const std::lock_guard lock(changes_mutex_);

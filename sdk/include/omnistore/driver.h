@@ -409,6 +409,8 @@ typedef struct omnistore_watch_request {
 #define OMNISTORE_EVENT_UPDATE 1u
 #define OMNISTORE_EVENT_REMOVE 2u
 #define OMNISTORE_EVENT_RESYNC 3u /* events were lost: copies of this store may be old. No key */
+#define OMNISTORE_EVENT_LIMITED 4u /* the watch does not report all changes that others make. `key` is not a key but the
+                                      reason, a text for people. The host shows each reason once */
 
 /* Open to new values: a reader takes an unknown one as NONE. */
 #define OMNISTORE_CAUSE_NONE 0u
