@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and entries as ranges that are read as one walks them. Comes with storage.hpp.
+// Keys and entries as ranges that are read as one walks them. Comes with view.hpp.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include <omnistore/storage.hpp>
+#include <omnistore/operations.hpp>
 
 namespace omnistore {
 
@@ -48,14 +48,13 @@ public:
   std::vector<std::string> all();
 
 private:
-  friend class Storage;
   friend class View;
   friend class EntryRange;
-  class Walk;
-  explicit KeyRange(std::unique_ptr<Walk> walk);
+  class Pages;
+  explicit KeyRange(std::unique_ptr<Pages> pages);
   const std::string *key() const;
   void step();
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<Pages> pages_;
 };
 
 /// The entries under a base: keys with their values and meta, read in batches. Where a store may wait for a disk or a
@@ -94,13 +93,12 @@ public:
   std::default_sentinel_t end() const { return {}; }
 
 private:
-  friend class Storage;
   friend class View;
-  class Walk;
-  explicit EntryRange(std::unique_ptr<Walk> walk);
+  class Batches;
+  explicit EntryRange(std::unique_ptr<Batches> batches);
   const Item *item() const;
   void step();
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<Batches> batches_;
 };
 
 } // namespace omnistore

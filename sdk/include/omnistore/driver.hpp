@@ -112,6 +112,9 @@
 
 namespace omnistore {
 
+/// A key as the simple form is given it: normalised, and valid until the function returns.
+using Key = std::string_view;
+
 /// Where a simple list hands its keys to. Valid until list returns.
 class Emit {
 public:

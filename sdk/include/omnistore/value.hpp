@@ -19,9 +19,6 @@ inline std::string_view as_view(omnistore_bytes bytes) noexcept {
 }
 constexpr omnistore_bytes as_bytes(std::string_view view) noexcept { return {view.data(), view.size()}; }
 
-/// A key as the simple form is given it: normalised, and valid until the function returns.
-using Key = std::string_view;
-
 /// A value as the simple form gives it.
 struct Value {
   std::string bytes;
