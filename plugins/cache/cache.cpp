@@ -85,7 +85,7 @@ Age Cache::judge(void *judging, const omnistore_meta &copy, Record &record) {
 /// Answers from the copy where it is no older than `oldest`.
 Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
   if (!records_.is_settled()) {
-    Overheard on(call);
+    CapturingCall on(call);
     if (!records_.settle_clears(on)) return warn("looking for a clear that was cut off: " + on.reason()), Look();
   }
   omnistore_get_request request = reading.request;
@@ -94,7 +94,7 @@ Cache::Look Cache::from_copy(Call call, const Reading &reading, Age oldest) {
     Judging judging{this, reading.key, now()};
     CopyGate gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
     if (reading.asks_user_alone()) gate.need_user();
-    Overheard on(call);
+    CapturingCall on(call);
     omnistore_status status =
         reading.stat ? copies_.stat(on, reading.key, request, gate) : copies_.get(on, reading.key, request, gate);
     if (status == OMNISTORE_OK && !gate.held_back()) return {true, gate.finish(), gate.age(), gate.record()};
@@ -140,7 +140,7 @@ omnistore_status Cache::stat(Call call, std::string_view key, const omnistore_ge
 
 /// After the origin failed: an old copy, else the failure.
 omnistore_status Cache::from_copy_or(Call call, const Reading &reading, omnistore_status failure,
-                                     const Overheard &heard) {
+                                     const CapturingCall &heard) {
   if (is_failure(failure))
     if (const Look look = from_copy(call, reading, Age::old); look.answered && look.status != OMNISTORE_NOT_FOUND)
       return look.status;
@@ -208,7 +208,7 @@ omnistore_status Cache::list(Call call, const omnistore_list_request &request, o
   }
   if (cursor.empty() || cursor[0] == MarkedPage::OF_ORIGIN) {
     MarkedPage marked(page, MarkedPage::OF_ORIGIN);
-    Overheard on(call);
+    CapturingCall on(call);
     const omnistore_status status = origin_.list(on, inner, marked);
     if (status == OMNISTORE_OK) return marked.after(call, status);
     if (status != OMNISTORE_UNSUPPORTED || !cursor.empty()) return call.fail(status, on.reason());

@@ -27,7 +27,7 @@
 namespace cache {
 
 using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
-    omnistore::Overheard;
+    omnistore::CapturingCall;
 
 /// Spans in milliseconds.
 struct Settings {
@@ -111,7 +111,7 @@ private:
   std::int64_t now() const { return host_.now(&host_); }
   omnistore_status read(Call call, const Reading &reading);
   Look from_copy(Call call, const Reading &reading, Age oldest);
-  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure, const Overheard &heard);
+  omnistore_status from_copy_or(Call call, const Reading &reading, omnistore_status failure, const CapturingCall &heard);
 
   // fetching.cpp: the origin is asked
   /// `landings`: of the flights, before the look.

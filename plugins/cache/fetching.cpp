@@ -79,7 +79,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
   const std::uint64_t seen = cleared_;
   for (unsigned attempt = 0;; ++attempt) {
     FetchSink fetched(settings_.largest, is_whole(reading.request) ? &reading.sink : nullptr);
-    Overheard on(call);
+    CapturingCall on(call);
     bool unchanged = false;
     const std::int64_t asked = now();
     const omnistore_status status = ask(on, reading.key, look.has_copy() ? &look.record : nullptr, fetched, unchanged);
@@ -118,7 +118,7 @@ omnistore_status Cache::fetch_in(Call call, const Reading &reading, const Look &
 omnistore_status Cache::ask_meta(Call call, const Reading &reading, const Look &look) {
   const std::uint64_t seen = cleared_;
   omnistore::ValueSink meta;
-  Overheard on(call);
+  CapturingCall on(call);
   const omnistore_get_request asked{sizeof asked, reading.request.flags | OMNISTORE_GET_META, 0, UINT64_MAX};
   const omnistore_status status = origin_.stat(on, reading.key, asked, meta);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on);
@@ -166,7 +166,7 @@ void Cache::refresh_in(Call call, const std::string &key) {
   const std::uint64_t seen = cleared_;
   for (unsigned attempt = 0;; ++attempt) {
     FetchSink fetched(settings_.largest, nullptr);
-    Overheard on(call);
+    CapturingCall on(call);
     bool unchanged = false;
     const std::int64_t asked = now();
     const omnistore_status status = ask(on, key, &*have, fetched, unchanged);

@@ -17,7 +17,7 @@ void OMNISTORE_CALL Cache::Watch::event_(omnistore_watcher *watcher, const omnis
 omnistore_status Cache::watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher,
                               void **watch) {
   auto begun = std::make_unique<Watch>(as_view(request.base), watcher);
-  Overheard unheard(call); // an origin that cannot tell is no reason to have no watch
+  CapturingCall unheard(call); // an origin that cannot tell is no reason to have no watch
   begun->listens = origin_.watch(unheard, request, *begun, &begun->of_origin) == OMNISTORE_OK;
   const std::lock_guard lock(watch_mutex_);
   watches_.push_back(std::move(begun));

@@ -51,7 +51,7 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
   const std::shared_lock lock(clearing_);
   if (cleared_ != seen) return OMNISTORE_CONFLICT;
   record.checked = now();
-  Overheard call(outer);
+  CapturingCall call(outer);
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = as_bytes(value);
@@ -67,7 +67,7 @@ omnistore_status Cache::keep(Call outer, std::string_view key, std::string_view 
   }
   if (status == OMNISTORE_OK) return status;
   if (status != OMNISTORE_TOO_LARGE) warn("keeping a copy: " + call.reason());
-  Overheard unheard(outer);
+  CapturingCall unheard(outer);
   records_.drop(unheard, key);
   copies_.remove(unheard, key);
   return status;
@@ -79,7 +79,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, const omnisto
   if (cleared_ != seen) return;
   record.checked = now();
   record.doubtful = false;
-  Overheard call(outer);
+  CapturingCall call(outer);
   const std::int64_t end = until(record);
   omnistore_touch_request touch{sizeof touch, OMNISTORE_TOUCH_EXPIRY, end, {nullptr, 0}};
   if (origin.flags & OMNISTORE_META_USER) { // it may be another with the same value
@@ -100,7 +100,7 @@ void Cache::renew(Call outer, std::string_view key, Record record, const omnisto
 /// The origin has no such key.
 void Cache::keep_absence(Call outer, std::string_view key) {
   const std::shared_lock lock(clearing_);
-  Overheard call(outer);
+  CapturingCall call(outer);
   copies_.remove(call, key);
   if (settings_.negative_max_age == 0) {
     records_.drop(call, key);
@@ -124,7 +124,7 @@ omnistore_status Cache::drop(Call call, std::string_view key) {
 /// Before a write: should its outcome not be known, or the host end before it is, the origin is asked before the copy
 /// is used again. Returns what was known, for trust().
 std::optional<Record> Cache::suspect(Call outer, std::string_view key) {
-  Overheard call(outer);
+  CapturingCall call(outer);
   std::optional<Record> before = records_.find(call, key);
   if (!before || before->doubtful) return before;
   Record doubtful = *before;
@@ -136,7 +136,7 @@ std::optional<Record> Cache::suspect(Call outer, std::string_view key) {
 /// After a write that changed nothing: what was known is so still.
 void Cache::trust(Call outer, std::string_view key, const std::optional<Record> &before) {
   if (!before || before->doubtful) return;
-  Overheard call(outer);
+  CapturingCall call(outer);
   records_.put(call, key, *before, end_of(*before)); // if it fails, the copy stays doubtful
 }
 
@@ -181,7 +181,7 @@ template <typename Write>
 omnistore_status Cache::at_origin(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                   Write write) {
   const std::optional<Record> before = suspect(call, key);
-  omnistore::NotedCall noted(call);
+  omnistore::RecordingCall noted(call);
   const omnistore_status status = write(noted);
   if (status != OMNISTORE_OK && !omnistore::may_have_changed(status, noted.details()) &&
       !(before && contradicts(*before, status, condition, etag)))
@@ -201,7 +201,7 @@ omnistore_status Cache::set(Call call, std::string_view key, const omnistore_set
                                             [&](Call on) { return origin_.set(on, key, request, &stored); });
   if (status != OMNISTORE_OK) return status;
   if (request.source || request.value.size > settings_.largest) {
-    Overheard unheard(call);
+    CapturingCall unheard(call);
     drop(unheard, key);
     return stored.taken;
   }
@@ -223,7 +223,7 @@ omnistore_status Cache::remove(Call call, std::string_view key, const omnistore_
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
   // The origin's answer counts. A copy that cannot be removed is not used any more, since its record is gone, or is not
   // believed.
-  Overheard on(call);
+  CapturingCall on(call);
   if (drop(on, key) != OMNISTORE_OK) warn("removing a copy: " + on.reason());
   return status;
 }
@@ -235,7 +235,7 @@ omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_t
   const omnistore_status status =
       at_origin(call, key, OMNISTORE_ALWAYS, {}, [&](Call on) { return origin_.touch(on, key, request); });
   if (status == OMNISTORE_OK) {
-    Overheard unheard(call);
+    CapturingCall unheard(call);
     drop(unheard, key);
   }
   return status;
@@ -243,7 +243,7 @@ omnistore_status Cache::touch(Call call, std::string_view key, const omnistore_t
 
 omnistore_status Cache::clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
   const std::string_view base = as_view(request.base);
-  Overheard unheard(call);
+  CapturingCall unheard(call);
   const bool noted = records_.begin_clear(unheard, base) == OMNISTORE_OK;
   const omnistore_status status = clear_both(call, request, removed);
   if (!noted) warn("noting a clear: " + unheard.reason());
@@ -252,12 +252,12 @@ omnistore_status Cache::clear(Call call, const omnistore_clear_request &request,
 }
 
 omnistore_status Cache::clear_both(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
-  omnistore::NotedCall noted(call);
+  omnistore::RecordingCall noted(call);
   const omnistore_status status = origin_.clear(noted, request, removed);
   if (status != OMNISTORE_OK && !omnistore::clear_may_have_changed(status, noted.details())) return status;
   const std::unique_lock lock(clearing_);
   ++cleared_;
-  Overheard on(call);
+  CapturingCall on(call);
   if (status != OMNISTORE_OK) {
     records_.doubt(on, as_view(request.base));
     return status;

@@ -262,7 +262,7 @@ public:
 
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
     HeadSink head;
-    omnistore::KeptFailures kept(call);
+    omnistore::FailureBuffer kept(call);
     const omnistore_status status = child().get(kept, key, head_request(request), head);
     if (!is_head(status, head)) {
       kept.pass_on_all();
@@ -281,7 +281,7 @@ public:
       pointers.push_back(&mine.emplace_back(head_request(requests[i])));
       into.push_back(&heads[i]);
     }
-    omnistore::KeptFailures kept(call);
+    omnistore::FailureBuffer kept(call);
     const omnistore_status status = child().get_many(kept, keys, pointers.data(), into.data(), statuses);
     if (status != OMNISTORE_OK) {
       kept.pass_on_all();
@@ -289,7 +289,7 @@ public:
     }
     for (std::uint32_t i = 0; i < keys.size(); ++i) {
       if (is_head(statuses[i], heads[i])) {
-        omnistore::KeptFailures of_one(call);
+        omnistore::FailureBuffer of_one(call);
         statuses[i] = tell(of_one, as_view(keys[i]), requests[i], heads[i], *sinks[i]);
         if (statuses[i] == OMNISTORE_OK) continue;
         const auto said = of_one.of(0);

@@ -221,10 +221,10 @@ private:
     if (!any) return whole(call);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const auto item = static_cast<std::uint32_t>(i);
-      omnistore::KeptFailures kept(call);
+      omnistore::FailureBuffer kept(call);
       const auto run = [&](Call c) { return one(c, i); };
       statuses[i] = hit[i] ? struck(operation, kept, run) : run(kept);
-      const omnistore::KeptFailures::Said said = kept.of(0);
+      const omnistore::FailureBuffer::Said said = kept.of(0);
       if (statuses[i] != OMNISTORE_OK && statuses[i] != OMNISTORE_NOT_FOUND)
         call.fail(item, statuses[i], said.message, said.details);
     }

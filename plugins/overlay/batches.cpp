@@ -216,7 +216,7 @@ void Overlay::drop_hidden(Call call, Layer &layer, Pending &left, omnistore_stat
   std::vector<std::string_view> keys;
   for (const omnistore_bytes key : left.keys) keys.push_back(as_view(key));
   std::vector<bool> hidden(left.size(), false);
-  Overheard heard(call);
+  CapturingCall heard(call);
   LayerCall on(heard, layer);
   const omnistore_status status = on.told(layer.records.hides(on, keys, hidden));
   if (status == OMNISTORE_OK) {

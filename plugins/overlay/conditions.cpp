@@ -113,7 +113,7 @@ bool Overlay::is_etag_of(Call outer, std::string_view key, std::string_view etag
   for (const Layer &layer : layers_) {
     if (!promotes_ || layer.index == seen.layer || etag.empty() || etag[0] != Etag(layer.index, "?").text()[0])
       continue;
-    Overheard call(outer);
+    CapturingCall call(outer);
     omnistore::ValueSink other, value;
     return layer.store.child.read(call, key, other) == OMNISTORE_OK && Etag(layer.index, other.etag).text() == etag &&
            layers_[seen.layer].store.child.read(call, key, value) == OMNISTORE_OK &&
@@ -125,7 +125,7 @@ bool Overlay::is_etag_of(Call outer, std::string_view key, std::string_view etag
 /// After a condition did not hold of what the layers below have now: removes copies of what they had before, from which
 /// the writer would get the same etag again.
 void Overlay::drop_outdated(Call outer, std::string_view key, const Seen &seen) {
-  Overheard call(outer);
+  CapturingCall call(outer);
   for (const Layer &layer : layers_) {
     if (!layer.dropped) continue;
     HeldMeta copy;

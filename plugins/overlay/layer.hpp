@@ -15,7 +15,7 @@
 namespace overlay {
 
 using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
-    omnistore::FailureDetails, omnistore::Overheard, omnistore::whole;
+    omnistore::FailureDetails, omnistore::CapturingCall, omnistore::whole;
 
 inline constexpr std::uint32_t MOST_LAYERS = 16; ///< so many that one hexadecimal digit names one
 

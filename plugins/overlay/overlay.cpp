@@ -239,7 +239,7 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
   omnistore::ValueSink asked;
   request.user = value.meta().user;
   if (!(value.meta().flags & OMNISTORE_META_USER)) { // it did not come with the value
-    Overheard on(outer);
+    CapturingCall on(outer);
     const omnistore_get_request user{sizeof user, OMNISTORE_GET_USER, 0, UINT64_MAX};
     if (layers_[from].store.child.stat(on, key, user, asked) != OMNISTORE_OK) return;
     request.user = as_bytes(asked.user);
@@ -248,7 +248,7 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
     Layer &layer = layers_[i];
     if (!layer.takes_writes() || failed & 1u << i) continue;
     request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
-    Overheard call(outer);
+    CapturingCall call(outer);
     HeldMeta copy;
     MetaGate result(copy, i);
     const omnistore_status status = layer.store.set(call, key, request, &result);
@@ -265,7 +265,7 @@ void Overlay::promote(Call outer, std::string_view key, const ValueGate &value, 
 void Overlay::settle_doubt(Call outer, std::string_view key) {
   const std::unique_lock lock(stripe(key).mutex, std::try_to_lock);
   if (!lock) return; // a write is under way
-  Overheard call(outer);
+  CapturingCall call(outer);
   Seen seen;
   if (is_failure(see(call, key, 0, OnError::fail, seen, false))) return;
   if (drop_copies(call, key) == OMNISTORE_OK) copies_.trust(key);

@@ -167,7 +167,7 @@ private:
   omnistore_status copy_up(Call call, std::string_view key, const Layer &from, const omnistore_touch_request &touch,
                            const Guarded &guarded = {});
   template <typename Write>
-  omnistore_status past_copies(omnistore::NotedCall &call, std::string_view key, Write write);
+  omnistore_status past_copies(omnistore::RecordingCall &call, std::string_view key, Write write);
   bool doubt_copies(Call call, std::string_view key, bool changed);
   omnistore_status clear_copies(Call call, std::string_view base);
   omnistore_status clear_locked(Call call, std::string_view base);

@@ -34,7 +34,7 @@ void Store::remember(std::string_view key, std::string state) {
 /// After a write. Where the store cannot be asked nothing is remembered: the change may be told twice.
 void Store::remember(Call call, std::string_view key) {
   std::string now;
-  Overheard unheard(call);
+  CapturingCall unheard(call);
   if (state(unheard, key, now) == OMNISTORE_OK) remember(key, std::move(now));
 }
 

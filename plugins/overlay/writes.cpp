@@ -96,7 +96,7 @@ omnistore_status Overlay::to_written(Call call, std::uint32_t first, Step step) 
   const auto decides = std::find(order.begin(), order.end(), first);
   if (decides != order.end()) std::rotate(order.begin(), decides, decides + 1);
   for (std::size_t place = 0; place < order.size(); ++place) {
-    Overheard heard(call);
+    CapturingCall heard(call);
     LayerCall on(heard, layers_[order[place]]);
     const omnistore_status status = on.told(step(layers_[order[place]], on));
     if (status == OMNISTORE_OK) continue;
@@ -150,7 +150,7 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
     // One that has ended already takes the key away.
     std::vector<std::uint32_t> recorded;
     if (is_past(request.expiry, now()) && (status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
-    omnistore::NotedCall noted(call);
+    omnistore::RecordingCall noted(call);
     status = past_copies(noted, key, [&] { return set_in_layers(noted, key, request, guarded, result); });
     if (status != OMNISTORE_OK && !omnistore::may_have_changed(status, noted.details())) take_back(call, key, recorded);
     if (status != OMNISTORE_CONFLICT || --tries == 0) return status;
@@ -161,12 +161,12 @@ omnistore_status Overlay::set_locked(Call call, std::string_view key, const omni
 /// may have changed a layer, they are doubtful, and dropped as soon as that layer can be read again. Copies in a layer
 /// that outlives the host get an end before the write, so that none hides it for long if the host is killed.
 template <typename Write>
-omnistore_status Overlay::past_copies(omnistore::NotedCall &call, std::string_view key, Write write) {
+omnistore_status Overlay::past_copies(omnistore::RecordingCall &call, std::string_view key, Write write) {
   constexpr std::int64_t SOON = 3'600'000;            // milliseconds
   std::vector<std::pair<Layer *, std::int64_t>> ends; ///< of the copies as they were
   for (Layer &layer : layers_) {
     if (!layer.dropped || !layer.may_mark) continue;
-    Overheard on(call);
+    CapturingCall on(call);
     HeldMeta meta;
     bool marked = false;
     if (stat_in(on, layer, key, 0, meta, marked) != OMNISTORE_OK) continue;
@@ -186,7 +186,7 @@ omnistore_status Overlay::past_copies(omnistore::NotedCall &call, std::string_vi
   }
   if (doubt_copies(call, key, omnistore::may_have_changed(status, call.details()))) return status;
   for (const auto &[layer, end] : ends) {
-    Overheard on(call);
+    CapturingCall on(call);
     layer->store.touch(on, key, {sizeof(omnistore_touch_request), OMNISTORE_TOUCH_EXPIRY, end, {}});
   }
   return status;
@@ -198,7 +198,7 @@ bool Overlay::doubt_copies(Call call, std::string_view key, bool changed) {
   if (written_.size() == 1 && !changed) return false;
   if (std::none_of(layers_.begin(), layers_.end(), [](const Layer &layer) { return layer.dropped; })) return true;
   if (copies_.doubt(key)) return true;
-  Overheard unheard(call);
+  CapturingCall unheard(call);
   drop_copies(unheard, key); // too many keys are doubtful
   return true;
 }
@@ -256,7 +256,7 @@ omnistore_status Overlay::stream(Call call, std::string_view key, const omnistor
   }
   Rest rest(*request.source, first);
   plain.source = &rest;
-  omnistore::NotedCall noted(call);
+  omnistore::RecordingCall noted(call);
   status = set_in_layers(noted, key, plain, {}, result);
   const Writing writing(stripe(key));
   return past_copies(noted, key, [&] { return status; });
@@ -293,7 +293,7 @@ omnistore_status Overlay::remove_locked(Call call, std::string_view key, std::ui
     }
     std::vector<std::uint32_t> recorded;
     if ((status = record_removal(call, key, recorded)) != OMNISTORE_OK) return status;
-    omnistore::NotedCall noted(call);
+    omnistore::RecordingCall noted(call);
     status = past_copies(noted, key, [&] {
       return to_written(noted, guarded.layer, [&](Layer &layer, Call on) {
         omnistore_remove_request plain = PLAIN_REMOVE;
@@ -338,7 +338,7 @@ omnistore_status Overlay::record_removal(Call call, std::string_view key, std::v
 /// Nothing was removed after all. A record that cannot be taken back hides only what lay below the value.
 void Overlay::take_back(Call outer, std::string_view key, std::span<const std::uint32_t> recorded) {
   for (const std::uint32_t i : recorded) {
-    Overheard call(outer);
+    CapturingCall call(outer);
     layers_[i].records.forget(call, key);
   }
 }
@@ -358,7 +358,7 @@ omnistore_status Overlay::touch(Call call, std::string_view key, const omnistore
   if (status == OMNISTORE_NOT_FOUND) drop_copies(call, key); // copies of what others have removed
   if (status != OMNISTORE_OK) return status;
   bool touched = !layers_[seen.layer].written;
-  omnistore::NotedCall noted(call);
+  omnistore::RecordingCall noted(call);
   status = past_copies(noted, key, [&] {
     if (touched) return copy_up(noted, key, layers_[seen.layer], request);
     return to_written(noted, Seen::NOWHERE, [&](Layer &layer, Call on) {
@@ -492,7 +492,7 @@ omnistore_status Overlay::clear_layer(Call call, Layer &layer, std::string_view 
 bool Overlay::is_gone(Call call, std::string_view key) {
   std::string moved;
   Seen seen;
-  Overheard unheard(call);
+  CapturingCall unheard(call);
   return see(unheard, stored(key, moved), 0, OnError::fail, seen) == OMNISTORE_NOT_FOUND;
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 using omnistore::Call;
 using omnistore::FailureDetails;
-using omnistore::KeptFailures;
+using omnistore::FailureBuffer;
 using omnistore::Requests;
 
 bool passes_by_itself(omnistore_status status) {
@@ -208,10 +208,10 @@ private:
   template <class Run, class MayAgain>
   omnistore_status tried(Call call, Run run, MayAgain may_again) {
     for (std::uint32_t attempt = 1;; ++attempt) {
-      KeptFailures kept(call);
+      FailureBuffer kept(call);
       const omnistore_status status = run(kept);
       if (status == OMNISTORE_OK || status == OMNISTORE_NOT_FOUND) return status;
-      const KeptFailures::Said said = kept.of(0);
+      const FailureBuffer::Said said = kept.of(0);
       const bool again = passes_by_itself(status) && may_again(said.details);
       if (again && waits(call, attempt, said.details.retry_after)) continue;
       kept.pass_on_all();
@@ -243,16 +243,16 @@ private:
   omnistore_status tried_many(Call call, Batch<Request> batch, omnistore_status *statuses, Run run,
                               MayAgain may_again) {
     for (std::uint32_t attempt = 1;; ++attempt) {
-      KeptFailures kept(call);
+      FailureBuffer kept(call);
       std::vector<omnistore_status> outcomes(batch.items.size(), OMNISTORE_INTERNAL);
       const omnistore_status whole = run(kept, batch, outcomes.data());
       if (whole != OMNISTORE_OK) outcomes.assign(outcomes.size(), whole);
       Batch<Request> rest;
       std::int64_t retry_after = 0;
-      std::vector<KeptFailures::Said> said;
+      std::vector<FailureBuffer::Said> said;
       for (std::uint32_t i = 0; i < outcomes.size(); ++i) {
         statuses[batch.items[i]] = outcomes[i];
-        said.push_back(outcomes[i] == OMNISTORE_OK ? KeptFailures::Said{} : kept.of(whole == OMNISTORE_OK ? i : 0));
+        said.push_back(outcomes[i] == OMNISTORE_OK ? FailureBuffer::Said{} : kept.of(whole == OMNISTORE_OK ? i : 0));
         if (!passes_by_itself(outcomes[i]) || !may_again(batch.items[i], said[i].details)) continue;
         rest.add(batch, i);
         retry_after = std::max(retry_after, said[i].details.retry_after);

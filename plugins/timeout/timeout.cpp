@@ -10,14 +10,14 @@
 namespace {
 
 using omnistore::Call;
-using omnistore::KeptFailures;
+using omnistore::FailureBuffer;
 using Clock = std::chrono::steady_clock;
 
 /// The call that the child is given: it ends sooner, and keeps what is said of failures.
-class ShortCall : public KeptFailures {
+class ShortCall : public FailureBuffer {
 public:
   ShortCall(Call outer, std::chrono::milliseconds timeout) noexcept
-      : KeptFailures(outer), outer_(outer), until_(Clock::now() + timeout) {
+      : FailureBuffer(outer), outer_(outer), until_(Clock::now() + timeout) {
     remaining = &left_;
   }
   /// Returns true if the time of this call is over, and that of the caller is not.
@@ -112,7 +112,7 @@ private:
     return status;
   }
   void say(const ShortCall &inner, std::uint32_t item, Call call) const {
-    const KeptFailures::Said said = inner.of(item);
+    const FailureBuffer::Said said = inner.of(item);
     std::string message =
         std::string(child().name()) + " did not answer within " + std::to_string(timeout_.count()) + " ms";
     if (!said.message.empty()) message += ": " + said.message;

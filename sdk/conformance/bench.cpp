@@ -67,7 +67,7 @@ Bench::~Bench() { close(); }
 
 std::unique_ptr<Children> Bench::open_children() {
   if (!is_layer()) return nullptr;
-  if (!subject_.children) throw Skipped("it is a layer, and nothing was given to lie under it");
+  if (!subject_.children) throw Skipped("it is a layer, and there is no store below it");
   return subject_.children(folder_, driver_->min_children);
 }
 

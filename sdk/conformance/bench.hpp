@@ -15,11 +15,11 @@
 
 namespace omnistore::kit {
 
-/// What a rule works with: the driver, stores of it, and keys that no other run uses. It belongs to one test, in a
-/// process of its own, and is for one thread unless it says otherwise.
+/// The tools of a rule: the driver, stores of it, and keys that no other run uses. Each test has its own, in a process
+/// of its own. For one thread unless a member says otherwise.
 class Bench {
 public:
-  /// `id` is unique to this test of this run, `folder` an empty folder of its own.
+  /// `id` is unique to this test of this run, and `folder` is an empty folder of its own.
   Bench(const Subject &subject, std::string id, std::string folder, std::uint64_t seed, bool longer);
   ~Bench();
 
@@ -27,36 +27,36 @@ public:
   const omnistore_driver &driver() const { return *driver_; }
   const std::string &file() const { return subject_.file; }
   const Subject &subject() const { return subject_; }
-  /// The options with {folder} and {id} filled in, and the schema's defaults.
+  /// Returns the options with {folder}, {id} and the schema's defaults filled in.
   const std::string &options() const { return options_; }
-  /// An empty folder of this test's own.
+  /// Returns the empty folder of this test.
   const std::string &folder() const { return folder_; }
   bool is_layer() const { return driver_->max_children > 0; }
-  /// Whether later stores, in this process or another, find what an earlier one has kept.
+  /// Returns true if later stores, in this process or another, find the values of an earlier one.
   bool keeps() { return store().traits().keeps >= OMNISTORE_KEEPS_PROCESS; }
 
-  /// A store, opened at the first call.
+  /// Returns a store, which the first call opens.
   Store &store();
-  /// One more store with the same options, over children of its own.
+  /// Opens one more store with the same options, over children of its own.
   std::unique_ptr<Store> another();
-  /// Closes the store, so that store() opens it anew.
+  /// Closes the store, so that store() opens it again.
   void close();
 
-  /// A key of this test's, and the base of all of them, with its ':'.
+  /// Return a key of this test, and the base of its keys with the ':'.
   std::string key(std::string_view name) const { return base_ + std::string(name); }
   const std::string &base() const { return base_; }
 
-  /// Runs `work` in a process of its own, which must not have a store open, until it returns or is killed by
-  /// `until_killed`, which gets its process id and runs here meanwhile. Returns false where it was killed.
+  /// Runs `work` in a process of its own. No store may be open before. Meanwhile `until_killed` runs here with the
+  /// process id, and may kill the process. Returns false if it was killed.
   bool in_process(const std::function<void()> &work, const std::function<void(int)> &until_killed = {});
 
-  /// For random choices; the seed is the run's.
+  /// For random choices, with the seed of the run.
   std::mt19937_64 random;
-  /// Whether the run may take long: ten times as many repeats.
+  /// True if the run may take long, with ten times as many repeats.
   const bool longer;
   std::size_t times(std::size_t count) const { return longer ? 10 * count : count; }
 
-  /// Removes what the test has left in a store that others use as well.
+  /// Removes the keys of the test from a store that others use as well.
   void tidy() noexcept;
 
 private:
@@ -66,7 +66,7 @@ private:
   const omnistore_plugin *plugin_ = nullptr;
   const omnistore_driver *driver_ = nullptr;
   std::unique_ptr<Opened> opened_;
-  std::vector<std::unique_ptr<Children>> others_; // children of stores that another() gave
+  std::vector<std::unique_ptr<Children>> others_; // the children of the stores of another()
 
   std::unique_ptr<Children> open_children();
 };

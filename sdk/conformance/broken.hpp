@@ -6,12 +6,12 @@
 
 namespace omnistore::kit {
 
-/// The driver broke the rule that is tested. The text says what was asked, what is right, and what came.
+/// The driver broke the rule that is tested. The text describes the call, the expected result and the actual result.
 struct Broken : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// The rule says nothing about this driver, or cannot be tried here. The text says why.
+/// The rule does not apply to this driver, or cannot be tested here. The text says why.
 struct Skipped : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -9,23 +9,23 @@
 
 namespace omnistore::kit {
 
-/// What the process has that belongs to the host or must be given back: threads, descriptors, and what is set for the
-/// whole process.
+/// The resources of the process that a driver must give back or leave alone: threads, descriptors, and the settings of
+/// the whole process.
 struct Census {
   std::set<std::string> threads;                  ///< their ids
-  std::map<std::string, std::string> descriptors; ///< number -> what it is
+  std::map<std::string, std::string> descriptors; ///< number to description
   std::string folder, locale;
   std::uint64_t signals = 0;   ///< a digest of all signals' actions
   std::uint64_t variables = 0; ///< a digest of the environment
-  unsigned mask = 0;           ///< of files that are made
+  unsigned mask = 0;           ///< the umask
 
   static Census take();
-  /// Throws Broken where something is there now that was not, or is set otherwise. Threads that have just ended may
-  /// take a moment to go.
+  /// Throws Broken if there is a new resource or a setting has changed. Waits a moment for threads that have just
+  /// ended.
   void compare(const std::string &after) const;
 };
 
-/// Bytes that malloc has given out in this process.
+/// Returns the bytes that malloc has allocated in this process.
 std::size_t allocated();
 
 } // namespace omnistore::kit

@@ -9,7 +9,7 @@
 namespace omnistore::kit {
 namespace {
 
-/// What the key holds after the operation, if it can have given what it gave where it held `before`.
+/// Returns the value of the key after the operation, if the operation can have this result on the value `before`.
 bool follows(const Event &event, unsigned before, unsigned &after) {
   after = before;
   switch (event.kind) {
@@ -17,16 +17,16 @@ bool follows(const Event &event, unsigned before, unsigned &after) {
     return event.value == before;
   case Event::set:
     after = event.value;
-    return event.took;
+    return event.done;
   case Event::remove:
-    if (event.took) after = 0;
-    return event.took == (before != 0);
+    if (event.done) after = 0;
+    return event.done == (before != 0);
   case Event::set_if_absent:
-    if (event.took) after = event.value;
-    return event.took == (before == 0);
+    if (event.done) after = event.value;
+    return event.done == (before == 0);
   case Event::set_if_present:
-    if (event.took) after = event.value;
-    return event.took == (before != 0);
+    if (event.done) after = event.value;
+    return event.done == (before != 0);
   }
   return false;
 }
@@ -38,7 +38,7 @@ public:
   bool explain(std::uint64_t done, unsigned value) {
     if (done == (std::uint64_t(1) << events_.size()) - 1) return true;
     if (!seen_.emplace(done, value).second) return false;
-    std::int64_t first = INT64_MAX; // what is called after another has returned comes after it
+    std::int64_t first = INT64_MAX; // a call after another has returned comes after it
     for (std::size_t i = 0; i < events_.size(); ++i)
       if (!(done >> i & 1)) first = std::min(first, events_[i].returned);
     for (std::size_t i = 0; i < events_.size(); ++i) {
@@ -56,7 +56,7 @@ private:
 
 } // namespace
 
-std::string History::judge() const {
+std::string History::explain_violation() const {
   if (Search(events_).explain(0, 0)) return {};
   std::vector<Event> sorted = events_;
   std::sort(sorted.begin(), sorted.end(), [](const Event &a, const Event &b) { return a.called < b.called; });
@@ -71,7 +71,7 @@ std::string History::judge() const {
     if (event.kind == Event::get)
       text += event.value ? " gave " + std::to_string(event.value) : " gave nothing";
     else
-      text += (event.value ? " " + std::to_string(event.value) : "") + (event.took ? "" : ": not done");
+      text += (event.value ? " " + std::to_string(event.value) : "") + (event.done ? "" : ": not done");
   }
   return text;
 }

@@ -8,29 +8,29 @@
 
 namespace omnistore::kit {
 
-/// What one thread did to a key: when it called, when that returned, and what it gave.
+/// One operation of a thread on a key: the times of its call and its return, and its result.
 struct Event {
   enum Kind { set, remove, set_if_absent, set_if_present, get };
   Kind kind;
-  unsigned value; ///< written or read; 0: no value
-  bool took;      ///< whether a write was done
+  unsigned value; ///< written or read; 0 for no value
+  bool done;      ///< false if a write did not take place
   std::int64_t called, returned;
 };
 
-/// Operations on one key by many threads, and whether they can be explained by an order in which each takes effect at
-/// one moment between its call and its return (Herlihy and Wing, "Linearizability", 1990; the search is Wing and
-/// Gong's, with Lowe's memory of states seen). One for each thread, then added up.
+/// Operations on one key by many threads. They are linearizable if there is an order in which each takes effect at one
+/// moment between its call and its return (Herlihy and Wing, "Linearizability", 1990). The search is that of Wing and
+/// Gong, with Lowe's memory of visited states. Each thread records its own History, and add() joins them.
 class History {
 public:
-  /// Runs a write and records it. `run` returns whether it was done; a condition that did not hold, or a removal of
-  /// nothing, was not.
+  /// Runs a write and records it. `run` returns false if it did not take place, because its condition did not hold or
+  /// there was nothing to remove.
   template <class F>
   void record(Event::Kind kind, unsigned value, F run) {
     const std::int64_t called = now();
-    const bool took = run();
-    events_.push_back({kind, value, took, called, now()});
+    const bool done = run();
+    events_.push_back({kind, value, done, called, now()});
   }
-  /// Runs a get and records it. `run` returns the value's number, 0 where there is none.
+  /// Runs a get and records it. `run` returns the value's number, or 0 if there is no value.
   template <class F>
   void record_get(F run) {
     const std::int64_t called = now();
@@ -39,9 +39,9 @@ public:
   }
   void add(const History &part) { events_.insert(events_.end(), part.events_.begin(), part.events_.end()); }
 
-  /// Empty where there is such an order; else the operations, one a line. At most 62 of them; the key had no value
-  /// before.
-  std::string judge() const;
+  /// Returns an empty text if the history is linearizable, else the operations, one on each line. It takes at most 62
+  /// operations, on a key that had no value before.
+  std::string explain_violation() const;
 
 private:
   std::vector<Event> events_;

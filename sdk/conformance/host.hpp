@@ -15,8 +15,8 @@
 
 namespace omnistore::kit {
 
-/// What a store of the kit's has for a host: a log, the system's clock, background tasks (one at a time, whatever their
-/// flags), and the events of removals that the store made by itself. It has no extensions.
+/// The host of a store under test: a log, the system's clock, background tasks (one at a time, whatever their flags),
+/// and the events of removals that the store made by itself. It has no extensions.
 class KitHost : public omnistore_host {
 public:
   KitHost();
@@ -24,12 +24,12 @@ public:
   KitHost(const KitHost &) = delete;
   KitHost &operator=(const KitHost &) = delete;
 
-  /// Takes no more tasks, waits for the one that runs, and drops the others: what a host does before `close`.
+  /// Refuses further tasks, waits for the running one, and drops the others, as a host does before `close`.
   void stop();
-  /// What the store announced so far: cause and key.
+  /// Returns the events so far, with cause and key.
   std::vector<std::pair<std::uint32_t, std::string>> events() const;
 
-  /// The time of day in Unix milliseconds.
+  /// Returns the time of day in Unix milliseconds.
   static std::int64_t time();
 
 private:

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "bench.hpp"
-#include "given.hpp"
+#include "call_memory.hpp"
 #include "progress.hpp"
 #include "rule.hpp"
 
@@ -31,9 +31,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-progress::Board *board = nullptr; // of this process, if it is a test's
+progress::Board *board = nullptr; // the board of this process, if it runs a test
 
-/// Writes down what the fault means, and dies of the signal.
+/// Records the meaning of the fault, and dies of the signal.
 void on_fault(int signal, siginfo_t *info, void *) {
   if (board && (signal == SIGSEGV || signal == SIGBUS))
     explain_fault(info->si_addr, board->verdict, sizeof board->verdict);
@@ -84,23 +84,24 @@ Result try_here(const Subject &subject, const Rule &rule, const std::string &id,
   return result;
 }
 
-/// A test's process, seen from its parent.
+/// The process of a test, seen from its parent.
 struct Running {
   const Rule *rule;
   pid_t process;
-  int results; // where its verdict is read from
+  int results; // the descriptor from which its verdict is read
   std::string text{};
   Clock::time_point started, ends, last;
-  unsigned calls = 0; // at `ends`, when it was last put off
+  unsigned calls = 0; // the number of calls when `ends` was last extended
   progress::Board *board;
   std::string folder;
 };
 
-/// A folder of the test's own, and what is left of it is removed.
+/// The folder of a test. The destructor removes it.
 std::string make_folder() {
   const char *base = std::getenv("TMPDIR");
   std::string name = std::string(base && *base ? base : "/tmp") + "/omnistore-kit-XXXXXX";
-  if (!mkdtemp(name.data())) throw Unfit("no temporary folder can be made: " + name + ": " + std::strerror(errno));
+  if (!mkdtemp(name.data()))
+    throw NothingToTest("no temporary folder can be made: " + name + ": " + std::strerror(errno));
   return name;
 }
 
@@ -120,20 +121,22 @@ Running start(const Subject &subject, const How &how, const Rule &rule, std::siz
   running.board = static_cast<progress::Board *>(
       mmap(nullptr, sizeof(progress::Board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
   int ends[2];
-  if (running.board == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0) throw Unfit("a test's process cannot be started");
+  if (running.board == MAP_FAILED || pipe2(ends, O_CLOEXEC) != 0)
+    throw NothingToTest("a test's process cannot be started");
   running.started = Clock::now();
   running.ends = running.started + how.limit;
   running.last = running.started + how.limit * (how.longer ? 60 : 12);
   std::fflush(nullptr);
   running.process = fork();
-  if (running.process < 0) throw Unfit(std::string("a test's process cannot be started: ") + std::strerror(errno));
+  if (running.process < 0)
+    throw NothingToTest(std::string("a test's process cannot be started: ") + std::strerror(errno));
   if (running.process == 0) {
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     const rlimit none{0, 0};
     setrlimit(RLIMIT_CORE, &none);
     close(ends[0]);
-    // What a driver prints is not the report's.
+    // The report does not include the driver's output.
     if (const int null = open("/dev/null", O_RDWR | O_CLOEXEC); null >= 0) {
       dup2(null, STDIN_FILENO);
       dup2(null, STDOUT_FILENO);
@@ -158,7 +161,7 @@ Running start(const Subject &subject, const How &how, const Rule &rule, std::siz
   return running;
 }
 
-/// Reads what the test says of itself until it is over or its time is.
+/// Reads the messages of the test until it ends or its time is over.
 Result finish(Running &running, bool in_time) {
   Result result;
   result.rule = running.rule;
@@ -166,7 +169,7 @@ Result finish(Running &running, bool in_time) {
   if (!in_time) kill(-running.process, SIGKILL);
   while (waitpid(running.process, &status, 0) < 0 && errno == EINTR) {
   }
-  kill(-running.process, SIGKILL); // what it has started
+  kill(-running.process, SIGKILL); // kills its children too
   result.took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - running.started);
   const std::string doing(running.board->doing, strnlen(running.board->doing, sizeof running.board->doing));
   const std::string verdict(running.board->verdict, strnlen(running.board->verdict, sizeof running.board->verdict));
@@ -197,7 +200,7 @@ std::vector<const Rule *> chosen(const How &how) {
       rules.push_back(each);
   for (const std::string &name : how.only)
     if (std::none_of(rules.begin(), rules.end(), [&](const Rule *rule) { return rule->name == name; }))
-      throw Unfit("there is no rule " + name);
+      throw NothingToTest("there is no rule " + name);
   return rules;
 }
 
@@ -215,15 +218,16 @@ const std::vector<const Rule *> &all_rules() {
   return all;
 }
 
-std::vector<Result> try_rules(const Subject &subject, const How &how, const std::function<void(const Result &)> &told) {
+std::vector<Result> try_rules(const Subject &subject, const How &how,
+                              const std::function<void(const Result &)> &on_result) {
   const std::vector<const Rule *> rules = chosen(how);
-  if (access(subject.file.c_str(), R_OK) != 0) throw Unfit(subject.file + ": " + std::strerror(errno));
+  if (access(subject.file.c_str(), R_OK) != 0) throw NothingToTest(subject.file + ": " + std::strerror(errno));
   if (how.here) {
-    if (rules.size() != 1) throw Unfit("a debugger sees one rule at a time: name it");
+    if (rules.size() != 1) throw NothingToTest("a debugger sees one rule at a time: name it");
     const std::string folder = make_folder();
     const Result result = try_here(subject, *rules[0], word(how.seed, 0), folder, how.seed, how.longer);
     remove_folder(folder);
-    if (told) told(result);
+    if (on_result) on_result(result);
     return {result};
   }
   std::map<const Rule *, Result> results;
@@ -251,7 +255,7 @@ std::vector<Result> try_rules(const Subject &subject, const How &how, const std:
         if (read > 0) each.text.append(text, static_cast<std::size_t>(read));
         over = read == 0;
       }
-      // A test hangs in which no call ends; one that calls on is slow.
+      // A test hangs if no call ends. If it makes further calls, it is only slow.
       const unsigned calls = __atomic_load_n(&each.board->calls, __ATOMIC_RELAXED);
       const Clock::time_point now = Clock::now();
       if (now >= each.ends && now < each.last && calls != each.calls) {
@@ -262,7 +266,7 @@ std::vector<Result> try_rules(const Subject &subject, const How &how, const std:
       if (!over && !late) continue;
       const Result result = finish(each, over);
       results[each.rule] = result;
-      if (told) told(result);
+      if (on_result) on_result(result);
       running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
     }
   }

@@ -5,16 +5,16 @@
 
 namespace omnistore::kit::progress {
 
-/// What the process of a test is doing, kept where its parent reads it when the process dies or hangs.
+/// The progress of a test's process, in memory that its parent reads if the process dies or hangs.
 struct Board {
-  unsigned calls;    ///< how many were made; a test in which this stands still hangs
+  unsigned calls;    ///< the number of calls; if it does not change, the test hangs
   char doing[256];   ///< the last call: "set" and its key
-  char verdict[512]; ///< what a signal handler found out
+  char verdict[512]; ///< written by a signal handler
 };
 
-/// The board that say() writes to; null: nowhere.
+/// The board that say() writes to; may be null.
 void use(Board *board) noexcept;
-/// The driver's function is about to be called. From any thread: the last one counts.
+/// Records that a function of the driver is about to be called. On any thread; the last one counts.
 void say(std::string_view function, std::string_view about) noexcept;
 
 } // namespace omnistore::kit::progress

@@ -8,7 +8,7 @@
 
 #include <omnistore/value.hpp>
 
-#include "given.hpp"
+#include "call_memory.hpp"
 #include "progress.hpp"
 
 namespace omnistore::kit {
@@ -36,8 +36,8 @@ Meta meta_of(const omnistore_meta &meta) {
 
 } // namespace
 
-/// One call: what it hands over, and what is kept of it. Faults that the callbacks find are kept until the driver has
-/// returned, since nothing may be thrown through it.
+/// One call: its arguments and its result. Problems that the callbacks find are kept until the driver has returned,
+/// since no exception may pass through the driver.
 class Store::Calling {
 public:
   Calling(Store &store, const char *function, std::string_view about) : given(function), store_(store) {
@@ -64,9 +64,9 @@ public:
   }
 
   omnistore_call *raw() { return call_; }
-  /// Hands a struct over that can grow. `least`: where it ended in an older header.
+  /// Makes a copy of a sized struct. `least` is its size in an older header.
   template <class T>
-  T *hand_over(T object, const char *what, std::size_t least = 0) {
+  T *use_structs(T object, const char *what, std::size_t least = 0) {
     if (store_.structs_ == Structs::longer) {
       struct Longer {
         T known;
@@ -96,7 +96,7 @@ public:
       broken(e.what());
     }
   }
-  /// After the function has returned: throws what the callbacks found.
+  /// Throws the problem that the callbacks found. Called after the function has returned.
   void judge() const { require(broken_.empty(), broken_); }
   std::string message(std::uint32_t item = 0) const {
     const auto found = messages_.find(item);
@@ -111,7 +111,7 @@ public:
     });
   }
 
-  Given given;
+  CallMemory given;
 
 private:
   struct Context : omnistore_context {
@@ -131,7 +131,7 @@ public:
   /// A sink that checks how it is used.
   class Sink {
   public:
-    Sink(Calling &calling, const Taking &how) : calling_(calling), how_(how) {
+    Sink(Calling &calling, const SinkOptions &how) : calling_(calling), how_(how) {
       Face face{};
       face.size = sizeof(omnistore_sink);
       face.begin = &begin;
@@ -142,14 +142,15 @@ public:
       if (calling.store_.structs_ == Structs::longer) face.size += 16;
       if (calling.store_.structs_ == Structs::shorter) {
         face.size = offsetof(omnistore_sink, lend);
-        face.lend = reinterpret_cast<decltype(face.lend)>(0xeeeeeeee); // no field of this sink
+        face.lend = reinterpret_cast<decltype(face.lend)>(0xeeeeeeee); // beyond the end of this sink
       }
       face_ = calling.given.make(face, "the sink");
     }
     omnistore_sink *raw() { return face_; }
 
-    /// What came, for a function that returned `status`. `range` is what was asked for; null: no bytes were.
-    void finish(Got &got, const Reading *range) {
+    /// Checks the result of a function that returned `status`. `range` is the requested range, or null if no bytes were
+    /// requested.
+    void finish(GetResult &got, const GetOptions *range) {
       if (begun_) got.meta = meta_;
       got.bytes = std::move(bytes_);
       if (loan_) {
@@ -163,7 +164,7 @@ public:
       if (got.status != OMNISTORE_OK) return;
       require(begun_, "OK without begin");
       if (!range) {
-        require(got.bytes.empty(), "bytes were written where only meta was asked for");
+        require(got.bytes.empty(), "bytes were written although only meta was requested");
       } else if (meta_.size != OMNISTORE_UNKNOWN_SIZE) {
         const std::uint64_t rest = meta_.size > range->offset ? meta_.size - range->offset : 0;
         const std::uint64_t right = std::min(rest, range->length);
@@ -224,7 +225,7 @@ public:
       self.calling_.check([&] {
         require(self.begun_, "lend before begin");
         require(!self.failed_, "lend after the sink had failed");
-        require(!self.wants_buffer_, "lend after a begin that asked for a buffer");
+        require(!self.wants_buffer_, "lend was called after a begin that requested a buffer");
         require(!self.loan_ && self.bytes_.empty(), "lend twice, or after write");
         require(loan && loan->release, "a loan without release");
         self.bytes_.assign(static_cast<const char *>(data), size);
@@ -235,7 +236,7 @@ public:
     }
 
     Calling &calling_;
-    const Taking &how_;
+    const SinkOptions &how_;
     Face *face_;
     Meta meta_{};
     std::string bytes_{};
@@ -248,7 +249,8 @@ public:
   /// A page that checks how it is used.
   class PageFace {
   public:
-    PageFace(Calling &calling, std::string_view base, const Listing &how) : calling_(calling), base_(base), how_(how) {
+    PageFace(Calling &calling, std::string_view base, const ListOptions &how)
+        : calling_(calling), base_(base), how_(how) {
       Face face{};
       face.size = sizeof(omnistore_page);
       face.emit = &emit;
@@ -293,12 +295,12 @@ public:
     }
     Calling &calling_;
     std::string base_;
-    const Listing &how_;
+    const ListOptions &how_;
     Face *face_;
     bool failed_ = false;
   };
 
-  /// Pieces that come one after the other.
+  /// A source of pieces, which come one after the other.
   class Source {
   public:
     Source(Calling &calling, const Pieces &pieces) : pieces_(pieces) {
@@ -336,11 +338,11 @@ public:
     Face *face_;
   };
 
-  omnistore_get_request *reading(const Reading &how) {
-    return hand_over(omnistore_get_request{sizeof(omnistore_get_request), how.flags, how.offset, how.length},
-                     "the request");
+  omnistore_get_request *reading(const GetOptions &how) {
+    return use_structs(omnistore_get_request{sizeof(omnistore_get_request), how.flags, how.offset, how.length},
+                       "the request");
   }
-  omnistore_set_request *writing(std::string_view value, const Writing &how, std::optional<Source> &source) {
+  omnistore_set_request *writing(std::string_view value, const SetOptions &how, std::optional<Source> &source) {
     omnistore_set_request request{};
     request.size = sizeof request;
     request.expiry = how.expiry;
@@ -354,11 +356,11 @@ public:
     } else {
       request.value = given.bytes(value, "the value");
     }
-    return hand_over(request, "the request", offsetof(omnistore_set_request, user));
+    return use_structs(request, "the request", offsetof(omnistore_set_request, user));
   }
 };
 
-void Store::judge(const char *function, Done &done) const {
+void Store::judge(const char *function, CallResult &done) const {
   switch (done.status) {
   case OMNISTORE_OK:
   case OMNISTORE_NOT_FOUND:
@@ -385,7 +387,7 @@ Store::Store(const omnistore_driver &driver, const std::string &options,
   request.children = children.data();
   request.child_count = static_cast<std::uint32_t>(children.size());
   const omnistore_status status =
-      driver.open(&host_, calling.raw(), calling.hand_over(request, "the request"), &traits_, &self_);
+      driver.open(&host_, calling.raw(), calling.use_structs(request, "the request"), &traits_, &self_);
   calling.judge();
   if (status != OMNISTORE_OK) throw Broken("it does not open: " + name_of(status) + " (" + calling.message() + ")");
   open_ = true;
@@ -401,8 +403,8 @@ void Store::close() {
   driver_.close(self_);
 }
 
-Got Store::get(std::string_view key, const Reading &how) {
-  Got got;
+GetResult Store::get(std::string_view key, const GetOptions &how) {
+  GetResult got;
   Calling calling(*this, "get", key);
   Calling::Sink sink(calling, how.into);
   got.status = driver_.get(self_, calling.raw(), calling.given.bytes(key, "the key"), calling.reading(how), sink.raw());
@@ -413,10 +415,10 @@ Got Store::get(std::string_view key, const Reading &how) {
   return got;
 }
 
-Got Store::stat(std::string_view key, std::uint32_t flags) {
-  Got got;
+GetResult Store::stat(std::string_view key, std::uint32_t flags) {
+  GetResult got;
   Calling calling(*this, "stat", key);
-  const Taking taking;
+  const SinkOptions taking;
   Calling::Sink sink(calling, taking);
   got.status = driver_.stat(self_, calling.raw(), calling.given.bytes(key, "the key"),
                             calling.reading({flags, 0, UINT64_MAX, {}}), sink.raw());
@@ -427,14 +429,14 @@ Got Store::stat(std::string_view key, std::uint32_t flags) {
   return got;
 }
 
-Done Store::set(std::string_view key, std::string_view value, const Writing &how) {
+CallResult Store::set(std::string_view key, std::string_view value, const SetOptions &how) {
   Calling calling(*this, "set", key);
   std::optional<Calling::Source> source;
-  const Taking taking;
+  const SinkOptions taking;
   std::optional<Calling::Sink> result;
   if (how.wants_meta) result.emplace(calling, taking);
   const omnistore_set_request *request = calling.writing(value, how, source);
-  Got got;
+  GetResult got;
   got.status =
       driver_.set(self_, calling.raw(), calling.given.bytes(key, "the key"), request, result ? result->raw() : nullptr);
   got.message = calling.message();
@@ -444,22 +446,22 @@ Done Store::set(std::string_view key, std::string_view value, const Writing &how
   return got;
 }
 
-Done Store::remove(std::string_view key, std::uint32_t condition, std::string_view etag) {
+CallResult Store::remove(std::string_view key, std::uint32_t condition, std::string_view etag) {
   Calling calling(*this, "remove", key);
   omnistore_remove_request request{};
   request.size = sizeof request;
   request.condition = condition;
   request.etag = calling.given.bytes(etag, "the etag");
-  Done done;
+  CallResult done;
   done.status = driver_.remove(self_, calling.raw(), calling.given.bytes(key, "the key"),
-                               calling.hand_over(request, "the request"));
+                               calling.use_structs(request, "the request"));
   done.message = calling.message();
   calling.judge();
   judge("remove", done);
   return done;
 }
 
-Page Store::list(std::string_view base, const Listing &how) {
+Page Store::list(std::string_view base, const ListOptions &how) {
   Calling calling(*this, "list", base);
   Calling::PageFace page(calling, base, how);
   omnistore_list_request request{};
@@ -469,7 +471,7 @@ Page Store::list(std::string_view base, const Listing &how) {
   request.depth = how.depth;
   request.limit = how.limit;
   request.cursor = calling.given.bytes(how.cursor, "the cursor");
-  page.page.status = driver_.list(self_, calling.raw(), calling.hand_over(request, "the request"), page.raw());
+  page.page.status = driver_.list(self_, calling.raw(), calling.use_structs(request, "the request"), page.raw());
   page.page.message = calling.message();
   calling.judge();
   if (how.emit_fails == OMNISTORE_OK) judge("list", page.page);
@@ -478,7 +480,7 @@ Page Store::list(std::string_view base, const Listing &how) {
 
 std::vector<std::string> Store::keys(std::string_view base, std::uint32_t limit, std::uint32_t depth) {
   std::vector<std::string> all;
-  Listing how;
+  ListOptions how;
   how.limit = limit;
   how.depth = depth;
   for (std::size_t empty = 0;;) {
@@ -496,22 +498,22 @@ std::vector<std::string> Store::keys(std::string_view base, std::uint32_t limit,
 Page Store::clear(std::string_view base, bool wants_keys) {
   if (!driver_.clear) throw Skipped("the driver has no clear");
   Calling calling(*this, "clear", base);
-  Listing how;
+  ListOptions how;
   how.limit = UINT32_MAX;
   Calling::PageFace page(calling, base, how);
   omnistore_clear_request request{};
   request.size = sizeof request;
   request.base = calling.given.bytes(base, "the base");
-  page.page.status =
-      driver_.clear(self_, calling.raw(), calling.hand_over(request, "the request"), wants_keys ? page.raw() : nullptr);
+  page.page.status = driver_.clear(self_, calling.raw(), calling.use_structs(request, "the request"),
+                                   wants_keys ? page.raw() : nullptr);
   page.page.message = calling.message();
   calling.judge();
   judge("clear", page.page);
   return std::move(page.page);
 }
 
-std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Reading &how,
-                                 std::optional<std::size_t> failing_sink, bool stat) {
+std::vector<GetResult> Store::get_many(const std::vector<std::string> &keys, const GetOptions &how,
+                                       std::optional<std::size_t> failing_sink, bool stat) {
   const char *function = stat ? "stat_many" : "get_many";
   if (stat ? !driver_.stat_many : !driver_.get_many) throw Skipped(std::string("the driver has no ") + function);
   Calling calling(*this, function, keys.empty() ? "" : keys[0]);
@@ -519,7 +521,7 @@ std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Rea
   auto **sinks = calling.given.array<omnistore_sink *>(keys.size(), "the sinks");
   auto **requests = calling.given.array<const omnistore_get_request *>(keys.size(), "the requests");
   auto *statuses = calling.given.array<omnistore_status>(keys.size(), "the statuses");
-  Taking fails = how.into;
+  SinkOptions fails = how.into;
   fails.write_fails = fails.begin_fails = OMNISTORE_NO_SPACE;
   std::vector<std::unique_ptr<Calling::Sink>> made;
   for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -534,7 +536,7 @@ std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Rea
                                       ? driver_.stat_many(self_, calling.raw(), names, count, requests, sinks, statuses)
                                       : driver_.get_many(self_, calling.raw(), names, count, requests, sinks, statuses);
   calling.judge();
-  std::vector<Got> all(keys.size());
+  std::vector<GetResult> all(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
     all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
@@ -544,7 +546,7 @@ std::vector<Got> Store::get_many(const std::vector<std::string> &keys, const Rea
   return all;
 }
 
-std::vector<Done> Store::set_many(const std::vector<Item> &items) {
+std::vector<CallResult> Store::set_many(const std::vector<Item> &items) {
   if (!driver_.set_many) throw Skipped("the driver has no set_many");
   Calling calling(*this, "set_many", items.empty() ? "" : items[0].key);
   auto *names = calling.given.array<omnistore_bytes>(items.size(), "the keys");
@@ -552,7 +554,7 @@ std::vector<Done> Store::set_many(const std::vector<Item> &items) {
   auto *statuses = calling.given.array<omnistore_status>(items.size(), "the statuses");
   auto **results = calling.given.array<omnistore_sink *>(items.size(), "the results");
   std::optional<Calling::Source> none;
-  const Taking taking;
+  const SinkOptions taking;
   std::vector<std::unique_ptr<Calling::Sink>> made(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     names[i] = calling.given.bytes(items[i].key, "a key");
@@ -567,13 +569,13 @@ std::vector<Done> Store::set_many(const std::vector<Item> &items) {
       driver_.set_many(self_, calling.raw(), names, static_cast<std::uint32_t>(items.size()), requests,
                        any ? results : nullptr, statuses);
   calling.judge();
-  std::vector<Done> all(items.size());
+  std::vector<CallResult> all(items.size());
   for (std::size_t i = 0; i < items.size(); ++i) {
     all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
     all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
     judge("set_many", all[i]);
     if (!made[i] || !made[i]->begun()) continue;
-    Got got;
+    GetResult got;
     got.status = all[i].status;
     made[i]->finish(got, nullptr);
     all[i].meta = got.meta;
@@ -581,7 +583,8 @@ std::vector<Done> Store::set_many(const std::vector<Item> &items) {
   return all;
 }
 
-std::vector<Done> Store::remove_many(const std::vector<std::string> &keys, const std::vector<std::string> &etags) {
+std::vector<CallResult> Store::remove_many(const std::vector<std::string> &keys,
+                                           const std::vector<std::string> &etags) {
   if (!driver_.remove_many) throw Skipped("the driver has no remove_many");
   Calling calling(*this, "remove_many", keys.empty() ? "" : keys[0]);
   auto *names = calling.given.array<omnistore_bytes>(keys.size(), "the keys");
@@ -596,12 +599,12 @@ std::vector<Done> Store::remove_many(const std::vector<std::string> &keys, const
       request.condition = OMNISTORE_IF_MATCH;
       request.etag = calling.given.bytes(etags[i], "the etag");
     }
-    requests[i] = calling.hand_over(request, "a request");
+    requests[i] = calling.use_structs(request, "a request");
   }
   const omnistore_status status =
       driver_.remove_many(self_, calling.raw(), names, static_cast<std::uint32_t>(keys.size()), requests, statuses);
   calling.judge();
-  std::vector<Done> all(keys.size());
+  std::vector<CallResult> all(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     all[i].status = status == OMNISTORE_OK ? statuses[i] : status;
     all[i].message = calling.message(status == OMNISTORE_OK ? static_cast<std::uint32_t>(i) : 0);
@@ -610,7 +613,7 @@ std::vector<Done> Store::remove_many(const std::vector<std::string> &keys, const
   return all;
 }
 
-Done Store::touch(std::string_view key, std::optional<std::int64_t> expiry, std::optional<std::string> user) {
+CallResult Store::touch(std::string_view key, std::optional<std::int64_t> expiry, std::optional<std::string> user) {
   if (!driver_.touch) throw Skipped("the driver has no touch");
   Calling calling(*this, "touch", key);
   omnistore_touch_request request{};
@@ -623,9 +626,9 @@ Done Store::touch(std::string_view key, std::optional<std::int64_t> expiry, std:
     request.flags |= OMNISTORE_TOUCH_USER;
     request.user = calling.given.bytes(*user, "the user meta");
   }
-  Done done;
+  CallResult done;
   done.status = driver_.touch(self_, calling.raw(), calling.given.bytes(key, "the key"),
-                              calling.hand_over(request, "the request"));
+                              calling.use_structs(request, "the request"));
   done.message = calling.message();
   calling.judge();
   judge("touch", done);
@@ -646,7 +649,7 @@ struct Watch::State {
   std::vector<Change> changes;
 };
 
-/// The driver's watcher. Its memory is taken away after unwatch.
+/// The driver's watcher. Its memory is unmapped after unwatch.
 struct Watch::Face : omnistore_watcher {
   State *state;
 };
@@ -655,7 +658,7 @@ std::unique_ptr<Watch> Store::watch(std::string_view base) {
   if (!driver_.watch) throw Skipped("the driver has no watch");
   std::unique_ptr<Watch> watch(new Watch(*this));
   watch->state_ = std::make_shared<Watch::State>();
-  watch->given_ = std::make_unique<Given>("watch");
+  watch->memory_ = std::make_unique<CallMemory>("watch");
   Watch::Face face{};
   face.size = sizeof(omnistore_watcher);
   face.state = watch->state_.get();
@@ -665,13 +668,13 @@ std::unique_ptr<Watch> Store::watch(std::string_view base) {
     state.changes.push_back({event->type, event->cause, std::string(as_view(event->key))});
     state.changed.notify_all();
   };
-  omnistore_watcher *watcher = watch->given_->make(face, "the watcher");
+  omnistore_watcher *watcher = watch->memory_->make(face, "the watcher");
   Calling calling(*this, "watch", base);
   omnistore_watch_request request{};
   request.size = sizeof request;
   request.base = calling.given.bytes(base, "the base");
   const omnistore_status status =
-      driver_.watch(self_, calling.raw(), calling.hand_over(request, "the request"), watcher, &watch->watch_);
+      driver_.watch(self_, calling.raw(), calling.use_structs(request, "the request"), watcher, &watch->watch_);
   calling.judge();
   if (status == OMNISTORE_UNSUPPORTED) {
     watch->store_ = nullptr;
@@ -700,14 +703,14 @@ void Watch::end() {
   progress::say("unwatch", "");
   store_->driver_.unwatch(store_->self_, watch_);
   store_ = nullptr;
-  given_.reset();
+  memory_.reset();
 }
 
 Watch::~Watch() { end(); }
 
 // ------------------------------------------------------------------------------------------------------------- reports
 
-const Meta &Done::told() const {
+const Meta &CallResult::known_meta() const {
   require(meta.has_value(), "no meta was told; it came to " + shown(*this));
   return *meta;
 }
@@ -755,12 +758,12 @@ std::string shown(std::string_view bytes) {
   return text;
 }
 
-std::string shown(const Done &done) {
+std::string shown(const CallResult &done) {
   return name_of(done.status) + (done.message.empty() ? "" : " (" + done.message + ")");
 }
 
-std::string shown(const Got &got) {
-  return got.ok() ? "OK with " + shown(got.bytes) : shown(static_cast<const Done &>(got));
+std::string shown(const GetResult &got) {
+  return got.ok() ? "OK with " + shown(got.bytes) : shown(static_cast<const CallResult &>(got));
 }
 
 } // namespace omnistore::kit

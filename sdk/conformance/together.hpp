@@ -10,8 +10,8 @@
 
 namespace omnistore::kit {
 
-/// Runs work(0) to work(count - 1) on threads of their own that begin at the same moment. Throws what the first of them
-/// threw, when all are over.
+/// Runs work(0) to work(count - 1) on threads of their own that begin at the same moment. After all have ended, throws
+/// the first exception.
 inline void together(int count, const std::function<void(int)> &work) {
   std::atomic<int> ready = 0;
   std::exception_ptr thrown;

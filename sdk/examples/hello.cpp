@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store that greets whoever is named by the key, and remembers other words for those who ask for them.
+// A store that greets the name in each key, or returns the text that was set for it.
 #include <map>
 
 #include <omnistore/driver.hpp>
@@ -10,7 +10,7 @@ struct Hello {
   struct Options {
     std::string greeting;
     static constexpr void fields(auto each) {
-      each("greeting", &Options::greeting, "hello", "What is said to each key that has no words of its own");
+      each("greeting", &Options::greeting, "hello", "The greeting for each key without a text of its own");
     }
   };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values in a table of an SQLite database. GUIDE.md goes through it step by step.
+// Keeps values in a table of an SQLite database. GUIDE.md explains it step by step.
 #include <memory>
 
 #include <omnistore/driver.hpp>
@@ -15,7 +15,7 @@ public:
   explicit Sqlite(const omnistore::Options &options) {
     sqlite3 *db = nullptr;
     const int code = sqlite3_open(options.string("path").c_str(), &db);
-    db_.reset(db); // also if it failed: the message is there
+    db_.reset(db); // even after a failure, since it holds the message
     if (code != SQLITE_OK) fail();
     sqlite3_busy_timeout(db, 5000);
     run("PRAGMA journal_mode = WAL"), run("PRAGMA synchronous = NORMAL");
@@ -34,7 +34,7 @@ public:
   }
   void list(Key base, omnistore::Emit emit) {
     if (base.empty()) return run("SELECT key FROM entries", {}, emit);
-    const std::string end = std::string(base.substr(0, base.size() - 1)) + ';'; // the byte behind ':'
+    const std::string end = std::string(base.substr(0, base.size() - 1)) + ';'; // ';' is the byte after ':'
     run("SELECT key FROM entries WHERE key >= ? AND key < ?", {base, end}, emit);
   }
 
@@ -45,14 +45,14 @@ private:
   }
 
   static void ignore(std::string_view) {}
-  /// Runs a statement, and hands the first column of each row to `row`.
+  /// Runs a statement, and passes the first column of each row to `row`.
   template <class Row = void (*)(std::string_view)>
   void run(const char *sql, std::initializer_list<std::string_view> arguments = {}, Row row = ignore) {
     sqlite3_stmt *raw = nullptr;
     if (sqlite3_prepare_v2(db_.get(), sql, -1, &raw, nullptr) != SQLITE_OK) fail();
     const std::unique_ptr<sqlite3_stmt, int (*)(sqlite3_stmt *)> statement(raw, sqlite3_finalize);
     int place = 0, code = 0;
-    for (const std::string_view bytes : arguments) // a null pointer would be NULL, and no empty blob
+    for (const std::string_view bytes : arguments) // a null pointer would be NULL, not an empty blob
       if (sqlite3_bind_blob64(raw, ++place, bytes.empty() ? "" : bytes.data(), bytes.size(), SQLITE_STATIC)) fail();
     while ((code = sqlite3_step(raw)) == SQLITE_ROW)
       row({static_cast<const char *>(sqlite3_column_blob(raw, 0)), std::size_t(sqlite3_column_bytes(raw, 0))});

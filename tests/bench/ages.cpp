@@ -8,7 +8,7 @@
 
 #include <omnistore/storage.hpp>
 
-#include "storage/clock.hpp"
+#include "base/clock.hpp"
 #include "support/origin.hpp"
 #include "worker.hpp"
 

@@ -63,7 +63,7 @@ bench::Result ours_copy(Bench &bench, double) {
     const bench::Stopwatch watch;
     omnistore::jobs::Copy copy(from, to, std::move(options));
     bench::require(copy.run(), "the copy was stopped");
-    bench::require(of(copy.counts(), omnistore::jobs::Fate::copied) == bench.count, "keys are missing");
+    bench::require(of(copy.counts(), omnistore::jobs::KeyOutcome::copied) == bench.count, "keys are missing");
     watch.add_to(result, bench.count);
   }
   bench::require(storage.get("memory:" + bench::key(0)).value_or("").size() == value_size, "a value is missing");

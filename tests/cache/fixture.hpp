@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "storage/clock.hpp"
+#include "base/clock.hpp"
 #include "storage/fixture.hpp"
 #include "support/origin.hpp"
 #include "support/temporary.hpp"

@@ -9,7 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "storage/clock.hpp"
+#include "base/clock.hpp"
 #include "storage/fixture.hpp"
 #include "support/temporary.hpp"
 

@@ -41,7 +41,7 @@ kit::Result only(const std::string &file, const std::string &driver, std::string
   kit::Subject subject;
   subject.file = file;
   subject.driver = driver;
-  subject.judge_schema = [](std::string_view schema) {
+  subject.check_schema = [](std::string_view schema) {
     return schema.find("\"text\"") == schema.npos ? std::string() : "there is no type text";
   };
   subject.children = [](const std::string &, std::uint32_t) { return std::make_unique<Right>(); };

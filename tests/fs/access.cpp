@@ -278,6 +278,6 @@ TEST_CASE("a mode that is none, or that locks the store out, is refused") {
   for (const char *options : {R"(, "mode": "rw")", R"(, "mode": "0888")", R"(, "mode": "01777")", R"(, "mode": "0200")",
                               R"(, "folderMode": "0600")", R"(, "mode": "")", R"(, "mode": "-1")"}) {
     INFO(options);
-    CHECK_THROWS_AS(Store(host, folder.path().string(), options), omnistore::testing::Refused);
+    CHECK_THROWS_AS(Store(host, folder.path().string(), options), omnistore::testing::StatusError);
   }
 }

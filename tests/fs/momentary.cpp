@@ -192,7 +192,7 @@ TEST_CASE("a store does not open when it cannot tell for the moment what its bas
             capabilities = store.traits.capabilities;
             status = OMNISTORE_OK;
             store.close();
-          } catch (const Refused &refused) {
+          } catch (const StatusError &refused) {
             status = OMNISTORE_IO;
           }
           f.host.drop_tasks();

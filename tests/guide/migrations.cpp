@@ -5,7 +5,7 @@
 #include "guide.hpp"
 #include "jobs/copy.hpp"
 
-using omnistore::jobs::Fate;
+using omnistore::jobs::KeyOutcome;
 
 namespace {
 
@@ -16,7 +16,7 @@ std::uint64_t migrated(omnistore::Storage &storage, bool move) {
   options.journal = "journal";
   omnistore::jobs::Copy job({storage, "oldPrefix"}, {storage, "newPrefix:v2"}, std::move(options));
   CHECK(job.run());
-  return of(job.counts(), Fate::copied);
+  return of(job.counts(), KeyOutcome::copied);
 }
 
 void store_some(omnistore::Storage &storage) {

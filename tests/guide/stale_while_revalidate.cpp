@@ -4,8 +4,8 @@
 
 #include <thread>
 
+#include "base/clock.hpp"
 #include "guide.hpp"
-#include "storage/clock.hpp"
 #include "support/origin.hpp"
 
 TEST_CASE("guide, stale-while-revalidate: stale items are returned at once and updated in the background") {

@@ -2,8 +2,8 @@
 // The guide: Caching Strategies, TTL-Based Expiration.
 #include <catch2/catch.hpp>
 
+#include "base/clock.hpp"
 #include "guide.hpp"
-#include "storage/clock.hpp"
 
 namespace {
 

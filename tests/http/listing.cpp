@@ -5,7 +5,7 @@
 using test::Got;
 using test::Keys;
 using test::Origin;
-using test::Refused;
+using test::StatusError;
 using test::Store;
 
 namespace {
@@ -24,7 +24,7 @@ omnistore_status status_of_list(Store &store, std::string_view cursor = {}) {
   try {
     store.bare.list("", 10, cursor);
     return OMNISTORE_OK;
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     return refused.status;
   }
 }

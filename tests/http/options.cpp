@@ -4,8 +4,8 @@
 
 using test::Got;
 using test::Origin;
-using test::Refused;
 using test::says;
+using test::StatusError;
 using test::Store;
 
 namespace {
@@ -15,7 +15,7 @@ std::string refusal(const std::string &base, const std::string &more = "") {
   try {
     Store store(base, more);
     return {};
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     CHECK(refused.status == OMNISTORE_INVALID);
     return refused.what();
   }

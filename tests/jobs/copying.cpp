@@ -6,8 +6,8 @@
 
 #include "ground.hpp"
 
-using test::Fate;
 using test::Ground;
+using test::KeyOutcome;
 using test::OnConflict;
 using Status = omnistore::Status;
 
@@ -41,7 +41,7 @@ TEST_CASE("a copy takes values of every length along, binary ones, the user's me
   INFO(Catch::StringMaker<std::vector<std::string>>::convert(ground.problems));
   CHECK(ground.done);
   CHECK(ground.failure == Status::ok);
-  CHECK(of(counts, Fate::copied) == 311);
+  CHECK(of(counts, KeyOutcome::copied) == 311);
   const auto user = [&](const std::string &key) { return ground.storage.meta(key).value().user; };
   for (const auto &[key, entry] : ground.storage.entries(from)) {
     const std::string copy = to + key.substr(from.size());
@@ -74,8 +74,8 @@ TEST_CASE("a key with the same value at the target is left as it is") {
   const std::string long_etag = ground.storage.meta("to:long").value().etag;
   for (const auto how : {OnConflict::fail, OnConflict::skip, OnConflict::overwrite}) {
     const auto counts = ground.copy("from", "to", test::on_conflict(how));
-    CHECK(of(counts, Fate::same) == 311);
-    CHECK(of(counts, Fate::copied) == 0);
+    CHECK(of(counts, KeyOutcome::same) == 311);
+    CHECK(of(counts, KeyOutcome::copied) == 0);
   }
   CHECK(ground.storage.meta("to:many:7").value().etag == etag);
   CHECK(ground.storage.meta("to:long").value().etag == long_etag);
@@ -92,19 +92,19 @@ TEST_CASE("another value at the target ends the job, is kept, or is replaced, as
   SECTION("fail") {
     std::string message;
     CHECK(test::status_of([&] { ground.copy("from", "to"); }, &message) == Status::conflict);
-    CHECK(message.find("from:a: to:a is there already") != std::string::npos);
+    CHECK(message.find("from:a: to:a already has another value") != std::string::npos);
     CHECK(ground.storage.get("to:a") == target);
   }
   SECTION("skip") {
     const auto counts = ground.copy("from", "to", test::on_conflict(OnConflict::skip));
-    CHECK(of(counts, Fate::skipped) == 1);
-    CHECK(of(counts, Fate::copied) == 1);
+    CHECK(of(counts, KeyOutcome::skipped) == 1);
+    CHECK(of(counts, KeyOutcome::copied) == 1);
     CHECK(ground.problems.size() == 1);
     CHECK(ground.storage.get("to:a") == target);
   }
   SECTION("overwrite") {
     const auto counts = ground.copy("from", "to", test::on_conflict(OnConflict::overwrite));
-    CHECK(of(counts, Fate::copied) == 2);
+    CHECK(of(counts, KeyOutcome::copied) == 2);
     CHECK(ground.storage.get("to:a") == source);
   }
   SECTION("a dry run says so, and writes nothing") {
@@ -112,8 +112,8 @@ TEST_CASE("another value at the target ends the job, is kept, or is replaced, as
     options.dry_run = true;
     options.journal = ground.journal();
     const auto counts = ground.copy("from", "to", std::move(options));
-    CHECK(of(counts, Fate::conflict) == 1);
-    CHECK(of(counts, Fate::copied) == 1);
+    CHECK(of(counts, KeyOutcome::conflict) == 1);
+    CHECK(of(counts, KeyOutcome::copied) == 1);
     CHECK(ground.storage.get("to:a") == target);
     CHECK_FALSE(ground.storage.has("to:b"));
     CHECK_FALSE(std::filesystem::exists(ground.journal()));

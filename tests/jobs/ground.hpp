@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "jobs/copy.hpp"
-#include "storage/clock.hpp"
 #include "storage/fixture.hpp"
 #include "support/temporary.hpp"
 
@@ -17,8 +17,8 @@ namespace test {
 using omnistore::jobs::Copy;
 using omnistore::jobs::CopyOptions;
 using omnistore::jobs::Endpoint;
-using omnistore::jobs::Fate;
 using omnistore::jobs::Journal;
+using omnistore::jobs::KeyOutcome;
 using omnistore::jobs::OnConflict;
 
 class Ground {

@@ -7,9 +7,9 @@
 #include "jobs/copy_log.hpp"
 
 using test::Copy;
-using test::Fate;
 using test::Ground;
 using test::Journal;
+using test::KeyOutcome;
 using test::OnConflict;
 using Status = omnistore::Status;
 
@@ -83,11 +83,11 @@ TEST_CASE("a journal is of one job, which one run at a time works on, and which 
   CHECK(test::status_of([&] { read_records(file, {{"job", "another"}}); }) == Status::invalid);
   std::string message;
   CHECK(test::status_of([&] { write_records(file, 1); }, &message) == Status::conflict);
-  CHECK(message.find("begun before and cut off") != std::string::npos);
+  CHECK(message.find("an earlier run of this job was interrupted") != std::string::npos);
   {
     const Journal held(file, some_job, Journal::Start::resume, [](auto &) {});
     CHECK(test::status_of([&] { read_records(file); }, &message) == Status::conflict);
-    CHECK(message.find("another run of this job is at work") != std::string::npos);
+    CHECK(message.find("another run of this job has locked the journal") != std::string::npos);
   }
   Journal(file, some_job, Journal::Start::restart, {});
   CHECK(read_records(file).empty());
@@ -103,8 +103,8 @@ TEST_CASE("a job that was stopped goes on where it was: it lists and copies only
     Copy first(ground.end("mem"), ground.end("to"), journaled(ground), [&](const auto &) { job->stop(); });
     job = &first;
     CHECK_FALSE(first.run());
-    CHECK(of(first.counts(), Fate::copied) > 14'000);
-    CHECK(of(first.counts(), Fate::copied) < 16'000);
+    CHECK(of(first.counts(), KeyOutcome::copied) > 14'000);
+    CHECK(of(first.counts(), KeyOutcome::copied) < 16'000);
   }
 
   const auto lists = [&] {
@@ -115,11 +115,11 @@ TEST_CASE("a job that was stopped goes on where it was: it lists and copies only
   const std::uint64_t before = lists();
   Copy second(ground.end("mem"), ground.end("to"), journaled(ground, Journal::Start::resume));
   CHECK(second.run());
-  CHECK(second.went_on());
+  CHECK(second.resumed());
   CHECK(lists() - before < 8); // of twenty
-  CHECK(of(second.counts(), Fate::copied) == count - 1);
-  CHECK(of(second.counts(), Fate::same) == 0);
-  CHECK(of(second.counts(), Fate::skipped) == 1);
+  CHECK(of(second.counts(), KeyOutcome::copied) == count - 1);
+  CHECK(of(second.counts(), KeyOutcome::same) == 0);
+  CHECK(of(second.counts(), KeyOutcome::skipped) == 1);
   CHECK(ground.storage.keys("to").all().size() == count);
   CHECK_FALSE(std::filesystem::exists(ground.journal()));
 }

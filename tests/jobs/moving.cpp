@@ -7,8 +7,8 @@
 
 #include "ground.hpp"
 
-using test::Fate;
 using test::Ground;
+using test::KeyOutcome;
 using test::OnConflict;
 using Status = omnistore::Status;
 
@@ -30,7 +30,7 @@ TEST_CASE("a move takes each key away with its meta, and it is all at the target
   ground.storage.set(from + ":k:1$", R"({"a":1})");
   const auto before = ground.all(from);
   const auto counts = ground.copy(from, "to", moving());
-  CHECK(of(counts, Fate::removed) == 301);
+  CHECK(of(counts, KeyOutcome::removed) == 301);
   CHECK(ground.all("to") == before);
   CHECK(ground.storage.keys(from).all().empty());
   CHECK_FALSE(ground.storage.get(from + ":k:1$"));
@@ -45,8 +45,8 @@ TEST_CASE("a move leaves keys whose copies the target did not take") {
   test::CopyOptions options = moving();
   options.on_conflict = OnConflict::skip;
   const auto counts = ground.copy("from", "to", std::move(options));
-  CHECK(of(counts, Fate::skipped) == 2);
-  CHECK(of(counts, Fate::removed) == 0);
+  CHECK(of(counts, KeyOutcome::skipped) == 2);
+  CHECK(of(counts, KeyOutcome::removed) == 0);
   CHECK(ground.storage.get("from:a") == "mine");
   CHECK(ground.storage.has("from:b"));
 }

@@ -4,8 +4,8 @@
 
 #include "ground.hpp"
 
-using test::Fate;
 using test::Ground;
+using test::KeyOutcome;
 using test::OnConflict;
 using Status = omnistore::Status;
 
@@ -68,10 +68,10 @@ TEST_CASE("a key of which a rewrite leaves no key is an error that names it, and
   ground.storage.set("from:bad", "1");
   ground.storage.set("from:good", "2");
   const auto [replacement, why] =
-      GENERATE(std::pair("", "nothing is left"), std::pair("a:..:b", ".."), std::pair("x$$", "another key's meta"));
+      GENERATE(std::pair("", "the key is empty"), std::pair("a:..:b", ".."), std::pair("x$$", "another key's meta"));
   const auto counts = ground.copy("from", "to", rewriting({{"^bad$", replacement}}));
-  CHECK(of(counts, Fate::failed) == 1);
-  CHECK(of(counts, Fate::copied) == 1);
+  CHECK(of(counts, KeyOutcome::failed) == 1);
+  CHECK(of(counts, KeyOutcome::copied) == 1);
   CHECK(ground.failure == Status::invalid);
   REQUIRE(ground.problems.size() == 1);
   CHECK(ground.problems[0].find("from:bad") != std::string::npos);
@@ -83,7 +83,7 @@ TEST_CASE("keys can be given another form in their own base, where the new form 
   for (int i = 0; i < 3000; ++i) ground.storage.set("from:" + std::to_string(i), "v");
   const auto counts = ground.copy("from", "from", rewriting({{"^(\\d+)$", "id:$1"}}, true));
   CHECK(ground.failure == Status::ok);
-  CHECK(of(counts, Fate::removed) == 3000);
+  CHECK(of(counts, KeyOutcome::removed) == 3000);
   CHECK(keys(ground, "from:id").size() == 3000);
   CHECK(keys(ground, "from").size() == 3000);
 }
@@ -94,6 +94,6 @@ TEST_CASE("a rewrite whose copies would be copied again is refused, with the key
   ground.copy("from", "from", rewriting({{"^", "x:"}}));
   CHECK(ground.failure == Status::invalid);
   REQUIRE(ground.problems.size() == 1);
-  CHECK(ground.problems[0].find("from:a: its copy from:x:a lies under the source") != std::string::npos);
+  CHECK(ground.problems[0].find("from:a: its copy from:x:a is under the source") != std::string::npos);
   CHECK(keys(ground, "from") == std::vector<std::string>{"from:a"});
 }

@@ -2,7 +2,7 @@
 // Who asks, where the server is, and what of it is said in messages.
 #include "driven.hpp"
 
-using omnistore::testing::Refused;
+using omnistore::testing::StatusError;
 using test::Client;
 using test::RedisServer;
 using test::Store;
@@ -16,7 +16,7 @@ std::pair<omnistore_status, std::string> opened(const std::string &options) {
   try {
     Store store(options);
     return {OMNISTORE_OK, store.host.lines()};
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     return {refused.status, refused.what()};
   }
 }

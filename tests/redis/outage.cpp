@@ -277,7 +277,7 @@ TEST_CASE("a listing while the server is restarted is whole or a failure") {
       try {
         wrong += store.list("", OMNISTORE_ANY_DEPTH, 1000).size() != 20'000;
         ++whole;
-      } catch (const omnistore::testing::Refused &refused) {
+      } catch (const omnistore::testing::StatusError &refused) {
         wrong += refused.status != OMNISTORE_UNAVAILABLE && refused.status != OMNISTORE_TIMEOUT;
       }
     }

@@ -11,7 +11,7 @@
 #include <catch2/catch.hpp>
 
 #include "gate.hpp"
-#include "server/reply.hpp"
+#include "http/reply.hpp"
 
 using test::Answer;
 using test::Client;
@@ -135,8 +135,8 @@ public:
   }
   /// The Last-Modified that the value would have if it had been changed so many seconds before its date.
   static std::string before(std::int64_t seconds) {
-    omnistore::server::Buffer text;
-    omnistore::server::append_date(text, std::time(nullptr) - seconds);
+    omnistore::http::Buffer text;
+    omnistore::http::append_date(text, std::time(nullptr) - seconds);
     return std::string(text.view());
   }
 

@@ -10,7 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include "gate.hpp"
-#include "server/event_feed.hpp"
+#include "routes/event_feed.hpp"
 #include "support/redis_server.hpp"
 #include "support/threads.hpp"
 
@@ -272,11 +272,11 @@ TEST_CASE("a client that reads nothing holds up neither writers nor others, and 
 TEST_CASE("what nobody takes of a feed is bounded") {
   Host host;
   std::atomic<int> calls{0};
-  omnistore::server::EventFeed feed(host.storage, {"", true}, {}, false, nullptr);
+  omnistore::routes::EventFeed feed(host.storage, {"", true}, {}, false, nullptr);
   feed.start([&] { ++calls; });
   const std::string long_name(1000, 'k');
   for (int i = 0; i < 20'000; ++i) host.storage.set(std::to_string(i) + long_name, "");
-  omnistore::server::Buffer out;
+  omnistore::http::Buffer out;
   feed.take(out);
   CHECK(out.size() < 70'000);
   CHECK(calls <= 2);

@@ -8,7 +8,7 @@
 #include <omnistore/storage.hpp>
 
 #include "loader/registry.hpp"
-#include "server/server.hpp"
+#include "service/server.hpp"
 
 #include "client.hpp"
 
@@ -39,8 +39,8 @@ public:
 
   std::shared_ptr<omnistore::loader::Registry> registry;
   omnistore::Storage storage;
-  omnistore::server::Reloader reloader;
-  omnistore::server::Server server;
+  omnistore::service::Reloader reloader;
+  omnistore::service::Server server;
 };
 
 } // namespace test

@@ -19,7 +19,7 @@
 #include "host.hpp"
 #include "loader/lock.hpp"
 #include "loader/vet.hpp"
-#include "server/process_stats.hpp"
+#include "report/process_stats.hpp"
 #include "support/temporary.hpp"
 
 namespace {
@@ -154,13 +154,13 @@ TEST_CASE("plugins are changed again and again under load, no request fails and 
       expect(unmounted, unmounted.status == 200, "an unmount");
       fs::remove(place.plugins + "/sample.so");
     }
-    const Held held{place.copies(), place.mapped(), omnistore::server::process_stats().resident_bytes};
+    const Held held{place.copies(), place.mapped(), omnistore::report::process_stats().resident_bytes};
     if (round <= warm_up) warm = held;
     if (round <= warm_up) continue;
     most_mapped = std::max(most_mapped, held.mapped);
     most_copies = std::max(most_copies, held.copies);
   }
-  const std::uint64_t resident = omnistore::server::process_stats().resident_bytes;
+  const std::uint64_t resident = omnistore::report::process_stats().resident_bytes;
   seen.stop = true;
   for (std::thread &client : clients) client.join();
 

@@ -7,7 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include "host.hpp"
-#include "server/config_watch.hpp"
+#include "service/config_watch.hpp"
 #include "support/temporary.hpp"
 
 using test::Answer;
@@ -65,8 +65,8 @@ TEST_CASE("a reload over HTTP tells what it changed, and beforehand what it woul
   omnistore::Config next = config;
   next.mounts["more"].store.driver = "memory";
   next.http.max_body = 1000;
-  omnistore::server::Reloader reloader(storage, config, {[&] { return next; }, {}, {}});
-  omnistore::server::Server server(reloader);
+  omnistore::service::Reloader reloader(storage, config, {[&] { return next; }, {}, {}});
+  omnistore::service::Server server(reloader);
   server.start();
   Client admin(server.admin_address());
   const std::string expected =
@@ -88,8 +88,8 @@ TEST_CASE("a reload over HTTP tells what it changed, and beforehand what it woul
 TEST_CASE("a host that was started without a file has nothing to reload") {
   const omnistore::Config config = test::memory_config();
   omnistore::Storage storage(config);
-  omnistore::server::Reloader reloader(storage, config);
-  omnistore::server::Server server(reloader);
+  omnistore::service::Reloader reloader(storage, config);
+  omnistore::service::Server server(reloader);
   server.start();
   CHECK(Client(server.admin_address()).ask("POST", "/reload").status == 501);
 }
@@ -129,8 +129,8 @@ TEST_CASE("what changes after the config was read, and before it is watched, is 
   const std::string file = folder / "omnistore.jsonc";
   test::write_file(file, "{}");
   const std::string plugins = folder / "plugins";
-  const auto paths = [&] { return omnistore::server::WatchedPaths{file, {plugins}}; };
-  const omnistore::server::FileStates read = omnistore::server::states_of(paths());
+  const auto paths = [&] { return omnistore::service::WatchedPaths{file, {plugins}}; };
+  const omnistore::service::FileStates read = omnistore::service::states_of(paths());
   // What a watch tells first, of the file or that it was asked.
   const auto first_told = [&](bool ask) {
     std::promise<std::string> told;
@@ -138,7 +138,7 @@ TEST_CASE("what changes after the config was read, and before it is watched, is 
     const auto tell = [&](std::string_view why) {
       if (!is_told.exchange(true)) told.set_value(std::string(why));
     };
-    omnistore::server::ConfigWatch watch(read, paths, tell);
+    omnistore::service::ConfigWatch watch(read, paths, tell);
     if (ask) watch.poke("asked");
     auto why = told.get_future();
     REQUIRE(why.wait_for(std::chrono::seconds(20)) == std::future_status::ready);

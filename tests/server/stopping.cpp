@@ -68,9 +68,9 @@ TEST_CASE("a stop without patience cuts off what is in flight") {
 TEST_CASE("a server that was never started, or stopped twice, ends well") {
   omnistore::Config config = test::memory_config();
   omnistore::Storage storage(config);
-  omnistore::server::Reloader reloader(storage, config);
-  { omnistore::server::Server unused(reloader); }
-  omnistore::server::Server server(reloader);
+  omnistore::service::Reloader reloader(storage, config);
+  { omnistore::service::Server unused(reloader); }
+  omnistore::service::Server server(reloader);
   server.start();
   server.stop(1s);
   server.stop(1s);

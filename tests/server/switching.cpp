@@ -28,8 +28,8 @@ struct FileHost {
   }
   std::string file;
   omnistore::Storage storage;
-  omnistore::server::Reloader reloader;
-  omnistore::server::Server server;
+  omnistore::service::Reloader reloader;
+  omnistore::service::Server server;
 };
 
 /// What clients saw.
@@ -125,7 +125,7 @@ TEST_CASE("two hundred switches of a driver under load, and what cannot be mount
     }
     const std::uint64_t before = seen.requests;
     test::write_file(file, config(stores[i % std::size(stores)]));
-    const omnistore::server::Reload done = host.reloader.reload("test");
+    const omnistore::report::Reload done = host.reloader.reload("test");
     CHECK(done.mounts.at(0).kind == omnistore::MountChange::Kind::replaced);
     CHECK(done.mounts.at(1).kind == omnistore::MountChange::Kind::kept);
     while (seen.requests < before + 16 && seen.failures.empty()) std::this_thread::yield(); // some on each store

@@ -7,13 +7,14 @@
 #include <sys/fsuid.h>
 #include <unistd.h>
 
-#include "server/peer.hpp"
-#include "server/wrong_tokens.hpp"
+#include "http/peer.hpp"
+#include "routes/wrong_tokens.hpp"
 #include "support/log_lines.hpp"
 
 #include "host.hpp"
 
-using namespace omnistore::server;
+using namespace omnistore::http;
+using omnistore::routes::WrongTokens;
 using test::Answer;
 using test::Client;
 using test::Host;

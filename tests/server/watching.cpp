@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "../fs/injected.hpp"
-#include "server/config_watch.hpp"
+#include "service/config_watch.hpp"
 #include "support/log_lines.hpp"
 #include "support/temporary.hpp"
 
@@ -48,7 +48,7 @@ public:
   }
   void start() {
     watch_.emplace(
-        omnistore::server::states_of(paths_), [this] { return paths_; },
+        omnistore::service::states_of(paths_), [this] { return paths_; },
         [this](std::string_view why) {
           const std::lock_guard lock(mutex_);
           told_.emplace_back(why);
@@ -76,11 +76,11 @@ private:
     for (std::string text = next(); text != wanted; text = next()) REQUIRE(text != "nothing");
   }
 
-  omnistore::server::WatchedPaths paths_;
+  omnistore::service::WatchedPaths paths_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> told_;
-  std::optional<omnistore::server::ConfigWatch> watch_;
+  std::optional<omnistore::service::ConfigWatch> watch_;
 };
 
 /// A link that takes another's place at once.
@@ -297,23 +297,23 @@ TEST_CASE("a folder of plugins that cannot be read for the moment has the plugin
   const std::string config = folder / "c.jsonc", plugins = folder / "plugins";
   test::write_file(config, "{}");
   for (const char *name : {"a.so", "b.so"}) test::write_file(folder / "plugins/" + name, "v");
-  const omnistore::server::WatchedPaths paths{config, {plugins}};
-  const omnistore::server::FileStates before = omnistore::server::states_of(paths);
+  const omnistore::service::WatchedPaths paths{config, {plugins}};
+  const omnistore::service::FileStates before = omnistore::service::states_of(paths);
   REQUIRE(before.size() == 3);
   for (const int error : {EMFILE, ENFILE, EINTR, ENOMEM, EIO}) {
     for (unsigned n = 0; n < 20; ++n) {
       INFO("call " << n << " fails with errno " << error);
       unsigned seen = 0;
-      omnistore::server::FileStates now;
+      omnistore::service::FileStates now;
       const bool tried = test::run_with_failures(
           {SYS_openat, SYS_newfstatat, SYS_fstat, SYS_getdents64},
           [&](const test::Made &) { return seen++ == n ? error : 0; },
-          [&] { now = omnistore::server::states_of(paths, before); });
+          [&] { now = omnistore::service::states_of(paths, before); });
       if (!tried) return;
       CHECK(now == before);
       if (seen <= n) break;
     }
   }
   fs::remove_all(plugins);
-  CHECK(omnistore::server::states_of(paths, before).at(plugins) == omnistore::server::FileState());
+  CHECK(omnistore::service::states_of(paths, before).at(plugins) == omnistore::service::FileState());
 }

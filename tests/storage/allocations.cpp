@@ -24,6 +24,7 @@ void *allocate(std::size_t size) {
 
 void *operator new(std::size_t size) { return allocate(size); }
 void *operator new[](std::size_t size) { return allocate(size); }
+void *operator new(std::size_t size, const std::nothrow_t &) noexcept { return std::malloc(size); } // Catch's
 void operator delete(void *at) noexcept { std::free(at); }
 void operator delete[](void *at) noexcept { std::free(at); }
 void operator delete(void *at, std::size_t) noexcept { std::free(at); }

@@ -4,9 +4,9 @@
 
 #include <omnistore/ranges.hpp>
 
-#include "base/skipped.hpp"
 #include "fixture.hpp"
 #include "puppet.hpp"
+#include "report/skipped.hpp"
 
 using omnistore::Skipped;
 using omnistore::Status;
@@ -129,15 +129,15 @@ TEST_CASE("the text of what was left out can be read back, whatever is in it") {
                                         "e",
                                         Status::io, "line\r\nX-Evil: 1"},
                                        {"", Status::unavailable, "away"}};
-  const std::string text = omnistore::base::skipped_text(places);
+  const std::string text = omnistore::report::skipped_text(places);
   CHECK(text.find_first_of("\r\n") == text.npos);
-  CHECK(omnistore::base::read_skipped(text) == places);
+  CHECK(omnistore::report::read_skipped(text) == places);
 }
 
 TEST_CASE("the text of very many places has a bound and says how many more there are") {
   std::vector<Skipped> places;
   for (int i = 0; i < 1000; ++i) places.push_back({"folder" + std::to_string(i) + ":", Status::denied, "why"});
-  const std::string text = omnistore::base::skipped_text(places);
+  const std::string text = omnistore::report::skipped_text(places);
   CHECK(text.size() < 5000);
-  CHECK_THAT(omnistore::base::read_skipped(text).back().message, Catch::Contains(" more"));
+  CHECK_THAT(omnistore::report::read_skipped(text).back().message, Catch::Contains(" more"));
 }

@@ -6,9 +6,9 @@
 #include <future>
 #include <map>
 
+#include "base/clock.hpp"
 #include "fixture.hpp"
 #include "puppet.hpp"
-#include "storage/clock.hpp"
 #include "support/temporary.hpp"
 
 using omnistore::Condition;

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <thread>
 
+#include "base/clock.hpp"
 #include "fixture.hpp"
-#include "storage/clock.hpp"
 #include "support/temporary.hpp"
 
 using omnistore::Condition;

@@ -17,7 +17,7 @@
 
 namespace test {
 
-using omnistore::testing::Refused;
+using omnistore::testing::StatusError;
 using Call = omnistore::testing::BareCall;
 using Keys = std::vector<std::string>;
 
@@ -130,14 +130,14 @@ public:
   Driven &operator=(const Driven &) = delete;
   ~Driven() { close(); }
 
-  /// Throws Refused. The host must be there until the store is closed.
+  /// Throws StatusError. The host must be there until the store is closed.
   void open(const omnistore_host &host, std::string_view options) {
     omnistore_open_request request{};
     request.size = sizeof request;
     request.options = omnistore::as_bytes(options);
     Call call;
     if (const auto status = driver_.open(&host, &call, &request, &traits, &self_); status != OMNISTORE_OK)
-      throw Refused(status, call.message());
+      throw StatusError(status, call.message());
   }
   void close() {
     if (self_) driver_.close(std::exchange(self_, nullptr));
@@ -172,12 +172,12 @@ public:
     const omnistore_get_request request{sizeof request, flags, offset, length};
     return kept(call, driver_.get(self_, &call, omnistore::as_bytes(key), &request, &into));
   }
-  /// The value; nothing where the key has none. Throws Refused.
+  /// The value; nothing where the key has none. Throws StatusError.
   std::optional<std::string> get(std::string_view key) {
     Got got;
     const auto status = get(key, got, 0, UINT64_MAX, 0);
     if (status == OMNISTORE_NOT_FOUND) return {};
-    if (status != OMNISTORE_OK) throw Refused(status, message());
+    if (status != OMNISTORE_OK) throw StatusError(status, message());
     return got.bytes;
   }
   omnistore_status stat(std::string_view key, Got &into, std::uint32_t flags = OMNISTORE_GET_META) {
@@ -201,11 +201,11 @@ public:
     Call call;
     return kept(call, driver_.touch(self_, &call, omnistore::as_bytes(key), &request));
   }
-  /// The value's user meta; empty: none, or no value. Throws Refused.
+  /// The value's user meta; empty: none, or no value. Throws StatusError.
   std::string user(std::string_view key) {
     Got got;
     const auto status = stat(key, got, OMNISTORE_GET_USER);
-    if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) throw Refused(status, message());
+    if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) throw StatusError(status, message());
     return got.user;
   }
   omnistore_status touch_user(std::string_view key, std::string_view user) {
@@ -225,14 +225,14 @@ public:
     Call call;
     return kept(call, driver_.list(self_, &call, &request, &into));
   }
-  /// All keys of a listing, page by page. Throws Refused.
+  /// All keys of a listing, page by page. Throws StatusError.
   Keys list(std::string_view base = "", std::uint32_t depth = OMNISTORE_ANY_DEPTH, std::uint32_t limit = 100) {
     Keys keys;
     std::string cursor;
     do {
       Page into;
       if (const auto status = page(into, base, limit, cursor, depth); status != OMNISTORE_OK)
-        throw Refused(status, "list: " + message());
+        throw StatusError(status, "list: " + message());
       for (Page::Item &item : into.items) keys.push_back(std::move(item.key));
       cursor = into.cursor;
     } while (!cursor.empty());

@@ -14,7 +14,7 @@
 
 using omnistore::Call;
 using omnistore::testing::BareStore;
-using omnistore::testing::Refused;
+using omnistore::testing::StatusError;
 
 namespace {
 
@@ -79,7 +79,7 @@ std::pair<omnistore_status, std::string> outcome(auto &&run) {
   try {
     run();
     return {OMNISTORE_OK, ""};
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     return {refused.status, refused.what()};
   }
 }

@@ -2,7 +2,7 @@
 // The host's layers that read: ranges, listings, clears. And those that change no more than requests.
 #include <catch2/catch.hpp>
 
-#include "storage/clock.hpp"
+#include "base/clock.hpp"
 #include "storage/emulation/layers.hpp"
 
 #include "storage_support.hpp"

@@ -2,7 +2,7 @@
 // Expiries and user meta that the host keeps for a driver.
 #include <catch2/catch.hpp>
 
-#include "storage/clock.hpp"
+#include "base/clock.hpp"
 #include "storage/emulation/layers.hpp"
 #include "storage/emulation/sidecar_layer.hpp"
 #include "storage/emulation/stripes.hpp"

@@ -14,19 +14,18 @@
 
 namespace omnistore {
 
-/// One thing that is wrong in a config: where, and what would be right.
+/// One problem of a config: its place, and what would be right.
 struct Problem {
-  std::string path;    ///< "mounts.shared.options.url"; empty: the whole file
+  std::string path;    ///< "mounts.shared.options.url"; empty for the whole file
   std::string message; ///< "expected a string, found 6379"
-  unsigned line = 0;   ///< counted from 1; 0: not known
-  unsigned column = 0; ///< counted from 1; 0: not known
+  unsigned line = 0;   ///< counted from 1; 0 if unknown
+  unsigned column = 0; ///< counted from 1; 0 if unknown
 
   /// "mounts.shared.options.url: expected a string, found 6379 (line 12, column 34)"
   std::string text() const;
 };
 
-/// A config that cannot be used, with everything that is wrong in it. what() has a line a problem, headed by the
-/// file's name.
+/// A config that cannot be used, with all of its problems. what() has the file's name and one line for each problem.
 class ConfigError : public Error {
 public:
   ConfigError(const std::string &file, std::vector<Problem> problems);
@@ -36,53 +35,53 @@ private:
   std::vector<Problem> problems_;
 };
 
-/// Where each value of a config text stands: "mounts.shared.options" -> line and column.
+/// The line and column of each value of a config text, by path, such as "mounts.shared.options".
 class Places;
 
 /// One store to open: a driver, its options and, for a layer, the stores below it.
 struct StoreConfig {
   std::string driver;
-  std::string options = "{}"; ///< a JSON object's text; it is checked against the driver's schema when it opens
-  std::vector<StoreConfig> children{}; ///< `layers`, or what stands inside `through`; the config's order
+  std::string options = "{}";          ///< a JSON object's text, which is checked against the driver's schema at open
+  std::vector<StoreConfig> children{}; ///< `layers`, or the stores inside `through`, in the config's order
 
-  std::string path{};                     ///< where it stands in the config, "mounts.cache.layers.0"; for messages
+  std::string path{};                     ///< its place in the config for messages, such as "mounts.cache.layers.0"
   std::shared_ptr<const Places> places{}; ///< null for a config built in code
-  std::string folder{};                   ///< where relative paths in options start; empty: the working folder
-  bool short_form = false;                ///< a cache that `invalidation` and `origin` stand for
+  std::string folder{};    ///< the folder that relative paths in options start at; empty for the working folder
+  bool short_form = false; ///< it is a cache that the config describes by `invalidation` and `origin`
 };
 
-/// What a `ttl`, `prefix` and the like stand beside: one mount.
+/// One mount: a store, with its `ttl`, `prefix` and the like.
 struct MountConfig {
   StoreConfig store;
-  std::optional<std::string> prefix{}; ///< in place of the global one; normalised, without a ':' at its end
-  std::optional<std::int64_t> ttl{};   ///< milliseconds, in place of the global one; 0: never
+  std::optional<std::string> prefix{}; ///< replaces the global one; normalised, without a ':' at its end
+  std::optional<std::int64_t> ttl{};   ///< milliseconds, replaces the global one; 0 for ever
   bool read_only = false;              ///< refuses writes before the driver sees them
-  bool optional = false;               ///< where it cannot be opened the host goes on without it
+  bool optional = false;               ///< if it cannot be opened, the host runs without it
 };
 
 /// Limits of a listener. Sizes in bytes, times in milliseconds.
 struct HttpConfig {
-  std::string listen = "127.0.0.1:7700"; ///< "address:port"; port 0: any free one; empty: no listener
-  unsigned threads = 0;                  ///< 0: as many as there are processors, at most 4
+  std::string listen = "127.0.0.1:7700"; ///< "address:port", in which port 0 is any free one; empty for no listener
+  unsigned threads = 0;                  ///< 0 for the number of processors, at most 4
   std::uint64_t max_header = 16 * 1024;
   std::uint64_t max_body = 64 * 1024 * 1024;
   std::uint64_t max_stream = std::uint64_t{1} << 40; ///< a value that its store takes piece by piece
   unsigned max_connections = 10000;
   unsigned max_watches = 256;             ///< streams of events, each of which is a connection too
-  std::int64_t watch_keep_alive = 15'000; ///< a stream on which nothing came for so long shows that it is alive
+  std::int64_t watch_keep_alive = 15'000; ///< an idle stream of events gets a keep-alive after this time
   std::int64_t idle_timeout = 60'000;
   std::int64_t request_timeout = 30'000; ///< the deadline of one operation
-  std::vector<std::string> hosts{};      ///< further names that a Host header on a loopback listener may have
-  std::vector<std::string> origins{};    ///< origins that are granted cross-origin access; "*": any
+  std::vector<std::string> hosts{};      ///< further names that the Host header may have on a loopback listener
+  std::vector<std::string> origins{};    ///< origins that have cross-origin access; "*" for any
   struct Token {
     std::string value;
     bool write = false;
-    std::vector<std::string> bases; ///< empty: every key
+    std::vector<std::string> bases; ///< empty for every key
     bool operator==(const Token &) const = default;
   };
-  std::vector<Token> tokens{}; ///< none: no authentication, which only a loopback listener may have
-  /// True: a listener without tokens serves every user of this machine. False: it serves only root and the user that
-  /// the process runs as.
+  std::vector<Token> tokens{}; ///< empty for no authentication, which only a loopback listener may have
+  /// If true, a listener without tokens serves every user of this machine. If false, it serves only root and the user
+  /// that the process runs as.
   bool any_user = true;
   bool operator==(const HttpConfig &) const = default;
 };
@@ -90,19 +89,19 @@ struct HttpConfig {
 struct LogConfig {
   std::string level = "info"; ///< trace debug info warn error off
   bool json = false;
-  std::int64_t slow = 0; ///< operations that take longer are logged at warn; milliseconds; 0: none
+  std::int64_t slow = 0; ///< operations that take longer, in milliseconds, are logged at warn; 0 for none
 };
 
 /// A checked config with its profile merged in. Plain data: build one in code, or read one from a file.
 struct Config {
-  std::vector<std::string> plugin_paths;     ///< folders or files; absolute where the config has a file
+  std::vector<std::string> plugin_paths;     ///< folders or files; absolute if the config has a file
   std::map<std::string, std::string> pins;   ///< plugin file's stem -> "sha256:HEX"
-  std::string plugin_lock;                   ///< the absolute path of the lock file; empty: there is none
+  std::string plugin_lock;                   ///< the absolute path of the lock file; empty if there is none
   std::string prefix;                        ///< normalised, without a ':' at its end
-  std::int64_t ttl = 0;                      ///< milliseconds; 0: never
-  std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "": the root
-  /// How much memory requests and answers may take, in bytes, over all connections for keys and values. If it is 0,
-  /// they may take an eighth of what the machine or the control group allows, at least 64 MiB and at most 512 MiB.
+  std::int64_t ttl = 0;                      ///< milliseconds; 0 for ever
+  std::map<std::string, MountConfig> mounts; ///< by mountpoint, normalised; "" is the root
+  /// The memory in bytes that requests and responses may take, over all data connections. 0 means an eighth of the
+  /// memory of the machine or the control group, at least 64 MiB and at most 512 MiB.
   std::uint64_t max_memory = 0;
   HttpConfig http;
   HttpConfig admin{.listen = "127.0.0.1:7701", .max_connections = 256, .any_user = false};
@@ -110,18 +109,18 @@ struct Config {
   std::int64_t open_timeout = 30'000; ///< milliseconds that a store may take to open
   std::int64_t stop_timeout = 8'000;  ///< milliseconds that a host may take to stop
 
-  std::string file;                     ///< where it was read from; empty: built in code
-  std::string profile;                  ///< the chosen one; empty: none
-  std::shared_ptr<const Places> places; ///< null: built in code
+  std::string file;                     ///< the file that it was read from; empty if it was built in code
+  std::string profile;                  ///< the chosen one; empty for none
+  std::shared_ptr<const Places> places; ///< null if it was built in code
 
   using Environment = std::function<std::optional<std::string>(const std::string &)>;
 
-  /// Reads, chooses the profile (empty: OMNISTORE_PROFILE, else none), interpolates, checks. Throws ConfigError with
-  /// every problem, or Error(not_found) where there is no such file.
+  /// Reads a file, merges the profile in, interpolates and checks. If `profile` is empty, OMNISTORE_PROFILE names it.
+  /// Throws ConfigError with every problem, or Error(not_found) if there is no such file.
   static Config load(const std::string &file, std::string_view profile = {});
 
-  /// The same from a text. `file` is only for messages and for the folder that relative paths start at; it may be
-  /// empty, and `environment` null: then nothing is set. Thread-safe, as load is.
+  /// The same from a text. `file` is used in messages and for the folder that relative paths start at, and may be
+  /// empty. `environment` may be null, so that no variable is set. Thread-safe, like load.
   static Config parse(std::string_view text, const std::string &file = {}, std::string_view profile = {},
                       const Environment &environment = {});
 };

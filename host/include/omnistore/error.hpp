@@ -9,7 +9,7 @@
 
 namespace omnistore {
 
-/// What kind of failure; the same numbers as in the SDK's driver.h.
+/// The kind of a failure, with the same numbers as in the SDK's driver.h.
 enum class Status : std::int32_t {
   ok = 0,
   not_found = 10,
@@ -28,18 +28,18 @@ enum class Status : std::int32_t {
   internal = 130,
 };
 
-/// "not_found", "read_only", ...: as it stands in JSON output and metrics.
+/// Returns the name in JSON output and metrics, such as "not_found" or "read_only".
 std::string_view status_name(Status status) noexcept;
 
 /// A failed operation. what() is the whole message: operation, key, mount, driver and the cause in the backend's own
-/// words, as in `get shared:user:1 (mount shared, driver redis): connect 127.0.0.1:6379: Connection refused`.
+/// words, such as `get shared:user:1 (mount shared, driver redis): connect 127.0.0.1:6379: Connection refused`.
 /// It holds no secrets.
 class Error : public std::runtime_error {
 public:
   Error(Status status, const std::string &message, std::chrono::milliseconds retry_after = {})
       : std::runtime_error(message), status_(status), retry_after_(retry_after) {}
   Status status() const noexcept { return status_; }
-  /// How long to wait before a retry may work; 0: not known.
+  /// How long to wait before a retry may work; 0 if unknown.
   std::chrono::milliseconds retry_after() const noexcept { return retry_after_; }
 
 private:

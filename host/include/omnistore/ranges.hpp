@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and entries as ranges that are read as one walks them. Comes with view.hpp.
+// Ranges of keys and entries, which are read as you walk them. view.hpp includes this file.
 #pragma once
 
 #include <cstddef>
@@ -13,14 +13,13 @@
 
 namespace omnistore {
 
-/// The keys under a base, read a page at a time as one walks them, so that memory stays flat however many there are:
+/// The keys under a base, read a page at a time as you walk them, so that memory use does not grow with their number:
 ///
 ///     for (const std::string &key : storage.keys("archive:wayback")) ...
 ///
-/// A single pass: what was walked is gone. A walk while others write gives every key that is there throughout, none
-/// twice. begin() and ++ read, and throw the Error of a page that cannot be read; if a store went on
-/// without something that it cannot read (Page::skipped), that is thrown in place of the end. For one thread at a time.
-/// The Storage must outlive it.
+/// It can be walked once. A walk while others write gives every key that is there throughout, none twice. begin() and
+/// ++ read, and throw the Error of a page that cannot be read. If a store left out a part that it cannot read
+/// (Page::skipped), that is thrown instead of the end. For one thread at a time. The Storage must outlive it.
 class KeyRange {
 public:
   class iterator {
@@ -44,7 +43,7 @@ public:
   ~KeyRange();
   iterator begin();
   std::default_sentinel_t end() const { return {}; }
-  /// Those that were not walked yet, in memory.
+  /// Returns all keys that were not walked yet.
   std::vector<std::string> all();
 
 private:
@@ -57,13 +56,13 @@ private:
   std::unique_ptr<Pages> pages_;
 };
 
-/// The entries under a base: keys with their values and meta, read in batches. Where a store may wait for a disk or a
-/// network, the next batch is read on another thread while this one is walked:
+/// The entries under a base: keys with their values and meta, read in batches. If a store may wait for a disk or a
+/// network, another thread reads the next batch while you walk this one:
 ///
 ///     for (const auto &[key, entry] : storage.entries("archive:wayback")) use(key, entry.value);
 ///
-/// At most two batches are in memory. A value that went while it was walked is left out; one that cannot be read ends
-/// the walk with its Error. Else as KeyRange.
+/// At most two batches are in memory. A value that was removed during the walk is left out; one that cannot be read
+/// ends the walk with its Error. Everything else is as in KeyRange.
 class EntryRange {
 public:
   struct Item {

@@ -21,63 +21,64 @@ namespace loader {
 class Registry;
 }
 
-/// How values may come and go: a piece at a time, for as long as the other side takes, with no more than a piece in
-/// memory and no other operation held up meanwhile.
+/// The directions in which values can stream: a slow Reader or Source then holds up no other operation, and only one
+/// piece of the value is in memory.
 struct Streams {
-  bool reads = false;  ///< into a Reader whose begin() gives no place
+  bool reads = false;  ///< into a Reader whose begin() returns null
   bool writes = false; ///< from a Source
 };
 
 /// Counters of one mount's store since it was opened, or of a layer's child.
 struct MountStats {
-  std::string mountpoint; ///< of a child: empty
+  std::string mountpoint; ///< empty for a child
   std::string driver;
   std::uint64_t reads = 0, hits = 0, misses = 0, writes = 0, removes = 0, lists = 0, errors = 0;
   std::uint64_t bytes_read = 0, bytes_written = 0, evictions = 0, expirations = 0;
-  std::uint64_t driver_faults = 0; ///< what the driver did against its contract: the log says what it was
-  std::uint64_t in_flight = 0;     ///< operations under way now; those of stores that never block are not counted
-  std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< those that there were
-  /// The driver's own counters (the SDK's ext/stats.h), such as "refreshes" of a cache.
+  std::uint64_t driver_faults = 0; ///< violations of the contract by the driver, which the log describes
+  std::uint64_t in_flight = 0;     ///< operations in progress; those of stores that never block are not counted
+  std::vector<std::pair<Status, std::uint64_t>> errors_by_kind; ///< without kinds that never occurred
+  /// Counters of the driver's own (the SDK's ext/stats.h), such as the "refreshes" of a cache.
   std::vector<std::pair<std::string, std::uint64_t>> counters;
-  /// The driver's own amounts (omnistore/ext/stats.h), such as connections in use now.
+  /// Gauges of the driver's own (the SDK's ext/stats.h), such as connections in use.
   std::vector<std::pair<std::string, std::uint64_t>> gauges;
-  /// The driver did not say within a second what it counts: `counters` are those that it gave last, if there are any.
+  /// True if the driver did not report its counters within a second: `counters` are then the last ones, if there are
+  /// any.
   bool counters_late = false;
-  /// Latency of the operations that were timed (of a driver that never blocks, or a layer over one, one in 64):
-  /// how many fell into each bucket.
+  /// The latency of the operations that were timed. For a driver that never blocks, or a layer over one, that is one
+  /// operation in 64.
   struct Histogram {
-    std::vector<std::uint64_t> counts; ///< see latency_bounds()
+    std::vector<std::uint64_t> counts; ///< operations in each bucket, see latency_bounds()
     std::uint64_t count = 0;
     double sum = 0; ///< seconds
-    /// The time in seconds that a part of them (0.99) did not exceed, as near as the buckets show: their bounds lie at
-    /// most a factor of 2.5 apart. 0: none were timed.
+    /// Returns the time in seconds that this part of the operations (such as 0.99) did not exceed, or 0 if none were
+    /// timed. It is as exact as the buckets, whose bounds lie at most a factor of 2.5 apart.
     double quantile(double part) const;
   };
   Histogram read_latency, write_latency;
-  std::vector<MountStats> layers; ///< of the stores below it, in the config's order
+  std::vector<MountStats> layers; ///< the stores below it, in the config's order
 
-  /// The part of the reads that found a value; 0 if there were no reads.
+  /// Returns the part of the reads that found a value, or 0 if there were no reads.
   double hit_rate() const { return reads == 0 ? 0 : static_cast<double>(hits) / static_cast<double>(reads); }
-  /// Adds the counters; names, kinds, latencies and layers stay this one's.
+  /// Adds the counters of `other`. Names, kinds, latencies and layers do not change.
   MountStats &operator+=(const MountStats &other);
-  /// Seconds, ascending; the last bucket, without a bound, is one more.
+  /// Returns the bounds of the buckets in seconds, ascending. One more bucket after them has no bound.
   static std::span<const double> latency_bounds();
 };
 
 /// A store that cannot do its work now.
 struct StoreHealth {
   std::string mountpoint;
-  std::string driver;    ///< of the store, or of one below it
-  bool optional = false; ///< the mount
+  std::string driver;    ///< the driver of the store, or of one below it
+  bool optional = false; ///< the mount is optional
   Status status = Status::ok;
-  std::string message; ///< the cause, in the backend's words
+  std::string message; ///< the cause, in the backend's own words
 };
 
-/// One store of the mount tree, and what it can do.
+/// The driver and the capabilities of one node of the mount tree.
 struct StoreInfo {
   std::string driver;
   std::string version;
-  std::string file;               ///< the plugin's
+  std::string file;               ///< the plugin file
   std::uint64_t capabilities = 0; ///< OMNISTORE_CAN_... of driver.h, native
   struct Capability {
     std::string name;
@@ -93,54 +94,53 @@ struct MountInfo {
   bool read_only = false;
   bool optional = false; ///< the config lets it fail to open
   bool runtime = false;  ///< mounted by mount(), not by the config
-  bool available = true; ///< false: an optional mount that could not be opened
-  std::string reason;    ///< why not
+  bool available = true; ///< false for an optional mount that could not be opened
+  std::string reason;    ///< why it is not available
   StoreInfo store;
 };
 
-/// A store that was taken out of the mounts and is not closed yet, or one whose opening was given up. No operation that
-/// begins now gets to it.
+/// A store that was unmounted and is not closed yet, or one that did not open in time. New operations do not reach it.
 struct DrainingStore {
   enum class State {
     opening, ///< its driver has not returned from open; the store is closed when it does
-    in_use,  ///< operations, or watches, that began before are still under way
+    in_use,  ///< operations or watches that began before are still in progress
     closing  ///< its driver has not returned from close
   };
   struct Call {
-    std::string operation;         ///< the driver's function: "get"
-    std::chrono::milliseconds age; ///< to 50 ms
-    bool waits_for_client;         ///< for one that reads a value slowly, or sends one
+    std::string operation;         ///< the driver's function, such as "get"
+    std::chrono::milliseconds age; ///< accurate to 50 ms
+    bool waits_for_client;         ///< the client reads or sends a value slowly
   };
-  std::uint64_t id = 0;    ///< another one for each, from 1 on
-  std::uint64_t store = 0; ///< as in StorePlace; 0 while it is opened
+  std::uint64_t id = 0;    ///< unique, from 1 on
+  std::uint64_t store = 0; ///< the number in StorePlace; 0 while it opens
   std::string mountpoint, driver;
   State state = State::in_use;
-  std::chrono::milliseconds age{0}; ///< since it was taken out, or given up
-  std::uint64_t calls = 0;          ///< operations under way
-  std::uint64_t readers = 0;        ///< of them those that wait for their client
+  std::chrono::milliseconds age{0}; ///< since it was unmounted, or since its opening timed out
+  std::uint64_t calls = 0;          ///< operations in progress
+  std::uint64_t readers = 0;        ///< those of them that wait for their client
   std::uint64_t watches = 0;
   std::vector<Call> running; ///< the driver's calls, the oldest first
-  /// "2 calls (get for 12.9 s, ...), 1 watch", "its close".
+  /// Describes what the store waits for: "2 calls (get for 12.9 s, ...), 1 watch", "its close".
   std::string waits_for() const;
 };
 
-/// Which stores the operations on a key, or on all keys under a base, go to.
+/// The store that serves a key, or all keys under a base.
 struct StorePlace {
-  std::string mountpoint;    ///< of the store that has the key or the base; "": the root, or none
-  std::uint64_t store = 0;   ///< the store's number: it changes when another store takes its place; 0: there is none
-  bool several = false;      ///< a base that more stores lie under; `store` changes when one of them is replaced
+  std::string mountpoint;  ///< of the store that has the key or the base; empty for the root, and if there is no store
+  std::uint64_t store = 0; ///< the store's number, which changes when the store is replaced; 0 if there is none
+  bool several = false;    ///< more stores lie under the base; `store` changes when one of them is replaced
   bool never_blocks = false; ///< no operation waits for a disk, a network or another process
 };
 
-/// How long a change of mounts may take.
+/// The time limits of a change of mounts.
 struct ChangeOptions {
-  /// How long another change of the same mountpoints is waited for; negative: as long as it takes.
+  /// How long to wait for another change of the same mountpoints; negative for as long as it takes.
   std::chrono::milliseconds patience = std::chrono::seconds(3);
-  /// When the whole change is given up, even if a store has not had its openTimeout by then.
+  /// When to give up the whole change, even if a store has not had its openTimeout by then.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
-/// What becomes of one mount with another config.
+/// The change that another config makes to one mount.
 struct MountChange {
   enum class Kind {
     added,
@@ -150,47 +150,47 @@ struct MountChange {
   };
   Kind kind;
   std::string mountpoint;
-  std::string driver; ///< the new one; of a removed mount the old one
-  std::string
-      details; ///< why it is replaced, or what else is new: "driver memory -> fs", "ttl 1h -> never"; may be empty
-  bool changed = false; ///< whether anything is different: false only of mounts that are kept
+  std::string driver;   ///< the new one, or the old one of a removed mount
+  std::string details;  ///< the differences: "driver memory -> fs", "ttl 1h -> never"; may be empty
+  bool changed = false; ///< false if nothing differs, which is so only for kept mounts
 };
 
-/// One store on a key's way, and what it answered.
+/// One store that may be asked for a key, and its result.
 struct Hop {
   enum class Outcome {
     not_asked,
     hit,
     miss,
-    passed_over, ///< it has the key, and the layer above wanted another's, for example because its copy is too old
+    passed_over, ///< it has the key, but the layer above did not use its value, for example because it is too old
     failed
   };
   std::string driver;
   Outcome outcome = Outcome::not_asked;
-  std::string message;              ///< of failed: why, in the store's words
-  std::uint32_t order = 0;          ///< as which it was asked, from 1 on; 0: it was not
-  std::uint32_t asked = 0;          ///< how often
-  std::chrono::nanoseconds time{0}; ///< in it and in the stores below it
-  /// What its driver adds, as it was before it was asked: a JSON object's text; empty: nothing. Of a cache the state of
-  /// its copy (the SDK's ext/explain.h).
+  std::string message;              ///< if it failed: the cause, in the store's own words
+  std::uint32_t order = 0;          ///< its place in the order of the calls, from 1 on; 0 if it was not called
+  std::uint32_t asked = 0;          ///< the number of calls
+  std::chrono::nanoseconds time{0}; ///< spent in it and in the stores below it
+  /// A JSON object in which the driver describes the key before the get (the SDK's ext/explain.h), such as the state of
+  /// a cache's copy; empty if it has nothing to say.
   std::string about;
-  bool about_late = false;   ///< the driver did not say within a second what it adds
+  bool about_late = false;   ///< the driver did not give `about` within a second
   std::vector<Hop> children; ///< in the config's order
 };
-/// Where a key leads, and what a get of it met.
+/// The way of a key through the stores, and the results of a get along it.
 struct Explanation {
   std::string key;        ///< in its normal form
   std::string mountpoint; ///< of the mount that holds it
-  std::string prefix;     ///< before the key inside the store, with a ':' at its end, or empty
+  std::string prefix;     ///< put before the key inside the store, with a ':' at its end, or empty
   std::string inside;     ///< the key as the store knows it
-  std::int64_t ttl = 0;   ///< of values that are set there without one; milliseconds, 0: never
+  std::int64_t ttl = 0;   ///< of values that are set without one, in milliseconds; 0 for ever
   bool read_only = false;
-  Status status = Status::ok; ///< not_found: no such key
-  std::string message;        ///< of a failure, whole
-  Meta meta;                  ///< if status is ok
-  /// Where the store that answered is in the tree: the child to take at each step; empty: the mount's own store.
+  Status status = Status::ok; ///< not_found if there is no such key
+  std::string message;        ///< the whole message of a failure
+  Meta meta;                  ///< filled in if status is ok
+  /// The store that gave the value, as the index of the child to take at each step down the tree; empty for the mount's
+  /// own store.
   std::vector<std::uint32_t> answered;
-  Hop store; ///< the mount's, with those below it
+  Hop store; ///< the mount's store, with those below it
 };
 
 /// The key space: stores mounted by a config, behind one set of operations, which are those of View for all keys.
@@ -198,75 +198,75 @@ struct Explanation {
 /// Thread-safe: any member may be called on any thread at the same time, mount and unmount included.
 class Storage : public View {
 public:
-  /// Finds and loads the plugins, opens every mount. Throws ConfigError if the config or an option is wrong, Error
-  /// if a plugin or store cannot be opened; nothing stays open then. A mount that the config marks optional is left
+  /// Finds and loads the plugins and opens every mount. Throws ConfigError if the config or an option is wrong, and
+  /// Error if a plugin or store cannot be opened; nothing stays open then. An optional mount that does not open is left
   /// out, with the reason in mounts().
   explicit Storage(const Config &config);
-  /// The same with plugins that were found already; several storages can share them.
+  /// The same with plugins that were found before; several storages can share them.
   Storage(const Config &config, std::shared_ptr<loader::Registry> registry);
-  /// Ends the watches, waits for operations in flight and closes every store, however long that takes; close() before
-  /// it bounds the time.
+  /// Ends the watches, waits for operations in flight and closes every store, however long that takes. Call close()
+  /// first to limit the time.
   ~Storage();
   Storage(Storage &&) noexcept;
   Storage &operator=(Storage &&) noexcept;
 
-  /// Returns the stores that a get of this key asks, and the answer of each. It does that get, of the value's first
-  /// byte: it counts, and a cache fetches and refreshes as for any reader. Failures on the way are in the result; it
-  /// throws Error only if no open mount holds the key. Requests that a layer makes on other threads are not seen.
+  /// Shows the stores that a get of this key calls, and their results. It does that get, for the value's first byte:
+  /// the get is counted, and a cache fetches and refreshes as for any reader. The result contains the failures of
+  /// stores; Error is thrown only if no open mount has the key. Calls that a layer makes on other threads are not seen.
   Explanation explain(std::string_view key, const CallOptions &options = {}) const;
 
-  /// Mounts a store, in place of one that stands there already. New operations go to it at once; those in flight finish
-  /// on the old one. Returns when the new store is open and mounted, and does not wait for the old one: that drains and
-  /// is closed in the background (draining(), wait_closed()). If the new store cannot be opened nothing changes, and
-  /// the Error says why: Error(timeout) if it is not open after the config's openTimeout, Error(unavailable) if another
-  /// change of the same mountpoint does not end in time. Changes of other mountpoints do not wait for it. The mount
-  /// stays when a config is reloaded that does not name its mountpoint. Returns true if it took another's place.
+  /// Mounts a store, in place of an existing one. New operations go to it at once; those in flight finish on the old
+  /// one. Returns when the new store is open and mounted, and does not wait for the old one, which drains and is closed
+  /// in the background (draining(), wait_closed()). If the new store cannot be opened, nothing changes, and the Error
+  /// says why: Error(timeout) if it is not open after the config's openTimeout, Error(unavailable) if another change of
+  /// the same mountpoint does not end in time. Changes of other mountpoints do not wait for it. The mount stays when a
+  /// config is reloaded that does not name its mountpoint. Returns true if it replaced another store.
   bool mount(std::string_view mountpoint, const MountConfig &config, const ChangeOptions &options = {});
   /// Takes a mount out. Returns false if nothing is mounted there. Like mount, it does not wait for the old store: call
   /// wait_closed() for that. Throws Error(unavailable) as mount does.
   bool unmount(std::string_view mountpoint, const ChangeOptions &options = {});
 
-  /// Makes the mounts those of another config, all or nothing: its plugins are looked for anew, and every store that is
-  /// new or differs is opened beside the old ones; when all are open new operations go to the new mounts, at once, and
-  /// those in flight finish on the old. A mount whose store is the same keeps it, and what it holds. Old stores, and
-  /// those that a reload opened that then failed, are closed in the background as with mount(). Throws ConfigError or
-  /// Error, and nothing has changed then; a mount that is new and optional may stay unavailable, one that works is not
-  /// given up for one that does not open. Each store has the openTimeout of the config that holds. If a change under
-  /// way of a mountpoint that either config names does not end in time, it is Error(unavailable). Returns what became
-  /// of each mount, by mountpoint. The config's listeners and log are not this class's.
+  /// Replaces the mounts by those of another config, all or nothing. It looks for the config's plugins again and opens
+  /// every new or changed store beside the old ones. When all are open, new operations go to the new mounts at once,
+  /// and those in flight finish on the old ones. A mount whose store is the same keeps the store and its contents. Old
+  /// stores, and those that a failed reload had opened, are closed in the background as with mount(). If it throws
+  /// ConfigError or Error, nothing has changed. A new optional mount may stay unavailable, but a working mount is not
+  /// replaced by one that does not open. Each store has the openTimeout of the present config. If another change of a
+  /// mountpoint in either config does not end in time, it is Error(unavailable). Returns the change of each mount, by
+  /// mountpoint. The listeners and the log of the config are not a matter of this class.
   std::vector<MountChange> reload(const Config &config);
-  /// The same with plugins that were looked for already: a Registry that was made with plugins() as the one before.
+  /// The same with plugins that were found before: a Registry that was made with plugins() as its predecessor.
   std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
                                   const ChangeOptions &options = {});
-  /// Returns the changes that reload would make; opens no store.
+  /// Returns the changes that reload would make, and opens no store.
   std::vector<MountChange> diff(const Config &config) const;
-  /// Stores that are taken out and not closed yet, in the order in which they were taken out.
+  /// Returns the stores that are unmounted and not closed yet, in the order in which they were unmounted.
   std::vector<DrainingStore> draining() const;
-  /// Waits until no store that was mounted at this mountpoint drains; false: one still does after `timeout`.
+  /// Waits until no store that was mounted at this mountpoint drains. Returns false if one still does after `timeout`.
   bool wait_closed(std::string_view mountpoint, std::chrono::milliseconds timeout) const;
   /// The same for every mountpoint.
   bool wait_closed(std::chrono::milliseconds timeout) const;
-  /// Ends the watches, takes all mounts out and closes their stores, as far as that is possible within `patience`.
-  /// Returns those that are left; it then takes the destructor until they are closed, or the end of the process.
-  /// Operations that begin after it are Error(unavailable), changes of mounts too.
+  /// Ends the watches, unmounts everything and closes the stores, as far as that is possible within `patience`. Returns
+  /// the stores that are left, for which the destructor waits. Later operations and changes of mounts are
+  /// Error(unavailable).
   std::vector<DrainingStore> close(std::chrono::milliseconds patience);
 
-  /// The plugins that its drivers come from.
+  /// Returns the plugins of its drivers.
   std::shared_ptr<loader::Registry> plugins() const;
 
   std::vector<MountInfo> mounts() const;
-  /// Returns what was counted, mount by mount. Drivers that do not answer take a second in all: see counters_late.
+  /// Returns the counters of each mount. Drivers that do not respond take a second in all (counters_late).
   std::vector<MountStats> stats() const;
-  /// Asks all open stores that can say it whether they can do their work, such as whether their backend answers, and
-  /// returns those that cannot. It takes at most about a second: a store that has not answered by then is among them.
-  /// An answer counts for a second, so that frequent callers cost the backends little.
+  /// Checks the health of all open stores that have a check (the SDK's ext/health.h), and returns those that cannot do
+  /// their work. It takes about a second at most: a store that has not responded by then is among them. A result counts
+  /// for a second, so that frequent callers cost the backends little.
   std::vector<StoreHealth> unhealthy() const;
   /// Returns true if no operation on this key waits for a disk, a network or another process.
   bool never_blocks(std::string_view key) const;
-  /// Returns the place of a key, or of a base. A text that is no key has no store and never blocks: the operation
-  /// will say at once what is wrong with it.
+  /// Returns the place of a key, or of a base. An invalid key has no store and never blocks, since its operation fails
+  /// at once.
   StorePlace place(std::string_view key, bool is_base = false) const;
-  /// Returns the directions in which values of this key may go piece by piece.
+  /// Returns the directions in which values of this key can stream.
   Streams streams(std::string_view key) const;
 
 private:

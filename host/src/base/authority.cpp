@@ -8,13 +8,12 @@
 
 #include <arpa/inet.h>
 
+#include "base/ascii.hpp"
+#include "base/encoding.hpp"
+
 namespace omnistore::base {
 
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-bool is_hex(char c) { return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f'); }
 
 using Six = std::array<unsigned char, 16>;
 
@@ -55,7 +54,7 @@ bool is_name(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_names[static_cast<unsigned char>(c)]) continue;
-    if (c != '%' || i + 2 >= text.size() || !is_hex(text[i + 1]) || !is_hex(text[i + 2])) return false;
+    if (percent_byte(text.substr(i)) < 0) return false;
     i += 2;
   }
   return !text.empty();
@@ -77,7 +76,7 @@ bool read_port(std::string_view text, std::optional<std::uint16_t> &port) {
 bool equal_names(std::string_view a, std::string_view b) {
   if (a.ends_with('.')) a.remove_suffix(1);
   if (b.ends_with('.')) b.remove_suffix(1);
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+  return equal_ignoring_case(a, b);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/key_text.hpp"
 
+#include "base/encoding.hpp"
 #include "base/printable.hpp"
 #include "base/utf8.hpp"
 
@@ -18,9 +19,8 @@ bool is_invisible(char32_t point) {
 }
 
 void append_unit(std::string &out, unsigned unit) {
-  constexpr const char *digits = "0123456789abcdef";
   out += "\\u";
-  for (int shift = 12; shift >= 0; shift -= 4) out += digits[unit >> shift & 15];
+  append_hex(out, unit, 4);
 }
 
 std::string json_string(std::string_view key) {

@@ -3,21 +3,16 @@
 
 #include <algorithm>
 
+#include "base/encoding.hpp"
 #include "base/utf8.hpp"
 
 namespace omnistore::base {
 
 namespace {
 
-constexpr char digits[] = "0123456789abcdef";
-
 bool is_plain(char c) { return c >= 0x20 && c < 0x7f; }
 
 bool all_plain(std::string_view text) { return std::all_of(text.begin(), text.end(), is_plain); }
-
-void append_hex(std::string &out, char32_t number, int width) {
-  for (int shift = 4 * (width - 1); shift >= 0; shift -= 4) out += digits[number >> shift & 15];
-}
 
 void append_byte(std::string &out, unsigned char byte) {
   out += "\\x";

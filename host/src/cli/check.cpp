@@ -15,8 +15,8 @@
 #include "cli/tables.hpp"
 #include "config/draft.hpp"
 #include "config/schema.hpp"
-#include "server/check_config.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
+#include "service/check_config.hpp"
 #include "storage/changes.hpp"
 
 namespace omnistore::cli {
@@ -49,11 +49,11 @@ Finding look_at(const std::string &file, const Global &global, bool open) {
     start_log(draft.config, global);
     finding.note = unnamed_lock(draft.config);
     const auto plugins = open_registry(draft.config);
-    server::check_config(draft, *plugins);
+    service::check_config(draft, *plugins);
     const Config config = std::move(draft).finish();
     finding.profile = config.profile;
     finding.mounts = config.mounts.size();
-    if (open) finding.problems = server::try_open(config, plugins);
+    if (open) finding.problems = service::try_open(config, plugins);
   } catch (const ConfigError &error) {
     finding.problems = error.problems();
   }
@@ -72,8 +72,8 @@ int print_schema(const Global &global) {
 boost::json::object diff(const Global &global, const Check &options) {
   if (options.from.empty()) return ask_admin(global, "/reload");
   const Config now = Config::load(options.from, global.profile), next = load_config(global);
-  server::Reload reload{changes_between(now, next), {}};
-  return server::describe(reload, next);
+  report::Reload reload{changes_between(now, next), {}};
+  return report::describe(reload, next);
 }
 
 int print_diff(const Global &global, const Check &options) {

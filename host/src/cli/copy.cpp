@@ -35,7 +35,7 @@ int run_copy(const Global &global, const Job &job, const char *verb) {
     ending.done = done;
     ending.dry_run = job.dry_run;
     ending.can_resume = !job.dry_run;
-    ending.resumed = copy.went_on();
+    ending.resumed = copy.resumed();
     ending.failure = copy.failure();
     ending.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return summarise(global, ending, copy.counts());

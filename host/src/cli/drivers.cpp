@@ -12,7 +12,7 @@
 #include "config/schema.hpp"
 #include "loader/inspect.hpp"
 #include "loader/search.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -20,7 +20,7 @@ namespace {
 /// What is known of all drivers, here or on the running host.
 boost::json::object all_drivers(const Global &global) {
   if (global.remote()) return ask_admin(global, "/drivers");
-  return server::describe(*registry_of(global), {});
+  return report::describe(*registry_of(global), {});
 }
 
 /// Throws where there is none of that name.
@@ -52,7 +52,7 @@ int run_on_file(const Global &global, const Drivers &options) {
   const std::string file = std::filesystem::absolute(options.file).lexically_normal();
   boost::json::object answer;
   try {
-    answer = server::describe(loader::inspect(file));
+    answer = report::describe(loader::inspect(file));
   } catch (const loader::Unfit &unfit) {
     throw Failure(Status::invalid, file + ": " + unfit.what(), unfit.advice);
   }

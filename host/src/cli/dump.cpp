@@ -63,7 +63,7 @@ int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint
   ending.verb = "dump";
   ending.dry_run = options.dry_run;
   ending.can_resume = part.has_value() && !ending.done;
-  ending.resumed = part && part->goes_on();
+  ending.resumed = part && part->resumed();
   ending.to_error = to_output && !options.dry_run;
   ending.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return summarise(global, ending, dump.counts());

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encoding.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/input.hpp"
@@ -16,8 +17,7 @@
 #include "cli/target.hpp"
 #include "cli/time_limit.hpp"
 #include "config/names.hpp"
-#include "server/base64.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -108,12 +108,12 @@ void print_json(Output &out, const std::string &key, std::string &&value, Meta m
   if (config::valid_utf8(value))
     result["value"] = std::move(value);
   else
-    result["base64"] = server::to_base64(value);
-  result["meta"] = server::describe(meta);
+    result["base64"] = base::to_base64(value);
+  result["meta"] = report::describe(meta);
   out.json(result);
 }
 
-void get_json(Target &target, const std::string &key, const std::optional<server::ByteRange> &range, Output &out) {
+void get_json(Target &target, const std::string &key, const std::optional<http::ByteRange> &range, Output &out) {
   Kept whole;
   if (!target.read(key, whole, range)) missing(key);
   print_json(out, key, std::move(whole.value), whole.meta);

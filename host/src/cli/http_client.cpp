@@ -24,7 +24,6 @@ namespace omnistore::cli {
 namespace {
 
 namespace beast = boost::beast;
-namespace http = beast::http;
 using tcp = boost::asio::ip::tcp;
 using Code = boost::system::error_code;
 
@@ -123,7 +122,7 @@ public:
   }
 
 private:
-  using Parser = http::response_parser<http::buffer_body>;
+  using Parser = beast::http::response_parser<beast::http::buffer_body>;
 
   /// One kind of handler for all operations: each kind costs seconds of compilation.
   struct Done {
@@ -252,8 +251,8 @@ private:
     Code code;
     if (!unread_.empty()) {
       unread_.remove_prefix(parser.put(boost::asio::const_buffer(unread_.data(), unread_.size()), code));
-      if (code == http::error::need_buffer || !code) return;
-      if (code != http::error::need_more) fail("read from", code);
+      if (code == beast::http::error::need_buffer || !code) return;
+      if (code != beast::http::error::need_more) fail("read from", code);
     }
     std::copy(unread_.begin(), unread_.end(), room_.begin());
     const std::size_t kept = unread_.size();

@@ -12,11 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encoding.hpp"
 #include "cli/failure.hpp"
 #include "cli/stop_signals.hpp"
 #include "cli/streams.hpp"
 #include "config/formats.hpp"
-#include "server/base64.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -129,7 +129,7 @@ bool Lines::next_item(SetItem &item) {
       item.value = field.get_string();
       ++values;
     } else if (name == "base64" && field.is_string()) {
-      std::optional<std::string> bytes = server::from_base64(field.get_string().c_str());
+      std::optional<std::string> bytes = base::from_base64(field.get_string().c_str());
       if (!bytes) malformed("base64 as \"base64\"");
       item.value = std::move(*bytes);
       ++values;

@@ -13,7 +13,7 @@
 #include "cli/target.hpp"
 #include "jobs/inspect.hpp"
 #include "jobs/preview.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -24,7 +24,7 @@ namespace json = boost::json;
 /// Reads at most so much of a value; false: there is none.
 bool read_head(Target &target, const std::string &key, std::uint64_t most, Kept &into) {
   try {
-    return target.read(key, into, server::ByteRange{false, 0, most - 1});
+    return target.read(key, into, http::ByteRange{false, 0, most - 1});
   } catch (const Error &error) {
     // An empty value has no first byte.
     if (error.status() != Status::invalid) throw;
@@ -106,7 +106,7 @@ private:
     Kept head;
     if (!read_head(target_, key, options_.preview == 0 ? 1 : jobs::preview_bytes(options_.preview), head)) return;
     const jobs::Preview preview = jobs::preview_of(head.value, head.meta.size, options_.preview);
-    json::object meta = server::describe(head.meta);
+    json::object meta = report::describe(head.meta);
     if (found.is_object() && found.at("meta").is_object()) meta = found.at("meta").get_object(); // to the millisecond
     std::optional<std::int64_t> age;
     if (meta.at("mtime").is_int64()) age = std::max<std::int64_t>(unix_now() - meta.at("mtime").get_int64(), 0);

@@ -16,7 +16,7 @@
 namespace omnistore::cli {
 namespace {
 
-std::uint64_t handled(const jobs::Counts &counts) { return of(counts, jobs::Fate::listed); }
+std::uint64_t handled(const jobs::Counts &counts) { return of(counts, jobs::KeyOutcome::listed); }
 
 std::string time_left(double seconds) {
   if (!(seconds < 1e6)) return "";
@@ -124,13 +124,14 @@ void Progress::run() {
 std::string Progress::text() const {
   const jobs::Counts now = counts_();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  const std::uint64_t done = handled(now), bytes = of(now, jobs::Fate::bytes);
+  const std::uint64_t done = handled(now), bytes = of(now, jobs::KeyOutcome::bytes);
   const double keys_a_second = static_cast<double>(done - handled(before_)) / seconds;
   std::string text = verb_ + "  " + std::to_string(done);
   const std::optional<std::uint64_t> total = total_ ? total_->keys() : std::nullopt;
   if (total) text += "/" + std::to_string(*total);
   text += " keys, " + size_text(bytes) + "  " + std::to_string(std::lround(keys_a_second)) + " keys/s, " +
-          size_text(static_cast<std::uint64_t>(static_cast<double>(bytes - of(before_, jobs::Fate::bytes)) / seconds)) +
+          size_text(
+              static_cast<std::uint64_t>(static_cast<double>(bytes - of(before_, jobs::KeyOutcome::bytes)) / seconds)) +
           "/s";
   if (!total || *total == 0) return text;
   const double part = std::min(1.0, static_cast<double>(done) / static_cast<double>(*total));
@@ -180,17 +181,17 @@ jobs::CopyOptions copy_options(const Job &job, const char *verb) {
 // ------------------------------------------------------------------------------------------------------------ summary
 
 int summarise(const Global &global, const JobEnding &ending, const jobs::Counts &counts) {
-  using jobs::Fate;
+  using jobs::KeyOutcome;
   const auto code = [&] {
     if (!ending.done) return stopped_code();
     if (ending.failure != Status::ok) return exit_code(ending.failure);
-    return of(counts, Fate::conflict) > 0 ? exit_code(Status::conflict) : 0;
+    return of(counts, KeyOutcome::conflict) > 0 ? exit_code(Status::conflict) : 0;
   };
   if (global.json) {
     boost::json::object result{{"job", ending.verb},          {"done", ending.done && ending.failure == Status::ok},
                                {"interrupted", !ending.done}, {"dryRun", ending.dry_run},
                                {"resumed", ending.resumed},   {"seconds", ending.seconds}};
-    for (std::size_t i = 0; i < counts.size(); ++i) result[jobs::fate_name(static_cast<Fate>(i))] = counts[i];
+    for (std::size_t i = 0; i < counts.size(); ++i) result[jobs::outcome_name(static_cast<KeyOutcome>(i))] = counts[i];
     if (ending.to_error) {
       complain_json(result);
     } else {
@@ -205,19 +206,19 @@ int summarise(const Global &global, const JobEnding &ending, const jobs::Counts 
                      (ending.dry_run ? ", nothing was written"
                       : ending.done  ? ""
                                      : ", interrupted") +
-                     ": " + std::to_string(of(counts, Fate::listed)) + " keys";
-  const auto say = [&](Fate fate, const char *words) {
-    if (of(counts, fate) > 0) text += ", " + std::to_string(of(counts, fate)) + " " + words;
+                     ": " + std::to_string(of(counts, KeyOutcome::listed)) + " keys";
+  const auto say = [&](KeyOutcome outcome, const char *words) {
+    if (of(counts, outcome) > 0) text += ", " + std::to_string(of(counts, outcome)) + " " + words;
   };
-  text += ", " + std::to_string(of(counts, Fate::copied)) + (ending.dry_run ? " to be written (" : " written (") +
-          size_text(of(counts, Fate::bytes)) + ")";
-  say(Fate::same, "there already");
-  say(Fate::skipped, "kept with another value");
-  say(Fate::conflict, "in conflict");
-  say(Fate::expired, "expired");
-  say(Fate::gone, "gone meanwhile");
-  say(Fate::removed, "removed at the source");
-  say(Fate::failed, "failed");
+  text += ", " + std::to_string(of(counts, KeyOutcome::copied)) + (ending.dry_run ? " to be written (" : " written (") +
+          size_text(of(counts, KeyOutcome::bytes)) + ")";
+  say(KeyOutcome::same, "there already");
+  say(KeyOutcome::skipped, "kept with another value");
+  say(KeyOutcome::conflict, "in conflict");
+  say(KeyOutcome::expired, "expired");
+  say(KeyOutcome::gone, "gone meanwhile");
+  say(KeyOutcome::removed, "removed at the source");
+  say(KeyOutcome::failed, "failed");
   char seconds[40];
   std::snprintf(seconds, sizeof seconds, "; %.1f s", ending.seconds);
   complain(text + seconds);

@@ -19,7 +19,7 @@
 #include "jobs/copy.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/journal.hpp"
-#include "jobs/tally.hpp"
+#include "jobs/counters.hpp"
 
 namespace omnistore::cli {
 

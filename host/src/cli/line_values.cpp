@@ -27,7 +27,7 @@ Examples
       .add_option_function<std::string>(
           "--range",
           [&](const std::string &text) {
-            line.get.range = server::parse_range("bytes=" + text);
+            line.get.range = http::parse_range("bytes=" + text);
             if (!line.get.range)
               throw CLI::ValidationError("--range: expected bytes as 0-99, 100- or -50, found " + text);
           },

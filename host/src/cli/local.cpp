@@ -5,7 +5,7 @@
 #include "cli/log.hpp"
 #include "cli/target.hpp"
 #include "cli/time_limit.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -19,7 +19,7 @@ public:
   explicit Local(const Config &config) : name_(config.file), storage_(config) {}
 
   std::string name() const override { return name_; }
-  bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range) override {
+  bool read(const std::string &key, Reader &reader, const std::optional<http::ByteRange> &range) override {
     auto options = limited(GetOptions());
     options.meta = true;
     if (!range) return storage_.read(key, reader, options);
@@ -73,9 +73,9 @@ public:
     return watch;
   }
   boost::json::object explain(const std::string &key) override {
-    return server::describe(storage_.explain(key, limited(CallOptions())));
+    return report::describe(storage_.explain(key, limited(CallOptions())));
   }
-  boost::json::object mounts() override { return server::describe_mounts(storage_); }
+  boost::json::object mounts() override { return report::describe_mounts(storage_); }
 
 private:
   std::string name_;

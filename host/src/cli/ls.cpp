@@ -8,7 +8,7 @@
 #include "cli/failure.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -19,7 +19,7 @@ void print(Output &out, const Page::Item &item, const Global &global, const List
     print_null(out, item.key);
   } else if (global.json) {
     boost::json::object line{{"key", item.key}};
-    if (details) line["meta"] = server::describe(item.meta);
+    if (details) line["meta"] = report::describe(item.meta);
     out.json(line);
   } else if (details) {
     std::string size = item.meta.size == UINT64_MAX ? "-" : std::to_string(item.meta.size);

@@ -5,7 +5,7 @@
 #include "cli/commands.hpp"
 #include "cli/output.hpp"
 #include "cli/target.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -15,7 +15,7 @@ int run(const Global &global, const ShowMeta &options) {
   if (!meta) throw Error(Status::not_found, "meta " + options.key + ": no such key");
   Output out;
   if (global.json) {
-    out.json(boost::json::object{{"key", Key(options.key).view()}, {"meta", server::describe(*meta)}});
+    out.json(boost::json::object{{"key", Key(options.key).view()}, {"meta", report::describe(*meta)}});
   } else {
     if (meta->size != UINT64_MAX) out.line("size    " + std::to_string(meta->size));
     if (meta->mtime != 0) out.line("mtime   " + time_text(meta->mtime));

@@ -10,9 +10,9 @@
 
 #include <omnistore/storage.hpp>
 
+#include "http/header_values.hpp"
 #include "jobs/rewrite.hpp"
 #include "jobs/writer.hpp"
-#include "server/conditions.hpp"
 
 namespace omnistore::cli {
 
@@ -50,7 +50,7 @@ struct Get {
   std::string from;   ///< a file of further keys; "-": standard input
   bool null = false;  ///< its keys end with NUL
   std::string output; ///< a file; empty: standard output
-  std::optional<server::ByteRange> range;
+  std::optional<http::ByteRange> range;
 
   bool many() const { return keys.size() != 1 || !from.empty(); }
 };

@@ -20,7 +20,7 @@
 #include "cli/streams.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
-#include "server/describe.hpp"
+#include "report/describe.hpp"
 
 namespace omnistore::cli {
 
@@ -71,7 +71,7 @@ void Output::line(std::string_view text) {
   write("\n");
 }
 
-void Output::json(const json::value &value) { line(base::printable_json(server::to_text(value))); }
+void Output::json(const json::value &value) { line(base::printable_json(report::to_text(value))); }
 
 void Output::flush() {
   const std::string bytes = std::move(buffer_);

@@ -8,14 +8,14 @@
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
-#include "base/skipped.hpp"
+#include "base/encoding.hpp"
 #include "cli/admin.hpp"
 #include "cli/failure.hpp"
 #include "cli/host.hpp"
 #include "cli/log.hpp"
 #include "cli/remote.hpp"
 #include "config/names.hpp"
-#include "server/base64.hpp"
+#include "report/skipped.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::cli {
@@ -63,7 +63,7 @@ Meta meta_of(const HttpAnswer &answer) {
     meta.expiry = (now + static_cast<std::int64_t>(number_of(ttl, 0))) * 1000;
   }
   if (const std::string *user = answer.find("X-User-Meta")) {
-    if (std::optional<std::string> text = server::from_base64(*user)) {
+    if (std::optional<std::string> text = base::from_base64(*user)) {
       meta.user = std::move(*text);
       meta.user_known = true;
     }
@@ -77,7 +77,7 @@ public:
 
   std::string name() const override { return host_.url(); }
 
-  bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range) override {
+  bool read(const std::string &key, Reader &reader, const std::optional<http::ByteRange> &range) override {
     bool found = false;
     std::string failure;
     HttpRequest request{"GET", key_path(key), {}, {}};
@@ -143,7 +143,7 @@ public:
       if (config::valid_utf8(item.value))
         shown["value"] = item.value;
       else
-        shown["base64"] = server::to_base64(item.value);
+        shown["base64"] = base::to_base64(item.value);
       if (item.options.ttl) shown["ttl"] = item.options.ttl->count();
       list.push_back(std::move(shown));
     }
@@ -167,7 +167,7 @@ public:
       std::replace(page.items.back().key.begin(), page.items.back().key.end(), '/', ':');
     }
     page.cursor = answer.header("X-Cursor");
-    page.skipped = base::read_skipped(answer.header(base::skipped_field));
+    page.skipped = report::read_skipped(answer.header(report::skipped_header));
     if (options.meta) add_meta(page);
     return page;
   }
@@ -214,7 +214,7 @@ private:
     return {true, unquoted(answer.header("ETag"))};
   }
 
-  static std::string range_text(const server::ByteRange &range) {
+  static std::string range_text(const http::ByteRange &range) {
     if (range.suffix) return "bytes=-" + std::to_string(range.last);
     return "bytes=" + std::to_string(range.first) + "-" +
            (range.last == UINT64_MAX ? std::string() : std::to_string(range.last));
@@ -245,7 +245,7 @@ private:
     if (const json::value *text = item.if_contains("value"))
       entry.value = text->as_string();
     else
-      entry.value = server::from_base64(item.at("base64").as_string().c_str()).value_or("");
+      entry.value = base::from_base64(item.at("base64").as_string().c_str()).value_or("");
     const json::object &meta = item.at("meta").as_object();
     entry.meta.size = entry.value.size();
     if (meta.at("mtime").is_int64()) entry.meta.mtime = meta.at("mtime").get_int64();

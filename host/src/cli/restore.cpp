@@ -41,7 +41,7 @@ int run_restore(const Global &global, const RestoreKeys &options, Interrupt &int
   ending.verb = "restore";
   ending.dry_run = options.dry_run;
   ending.can_resume = !options.dry_run;
-  ending.resumed = restore.went_on();
+  ending.resumed = restore.resumed();
   ending.failure = restore.failure();
   ending.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return summarise(global, ending, restore.counts());

@@ -13,7 +13,6 @@
 #include <thread>
 #include <utility>
 
-#include <boost/json/parse.hpp>
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -27,10 +26,10 @@
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
 #include "config/draft.hpp"
-#include "config/secrets.hpp"
-#include "server/check_config.hpp"
-#include "server/config_watch.hpp"
-#include "server/server.hpp"
+#include "service/check_config.hpp"
+#include "service/config_watch.hpp"
+#include "service/secrets.hpp"
+#include "service/server.hpp"
 #include "storage/watchdog.hpp"
 
 namespace omnistore::cli {
@@ -42,23 +41,8 @@ bool can_change(const std::string &file) {
   return std::filesystem::is_regular_file(file, failed) || !std::filesystem::exists(file, failed);
 }
 
-/// Tells the log what each driver's schema calls secret among a store's options.
-void keep_secrets(const StoreConfig &store, loader::Registry &registry) {
-  for (const StoreConfig &child : store.children) keep_secrets(child, registry);
-  boost::system::error_code broken;
-  const boost::json::value options = boost::json::parse(store.options, broken);
-  if (broken) return;
-  try {
-    std::vector<std::string> secrets;
-    config::add_secrets(registry.find(store.driver)->schema, options, secrets);
-    for (std::string &secret : secrets) keep_secret(std::move(secret));
-  } catch (const Error &) {
-    // The storage says why the driver cannot be had.
-  }
-}
-
 void keep_all_secrets(const Config &config, loader::Registry &registry) {
-  for (const auto &[mountpoint, mount] : config.mounts) keep_secrets(mount.store, registry);
+  for (std::string &secret : service::secrets_of(config, registry)) keep_secret(std::move(secret));
 }
 
 /// A config that is no file. No profile is chosen by the environment.
@@ -75,7 +59,7 @@ Draft load_again(const std::string &file, const Global &global) {
   return load_draft(file, global.profile);
 }
 
-void reload(server::Reloader &reloader, std::string_view why) {
+void reload(service::Reloader &reloader, std::string_view why) {
   try {
     // The file is read no more until it changes again: this waits for other changes as long as they take.
     reloader.reload(why, {.patience = std::chrono::milliseconds(-1)});
@@ -147,7 +131,7 @@ std::string seconds(Clock::duration time) {
 }
 
 /// Logs what a stop waits for.
-void tell_waiting(const server::Server &server) {
+void tell_waiting(const service::Server &server) {
   if (const std::uint64_t open = server.connections(); open != 0)
     spdlog::warn("stopping: waits for {} {}", open, open == 1 ? "connection" : "connections");
   for (const Watchdog::Running &call : Watchdog::shared()->running([](const auto &) { return true; }))
@@ -164,7 +148,7 @@ void tell_waiting(const server::Server &server) {
 }
 
 /// Stops within the config's stopTimeout, and returns the exit code; does not return if something hangs longer.
-int stop(server::Server &server, std::optional<server::ConfigWatch> &watch, Storage &storage, milliseconds limit) {
+int stop(service::Server &server, std::optional<service::ConfigWatch> &watch, Storage &storage, milliseconds limit) {
   const auto deadline = Clock::now() + limit;
   const milliseconds for_stores = std::min(limit / 4, milliseconds(2000));
   const auto serving_ends = deadline - for_stores;
@@ -233,8 +217,8 @@ private:
 std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
 
 /// A lock file is watched as the plugins are: both decide which of them are loaded.
-server::WatchedPaths watched_paths(const std::string &config, const loader::Registry &plugins) {
-  server::WatchedPaths paths{config, plugins.searched()};
+service::WatchedPaths watched_paths(const std::string &config, const loader::Registry &plugins) {
+  service::WatchedPaths paths{config, plugins.searched()};
   if (const std::string lock = plugins.lock(); !lock.empty()) paths.plugins.push_back(lock);
   return paths;
 }
@@ -254,24 +238,25 @@ int run(const Global &global, const Serve &options) {
   const std::string file = from_file ? find_config(global) : std::string();
   const std::string watched = from_file && can_change(file) ? file : std::string();
   const auto load = [&] { return from_file ? load_again(file, global) : read_text(options.text); };
-  server::FileStates read = server::states_of({watched, {}});
+  service::FileStates read = service::states_of({watched, {}});
   Draft draft = from_file ? load_draft(file, global.profile) : read_text(options.text);
   start_log(draft.config, global, true);
   const auto plugins = open_registry(draft.config);
-  server::check_config(draft, *plugins);
+  service::check_config(draft, *plugins);
   const Config config = std::move(draft).finish();
-  read.merge(server::states_of(watched_paths(watched, *plugins)));
+  read.merge(service::states_of(watched_paths(watched, *plugins)));
   keep_all_secrets(config, *plugins);
   Starting starting;
   Storage storage(config, plugins);
-  std::optional<server::ConfigWatch> watch;
-  server::Reloader reloader(storage, config,
-                            {load, keep_all_secrets, [&global](const Config &now) { set_log_level(now, global, true); },
-                             [&watch] { watch->refresh(); }});
+  std::optional<service::ConfigWatch> watch;
+  service::Reloader reloader(storage, config,
+                             {load, keep_all_secrets,
+                              [&global](const Config &now) { set_log_level(now, global, true); },
+                              [&watch] { watch->refresh(); }});
   watch.emplace(
       std::move(read), [&] { return watched_paths(watched, *storage.plugins()); },
       [&](std::string_view why) { reload(reloader, why); });
-  server::Server server(reloader);
+  service::Server server(reloader);
   server.start();
   if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
   announce(global, config, from_file ? config.file : options.shown, url_of(server.http_address()),

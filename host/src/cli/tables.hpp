@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mounts and drivers as people read them, from the JSON that server::describe makes: a running host's answer is printed
+// Mounts and drivers as people read them, from the JSON that report::describe makes: a running host's answer is printed
 // by the same code as what is seen here.
 #pragma once
 

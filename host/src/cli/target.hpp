@@ -57,7 +57,7 @@ public:
   /// Its name for messages: the config's file, or the host's URL.
   virtual std::string name() const = 0;
   /// With a range: that part of it; Error(invalid) where it begins behind the value's end.
-  virtual bool read(const std::string &key, Reader &reader, const std::optional<server::ByteRange> &range = {}) = 0;
+  virtual bool read(const std::string &key, Reader &reader, const std::optional<http::ByteRange> &range = {}) = 0;
   virtual bool has(const std::string &key) = 0;
   virtual std::optional<Meta> meta(const std::string &key) = 0;
   virtual Stored set(const std::string &key, std::string_view value, const SetOptions &options) = 0;

@@ -79,7 +79,7 @@ kit::Subject subject_of(const Global &global, const TestDriver &options) {
     throw Failure(Status::invalid, "--options: expected a JSON object, found " + base::printable(options.options),
                   R"(as in --options '{"base": "{folder}"}')");
   subject.complete = &complete;
-  subject.judge_schema = [](std::string_view schema) {
+  subject.check_schema = [](std::string_view schema) {
     boost::json::object ignored;
     return config::check_schema(schema, ignored);
   };
@@ -167,8 +167,8 @@ int run(const Global &global, const TestDriver &options) {
     results = kit::try_rules(subject, how, [&](const kit::Result &result) {
       if (!global.json) print(result, options.all || global.verbose);
     });
-  } catch (const kit::Unfit &unfit) {
-    throw Error(Status::invalid, unfit.what());
+  } catch (const kit::NothingToTest &error) {
+    throw Error(Status::invalid, error.what());
   }
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   std::size_t kept = 0, skipped = 0;

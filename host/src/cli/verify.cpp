@@ -30,21 +30,22 @@ void print_difference(Output &out, const Global &global, bool null, const jobs::
 
 int summarise_verify(const Global &global, bool null, bool done, double seconds, const jobs::Counts &counts,
                      Status failure) {
-  const std::uint64_t differences = of(counts, jobs::Fate::failed);
+  const std::uint64_t differences = of(counts, jobs::KeyOutcome::failed);
   if (global.json && !null) {
     Output out;
     out.json(boost::json::object{{"job", "verify"},
                                  {"done", done},
                                  {"interrupted", !done},
                                  {"seconds", seconds},
-                                 {"keys", of(counts, jobs::Fate::listed)},
-                                 {"bytes", of(counts, jobs::Fate::bytes)},
+                                 {"keys", of(counts, jobs::KeyOutcome::listed)},
+                                 {"bytes", of(counts, jobs::KeyOutcome::bytes)},
                                  {"differences", differences}});
     out.flush();
   } else if (!global.quiet) {
     complain(std::string("verify") + (done ? ": " : ", interrupted: ") +
-             std::to_string(of(counts, jobs::Fate::listed)) + " keys (" + size_text(of(counts, jobs::Fate::bytes)) +
-             "), " + (differences == 0 ? "all the same" : std::to_string(differences) + " differences"));
+             std::to_string(of(counts, jobs::KeyOutcome::listed)) + " keys (" +
+             size_text(of(counts, jobs::KeyOutcome::bytes)) + "), " +
+             (differences == 0 ? "all the same" : std::to_string(differences) + " differences"));
   }
   if (done && failure != Status::ok) return exit_code(failure);
   return !done ? stopped_code() : differences == 0 ? 0 : 1;

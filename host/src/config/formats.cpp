@@ -9,6 +9,7 @@
 #include <span>
 #include <utility>
 
+#include "base/ascii.hpp"
 #include "base/authority.hpp"
 #include "names.hpp"
 
@@ -230,8 +231,7 @@ std::string shown_moment(std::int64_t unix_ms) {
 
 bool parse_bytes(std::string_view text, std::int64_t &bytes) {
   std::string lower(text);
-  for (char &c : lower)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  std::transform(lower.begin(), lower.end(), lower.begin(), base::lower);
   return parse_quantity(lower, sizes, bytes);
 }
 

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/ascii.hpp"
 #include "base/utf8.hpp"
 #include "schema.hpp"
 
@@ -16,7 +17,7 @@ constexpr std::size_t max_key = 4096;
 
 bool continues(char c) { return (c & 0xC0) == 0x80; }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+using base::lower;
 
 /// Insertions, removals, replacements and swaps of neighbours that make one of the other; capitals are small letters.
 std::size_t distance(std::string_view a, std::string_view b) {

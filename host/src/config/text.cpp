@@ -3,6 +3,7 @@
 
 #include <cctype>
 #include <cmath>
+#include <cstdio>
 #include <map>
 
 #include <boost/json/parse.hpp>
@@ -69,8 +70,9 @@ private:
     if (byte > ' ' && byte < 0x7F) return std::string("'") + peek() + "'";
     if (const std::size_t size = base::utf8_length(text_, at_); size > 1)
       return "'" + std::string(text_.substr(at_, size)) + "'";
-    static constexpr char digits[] = "0123456789ABCDEF";
-    return std::string("the byte 0x") + digits[byte >> 4] + digits[byte & 15];
+    char shown[16];
+    std::snprintf(shown, sizeof shown, "the byte 0x%02X", byte);
+    return shown;
   }
 
   void skip_blanks() {

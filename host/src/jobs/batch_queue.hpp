@@ -10,13 +10,14 @@
 
 namespace omnistore::jobs {
 
-/// Work on its way from the one who lists to those who do it: whoever is ahead waits. [any thread]
+/// A bounded queue of work from the thread that lists keys to the worker threads. put() waits while it is full, and
+/// take() waits while it is empty. [any thread]
 template <typename Work>
 class BatchQueue {
 public:
   explicit BatchQueue(std::size_t capacity) : capacity_(capacity) {}
 
-  /// False: it was closed.
+  /// Returns false if the queue is closed.
   bool put(Work work) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return work_.size() < capacity_ || closed_; });
@@ -25,7 +26,7 @@ public:
     changed_.notify_all();
     return true;
   }
-  /// Nothing: it was closed, and is empty.
+  /// Returns nullopt if the queue is closed and empty.
   std::optional<Work> take() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return !work_.empty() || closed_; });
@@ -35,7 +36,7 @@ public:
     changed_.notify_all();
     return work;
   }
-  /// No more will come; with `drop` what waits is forgotten.
+  /// Refuses further work. With `drop`, also forgets the work that waits.
   void close(bool drop) {
     const std::lock_guard lock(mutex_);
     closed_ = true;

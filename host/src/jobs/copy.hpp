@@ -11,6 +11,7 @@
 #include "jobs/copy_log.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/mapping.hpp"
+#include "jobs/problem_reporter.hpp"
 #include "jobs/rate.hpp"
 #include "jobs/writer.hpp"
 
@@ -21,77 +22,72 @@ struct CopyOptions {
   unsigned workers = 4;
   OnConflict on_conflict = OnConflict::fail;
   Rewrite rewrite;
-  bool move = false;                                   ///< a source key is removed after its copy was read back
-  bool verify = false;                                 ///< copies are read back; `move` does so always
-  bool dry_run = false;                                ///< nothing is written, and there is no journal
-  std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0: no limit
-  std::string journal;                                 ///< its file; empty: there is none
+  bool move = false;                                   ///< remove each source key after its copy was read back
+  bool verify = false;                                 ///< read copies back; `move` always does
+  bool dry_run = false;                                ///< write nothing, and keep no journal
+  std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0 for no limit
+  std::string journal;                                 ///< its file; empty for no journal
   Journal::Start start = Journal::Start::fresh;
-  std::string dump_file; ///< of a restore: the file that it reads, which no entry may replace; empty: it is none
+  std::string dump_file; ///< for a restore: the file that it reads, which no entry may replace
 };
 
-/// What is told of single keys while a job runs. Called by one thread at a time, which waits meanwhile; must not throw.
-using OnProblem = std::function<void(const Error &problem)>;
-
-/// Copies or moves every key under a base, with its meta and its expiry. One run, once.
+/// Copies or moves every key under a base, with its meta and its expiry. An object runs once.
 ///
-/// Keys that others set or remove meanwhile are copied or not. A move removes a key only as it was copied: where the
-/// source gives etags, under if-match; else it is compared once more just before, which leaves the moment in between.
-/// Memory is bounded: by workers, times the short values of a batch, and pieces of long ones.
+/// A key that another writer sets or removes meanwhile may be copied or not. A move removes a key only if it still has
+/// the value that was copied. If the source gives etags, it removes under if-match. Otherwise it compares the value
+/// just before the removal, so that a write in between is lost. Each worker holds the short values of one batch and one
+/// piece of a long value in memory.
 class Copy {
 public:
-  /// Throws Error: of the journal, or (invalid) where the job cannot be. The storages must outlive it.
+  /// Throws the Error of the journal, or Error(invalid) if the job is impossible. The storages must outlive it.
   Copy(const Endpoint &from, const Endpoint &to, CopyOptions options, OnProblem problem = {});
 
-  /// False: it was stopped, and can be gone on with. Throws what ended it before it was done; the journal stays then.
+  /// Returns false if it was stopped and can be resumed. Throws the Error that ended the job early; the journal stays.
   bool run();
-  /// The batches that are under way are finished, no more are begun. [any thread, also in a signal's]
+  /// Finishes the batches in progress and starts no more. [any thread, and signal handlers]
   void stop() { stop_ = true; }
 
-  /// Also of the runs that this one goes on with. [any thread]
-  Counts counts() const { return tally_.counts(); }
-  /// Whether it went on with an earlier run.
-  bool went_on() const { return log_ && log_->goes_on(); }
-  /// The kind of the first failure of a single key; ok: there was none.
-  Status failure() const { return failure_; }
+  /// Returns the counts, which include those of the runs that this one resumed. [any thread]
+  Counts counts() const { return counters_.counts(); }
+  /// Returns true if it resumed an earlier run.
+  bool resumed() const { return log_ && log_->resumed(); }
+  /// Returns the status of the first key that failed, or ok.
+  Status failure() const { return problems_.first(); }
 
-  /// What a journal says of which job it is.
+  /// Returns the properties by which a journal recognises its job.
   static boost::json::object identity(const Endpoint &from, const Endpoint &to, const CopyOptions &options);
 
 private:
   struct Batch {
-    std::uint64_t page = 0, number = 0; ///< number: of one that was begun already; 0: it was not
+    std::uint64_t page = 0, number = 0; ///< number: 0 unless an earlier run had started it
     std::vector<std::string> keys;
   };
-  struct Work; // a batch, while it is worked on
+  struct Work; // a batch in progress
 
-  template <typename Put>
-  void list(const Put &put);
+  template <typename Submit>
+  void list(const Submit &submit);
   void work(Batch &batch);
   void prepare(Work &work);
   void send(Work &work);
   void send_long(Item &item);
   void check(Work &work);
-  bool take_away(Item &item);
-  bool stands_apart(Item &item);
+  bool remove_source(Item &item);
+  bool is_separate(Item &item);
   bool unchanged(const Item &item);
   bool copy_again(Item &item);
-  void settle(Work &work, const Item &item, bool quietly = false);
-  void tell(const Error &problem);
+  void record(Work &work, const Item &item, bool quietly = false);
 
   const Endpoint from_, to_;
   const CopyOptions options_;
-  const OnProblem problem_;
+  ProblemReporter problems_;
   Mapping mapping_;
   Writer writer_;
   std::optional<CopyLog> log_;
-  std::vector<std::string> own_; ///< keys that are the journal's file
+  std::vector<std::string> own_; ///< keys whose value is the journal's file
   std::atomic<bool> stop_{false};
-  std::atomic<bool> etags_{true}; ///< the source removes under if-match, as far as is known
+  std::atomic<bool> etags_{true}; ///< false once the source has refused if-match
   Rate bytes_, keys_;
-  Tally tally_;
-  std::mutex telling_;
-  std::atomic<Status> failure_{Status::ok};
+  Counters counters_;
 };
 
 } // namespace omnistore::jobs

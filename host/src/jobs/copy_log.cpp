@@ -3,7 +3,7 @@
 //   {"page": 3, "cursor": "...", "next": "...", "batches": 8}
 //   {"batch": 17, "of": 3, "keys": [...]}
 //   {"done": 17, "counts": [...], "failed": [...]}
-//   {"left": {...}}   what an earlier run left; it stands in place of all records before it
+//   {"left": {...}}   the work that an earlier run left; it replaces all records before it
 #include "jobs/copy_log.hpp"
 
 #include <boost/json/value_from.hpp>
@@ -16,7 +16,7 @@ namespace json = boost::json;
 
 using Keys = std::vector<std::string>;
 
-json::object to_record(const CopyLog::Left &left) {
+json::object to_record(const CopyLog::Remaining &left) {
   return {{"left", json::object{{"cursor", left.cursor},
                                 {"listed", left.listed},
                                 {"known", json::value_from(Keys(left.known.begin(), left.known.end()))},
@@ -28,18 +28,18 @@ json::object to_record(const CopyLog::Left &left) {
 
 CopyLog::CopyLog(const std::string &file, const json::object &identity, Journal::Start start)
     : journal_(file, identity, start, [this](json::object &record) { read(record); }) {
-  if (!goes_on()) return;
+  if (!resumed()) return;
   sum_up();
-  journal_.replace({to_record(left_)});
-  next_batch_ = left_.batches.size() + 1;
+  journal_.replace({to_record(remaining_)});
+  next_batch_ = remaining_.batches.size() + 1;
 }
 
 void CopyLog::read(json::object &record) {
   if (const json::value *left = record.if_contains("left")) {
-    left_.cursor = json::value_to<std::string>(left->at("cursor"));
-    left_.listed = left->at("listed").as_bool();
-    for (auto &key : json::value_to<Keys>(left->at("known"))) left_.known.insert(std::move(key));
-    left_.counts = json::value_to<Counts>(left->at("counts"));
+    remaining_.cursor = json::value_to<std::string>(left->at("cursor"));
+    remaining_.listed = left->at("listed").as_bool();
+    for (auto &key : json::value_to<Keys>(left->at("known"))) remaining_.known.insert(std::move(key));
+    remaining_.counts = json::value_to<Counts>(left->at("counts"));
     std::uint64_t number = 0;
     for (auto &keys : json::value_to<std::vector<Keys>>(left->at("batches"))) batches_[++number] = {0, std::move(keys)};
   } else if (const json::value *page = record.if_contains("page")) {
@@ -53,16 +53,16 @@ void CopyLog::read(json::object &record) {
   } else {
     auto found = batches_.extract(json::value_to<std::uint64_t>(record.at("done")));
     const Counts counts = json::value_to<Counts>(record.at("counts"));
-    for (std::size_t i = 0; i < counts.size(); ++i) left_.counts[i] += counts[i];
-    if (Keys failed = json::value_to<Keys>(record.at("failed")); !failed.empty()) left_.batches.push_back(failed);
+    for (std::size_t i = 0; i < counts.size(); ++i) remaining_.counts[i] += counts[i];
+    if (Keys failed = json::value_to<Keys>(record.at("failed")); !failed.empty()) remaining_.batches.push_back(failed);
     if (found.empty() || found.mapped().page == 0) return;
     Page &of = pages_[found.mapped().page];
     --of.left;
     of.done.insert(of.done.end(), std::make_move_iterator(found.mapped().keys.begin()),
                    std::make_move_iterator(found.mapped().keys.end()));
-    // Pages at the front that are done as a whole are no more than where the next begins.
+    // Of complete pages at the front, only the start of the next page matters.
     while (pages_.size() > 1 && pages_.begin()->second.left == 0) {
-      left_.cursor = pages_.begin()->second.next;
+      remaining_.cursor = pages_.begin()->second.next;
       pages_.erase(pages_.begin());
     }
   }
@@ -70,16 +70,16 @@ void CopyLog::read(json::object &record) {
 
 void CopyLog::sum_up() {
   while (!pages_.empty() && pages_.begin()->second.left == 0) {
-    left_.cursor = pages_.begin()->second.next;
-    left_.listed = left_.cursor.empty();
+    remaining_.cursor = pages_.begin()->second.next;
+    remaining_.listed = remaining_.cursor.empty();
     pages_.erase(pages_.begin());
   }
-  if (!pages_.empty()) left_.cursor = pages_.begin()->second.cursor;
+  if (!pages_.empty()) remaining_.cursor = pages_.begin()->second.cursor;
   for (auto &[number, page] : pages_)
-    for (std::string &key : page.done) left_.known.insert(std::move(key));
+    for (std::string &key : page.done) remaining_.known.insert(std::move(key));
   for (auto &[number, batch] : batches_) {
-    left_.known.insert(batch.keys.begin(), batch.keys.end());
-    left_.batches.push_back(std::move(batch.keys));
+    remaining_.known.insert(batch.keys.begin(), batch.keys.end());
+    remaining_.batches.push_back(std::move(batch.keys));
   }
   pages_.clear();
   batches_.clear();

@@ -7,44 +7,46 @@
 #include <unordered_set>
 #include <vector>
 
+#include "jobs/counters.hpp"
 #include "jobs/journal.hpp"
-#include "jobs/tally.hpp"
 
 namespace omnistore::jobs {
 
-/// What a copy writes into its journal, and what it reads out of it when it goes on.
+/// The journal of a copy, from which a later run resumes.
 ///
-/// The listing of the source is cut into pages, and these into batches. Written down are: each page, before its
-/// batches, with the cursors at its begin and its end; each batch's keys, before the first of them is written; each
-/// batch's end, with what became of its keys. So a run that goes on lists from the first page that was not done as a
-/// whole, leaves out what was done of it, and begins with the batches that were under way.
+/// The copy lists the source in pages, and divides each page into batches. It records
+///   - each page before its batches, with the cursors at its start and its end;
+///   - the keys of each batch, before the first of them is written;
+///   - the end of each batch, with the outcomes of its keys.
+/// A run that resumes first finishes the batches that were in progress. It then lists from the first page that was not
+/// complete, and leaves out the keys of that page that were done.
 class CopyLog {
 public:
-  /// What is left to do.
-  struct Left {
-    std::string cursor;                            ///< where the listing goes on
-    bool listed = false;                           ///< it was at its end
-    std::unordered_set<std::string> known;         ///< keys that this listing meets and that are no work any more
-    std::vector<std::vector<std::string>> batches; ///< under way, or failed; their numbers are 1, 2, ...
-    Counts counts{};                               ///< of what was done
+  /// The work that is left.
+  struct Remaining {
+    std::string cursor;                            ///< where the listing resumes
+    bool listed = false;                           ///< the listing was complete
+    std::unordered_set<std::string> known;         ///< keys that the listing will give again and that are done
+    std::vector<std::vector<std::string>> batches; ///< in progress or failed; their numbers are 1, 2, ...
+    Counts counts{};                               ///< of the work that was done
   };
 
-  /// As Journal.
+  /// Takes and throws the same as Journal.
   CopyLog(const std::string &file, const boost::json::object &identity, Journal::Start start);
 
-  const Left &left() const { return left_; }
-  /// Whether an earlier run is gone on with.
-  bool goes_on() const { return journal_.found() > 0; }
+  const Remaining &remaining() const { return remaining_; }
+  /// Returns true if it resumes an earlier run.
+  bool resumed() const { return journal_.found() > 0; }
   const std::string &file() const { return journal_.file(); }
 
   // [any thread]
-  /// A page was listed; `next` is empty at the listing's end.
+  /// Records a listed page; `next` is empty at the listing's end.
   void page(std::uint64_t number, const std::string &cursor, const std::string &next, std::size_t batches);
-  /// A batch of a page begins; its number.
+  /// Records the start of a batch, and returns its number.
   std::uint64_t begin(std::uint64_t page, const std::vector<std::string> &keys);
-  /// Keys that failed are tried again by a run that goes on.
+  /// Records the end of a batch. A run that resumes tries the failed keys again.
   void done(std::uint64_t batch, const Counts &counts, const std::vector<std::string> &failed);
-  /// All is done, and nothing failed.
+  /// Removes the journal, after everything was done and nothing failed.
   void finish() { journal_.finish(); }
 
 private:
@@ -66,7 +68,7 @@ private:
   std::map<std::uint64_t, Page> pages_;
   std::map<std::uint64_t, Batch> batches_;
 
-  Left left_;
+  Remaining remaining_;
   Journal journal_;
   std::mutex mutex_;
   std::uint64_t next_batch_ = 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SHA-256 of values that come in pieces.
+// The SHA-256 of values that come in pieces.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ public:
   void add(std::string_view bytes) {
     crypto_hash_sha256_update(&state_, reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size());
   }
-  /// 64 hexadecimal digits, of what was added so far; more may be added.
+  /// Returns the digest of everything that was added so far, as 64 hexadecimal digits. More may be added.
   std::string hex() const;
 
 private:

@@ -3,21 +3,22 @@
 
 #include <algorithm>
 
-#include "jobs/crew.hpp"
 #include "jobs/shared_keys.hpp"
+#include "jobs/worker_pool.hpp"
 #include "jobs/writer.hpp"
 
 namespace omnistore::jobs {
 namespace {
 
-/// Hands a long value on to the dump.
+/// Passes a long value to the dump.
 class LongReader : public Reader {
 public:
-  LongReader(DumpWriter &dump, std::string_view key, const Taken &known, Rate &rate, const std::atomic<bool> &stop)
+  LongReader(DumpWriter &dump, std::string_view key, const StoredValue &known, Rate &rate,
+             const std::atomic<bool> &stop)
       : dump_(dump), key_(key), known_(known), rate_(rate), stop_(stop) {}
 
   char *begin(const Meta &meta) override {
-    if (value_) throw Error(Status::io, "the store failed half way and began again");
+    if (value_) throw Error(Status::io, "the store failed halfway and began again");
     known_.mtime = meta.mtime;
     known_.expiry = meta.expiry;
     value_.emplace(dump_, key_, known_);
@@ -37,7 +38,7 @@ public:
 private:
   DumpWriter &dump_;
   const std::string_view key_;
-  Taken known_;
+  StoredValue known_;
   Rate &rate_;
   const std::atomic<bool> &stop_;
   std::optional<DumpWriter::Long> value_;
@@ -45,28 +46,27 @@ private:
 
 } // namespace
 
-Dump::Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part,
-           std::function<void(const Error &)> problem)
+Dump::Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part, OnProblem problem)
     : from_(from), options_(options), part_(part),
       writer_([&out](std::string_view bytes) { out.write(bytes); }, part ? part->sum : DumpSum()),
-      bytes_(options.bytes_a_second), keys_(options.keys_a_second), problem_(std::move(problem)) {}
+      bytes_(options.bytes_a_second), keys_(options.keys_a_second), problems_(std::move(problem)) {}
 
 bool Dump::run() {
-  if (!options_.dry_run && !(part_ && part_->goes_on())) writer_.header(from_.shown());
+  if (!options_.dry_run && !(part_ && part_->resumed())) writer_.header(from_.shown());
   if (part_) {
-    tally_.add(Fate::listed, part_->sum.entries);
-    tally_.add(Fate::copied, part_->sum.entries);
-    tally_.add(Fate::bytes, part_->sum.bytes);
+    counters_.add(KeyOutcome::listed, part_->sum.entries);
+    counters_.add(KeyOutcome::copied, part_->sum.entries);
+    counters_.add(KeyOutcome::bytes, part_->sum.bytes);
   }
-  if (!work_off<Batch>(
-          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &put) { list(put); }))
+  if (!run_workers<Batch>(
+          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &submit) { list(submit); }))
     return false;
   if (!options_.dry_run) writer_.finish();
   return true;
 }
 
-template <typename Put>
-void Dump::list(const Put &put) {
+template <typename Submit>
+void Dump::list(const Submit &submit) {
   ListOptions how;
   how.caller = &background;
   how.limit = 8 * batch_keys;
@@ -81,7 +81,7 @@ void Dump::list(const Put &put) {
         keys.push_back(std::move(item.key));
     for (const Skipped &place : page.skipped) failed({place.status, place.message});
     {
-      // A page that lacks something counts one batch more than it has, so that a run with --resume lists it again.
+      // An incomplete page has one batch more than it submits, so that a run with --resume lists it again.
       const std::lock_guard lock(mutex_);
       pages_[++number] = {(keys.size() + batch_keys - 1) / batch_keys + (page.skipped.empty() ? 0 : 1), page.cursor};
     }
@@ -89,7 +89,7 @@ void Dump::list(const Put &put) {
       Batch batch{number, {}};
       for (std::size_t i = at; i < std::min(at + batch_keys, keys.size()); ++i)
         batch.keys.push_back(std::move(keys[i]));
-      if (!put(std::move(batch))) return;
+      if (!submit(std::move(batch))) return;
     }
     how.cursor = std::move(page.cursor);
   } while (!how.cursor.empty() && !stop_);
@@ -98,73 +98,63 @@ void Dump::list(const Put &put) {
 void Dump::work(Batch &batch) {
   keys_.take(batch.keys.size(), stop_);
   if (stop_) return;
-  std::vector<Taken> taken = take(*from_.storage, batch.keys);
+  std::vector<StoredValue> values = read_values(*from_.storage, batch.keys);
   std::vector<std::string_view> keys;
-  std::vector<const Taken *> held;
+  std::vector<const StoredValue *> loaded;
   std::uint64_t bytes = 0;
   std::vector<std::size_t> long_ones;
-  tally_.add(Fate::listed, batch.keys.size());
-  for (std::size_t i = 0; i < taken.size(); ++i) {
-    if (taken[i].state == Taken::State::failed) failed(taken[i].failure);
-    if (taken[i].state == Taken::State::gone) tally_.add(Fate::gone);
-    if (taken[i].state == Taken::State::is_long) long_ones.push_back(i);
-    if (taken[i].state != Taken::State::held) continue;
+  counters_.add(KeyOutcome::listed, batch.keys.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i].state == StoredValue::State::failed) failed(values[i].failure);
+    if (values[i].state == StoredValue::State::absent) counters_.add(KeyOutcome::gone);
+    if (values[i].state == StoredValue::State::is_long) long_ones.push_back(i);
+    if (values[i].state != StoredValue::State::loaded) continue;
     keys.push_back(std::string_view(batch.keys[i]).substr(from_.base.size()));
-    held.push_back(&taken[i]);
-    bytes += taken[i].size;
+    loaded.push_back(&values[i]);
+    bytes += values[i].size;
   }
   bytes_.take(bytes, stop_);
-  if (!options_.dry_run && !keys.empty()) writer_.entries(keys, held);
-  tally_.add(Fate::copied, keys.size());
-  tally_.add(Fate::bytes, bytes);
-  for (const std::size_t i : long_ones) write_long(batch.keys[i], taken[i]);
+  if (!options_.dry_run && !keys.empty()) writer_.entries(keys, loaded);
+  counters_.add(KeyOutcome::copied, keys.size());
+  counters_.add(KeyOutcome::bytes, bytes);
+  for (const std::size_t i : long_ones) write_long(batch.keys[i], values[i]);
   done(batch.page);
 }
 
-/// One key's value cannot be read. Throws if that may be so of every key: a later run can go on then.
+/// Reports a value that cannot be read. Throws if the whole store may have failed; a later run can then resume.
 void Dump::failed(const Outcome &outcome) {
   const Error problem(outcome.status, outcome.message);
-  switch (outcome.status) {
-  case Status::timeout:
-  case Status::cancelled:
-  case Status::unavailable:
-  case Status::internal:
-    throw problem;
-  default:
-    break;
-  }
-  tally_.add(Fate::failed);
-  const std::lock_guard lock(mutex_);
-  if (failure_ == Status::ok) failure_ = outcome.status;
-  if (problem_) problem_(problem);
+  if (store_failed(outcome.status)) throw problem;
+  counters_.add(KeyOutcome::failed);
+  problems_.failed(problem);
 }
 
-void Dump::write_long(const std::string &key, const Taken &known) {
+void Dump::write_long(const std::string &key, const StoredValue &known) {
   const std::string_view relative = std::string_view(key).substr(from_.base.size());
   std::uint64_t size = known.size;
   if (!options_.dry_run && size > whole_value) {
     LongReader reader(writer_, relative, known, bytes_, stop_);
-    if (!from_.storage->read(key, reader)) return tally_.add(Fate::gone);
+    if (!from_.storage->read(key, reader)) return counters_.add(KeyOutcome::gone);
     reader.end();
     size = reader.size;
   } else if (!options_.dry_run) {
-    Taken whole = known;
+    StoredValue whole = known;
     try {
-      take_whole(*from_.storage, key, whole);
+      read_whole(*from_.storage, key, whole);
     } catch (const Error &error) {
       return failed({error.status(), error.what()});
     }
-    if (whole.state == Taken::State::gone) return tally_.add(Fate::gone);
+    if (whole.state == StoredValue::State::absent) return counters_.add(KeyOutcome::gone);
     size = whole.size;
     bytes_.take(size, stop_);
-    const Taken *one = &whole;
+    const StoredValue *one = &whole;
     writer_.entries({&relative, 1}, {&one, 1});
   }
-  tally_.add(Fate::copied);
-  tally_.add(Fate::bytes, size);
+  counters_.add(KeyOutcome::copied);
+  counters_.add(KeyOutcome::bytes, size);
 }
 
-/// A batch is written. Where all before a place of the listing is, the dump says so, for a run that goes on with it.
+/// Counts a written batch. If all pages up to a cursor are written, writes a checkpoint, at which a later run resumes.
 void Dump::done(std::uint64_t page) {
   if (options_.dry_run || !part_) return;
   std::string cursor;

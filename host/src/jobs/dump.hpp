@@ -10,45 +10,46 @@
 #include <unordered_set>
 #include <vector>
 
+#include "jobs/counters.hpp"
 #include "jobs/dump_lines.hpp"
 #include "jobs/endpoint.hpp"
 #include "jobs/journal.hpp"
+#include "jobs/problem_reporter.hpp"
 #include "jobs/rate.hpp"
-#include "jobs/tally.hpp"
 
 namespace omnistore::jobs {
 
 struct DumpOptions {
   unsigned workers = 4;
-  bool dry_run = false;                                ///< the keys are counted, and nothing is written
-  std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0: no limit
-  std::unordered_set<std::string> left_out{};          ///< whole keys: those of the dump's own files
+  bool dry_run = false;                                ///< count the keys, and write nothing
+  std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0 for no limit
+  std::unordered_set<std::string> left_out{};          ///< whole keys to leave out: those of the dump's own files
 };
 
-/// Where a dump is written to.
+/// The output of a dump.
 class DumpFile {
 public:
   virtual ~DumpFile() = default;
   virtual void write(std::string_view bytes) = 0;
 };
 
-/// A dump in a file, which has its name once it is whole. Until then it is FILE.part, from which a dump that was cut
-/// off goes on; it is locked meanwhile.
+/// A dump in a file. Until it is complete it is named FILE.part, so that an interrupted dump can be resumed. The file
+/// is locked meanwhile.
 class DumpPart final : public DumpFile {
 public:
-  /// Throws Unfinished where there is one already and `start` is fresh, Error(conflict) where another run is at it,
-  /// Error(corrupt) where one that is to be gone on with is no dump of this base.
+  /// Throws Unfinished if there is one and `start` is fresh, Error(conflict) if another run writes it, and
+  /// Error(corrupt) if it is to be resumed and is not a dump, or not one of this base.
   DumpPart(const std::string &file, std::string_view base, Journal::Start start);
   ~DumpPart() override;
   void write(std::string_view bytes) override;
-  /// It is whole: gives it its name.
+  /// Gives the complete dump its name.
   void keep();
 
-  // What an earlier run wrote.
-  bool goes_on() const { return sum.lines > 0; }
+  // The part that an earlier run wrote.
+  bool resumed() const { return sum.lines > 0; }
   DumpSum sum;
-  std::string cursor;                    ///< where the listing goes on
-  std::unordered_set<std::string> known; ///< keys behind it that are written, without the base
+  std::string cursor;                    ///< where the listing resumes
+  std::unordered_set<std::string> known; ///< keys after the cursor that are written, without the base
 
 private:
   void read(std::string_view base);
@@ -57,31 +58,30 @@ private:
   int descriptor_ = -1;
 };
 
-/// Writes every key under a base, with its meta and its expiry, into a dump (FORMAT.md). One run, once.
+/// Writes every key under a base, with its meta and its expiry, to a dump (FORMAT.md). An object runs once.
 class Dump {
 public:
-  /// `part`, where there is one, is what an earlier run of this dump wrote, and whose lines `out` goes on with.
-  /// `problem` is called with each key whose value cannot be read, on any thread, one at a time; the dump goes on
-  /// without that key.
+  /// `part` may be null. Otherwise it is the part that an earlier run wrote, after which `out` writes. `problem` is
+  /// called for each key whose value cannot be read, on any thread, one at a time; the dump leaves out that key.
   Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part = nullptr,
-       std::function<void(const Error &)> problem = {});
+       OnProblem problem = {});
 
-  /// False: it was stopped; the dump is not whole then. Throws what ended it.
+  /// Returns false if it was stopped, so that the dump is not complete. Throws the Error that ended it.
   bool run();
   void stop() { stop_ = true; } ///< [any thread]
-  Counts counts() const { return tally_.counts(); }
-  /// The kind of the first failure of a single key; ok: there was none. After run().
-  Status failure() const { return failure_; }
+  Counts counts() const { return counters_.counts(); }
+  /// Returns the status of the first key that failed, or ok. Call it after run().
+  Status failure() const { return problems_.first(); }
 
 private:
   struct Batch {
     std::uint64_t page;
     std::vector<std::string> keys;
   };
-  template <typename Put>
-  void list(const Put &put);
+  template <typename Submit>
+  void list(const Submit &submit);
   void work(Batch &batch);
-  void write_long(const std::string &key, const Taken &known);
+  void write_long(const std::string &key, const StoredValue &known);
   void failed(const Outcome &outcome);
   void done(std::uint64_t page);
 
@@ -91,15 +91,14 @@ private:
   DumpWriter writer_;
   Rate bytes_, keys_;
   std::atomic<bool> stop_{false};
-  Tally tally_;
+  Counters counters_;
   struct PageState {
     std::size_t left;
     std::string next;
   };
-  const std::function<void(const Error &)> problem_;
-  std::atomic<Status> failure_{Status::ok};
+  ProblemReporter problems_;
   std::mutex mutex_;
-  std::map<std::uint64_t, PageState> pages_; ///< that are not written as a whole
+  std::map<std::uint64_t, PageState> pages_; ///< pages that are not completely written
 };
 
 } // namespace omnistore::jobs

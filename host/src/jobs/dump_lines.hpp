@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The lines of a dump (FORMAT.md): how they are written, and read.
+// Writes and reads the lines of a dump (FORMAT.md).
 #pragma once
 
 #include <cstdint>
@@ -15,35 +15,34 @@
 
 namespace omnistore::jobs {
 
-constexpr std::size_t dump_part = 256 * 1024; ///< bytes of a long value on a line
+constexpr std::size_t dump_part = 256 * 1024; ///< the bytes of a long value on one line
 
-/// What a dump has so far, which its last line tells.
+/// The sums of a dump so far, which its last line records.
 struct DumpSum {
   std::uint64_t entries = 0, bytes = 0, lines = 0;
   Digest digest;
 
-  void add_line(std::string_view line); ///< with its end
+  void add_line(std::string_view line); ///< `line` includes its newline
 };
 
-/// Writes a dump. Entries come whole: each is made ready by the thread that brings it, and goes out under a lock.
-/// [any thread]
+/// Writes a dump. Each thread serialises its own entries and writes them under a lock. [any thread]
 class DumpWriter {
 public:
-  /// `out` gets what is written, in order, by one thread at a time; what it throws goes to the one who writes. `begun`
-  /// is what was written before, of a dump that is gone on with.
+  /// `out` receives the bytes in order, from one thread at a time; its exceptions pass to the writing thread. `begun`
+  /// is the part that a resumed dump already has.
   explicit DumpWriter(std::function<void(std::string_view)> out, DumpSum begun = {});
 
   void header(std::string_view base);
-  /// Entries that are held. `keys` are relative to the base.
-  void entries(std::span<const std::string_view> keys, std::span<const Taken *const> taken);
+  /// Writes entries whose values are loaded. `keys` are relative to the base.
+  void entries(std::span<const std::string_view> keys, std::span<const StoredValue *const> values);
   void checkpoint(std::string_view cursor);
   void finish();
 
-  /// A long value, written in pieces; nothing else is, while it lives. One that is not ended leaves a dump that cannot
-  /// be read further: its writer must fail.
+  /// Writes a long value in pieces, and holds the writer's lock while it lives. Without a call of end(), nobody can
+  /// read the dump beyond this value, so that the dump must fail.
   class Long {
   public:
-    Long(DumpWriter &dump, std::string_view key, const Taken &known);
+    Long(DumpWriter &dump, std::string_view key, const StoredValue &known);
     void add(std::string_view bytes);
     void end();
 
@@ -51,7 +50,7 @@ public:
     void part(std::string_view bytes);
     DumpWriter &dump_;
     std::unique_lock<std::mutex> lock_;
-    std::string key_, held_;
+    std::string key_, buffer_;
     Digest digest_;
     std::uint64_t parts_ = 0, size_ = 0;
   };
@@ -65,40 +64,40 @@ private:
   DumpSum sum_;
 };
 
-/// Reads a dump, line by line. For one thread at a time.
+/// Reads a dump line by line. For one thread at a time.
 class DumpReader {
 public:
   struct Line {
     enum class Kind {
       entry,
-      long_entry, ///< its value is read by part()
+      long_entry, ///< part() reads its value
       checkpoint, ///< `cursor` is set
-      other,      ///< of a kind that this program does not know
-      damaged,    ///< `problem` says what is wrong; the next line may be good
-      end         ///< the last line, which is as it should be
+      other,      ///< a kind that this program does not know
+      damaged,    ///< `problem` says why; the next line may be valid
+      end         ///< the last line, and all checksums are right
     };
     Kind kind = Kind::other;
-    bool is_last = false;     ///< it says that it is the last, right or damaged
+    bool is_last = false;     ///< it is the last line, valid or damaged
     std::uint64_t number = 0; ///< counted from 1
     std::string key;
-    Taken taken; ///< of an entry: held
+    StoredValue value; ///< the value of an entry
     std::string cursor, problem;
   };
 
-  /// `name` is for messages. Reads the first line: throws Error(corrupt) where this is no dump, Error(unsupported)
-  /// where it is a newer one.
+  /// Reads the first line. Throws Error(corrupt) if this is not a dump, and Error(unsupported) if it has a newer
+  /// version. `name` is for messages.
   DumpReader(Source &in, std::string name);
 
-  /// False: there are no more lines. Where the last was not one of kind end, the dump was cut off.
+  /// Returns false after the last line. If that was not of kind `end`, the dump was cut off.
   bool next(Line &line);
-  /// The next piece of a long value; false: that was all, and its checksum is right. Throws Error(corrupt).
+  /// Reads the next piece of a long value. Returns false at its end, if its checksum is right. Throws Error(corrupt).
   bool part(std::string &bytes);
-  /// Passes over what is left of a long value that was begun, as far as it is whole.
-  void pass_over();
+  /// Skips the rest of a long value.
+  void skip_long();
 
   const std::string &base() const { return base_; }
-  const std::string &first_line() const { return first_; } ///< which names this dump
-  /// Of the lines before the one that was read last, and how many bytes these have.
+  const std::string &first_line() const { return first_; } ///< it identifies this dump
+  /// Return the sums of the lines before the one that was read last, and the number of their bytes.
   const DumpSum &sum() const { return sum_; }
   std::uint64_t position() const { return position_; }
   const std::string &name() const { return name_; }
@@ -111,19 +110,19 @@ private:
 
   Source &in_;
   const std::string name_;
-  std::string held_; ///< what was read and no line has taken
+  std::string buffer_; ///< bytes that were read and belong to no line yet
   std::size_t at_ = 0;
   std::uint64_t number_ = 0, position_ = 0;
   std::string first_, base_;
-  DumpSum sum_;                           ///< of the lines before the one that was read last
-  std::uint64_t entries_ = 0, bytes_ = 0; ///< that one's
-  std::string last_;                      ///< the line that was read last, with its end
+  DumpSum sum_;                           ///< the lines before the one that was read last
+  std::uint64_t entries_ = 0, bytes_ = 0; ///< the line that was read last
+  std::string last_;                      ///< the line that was read last, with its newline
   std::string line_;
-  // The long value that is being read.
+  // The long value in progress.
   std::string key_;
   Digest digest_;
   std::uint64_t parts_ = 0, size_ = 0;
-  bool within_ = false;
+  bool in_long_ = false;
 };
 
 } // namespace omnistore::jobs

@@ -13,7 +13,7 @@
 namespace omnistore::jobs {
 namespace {
 
-/// The bytes of an open file, from its begin.
+/// Reads an open file from its start.
 class PartSource : public Source {
 public:
   PartSource(int descriptor, const std::string &file) : descriptor_(descriptor), file_(file) {}
@@ -45,14 +45,14 @@ DumpPart::DumpPart(const std::string &file, std::string_view base, Journal::Star
   if (descriptor_ < 0) part_failed(part_, "open");
   try {
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0)
-      throw Error(Status::conflict, "another run writes this dump: it holds " + part_);
+      throw Error(Status::conflict, "another run writes this dump and has locked " + part_);
     struct stat status;
-    if (::fstat(descriptor_, &status) != 0) part_failed(part_, "look at");
+    if (::fstat(descriptor_, &status) != 0) part_failed(part_, "stat");
     if (status.st_size > 0 && start == Journal::Start::fresh)
-      throw Unfinished(Status::conflict, "this dump was begun before and cut off: " + part_ + " has its begin");
+      throw Unfinished(Status::conflict, "an earlier run of this dump was interrupted; its part is in " + part_);
     if (status.st_size > 0 && start == Journal::Start::resume) read(base);
     if (sum.lines == 0 && ::ftruncate(descriptor_, 0) != 0) part_failed(part_, "empty");
-    if (::lseek(descriptor_, 0, SEEK_END) < 0) part_failed(part_, "look at");
+    if (::lseek(descriptor_, 0, SEEK_END) < 0) part_failed(part_, "stat");
   } catch (...) {
     ::close(descriptor_);
     throw;
@@ -63,20 +63,20 @@ DumpPart::~DumpPart() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-/// Keeps what is whole, and forgets the rest.
+/// Keeps the complete entries and drops the rest.
 void DumpPart::read(std::string_view base) {
   PartSource source(descriptor_, part_);
   std::optional<DumpReader> reader;
   try {
     reader.emplace(source, part_);
   } catch (const Error &error) {
-    // Not even its first line was written; anything else is another file.
+    // A short file has not even a complete first line. Any other file is not ours.
     struct stat status;
     if (error.status() == Status::corrupt && ::fstat(descriptor_, &status) == 0 && status.st_size < 512) return;
     throw;
   }
   if (reader->base() != base)
-    throw Error(Status::invalid, part_ + " is the begin of a dump of another base, \"" + reader->base() + "\"");
+    throw Error(Status::invalid, part_ + " is a part of the dump of another base, \"" + reader->base() + "\"");
   std::uint64_t whole = 0;
   const auto keep_until_here = [&] {
     whole = reader->position();
@@ -85,7 +85,7 @@ void DumpPart::read(std::string_view base) {
   DumpReader::Line line;
   for (bool more = true; more;) {
     more = reader->next(line);
-    keep_until_here(); // what stands before this line
+    keep_until_here(); // everything before this line
     if (!more || line.kind == DumpReader::Line::Kind::end) break;
     if (line.kind == DumpReader::Line::Kind::damaged) throw Error(Status::corrupt, line.problem + "; nothing was done");
     if (line.kind == DumpReader::Line::Kind::checkpoint) {
@@ -98,7 +98,7 @@ void DumpPart::read(std::string_view base) {
         for (std::string bytes; reader->part(bytes);) {
         }
       } catch (const Error &) {
-        break; // it was cut off within this value
+        break; // the dump was cut off inside this value
       }
     }
     if (line.kind != DumpReader::Line::Kind::other) known.insert(line.key);
@@ -116,7 +116,7 @@ void DumpPart::write(std::string_view bytes) {
 }
 
 void DumpPart::keep() {
-  // It was made for its owner alone, and stays so: it holds what the values hold. One that is replaced keeps its mode.
+  // Only the owner may read it, since it contains the values. A file that it replaces keeps its mode.
   struct stat old;
   const mode_t mode = ::stat(file_.c_str(), &old) == 0 ? old.st_mode & 0777 : 0600;
   if (::fchmod(descriptor_, mode) != 0 || ::fdatasync(descriptor_) != 0 || ::rename(part_.c_str(), file_.c_str()) != 0)

@@ -1,38 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <boost/json/serialize.hpp>
 #include <sodium/randombytes.h>
-#include <sodium/utils.h>
 
+#include "base/clock.hpp"
+#include "base/encoding.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
 #include "jobs/dump_lines.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore::jobs {
 namespace {
 
 namespace json = boost::json;
 
-constexpr int with_padding = sodium_base64_VARIANT_ORIGINAL;
-
-/// As text, or as base64 if it is no UTF-8.
+/// Adds bytes as text, or as base64 if they are not UTF-8.
 void add_bytes(json::object &line, std::string_view bytes, const char *as_text = "value",
                const char *as_base64 = "base64") {
   if (config::valid_utf8(bytes)) {
     line[as_text] = bytes;
     return;
   }
-  std::string text(sodium_base64_encoded_len(bytes.size(), with_padding), '\0');
-  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size(),
-                    with_padding);
-  text.pop_back(); // the NUL
-  line[as_base64] = text;
+  line[as_base64] = base::to_base64(bytes);
 }
 
-void add_known(json::object &line, const Taken &taken) {
-  if (taken.mtime != 0) line["mtime"] = taken.mtime;
-  if (taken.expiry != 0) line["expiry"] = taken.expiry;
-  if (!taken.user.empty()) add_bytes(line, taken.user, "meta", "meta64");
+void add_meta(json::object &line, const StoredValue &value) {
+  if (value.mtime != 0) line["mtime"] = value.mtime;
+  if (value.expiry != 0) line["expiry"] = value.expiry;
+  if (!value.user.empty()) add_bytes(line, value.user, "meta", "meta64");
 }
 
 } // namespace
@@ -53,27 +47,26 @@ void DumpWriter::put(std::string_view lines, std::uint64_t count) {
 void DumpWriter::put(const json::object &line) { put(json::serialize(line) + "\n", 1); }
 
 void DumpWriter::header(std::string_view base) {
-  unsigned char bytes[8];
-  randombytes_buf(bytes, sizeof bytes);
-  char id[2 * sizeof bytes + 1];
-  sodium_bin2hex(id, sizeof id, bytes, sizeof bytes);
+  char random[8];
+  randombytes_buf(random, sizeof random);
+  const std::string id = base::to_hex({random, sizeof random});
   const std::lock_guard lock(mutex_);
   put({{"omnistore", "dump"}, {"version", 1}, {"id", id}, {"created", config::shown_moment(now_ms())}, {"base", base}});
 }
 
-void DumpWriter::entries(std::span<const std::string_view> keys, std::span<const Taken *const> taken) {
+void DumpWriter::entries(std::span<const std::string_view> keys, std::span<const StoredValue *const> values) {
   std::string text;
   std::uint64_t bytes = 0;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    const Taken &value = *taken[i];
+    const StoredValue &value = *values[i];
     json::object line{{"key", keys[i]}};
-    add_bytes(line, value.value);
-    line["size"] = value.value.size();
-    add_known(line, value);
-    line["sha256"] = digest_of(value.value);
+    add_bytes(line, value.bytes);
+    line["size"] = value.bytes.size();
+    add_meta(line, value);
+    line["sha256"] = digest_of(value.bytes);
     text += json::serialize(line);
     text += '\n';
-    bytes += value.value.size();
+    bytes += value.bytes.size();
   }
   const std::lock_guard lock(mutex_);
   sum_.entries += keys.size();
@@ -93,20 +86,20 @@ void DumpWriter::finish() {
        "\n");
 }
 
-DumpWriter::Long::Long(DumpWriter &dump, std::string_view key, const Taken &known)
+DumpWriter::Long::Long(DumpWriter &dump, std::string_view key, const StoredValue &known)
     : dump_(dump), lock_(dump.mutex_), key_(key) {
   json::object line{{"key", key}, {"long", true}};
-  add_known(line, known);
+  add_meta(line, known);
   dump_.put(line);
 }
 
 void DumpWriter::Long::add(std::string_view bytes) {
   digest_.add(bytes);
   size_ += bytes.size();
-  held_ += bytes;
+  buffer_ += bytes;
   std::size_t at = 0;
-  for (; held_.size() - at >= dump_part; at += dump_part) part(std::string_view(held_).substr(at, dump_part));
-  held_.erase(0, at);
+  for (; buffer_.size() - at >= dump_part; at += dump_part) part(std::string_view(buffer_).substr(at, dump_part));
+  buffer_.erase(0, at);
 }
 
 void DumpWriter::Long::part(std::string_view bytes) {
@@ -116,7 +109,7 @@ void DumpWriter::Long::part(std::string_view bytes) {
 }
 
 void DumpWriter::Long::end() {
-  if (!held_.empty()) part(held_);
+  if (!buffer_.empty()) part(buffer_);
   dump_.put({{"end", key_}, {"parts", parts_}, {"size", size_}, {"sha256", digest_.hex()}});
   ++dump_.sum_.entries;
   dump_.sum_.bytes += size_;

@@ -5,6 +5,6 @@
 
 namespace omnistore::jobs {
 
-Endpoint::Endpoint(Storage &held, std::string_view text) : storage(&held), base(normal_base(text)) {}
+Endpoint::Endpoint(Storage &whole, std::string_view text) : storage(&whole), base(normal_base(text)) {}
 
 } // namespace omnistore::jobs

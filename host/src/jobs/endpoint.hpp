@@ -10,22 +10,22 @@
 
 namespace omnistore::jobs {
 
-/// What the operations of a job are done for: nobody waits for them in person.
+/// The caller of a job's operations: no person waits for them.
 inline constexpr Caller background{{}, {}, true};
 inline constexpr CallOptions in_background{std::chrono::milliseconds(0), nullptr, &background};
 
-/// Where a job reads or writes: the keys under a base of a storage, which must outlive it.
+/// One end of a job: the keys under a base of a storage, which must outlive it.
 struct Endpoint {
-  /// `base` is brought into its normal form; throws Error(invalid).
+  /// Normalises `base`. Throws Error(invalid).
   Endpoint(Storage &storage, std::string_view base);
 
   Storage *storage;
   std::string base; ///< ends in ':', or is empty
-  std::string name; ///< of the storage, for messages and a job's identity; as a config's file or a URL
-  /// Names that its keys may have in front in another storage (places_of() gives a config's); nothing: not known.
+  std::string name; ///< of the storage, such as a config's file or a URL, for messages and a job's identity
+  /// Names that another storage may have before its keys (places_of() finds those of a config); nullopt if unknown.
   std::optional<std::vector<std::string>> places;
 
-  /// The base as people write it, without the ':' at its end.
+  /// Returns the base as people write it, without the ':' at its end.
   std::string shown() const { return base.substr(0, base.empty() ? 0 : base.size() - 1); }
 };
 

@@ -15,16 +15,16 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::uint64_t page_size = 1000;
 constexpr std::uint64_t counted_page = 10'000;
-constexpr std::chrono::milliseconds patience{20}; // before the first key is told
+constexpr std::chrono::milliseconds patience{20}; // before the first key is shown
 
-/// The pages from a cursor on, one after the other.
+/// Lists the pages from a cursor on, one after the other.
 class Pages {
 public:
   Pages(const ListPage &list, std::string cursor) : list_(&list), cursor_(std::move(cursor)) {}
 
   bool more() const { return !ended_; }
   const std::string &cursor() const { return cursor_; }
-  /// At most so many keys; may be none although more come.
+  /// Returns at most this many keys, possibly none although more follow.
   std::vector<Page::Item> next(std::uint64_t limit) {
     ListOptions how;
     how.caller = &background;
@@ -54,7 +54,7 @@ Inspected inspect(const ListPage &list, const InspectOptions &options, InspectSi
   while (shown.more() && items.size() < first && (items.empty() || patient()))
     for (Page::Item &item : shown.next(first - items.size())) items.push_back(std::move(item));
 
-  // A page behind those that are shown tells how many there are in all, where that is not many.
+  // One more page gives the number of all keys if there are few.
   Pages counted = shown;
   std::uint64_t behind = 0;
   const bool all_shown_are_here = items.size() == options.limit;
@@ -74,7 +74,7 @@ Inspected inspect(const ListPage &list, const InspectOptions &options, InspectSi
   if (!all_shown_are_here) counted = shown;
   while (options.count && counted.more()) behind += counted.next(counted_page).size();
   if (options.count || !shown.more()) result.more = behind;
-  // A store may not know before it looks that nothing comes behind.
+  // A store may give a cursor although nothing follows.
   if (result.more != std::uint64_t{0}) result.cursor = shown.cursor();
   return result;
 }

@@ -51,7 +51,7 @@ void write_whole(int descriptor, std::string_view text, const std::string &file)
   }
 }
 
-/// False: the line is damaged.
+/// Returns false if the line is damaged.
 bool read_line(std::string_view line, json::object &record) {
   if (line.size() < sum_size || sum_of(line.substr(sum_size)) != line.substr(0, sum_size)) return false;
   boost::system::error_code broken;
@@ -71,7 +71,7 @@ std::string Journal::default_file(const json::object &identity) {
   std::string state = variable("XDG_STATE_HOME");
   if (state.empty() && !variable("HOME").empty()) state = variable("HOME") + "/.local/state";
   if (state.empty())
-    throw Error(Status::invalid, "there is no place for the job's journal: neither XDG_STATE_HOME nor HOME is set");
+    throw Error(Status::invalid, "there is no folder for the job's journal: neither XDG_STATE_HOME nor HOME is set");
   return state + "/omnistore/jobs/" + digest_of(json::serialize(identity)).substr(0, 16) + ".journal";
 }
 
@@ -81,14 +81,14 @@ Journal::Journal(const std::string &file, const json::object &identity, Start st
   try {
     open();
     struct stat status;
-    if (::fstat(descriptor_, &status) != 0) journal_failed(file_, "look at");
+    if (::fstat(descriptor_, &status) != 0) journal_failed(file_, "stat");
     if (start == Start::restart || status.st_size == 0) {
       if (::ftruncate(descriptor_, 0) != 0) journal_failed(file_, "empty");
       write_whole(descriptor_, line_of(identity_), file_);
       return;
     }
     if (start == Start::fresh)
-      throw Unfinished(Status::conflict, "this job was begun before and cut off, as its journal " + file_ + " says");
+      throw Unfinished(Status::conflict, "an earlier run of this job was interrupted; its journal is " + file_);
     read_all(read);
   } catch (...) {
     if (descriptor_ >= 0) ::close(descriptor_);
@@ -100,7 +100,7 @@ Journal::~Journal() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-/// Opens and locks it. Another run may finish, and so remove it, between the two.
+/// Opens and locks the file. Another run may finish, and so remove the file, between the two steps.
 void Journal::open() {
   const std::filesystem::path folder = std::filesystem::path(file_).parent_path();
   std::error_code failed;
@@ -110,7 +110,7 @@ void Journal::open() {
     if (descriptor_ < 0) journal_failed(file_, "open");
     if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) journal_failed(file_, "lock");
-      throw Error(Status::conflict, "another run of this job is at work: it holds the journal " + file_);
+      throw Error(Status::conflict, "another run of this job has locked the journal " + file_);
     }
     struct stat mine, named;
     if (::fstat(descriptor_, &mine) == 0 && ::stat(file_.c_str(), &named) == 0 && mine.st_ino == named.st_ino &&
@@ -129,7 +129,7 @@ void Journal::read_all(const std::function<void(json::object &)> &read) {
   for (std::string line; std::getline(in, line);) {
     ++number;
     const bool ended = !in.eof();
-    // A last line that has no end was cut off while it was written; any other has been there whole.
+    // Only the last line can lack its newline, if the run was interrupted while it wrote it.
     if (!ended || !read_line(line, record)) {
       if (ended)
         throw Error(Status::corrupt, "journal " + file_ + ", line " + std::to_string(number) +
@@ -140,7 +140,7 @@ void Journal::read_all(const std::function<void(json::object &)> &read) {
     whole += line.size() + 1;
     if (number == 1) {
       if (record != identity_)
-        throw Error(Status::invalid, "journal " + file_ + " is of another job: " + json::serialize(record));
+        throw Error(Status::invalid, "journal " + file_ + " belongs to another job: " + json::serialize(record));
       continue;
     }
     ++found_;
@@ -148,7 +148,7 @@ void Journal::read_all(const std::function<void(json::object &)> &read) {
       read(record);
     } catch (const std::exception &) {
       throw Error(Status::corrupt, "journal " + file_ + ", line " + std::to_string(number) +
-                                       ": a record of another form; nothing was done");
+                                       ": a record has an unknown form; nothing was done");
     }
   }
   if (!torn && number > 0) return;
@@ -168,7 +168,7 @@ void Journal::replace(const std::vector<json::object> &records) {
   const int descriptor = ::open(fresh.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
   if (descriptor < 0) journal_failed(fresh, "open");
   try {
-    // Locked before it has the name under which another run would open it.
+    // Lock the file before it gets the name under which another run would open it.
     if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) journal_failed(fresh, "lock");
     std::string text = line_of(identity_);
     for (const json::object &record : records) text += line_of(record);

@@ -13,30 +13,29 @@
 
 namespace omnistore::jobs {
 
-/// There is a journal of a run that was cut off, and nobody said what to do with it.
+/// An interrupted run has left a journal, and the caller did not say whether to resume or to restart.
 class Unfinished : public Error {
 public:
   using Error::Error;
 };
 
-/// What a job writes down while it works, so that one that was cut off can go on: a file of JSON records, a line each,
-/// with a CRC-32 in front of each line. The first says which job it is. A record is in the kernel's hands when append()
-/// returns: it outlives the program, however that ends. Power cuts are the affair of the stores' durability: after one,
-/// look with `verify`.
+/// The journal of a job, from which an interrupted job resumes: a file of JSON records, one on each line, each after a
+/// CRC-32. The first record identifies the job. When append() returns, the kernel has the record, so that it survives
+/// any end of the program. It may not survive a power failure; run `verify` after one.
 ///
-/// While a Journal is open its file is locked, so that no other run of the same job works beside it.
+/// The file is locked while a Journal is open, so that no other run of the same job works at the same time.
 class Journal {
 public:
   enum class Start {
-    fresh,  ///< there must be none
-    resume, ///< goes on with the one that is there, or begins
-    restart ///< one that is there is forgotten
+    fresh,  ///< there must be no journal
+    resume, ///< resumes from an existing journal, if there is one
+    restart ///< forgets an existing journal
   };
 
-  /// `identity` is what two runs must have in common to be one job. Throws Error(conflict) where another run works on
-  /// it; Unfinished, which is a conflict too, where there is one and `start` is fresh; Error(corrupt) naming the line
-  /// that is damaged, where that is not the last; Error(invalid) where it is another job's. `read` gets each record of
-  /// the run that was cut off, in order.
+  /// `identity` has the properties that two runs of the same job have in common. `read` is called with each record of
+  /// the interrupted run, in order. Throws Error(conflict) if another run works on the job; Unfinished, which is a
+  /// conflict too, if there is a journal and `start` is fresh; Error(corrupt), which names the line, if a line before
+  /// the last is damaged; and Error(invalid) if the journal is another job's.
   Journal(const std::string &file, const boost::json::object &identity, Start start,
           const std::function<void(boost::json::object &record)> &read);
   /// The file stays, unless finish() was called.
@@ -46,17 +45,17 @@ public:
 
   /// Throws Error(io). [any thread]
   void append(const boost::json::object &record);
-  /// Puts these records in place of all that the file has, as one step.
+  /// Replaces the contents of the file by these records, atomically.
   void replace(const std::vector<boost::json::object> &records);
-  /// The job is done: the file goes.
+  /// Removes the file, after the job is done.
   void finish();
 
   const std::string &file() const { return file_; }
-  /// How many records the run that was cut off had written.
+  /// Returns the number of records that the interrupted run had written.
   std::uint64_t found() const { return found_; }
 
-  /// Where a job's journal lies when nobody says: in $XDG_STATE_HOME, else ~/.local/state. Throws Error(invalid) where
-  /// there is no home.
+  /// Returns the default path of a job's journal, in $XDG_STATE_HOME or else in ~/.local/state. Throws Error(invalid)
+  /// if there is no home.
   static std::string default_file(const boost::json::object &identity);
 
 private:

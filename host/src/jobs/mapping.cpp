@@ -32,7 +32,7 @@ void Mapping::refuse_overlap(const Endpoint &from, const Endpoint &to) const {
   if (from_ == to_) throw Error(Status::invalid, verb_ + " " + quoted(from) + ": source and target are the same");
   if (to_.starts_with(from_) || from_.starts_with(to_))
     throw Error(Status::invalid, verb_ + " " + quoted(from) + " to " + quoted(to) +
-                                     ": one lies under the other, so the copies would be copied again");
+                                     ": one is under the other, so the copies would be copied again");
 }
 
 void Mapping::refuse_shared(const Endpoint &from, const Endpoint &to) const {
@@ -46,14 +46,14 @@ void Mapping::refuse_shared(const Endpoint &from, const Endpoint &to) const {
 std::string Mapping::rewritten(std::string_view key) const {
   const std::string relative = rewrite_.apply(key.substr(from_.size()));
   try {
-    if (normal_form(relative).empty()) throw Error(Status::invalid, "nothing is left of it");
+    if (normal_form(relative).empty()) throw Error(Status::invalid, "the key is empty");
     const std::string whole = to_ + relative;
     const Key normal(whole);
     if (normal.is_meta()) throw Error(Status::invalid, "a key that ends in '$' is another key's meta");
     return std::string(normal.view());
   } catch (const Error &error) {
     throw Error(Status::invalid,
-                verb_ + " " + std::string(key) + ": rewritten it is \"" + relative + "\": " + error.what());
+                verb_ + " " + std::string(key) + ": the rewrite gives \"" + relative + "\": " + error.what());
   }
 }
 
@@ -66,12 +66,12 @@ std::string Mapping::target(std::string_view key) const {
   std::string whole = rewritten(key);
   for (const auto &[source, target] : shared_) {
     if (!whole.starts_with(target)) continue;
-    const std::string copy = source + whole.substr(target.size()); // as the source knows it
+    const std::string copy = source + whole.substr(target.size()); // the key at the source
     if (copy == key || !copy.starts_with(from_)) continue;
     const std::string again = rewritten(copy);
     if (again != whole)
       throw Error(Status::invalid, verb_ + " " + std::string(key) + ": its copy " + copy +
-                                       " lies under the source and would be copied again, to " + again);
+                                       " is under the source and would be copied again, to " + again);
   }
   return whole;
 }
@@ -85,12 +85,13 @@ bool Mapping::is_itself(std::string_view key, std::string_view whole) const {
 
 std::string Mapping::claim(std::string_view key) {
   std::string whole = target(key);
-  if (rewrite_.empty()) return whole; // no two keys become one
+  if (rewrite_.empty()) return whole; // two keys cannot become one
   const std::lock_guard lock(mutex_);
   const auto [known, fresh] = claimed_.try_emplace(whole, key);
   if (!fresh && known->second != key)
-    throw Error(Status::conflict, verb_ + " " + std::string(key) + ": rewritten it is " + whole + ", as " +
-                                      known->second + " is; change the rewrite so that they stay apart");
+    throw Error(Status::conflict, verb_ + " " + std::string(key) + ": the rewrite gives " + whole +
+                                      ", the same as for " + known->second +
+                                      "; change the rewrite so that the keys differ");
   if (!fresh) return whole;
   order_.push_back(whole);
   if (order_.size() > remembered) {

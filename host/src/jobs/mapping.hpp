@@ -15,30 +15,31 @@
 
 namespace omnistore::jobs {
 
-/// Which key of the target a key of the source becomes. [any thread]
+/// Maps the keys of the source to keys of the target. [any thread]
 ///
-/// Where the ends share keys, a listing must not meet the job's own copies and copy them again, and no key may be taken
-/// for its own copy. Without a rewrite no base may then hold the other. With one, a copy that lies under the source's
-/// base must become itself.
+/// If the ends share keys, the job must not list and copy its own copies, or take a key for its own copy. Without a
+/// rewrite, neither base may then contain the other. With a rewrite, a copy under the source's base must be mapped to
+/// itself.
 class Mapping {
 public:
-  /// Throws Error(invalid) if the job would copy its own copies, or keys onto themselves, and as find_shared_keys().
-  /// `verb` is for messages: "copy". `move`: keys are removed at the source.
+  /// Throws Error(invalid) if the job would copy its own copies, or keys onto themselves, and the errors of
+  /// find_shared_keys(). `verb` is for messages, such as "copy". `move` says that the job removes keys at the source.
   Mapping(std::string verb, const Endpoint &from, const Endpoint &to, const Rewrite &rewrite, bool move);
 
-  /// For a job that writes nothing: the ends may overlap.
+  /// For a job that writes nothing, so that the ends may overlap.
   Mapping(std::string verb, const Endpoint &from, const Endpoint &to, const Rewrite &rewrite);
 
-  /// For keys that come without a base, from a dump.
+  /// For the keys of a dump, which have no base.
   Mapping(std::string verb, const Endpoint &to, const Rewrite &rewrite);
 
-  /// Both are whole keys. Throws Error(invalid), naming the key, where it becomes none or would be copied again.
+  /// Returns the target's whole key for a whole key of the source. Throws Error(invalid), which names the key, if the
+  /// result is not a valid key or would be copied again.
   std::string target(std::string_view key) const;
-  /// The same, and remembers which keys were given: throws Error(conflict), naming both, where two become one, as far
-  /// as the first was among the last `remembered`. A key that is given again is no other.
+  /// The same, and remembers the last `remembered` keys: throws Error(conflict), which names both keys, if two
+  /// different ones become the same.
   std::string claim(std::string_view key);
 
-  /// Whether a key of the target is that key of the source, under the same name or another.
+  /// Returns true if the key of the target is the key of the source itself, under the same name or another.
   bool is_itself(std::string_view source, std::string_view target) const;
 
   static constexpr std::size_t remembered = 256 * 1024;
@@ -51,10 +52,10 @@ private:
   const std::string verb_;
   const std::string from_, to_;
   const Rewrite rewrite_;
-  std::vector<SharedKeys> shared_; ///< none: nothing is written, or no key is shared
+  std::vector<SharedKeys> shared_; ///< empty if nothing is written or no key is shared
   std::mutex mutex_;
-  std::unordered_map<std::string, std::string> claimed_; ///< target's key -> source's
-  std::deque<std::string> order_;                        ///< the former's keys, the oldest first
+  std::unordered_map<std::string, std::string> claimed_; ///< target's key to source's key
+  std::deque<std::string> order_;                        ///< the keys of claimed_, the oldest first
 };
 
 } // namespace omnistore::jobs

@@ -1,54 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
 #include <exception>
 #include <functional>
-#include <mutex>
+#include <future>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include <omnistore/storage.hpp>
 
+#include "base/piece_channel.hpp"
 #include "jobs/digest.hpp"
 
 namespace omnistore::jobs {
 
-/// A long value on its way from one storage to another, a piece at a time: one thread reads it into this Reader,
-/// another sets it from this Source, and whoever is ahead waits. One value, once.
+/// Carries one long value from one storage to another. One thread reads the value into this Reader, and another one
+/// sets it from this Source. Each waits for the other.
 class Pipe final : public Reader, public Source {
 public:
-  /// `passing` is called, on the reading thread, with the size of each piece; may wait.
+  /// `passing` is called on the reading thread with the size of each piece. It may wait.
   explicit Pipe(std::function<void(std::size_t)> passing) : passing_(std::move(passing)) {}
 
-  // The reading thread.
+  // On the reading thread.
   char *begin(const Meta &meta) override;
-  /// Throws where abandon() was called.
+  /// Throws if abandon() was called.
   void write(std::string_view bytes) override;
-  /// All has been written; or, false, there is no such value.
+  /// Ends the value; with false, there is no such value.
   void finish(bool found);
   void fail(std::exception_ptr failure);
 
-  // The setting thread.
-  /// Waits until it has begun. False: there is no such value. Throws what the reading failed with.
-  bool begun(Meta &meta);
+  // On the setting thread.
+  /// Waits until the value begins, and returns its meta, or nullopt if there is no value. Throws the failure of the
+  /// read. To be called once.
+  std::optional<Meta> begun() { return begun_.get_future().get(); }
   std::size_t read(char *into, std::size_t capacity) override;
-  /// Nobody reads any more.
-  void abandon();
-  /// Of what was read, once that is all of it.
+  /// Stops the reading thread, since no thread reads from the pipe any more.
+  void abandon() { channel_.abandon(); }
+  /// The digest and the size of the bytes that read() has given.
   std::string digest() const { return digest_.hex(); }
   std::uint64_t size() const { return size_; }
 
 private:
   const std::function<void(std::size_t)> passing_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool begun_ = false, finished_ = false, found_ = false, abandoned_ = false;
-  Meta meta_;
+  base::PieceChannel<std::string> channel_;
+  std::promise<std::optional<Meta>> begun_;
+  // For the reading thread alone.
+  bool is_begun_ = false;
   std::string piece_;
-  std::size_t at_ = 0;
-  std::exception_ptr failure_;
-  Digest digest_; ///< for the setting thread alone, as size_
+  // Only the setting thread uses these.
+  Digest digest_;
   std::uint64_t size_ = 0;
 };
 

@@ -12,11 +12,11 @@
 namespace omnistore::jobs {
 namespace {
 
-/// Takes printable characters one after the other, up to a number of them.
+/// Collects printable characters up to a total width.
 class Cutter {
 public:
   explicit Cutter(std::size_t most) : most_(most) {}
-  /// False: there is no room for it, and none for more.
+  /// Returns false if there is no room, and from then on.
   bool add(std::string_view character, std::size_t width) {
     if (full_ || width > most_ - used_) return full_ = true, false;
     used_ += width;
@@ -43,7 +43,7 @@ void add_printable(Cutter &into, std::string_view text) {
   }
 }
 
-/// Whether it reads as text: UTF-8 without NUL, which may end inside a character where it was cut.
+/// Returns true for UTF-8 without NUL. If it was cut, it may end inside a character.
 bool is_text(std::string_view head, bool whole) {
   while (!head.empty()) {
     const std::size_t length = base::utf8_length(head, 0);
@@ -54,7 +54,7 @@ bool is_text(std::string_view head, bool whole) {
   return true;
 }
 
-/// Without the beginning of a character whose end was cut off.
+/// Removes the start of a character whose end was cut off.
 std::string_view whole_characters(std::string_view text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
@@ -74,7 +74,7 @@ bool is_json(std::string_view head, bool whole) {
   return !wrong && (!whole || parser.done());
 }
 
-/// JSON without the spaces that stand between its words. Of JSON that was cut too.
+/// Removes the spaces between the tokens of JSON, which may be cut.
 std::string without_spaces(std::string_view json) {
   std::string result;
   bool inside = false, escape = false;

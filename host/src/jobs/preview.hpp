@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value at a glance: what kind it is, and its beginning in a form that any terminal takes.
+// A short preview of a value: its kind, and its beginning in a form that is safe for any terminal.
 #pragma once
 
 #include <cstddef>
@@ -12,15 +12,15 @@ namespace omnistore::jobs {
 struct Preview {
   enum class Kind { json, text, bytes };
   Kind kind = Kind::text;
-  std::string text; ///< JSON without spaces, text as base::printable() gives it, bytes as "00 ff 0a"
-  bool cut = false; ///< the value goes on behind it
+  std::string text; ///< JSON without spaces, text through base::printable(), bytes as "00 ff 0a"
+  bool cut = false; ///< the value is longer
 };
 
-/// How much of a value preview_of wants to see for that many characters: its beginning, in bytes.
+/// Returns how many bytes at the start of a value preview_of needs for that many characters.
 std::uint64_t preview_bytes(std::size_t characters);
 
-/// `head` is a value's beginning, `size` the size of the whole; UINT64_MAX: not known, and the head may be all of it.
-/// An object or an array counts as JSON, as far as it can be seen; a number or a word is text, which looks the same.
+/// `head` is the start of a value, and `size` the size of the whole, or UINT64_MAX if it is unknown. An object or an
+/// array counts as JSON if its head is valid; a number or a word is text, which looks the same.
 Preview preview_of(std::string_view head, std::uint64_t size, std::size_t characters);
 
 const char *name_of(Preview::Kind kind); ///< "json", "text", "bytes"

@@ -8,7 +8,7 @@ namespace omnistore::jobs {
 
 void Rate::take(std::uint64_t count, const std::atomic<bool> &stop) {
   constexpr auto burst = std::chrono::milliseconds(100);
-  constexpr Clock::duration nap = std::chrono::milliseconds(50); // a stop is seen after so long
+  constexpr Clock::duration nap = std::chrono::milliseconds(50); // the longest time until a stop is noticed
   if (a_second_ == 0) return;
   Clock::time_point mine;
   {

@@ -8,7 +8,7 @@
 #include <boost/json/value_from.hpp>
 #include <boost/json/value_to.hpp>
 
-#include "jobs/crew.hpp"
+#include "jobs/worker_pool.hpp"
 
 namespace omnistore::jobs {
 
@@ -18,7 +18,7 @@ namespace json = boost::json;
 
 RestoreLog::RestoreLog(const std::string &file, const json::object &identity, Journal::Start start)
     : journal_(file, identity, start, [this](json::object &record) { read(record); }) {
-  for (const auto &[number, lines] : batches_) under_way_.insert(lines);
+  for (const auto &[number, lines] : batches_) started_.insert(lines);
   batches_.clear();
 }
 
@@ -35,7 +35,7 @@ void RestoreLog::read(json::object &record) {
   for (std::size_t i = 0; i < counts.size(); ++i) counts_[i] += counts[i];
   if (found.empty()) return;
   auto [first, last] = found.mapped();
-  // What failed is tried again.
+  // Lines that failed are tried again.
   for (const auto line : json::value_to<std::vector<std::uint64_t>>(record.at("failed"))) {
     if (line > first) done_[first] = line - 1;
     first = line + 1;
@@ -66,7 +66,7 @@ void RestoreLog::done(std::uint64_t batch, const Counts &counts, const std::vect
 
 namespace {
 
-/// The parts of a long value as a source. A checksum that is wrong is thrown at its end, and so ends the set.
+/// Reads the parts of a long value as a source. If the checksum is wrong, it throws at the end, so that the set fails.
 class Parts : public Source {
 public:
   Parts(DumpReader &dump, std::function<void(std::size_t)> passing) : dump_(dump), passing_(std::move(passing)) {}
@@ -100,19 +100,19 @@ constexpr std::uint64_t batch_bytes = 4 * 1024 * 1024;
 
 } // namespace
 
-struct Restore::Settled {
+struct Restore::BatchResult {
   Counts counts{};
   std::vector<std::uint64_t> failed;
 };
 
 Restore::Restore(DumpReader &dump, const Endpoint &to, CopyOptions options, OnProblem problem)
-    : dump_(dump), to_(to), options_(std::move(options)), problem_(std::move(problem)),
+    : dump_(dump), to_(to), options_(std::move(options)), problems_(std::move(problem)),
       mapping_("restore", to, options_.rewrite), writer_("restore", *to.storage, options_.on_conflict, options_.verify),
       bytes_(options_.bytes_a_second), keys_(options_.keys_a_second) {
   if (!options_.dump_file.empty()) own_ = keys_of_file(to, options_.dump_file);
   if (options_.dry_run || options_.journal.empty()) return;
   log_.emplace(options_.journal, identity(dump, to, options_), options_.start);
-  tally_.add(log_->counts());
+  counters_.add(log_->counts());
   const std::vector<std::string> journal = keys_of_file(to, options_.journal);
   own_.insert(own_.end(), journal.begin(), journal.end());
 }
@@ -125,84 +125,84 @@ json::object Restore::identity(const DumpReader &dump, const Endpoint &to, const
 }
 
 bool Restore::run() {
-  if (!work_off<Batch>(
-          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &put) { read(put); }))
+  if (!run_workers<Batch>(
+          options_.workers, stop_, [this](Batch &batch) { work(batch); }, [this](const auto &submit) { read(submit); }))
     return false;
-  if (log_ && failure_ == Status::ok) log_->finish();
+  if (log_ && failure() == Status::ok) log_->finish();
   return true;
 }
 
-/// Reads the dump to its end, and hands on what is to be written.
-template <typename Put>
-void Restore::read(const Put &put) {
+/// Reads the dump to its end and submits the entries to write.
+template <typename Submit>
+void Restore::read(const Submit &submit) {
   DumpReader::Line line;
   Batch batch;
-  const auto hand_on = [&] { return batch.items.empty() || put(std::exchange(batch, {})); };
-  // The journal knows a batch by its first line and its last: none of another fate may stand between them.
+  const auto submit_batch = [&] { return batch.items.empty() || submit(std::exchange(batch, {})); };
+  // The journal records the first and the last line of a batch, so that all lines between them must belong to it.
   while (!stop_ && dump_.next(line)) {
     switch (line.kind) {
     case DumpReader::Line::Kind::damaged:
-      problem(Status::corrupt, line.problem);
-      if (!hand_on() || line.is_last) return;
+      problems_.failed(Error(Status::corrupt, line.problem));
+      if (!submit_batch() || line.is_last) return;
       break;
     case DumpReader::Line::Kind::checkpoint:
     case DumpReader::Line::Kind::other:
       break;
     case DumpReader::Line::Kind::end:
-      hand_on();
+      submit_batch();
       return;
     case DumpReader::Line::Kind::long_entry:
-      if (!hand_on()) return;
-      take_long(line);
+      if (!submit_batch()) return;
+      restore_long(line);
       break;
     case DumpReader::Line::Kind::entry: {
       Item item;
       if (log_ && log_->is_done(line.number)) break;
-      if (!take_line(line, item)) {
-        if (!hand_on()) return;
+      if (!make_item(line, item)) {
+        if (!submit_batch()) return;
         break;
       }
-      batch.bytes += item.taken.size;
+      batch.bytes += item.value.size;
       batch.items.push_back(std::move(item));
       batch.lines.push_back(line.number);
-      if ((batch.items.size() >= batch_keys || batch.bytes >= batch_bytes) && !hand_on()) return;
+      if ((batch.items.size() >= batch_keys || batch.bytes >= batch_bytes) && !submit_batch()) return;
     }
     }
   }
-  hand_on();
+  submit_batch();
   if (!stop_)
-    problem(Status::corrupt, "dump " + dump_.name() + " was cut off: it ends behind line " +
-                                 std::to_string(dump_.sum().lines) + ", and its last line is missing");
+    problems_.failed(Error(Status::corrupt, "dump " + dump_.name() + " was cut off: it ends after line " +
+                                                std::to_string(dump_.sum().lines) + ", and its last line is missing"));
 }
 
-/// Makes an item of an entry. False: its key cannot be; that was told.
-bool Restore::take_line(DumpReader::Line &line, Item &item) {
+/// Makes an item of an entry. Returns false if the key is not possible, which it reports.
+bool Restore::make_item(DumpReader::Line &line, Item &item) {
   item.from = line.key;
-  item.taken = std::move(line.taken);
-  item.ours = log_ && log_->was_under_way(line.number);
+  item.value = std::move(line.value);
+  item.maybe_ours = log_ && log_->was_started(line.number);
   try {
     item.key = mapping_.claim(line.key);
     if (std::find(own_.begin(), own_.end(), item.key) != own_.end())
-      throw Error(Status::invalid, "restore " + line.key + ": " + item.key + " is a file that this restore works with");
+      throw Error(Status::invalid, "restore " + line.key + ": " + item.key + " is a file that this restore uses");
     return true;
   } catch (const Error &error) {
     if (error.status() == Status::conflict && options_.on_conflict == OnConflict::fail && !options_.dry_run) throw;
-    tally_.add(Fate::listed);
-    tally_.add(Fate::failed);
-    problem(error.status(), dump_.place(line.number) + ": " + error.what());
+    counters_.add(KeyOutcome::listed);
+    counters_.add(KeyOutcome::failed);
+    problems_.failed(Error(error.status(), dump_.place(line.number) + ": " + error.what()));
     return false;
   }
 }
 
-/// A long value, on the reading thread: its lines come one after the other.
-void Restore::take_long(DumpReader::Line &line) {
+/// Restores a long value on the reading thread, since its lines follow each other.
+void Restore::restore_long(DumpReader::Line &line) {
   const std::uint64_t number = line.number;
-  if (log_ && log_->is_done(number)) return dump_.pass_over();
+  if (log_ && log_->is_done(number)) return dump_.skip_long();
   Item item;
-  if (!take_line(line, item)) return dump_.pass_over();
+  if (!make_item(line, item)) return dump_.skip_long();
   const std::uint64_t batch = log_ ? log_->begin(number, number) : 0;
   keys_.take(1, stop_);
-  Settled settled;
+  BatchResult result;
   try {
     send_long(item);
   } catch (const Error &error) {
@@ -210,25 +210,25 @@ void Restore::take_long(DumpReader::Line &line) {
     item.fail(error.status(), error.what());
   }
   if (options_.verify && !options_.dry_run) writer_.check({&item, 1});
-  settle(settled, item, number);
-  tally_.add(settled.counts);
-  if (log_) log_->done(batch, settled.counts, settled.failed);
+  record(result, item, number);
+  counters_.add(result.counts);
+  if (log_) log_->done(batch, result.counts, result.failed);
 }
 
 void Restore::send_long(Item &item) {
   Parts parts(dump_, [this](std::size_t size) { bytes_.take(size, stop_); });
-  if (!options_.dry_run && writer_.sends(item)) {
-    writer_.send(parts, item);
-    item.taken.size = parts.size;
+  if (!options_.dry_run && writer_.must_send(item)) {
+    writer_.send_stream(parts, item);
+    item.value.size = parts.size;
     item.digest = parts.digest.hex();
     return;
   }
   std::string room(dump_part, '\0');
   while (parts.read(room.data(), room.size()) > 0) {
   }
-  item.taken.size = parts.size;
+  item.value.size = parts.size;
   item.digest = parts.digest.hex();
-  options_.dry_run ? writer_.look_long(item) : writer_.meet_long(item);
+  options_.dry_run ? writer_.preview_long(item) : writer_.resolve_long(item);
 }
 
 void Restore::work(Batch &batch) {
@@ -236,35 +236,24 @@ void Restore::work(Batch &batch) {
   bytes_.take(batch.bytes, stop_);
   if (stop_) return;
   const std::uint64_t number = log_ ? log_->begin(batch.lines.front(), batch.lines.back()) : 0;
-  options_.dry_run ? writer_.look(batch.items) : writer_.write(batch.items);
+  options_.dry_run ? writer_.preview(batch.items) : writer_.write(batch.items);
   if (options_.verify && !options_.dry_run) writer_.check(batch.items);
-  Settled settled;
-  for (std::size_t i = 0; i < batch.items.size(); ++i) settle(settled, batch.items[i], batch.lines[i]);
-  tally_.add(settled.counts);
-  if (log_) log_->done(number, settled.counts, settled.failed);
+  BatchResult result;
+  for (std::size_t i = 0; i < batch.items.size(); ++i) record(result, batch.items[i], batch.lines[i]);
+  counters_.add(result.counts);
+  if (log_) log_->done(number, result.counts, result.failed);
 }
 
-void Restore::settle(Settled &settled, const Item &item, std::uint64_t line) {
-  const auto count = [&](Fate fate, std::uint64_t number) { settled.counts[static_cast<std::size_t>(fate)] += number; };
-  count(Fate::listed, 1);
-  count(item.fate, 1);
-  if (item.fate == Fate::copied) count(Fate::bytes, item.taken.size);
-  if (item.fate == Fate::failed) {
-    settled.failed.push_back(line);
-    problem(item.failure.status, item.failure.message);
-  } else if ((item.fate == Fate::conflict || item.fate == Fate::skipped) && problem_) {
-    const std::lock_guard lock(telling_);
-    problem_(Error(Status::conflict, "restore " + item.from + ": " + item.key +
-                                         " is there already, with another value" +
-                                         (item.fate == Fate::skipped ? ", which is kept" : "")));
+void Restore::record(BatchResult &result, const Item &item, std::uint64_t line) {
+  count(result.counts, KeyOutcome::listed);
+  count(result.counts, item.outcome);
+  if (item.outcome == KeyOutcome::copied) count(result.counts, KeyOutcome::bytes, item.value.size);
+  if (item.outcome == KeyOutcome::failed) {
+    result.failed.push_back(line);
+    problems_.failed(Error(item.failure.status, item.failure.message));
+  } else if (item.outcome == KeyOutcome::conflict || item.outcome == KeyOutcome::skipped) {
+    problems_.report(conflict_error("restore", item));
   }
-}
-
-void Restore::problem(Status status, const std::string &message) {
-  Status none = Status::ok;
-  failure_.compare_exchange_strong(none, status);
-  const std::lock_guard lock(telling_);
-  if (problem_) problem_(Error(status, message));
 }
 
 } // namespace omnistore::jobs

@@ -9,20 +9,20 @@
 
 namespace omnistore::jobs {
 
-/// A pattern and what stands in place of each match: a regular expression as Perl has them, and a text in which $1 to
-/// $9, ${name} and $& stand for what was matched.
+/// A pattern and its replacement: a Perl regular expression, and a text in which $1 to $9, ${name} and $& stand for the
+/// matched parts.
 using RewriteRule = std::pair<std::string, std::string>;
 
-/// Changes keys by patterns, one rule after the other. Copies share what was compiled. [any thread]
+/// Changes keys by patterns, one rule after the other. Copies share the compiled patterns. [any thread]
 class Rewrite {
 public:
   Rewrite() = default;
-  /// Throws Error(invalid) naming the pattern that cannot be read.
+  /// Throws Error(invalid), which names the pattern that is wrong.
   explicit Rewrite(std::vector<RewriteRule> rules);
 
   bool empty() const { return rules_.empty(); }
   const std::vector<RewriteRule> &rules() const { return rules_; }
-  /// The key, which has no base in front, as it is afterwards. Throws Error(invalid) where a pattern takes too long.
+  /// Returns the changed key; neither key has a base. Throws Error(invalid) if a pattern takes too long.
   std::string apply(std::string_view key) const;
 
 private:

@@ -10,6 +10,7 @@
 #include <boost/json/parse.hpp>
 #include <sys/stat.h>
 
+#include "base/encoding.hpp"
 #include "jobs/values.hpp"
 #include "jobs/writer.hpp"
 
@@ -20,21 +21,20 @@ namespace json = boost::json;
 
 using Names = std::set<std::string>;
 
-constexpr std::string_view probe_start = "omnistore-probe-", hex_digits = "0123456789abcdef";
+constexpr std::string_view probe_start = "omnistore-probe-";
 constexpr std::size_t probe_digits = 32;
 
 std::string probe_name() {
   std::random_device random;
   std::string name(probe_start);
-  for (std::size_t i = 0; i < probe_digits / 8; ++i)
-    for (unsigned bits = random(), k = 0; k < 8; ++k, bits >>= 4) name += hex_digits[bits & 15];
+  for (std::size_t i = 0; i < probe_digits / 8; ++i) base::append_hex(name, random(), 8);
   return name;
 }
 
 constexpr std::string_view probe_text = "A probe of omnistore, which may be removed. It was written under ";
 
-/// The keys that were written to look for them elsewhere. They are removed at its end, however the look ends. The value
-/// of each says where it was written.
+/// The keys that were written to look for them elsewhere. The destructor removes them. The value of each says where it
+/// was written.
 class Probes {
 public:
   explicit Probes(Storage &storage) : storage_(storage), name_(probe_name()) {}
@@ -45,15 +45,15 @@ public:
   Probes(const Probes &) = delete;
   Probes &operator=(const Probes &) = delete;
 
-  /// Writes one under a base of the storage.
+  /// Writes a key under a base of the storage.
   void write(const std::string &base) {
     SetOptions how;
     how.caller = &background;
     how.ttl = std::chrono::minutes(1);
-    bases_.push_back(base); // also a write that fails may have written
+    bases_.push_back(base); // a write that fails may still have written
     storage_.set(base + name_, std::string(probe_text) + base, how);
   }
-  /// A copy of one, as a cache keeps it, has to go too.
+  /// Removes a copy of a key too, such as one in a cache.
   void seen(Storage &storage, const std::string &key) { seen_.emplace_back(&storage, key); }
 
   const std::string &name() const { return name_; }
@@ -62,7 +62,7 @@ private:
   static void remove(Storage &storage, const std::string &key) noexcept {
     try {
       storage.remove(key);
-    } catch (const std::exception &) { // its ttl ends it
+    } catch (const std::exception &) { // it expires
     }
   }
 
@@ -72,7 +72,7 @@ private:
   std::vector<std::pair<Storage *, std::string>> seen_;
 };
 
-/// Where other mounts begin below a base, relative to it; and the base itself.
+/// Returns the mountpoints below a base, relative to it, and the base itself.
 void add_mounts_below(Names &into, const Endpoint &end) {
   into.insert("");
   for (const MountInfo &mount : end.storage->mounts()) {
@@ -92,7 +92,7 @@ std::vector<std::string> segments_of(std::string_view text) {
   return segments;
 }
 
-/// Every base that a place can have inside of another store: the ends of its path.
+/// Returns every base that a place can have inside another store: the suffixes of its path.
 void add_ends_of(Names &into, std::string_view path) {
   std::string base;
   std::vector<std::string> segments = segments_of(path);
@@ -103,13 +103,13 @@ void add_ends_of(Names &into, std::string_view path) {
   }
 }
 
-/// The bases under which one end can have what is written at `end`, relative to its own base.
+/// Returns the bases, relative to its own, under which one end can have the keys that are written at `end`.
 Names places_inside(const Endpoint &end) {
   Names names;
   add_ends_of(names, end.base);
   if (!end.places) return names;
   for (const std::string &place : *end.places) {
-    // The mount's own name is no part of the place inside of its store; which part of the base that is, is not known.
+    // The mount's own name is not a part of the place inside its store, but its length is unknown here.
     std::string_view rest = end.base;
     for (;;) {
       add_ends_of(names, place + ":" + std::string(rest));
@@ -120,14 +120,14 @@ Names places_inside(const Endpoint &end) {
   return names;
 }
 
-/// An end whose stores may lie anywhere in those of the other.
+/// Returns true if the stores of an end may lie anywhere in those of the other.
 bool is_elsewhere(const Endpoint &end) {
   return !end.places || std::any_of(end.places->begin(), end.places->end(), [](const std::string &place) {
     return place.starts_with("http://") || place.starts_with("https://");
   });
 }
 
-/// Writes probes at one end, and looks for them at the other.
+/// Writes probes at one end and looks for them at the other.
 class Search {
 public:
   Search(const Endpoint &written, const Endpoint &seen, const Names &below)
@@ -141,17 +141,17 @@ public:
     }
   }
 
-  /// What the probe right under the base failed with; ok: it was written.
+  /// Returns the failure of the probe directly under the base, or ok.
   const Outcome &failure() const { return failure_; }
 
-  /// Calls found(base where it was written, base where it is seen), for each that is seen under one of the bases.
+  /// Calls found(base of the write, base at which it is seen) for each probe that is seen under one of the bases.
   template <typename Found>
   void look(const Names &bases, const Found &found) {
     std::vector<std::string> keys;
     for (const std::string &base : bases) keys.push_back(seen_.base + base + probes_.name());
-    meet(keys, found);
+    resolve_existing(keys, found);
   }
-  /// The same, wherever it is.
+  /// The same for probes that are seen anywhere.
   template <typename Found>
   void look_everywhere(const Found &found) {
     ListOptions how;
@@ -162,14 +162,14 @@ public:
       std::vector<std::string> keys;
       for (Page::Item &item : page.items)
         if (item.key.ends_with(probes_.name())) keys.push_back(std::move(item.key));
-      if (!keys.empty()) meet(keys, found);
+      if (!keys.empty()) resolve_existing(keys, found);
       how.cursor = std::move(page.cursor);
     } while (!how.cursor.empty());
   }
 
 private:
   template <typename Found>
-  void meet(const std::vector<std::string> &keys, const Found &found) {
+  void resolve_existing(const std::vector<std::string> &keys, const Found &found) {
     const std::vector<EntryOutcome> outcomes = seen_.storage->get_many(keys);
     for (std::size_t i = 0; i < keys.size(); ++i) {
       const EntryOutcome &outcome = outcomes[i];
@@ -202,10 +202,10 @@ std::vector<SharedKeys> find_shared_keys(const std::string &verb, const Endpoint
   Search at_target(to, from, below), at_source(from, to, below);
   const auto check = [&](const Outcome &failure, bool matters) {
     if (failure.status != Status::ok && matters)
-      throw Error(failure.status, verb + ", looking whether source and target share keys: " + failure.message);
+      throw Error(failure.status, verb + ", checking if source and target share keys: " + failure.message);
   };
   const auto is_closed = [](Status status) { return status == Status::read_only || status == Status::denied; };
-  check(at_target.failure(), stops(at_target.failure().status) && !is_closed(at_target.failure().status));
+  check(at_target.failure(), ends_job(at_target.failure().status) && !is_closed(at_target.failure().status));
 
   std::vector<SharedKeys> shared;
   const auto add = [&](const std::string &source, const std::string &target) {
@@ -227,7 +227,7 @@ bool is_probe(std::string_view key) {
   const std::size_t segment = key.rfind(':') + 1; // 0 if there is one segment
   key.remove_prefix(segment);
   return key.size() == probe_start.size() + probe_digits && key.starts_with(probe_start) &&
-         key.find_first_not_of(hex_digits, probe_start.size()) == key.npos;
+         base::is_lower_hex(key.substr(probe_start.size()));
 }
 
 std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &file) {
@@ -246,10 +246,10 @@ std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &fi
       const std::string key = end.base + start + name.substr(0, name.size() - 1);
       try {
         const std::optional<Meta> meta = end.storage->meta(key, {.caller = &background});
-        constexpr std::int64_t second = 1000; // as exact as HTTP is
+        constexpr std::int64_t second = 1000; // the precision of HTTP
         if (meta && meta->size == static_cast<std::uint64_t>(status.st_size) && std::abs(meta->mtime - mtime) < second)
           keys.push_back(key);
-      } catch (const Error &) { // this name can be no key there
+      } catch (const Error &) { // this name is not a valid key there
       }
     }
   return keys;
@@ -257,7 +257,7 @@ std::vector<std::string> keys_of_file(const Endpoint &end, const std::string &fi
 
 namespace {
 
-/// Every text in a driver's options, as it stands, and as a path without links.
+/// Collects every text in a driver's options, unchanged and as a path without links.
 void add_texts(std::vector<std::string> &into, const json::value &value, const std::filesystem::path &folder) {
   if (const json::object *object = value.if_object()) {
     for (const auto &[name, inner] : *object) add_texts(into, inner, folder);

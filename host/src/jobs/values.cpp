@@ -9,12 +9,12 @@
 namespace omnistore::jobs {
 namespace {
 
-void fill(Taken &taken, const Meta &meta) {
-  taken.size = meta.size;
-  taken.mtime = meta.mtime;
-  taken.expiry = meta.expiry;
-  taken.etag = meta.etag;
-  taken.user = meta.user;
+void fill(StoredValue &value, const Meta &meta) {
+  value.size = meta.size;
+  value.mtime = meta.mtime;
+  value.expiry = meta.expiry;
+  value.etag = meta.etag;
+  value.user = meta.user;
 }
 
 GetOptions with_meta() {
@@ -44,47 +44,47 @@ public:
 
 } // namespace
 
-std::vector<Taken> take(const Storage &storage, std::span<const std::string> keys) {
+std::vector<StoredValue> read_values(const Storage &storage, std::span<const std::string> keys) {
   GetOptions options = with_meta();
   options.length = short_value + 1;
   std::vector<EntryOutcome> outcomes = storage.get_many(keys, options);
-  std::vector<Taken> result(keys.size());
+  std::vector<StoredValue> result(keys.size());
   for (std::size_t i = 0; i < keys.size(); ++i) {
     EntryOutcome &outcome = outcomes[i];
-    Taken &taken = result[i];
+    StoredValue &value = result[i];
     if (outcome.status == Status::not_found) continue;
     if (outcome.status != Status::ok) {
-      taken.state = Taken::State::failed;
-      taken.failure = std::move(outcome);
+      value.state = StoredValue::State::failed;
+      value.failure = std::move(outcome);
       continue;
     }
-    fill(taken, outcome.entry.meta);
-    // A size that is not known beforehand is told by how much came.
-    if (taken.size == UINT64_MAX && outcome.entry.value.size() <= short_value) taken.size = outcome.entry.value.size();
-    taken.state = taken.size > short_value ? Taken::State::is_long : Taken::State::held;
-    if (taken.state == Taken::State::held) taken.value = std::move(outcome.entry.value);
+    fill(value, outcome.entry.meta);
+    // If the size is unknown, the number of bytes that came is the size.
+    if (value.size == UINT64_MAX && outcome.entry.value.size() <= short_value) value.size = outcome.entry.value.size();
+    value.state = value.size > short_value ? StoredValue::State::is_long : StoredValue::State::loaded;
+    if (value.state == StoredValue::State::loaded) value.bytes = std::move(outcome.entry.value);
   }
   return result;
 }
 
-void take_whole(const Storage &storage, const std::string &key, Taken &taken) {
+void read_whole(const Storage &storage, const std::string &key, StoredValue &value) {
   std::optional<Entry> entry = storage.entry(key, with_meta());
-  taken = {};
+  value = {};
   if (!entry) return;
-  fill(taken, entry->meta);
-  taken.state = Taken::State::held;
-  taken.value = std::move(entry->value);
-  taken.size = taken.value.size();
+  fill(value, entry->meta);
+  value.state = StoredValue::State::loaded;
+  value.bytes = std::move(entry->value);
+  value.size = value.bytes.size();
 }
 
-std::string digest_of(const Storage &storage, const std::string &key, Taken &taken) {
+std::string digest_of(const Storage &storage, const std::string &key, StoredValue &value) {
   DigestReader reader;
-  taken = {};
+  value = {};
   if (!storage.read(key, reader, with_meta())) return {};
-  fill(taken, reader.meta);
-  taken.size = reader.size;
-  taken.state = Taken::State::is_long;
-  if (!reader.meta.user_known) taken.user = user_of(storage, key);
+  fill(value, reader.meta);
+  value.size = reader.size;
+  value.state = StoredValue::State::is_long;
+  if (!reader.meta.user_known) value.user = user_of(storage, key);
   return reader.digest.hex();
 }
 
@@ -93,7 +93,12 @@ std::string user_of(const Storage &storage, const std::string &key) {
   return meta ? std::move(meta->user) : std::string();
 }
 
-bool same_meta(const Taken &one, const Taken &other) {
+bool store_failed(Status status) {
+  return status == Status::timeout || status == Status::cancelled || status == Status::unavailable ||
+         status == Status::internal;
+}
+
+bool same_meta(const StoredValue &one, const StoredValue &other) {
   constexpr std::int64_t rounded = 2000;
   if ((one.expiry == 0) != (other.expiry == 0)) return false;
   if (one.expiry != 0 && std::abs(one.expiry - other.expiry) > rounded) return false;

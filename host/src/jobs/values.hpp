@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How jobs take values out of a storage: short ones many at a time, long ones in pieces; with their meta in either
-// case.
+// Reads the values of a job, with their meta: short ones many at a time, long ones in pieces.
 #pragma once
 
 #include <cstdint>
@@ -13,45 +12,48 @@
 
 namespace omnistore::jobs {
 
-/// A batch holds values up to this size; one that is longer is taken by itself.
+/// A batch contains values up to this size; a longer one is read by itself.
 constexpr std::uint64_t short_value = 64 * 1024;
-/// Up to this size it is taken whole, and above in pieces.
+/// Up to this size a value is read whole, and above in pieces.
 constexpr std::uint64_t whole_value = 1024 * 1024;
 constexpr std::size_t batch_keys = 128;
 
-/// A value as it was found, with what goes along.
-struct Taken {
+/// A value as it was read, with its meta.
+struct StoredValue {
   enum class State {
-    held,
-    is_long, ///< above short_value: only what is known of it is here
-    gone,
+    loaded,
+    is_long, ///< longer than short_value: only its meta is here
+    absent,
     failed
   };
-  State state = State::gone;
-  std::string value;
+  State state = State::absent;
+  std::string bytes;
   std::uint64_t size = 0;
-  std::int64_t mtime = 0;  ///< Unix milliseconds; 0: unknown
-  std::int64_t expiry = 0; ///< Unix milliseconds; 0: never
+  std::int64_t mtime = 0;  ///< Unix milliseconds; 0 if unknown
+  std::int64_t expiry = 0; ///< Unix milliseconds; 0 if never
   std::string etag;
-  std::string user; ///< the user's own meta, byte for byte; empty: none
-  Outcome failure;  ///< where it failed
+  std::string user; ///< the user's own meta, byte for byte; empty if there is none
+  Outcome failure;  ///< if the state is failed
 };
 
-/// Many of them in one batch, in the order of the keys.
-std::vector<Taken> take(const Storage &storage, std::span<const std::string> keys);
+/// Reads many values in one batch, in the order of the keys.
+std::vector<StoredValue> read_values(const Storage &storage, std::span<const std::string> keys);
 
-/// One whole value, however long, in place of what `taken` says; state is held or gone. Throws Error.
-void take_whole(const Storage &storage, const std::string &key, Taken &taken);
+/// Reads one whole value of any length. Its state is then loaded or absent. Throws Error.
+void read_whole(const Storage &storage, const std::string &key, StoredValue &value);
 
-/// The SHA-256 of a value, read in pieces. `taken` gets what is known of it; its state is is_long or gone. Throws
-/// Error.
-std::string digest_of(const Storage &storage, const std::string &key, Taken &taken);
+/// Returns the SHA-256 of a value, which it reads in pieces, and stores the meta in `value`, whose state is then
+/// is_long or absent. Throws Error.
+std::string digest_of(const Storage &storage, const std::string &key, StoredValue &value);
 
-/// The user's own meta of a value. Throws Error.
+/// Reads the user's own meta of a value. Throws Error.
 std::string user_of(const Storage &storage, const std::string &key);
 
-/// Whether two say the same of a value besides its bytes: the same meta of the user's, and the same expiry, to the two
-/// seconds that a protocol may round off.
-bool same_meta(const Taken &one, const Taken &other);
+/// Returns true for a failure to read a value that every further key may have too, so that a job that reads ends.
+bool store_failed(Status status);
+
+/// Returns true if two values have the same user meta and the same expiry, up to the two seconds by which a protocol
+/// may round it.
+bool same_meta(const StoredValue &one, const StoredValue &other);
 
 } // namespace omnistore::jobs

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "jobs/crew.hpp"
 #include "jobs/digest.hpp"
+#include "jobs/worker_pool.hpp"
 
 namespace omnistore::jobs {
 
@@ -23,12 +23,12 @@ Verify::Verify(const Endpoint &from, const Endpoint &to, VerifyOptions options,
 
 bool Verify::run() {
   const auto compare = [this](const Endpoint &end, bool backwards) {
-    return work_off<Batch>(
+    return run_workers<Batch>(
         options_.workers, stop_, [this](Batch &batch) { work(batch); },
-        [&](const auto &put) { list(end, backwards, put); });
+        [&](const auto &submit) { list(end, backwards, submit); });
   };
   if (!compare(from_, false)) return false;
-  // Where the target has as many keys as were found there, it has no others.
+  // If the target has as many keys as were found there, it has no others.
   std::uint64_t listed = 0;
   list(to_, true, [&](Batch &&batch) { return listed += batch.keys.size(), !stop_; });
   if (stop_) return false;
@@ -36,8 +36,8 @@ bool Verify::run() {
   return compare(to_, true);
 }
 
-template <typename Put>
-void Verify::list(const Endpoint &end, bool backwards, const Put &put) {
+template <typename Submit>
+void Verify::list(const Endpoint &end, bool backwards, const Submit &submit) {
   ListOptions how;
   how.caller = &background;
   how.limit = 8 * batch_keys;
@@ -47,13 +47,13 @@ void Verify::list(const Endpoint &end, bool backwards, const Put &put) {
       if (!skipped_.insert(place.message).second) continue;
       Status first = Status::ok;
       failure_.compare_exchange_strong(first, place.status);
-      tell(Difference::Kind::unreadable, backwards ? "" : place.base, place.base, place.message);
+      report(Difference::Kind::unreadable, backwards ? "" : place.base, place.base, place.message);
     }
     for (std::size_t at = 0; at < page.items.size(); at += batch_keys) {
       Batch batch{backwards, {}};
       for (std::size_t i = at; i < std::min(at + batch_keys, page.items.size()); ++i)
         batch.keys.push_back(std::move(page.items[i].key));
-      if (!put(std::move(batch))) return;
+      if (!submit(std::move(batch))) return;
     }
     how.cursor = std::move(page.cursor);
   } while (!how.cursor.empty() && !stop_);
@@ -62,76 +62,69 @@ void Verify::list(const Endpoint &end, bool backwards, const Put &put) {
 void Verify::work(Batch &batch) {
   keys_.take(batch.keys.size(), stop_);
   if (stop_) return;
-  if (batch.backwards) return look_back(batch.keys);
+  if (batch.backwards) return compare_extra(batch.keys);
   std::vector<std::string> targets;
   for (const std::string &key : batch.keys) targets.push_back(mapping_.target(key));
   if (!options_.rewrite.empty()) {
     const std::lock_guard lock(mutex_);
     for (const std::string &key : targets) targets_.insert(std::hash<std::string>()(key));
   }
-  std::vector<Taken> ones = take(*from_.storage, batch.keys), others = take(*to_.storage, targets);
+  std::vector<StoredValue> ones = read_values(*from_.storage, batch.keys), others = read_values(*to_.storage, targets);
   for (std::size_t i = 0; i < ones.size(); ++i) compare(batch.keys[i], targets[i], ones[i], others[i]);
 }
 
-/// Keys of the target: those that the source does not have.
-void Verify::look_back(const std::vector<std::string> &keys) {
+/// Reports the keys of the target that the source does not have.
+void Verify::compare_extra(const std::vector<std::string> &keys) {
   for (const std::string &key : keys) {
     if (options_.rewrite.empty()) {
       const std::string source = from_.base + key.substr(to_.base.size());
       try {
-        if (!from_.storage->has(source, in_background)) tell(Difference::Kind::extra, "", key);
+        if (!from_.storage->has(source, in_background)) report(Difference::Kind::extra, "", key);
       } catch (const Error &error) {
         unreadable(error, source, key);
       }
-    } else if (!targets_.contains(std::hash<std::string>()(key))) { // nobody adds to them any more
-      tell(Difference::Kind::extra, "", key);
+    } else if (!targets_.contains(std::hash<std::string>()(key))) { // no thread adds to them any more
+      report(Difference::Kind::extra, "", key);
     }
   }
 }
 
-void Verify::compare(const std::string &from, const std::string &to, Taken &one, Taken &other) {
-  for (const Taken *side : {&one, &other})
-    if (side->state == Taken::State::failed) {
-      if (other.state != Taken::State::gone) ++both_; // it is there, and so none that the source does not have
+void Verify::compare(const std::string &from, const std::string &to, StoredValue &one, StoredValue &other) {
+  for (const StoredValue *side : {&one, &other})
+    if (side->state == StoredValue::State::failed) {
+      if (other.state != StoredValue::State::absent) ++both_; // the target has it, and so has the source
       return unreadable(Error(side->failure.status, side->failure.message), from, to);
     }
-  if (one.state == Taken::State::gone) return; // since it was listed
-  tally_.add(Fate::listed);
-  if (other.state == Taken::State::gone) return tell(Difference::Kind::missing, from, to);
+  if (one.state == StoredValue::State::absent) return; // removed after it was listed
+  counters_.add(KeyOutcome::listed);
+  if (other.state == StoredValue::State::absent) return report(Difference::Kind::missing, from, to);
   ++both_;
-  tally_.add(Fate::bytes, one.size);
+  counters_.add(KeyOutcome::bytes, one.size);
   try {
-    if (!same_bytes(from, to, one, other)) return tell(Difference::Kind::different, from, to);
-  } catch (const Error &error) { // a long value, which is read only now
+    if (!same_bytes(from, to, one, other)) return report(Difference::Kind::different, from, to);
+  } catch (const Error &error) { // of a long value, which is read only now
     return unreadable(error, from, to);
   }
-  if (options_.meta && !same_meta(one, other)) return tell(Difference::Kind::meta, from, to);
-  tally_.add(Fate::same);
+  if (options_.meta && !same_meta(one, other)) return report(Difference::Kind::meta, from, to);
+  counters_.add(KeyOutcome::same);
 }
 
-bool Verify::same_bytes(const std::string &from, const std::string &to, Taken &one, Taken &other) {
+bool Verify::same_bytes(const std::string &from, const std::string &to, StoredValue &one, StoredValue &other) {
   bytes_.take(one.size, stop_);
   if (one.size != other.size) return false;
-  if (one.state == Taken::State::held) return one.value == other.value;
+  if (one.state == StoredValue::State::loaded) return one.bytes == other.bytes;
   const std::string first = digest_of(*from_.storage, from, one);
   return !first.empty() && first == digest_of(*to_.storage, to, other);
 }
 
-/// One key's value cannot be read. Throws if that may be so of every key.
+/// Reports a value that cannot be read. Throws if the whole store may have failed.
 void Verify::unreadable(const Error &error, const std::string &from, const std::string &to) {
-  switch (error.status()) {
-  case Status::timeout:
-  case Status::cancelled:
-  case Status::unavailable:
-  case Status::internal:
-    throw error;
-  default:
-    tell(Difference::Kind::unreadable, from, to, error.what());
-  }
+  if (store_failed(error.status())) throw error;
+  report(Difference::Kind::unreadable, from, to, error.what());
 }
 
-void Verify::tell(Difference::Kind kind, const std::string &from, const std::string &to, const std::string &message) {
-  tally_.add(Fate::failed);
+void Verify::report(Difference::Kind kind, const std::string &from, const std::string &to, const std::string &message) {
+  counters_.add(KeyOutcome::failed);
   const std::lock_guard lock(mutex_);
   if (found_) found_({kind, from, to, message});
 }

@@ -9,95 +9,97 @@
 
 #include <omnistore/storage.hpp>
 
-#include "jobs/tally.hpp"
+#include "jobs/counters.hpp"
 #include "jobs/values.hpp"
 
 namespace omnistore::jobs {
 
-/// What happens where the target has another value under a key.
+/// What to do if the target has another value under a key.
 enum class OnConflict {
-  fail,      ///< the job stops
-  skip,      ///< it is kept
-  overwrite, ///< it is replaced
+  fail,      ///< stop the job
+  skip,      ///< keep it
+  overwrite, ///< replace it
 };
 
-/// Failures that every further key would have too: the job stops.
-bool stops(Status status);
+/// Returns true for a failure that every further key would have too, so that the job ends.
+bool ends_job(Status status);
 
-/// A value on its way, and what became of it.
+/// One value of a job, and its outcome.
 struct Item {
   std::string from; ///< its key at the source, for messages
   std::string key;  ///< its key at the target
-  Taken taken;
-  bool ours = false;     ///< a run that was cut off may have written it: where its meta is missing, it is added
-  bool replaces = false; ///< whatever stands there
-  std::string digest;    ///< of a long value, once it is known
+  StoredValue value;
+  bool maybe_ours = false; ///< an interrupted run may have written it; if its meta is missing, it is added
+  bool replaces = false;   ///< replaces any value at the target
+  std::string digest;      ///< of a long value, after it was read
 
-  bool twin = false; ///< the target had it already, with the etag that the source has
+  bool same_etag = false; ///< the target had it already, with the same etag as the source
 
-  Fate fate = Fate::failed;
-  Outcome failure; ///< where it failed
+  KeyOutcome outcome = KeyOutcome::failed;
+  Outcome failure; ///< if the outcome is failed
 
   void fail(Status status, std::string message);
 };
 
-/// With the ttl that is left of its expiry.
-SetOptions how_to_set(const Item &item, Condition::Kind kind);
+/// Returns the problem of an item whose key has another value at the target.
+Error conflict_error(const std::string &verb, const Item &item);
 
-/// Puts values and what goes along into a target, where nothing else stands. A value that was there before is seen at
-/// the moment of the write, by the condition if-absent, so that no other writer's value is lost; a target that keeps no
-/// conditions (as one behind the http driver) is looked at just before. [any thread]
+/// Returns the options of the set, with the ttl that is left.
+SetOptions set_options(const Item &item, Condition::Kind kind);
+
+/// Writes values with their meta to a target, unless it has other values. The condition if-absent detects an existing
+/// value at the moment of the write, so that no other writer's value is lost. If the target has no conditions (such as
+/// one through the http driver), the writer reads the key just before the write. [any thread]
 class Writer {
 public:
-  /// `strict`: a value that is there counts as the same only where its meta is the same too, as it must before a source
-  /// goes away. `verb` is for messages.
+  /// With `strict`, an existing value is the same only if its meta is the same too, as it must be before the source is
+  /// removed. `verb` is for messages.
   Writer(std::string verb, Storage &target, OnConflict on_conflict, bool strict)
       : verb_(std::move(verb)), target_(target), on_conflict_(on_conflict), strict_(strict) {}
 
-  /// Writes values that are held; each item's fate is copied, same, skipped, expired or failed. Throws Error(conflict)
-  /// where one is in conflict and that is to stop the job, and what stops() otherwise; some were written then.
+  /// Writes loaded values. Each item's outcome is then copied, same, skipped, expired or failed. Throws Error(conflict)
+  /// if a conflict stops the job, and any failure that ends_job(); some items may have been written then.
   void write(std::span<Item> items);
-  /// The same for one that is long, which is read from `source` under item.from, in pieces where both sides can.
-  /// `passing` is called with the size of each piece.
+  /// The same for a long value, which it reads from `source` under item.from, in pieces if both sides can. It calls
+  /// `passing` with the size of each piece.
   void write_long(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing);
-  /// For a long value that is read only once: whether it is to be sent, whatever it is. Where it is not, its digest is
-  /// to be found out and meet_long() called.
-  bool sends(const Item &item);
-  /// Sends it from a source whose size is not known. A key that another writer sets meanwhile is a failure.
-  void send(Source &source, Item &item);
-  /// What becomes of one whose digest is known; look: of a dry run.
-  void meet_long(Item &item);
-  void look_long(Item &item);
-  /// Reads those that are copied or the same back from the target. One that is not as it should be has failed.
+  /// For a long value that can be read only once: returns true if it must be sent without knowing its digest. If not,
+  /// compute the digest and call resolve_long().
+  bool must_send(const Item &item);
+  /// Sends it from a source of unknown size. If another writer sets the key meanwhile, that is a failure.
+  void send_stream(Source &source, Item &item);
+  /// Decide the outcome of a long value whose digest is known; preview_long() does so for a dry run.
+  void resolve_long(Item &item);
+  void preview_long(Item &item);
+  /// Reads the items that are copied or the same back from the target. An item that differs has failed.
   void check(std::span<Item> items);
-  /// Writes a value once more that the target has already. After it what the target has is its own, and no link.
-  void renew(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing);
-  /// What write() would do, without doing it; fate may be conflict.
-  void look(std::span<Item> items);
-  /// The same for one that is long.
-  void look_long(const Storage &source, Item &item);
+  /// Writes a value again that the target has already, so that the target has a copy of its own and not a link.
+  void rewrite(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing);
+  /// Finds the outcome that write() would have, without writing. It may be conflict.
+  void preview(std::span<Item> items);
+  /// The same for a long value.
+  void preview_long(const Storage &source, Item &item);
 
 private:
   using Items = std::vector<Item *>;
 
   Items set(const Items &items, Condition::Kind kind);
-  void set_known(const Item &item);
-  void meet(const Items &items, int tries);
-  bool same_value(const Item &item, Taken &there);
-  bool find_long(const Item &item, Taken &there);
-  bool settle(Item &item, const Taken &there, bool same_bytes) const;
-  void settle_look(Item &item, const Taken &there, bool same_bytes) const;
-  void check_one(Item &item, Taken &there);
+  void set_meta(const Item &item);
+  void resolve_existing(const Items &items, int tries);
+  bool same_value(const Item &item, StoredValue &there);
+  bool has_long(const Item &item, StoredValue &there);
+  bool resolve(Item &item, const StoredValue &there, bool same_bytes) const;
+  void resolve_preview(Item &item, const StoredValue &there, bool same_bytes) const;
+  void check_one(Item &item, StoredValue &there);
   bool stream(const Storage &source, Item &item, Condition::Kind kind, const std::function<void(std::size_t)> &passing);
   void failed(Item &item, const Outcome &outcome) const;
-  [[noreturn]] void conflict(const Item &item) const;
 
   const std::string verb_;
   Storage &target_;
   const OnConflict on_conflict_;
   const bool strict_;
-  std::atomic<bool> conditional_{true}; ///< the target keeps if-absent, as far as is known
-  std::atomic<bool> look_first_{false}; ///< most keys were there already
+  std::atomic<bool> conditional_{true};  ///< false once the target has refused if-absent
+  std::atomic<bool> check_first_{false}; ///< most keys of the last batch existed already
 };
 
 } // namespace omnistore::jobs

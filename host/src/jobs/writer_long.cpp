@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long values: looked at before they are sent, and sent in pieces.
+// Writes long values: compares them before they are sent, and sends them in pieces.
+#include <optional>
 #include <thread>
 
+#include "base/clock.hpp"
+#include "jobs/endpoint.hpp"
 #include "jobs/pipe.hpp"
 #include "jobs/writer.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore::jobs {
 namespace {
 
-constexpr int most_starts = 5; ///< of one value, where others write the same key
+constexpr int max_attempts = 5; ///< for one value, if others write the same key
 
-/// Reads a value into a pipe on a thread of its own, which ends with the object.
-class Feed {
+/// A thread that reads a value into a pipe. The destructor joins it.
+class ReaderThread {
 public:
-  Feed(const Storage &source, const std::string &key, Pipe &pipe)
+  ReaderThread(const Storage &source, const std::string &key, Pipe &pipe)
       : pipe_(pipe), thread_([&source, &key, &pipe] {
           try {
             GetOptions options;
@@ -25,12 +27,12 @@ public:
             pipe.fail(std::current_exception());
           }
         }) {}
-  ~Feed() {
+  ~ReaderThread() {
     pipe_.abandon();
     thread_.join();
   }
-  Feed(const Feed &) = delete;
-  Feed &operator=(const Feed &) = delete;
+  ReaderThread(const ReaderThread &) = delete;
+  ReaderThread &operator=(const ReaderThread &) = delete;
 
 private:
   Pipe &pipe_;
@@ -39,61 +41,61 @@ private:
 
 } // namespace
 
-/// False: the condition did not hold. The item's meta is that of the value that was sent.
+/// Returns false if the condition did not hold. Sets the item's meta to that of the sent value.
 bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
                     const std::function<void(std::size_t)> &passing) {
-  if (!source.streams(item.from).reads) { // it lies in memory as it is
-    take_whole(source, item.from, item.taken);
-    if (item.taken.state == Taken::State::gone) return item.fate = Fate::gone, true;
-    passing(item.taken.value.size());
-    const std::string value = std::move(item.taken.value);
+  if (!source.streams(item.from).reads) { // its store gives whole values only
+    read_whole(source, item.from, item.value);
+    if (item.value.state == StoredValue::State::absent) return item.outcome = KeyOutcome::gone, true;
+    passing(item.value.bytes.size());
+    const std::string value = std::move(item.value.bytes);
     item.digest = digest_of(value);
-    item.fate = Fate::copied;
-    return target_.set(item.key, value, how_to_set(item, kind)).stored;
+    item.outcome = KeyOutcome::copied;
+    return target_.set(item.key, value, set_options(item, kind)).stored;
   }
   Pipe pipe(passing);
-  const Feed feed(source, item.from, pipe);
-  Meta meta;
-  if (!pipe.begun(meta)) return item.fate = Fate::gone, true;
-  item.taken.expiry = meta.expiry;
-  item.taken.etag = meta.etag;
-  item.taken.user = meta.user_known ? meta.user : user_of(source, item.from);
-  const bool stored = target_.set(item.key, pipe, meta.size, how_to_set(item, kind)).stored;
-  item.taken.size = pipe.size();
+  const ReaderThread feed(source, item.from, pipe);
+  const std::optional<Meta> meta = pipe.begun();
+  if (!meta) return item.outcome = KeyOutcome::gone, true;
+  item.value.expiry = meta->expiry;
+  item.value.etag = meta->etag;
+  item.value.user = meta->user_known ? meta->user : user_of(source, item.from);
+  const bool stored = target_.set(item.key, pipe, meta->size, set_options(item, kind)).stored;
+  item.value.size = pipe.size();
   item.digest = pipe.digest();
-  item.fate = Fate::copied;
+  item.outcome = KeyOutcome::copied;
   return stored;
 }
 
-void Writer::renew(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
-  if (item.taken.state == Taken::State::held)
+void Writer::rewrite(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
+  if (item.value.state == StoredValue::State::loaded)
     set({&item}, Condition::Kind::always);
   else
     stream(source, item, Condition::Kind::always, passing);
-  if (item.fate == Fate::copied) item.fate = Fate::same;
+  if (item.outcome == KeyOutcome::copied) item.outcome = KeyOutcome::same;
 }
 
 void Writer::write_long(const Storage &source, Item &item, const std::function<void(std::size_t)> &passing) {
   try {
-    for (int starts = 0; starts < most_starts; ++starts) {
-      if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
-      Taken there;
+    for (int starts = 0; starts < max_attempts; ++starts) {
+      if (item.value.expiry != 0 && item.value.expiry <= now_ms()) return void(item.outcome = KeyOutcome::expired);
+      StoredValue there;
       bool same_bytes = false;
       const std::optional<Meta> found = target_.meta(item.key, {.user = false, .caller = &background});
       if (found) {
-        there.state = Taken::State::is_long;
+        there.state = StoredValue::State::is_long;
         there.size = found->size;
-        if (there.size == item.taken.size) {
-          item.digest = digest_of(source, item.from, item.taken);
-          if (item.taken.state == Taken::State::gone) return void(item.fate = Fate::gone);
+        if (there.size == item.value.size) {
+          item.digest = digest_of(source, item.from, item.value);
+          if (item.value.state == StoredValue::State::absent) return void(item.outcome = KeyOutcome::gone);
           same_bytes = digest_of(target_, item.key, there) == item.digest;
         }
-        if (there.state != Taken::State::gone && !settle(item, there, same_bytes)) return;
+        if (there.state != StoredValue::State::absent && !resolve(item, there, same_bytes)) return;
       }
-      const bool conditional = there.state == Taken::State::gone && conditional_;
+      const bool conditional = there.state == StoredValue::State::absent && conditional_;
       try {
         if (!stream(source, item, conditional ? Condition::Kind::if_absent : Condition::Kind::always, passing))
-          continue; // another writer was faster: looked at again
+          continue; // another writer was faster: compare again
       } catch (const Error &error) {
         if (error.status() != Status::unsupported || !conditional) throw;
         conditional_ = false;
@@ -101,7 +103,7 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
       }
       return;
     }
-    item.fail(Status::conflict, verb_ + " " + item.from + ": others write " + item.key);
+    item.fail(Status::conflict, verb_ + " " + item.from + ": others keep writing " + item.key);
   } catch (const Error &error) {
     if (error.status() == Status::conflict) throw;
     Outcome outcome;
@@ -111,43 +113,43 @@ void Writer::write_long(const Storage &source, Item &item, const std::function<v
   }
 }
 
-void Writer::look_long(const Storage &source, Item &item) {
+void Writer::preview_long(const Storage &source, Item &item) {
   const std::optional<Meta> found = target_.meta(item.key, {.user = false, .caller = &background});
-  if (found && found->size == item.taken.size) item.digest = digest_of(source, item.from, item.taken);
-  look_long(item);
+  if (found && found->size == item.value.size) item.digest = digest_of(source, item.from, item.value);
+  preview_long(item);
 }
 
-void Writer::look_long(Item &item) {
-  Taken there;
-  const bool same_bytes = find_long(item, there);
-  settle_look(item, there, same_bytes);
+void Writer::preview_long(Item &item) {
+  StoredValue there;
+  const bool same_bytes = has_long(item, there);
+  resolve_preview(item, there, same_bytes);
 }
 
-/// Whether the target has the bytes whose digest the item has; `there` is what it has.
-bool Writer::find_long(const Item &item, Taken &there) {
+/// Returns true if the target has bytes with the item's digest, and stores the target's meta in `there`.
+bool Writer::has_long(const Item &item, StoredValue &there) {
   const std::optional<Meta> found = target_.meta(item.key, {.user = false, .caller = &background});
   if (!found) return false;
-  there.state = Taken::State::is_long;
+  there.state = StoredValue::State::is_long;
   there.size = found->size;
-  return there.size == item.taken.size && digest_of(target_, item.key, there) == item.digest;
+  return there.size == item.value.size && digest_of(target_, item.key, there) == item.digest;
 }
 
-bool Writer::sends(const Item &item) {
+bool Writer::must_send(const Item &item) {
   return on_conflict_ == OnConflict::overwrite || !target_.has(item.key, in_background);
 }
 
-void Writer::send(Source &source, Item &item) {
-  if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
+void Writer::send_stream(Source &source, Item &item) {
+  if (item.value.expiry != 0 && item.value.expiry <= now_ms()) return void(item.outcome = KeyOutcome::expired);
   const bool overwrites = on_conflict_ == OnConflict::overwrite;
   const auto set = [&](Condition::Kind kind) {
-    return target_.set(item.key, source, UINT64_MAX, how_to_set(item, kind)).stored;
+    return target_.set(item.key, source, UINT64_MAX, set_options(item, kind)).stored;
   };
   try {
     bool stored = false;
     if (conditional_ && !overwrites) {
       try {
         stored = set(Condition::Kind::if_absent);
-      } catch (const Error &error) { // before anything was read
+      } catch (const Error &error) { // nothing was read yet
         if (error.status() != Status::unsupported) throw;
         conditional_ = false;
         stored = set(Condition::Kind::always);
@@ -156,8 +158,8 @@ void Writer::send(Source &source, Item &item) {
       stored = set(Condition::Kind::always);
     }
     if (!stored)
-      return item.fail(Status::conflict, verb_ + " " + item.from + ": another writer was just faster at " + item.key);
-    item.fate = Fate::copied;
+      return item.fail(Status::conflict, verb_ + " " + item.from + ": another writer has just set " + item.key);
+    item.outcome = KeyOutcome::copied;
   } catch (const Error &error) {
     Outcome outcome;
     outcome.status = error.status();
@@ -166,13 +168,13 @@ void Writer::send(Source &source, Item &item) {
   }
 }
 
-void Writer::meet_long(Item &item) {
-  if (item.taken.expiry != 0 && item.taken.expiry <= now_ms()) return void(item.fate = Fate::expired);
-  Taken there;
-  const bool same_bytes = find_long(item, there);
-  if (!settle(item, there, same_bytes)) return;
-  item.fate = Fate::copied; // its bytes are there; what is known of them is another
-  set_known(item);
+void Writer::resolve_long(Item &item) {
+  if (item.value.expiry != 0 && item.value.expiry <= now_ms()) return void(item.outcome = KeyOutcome::expired);
+  StoredValue there;
+  const bool same_bytes = has_long(item, there);
+  if (!resolve(item, there, same_bytes)) return;
+  item.outcome = KeyOutcome::copied; // the target has its bytes, but another meta
+  set_meta(item);
 }
 
 } // namespace omnistore::jobs

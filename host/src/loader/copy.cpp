@@ -20,6 +20,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include "base/encoding.hpp"
 #include "search.hpp"
 #include "unfit.hpp"
 #include "vet.hpp"
@@ -35,7 +36,7 @@ constexpr std::size_t mark_digits = 16;
 
 struct Folder {
   std::string path;
-  Descriptor descriptor;
+  base::Descriptor descriptor;
 };
 
 /// Makes or opens `base`/omnistore-UID. It was perhaps not this host that made it, hence the questions.
@@ -43,7 +44,7 @@ Folder open_folder(const std::string &base) {
   vet_folder_permissions(base, ::geteuid());
   std::string path = base + "/omnistore-" + std::to_string(::geteuid());
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) fail("cannot make " + path, errno);
-  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  base::Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (!folder) fail("cannot open " + path, errno);
 
   struct stat info;
@@ -58,14 +59,14 @@ Folder open_folder(const std::string &base) {
 
 std::string name_of(const std::string &stem, std::uint64_t mark) {
   constexpr std::size_t longest_stem = 100; // a file's name has at most 255 bytes
-  std::string digits(mark_digits, '0');
-  for (std::size_t i = mark_digits; i-- > 0; mark >>= 4) digits[i] = "0123456789abcdef"[mark & 15];
-  return stem.substr(0, longest_stem) + "-" + digits;
+  std::string name = stem.substr(0, longest_stem) + "-";
+  base::append_hex(name, mark, mark_digits);
+  return name;
 }
 
 /// Whether a file holds these bytes. `read` gives the next piece, as read(2) does.
 template <class Read>
-bool holds(std::uint64_t size, const Descriptor &copy, const Read &read) {
+bool holds(std::uint64_t size, const base::Descriptor &copy, const Read &read) {
   char ours[16 * 1024];
   for (std::uint64_t at = 0;;) {
     const ssize_t got = ::pread(copy.number(), ours, sizeof ours, static_cast<off_t>(at));
@@ -76,13 +77,13 @@ bool holds(std::uint64_t size, const Descriptor &copy, const Read &read) {
   }
 }
 
-bool holds(const Descriptor &copy, std::string_view bytes) {
+bool holds(const base::Descriptor &copy, std::string_view bytes) {
   return holds(bytes.size(), copy, [&](std::uint64_t at, std::string_view piece) {
     return at <= bytes.size() && bytes.substr(at, piece.size()) == piece;
   });
 }
 
-bool holds_same(const Descriptor &copy, const Descriptor &file, std::uint64_t size) {
+bool holds_same(const base::Descriptor &copy, const base::Descriptor &file, std::uint64_t size) {
   char theirs[16 * 1024];
   return holds(size, copy, [&](std::uint64_t at, std::string_view piece) {
     return ::pread(file.number(), theirs, piece.size(), static_cast<off_t>(at)) == static_cast<ssize_t>(piece.size()) &&
@@ -90,7 +91,7 @@ bool holds_same(const Descriptor &copy, const Descriptor &file, std::uint64_t si
   });
 }
 
-void write_all(const Descriptor &file, std::string_view bytes) {
+void write_all(const base::Descriptor &file, std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t put = ::write(file.number(), bytes.data(), bytes.size());
     if (put < 0 && errno == EINTR) continue;
@@ -102,8 +103,8 @@ void write_all(const Descriptor &file, std::string_view bytes) {
 enum class Found { absent, gone, other, same };
 
 /// Opens and locks a copy. False: there is none, with ENOENT, or it was taken away before it was locked.
-bool open_copy(const Folder &folder, const std::string &name, Descriptor &file) {
-  file = Descriptor(::openat(folder.descriptor.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+bool open_copy(const Folder &folder, const std::string &name, base::Descriptor &file) {
+  file = base::Descriptor(::openat(folder.descriptor.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file && errno == ENOENT) return false;
   struct stat info;
   if (!file || ::flock(file.number(), LOCK_SH) != 0 || ::fstat(file.number(), &info) != 0)
@@ -112,18 +113,18 @@ bool open_copy(const Folder &folder, const std::string &name, Descriptor &file) 
   return info.st_nlink != 0;
 }
 
-Found find_copy(const Folder &folder, const std::string &name, std::string_view bytes, Descriptor &file) {
+Found find_copy(const Folder &folder, const std::string &name, std::string_view bytes, base::Descriptor &file) {
   if (!open_copy(folder, name, file)) return errno == ENOENT ? Found::absent : Found::gone;
   return holds(file, bytes) ? Found::same : Found::other;
 }
 
 /// Writes a copy beside its place and puts it there whole. False: another process was faster, or took the unlocked
 /// file away; look again.
-bool write_copy(const Folder &folder, const std::string &name, std::string_view bytes, Descriptor &file) {
+bool write_copy(const Folder &folder, const std::string &name, std::string_view bytes, base::Descriptor &file) {
   static std::atomic<unsigned> counter{0};
   const std::string temporary = "." + name + "." + std::to_string(::getpid()) + "." + std::to_string(++counter);
   const int at = folder.descriptor.number();
-  file = Descriptor(::openat(at, temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500));
+  file = base::Descriptor(::openat(at, temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0500));
   if (!file || ::flock(file.number(), LOCK_SH) != 0) fail("cannot make a file in " + folder.path, errno);
   try {
     write_all(file, bytes);
@@ -144,7 +145,7 @@ bool is_copy(std::string_view name) {
   if (suffix == std::string_view::npos) return false;
   name = name.substr(0, suffix);
   for (std::size_t dash = name.find('-'); dash != name.npos; dash = name.find('-', dash + 1)) {
-    const std::size_t end = std::min(name.find_first_not_of("0123456789abcdef", dash + 1), name.size());
+    const std::size_t end = std::min(name.find_first_not_of(base::hex_digits, dash + 1), name.size());
     if (end - dash - 1 == mark_digits && (end == name.size() || name[end] == '-')) return true;
   }
   return false;
@@ -163,12 +164,12 @@ void clean(const Folder &folder) {
   while (const dirent *item = ::readdir(listing.get())) {
     if (!is_copy(item->d_name)) continue;
     const int at = folder.descriptor.number();
-    const Descriptor file(::openat(at, item->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    const base::Descriptor file(::openat(at, item->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (file && ::flock(file.number(), LOCK_EX | LOCK_NB) == 0) ::unlinkat(at, item->d_name, 0);
   }
 }
 
-Copy held(const Folder &folder, const std::string &name, Descriptor file) {
+Copy held(const Folder &folder, const std::string &name, base::Descriptor file) {
   const std::string path = folder.path + "/" + name;
   return {path, CopyLock(path, std::move(file))};
 }
@@ -177,7 +178,7 @@ Copy copy_into(const Folder &folder, const std::string &base, std::string_view b
   std::string name = base + plugin_suffix();
   unsigned others = 0;
   for (int tries = 0; tries < 100; ++tries) {
-    Descriptor file;
+    base::Descriptor file;
     const Found found = find_copy(folder, name, bytes, file);
     if (found == Found::same) return held(folder, name, std::move(file));
     if (found == Found::other) name = base + "-" + std::to_string(++others) + plugin_suffix();
@@ -220,12 +221,12 @@ Copy private_copy(const std::string &stem, std::uint64_t mark, std::string_view 
   throw std::runtime_error(reasons);
 }
 
-Copy kept_copy(const std::string &stem, std::uint64_t mark, const Descriptor &file, std::uint64_t size) {
+Copy kept_copy(const std::string &stem, std::uint64_t mark, const base::Descriptor &file, std::uint64_t size) {
   const std::string name = name_of(stem, mark) + plugin_suffix();
   for (const std::string &base : bases()) {
     try {
       const Folder folder = open_folder(base);
-      Descriptor copy;
+      base::Descriptor copy;
       if (open_copy(folder, name, copy) && holds_same(copy, file, size))
         return clean(folder), held(folder, name, std::move(copy));
     } catch (const std::runtime_error &) { // private_copy() says why

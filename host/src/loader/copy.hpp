@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "descriptor.hpp"
+#include "base/descriptor.hpp"
 
 namespace omnistore::loader {
 
@@ -14,7 +14,7 @@ class CopyLock {
 public:
   CopyLock() = default;
   /// Of the file that `file` has open and locked, shared.
-  CopyLock(std::string path, Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
+  CopyLock(std::string path, base::Descriptor file) : path_(std::move(path)), file_(std::move(file)) {}
   CopyLock(CopyLock &&) = default;
   CopyLock &operator=(CopyLock &&other) noexcept {
     std::swap(path_, other.path_);
@@ -23,11 +23,11 @@ public:
   }
   ~CopyLock();
   explicit operator bool() const noexcept { return static_cast<bool>(file_); }
-  const Descriptor &file() const { return file_; }
+  const base::Descriptor &file() const { return file_; }
 
 private:
   std::string path_;
-  Descriptor file_;
+  base::Descriptor file_;
 };
 
 /// A copy of a plugin that nobody writes into any more, so that the host may keep it mapped.
@@ -44,6 +44,6 @@ struct Copy {
 Copy private_copy(const std::string &stem, std::uint64_t mark, std::string_view bytes);
 
 /// The copy under that name, where it holds just what `file`, of `size` bytes, holds; else one without a lock.
-Copy kept_copy(const std::string &stem, std::uint64_t mark, const Descriptor &file, std::uint64_t size);
+Copy kept_copy(const std::string &stem, std::uint64_t mark, const base::Descriptor &file, std::uint64_t size);
 
 } // namespace omnistore::loader

@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "descriptor.hpp"
+#include "base/descriptor.hpp"
+#include "base/encoding.hpp"
 #include "plugin_file.hpp"
 #include "vet.hpp"
 
@@ -34,7 +35,7 @@ constexpr const char *advice_to_lock = "write it with `omnistore plugins lock`";
 std::string file_name_of(const std::string &path) { return fs::path(path).filename().string(); }
 
 std::string read_text(const std::string &lock) {
-  const Descriptor file(::open(lock.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const base::Descriptor file(::open(lock.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
   if (!file || ::fstat(file.number(), &info) != 0) throw Unfit("it cannot be read: " + cause(errno), advice_to_lock);
   if (!S_ISREG(info.st_mode)) throw Unfit("it is no file", advice_to_lock);
@@ -57,7 +58,7 @@ std::string text_in(const json::object &object, const char *name) {
 bool is_digest(const std::string &text) {
   constexpr std::string_view before = "sha256:";
   return text.starts_with(before) && text.size() == before.size() + 64 &&
-         text.find_first_not_of("0123456789abcdef", before.size()) == text.npos;
+         base::is_lower_hex(std::string_view(text).substr(before.size()));
 }
 
 LockedPlugin to_plugin(const json::value &value, std::size_t number) {
@@ -130,7 +131,7 @@ void write_lock(const std::string &lock, std::vector<LockedPlugin> plugins) {
   const std::string text = to_text(plugins);
 
   std::string temporary = lock + ".XXXXXX";
-  const Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
+  const base::Descriptor file(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!file) fail_to_write(lock, errno);
   const ssize_t put = ::write(file.number(), text.data(), text.size());
   if (put < 0 || ::fchmod(file.number(), 0644) != 0 || ::fsync(file.number()) != 0 ||

@@ -33,7 +33,7 @@ FileId id_in(const struct stat &info) {
           info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
 }
 
-void read_all(const Descriptor &file, Bytes &bytes, std::size_t size) {
+void read_all(const base::Descriptor &file, Bytes &bytes, std::size_t size) {
   std::size_t have = 0;
   while (have < size) {
     const ssize_t got = ::pread(file.number(), bytes.data() + have, size - have, static_cast<off_t>(have));
@@ -47,7 +47,8 @@ void read_all(const Descriptor &file, Bytes &bytes, std::size_t size) {
 } // namespace
 
 Bytes::Bytes(std::size_t size) : data_(pages(size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS, -1)), size_(size) {}
-Bytes::Bytes(const Descriptor &file, std::size_t size) : data_(pages(size, PROT_READ, 0, file.number())), size_(size) {}
+Bytes::Bytes(const base::Descriptor &file, std::size_t size)
+    : data_(pages(size, PROT_READ, 0, file.number())), size_(size) {}
 Bytes::~Bytes() {
   if (data_) ::munmap(data_, size_);
 }
@@ -59,7 +60,7 @@ FileId id_of(const std::string &path) {
 
 PluginFile read_plugin(const std::string &path) {
   // Without O_NONBLOCK the open of a fifo would wait for its writer.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  const base::Descriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   struct stat info;
   if (!file || ::fstat(file.number(), &info) != 0) throw Unfit("it cannot be read: " + cause(errno));
   if (S_ISDIR(info.st_mode)) throw Unfit("it is a folder, not a shared library");

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "base/descriptor.hpp"
 #include "copy.hpp"
 
 namespace omnistore::loader {
@@ -26,7 +27,7 @@ public:
   /// Memory to read `size` bytes into, more than 0. Throws std::bad_alloc.
   explicit Bytes(std::size_t size);
   /// The first bytes of a file that nobody writes into. Throws std::bad_alloc.
-  Bytes(const Descriptor &file, std::size_t size);
+  Bytes(const base::Descriptor &file, std::size_t size);
   Bytes(Bytes &&other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
   Bytes &operator=(Bytes &&) = delete;
   ~Bytes();

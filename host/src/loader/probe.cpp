@@ -20,6 +20,7 @@
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <spdlog/spdlog.h>
 
+#include "base/descriptor.hpp"
 #include "search.hpp"
 #include "unfit.hpp"
 #include "vet.hpp"
@@ -41,7 +42,7 @@ constexpr std::size_t longest_report = 1 << 20;
 constexpr std::string_view generation = "1.";
 
 /// A folder of the cache, or nothing if there is none that only this user writes into.
-Descriptor open_folder(bool make) {
+base::Descriptor open_folder(bool make) {
   std::string base;
   if (const char *cache = ::secure_getenv("XDG_CACHE_HOME"); cache && cache[0] == '/')
     base = cache;
@@ -55,7 +56,7 @@ Descriptor open_folder(bool make) {
     ::mkdir((base + "/omnistore").c_str(), 0755);
     ::mkdir(path.c_str(), 0700);
   }
-  Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  base::Descriptor folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   struct stat info;
   if (!folder || ::fstat(folder.number(), &info) != 0 || info.st_uid != ::geteuid() || (info.st_mode & 022) != 0)
     return {};
@@ -85,8 +86,8 @@ DriverNames lines_of(std::string_view text) {
   return names;
 }
 
-std::optional<DriverNames> read_record(const Descriptor &folder, const std::string &name) {
-  const Descriptor file(::openat(folder.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+std::optional<DriverNames> read_record(const base::Descriptor &folder, const std::string &name) {
+  const base::Descriptor file(::openat(folder.number(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file) return std::nullopt;
   std::string text(64 * 1024, '\0');
   const ssize_t got = ::pread(file.number(), text.data(), text.size(), 0);
@@ -97,17 +98,17 @@ std::optional<DriverNames> read_record(const Descriptor &folder, const std::stri
   return lines_of(text);
 }
 
-void write_record(const Descriptor &folder, const std::string &name, const DriverNames &names) {
+void write_record(const base::Descriptor &folder, const std::string &name, const DriverNames &names) {
   std::string text;
   for (const std::string &one : names) text += one + "\n";
   text += "end\n";
-  const Descriptor file(
+  const base::Descriptor file(
       ::openat(folder.number(), name.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (file && ::write(file.number(), text.data(), text.size()) < 0) ::unlinkat(folder.number(), name.c_str(), 0);
 }
 
 /// Forgets all if there are too many records: each takes only a probe to be made again.
-void make_room(const Descriptor &folder) {
+void make_room(const base::Descriptor &folder) {
   constexpr std::size_t most = 500;
   std::error_code error;
   const fs::path path = "/proc/self/fd/" + std::to_string(folder.number());
@@ -134,15 +135,15 @@ std::string program() {
 
 struct Child {
   pid_t pid = -1;
-  Descriptor report;
+  base::Descriptor report;
 };
 
 /// Starts the probe; a pid of -1: it cannot be started.
 Child start(const std::string &probe, const std::string &file) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return {};
-  Child child{-1, Descriptor(ends[0])};
-  const Descriptor write_end(ends[1]);
+  Child child{-1, base::Descriptor(ends[0])};
+  const base::Descriptor write_end(ends[1]);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   ::posix_spawn_file_actions_init(&actions);
@@ -214,7 +215,7 @@ std::string signal_name(int signal) {
 } // namespace
 
 std::optional<DriverNames> known_good(const PluginFile &plugin) {
-  const Descriptor folder = open_folder(false);
+  const base::Descriptor folder = open_folder(false);
   if (!folder) return std::nullopt;
   if (auto names = read_record(folder, record_of(plugin))) return names;
   auto names = read_record(folder, record_of_content(plugin));
@@ -241,7 +242,7 @@ std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &pa
   constexpr std::string_view driver = "driver ";
   for (const std::string &line : lines_of(outcome.report))
     if (line.starts_with(driver)) names.push_back(line.substr(driver.size()));
-  if (const Descriptor folder = open_folder(true)) {
+  if (const base::Descriptor folder = open_folder(true)) {
     make_room(folder);
     write_record(folder, record_of_content(plugin), names);
     write_record(folder, record_of(plugin), names);

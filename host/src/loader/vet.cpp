@@ -12,6 +12,8 @@
 #include <sodium/crypto_hash_sha256.h>
 #include <sys/stat.h>
 
+#include "base/ascii.hpp"
+#include "base/encoding.hpp"
 #include "unfit.hpp"
 
 namespace omnistore::loader {
@@ -83,17 +85,12 @@ void vet_permissions(const std::string &file, uid_t user) {
 std::string sha256(std::string_view bytes) {
   unsigned char digest[crypto_hash_sha256_BYTES];
   crypto_hash_sha256(digest, reinterpret_cast<const unsigned char *>(bytes.data()), bytes.size());
-  std::string text = "sha256:";
-  for (const unsigned char byte : digest) {
-    text += "0123456789abcdef"[byte >> 4];
-    text += "0123456789abcdef"[byte & 15];
-  }
-  return text;
+  return "sha256:" + base::to_hex({reinterpret_cast<const char *>(digest), sizeof digest});
 }
 
 void vet_pin(std::string_view bytes, const std::string &pin) {
   std::string wanted = pin;
-  std::transform(wanted.begin(), wanted.end(), wanted.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(wanted.begin(), wanted.end(), wanted.begin(), base::lower);
   const std::string found = sha256(bytes);
   if (wanted != found)
     throw Unfit("it is pinned to " + pin + ", and is " + found,

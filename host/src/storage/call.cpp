@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.hpp"
 #include "base/printable.hpp"
 
 namespace omnistore {
@@ -70,10 +71,11 @@ bool HostCall::nothing_done(std::uint32_t item) const {
 
 bool is_traceparent(std::string_view text) {
   if (text.size() != 55 || text[2] != '-' || text[35] != '-' || text[52] != '-') return false;
-  const auto is_hex = [](std::string_view part) { return part.find_first_not_of("0123456789abcdef") == part.npos; };
-  const auto is_id = [&](std::string_view part) { return is_hex(part) && part.find_first_not_of('0') != part.npos; };
-  return is_hex(text.substr(0, 2)) && text.substr(0, 2) != "ff" && is_id(text.substr(3, 32)) &&
-         is_id(text.substr(36, 16)) && is_hex(text.substr(53));
+  const auto is_id = [&](std::string_view part) {
+    return base::is_lower_hex(part) && part.find_first_not_of('0') != part.npos;
+  };
+  return base::is_lower_hex(text.substr(0, 2)) && text.substr(0, 2) != "ff" && is_id(text.substr(3, 32)) &&
+         is_id(text.substr(36, 16)) && base::is_lower_hex(text.substr(53));
 }
 
 template <class Mutex>

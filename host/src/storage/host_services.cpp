@@ -7,9 +7,9 @@
 #include <omnistore/known.hpp>
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "base/printable.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 
 namespace omnistore {
 

@@ -4,9 +4,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "base/printable.hpp"
 #include "storage/capabilities.hpp"
-#include "storage/clock.hpp"
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
 #include "storage/plan.hpp"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Operations on one key.
+#include "base/clock.hpp"
 #include "config/formats.hpp"
-#include "storage/clock.hpp"
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
 #include "storage/sinks.hpp"

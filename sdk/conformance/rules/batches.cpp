@@ -18,15 +18,15 @@ void gets_many(Bench &bench) {
     keys.push_back(bench.key("g" + std::to_string(i)));
     if (i % 3) put(store, keys[i], bytes_of(i * 100, static_cast<unsigned>(i)));
   }
-  const std::vector<Got> all = store.get_many(keys, {.flags = OMNISTORE_GET_META});
+  const std::vector<GetResult> all = store.get_many(keys, {.flags = OMNISTORE_GET_META});
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::string what = "item " + std::to_string(i) + " of get_many";
     if (i % 3)
       expect_value(all[i], bytes_of(i * 100, static_cast<unsigned>(i)), what);
     else
       expect_none(all[i], what);
-    if (all[i].meta && !all[i].told().etag.empty() && i % 3)
-      require(all[i].told().etag == store.stat(keys[i], OMNISTORE_GET_META).told().etag,
+    if (all[i].meta && !all[i].known_meta().etag.empty() && i % 3)
+      require(all[i].known_meta().etag == store.stat(keys[i], OMNISTORE_GET_META).known_meta().etag,
               what + " has another etag than stat gives");
   }
 }
@@ -35,7 +35,7 @@ void gets_twice(Bench &bench) {
   Store &store = bench.store();
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
   put(store, bench.key("g"), "value");
-  for (const Got &each : store.get_many({bench.key("g"), bench.key("g"), bench.key("g")}))
+  for (const GetResult &each : store.get_many({bench.key("g"), bench.key("g"), bench.key("g")}))
     expect_value(each, "value", "a key that stands in get_many three times");
 }
 
@@ -43,7 +43,7 @@ void gets_beside_a_failure(Bench &bench) {
   Store &store = bench.store();
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
   for (const std::string name : {"a", "b", "c"}) put(store, bench.key(name), "value of " + name);
-  const std::vector<Got> all = store.get_many({bench.key("a"), bench.key("b"), bench.key("c")}, {}, 1);
+  const std::vector<GetResult> all = store.get_many({bench.key("a"), bench.key("b"), bench.key("c")}, {}, 1);
   expect(all[1], OMNISTORE_NO_SPACE, "the item of get_many whose sink returned NO_SPACE");
   expect_value(all[0], "value of a", "the item before it");
   expect_value(all[2], "value of c", "the item behind it");
@@ -55,14 +55,15 @@ void sets_many(Bench &bench) {
   const std::size_t count = most(store, 40);
   for (std::size_t i = 0; i < count; ++i)
     items.push_back({bench.key("s" + std::to_string(i)), bytes_of(i * 100, static_cast<unsigned>(i))});
-  for (const Done &each : store.set_many(items)) expect_ok(each, "an item of set_many");
+  for (const CallResult &each : store.set_many(items)) expect_ok(each, "an item of set_many");
   for (const Store::Item &each : items) expect_value(store.get(each.key), each.value, "get after set_many");
 }
 
 void last_wins(Bench &bench) {
   Store &store = bench.store();
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
-  for (const Done &each : store.set_many({{bench.key("s"), "one"}, {bench.key("s"), "two"}, {bench.key("s"), "three"}}))
+  for (const CallResult &each :
+       store.set_many({{bench.key("s"), "one"}, {bench.key("s"), "two"}, {bench.key("s"), "three"}}))
     expect_ok(each, "an item of set_many");
   expect_value(store.get(bench.key("s")), "three", "get of a key that stood in set_many three times");
 }
@@ -71,9 +72,9 @@ void sets_with_conditions(Bench &bench) {
   Store &store = bench.store();
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
   put(store, bench.key("there"), "old");
-  const std::vector<Done> all = store.set_many({{bench.key("new"), "value", {.condition = OMNISTORE_IF_ABSENT}},
-                                                {bench.key("there"), "value", {.condition = OMNISTORE_IF_ABSENT}},
-                                                {bench.key("always"), "value"}});
+  const std::vector<CallResult> all = store.set_many({{bench.key("new"), "value", {.condition = OMNISTORE_IF_ABSENT}},
+                                                      {bench.key("there"), "value", {.condition = OMNISTORE_IF_ABSENT}},
+                                                      {bench.key("always"), "value"}});
   expect_ok(all[0], "the item of set_many whose condition holds");
   expect(all[1], OMNISTORE_CONFLICT, "the item of set_many whose condition does not hold");
   expect_ok(all[2], "the item of set_many behind it");
@@ -85,12 +86,12 @@ void sets_with_expiries(Bench &bench) {
   Store &store = bench.store();
   if (most(store, 2) < 2) throw Skipped("it takes no two items");
   const std::int64_t end = KitHost::time() + 3'600'000;
-  for (const Done &each :
+  for (const CallResult &each :
        store.set_many({{bench.key("ends"), "value", {.expiry = end}}, {bench.key("stays"), "value"}}))
     expect_ok(each, "an item of set_many");
-  const std::int64_t told = store.stat(bench.key("ends")).told().expiry;
+  const std::int64_t told = store.stat(bench.key("ends")).known_meta().expiry;
   require(told >= end && told <= end + 1000, "an item of set_many has another expiry than it was given");
-  require(store.stat(bench.key("stays")).told().expiry == 0, "an item of set_many has the expiry of another");
+  require(store.stat(bench.key("stays")).known_meta().expiry == 0, "an item of set_many has the expiry of another");
 }
 
 void stats_many(Bench &bench) {
@@ -100,14 +101,15 @@ void stats_many(Bench &bench) {
     keys.push_back(bench.key("s" + std::to_string(i)));
     if (i % 3) put(store, keys[i], bytes_of(i * 10));
   }
-  const std::vector<Got> all = store.get_many(keys, {.flags = OMNISTORE_GET_META}, {}, true);
+  const std::vector<GetResult> all = store.get_many(keys, {.flags = OMNISTORE_GET_META}, {}, true);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::string what = "item " + std::to_string(i) + " of stat_many";
     expect(all[i], i % 3 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, what);
     if (i % 3 == 0) continue;
-    const Got one = store.stat(keys[i], OMNISTORE_GET_META);
-    require(all[i].told().size == one.told().size && all[i].told().etag == one.told().etag &&
-                all[i].told().expiry == one.told().expiry && all[i].told().mtime == one.told().mtime,
+    const GetResult one = store.stat(keys[i], OMNISTORE_GET_META);
+    require(all[i].known_meta().size == one.known_meta().size && all[i].known_meta().etag == one.known_meta().etag &&
+                all[i].known_meta().expiry == one.known_meta().expiry &&
+                all[i].known_meta().mtime == one.known_meta().mtime,
             what + " tells another meta than stat does");
   }
 }
@@ -117,10 +119,10 @@ void sets_with_results(Bench &bench) {
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
   std::vector<Store::Item> items = {{bench.key("a"), "one"}, {bench.key("b"), "two"}, {bench.key("c"), "three"}};
   items[0].how.wants_meta = items[2].how.wants_meta = true;
-  const std::vector<Done> all = store.set_many(items);
+  const std::vector<CallResult> all = store.set_many(items);
   for (std::size_t i = 0; i < items.size(); ++i) expect_ok(all[i], "item " + std::to_string(i) + " of set_many");
   for (const std::size_t i : {0u, 2u})
-    require(all[i].told().etag == etag_of(store, items[i].key),
+    require(all[i].known_meta().etag == etag_of(store, items[i].key),
             "item " + std::to_string(i) + " of set_many tells another etag than stat does");
   require(!all[1].meta, "set_many told the meta of an item whose result is null");
 }
@@ -129,8 +131,8 @@ void removes_with_conditions(Bench &bench) {
   Store &store = bench.store();
   if (most(store, 3) < 3) throw Skipped("it takes no three items");
   for (const std::string name : {"a", "b", "c"}) put(store, bench.key(name), "value of " + name);
-  const std::vector<Done> all = store.remove_many({bench.key("a"), bench.key("b"), bench.key("c")},
-                                                  {etag_of(store, bench.key("a")), "other", ""});
+  const std::vector<CallResult> all = store.remove_many({bench.key("a"), bench.key("b"), bench.key("c")},
+                                                        {etag_of(store, bench.key("a")), "other", ""});
   expect_ok(all[0], "the item of remove_many whose etag matches");
   expect(all[1], OMNISTORE_CONFLICT, "the item of remove_many whose etag does not match");
   expect_ok(all[2], "the item of remove_many without a condition");
@@ -146,7 +148,7 @@ void removes_many(Bench &bench) {
     if (i % 3) put(store, keys[i], "value");
   }
   put(store, bench.key("stays"), "value");
-  const std::vector<Done> all = store.remove_many(keys);
+  const std::vector<CallResult> all = store.remove_many(keys);
   for (std::size_t i = 0; i < keys.size(); ++i)
     expect(all[i], i % 3 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "item " + std::to_string(i) + " of remove_many");
   expect_keys(store.keys(bench.base()), {bench.key("stays")}, "a listing after remove_many");
@@ -156,22 +158,22 @@ void removes_many(Bench &bench) {
 
 std::span<const Rule> batch_rules() {
   static constexpr Rule rules[] = {
-      {"many-get", "Item i's outcome is put into statuses[i]", 0, gets_many},
+      {"many-get", "The driver stores item i's outcome in statuses[i]", 0, gets_many},
       {"many-get-twice", "A key may stand in a batch twice", 0, gets_twice},
-      {"many-get-beside-failure", "An item that fails, also because its sink does not take it, does not end the batch.",
+      {"many-get-beside-failure", "An item that fails, even because its sink does not take it, does not end the batch.",
        0, gets_beside_a_failure},
       {"many-set", "The batches: get, stat, set and remove of `count` keys in fewer round trips than `count`.", 0,
        sets_many},
       {"many-set-last-wins", "then the last set wins", 0, last_wins},
-      {"many-set-conditions", "They return OMNISTORE_OK when every status was put there, whatever it is",
+      {"many-set-conditions", "The functions return OMNISTORE_OK if they stored every status, whatever it is",
        OMNISTORE_CAN_IF_ABSENT, sets_with_conditions},
-      {"many-set-expiries", "when the value ends; 0: never", OMNISTORE_CAN_TTL, sets_with_expiries},
+      {"many-set-expiries", "when the value expires; 0 means never", OMNISTORE_CAN_TTL, sets_with_expiries},
       {"many-stat", "keys[i], *requests[i] and the sink of i belong together", 0, stats_many},
-      {"many-set-results", "the driver begins the sink with the new value's meta as set does", OMNISTORE_CAN_ETAG,
-       sets_with_results},
+      {"many-set-results", "the driver calls the sink's begin with the new value's meta as set does",
+       OMNISTORE_CAN_ETAG, sets_with_results},
       {"many-remove-conditions", "keys[i], *requests[i] and the sink of i belong together", OMNISTORE_CAN_IF_MATCH,
        removes_with_conditions},
-      {"many-remove", "Item i's outcome is put into statuses[i]", 0, removes_many},
+      {"many-remove", "The driver stores item i's outcome in statuses[i]", 0, removes_many},
   };
   return rules;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What every call promises: deadlines, messages, and what layers hand down.
+// Rules for every call: deadlines, messages, and the context that layers pass down.
 #include <algorithm>
 #include <deque>
 #include <regex>
@@ -21,10 +21,10 @@ void too_late(Bench &bench) {
   const bool writes = !store.can(OMNISTORE_READS_ONLY);
   if (writes) put(store, bench.key("late"), "value");
   store.limit({0});
-  store.need_no_messages();
-  const auto soon = [&](const char *function, const std::function<Done()> &call) {
+  store.allow_missing_messages();
+  const auto soon = [&](const char *function, const std::function<CallResult()> &call) {
     const auto begun = std::chrono::steady_clock::now();
-    const Done done = call();
+    const CallResult done = call();
     const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
     require(took < std::chrono::milliseconds(1000),
             std::string(function) + " took " + std::to_string(took.count()) + " ms after its deadline had passed");
@@ -81,10 +81,10 @@ struct PlainCall : omnistore_call {
   }
 };
 
-/// A little of everything, by structs that are not those of the driver's header.
+/// Makes one call of each kind with structs of other sizes than in the driver's header.
 void use_all(Bench &bench, Store::Structs structs) {
   Store &store = bench.store();
-  store.hand_over(structs);
+  store.use_structs(structs);
   const std::string key = bench.key("k");
   put(store, key, "value");
   expect_value(store.get(key), "value", "get");
@@ -97,14 +97,15 @@ void use_all(Bench &bench, Store::Structs structs) {
   if (store.can(OMNISTORE_CAN_IF_ABSENT))
     expect(store.set(key, "other", {.condition = OMNISTORE_IF_ABSENT}), OMNISTORE_CONFLICT, "set if absent");
   if (store.driver().set_many && store.traits().max_batch != 1)
-    for (const Done &each : store.set_many({{bench.key("m"), "1"}, {bench.key("n"), "2"}})) expect_ok(each, "set_many");
+    for (const CallResult &each : store.set_many({{bench.key("m"), "1"}, {bench.key("n"), "2"}}))
+      expect_ok(each, "set_many");
   if (store.driver().get_many) expect_value(store.get_many({key})[0], "value", "get_many");
   if (store.can(OMNISTORE_CAN_META))
-    require(store.stat(key, OMNISTORE_GET_USER).told().user.empty(), "a value has user meta that nobody set");
+    require(store.stat(key, OMNISTORE_GET_USER).known_meta().user.empty(), "a value has user meta that nobody set");
   require(!store.keys(bench.base(), 1).empty(), "a listing gives nothing");
   if (store.driver().clear) expect_ok(store.clear(bench.key("f:")), "clear");
   expect_ok(store.remove(key), "remove");
-  store.hand_over(Store::Structs::ours);
+  store.use_structs(Store::Structs::ours);
 }
 void takes_longer(Bench &bench) { use_all(bench, Store::Structs::longer); }
 void takes_shorter(Bench &bench) { use_all(bench, Store::Structs::shorter); }
@@ -112,8 +113,8 @@ void takes_shorter(Bench &bench) { use_all(bench, Store::Structs::shorter); }
 void cancelled(Bench &bench) {
   Store &store = bench.store();
   store.limit({0, true});
-  store.need_no_messages();
-  const Done done = store.get(bench.key("missing"));
+  store.allow_missing_messages();
+  const CallResult done = store.get(bench.key("missing"));
   require(done.status == OMNISTORE_NOT_FOUND || done.status == OMNISTORE_CANCELLED ||
               done.status == OMNISTORE_TIMEOUT || done.status == OMNISTORE_UNAVAILABLE,
           "get for a caller that went away came to " + shown(done) + "; CANCELLED is right");
@@ -121,14 +122,14 @@ void cancelled(Bench &bench) {
   expect_none(store.get(bench.key("missing")), "get after one for a caller that went away");
 }
 
-/// A child that notes what it is called with, on the thread of the test.
+/// A child that records its calls, on the thread of the test.
 struct Noting {
   omnistore_store face{};
   omnistore_driver table{};
   const omnistore_store *real = nullptr;
   std::thread::id thread = std::this_thread::get_id();
   std::vector<const omnistore_context *> contexts{};
-  std::int64_t longest = 0; ///< the most time left that a call had
+  std::int64_t longest = 0; ///< the largest remaining time of a call
 
   explicit Noting(const omnistore_store *store) : real(store) {
     table = *store->driver;
@@ -222,7 +223,7 @@ void Noting::forward() {
 
 void layers_hand_down(Bench &bench) {
   if (!bench.is_layer()) throw Skipped("it is no layer");
-  if (!bench.subject().children) throw Skipped("it is a layer, and nothing was given to lie under it");
+  if (!bench.subject().children) throw Skipped("it is a layer, and there is no store below it");
   const std::unique_ptr<Children> children = bench.subject().children(bench.folder(), bench.driver().min_children);
   std::deque<Noting> noting;
   std::vector<const omnistore_store *> stores;
@@ -230,12 +231,12 @@ void layers_hand_down(Bench &bench) {
   Store store(bench.driver(), bench.options(), stores);
   constexpr std::int64_t left = 4321;
   store.limit({left});
-  const auto check = [&](const char *function, const std::function<Done()> &call) {
+  const auto check = [&](const char *function, const std::function<CallResult()> &call) {
     for (Noting &each : noting) {
       each.contexts.clear();
       each.longest = 0;
     }
-    const Done done = call();
+    const CallResult done = call();
     for (const Noting &each : noting) {
       for (const omnistore_context *context : each.contexts)
         require(context == store.last_context(), std::string(function) + " called a child with a context of its own");
@@ -264,7 +265,7 @@ void is_well(Bench &bench) {
           "health of a store that works came to " + name_of(status) + " (" + call.message + ")");
 }
 
-/// A sink that takes what an extension gives.
+/// A sink for the text of an extension.
 struct TextSink : omnistore_sink {
   std::string text;
   int begun = 0;
@@ -302,8 +303,8 @@ void unchanged_is_told(Bench &bench) {
   if (!table) throw Skipped("it has no omnistore.revalidate/1");
   const std::string key = bench.key("r");
   put(store, key, "value");
-  const Got found = store.stat(key, OMNISTORE_GET_META);
-  if (!found.meta || found.told().etag.empty()) throw Skipped("it gives no etag");
+  const GetResult found = store.stat(key, OMNISTORE_GET_META);
+  if (!found.meta || found.known_meta().etag.empty()) throw Skipped("it gives no etag");
   const auto ask = [&](const std::string &etag, std::uint32_t &unchanged) {
     TextSink sink;
     PlainCall call;
@@ -315,11 +316,11 @@ void unchanged_is_told(Bench &bench) {
     return sink.text;
   };
   std::uint32_t unchanged = 7;
-  require(ask(found.told().etag, unchanged).empty() && unchanged == 1,
+  require(ask(found.known_meta().etag, unchanged).empty() && unchanged == 1,
           "get_changed gave a value whose etag is the reader's");
   put(store, key, "other");
   unchanged = 7;
-  require(ask(found.told().etag, unchanged) == "other" && unchanged == 0,
+  require(ask(found.known_meta().etag, unchanged) == "other" && unchanged == 0,
           "get_changed did not give a value that has changed");
 }
 
@@ -351,19 +352,19 @@ void validates(Bench &bench) {
 
 std::span<const Rule> call_rules() {
   static constexpr Rule rules[] = {
-      {"deadline-passed", "A function that waits or works for long asks from time to time.", for_readers, too_late},
+      {"deadline-passed", "A function that waits or works for long checks this from time to time.", for_readers,
+       too_late},
       {"cancelled", "if context->cancelled says so, else OMNISTORE_TIMEOUT", for_readers, cancelled},
       {"structs-longer", "The side that reads takes a field whose end lies beyond `size` as zero", 0, takes_longer},
       {"structs-shorter", "The side that reads takes a field whose end lies beyond `size` as zero", 0, takes_shorter},
-      {"layer-hands-down", "every layer hands it down as it is", for_readers, layers_hand_down},
-      {"health", "Asks the backend for a sign of life", for_readers, is_well},
+      {"layer-hands-down", "every layer passes it down unchanged", for_readers, layers_hand_down},
+      {"health", "Checks that the backend responds", for_readers, is_well},
       {"messages-plain", "without a full stop at its end", for_readers, words_are_plain},
       {"stats-numbers", "each an object of names to whole numbers that are not negative", for_readers,
        stats_are_numbers},
-      {"revalidate", "where the value's etag is `etag` (not empty), as meta gave it, the value is not given out", 0,
+      {"revalidate", "it calls the sink's begin with the value's meta, writes no bytes, and sets *unchanged to 1", 0,
        unchanged_is_told},
-      {"validate", "Gives every problem of the options to `problems`, and returns OMNISTORE_OK", for_readers,
-       validates},
+      {"validate", "Adds every problem of the options to `problems`, and returns OMNISTORE_OK", for_readers, validates},
   };
   return rules;
 }

@@ -67,7 +67,7 @@ void one_first(Bench &bench) {
     std::atomic<int> won = 0;
     std::atomic<int> winner = -1;
     together(threads, [&](int i) {
-      const Done done = store.set(key, "thread " + std::to_string(i), {.condition = OMNISTORE_IF_ABSENT});
+      const CallResult done = store.set(key, "thread " + std::to_string(i), {.condition = OMNISTORE_IF_ABSENT});
       if (done.ok()) {
         ++won;
         winner = i;
@@ -89,13 +89,13 @@ void nothing_lost(Bench &bench) {
   const auto each = static_cast<int>(bench.times(50));
   together(threads, [&](int) {
     for (int added = 0; added < each;) {
-      const Got got = store.stat(key, OMNISTORE_GET_META);
+      const GetResult got = store.stat(key, OMNISTORE_GET_META);
       expect_ok(got, "stat");
-      const std::string etag = got.told().etag;
-      // The value that is read may be a later one; then its etag is another, and the set conflicts.
-      const Got value = store.get(key);
+      const std::string etag = got.known_meta().etag;
+      // get may read a later value than stat. Its etag then differs, and the set conflicts.
+      const GetResult value = store.get(key);
       expect_ok(value, "get");
-      const Done done =
+      const CallResult done =
           store.set(key, std::to_string(std::stoi(value.bytes) + 1), {.condition = OMNISTORE_IF_MATCH, .etag = etag});
       if (done.ok())
         ++added;

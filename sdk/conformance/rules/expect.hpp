@@ -10,26 +10,26 @@
 
 namespace omnistore::kit {
 
-/// `what` was asked, and is right with this status.
-inline void expect(const Done &done, omnistore_status status, const std::string &what) {
+/// Throws Broken unless the call `what` has this status.
+inline void expect(const CallResult &done, omnistore_status status, const std::string &what) {
   require(done.status == status, what + ": " + name_of(status) + " is right, it came to " + shown(done));
 }
-inline void expect_ok(const Done &done, const std::string &what) { expect(done, OMNISTORE_OK, what); }
-inline void expect_value(const Got &got, std::string_view right, const std::string &what) {
+inline void expect_ok(const CallResult &done, const std::string &what) { expect(done, OMNISTORE_OK, what); }
+inline void expect_value(const GetResult &got, std::string_view right, const std::string &what) {
   require(got.ok() && got.bytes == right, what + ": " + shown(right) + " is right, it came to " + shown(got));
 }
-inline void expect_none(const Got &got, const std::string &what) { expect(got, OMNISTORE_NOT_FOUND, what); }
+inline void expect_none(const GetResult &got, const std::string &what) { expect(got, OMNISTORE_NOT_FOUND, what); }
 
-/// Sets a value that must be taken.
-inline void put(Store &store, std::string_view key, std::string_view value, const Writing &how = {}) {
+/// Sets a value, which must succeed.
+inline void put(Store &store, std::string_view key, std::string_view value, const SetOptions &how = {}) {
   expect_ok(store.set(key, value, how), "set of " + shown(key));
 }
 
-/// The etag of a value that is there.
+/// Returns the etag of an existing value.
 inline std::string etag_of(Store &store, const std::string &key) {
-  const Got found = store.stat(key, OMNISTORE_GET_META);
+  const GetResult found = store.stat(key, OMNISTORE_GET_META);
   expect_ok(found, "stat with OMNISTORE_GET_META");
-  return found.told().etag;
+  return found.known_meta().etag;
 }
 
 inline std::string joined(const std::vector<std::string> &keys) {
@@ -38,7 +38,7 @@ inline std::string joined(const std::vector<std::string> &keys) {
   return keys.empty() ? "none" : text + (keys.size() > 12 ? " ..." : "");
 }
 
-/// The keys under a base, which are right whatever their order.
+/// Throws Broken unless these are the keys under a base, in any order.
 inline void expect_keys(std::vector<std::string> found, std::vector<std::string> right, const std::string &what) {
   std::sort(found.begin(), found.end());
   std::sort(right.begin(), right.end());
@@ -49,7 +49,7 @@ inline void expect_keys(std::vector<std::string> found, std::vector<std::string>
   throw Broken(what + ": missing " + joined(missing) + "; too many " + joined(more));
 }
 
-/// Bytes of every kind, `size` of them, which tell where they were cut or mixed.
+/// Returns `size` varied bytes, in which a cut or a mixture is found.
 inline std::string bytes_of(std::size_t size, unsigned seed = 1) {
   std::string bytes(size, '\0');
   std::uint64_t x = seed * 0x9E3779B97F4A7C15ull + 1;

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which keys there are, and the limits that the traits state.
+// Valid keys, and the limits that the traits state.
 #include "expect.hpp"
 #include "rule.hpp"
 
 namespace omnistore::kit {
 namespace {
 
-/// Names that may stand in keys in their normal form, and that file systems, servers, patterns and languages each read
-/// in a way of their own.
+/// Valid names in keys that have a special meaning for file systems, servers, patterns or languages.
 std::vector<std::string> strange_names() {
   return {"a b",
           "%20",
@@ -58,13 +57,13 @@ std::vector<std::string> strange_names() {
           std::string(200, 'n')};
 }
 
-/// Sets each key; one that the driver refuses must be refused as a key is, and have left nothing.
+/// Sets each key. If the driver refuses one, it must do so with the right status and store nothing.
 void names_are_names(Bench &bench) {
   Store &store = bench.store();
   std::vector<std::string> taken;
   for (const std::string &name : strange_names()) {
     const std::string key = bench.key(name);
-    const Done done = store.set(key, "value of " + name);
+    const CallResult done = store.set(key, "value of " + name);
     if (done.ok()) {
       taken.push_back(key);
       continue;
@@ -97,7 +96,7 @@ void keys_nest(Bench &bench) {
 void without_nesting(Bench &bench) {
   Store &store = bench.store();
   if (store.can(OMNISTORE_NESTS)) throw Skipped("it claims OMNISTORE_NESTS");
-  // It may refuse the second key; what it has acknowledged is there.
+  // It may refuse the second key, but an acknowledged value exists.
   put(store, bench.key("a"), "one");
   if (store.set(bench.key("a:b"), "two").ok()) expect_value(store.get(bench.key("a:b")), "two", "get of a:b");
   expect_value(store.get(bench.key("a")), "one", "get of a after a set of a:b");
@@ -140,8 +139,8 @@ void too_long_key(Bench &bench) {
   const std::uint64_t stated = store.traits().max_key_size;
   if (!stated || stated >= 4096) throw Skipped("it takes every key");
   const std::string key = key_of_size(bench, stated + 1);
-  const Done done = store.set(key, "x");
-  if (done.ok()) { // it can do more than it states
+  const CallResult done = store.set(key, "x");
+  if (done.ok()) { // it takes more than it states
     expect_value(store.get(key), "x", "get of a key over max_key_size, which was taken");
     expect_keys(store.keys(bench.base()), {key}, "a listing of it");
     return;
@@ -167,11 +166,11 @@ void largest_value(Bench &bench) {
 
 std::span<const Rule> key_rules() {
   static constexpr Rule rules[] = {
-      {"keys-strange", "Keys come normalised: UTF-8 without NUL", 0, names_are_names},
+      {"keys-strange", "Keys are normalised: UTF-8 without NUL", 0, names_are_names},
       {"keys-nest", "`a` and `a:b` can both be keys", OMNISTORE_NESTS, keys_nest},
       {"keys-without-nesting", "Stores a value in place of any older one, whole", 0, without_nesting},
-      {"keys-apart", "A key that ends in `$` is one of a layer's own", OMNISTORE_NESTS, neighbours},
-      {"key-longest", "bytes; 0: no limit of its own", 0, longest_key},
+      {"keys-apart", "A key that ends in `$` belongs to a layer or the host", OMNISTORE_NESTS, neighbours},
+      {"key-longest", "bytes; 0 if the store has no limit of its own", 0, longest_key},
       {"key-too-long", "over a limit that the traits state", 0, too_long_key},
       {"value-largest", "over a limit that the traits state", 0, largest_value},
   };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is kept when a store closes, and when its process is killed.
+// Durability when a store closes, and when its process is killed.
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -13,7 +13,7 @@
 namespace omnistore::kit {
 namespace {
 
-/// What two processes both see.
+/// Memory that two processes share.
 struct Shared {
   std::atomic<std::uint64_t> acknowledged{0};
   std::atomic<std::uint32_t> keeps{0};
@@ -25,7 +25,7 @@ struct Memory {
   ~Memory() { munmap(shared, sizeof(Shared)); }
 };
 
-/// A value that tells its number, and whether it is whole.
+/// Returns a value that contains its number, and in which a cut is found.
 std::string numbered(std::uint64_t number) {
   const std::string mark = std::to_string(number) + ";";
   std::string value;
@@ -83,14 +83,14 @@ void keeps_through_kills(Bench &bench) {
       throw Skipped("it does not claim to keep more than its process");
     require(!ended, "set failed in another process");
     const std::uint64_t acknowledged = memory.shared->acknowledged;
-    const Got got = bench.store().get(bench.key("k"));
+    const GetResult got = bench.store().get(bench.key("k"));
     require(got.ok(), "after a kill, get of a value that was acknowledged came to " + shown(got));
     const std::uint64_t number = number_of(got.bytes);
     require(number == acknowledged || number == acknowledged + 1,
             "write " + std::to_string(acknowledged) + " was acknowledged before a kill; afterwards there is write " +
                 std::to_string(number));
     for (const std::string &key : bench.store().keys(bench.key("list:"), 7)) {
-      const Got each = bench.store().get(key);
+      const GetResult each = bench.store().get(key);
       expect_ok(each, "get of a key that a listing gives after a kill");
       number_of(each.bytes);
     }
@@ -117,8 +117,8 @@ void seen_by_others(Bench &bench) {
 
 std::span<const Rule> kill_rules() {
   static constexpr Rule rules[] = {
-      {"keeps-through-close", "How long an acknowledged write is kept", 0, keeps_through_close},
-      {"keeps-through-kills", "never a mixture, and a failure leaves the old", 0, keeps_through_kills},
+      {"keeps-through-close", "How durable an acknowledged write is.", 0, keeps_through_close},
+      {"keeps-through-kills", "never a mixture, and a failure leaves the old one", 0, keeps_through_kills},
       {"shared-seen", "others than this store may change what it holds", OMNISTORE_SHARED, seen_by_others},
   };
   return rules;

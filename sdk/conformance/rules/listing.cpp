@@ -95,14 +95,14 @@ void lists_meta(Bench &bench) {
   for (const std::string &key : page.keys) {
     const auto meta = page.metas.find(key);
     require(meta != page.metas.end(), "it claims OMNISTORE_CAN_LIST_META, and gives no meta for " + shown(key));
-    const Got found = store.stat(key, OMNISTORE_GET_META);
+    const GetResult found = store.stat(key, OMNISTORE_GET_META);
     const auto same = [&](const char *what, std::int64_t listed, std::int64_t told) {
       require(listed == told, "the " + std::string(what) + " of " + shown(key) + " in a listing is " +
-                                  std::to_string(listed) + ", stat tells " + std::to_string(told));
+                                  std::to_string(listed) + ", stat gives " + std::to_string(told));
     };
-    same("size", static_cast<std::int64_t>(meta->second.size), static_cast<std::int64_t>(found.told().size));
-    same("mtime", meta->second.mtime, found.told().mtime);
-    same("expiry", meta->second.expiry, found.told().expiry);
+    same("size", static_cast<std::int64_t>(meta->second.size), static_cast<std::int64_t>(found.known_meta().size));
+    same("mtime", meta->second.mtime, found.known_meta().mtime);
+    same("expiry", meta->second.expiry, found.known_meta().expiry);
   }
 }
 
@@ -223,15 +223,15 @@ std::span<const Rule> listing_rules() {
       {"list-base", "only keys that start with it; it ends in ':' or is empty", 0, lists_a_base},
       {"list-nothing", "A base without keys is an empty page.", for_readers, lists_nothing},
       {"list-pages", "a run over all pages gives every key that was there throughout, none twice", 0, pages},
-      {"list-limit", "emit at most so many keys in this page, at least 1", 0, limit_holds},
-      {"list-depth", "only keys with at most so many ':' behind the base", OMNISTORE_CAN_DEPTH, depths},
+      {"list-limit", "the most keys to emit in this page; it is at least 1", 0, limit_holds},
+      {"list-depth", "only keys with at most this many ':' after the base", OMNISTORE_CAN_DEPTH, depths},
       {"list-order", "ascending by the keys' bytes", 0, in_order},
-      {"list-meta", "meta is wanted with each key, where it is known without reading values", OMNISTORE_CAN_LIST_META,
+      {"list-meta", "requests meta with each key, if it is known without reading the value", OMNISTORE_CAN_LIST_META,
        lists_meta},
-      {"list-emit-fails", "When it does not return OMNISTORE_OK the driver stops and returns that status.", 0,
+      {"list-emit-fails", "If emit does not return OMNISTORE_OK, the driver stops and returns that status.", 0,
        emit_stops},
       {"list-cursor-lives",
-       "It must still be good, or be refused with OMNISTORE_INVALID, at any later time, also after a restart.", 0,
+       "At any later time, even after a restart, it must still be good, or be refused with OMNISTORE_INVALID.", 0,
        cursors_live},
       {"list-cursor-wrong", "or be refused with OMNISTORE_INVALID", 0, wrong_cursors},
       {"list-steady", "While others write, a run over all pages gives every key that was there throughout, none twice.",

@@ -22,16 +22,16 @@ void etags_change(Bench &bench) {
 
 void etags_agree(Bench &bench) {
   Store &store = bench.store();
-  const Done set = store.set(bench.key("e"), "value", {.wants_meta = true});
+  const CallResult set = store.set(bench.key("e"), "value", {.wants_meta = true});
   expect_ok(set, "set with a sink");
   const std::string etag = etag_of(store, bench.key("e"));
   if (set.meta)
-    require(set.told().etag.empty() || set.told().etag == etag,
-            "set gave the etag " + shown(set.told().etag) + ", stat gives " + shown(etag));
+    require(set.known_meta().etag.empty() || set.known_meta().etag == etag,
+            "set gave the etag " + shown(set.known_meta().etag) + ", stat gives " + shown(etag));
   require(etag_of(store, bench.key("e")) == etag, "two stats of an unchanged value give two etags");
-  const Got got = store.get(bench.key("e"), {.flags = OMNISTORE_GET_META});
-  require(got.told().etag.empty() || got.told().etag == etag,
-          "get gave the etag " + shown(got.told().etag) + ", stat gives " + shown(etag));
+  const GetResult got = store.get(bench.key("e"), {.flags = OMNISTORE_GET_META});
+  require(got.known_meta().etag.empty() || got.known_meta().etag == etag,
+          "get gave the etag " + shown(got.known_meta().etag) + ", stat gives " + shown(etag));
 }
 
 void etags_after_removal(Bench &bench) {
@@ -48,13 +48,13 @@ void times_are_times(Bench &bench) {
   Store &store = bench.store();
   const std::int64_t before = KitHost::time() - 2000;
   put(store, bench.key("t"), "value");
-  const Got found = store.stat(bench.key("t"));
+  const GetResult found = store.stat(bench.key("t"));
   const std::int64_t after = KitHost::time() + 2000;
-  if (!found.told().mtime) throw Skipped("it tells no times");
-  require(found.told().mtime >= before && found.told().mtime <= after,
-          "the mtime of a value that was just set is " + std::to_string(found.told().mtime) + ", the time is " +
+  if (!found.known_meta().mtime) throw Skipped("it gives no times");
+  require(found.known_meta().mtime >= before && found.known_meta().mtime <= after,
+          "the mtime of a value that was just set is " + std::to_string(found.known_meta().mtime) + ", the time is " +
               std::to_string(KitHost::time()));
-  require(found.told().expiry == 0, "a value that was set without an expiry has one");
+  require(found.known_meta().expiry == 0, "a value that was set without an expiry has one");
 }
 
 void user_is_kept(Bench &bench) {
@@ -62,31 +62,31 @@ void user_is_kept(Bench &bench) {
   const std::string users[] = {"{\"a\":1}", "x", std::string("\0\xff\n", 3), bytes_of(10'000)};
   for (const std::string &user : users) {
     put(store, bench.key("u"), "value", {.user = user});
-    const Got found = store.stat(bench.key("u"), OMNISTORE_GET_META | OMNISTORE_GET_USER);
+    const GetResult found = store.stat(bench.key("u"), OMNISTORE_GET_META | OMNISTORE_GET_USER);
     expect_ok(found, "stat with OMNISTORE_GET_USER");
-    require(found.told().user_known && found.told().user == user,
-            "stat with OMNISTORE_GET_USER gives " + shown(found.told().user) + "; " + shown(user) + " was set");
-    const Got got = store.get(bench.key("u"), {.flags = OMNISTORE_GET_USER});
+    require(found.known_meta().user_known && found.known_meta().user == user,
+            "stat with OMNISTORE_GET_USER gives " + shown(found.known_meta().user) + "; " + shown(user) + " was set");
+    const GetResult got = store.get(bench.key("u"), {.flags = OMNISTORE_GET_USER});
     expect_value(got, "value", "get with OMNISTORE_GET_USER");
-    require(!got.told().user_known || got.told().user == user,
-            "get with OMNISTORE_GET_USER gives " + shown(got.told().user));
+    require(!got.known_meta().user_known || got.known_meta().user == user,
+            "get with OMNISTORE_GET_USER gives " + shown(got.known_meta().user));
   }
 }
 
 void user_only_when_asked(Bench &bench) {
   Store &store = bench.store();
   put(store, bench.key("u"), "value", {.user = "mine"});
-  require(store.stat(bench.key("u"), OMNISTORE_GET_META).told().user.empty(),
+  require(store.stat(bench.key("u"), OMNISTORE_GET_META).known_meta().user.empty(),
           "stat gives user meta without OMNISTORE_GET_USER");
-  require(store.get(bench.key("u")).told().user.empty(), "get gives user meta without OMNISTORE_GET_USER");
+  require(store.get(bench.key("u")).known_meta().user.empty(), "get gives user meta without OMNISTORE_GET_USER");
 }
 
 void user_ends_with_its_value(Bench &bench) {
   Store &store = bench.store();
   const auto user = [&] {
-    const Got found = store.stat(bench.key("u"), OMNISTORE_GET_USER);
+    const GetResult found = store.stat(bench.key("u"), OMNISTORE_GET_USER);
     expect_ok(found, "stat with OMNISTORE_GET_USER");
-    return found.told().user;
+    return found.known_meta().user;
   };
   put(store, bench.key("u"), "value", {.user = "mine"});
   put(store, bench.key("u"), "other");
@@ -101,14 +101,14 @@ void user_ends_with_its_value(Bench &bench) {
 void touch_user(Bench &bench) {
   Store &store = bench.store();
   put(store, bench.key("u"), "value", {.user = "old"});
-  const Got before = store.stat(bench.key("u"), OMNISTORE_GET_META);
+  const GetResult before = store.stat(bench.key("u"), OMNISTORE_GET_META);
   for (const std::string user : {"new", "", "newer"}) {
     expect_ok(store.touch(bench.key("u"), {}, user), "touch of the user meta");
-    const Got after = store.stat(bench.key("u"), OMNISTORE_GET_META | OMNISTORE_GET_USER);
-    require(after.told().user == user,
-            "after touch the user meta is " + shown(after.told().user) + "; " + shown(user) + " is right");
-    require(after.told().etag == before.told().etag, "touch changed the etag");
-    require(after.told().mtime == before.told().mtime, "touch changed the mtime");
+    const GetResult after = store.stat(bench.key("u"), OMNISTORE_GET_META | OMNISTORE_GET_USER);
+    require(after.known_meta().user == user,
+            "after touch the user meta is " + shown(after.known_meta().user) + "; " + shown(user) + " is right");
+    require(after.known_meta().etag == before.known_meta().etag, "touch changed the etag");
+    require(after.known_meta().mtime == before.known_meta().mtime, "touch changed the mtime");
   }
   expect_value(store.get(bench.key("u")), "value", "get after touch");
   expect(store.touch(bench.key("missing"), {}, "x"), OMNISTORE_NOT_FOUND, "touch of a key that was never set");
@@ -118,11 +118,11 @@ void touch_user(Bench &bench) {
 
 std::span<const Rule> meta_rules() {
   static constexpr Rule rules[] = {
-      {"etag-changes", "is another for another value of the key", OMNISTORE_CAN_ETAG, etags_change},
-      {"etag-agrees", "begin it once with the new value's meta", OMNISTORE_CAN_ETAG, etags_agree},
-      {"etag-after-removal", "is another for another value of the key", OMNISTORE_CAN_ETAG, etags_after_removal},
-      {"mtime", "when it was last set; 0: unknown", 0, times_are_times},
-      {"user-kept", "the user's own, byte for byte as it was given", OMNISTORE_CAN_META, user_is_kept},
+      {"etag-changes", "differs for each different value of the key", OMNISTORE_CAN_ETAG, etags_change},
+      {"etag-agrees", "the driver calls its begin once with the new value's meta", OMNISTORE_CAN_ETAG, etags_agree},
+      {"etag-after-removal", "differs for each different value of the key", OMNISTORE_CAN_ETAG, etags_after_removal},
+      {"mtime", "when the value was last set, or 0 if unknown", 0, times_are_times},
+      {"user-kept", "the user's own meta, byte for byte", OMNISTORE_CAN_META, user_is_kept},
       {"user-when-asked", "Without the flag leave it empty, and spend nothing on it.", OMNISTORE_CAN_META,
        user_only_when_asked},
       {"user-ends", "ends with it, however the value ends", OMNISTORE_CAN_META, user_ends_with_its_value},

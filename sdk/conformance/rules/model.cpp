@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random operations beside a map that does the same. A run that goes wrong is made shorter, again and again, as long as
-// it still goes wrong (Zeller and Hildebrandt's ddmin, "Simplifying and isolating failure-inducing input", 2002).
+// Random operations on the driver and on a map. A run that fails is shortened as long as it still fails (Zeller and
+// Hildebrandt's ddmin, "Simplifying and isolating failure-inducing input", 2002).
 #include <cstring>
 #include <map>
 #include <optional>
@@ -37,7 +37,7 @@ struct Op {
   unsigned key = 0, other = 0, size = 0, seed = 0;
 };
 
-/// Keys of which none lies under another, and then those that do.
+/// Keys of which none is under another, and then keys that are under others.
 constexpr const char *key_names[] = {"a", "b", "c:x", "c:y", "d:e:f", "d:e:g", "c", "d:e", "c:x:z", "a:b"};
 constexpr unsigned flat_names = 6;
 
@@ -60,9 +60,10 @@ public:
       right(store.get(key), key, "get");
       break;
     case Op::stat: {
-      const Got got = store.stat(key);
+      const GetResult got = store.stat(key);
       expect(got, model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "stat");
-      require(!got.ok() || got.told().size == OMNISTORE_UNKNOWN_SIZE || got.told().size == model_[key].size(),
+      require(!got.ok() || got.known_meta().size == OMNISTORE_UNKNOWN_SIZE ||
+                  got.known_meta().size == model_[key].size(),
               "stat tells another size than was set");
       break;
     }
@@ -100,21 +101,22 @@ public:
       break;
     case Op::set_many:
       if (!store.driver().set_many || store.traits().max_batch == 1) break;
-      for (const Done &each : store.set_many({{key, value}, {name(op.other), bytes_of(op.size / 2, op.seed + 1)}}))
+      for (const CallResult &each :
+           store.set_many({{key, value}, {name(op.other), bytes_of(op.size / 2, op.seed + 1)}}))
         expect_ok(each, "set_many");
       model_[key] = value;
       model_[name(op.other)] = bytes_of(op.size / 2, op.seed + 1);
       break;
     case Op::remove_many: {
       if (!store.driver().remove_many || store.traits().max_batch == 1 || key == name(op.other)) break;
-      const std::vector<Done> done = store.remove_many({key, name(op.other)});
+      const std::vector<CallResult> done = store.remove_many({key, name(op.other)});
       expect(done[0], model_.erase(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "remove_many");
       expect(done[1], model_.erase(name(op.other)) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "remove_many");
       break;
     }
     case Op::get_many: {
       if (!store.driver().get_many || store.traits().max_batch == 1) break;
-      const std::vector<Got> got = store.get_many({key, name(op.other)});
+      const std::vector<GetResult> got = store.get_many({key, name(op.other)});
       right(got[0], key, "get_many");
       right(got[1], name(op.other), "get_many");
       break;
@@ -161,7 +163,7 @@ private:
   std::map<std::string, std::string> model_;
 
   std::string name(unsigned which) const { return base_ + key_names[which]; }
-  void right(const Got &got, const std::string &key, const std::string &what) {
+  void right(const GetResult &got, const std::string &key, const std::string &what) {
     const auto found = model_.find(key);
     if (found == model_.end())
       expect_none(got, what);
@@ -170,7 +172,7 @@ private:
   }
 };
 
-/// What went wrong in a run, as the process in which it ran has written it down.
+/// The problem of a run, which the process of the run has written to shared memory.
 struct Verdict {
   std::uint32_t step = 0;
   char text[1500]{};
@@ -184,7 +186,7 @@ public:
                      Verdict) {}
   ~Attempts() { munmap(verdict_, sizeof(Verdict)); }
 
-  /// Runs the operations in a process of their own, under a base of their own. Returns what went wrong, if anything.
+  /// Runs the operations in a process of their own, under a base of their own. Returns the problem, if any.
   std::optional<std::string> run(const std::vector<Op> &ops) {
     *verdict_ = Verdict();
     const std::string base = bench_.key("m" + std::to_string(++count_) + ":");
@@ -216,7 +218,7 @@ private:
   unsigned count_ = 0;
 };
 
-/// The shortest run that was found to go wrong.
+/// Returns the shortest run that still fails.
 std::vector<Op> shrunk(Attempts &attempts, std::vector<Op> ops, std::string &why) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
   for (std::size_t chunk = ops.size() / 2; chunk > 0;) {
@@ -287,11 +289,11 @@ void histories(Bench &bench) {
       for (unsigned i = 0; i < each; ++i) {
         const unsigned value = static_cast<unsigned>(thread) * each + i + 1;
         History &history = parts[static_cast<std::size_t>(thread)];
-        const auto parse = [](const Got &got) {
+        const auto parse = [](const GetResult &got) {
           expect(got, got.ok() ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "get beside others");
           return got.ok() ? static_cast<unsigned>(std::stoul(got.bytes)) : 0u;
         };
-        const auto wrote = [](const Done &done) {
+        const auto wrote = [](const CallResult &done) {
           require(done.ok() || done.status == OMNISTORE_CONFLICT || done.status == OMNISTORE_NOT_FOUND,
                   "a write beside others came to " + shown(done));
           return done.ok();
@@ -326,7 +328,7 @@ void histories(Bench &bench) {
     });
     History whole;
     for (const History &part : parts) whole.add(part);
-    const std::string wrong = whole.judge();
+    const std::string wrong = whole.explain_violation();
     require(wrong.empty(),
             "no order of these operations, each at a moment between its call and its return, explains what they gave:" +
                 wrong);
@@ -338,7 +340,8 @@ void histories(Bench &bench) {
 std::span<const Rule> model_rules() {
   static constexpr Rule rules[] = {
       {"model", "Stores a value in place of any older one, whole", 0, random_operations},
-      {"history", "a reader at the same time gets the old or the new, never a mixture, and a failure leaves the old", 0,
+      {"history",
+       "a reader at the same time gets the old or the new value, never a mixture, and a failure leaves the old one", 0,
        histories},
   };
   return rules;

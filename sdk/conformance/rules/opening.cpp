@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening and closing, and what is left behind.
+// Opening and closing, and the resources after them.
 #include "census.hpp"
 #include "expect.hpp"
 #include "rule.hpp"
@@ -7,7 +7,7 @@
 namespace omnistore::kit {
 namespace {
 
-/// A little of everything, so that what a driver starts when it is used has been started.
+/// Makes one call of each kind, so that the driver starts everything that it starts on use.
 void use(Bench &bench, Store &store) {
   if (!store.can(OMNISTORE_READS_ONLY)) {
     put(store, bench.key("used"), "value");
@@ -37,7 +37,7 @@ void opens_at_once(Bench &bench) {
 }
 
 void close_leaves_nothing(Bench &bench) {
-  use(bench, bench.store()); // what is made once for the process
+  use(bench, bench.store()); // resources that are made once for the process
   bench.close();
   const Census before = Census::take();
   use(bench, bench.store());
@@ -68,7 +68,7 @@ void memory_is_freed(Bench &bench) {
       for (int i = 0; i < 4; ++i) store.remove(bench.key("m" + std::to_string(i)));
     bench.close();
   };
-  // What is made once for the process, as an allocator's arena for each thread, comes to an end; a leak does not.
+  // Memory that is allocated once for the process, such as an allocator's arenas, stops growing; a leak does not.
   std::size_t left = 0;
   constexpr std::size_t rounds = 8;
   for (int window = 0; window < 4; ++window) {
@@ -112,11 +112,13 @@ std::span<const Rule> opening_rules() {
       {"open-close", "Opens a store.", for_readers, opens_and_closes},
       {"open-at-once", "One driver may be opened any number of times, also at once: keep no globals.", for_readers,
        opens_at_once},
-      {"open-failed", "On failure everything is undone, `close` is not called, and the message says what is wrong",
+      {"open-failed",
+       "On failure the driver undoes everything, `close` is not called, and the message says what is wrong",
        for_readers, failed_open_undoes},
       {"close-clean", "frees everything, joins every thread", for_readers, close_leaves_nothing},
       {"close-after-watch", "Every watch is ended before `close`.", for_readers, close_with_a_watch_ended},
-      {"close-frees-memory", "Closes it: writes out what must be kept, frees everything", for_readers, memory_is_freed},
+      {"close-frees-memory", "Closes the store: writes out what must be kept, frees everything", for_readers,
+       memory_is_freed},
   };
   return rules;
 }

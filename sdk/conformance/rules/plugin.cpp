@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The plugin's file, and the tables in it: what can be seen before a store is opened.
+// The plugin file and its tables, before a store is opened.
 #include <cstring>
 #include <string>
 
@@ -86,8 +86,8 @@ void names_are_right(Bench &bench) {
 
 void schema_is_one(Bench &bench) {
   if (!bench.driver().options_schema) throw Skipped("it takes no options");
-  if (!bench.subject().judge_schema) throw Skipped("nothing here reads schemas");
-  const std::string wrong = bench.subject().judge_schema(bench.driver().options_schema);
+  if (!bench.subject().check_schema) throw Skipped("nothing here reads schemas");
+  const std::string wrong = bench.subject().check_schema(bench.driver().options_schema);
   require(wrong.empty(), "the options' schema: " + wrong);
 }
 
@@ -116,7 +116,7 @@ void claims_fit(Bench &bench) {
             "it takes no writes, and claims conditions of writes");
 }
 
-/// The symbols that a shared library exports, read from its dynamic symbol table.
+/// Reads the symbols that a shared library exports from its dynamic symbol table.
 std::vector<std::string> exports_of(const std::string &file) {
   const int fd = open(file.c_str(), O_RDONLY | O_CLOEXEC);
   struct stat found {};
@@ -184,7 +184,7 @@ std::span<const Rule> plugin_rules() {
       {"schema", "a JSON Schema (an object's) of the options", for_readers, schema_is_one},
       {"traits-stated", "OMNISTORE_SERIALIZED or OMNISTORE_PARALLEL: must be stated", for_readers, traits_are_stated},
       {"claims-fit", "keeps the user's own meta with the value, and has touch", for_readers, claims_fit},
-      {"extensions-named", "A table that belongs to the named extension, or null.", for_readers, extensions_are_named},
+      {"extensions-named", "Returns the table of the named extension, or null.", for_readers, extensions_are_named},
   };
   return rules;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How values go out through sinks and come in from sources.
+// Values that go out through sinks and come in from sources.
 #include "expect.hpp"
 #include "rule.hpp"
 
@@ -39,7 +39,7 @@ void loans_stay(Bench &bench) {
   bool lent = false;
   for (const bool removed : {false, true}) {
     put(store, key, value);
-    Reading reading;
+    GetOptions reading;
     reading.into.loans = true;
     reading.into.while_lent = [&] {
       if (removed)
@@ -47,7 +47,7 @@ void loans_stay(Bench &bench) {
       else
         put(store, key, bytes_of(3'000'000, 9));
     };
-    const Got got = store.get(key, reading);
+    const GetResult got = store.get(key, reading);
     expect_value(got, value, "get by a sink that takes loans");
     lent |= got.lent;
   }
@@ -88,7 +88,7 @@ void wrong_size(Bench &bench) {
   put(store, bench.key("s"), "old");
   for (const std::uint64_t announced : {99'999ull, 100'001ull, 0ull}) {
     const Pieces source{{bytes_of(50'000), bytes_of(50'000)}, announced};
-    const Done done = store.set(bench.key("s"), "", {.source = &source});
+    const CallResult done = store.set(bench.key("s"), "", {.source = &source});
     require(!done.ok(), "set took 100000 bytes from a source that announced " + std::to_string(announced));
     expect_value(store.get(bench.key("s")), "old", "get after a source of another size than announced");
   }
@@ -98,15 +98,15 @@ void wrong_size(Bench &bench) {
 
 std::span<const Rule> sink_rules() {
   static constexpr Rule rules[] = {
-      {"sink-buffer", "Bytes that already lie in their place in begin's buffer are handed over by the same call", 0,
+      {"sink-buffer", "Bytes that already lie in their place in begin's buffer are passed on by the same call", 0,
        fills_buffers},
-      {"sink-begin-fails", "When begin or write does not return OMNISTORE_OK the driver stops and returns that status.",
+      {"sink-begin-fails", "If begin or write does not return OMNISTORE_OK, the driver stops and returns that status.",
        0, failing_begin},
-      {"sink-write-fails", "When begin or write does not return OMNISTORE_OK the driver stops and returns that status.",
+      {"sink-write-fails", "If begin or write does not return OMNISTORE_OK, the driver stops and returns that status.",
        0, failing_write},
-      {"sink-loans", "they stay where they are, and as they are, until release(owner, item) has been called", 0,
+      {"sink-loans", "they stay at their address and unchanged until the host calls release(owner, item)", 0,
        loans_stay},
-      {"source", "Reads up to `capacity` bytes into `buffer` and stores their number in *read; 0: that was the end.",
+      {"source", "Reads up to `capacity` bytes into `buffer` and stores their number in *read, which is 0 at the end.",
        OMNISTORE_CAN_STREAM, takes_sources},
       {"source-fails", "the driver keeps the old value and returns that status", OMNISTORE_CAN_STREAM, failing_source},
       {"source-size", "Less or more is a failure", OMNISTORE_CAN_STREAM, wrong_size},

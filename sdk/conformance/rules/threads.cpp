@@ -11,7 +11,7 @@ namespace {
 
 constexpr int writers = 4;
 
-/// A value that tells whether it is whole: its writer's number, again and again.
+/// Returns a value that repeats its writer's number, in which a cut or a mixture is found.
 std::string marked(unsigned number, std::size_t size) {
   const std::string mark = std::to_string(number) + ";";
   std::string value;
@@ -58,7 +58,7 @@ void whole_for_readers(Bench &bench) {
         if (thread < 2) {
           put(store, key, marked(i * 2 + static_cast<unsigned>(thread), size(i)));
         } else {
-          const Got got = store.get(key, {.into = {.buffer = thread == 3}});
+          const GetResult got = store.get(key, {.into = {.buffer = thread == 3}});
           expect_ok(got, "get of a key that is overwritten meanwhile");
           require(is_whole(got.bytes), "a reader got a mixture of two values: " + shown(got.bytes));
         }
@@ -78,10 +78,10 @@ void removal_and_reader(Bench &bench) {
       if (thread == 0)
         put(store, key, marked(i, 5'000));
       else if (thread == 1) {
-        const Done done = store.remove(key);
+        const CallResult done = store.remove(key);
         require(done.ok() || done.status == OMNISTORE_NOT_FOUND, "remove beside others came to " + shown(done));
       } else {
-        const Got got = store.get(key);
+        const GetResult got = store.get(key);
         require(got.status == OMNISTORE_NOT_FOUND || (got.ok() && is_whole(got.bytes)),
                 "get of a key that comes and goes came to " + shown(got));
       }
@@ -124,10 +124,12 @@ void everything_at_once(Bench &bench) {
 
 std::span<const Rule> thread_rules() {
   static constexpr Rule rules[] = {
-      {"threads-own-keys", "any number at once for a store", 0, own_keys},
-      {"threads-whole", "a reader at the same time gets the old or the new, never a mixture", 0, whole_for_readers},
-      {"threads-flicker", "a reader at the same time gets the old or the new, never a mixture", 0, removal_and_reader},
-      {"threads-everything", "any number at once for a store", 0, everything_at_once},
+      {"threads-own-keys", "any number of [store] functions at once for a store", 0, own_keys},
+      {"threads-whole", "a reader at the same time gets the old or the new value, never a mixture", 0,
+       whole_for_readers},
+      {"threads-flicker", "a reader at the same time gets the old or the new value, never a mixture", 0,
+       removal_and_reader},
+      {"threads-everything", "any number of [store] functions at once for a store", 0, everything_at_once},
   };
   return rules;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Expiries. They run by the system's clock, which a backend elsewhere shares more or less; so what must be over is
-// given some seconds to be.
+// Expiries. They use the system's clock, from which the clock of a remote backend may differ, so that each expiry has
+// some seconds of tolerance.
 #include <thread>
 
 #include "expect.hpp"
@@ -11,14 +11,14 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// A short while from now: long enough for the driver to keep it, short enough to wait for.
+/// Returns a moment soon: late enough for the driver to keep it, and early enough to wait for it.
 std::int64_t soon(Store &) { return KitHost::time() + 150; }
 
 void wait_past(std::int64_t expiry) {
   while (KitHost::time() <= expiry) std::this_thread::sleep_for(milliseconds(5));
 }
 
-/// Waits until `over` holds; false: it did not.
+/// Waits until `over` is true. Returns false if it does not become true.
 bool becomes(const std::function<bool()> &over) {
   const auto end = std::chrono::steady_clock::now() + Store::patience;
   while (!over()) {
@@ -46,11 +46,12 @@ void expiry_is_told(Bench &bench) {
   Store &store = bench.store();
   const std::int64_t end = KitHost::time() + 3'600'000;
   put(store, bench.key("t"), "value", {.expiry = end});
-  const Got found = store.stat(bench.key("t"));
-  require(found.told().expiry >= end && found.told().expiry <= end + 1000,
-          "stat tells the expiry " + std::to_string(found.told().expiry) + "; " + std::to_string(end) + " was set");
+  const GetResult found = store.stat(bench.key("t"));
+  require(found.known_meta().expiry >= end && found.known_meta().expiry <= end + 1000,
+          "stat gives the expiry " + std::to_string(found.known_meta().expiry) + "; " + std::to_string(end) +
+              " was set");
   put(store, bench.key("t"), "value");
-  require(store.stat(bench.key("t")).told().expiry == 0, "a set without an expiry left that of the older value");
+  require(store.stat(bench.key("t")).known_meta().expiry == 0, "a set without an expiry left that of the older value");
 }
 
 void set_in_the_past(Bench &bench) {
@@ -66,16 +67,16 @@ void touch_moves(Bench &bench) {
   Store &store = bench.store();
   const std::string key = bench.key("t");
   put(store, key, "value", {.expiry = KitHost::time() + 60'000});
-  const Got before = store.stat(key, OMNISTORE_GET_META);
+  const GetResult before = store.stat(key, OMNISTORE_GET_META);
   expect_ok(store.touch(key, 0), "touch to no expiry");
-  require(store.stat(key).told().expiry == 0, "after touch to no expiry there is one");
+  require(store.stat(key).known_meta().expiry == 0, "after touch to no expiry there is one");
   const std::int64_t end = KitHost::time() + 3'600'000;
   expect_ok(store.touch(key, end), "touch of the expiry");
-  const Got after = store.stat(key, OMNISTORE_GET_META);
-  require(after.told().expiry >= end && after.told().expiry <= end + 1000,
-          "touch set another expiry than it was given");
-  require(after.told().etag == before.told().etag, "touch changed the etag");
-  require(after.told().mtime == before.told().mtime, "touch changed the mtime");
+  const GetResult after = store.stat(key, OMNISTORE_GET_META);
+  require(after.known_meta().expiry >= end && after.known_meta().expiry <= end + 1000,
+          "touch set another expiry than the requested one");
+  require(after.known_meta().etag == before.known_meta().etag, "touch changed the etag");
+  require(after.known_meta().mtime == before.known_meta().mtime, "touch changed the mtime");
   expect_value(store.get(key), "value", "get after touch");
   expect(store.touch(bench.key("missing"), end), OMNISTORE_NOT_FOUND, "touch of a key that was never set");
   expect_none(store.get(bench.key("missing")), "get after that touch");
@@ -117,7 +118,7 @@ void ended_is_absent(Bench &bench) {
   else
     put(store, bench.key("t"), "new");
   expect_value(store.get(bench.key("t")), "new", "get of a value that was set after one that ended");
-  require(store.stat(bench.key("t")).told().expiry == 0, "the new value has the expiry of the one that ended");
+  require(store.stat(bench.key("t")).known_meta().expiry == 0, "the new value has the expiry of the one that ended");
 }
 
 } // namespace
@@ -126,11 +127,11 @@ std::span<const Rule> ttl_rules() {
   static constexpr Rule rules[] = {
       {"ttl-ends", "from the moment now() >= expiry on, a value is not given out or listed", OMNISTORE_CAN_TTL,
        values_end},
-      {"ttl-told", "when it ends; 0: never", OMNISTORE_CAN_TTL, expiry_is_told},
+      {"ttl-told", "when the value expires, or 0 if never", OMNISTORE_CAN_TTL, expiry_is_told},
       {"ttl-past", "the set removes the key and returns OMNISTORE_OK", OMNISTORE_CAN_TTL, set_in_the_past},
       {"ttl-touch", "without rewriting it: its etag and mtime stay", OMNISTORE_CAN_TTL, touch_moves},
       {"ttl-touch-past", "An expiry that has passed removes the value.", OMNISTORE_CAN_TTL, touch_in_the_past},
-      {"ttl-touch-ends", "the new end; 0: never", OMNISTORE_CAN_TTL, touch_ends},
+      {"ttl-touch-ends", "the new expiry; 0 means never", OMNISTORE_CAN_TTL, touch_ends},
       {"ttl-ended-is-absent", "there is no live value", OMNISTORE_CAN_TTL, ended_is_absent},
   };
   return rules;

@@ -35,10 +35,10 @@ void empty_is_a_value(Bench &bench) {
   Store &store = bench.store();
   put(store, bench.key("empty"), "");
   expect_value(store.get(bench.key("empty")), "", "get of an empty value");
-  const Got found = store.stat(bench.key("empty"));
+  const GetResult found = store.stat(bench.key("empty"));
   expect_ok(found, "stat of an empty value");
-  require(found.told().size == 0 || found.told().size == OMNISTORE_UNKNOWN_SIZE,
-          "an empty value has " + std::to_string(found.told().size) + " bytes");
+  require(found.known_meta().size == 0 || found.known_meta().size == OMNISTORE_UNKNOWN_SIZE,
+          "an empty value has " + std::to_string(found.known_meta().size) + " bytes");
   expect_keys(store.keys(bench.base()), {bench.key("empty")}, "a listing of one empty value");
 }
 
@@ -59,9 +59,9 @@ void set_replaces(Bench &bench) {
   for (const std::string &value : {first, second, third, second}) {
     put(store, bench.key("r"), value);
     expect_value(store.get(bench.key("r")), value, "get after a value was replaced");
-    const Got found = store.stat(bench.key("r"));
-    require(!found.meta || found.told().size == OMNISTORE_UNKNOWN_SIZE || found.told().size == value.size(),
-            "stat tells a size of " + std::to_string(found.meta ? found.told().size : 0) + " for a value of " +
+    const GetResult found = store.stat(bench.key("r"));
+    require(!found.meta || found.known_meta().size == OMNISTORE_UNKNOWN_SIZE || found.known_meta().size == value.size(),
+            "stat tells a size of " + std::to_string(found.meta ? found.known_meta().size : 0) + " for a value of " +
                 std::to_string(value.size()) + " bytes");
   }
 }
@@ -70,12 +70,13 @@ void size_is_true(Bench &bench) {
   Store &store = bench.store();
   for (const std::size_t size : {0u, 1u, 999u, 70'000u}) {
     put(store, bench.key("s"), bytes_of(size));
-    const Got found = store.stat(bench.key("s")), read = store.get(bench.key("s"));
+    const GetResult found = store.stat(bench.key("s")), read = store.get(bench.key("s"));
     expect_ok(found, "stat");
-    require(found.told().size == size || found.told().size == OMNISTORE_UNKNOWN_SIZE,
-            "stat tells " + std::to_string(found.told().size) + " bytes for a value of " + std::to_string(size));
-    require(read.told().size == size || read.told().size == OMNISTORE_UNKNOWN_SIZE,
-            "get announces " + std::to_string(read.told().size) + " bytes for a value of " + std::to_string(size));
+    require(found.known_meta().size == size || found.known_meta().size == OMNISTORE_UNKNOWN_SIZE,
+            "stat tells " + std::to_string(found.known_meta().size) + " bytes for a value of " + std::to_string(size));
+    require(read.known_meta().size == size || read.known_meta().size == OMNISTORE_UNKNOWN_SIZE,
+            "get announces " + std::to_string(read.known_meta().size) + " bytes for a value of " +
+                std::to_string(size));
   }
 }
 
@@ -114,9 +115,9 @@ void ranges(Bench &bench) {
                {1, UINT64_MAX}, {UINT64_MAX, UINT64_MAX}};
   for (const auto &[offset, length] : parts) {
     const std::string right = offset < value.size() ? value.substr(offset, length) : std::string();
-    const Got got = store.get(bench.key("r"), {.offset = offset, .length = length});
+    const GetResult got = store.get(bench.key("r"), {.offset = offset, .length = length});
     expect_value(got, right, "get of " + std::to_string(length) + " bytes from " + std::to_string(offset));
-    require(got.told().size == value.size() || got.told().size == OMNISTORE_UNKNOWN_SIZE,
+    require(got.known_meta().size == value.size() || got.known_meta().size == OMNISTORE_UNKNOWN_SIZE,
             "value_size is that of the range, not of the whole value");
   }
 }
@@ -134,18 +135,18 @@ void reads_change_nothing(Bench &bench) {
 
 std::span<const Rule> value_rules() {
   static constexpr Rule rules[] = {
-      {"get-missing", "OMNISTORE_NOT_FOUND where the key has none, or it has expired: without having begun.",
+      {"get-missing", "Returns OMNISTORE_NOT_FOUND, without a begin, if the key has no value or the value has expired.",
        for_readers, missing_is_not_found},
-      {"remove-missing", "Removes a value. OMNISTORE_NOT_FOUND where there was none", 0, remove_missing},
+      {"remove-missing", "Removes a value. Returns OMNISTORE_NOT_FOUND if there was none", 0, remove_missing},
       {"get-what-was-set", "Stores a value in place of any older one, whole", 0, gives_what_was_set},
       {"set-empty", "An empty value is a value.", 0, empty_is_a_value},
-      {"set-long", "bytes; 0: no limit of its own", 0, long_values},
+      {"set-long", "bytes; 0 if the store has no limit of its own", 0, long_values},
       {"set-replaces", "Stores a value in place of any older one", 0, set_replaces},
       {"size-true", "of the whole value, in bytes", 0, size_is_true},
       {"remove", "Removes a value.", 0, remove_removes},
       {"read-only", "OMNISTORE_READ_ONLY", for_readers, refuses_writes},
       {"range", "the part of the value that lies in the request's range", OMNISTORE_CAN_RANGE, ranges},
-      {"reads-change-nothing", "Gives out a value.", 0, reads_change_nothing},
+      {"reads-change-nothing", "Reads a value.", 0, reads_change_nothing},
   };
   return rules;
 }

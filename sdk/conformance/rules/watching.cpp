@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watches, and what a store announces by itself.
+// Watches, and the events of a store's own removals.
 #include <thread>
 
 #include "expect.hpp"
@@ -12,7 +12,7 @@ bool is_about(const Change &change, std::uint32_t type, const std::string &key) 
   return change.type == OMNISTORE_EVENT_RESYNC || (change.type == type && change.key == key);
 }
 
-/// Where a change by another store of the same options can be seen at all.
+/// Skips the rule unless a store can see the changes of another store with the same options.
 Store &shared(Bench &bench) {
   if (bench.is_layer()) throw Skipped("it is for the stores under it to tell of changes by others");
   Store &store = bench.store();
@@ -27,11 +27,11 @@ void tells_own(Bench &bench) {
   put(store, bench.key("w:a"), "value");
   require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:a")); },
                       Store::patience),
-          "it claims OMNISTORE_WATCHES_OWN, and a watch was not told of a set");
+          "it claims OMNISTORE_WATCHES_OWN, and a watch did not report a set");
   expect_ok(store.remove(bench.key("w:a")), "remove");
   require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_REMOVE, bench.key("w:a")); },
                       Store::patience),
-          "it claims OMNISTORE_WATCHES_OWN, and a watch was not told of a removal");
+          "it claims OMNISTORE_WATCHES_OWN, and a watch did not report a removal");
 }
 
 void tells_others(Bench &bench) {
@@ -41,11 +41,11 @@ void tells_others(Bench &bench) {
   put(*other, bench.key("w:a"), "value");
   require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:a")); },
                       Store::patience),
-          "a watch was not told of a set by another store");
+          "a watch did not report a set by another store");
   expect_ok(other->remove(bench.key("w:a")), "remove by another store");
   require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_REMOVE, bench.key("w:a")); },
                       Store::patience),
-          "a watch was not told of a removal by another store");
+          "a watch did not report a removal by another store");
 }
 
 void tells_its_base(Bench &bench) {
@@ -59,10 +59,10 @@ void tells_its_base(Bench &bench) {
   put(writer, bench.key("w:last"), "value");
   require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:last")); },
                       Store::patience),
-          "a watch was not told of a set under its base");
+          "a watch did not report a set under its base");
   for (const Change &each : watch->changes())
     require(each.type == OMNISTORE_EVENT_RESYNC || each.key.starts_with(bench.key("w:")),
-            "a watch of " + shown(bench.key("w:")) + " was told of " + shown(each.key));
+            "a watch of " + shown(bench.key("w:")) + " reported " + shown(each.key));
 }
 
 void ends(Bench &bench) {
@@ -70,7 +70,7 @@ void ends(Bench &bench) {
   for (std::size_t i = 0; i < bench.times(20); ++i) {
     const std::unique_ptr<Watch> watch = store.watch(bench.base());
     if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w" + std::to_string(i)), "value");
-    watch->end(); // what is told afterwards uses memory that is gone, and faults
+    watch->end(); // a later event uses unmapped memory and faults
     if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w"), "value");
   }
 }
@@ -108,13 +108,13 @@ void announces_truth(Bench &bench) {
 
 std::span<const Rule> watch_rules() {
   static constexpr Rule rules[] = {
-      {"watch-own", "watch also tells of changes made through this store's functions", OMNISTORE_WATCHES_OWN,
+      {"watch-own", "watch also reports the changes made through this store's functions", OMNISTORE_WATCHES_OWN,
        tells_own},
-      {"watch-others", "Begins to tell `watcher` of changes under a base that others made", 0, tells_others},
+      {"watch-others", "Starts to report to `watcher` the changes under a base that others made", 0, tells_others},
       {"watch-base", "changes of keys that start with it", 0, tells_its_base},
-      {"watch-ends", "Ends it; returns after the last event has been told.", for_readers, ends},
-      {"watch-many", "Begins to tell `watcher` of changes under a base", for_readers, many_watches},
-      {"announces-truth", "Tells of a removal that the store made by itself (causes EXPIRED and EVICTED).",
+      {"watch-ends", "Ends a watch, and returns after its last event has been reported.", for_readers, ends},
+      {"watch-many", "Starts to report to `watcher` the changes under a base", for_readers, many_watches},
+      {"announces-truth", "Reports a removal that the store made by itself (causes EXPIRED and EVICTED).",
        OMNISTORE_CAN_TTL, announces_truth},
   };
   return rules;

@@ -10,15 +10,17 @@
 
 namespace omnistore {
 
-/// One operation on its way: omnistore_call. As cheap to copy as a pointer; valid until the function that was given it
-/// returns, and on that function's thread.
+/// One operation in progress (omnistore_call). It is as cheap to copy as a pointer, and valid on
+/// the thread of the function that received it until that function returns.
 class Call {
 public:
   explicit Call(omnistore_call *call) noexcept : call_(call) {}
 
-  /// Says why the operation fails, and returns the status: `return call.fail(OMNISTORE_IO, "...");`. A write that was
-  /// refused before it began says so: `return call.fail(OMNISTORE_UNAVAILABLE, "...", omnistore::nothing_done);`.
-  omnistore_status fail(omnistore_status status, std::string_view message, FailureDetails details = {}) const {
+  /// Reports why the operation fails, and returns the status: `return call.fail(OMNISTORE_IO,
+  /// "...");`. If a write was refused before it began, say so:
+  /// `return call.fail(OMNISTORE_UNAVAILABLE, "...", omnistore::nothing_done);`.
+  omnistore_status fail(omnistore_status status, std::string_view message,
+                        FailureDetails details = {}) const {
     return fail(0, status, message, details);
   }
   /// The same for one item of a batch.
@@ -33,16 +35,18 @@ public:
     call_->fail(call_, &failure);
     return status;
   }
-  /// Milliseconds left: 0 when the deadline has passed or the caller has gone away, INT64_MAX without a deadline.
+  /// Returns the milliseconds left: 0 if the deadline has passed or the caller has gone away,
+  /// INT64_MAX without a deadline.
   std::int64_t remaining() const { return call_->remaining(call_); }
-  /// Returns true when the caller has gone away.
+  /// Returns true if the caller has gone away.
   bool cancelled() const { return context().cancelled(&context()) != 0; }
-  /// The status to give up with when remaining() is 0: `throw Failure(call.late(), "no answer in time");`.
+  /// Returns the status to give up with if remaining() is 0:
+  /// `throw Failure(call.late(), "no response in time");`.
   omnistore_status late() const { return cancelled() ? OMNISTORE_CANCELLED : OMNISTORE_TIMEOUT; }
 
-  /// The client's W3C traceparent, to be sent on to a backend; empty: none.
+  /// The client's W3C traceparent, to send on to a backend; empty if there is none.
   std::string_view trace() const noexcept { return as_view(context().trace); }
-  /// The name of the user or token that asks; empty: unknown.
+  /// The name of the user or token that made the request; empty if unknown.
   std::string_view identity() const noexcept { return as_view(context().identity); }
   /// OMNISTORE_PRIORITY_...
   std::uint32_t priority() const noexcept { return context().priority; }
@@ -54,15 +58,16 @@ private:
   omnistore_call *call_;
 };
 
-/// Writes one line to the host's log; `level` is OMNISTORE_LOG_... No secrets. On any thread.
+/// Writes one line without secrets to the host's log; `level` is OMNISTORE_LOG_... On any thread.
 inline void log_line(const omnistore_host &host, std::uint32_t level, std::string_view message) {
   host.log(&host, level, as_bytes(message));
 }
 
-/// Runs a background task once, after `delay` milliseconds, see omnistore_host.submit. `flags`: OMNISTORE_TASK_...
-/// False: the store is closing, or too many tasks wait. On any thread.
-inline bool submit(const omnistore_host &host, omnistore_task task, void *argument, std::uint64_t delay = 0,
-                   std::uint32_t flags = 0) {
+/// Runs a background task once, after `delay` milliseconds (omnistore_host.submit). `flags` is
+/// OMNISTORE_TASK_... or 0. Returns false if the store is closing or too many tasks wait. On any
+/// thread.
+inline bool submit(const omnistore_host &host, omnistore_task task, void *argument,
+                   std::uint64_t delay = 0, std::uint32_t flags = 0) {
   return host.submit(&host, task, argument, delay, flags) == OMNISTORE_OK;
 }
 

@@ -1,86 +1,102 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// omnistore/driver.hpp - a driver written as a C++ class. Header only, C++20, over omnistore/driver.h alone.
+// omnistore/driver.hpp - a driver written as a C++ class. Header only, C++20, over
+// omnistore/driver.h alone.
 //
-// A driver is a class; each store of it is one object. omnistore::driver<T>(...) makes the C table of it, and
-// OMNISTORE_PLUGIN(...) the plugin:
+// A driver is a class, and each store of it is one object. omnistore::driver<T>(...) makes the C
+// table of the class, and OMNISTORE_PLUGIN(...) makes the plugin:
 //
 //     struct Hello {
 //       struct Options {
 //         std::string greeting;
 //         static constexpr void fields(auto each) {
-//           each("greeting", &Options::greeting, "hello", "What is said to each key");
+//           each("greeting", &Options::greeting, "hello", "The greeting for each key");
 //         }
 //       };
 //       explicit Hello(Options options) : options_(std::move(options)) {}
-//       std::optional<omnistore::Value> get(omnistore::Key key) { return options_.greeting + " " + std::string(key); }
+//       std::optional<omnistore::Value> get(omnistore::Key key) {
+//         return options_.greeting + " " + std::string(key);
+//       }
 //       Options options_;
 //     };
 //     OMNISTORE_PLUGIN(omnistore::driver<Hello>("hello", "1.0.0", "Greets each key"))
 //
-// The driver can do what the class has members for; the rest of the table follows from them or is left to the host. A
-// member that is private or of another form, a name that other stores use (getMany, setItem), and traits that a simple
-// member cannot keep are errors of the compiler. Each
-// member is written in one of two forms, and a class may mix them.
+// The members of the class are the functions of the driver; the SDK derives the rest of the table
+// from them or leaves it to the host. It is a compile-time error if a member is private or has
+// another form, if it has a name that other stores use (getMany, setItem), or if the traits claim
+// more than a simple member can do.
 //
-// The full form is that of the C table, with C++ types (driver.h says what each must do):
+// Each member is written in one of two forms, and a class may mix them. The full form is that of
+// the C table, with C++ types; driver.h says what each function must do:
 //
-//     omnistore_status get(Call, std::string_view key, const omnistore_get_request &, omnistore_sink &);
-//     omnistore_status stat(Call, std::string_view key, const omnistore_get_request &, omnistore_sink &);
-//     omnistore_status set(Call, std::string_view key, const omnistore_set_request &, omnistore_sink *result);
+//     omnistore_status get(Call, std::string_view key, const omnistore_get_request &,
+//                          omnistore_sink &);
+//     omnistore_status stat(Call, std::string_view key, const omnistore_get_request &,
+//                           omnistore_sink &);
+//     omnistore_status set(Call, std::string_view key, const omnistore_set_request &,
+//                          omnistore_sink *result);
 //     omnistore_status remove(Call, std::string_view key, const omnistore_remove_request &);
 //     omnistore_status list(Call, const omnistore_list_request &, omnistore_page &);
 //     omnistore_status clear(Call, const omnistore_clear_request &, omnistore_page *removed);
-//     omnistore_status get_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request>,
-//                               omnistore_sink *const *sinks, omnistore_status *statuses);
-//     omnistore_status stat_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request>,
-//                                omnistore_sink *const *sinks, omnistore_status *statuses);
-//     omnistore_status set_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_set_request>,
-//                               omnistore_sink *const *results, omnistore_status *statuses);
-//     omnistore_status remove_many(Call, std::span<const omnistore_bytes> keys, Requests<omnistore_remove_request>,
-//                                  omnistore_status *statuses);
+//     omnistore_status get_many(Call, std::span<const omnistore_bytes> keys,
+//                               Requests<omnistore_get_request>, omnistore_sink *const *sinks,
+//                               omnistore_status *statuses);
+//     omnistore_status stat_many(Call, std::span<const omnistore_bytes> keys,
+//                                Requests<omnistore_get_request>, omnistore_sink *const *sinks,
+//                                omnistore_status *statuses);
+//     omnistore_status set_many(Call, std::span<const omnistore_bytes> keys,
+//                               Requests<omnistore_set_request>, omnistore_sink *const *results,
+//                               omnistore_status *statuses);
+//     omnistore_status remove_many(Call, std::span<const omnistore_bytes> keys,
+//                                  Requests<omnistore_remove_request>, omnistore_status *statuses);
 //     omnistore_status touch(Call, std::string_view key, const omnistore_touch_request &);
-//     omnistore_status watch(Call, const omnistore_watch_request &, omnistore_watcher &, void **watch);
+//     omnistore_status watch(Call, const omnistore_watch_request &, omnistore_watcher &,
+//                            void **watch);
 //     void unwatch(void *watch);
 //     const void *extension(const char *id);
-//     std::string explain(Call, std::string_view key); // of ext/explain.h: a JSON object; empty: nothing to say
-//     std::string stats(Call);                         // of ext/stats.h: a JSON object of counters and gauges
-//     omnistore_status health(Call);                   // of ext/health.h
-//     static void validate(options, std::uint32_t child_count, Problems &); // of ext/validate.h: what is wrong in them
+//     std::string explain(Call, std::string_view key); // ext/explain.h: a JSON object, or empty
+//     std::string stats(Call);                         // ext/stats.h: a JSON object
+//     omnistore_status health(Call);                   // ext/health.h
+//     static void validate(options, std::uint32_t child_count, Problems &); // ext/validate.h
 //
 // The simple form is for values that fit in memory and keys that are names without structure:
 //
-//     std::optional<Value> get(Key);     // or a pointer or optional of anything that reads as a std::string_view
+//     std::optional<Value> get(Key);     // or a pointer to, or an optional of, anything that
+//                                        // converts to std::string_view
 //     void set(Key, std::string_view);   // or (Key, std::string)
-//     bool remove(Key);                  // false: there was none
-//     void list(Key base, Emit emit);    // emit(key) for every key that starts with base, in any order; others are
-//                                        // dropped. Or all keys at once: auto list(); gives a range of keys, or
-//                                        // of pairs whose first is the key, as a map is
+//     bool remove(Key);                  // returns false if there was no value
+//     void list(Key base, Emit emit);    // calls emit(key) for every key that starts with base, in
+//                                        // any order; the SDK drops other keys
+//     auto list();                       // or returns a range of all keys, or of pairs whose first
+//                                        // is the key, such as a std::map
 //
-// A simple list is asked for all keys of a base at each page, and the page is cut from them in the order of the keys,
-// so that a listing which runs while others write gives every key that was there throughout, none twice. That is right
-// for stores up to some hundred thousand keys; larger ones write the full form.
+// A simple list is called for every page and gives all keys of a base. The SDK sorts them and cuts
+// the page out, so that a listing which runs while others write gives every key that was there
+// throughout, none twice. That is right for stores of up to some hundred thousand keys; larger ones
+// use the full form.
 //
-// Requests, and all that a driver reads through these forms, have this header's size, whatever the host's is: fields
-// that the host does not know are 0.
+// Requests, and all other structs that a driver reads through these forms, have this header's size,
+// whatever the host's is: fields that the host does not know are 0.
 //
-// get is required. Without stat a value's meta is told from get. Without set and remove the store is read-only. A
-// store without list refuses to list (OMNISTORE_UNSUPPORTED).
+// get is required. Without stat, the SDK finds a value's meta by get. Without set and remove, the
+// store is read-only. Without list, it refuses to list (OMNISTORE_UNSUPPORTED).
 //
-// Constructors, the first of these that the class has; `options` is omnistore::Options (options.hpp) or the class's own
-// nested Options with a member `fields` (below):
+// The SDK calls the first of these constructors that the class has. `options` is omnistore::Options
+// (options.hpp) or the class's own nested Options with a member `fields` (fields.hpp):
 //
-//     T(const omnistore_host &, options, omnistore_traits &, std::span<const omnistore_store *const> children, Call)
-//     T(const omnistore_host &, options, omnistore_traits &, std::span<const omnistore_store *const> children)
+//     T(const omnistore_host &, options, omnistore_traits &,
+//       std::span<const omnistore_store *const> children, Call)
+//     T(const omnistore_host &, options, omnistore_traits &,
+//       std::span<const omnistore_store *const> children)
 //     T(const omnistore_host &, options, omnistore_traits &)
 //     T(options)
 //     T()
 //
-// The host and the children live as long as the object; the traits are this store's, to be changed until the
-// constructor returns. A constructor that throws fails the open.
+// The host and the children live as long as the object. The traits are those of this store, and the
+// constructor may change them. A constructor that throws fails the open.
 //
-// Exceptions end at the border: Failure as its status and message, std::bad_alloc as OMNISTORE_NO_SPACE, everything
-// else as OMNISTORE_INTERNAL with its what().
+// No exception leaves the driver: Failure becomes its status and message, std::bad_alloc becomes
+// OMNISTORE_NO_SPACE, and everything else becomes OMNISTORE_INTERNAL with its what().
 #pragma once
 
 #include <algorithm>
@@ -112,21 +128,23 @@
 
 namespace omnistore {
 
-/// A key as the simple form is given it: normalised, and valid until the function returns.
+/// A key that a member of the simple form receives: normalised, and valid until the member returns.
 using Key = std::string_view;
 
-/// Where a simple list hands its keys to. Valid until list returns.
+/// Receives the keys of a simple list. Valid until list returns.
 class Emit {
 public:
   template <class F>
   explicit Emit(F &take) noexcept
       : take_(&take), run_([](void *to, std::string_view key) { (*static_cast<F *>(to))(key); }),
-        skip_([](void *to, std::string_view base, omnistore_status status, std::string_view message) {
-          if constexpr (requires(F & f) { f.skip(base, status, message); })
-            static_cast<F *>(to)->skip(base, status, message);
-        }) {}
+        skip_(
+            [](void *to, std::string_view base, omnistore_status status, std::string_view message) {
+              if constexpr (requires(F & f) { f.skip(base, status, message); })
+                static_cast<F *>(to)->skip(base, status, message);
+            }) {}
   void operator()(std::string_view key) const { run_(take_, key); }
-  /// Says that the listing goes on without what lies under `base`, which cannot be read (omnistore_page.skip).
+  /// Reports that the listing leaves out everything under `base`, which cannot be read
+  /// (omnistore_page.skip).
   void skip(std::string_view base, omnistore_status status, std::string_view message) const {
     skip_(take_, base, status, message);
   }
@@ -137,14 +155,17 @@ private:
   void (*skip_)(void *, std::string_view, omnistore_status, std::string_view);
 };
 
-/// Takes what is wrong in options, see ext/validate.h. Valid until validate returns, on its thread.
+/// Collects the problems of options (ext/validate.h). Valid until validate returns, on its thread.
 class Problems {
 public:
   explicit Problems(omnistore_problems &raw) noexcept : raw_(&raw) {}
-  /// `option` is the option's name, "writeTo" or "writeTo.1"; empty: the options as a whole.
-  void add(std::string_view option, std::string_view message) { raw_->add(raw_, as_bytes(option), as_bytes(message)); }
-  /// Runs a check of the kind that open makes too. A Failure that it throws is a problem: of the option that its
-  /// message names, "option NAME: ...", else of the options as a whole.
+  /// `option` is the option's name, such as "writeTo" or "writeTo.1", or empty for the options as a
+  /// whole.
+  void add(std::string_view option, std::string_view message) {
+    raw_->add(raw_, as_bytes(option), as_bytes(message));
+  }
+  /// Runs a check that open makes too. If it throws a Failure, adds that as a problem: of the
+  /// option that the message names ("option NAME: ..."), or else of the options as a whole.
   template <class F>
   void check(F run) {
     try {
@@ -153,7 +174,8 @@ public:
       constexpr std::string_view head = "option ";
       const std::string_view text = failure.what();
       const std::size_t colon = text.find(": ");
-      if (text.substr(0, head.size()) != head || colon == std::string_view::npos) return add({}, text);
+      if (text.substr(0, head.size()) != head || colon == std::string_view::npos)
+        return add({}, text);
       add(text.substr(head.size(), colon - head.size()), text.substr(colon + 2));
     }
   }
@@ -162,15 +184,15 @@ private:
   omnistore_problems *raw_;
 };
 
-/// The requests of a batch, one for each key: requests[i] is that of keys[i].
+/// The requests of a batch: requests[i] belongs to keys[i].
 template <class Request>
 class Requests {
 public:
   explicit Requests(const Request *const *to) noexcept : to_(to) {}
   const Request &operator[](std::size_t i) const noexcept { return *to_[i]; }
-  /// Those from the item `from` on.
+  /// Returns the requests from the item `from` on.
   Requests from(std::size_t from) const noexcept { return Requests(to_ + from); }
-  /// As a child takes them.
+  /// Returns them in the form that a child takes.
   const Request *const *raw() const noexcept { return to_; }
 
 private:
@@ -179,9 +201,9 @@ private:
 
 namespace sdk {
 
-// -------------------------------------------------------------------------------------------- exceptions at the border
+// ---------------------------------------------------------------------- exceptions at the border
 
-/// The status of the exception that is being handled; its message goes to the call.
+/// Returns the status of the exception that is being handled, and reports its message to the call.
 inline omnistore_status caught(const Call &call) noexcept {
   try {
     throw;
@@ -205,19 +227,21 @@ omnistore_status guarded(omnistore_call *call, F run) noexcept {
   }
 }
 
-// ---------------------------------------------------------------------------------------------- what members a class
-// has
+// ------------------------------------------------------------------------- the members of a class
 
 template <class T>
-concept FullGet = requires(T &t, Call c, std::string_view k, const omnistore_get_request &r, omnistore_sink &s) {
+concept FullGet = requires(T &t, Call c, std::string_view k, const omnistore_get_request &r,
+                           omnistore_sink &s) {
   { t.get(c, k, r, s) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullStat = requires(T &t, Call c, std::string_view k, const omnistore_get_request &r, omnistore_sink &s) {
+concept FullStat = requires(T &t, Call c, std::string_view k, const omnistore_get_request &r,
+                            omnistore_sink &s) {
   { t.stat(c, k, r, s) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullSet = requires(T &t, Call c, std::string_view k, const omnistore_set_request &r, omnistore_sink *s) {
+concept FullSet = requires(T &t, Call c, std::string_view k, const omnistore_set_request &r,
+                           omnistore_sink *s) {
   { t.set(c, k, r, s) } -> std::same_as<omnistore_status>;
 };
 template <class T>
@@ -233,18 +257,21 @@ concept FullClear = requires(T &t, Call c, const omnistore_clear_request &r, omn
   { t.clear(c, r, p) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullGetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, Requests<omnistore_get_request> r,
-                               omnistore_sink *const *s, omnistore_status *o) {
+concept FullGetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k,
+                               Requests<omnistore_get_request> r, omnistore_sink *const *s,
+                               omnistore_status *o) {
   { t.get_many(c, k, r, s, o) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullStatMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, Requests<omnistore_get_request> r,
-                                omnistore_sink *const *s, omnistore_status *o) {
+concept FullStatMany = requires(T &t, Call c, std::span<const omnistore_bytes> k,
+                                Requests<omnistore_get_request> r, omnistore_sink *const *s,
+                                omnistore_status *o) {
   { t.stat_many(c, k, r, s, o) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullSetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k, Requests<omnistore_set_request> r,
-                               omnistore_sink *const *s, omnistore_status *o) {
+concept FullSetMany = requires(T &t, Call c, std::span<const omnistore_bytes> k,
+                               Requests<omnistore_set_request> r, omnistore_sink *const *s,
+                               omnistore_status *o) {
   { t.set_many(c, k, r, s, o) } -> std::same_as<omnistore_status>;
 };
 template <class T>
@@ -257,7 +284,8 @@ concept FullTouch = requires(T &t, Call c, std::string_view k, const omnistore_t
   { t.touch(c, k, r) } -> std::same_as<omnistore_status>;
 };
 template <class T>
-concept FullWatch = requires(T &t, Call c, const omnistore_watch_request &r, omnistore_watcher &w, void **out) {
+concept FullWatch = requires(T &t, Call c, const omnistore_watch_request &r, omnistore_watcher &w,
+                             void **out) {
   { t.watch(c, r, w, out) } -> std::same_as<omnistore_status>;
   { t.unwatch(*out) } -> std::same_as<void>;
 };
@@ -328,26 +356,27 @@ concept CanRemove = FullRemove<T> || SimpleRemove<T>;
 template <class T>
 concept SimpleList = !FullList<T> && (SimpleListEmit<T> || SimpleListRange<T>);
 
-// Whether a class has members of a name, public or not, however many: the name is then ambiguous in a class that is
-// derived from it and from one that has the name too. (A final class has no such; its public members alone are seen.)
-#define OMNISTORE_SDK_NAME(NAME)                                                                                       \
-  struct Has_##NAME {                                                                                                  \
-    struct Other {                                                                                                     \
-      int NAME;                                                                                                        \
-    };                                                                                                                 \
-    template <class T>                                                                                                 \
-    struct Both : T, Other {};                                                                                         \
-    template <class T>                                                                                                 \
-    static constexpr bool is_public = requires {                                                                       \
-      &T::NAME;                                                                                                        \
-    };                                                                                                                 \
-    template <class T>                                                                                                 \
-    static constexpr bool in() {                                                                                       \
-      if constexpr (std::is_final_v<T> || !std::is_class_v<T>)                                                         \
-        return is_public<T>;                                                                                           \
-      else                                                                                                             \
-        return !is_public<Both<T>>;                                                                                    \
-    }                                                                                                                  \
+// Finds out whether a class has any member of a name, public or not: the name is then ambiguous in
+// a class that derives from it and from another class that has the name too. (Nothing can derive
+// from a final class, so that only its public members are found.)
+#define OMNISTORE_SDK_NAME(NAME)                                                                   \
+  struct Has_##NAME {                                                                              \
+    struct Other {                                                                                 \
+      int NAME;                                                                                    \
+    };                                                                                             \
+    template <class T>                                                                             \
+    struct Both : T, Other {};                                                                     \
+    template <class T>                                                                             \
+    static constexpr bool is_public = requires {                                                   \
+      &T::NAME;                                                                                    \
+    };                                                                                             \
+    template <class T>                                                                             \
+    static constexpr bool in() {                                                                   \
+      if constexpr (std::is_final_v<T> || !std::is_class_v<T>)                                     \
+        return is_public<T>;                                                                       \
+      else                                                                                         \
+        return !is_public<Both<T>>;                                                                \
+    }                                                                                              \
   };
 OMNISTORE_SDK_NAME(get)
 OMNISTORE_SDK_NAME(stat)
@@ -378,17 +407,23 @@ OMNISTORE_SDK_NAME(getKeys)
 OMNISTORE_SDK_NAME(unWatch)
 #undef OMNISTORE_SDK_NAME
 
-/// A member of a known name which is of neither form would be left out without a word; it is an error instead. So is
-/// one that is private, or of which there are several, none of a form, and one of a name that other stores use.
+/// Refuses a member of a known name that has neither form, which would otherwise be ignored. It
+/// also refuses a private one, several overloads of which none has a form, and the names that other
+/// stores use.
 template <class T>
 constexpr bool check_members() {
-  static_assert(CanGet<T>, "get is missing, or is not one of the forms in driver.hpp, or is not public");
-  static_assert(FullStat<T> || !Has_stat::in<T>(), "stat is not of the form in driver.hpp, or is not public");
-  static_assert(CanSet<T> || !Has_set::in<T>(), "set is not one of the forms in driver.hpp, or is not public");
-  static_assert(CanRemove<T> || !Has_remove::in<T>(), "remove is not one of the forms in driver.hpp, or is not public");
+  static_assert(CanGet<T>,
+                "get is missing, or is not one of the forms in driver.hpp, or is not public");
+  static_assert(FullStat<T> || !Has_stat::in<T>(),
+                "stat is not of the form in driver.hpp, or is not public");
+  static_assert(CanSet<T> || !Has_set::in<T>(),
+                "set is not one of the forms in driver.hpp, or is not public");
+  static_assert(CanRemove<T> || !Has_remove::in<T>(),
+                "remove is not one of the forms in driver.hpp, or is not public");
   static_assert(FullList<T> || SimpleList<T> || !Has_list::in<T>(),
                 "list is not one of the forms in driver.hpp, or is not public");
-  static_assert(FullClear<T> || !Has_clear::in<T>(), "clear is not of the form in driver.hpp, or is not public");
+  static_assert(FullClear<T> || !Has_clear::in<T>(),
+                "clear is not of the form in driver.hpp, or is not public");
   static_assert(FullGetMany<T> || !Has_get_many::in<T>(),
                 "get_many is not of the form in driver.hpp, or is not public");
   static_assert(FullStatMany<T> || !Has_stat_many::in<T>(),
@@ -397,16 +432,20 @@ constexpr bool check_members() {
                 "set_many is not of the form in driver.hpp, or is not public");
   static_assert(FullRemoveMany<T> || !Has_remove_many::in<T>(),
                 "remove_many is not of the form in driver.hpp, or is not public");
-  static_assert(FullTouch<T> || !Has_touch::in<T>(), "touch is not of the form in driver.hpp, or is not public");
+  static_assert(FullTouch<T> || !Has_touch::in<T>(),
+                "touch is not of the form in driver.hpp, or is not public");
   static_assert(FullWatch<T> || !Has_watch::in<T>(),
                 "watch and unwatch are not both of the forms in driver.hpp, or are not public");
   static_assert(FullWatch<T> || !Has_unwatch::in<T>(),
                 "watch and unwatch are not both of the forms in driver.hpp, or are not public");
   static_assert(FullExtension<T> || !Has_extension::in<T>(),
                 "extension is not of the form in driver.hpp, or is not public");
-  static_assert(FullExplain<T> || !Has_explain::in<T>(), "explain is not of the form in driver.hpp, or is not public");
-  static_assert(FullStats<T> || !Has_stats::in<T>(), "stats is not of the form in driver.hpp, or is not public");
-  static_assert(FullHealth<T> || !Has_health::in<T>(), "health is not of the form in driver.hpp, or is not public");
+  static_assert(FullExplain<T> || !Has_explain::in<T>(),
+                "explain is not of the form in driver.hpp, or is not public");
+  static_assert(FullStats<T> || !Has_stats::in<T>(),
+                "stats is not of the form in driver.hpp, or is not public");
+  static_assert(FullHealth<T> || !Has_health::in<T>(),
+                "health is not of the form in driver.hpp, or is not public");
   static_assert(!Has_getMany::in<T>(), "a driver has no member getMany; call it get_many");
   static_assert(!Has_statMany::in<T>(), "a driver has no member statMany; call it stat_many");
   static_assert(!Has_setMany::in<T>(), "a driver has no member setMany; call it set_many");
@@ -419,8 +458,8 @@ constexpr bool check_members() {
   return true;
 }
 
-/// Throws, in the compiler, where a member of the simple form cannot do what the traits claim. What a capability needs
-/// says driver.h.
+/// Throws at compile time if a member of the simple form cannot do what the traits claim. driver.h
+/// says what each capability needs.
 template <class T>
 constexpr void check_claims(std::uint64_t claimed) {
   const auto claims = [claimed](std::uint64_t any) { return (claimed & any) != 0; };
@@ -428,27 +467,32 @@ constexpr void check_claims(std::uint64_t claimed) {
     throw "OMNISTORE_CAN_TTL needs the full form of set: the simple one is given no expiry";
   if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_META))
     throw "OMNISTORE_CAN_META needs the full form of set: the simple one is given no user meta";
-  if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH))
+  if (CanSet<T> && !FullSet<T> &&
+      claims(OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH))
     throw "OMNISTORE_CAN_IF_... needs the full form of set: the simple one is given no condition";
   if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_STREAM))
     throw "OMNISTORE_CAN_STREAM needs the full form of set: the simple one is given no source";
   if (CanRemove<T> && !FullRemove<T> && claims(OMNISTORE_CAN_IF_MATCH))
-    throw "OMNISTORE_CAN_IF_MATCH needs the full form of remove: the simple one is given no condition";
+    throw "OMNISTORE_CAN_IF_MATCH needs the full form of remove: the simple one is given no "
+          "condition";
   if (!FullGet<T> && claims(OMNISTORE_CAN_RANGE))
     throw "OMNISTORE_CAN_RANGE needs the full form of get: the simple one reads whole values";
-  if (!FullGet<T> && claims(OMNISTORE_CAN_ETAG)) throw "OMNISTORE_CAN_ETAG needs the full form of get";
-  if (!FullGet<T> && claims(OMNISTORE_CAN_META)) throw "OMNISTORE_CAN_META needs the full form of get";
+  if (!FullGet<T> && claims(OMNISTORE_CAN_ETAG))
+    throw "OMNISTORE_CAN_ETAG needs the full form of get";
+  if (!FullGet<T> && claims(OMNISTORE_CAN_META))
+    throw "OMNISTORE_CAN_META needs the full form of get";
   if (!FullList<T> && claims(OMNISTORE_CAN_LIST_META))
     throw "OMNISTORE_CAN_LIST_META needs the full form of list: the simple one gives keys alone";
   if (!FullTouch<T> && claims(OMNISTORE_CAN_META)) throw "OMNISTORE_CAN_META needs touch";
-  if (!FullWatch<T> && claims(OMNISTORE_WATCHES_OWN)) throw "OMNISTORE_WATCHES_OWN needs watch and unwatch";
+  if (!FullWatch<T> && claims(OMNISTORE_WATCHES_OWN))
+    throw "OMNISTORE_WATCHES_OWN needs watch and unwatch";
 }
 
-/// False for every class: for an assertion that fails only when it is compiled for one.
+/// False for every class, so that an assertion fails only if the template is used.
 template <class T>
 constexpr bool is_lasting = false;
 
-// -------------------------------------------------------------------------------------------------------- construction
+// ---------------------------------------------------------------------------------- construction
 
 template <class T>
 struct NestedOptions {
@@ -460,7 +504,7 @@ struct NestedOptions<T> {
   using type = typename T::Options;
 };
 
-/// Becomes whichever kind of options a constructor takes.
+/// Converts to the type of options that a constructor takes.
 template <class T>
 struct OptionsArgument {
   std::string_view json;
@@ -478,7 +522,7 @@ template <class T>
 concept FullValidate = requires(const OptionsArgument<T> &o, std::uint32_t n, Problems &p) {
   { T::validate(o, n, p) } -> std::same_as<void>;
 };
-/// As check_members.
+/// Checks the form of validate, as check_members does for the other members.
 template <class T>
 constexpr bool check_validate() {
   static_assert(FullValidate<T> || !Has_validate::in<T>(),
@@ -486,9 +530,9 @@ constexpr bool check_validate() {
   return true;
 }
 
-/// An opened store, and what its border needs beside it.
+/// An opened store and its host.
 template <class T>
-struct Held {
+struct OpenStore {
   const omnistore_host *host;
   T store;
 };
@@ -496,28 +540,30 @@ struct Held {
 using Children = std::span<const omnistore_store *const>;
 
 template <class T>
-Held<T> *make(const omnistore_host &host, const omnistore_open_request &request, omnistore_traits &traits, Call call) {
+OpenStore<T> *make(const omnistore_host &host, const omnistore_open_request &request,
+              omnistore_traits &traits, Call call) {
   using O = OptionsArgument<T>;
   using H = const omnistore_host &;
   const O options{as_view(request.options)};
   const Children children(request.children, request.child_count);
   if constexpr (std::is_constructible_v<T, H, O, omnistore_traits &, Children, Call>) {
-    return new Held<T>{&host, T(host, options, traits, children, call)};
+    return new OpenStore<T>{&host, T(host, options, traits, children, call)};
   } else if constexpr (std::is_constructible_v<T, H, O, omnistore_traits &, Children>) {
-    return new Held<T>{&host, T(host, options, traits, children)};
+    return new OpenStore<T>{&host, T(host, options, traits, children)};
   } else if constexpr (std::is_constructible_v<T, H, O, omnistore_traits &>) {
-    return new Held<T>{&host, T(host, options, traits)};
+    return new OpenStore<T>{&host, T(host, options, traits)};
   } else if constexpr (std::is_constructible_v<T, O>) {
-    return new Held<T>{&host, T(options)};
+    return new OpenStore<T>{&host, T(options)};
   } else {
-    static_assert(std::is_default_constructible_v<T>, "no constructor is one of the forms in driver.hpp");
-    return new Held<T>{&host, T()};
+    static_assert(std::is_default_constructible_v<T>,
+                  "no constructor is one of the forms in driver.hpp");
+    return new OpenStore<T>{&host, T()};
   }
 }
 
-// --------------------------------------------------------------------------------------------------- the simple forms
+// ------------------------------------------------------------------------------ the simple forms
 
-/// Gives out what a simple get found.
+/// Sends the value that a simple get found.
 template <class V>
 omnistore_status give_found(omnistore_sink &sink, const V &value, bool bytes_too) {
   if constexpr (std::same_as<V, Value>) {
@@ -529,7 +575,7 @@ omnistore_status give_found(omnistore_sink &sink, const V &value, bool bytes_too
   }
 }
 
-/// A sink that passes on the meta and drops the bytes: stat by way of get.
+/// A sink that passes on the meta and drops the bytes, for a stat that is done by get.
 struct MetaSink : omnistore_sink {
   omnistore_sink &to;
 
@@ -543,15 +589,18 @@ private:
     omnistore_sink &to = static_cast<MetaSink *>(sink)->to;
     return to.begin(&to, meta, nullptr);
   }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *, std::uint64_t) noexcept {
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *, const void *,
+                                                std::uint64_t) noexcept {
     return OMNISTORE_OK;
   }
 };
 
-/// One page of a simple list: the smallest keys behind the cursor, which is the last key of the page before.
+/// One page of a simple list: the smallest keys after the cursor, which is the last key of the page
+/// before.
 class SortedPage {
 public:
-  explicit SortedPage(const omnistore_list_request &request) : request_(request), after_(as_view(request.cursor)) {}
+  explicit SortedPage(const omnistore_list_request &request)
+      : request_(request), after_(as_view(request.cursor)) {}
 
   void operator()(std::string_view key) {
     if (key <= after_ || !lists(request_, key)) return;
@@ -566,7 +615,8 @@ public:
 
   omnistore_status emit(omnistore_page &page) const {
     for (const Skip &each : skipped_)
-      if (const omnistore_status status = omnistore::skip(page, each.base, each.status, each.message);
+      if (const omnistore_status status =
+              omnistore::skip(page, each.base, each.status, each.message);
           status != OMNISTORE_OK)
         return status;
     std::string_view last;
@@ -576,7 +626,8 @@ public:
         page.next(&page, as_bytes(last));
         break;
       }
-      if (const omnistore_status status = page.emit(&page, as_bytes(key), nullptr); status != OMNISTORE_OK) {
+      if (const omnistore_status status = page.emit(&page, as_bytes(key), nullptr);
+          status != OMNISTORE_OK) {
         return status;
       }
       last = key;
@@ -590,22 +641,21 @@ private:
   std::set<std::string, std::less<>> keys_;
   std::vector<Skip> skipped_;
 
-  /// One more than the page holds, to know whether there is a next one.
+  /// One more key than the page holds, to find out whether there is a next page.
   std::size_t wanted() const { return std::size_t{request_.limit} + 1; }
   bool full() const { return keys_.size() == wanted(); }
 };
 
-// ------------------------------------------------------------------------------------------------------------ the
-// table
+// ------------------------------------------------------------------------------------- the table
 
-/// The functions of a class's table.
+/// The functions of the C table of a class.
 template <class T>
 struct Table {
-  static T &of(void *self) noexcept { return static_cast<Held<T> *>(self)->store; }
+  static T &of(void *self) noexcept { return static_cast<OpenStore<T> *>(self)->store; }
 
   static omnistore_status OMNISTORE_CALL open(const omnistore_host *host, omnistore_call *call,
-                                              const omnistore_open_request *request, omnistore_traits *traits,
-                                              void **self) noexcept {
+                                              const omnistore_open_request *request,
+                                              omnistore_traits *traits, void **self) noexcept {
     return guarded(call, [&](Call c) {
       omnistore_traits known = *Known(*traits);
       *self = make<T>(*host, *Known(*request), known, c);
@@ -614,10 +664,11 @@ struct Table {
       return OMNISTORE_OK;
     });
   }
-  static void OMNISTORE_CALL close(void *self) noexcept { delete static_cast<Held<T> *>(self); }
+  static void OMNISTORE_CALL close(void *self) noexcept { delete static_cast<OpenStore<T> *>(self); }
 
   static omnistore_status OMNISTORE_CALL get(void *self, omnistore_call *call, omnistore_bytes key,
-                                             const omnistore_get_request *request, omnistore_sink *sink) noexcept {
+                                             const omnistore_get_request *request,
+                                             omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullGet<T>) {
         return of(self).get(c, as_view(key), *Known(*request), *sink);
@@ -629,7 +680,8 @@ struct Table {
   }
 
   static omnistore_status OMNISTORE_CALL stat(void *self, omnistore_call *call, omnistore_bytes key,
-                                              const omnistore_get_request *request, omnistore_sink *sink) noexcept {
+                                              const omnistore_get_request *request,
+                                              omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullStat<T>) {
         return of(self).stat(c, as_view(key), *Known(*request), *sink);
@@ -644,7 +696,8 @@ struct Table {
   }
 
   static omnistore_status OMNISTORE_CALL set(void *self, omnistore_call *call, omnistore_bytes key,
-                                             const omnistore_set_request *request, omnistore_sink *result) noexcept {
+                                             const omnistore_set_request *request,
+                                             omnistore_sink *result) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullSet<T>) {
         return of(self).set(c, as_view(key), *Known(*request), result);
@@ -660,7 +713,8 @@ struct Table {
     });
   }
 
-  static omnistore_status OMNISTORE_CALL remove(void *self, omnistore_call *call, omnistore_bytes key,
+  static omnistore_status OMNISTORE_CALL remove(void *self, omnistore_call *call,
+                                                omnistore_bytes key,
                                                 const omnistore_remove_request *request) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullRemove<T>) {
@@ -675,7 +729,8 @@ struct Table {
     });
   }
 
-  static omnistore_status OMNISTORE_CALL list(void *self, omnistore_call *call, const omnistore_list_request *request,
+  static omnistore_status OMNISTORE_CALL list(void *self, omnistore_call *call,
+                                              const omnistore_list_request *request,
                                               omnistore_page *page) noexcept {
     return guarded(call, [&](Call c) -> omnistore_status {
       if constexpr (FullList<T>) {
@@ -695,58 +750,67 @@ struct Table {
     });
   }
 
-  static omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call, const omnistore_clear_request *request,
+  static omnistore_status OMNISTORE_CALL clear(void *self, omnistore_call *call,
+                                               const omnistore_clear_request *request,
                                                omnistore_page *removed) noexcept {
     return guarded(call, [&](Call c) { return of(self).clear(c, *Known(*request), removed); });
   }
-  static omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                                  std::uint32_t count, const omnistore_get_request *const *requests,
-                                                  omnistore_sink *const *sinks, omnistore_status *statuses) noexcept {
+  static omnistore_status OMNISTORE_CALL get_many(void *self, omnistore_call *call,
+                                                  const omnistore_bytes *keys, std::uint32_t count,
+                                                  const omnistore_get_request *const *requests,
+                                                  omnistore_sink *const *sinks,
+                                                  omnistore_status *statuses) noexcept {
     return guarded(call, [&](Call c) {
       const KnownRequests known(requests, count);
       return of(self).get_many(c, span(keys, count), Requests(known.raw()), sinks, statuses);
     });
   }
-  static omnistore_status OMNISTORE_CALL stat_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                                   std::uint32_t count, const omnistore_get_request *const *requests,
-                                                   omnistore_sink *const *sinks, omnistore_status *statuses) noexcept {
+  static omnistore_status OMNISTORE_CALL stat_many(void *self, omnistore_call *call,
+                                                   const omnistore_bytes *keys, std::uint32_t count,
+                                                   const omnistore_get_request *const *requests,
+                                                   omnistore_sink *const *sinks,
+                                                   omnistore_status *statuses) noexcept {
     return guarded(call, [&](Call c) {
       const KnownRequests known(requests, count);
       return of(self).stat_many(c, span(keys, count), Requests(known.raw()), sinks, statuses);
     });
   }
-  static omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                                  std::uint32_t count, const omnistore_set_request *const *requests,
-                                                  omnistore_sink *const *results, omnistore_status *statuses) noexcept {
+  static omnistore_status OMNISTORE_CALL set_many(void *self, omnistore_call *call,
+                                                  const omnistore_bytes *keys, std::uint32_t count,
+                                                  const omnistore_set_request *const *requests,
+                                                  omnistore_sink *const *results,
+                                                  omnistore_status *statuses) noexcept {
     return guarded(call, [&](Call c) {
       const KnownRequests known(requests, count);
       return of(self).set_many(c, span(keys, count), Requests(known.raw()), results, statuses);
     });
   }
-  static omnistore_status OMNISTORE_CALL remove_many(void *self, omnistore_call *call, const omnistore_bytes *keys,
-                                                     std::uint32_t count,
-                                                     const omnistore_remove_request *const *requests,
-                                                     omnistore_status *statuses) noexcept {
+  static omnistore_status OMNISTORE_CALL remove_many(
+      void *self, omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
+      const omnistore_remove_request *const *requests, omnistore_status *statuses) noexcept {
     return guarded(call, [&](Call c) {
       const KnownRequests known(requests, count);
       return of(self).remove_many(c, span(keys, count), Requests(known.raw()), statuses);
     });
   }
-  static omnistore_status OMNISTORE_CALL touch(void *self, omnistore_call *call, omnistore_bytes key,
+  static omnistore_status OMNISTORE_CALL touch(void *self, omnistore_call *call,
+                                               omnistore_bytes key,
                                                const omnistore_touch_request *request) noexcept {
     return guarded(call, [&](Call c) { return of(self).touch(c, as_view(key), *Known(*request)); });
   }
-  static omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call, const omnistore_watch_request *request,
+  static omnistore_status OMNISTORE_CALL watch(void *self, omnistore_call *call,
+                                               const omnistore_watch_request *request,
                                                omnistore_watcher *watcher, void **watch) noexcept {
-    return guarded(call, [&](Call c) { return of(self).watch(c, *Known(*request), *watcher, watch); });
+    return guarded(call,
+                   [&](Call c) { return of(self).watch(c, *Known(*request), *watcher, watch); });
   }
   static void OMNISTORE_CALL unwatch(void *self, void *watch) noexcept {
     try {
       of(self).unwatch(watch);
     } catch (const std::exception &error) {
-      log_line(*static_cast<Held<T> *>(self)->host, OMNISTORE_LOG_ERROR, error.what());
+      log_line(*static_cast<OpenStore<T> *>(self)->host, OMNISTORE_LOG_ERROR, error.what());
     } catch (...) {
-      log_line(*static_cast<Held<T> *>(self)->host, OMNISTORE_LOG_ERROR,
+      log_line(*static_cast<OpenStore<T> *>(self)->host, OMNISTORE_LOG_ERROR,
                "unwatch: an exception that is no std::exception");
     }
   }
@@ -772,11 +836,13 @@ struct Table {
     else
       return nullptr;
   }
-  static omnistore_status OMNISTORE_CALL explain(void *self, omnistore_call *call, omnistore_bytes key,
+  static omnistore_status OMNISTORE_CALL explain(void *self, omnistore_call *call,
+                                                 omnistore_bytes key,
                                                  omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) { return give(of(self).explain(c, as_view(key)), *sink); });
   }
-  static omnistore_status OMNISTORE_CALL stats(void *self, omnistore_call *call, omnistore_sink *sink) noexcept {
+  static omnistore_status OMNISTORE_CALL stats(void *self, omnistore_call *call,
+                                               omnistore_sink *sink) noexcept {
     return guarded(call, [&](Call c) { return give(of(self).stats(c), *sink); });
   }
 
@@ -785,7 +851,8 @@ struct Table {
   }
 
   static omnistore_status OMNISTORE_CALL validate(omnistore_call *call, omnistore_bytes options,
-                                                  std::uint32_t child_count, omnistore_problems *problems) noexcept {
+                                                  std::uint32_t child_count,
+                                                  omnistore_problems *problems) noexcept {
     return guarded(call, [&](Call) {
       Problems into(*problems);
       T::validate(OptionsArgument<T>{as_view(options)}, child_count, into);
@@ -794,7 +861,7 @@ struct Table {
   }
 
 private:
-  /// A text as a value; nothing where it is empty.
+  /// Sends a text as a value; an empty one is OMNISTORE_NOT_FOUND.
   static omnistore_status give(const std::string &text, omnistore_sink &sink) {
     if (text.empty()) return OMNISTORE_NOT_FOUND;
     omnistore_meta meta{};
@@ -803,12 +870,14 @@ private:
     const omnistore_status status = sink.begin(&sink, &meta, nullptr);
     return status == OMNISTORE_OK ? sink.write(&sink, text.data(), text.size()) : status;
   }
-  static std::span<const omnistore_bytes> span(const omnistore_bytes *keys, std::uint32_t count) noexcept {
+  static std::span<const omnistore_bytes> span(const omnistore_bytes *keys,
+                                               std::uint32_t count) noexcept {
     return {keys, count};
   }
 };
 
-/// What is so of every class of the simple form. One call at a time; its keys are names without structure.
+/// The traits of every class of the simple form: one call at a time, and keys that are names
+/// without structure.
 template <class T>
 inline constexpr omnistore_traits simple_traits{
     .size = sizeof(omnistore_traits),
@@ -844,14 +913,15 @@ constexpr bool is_driver_name(std::string_view name) {
 
 } // namespace sdk
 
-/// The table of a driver. All arguments are constants; a wrong one is an error of the compiler.
-/// `name` is what a config calls it ([a-z][a-z0-9-]*), `version` the driver's own, `summary` one line without a full
-/// stop, `schema` a JSON Schema of the options (null: it takes none). `traits` must be a constant with static storage.
-/// A layer takes from `min_children` to `max_children` stores.
+/// Makes the table of a driver. All arguments are constants, and a wrong one is a compile-time
+/// error. `name` is the name in configs ([a-z][a-z0-9-]*), `version` is the driver's own, `summary`
+/// is one line without a full stop, and `schema` is a JSON Schema of the options, or null if there
+/// are none. `traits` must be a constant with static storage. A layer takes from `min_children` to
+/// `max_children` stores.
 template <class T>
-consteval omnistore_driver driver(const char *name, const char *version, const char *summary, const char *schema,
-                                  const omnistore_traits &traits, std::uint32_t min_children = 0,
-                                  std::uint32_t max_children = 0) {
+consteval omnistore_driver driver(const char *name, const char *version, const char *summary,
+                                  const char *schema, const omnistore_traits &traits,
+                                  std::uint32_t min_children = 0, std::uint32_t max_children = 0) {
   static_assert(sdk::check_members<T>() && sdk::check_validate<T>());
   using Table = sdk::Table<T>;
   if (!sdk::is_driver_name(name)) throw "a driver's name is [a-z][a-z0-9-]*, at most 64 bytes";
@@ -886,22 +956,24 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   if constexpr (sdk::FullRemoveMany<T>) table.remove_many = &Table::remove_many;
   if constexpr (sdk::FullTouch<T>) table.touch = &Table::touch;
   if constexpr (sdk::FullWatch<T>) table.watch = &Table::watch, table.unwatch = &Table::unwatch;
-  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T> || sdk::FullHealth<T> ||
-                sdk::FullValidate<T>)
+  if constexpr (sdk::FullExtension<T> || sdk::FullExplain<T> || sdk::FullStats<T> ||
+                sdk::FullHealth<T> || sdk::FullValidate<T>)
     table.extension = &Table::extension;
   return table;
 }
 template <class T>
-consteval omnistore_driver driver(const char *, const char *, const char *, const char *, const omnistore_traits &&,
-                                  std::uint32_t = 0, std::uint32_t = 0) {
-  static_assert(sdk::is_lasting<T>, "the traits are a value that would be gone: name a constexpr at namespace scope");
+consteval omnistore_driver driver(const char *, const char *, const char *, const char *,
+                                  const omnistore_traits &&, std::uint32_t = 0, std::uint32_t = 0) {
+  static_assert(sdk::is_lasting<T>,
+                "the traits are a value that would be gone: name a constexpr at namespace scope");
   return {};
 }
 
-/// The same for a class of the simple form, whose traits follow from its members. Without a schema that of its nested
-/// Options.
+/// The same for a class of the simple form, whose traits follow from its members. Without a
+/// `schema`, the SDK makes one from the nested Options.
 template <class T>
-consteval omnistore_driver driver(const char *name, const char *version, const char *summary, const char *schema) {
+consteval omnistore_driver driver(const char *name, const char *version, const char *summary,
+                                  const char *schema) {
   static_assert(!sdk::FullGet<T> && !sdk::FullSet<T> && !sdk::FullRemove<T> && !sdk::FullList<T>,
                 "a driver with members of the full form states its traits");
   return driver<T>(name, version, summary, schema, sdk::simple_traits<T>);
@@ -927,26 +999,30 @@ constexpr Pointers<N> pointers(const omnistore_driver (&tables)[N]) {
 } // namespace sdk
 } // namespace omnistore
 
-/// The plugin that this library is: OMNISTORE_PLUGIN(omnistore::driver<A>(...), omnistore::driver<B>(...)). Once, in
-/// one file, outside of any function. A host of another major is given the table too: it tells both versions.
+/// Defines the plugin: OMNISTORE_PLUGIN(omnistore::driver<A>(...), omnistore::driver<B>(...)). Use
+/// it once, in one file, outside of any function. A host of another major receives the table too,
+/// so that it can report both versions.
 #define OMNISTORE_PLUGIN(...) OMNISTORE_PLUGIN_WITH(0, __VA_ARGS__)
 
-/// The same for a plugin that may be unloaded when its last store is closed: it then has no thread, callback or
-/// thread-local destructor left.
-#define OMNISTORE_PLUGIN_THAT_UNLOADS(...) OMNISTORE_PLUGIN_WITH(OMNISTORE_PLUGIN_UNLOADS, __VA_ARGS__)
+/// The same for a plugin that the host may unload after its last store is closed, since no thread,
+/// callback or thread-local destructor is left then.
+#define OMNISTORE_PLUGIN_THAT_UNLOADS(...)                                                         \
+  OMNISTORE_PLUGIN_WITH(OMNISTORE_PLUGIN_UNLOADS, __VA_ARGS__)
 
-#define OMNISTORE_PLUGIN_WITH(FLAGS, ...)                                                                              \
-  extern "C" OMNISTORE_EXPORT const omnistore_plugin *OMNISTORE_CALL omnistore_plugin_entry(const omnistore_abi *) {   \
-    static constexpr omnistore_driver tables[] = {__VA_ARGS__};                                                        \
-    static constexpr auto drivers = omnistore::sdk::pointers(tables);                                                  \
-    static constexpr omnistore_plugin plugin = {sizeof(omnistore_plugin),                                              \
-                                                OMNISTORE_ABI_MAJOR,                                                   \
-                                                OMNISTORE_ABI_MINOR,                                                   \
-                                                FLAGS,                                                                 \
-                                                std::size(tables) == 1 ? tables[0].name : nullptr,                     \
-                                                std::size(tables) == 1 ? tables[0].version : nullptr,                  \
-                                                std::size(tables),                                                     \
-                                                0,                                                                     \
-                                                drivers.to};                                                           \
-    return &plugin;                                                                                                    \
+#define OMNISTORE_PLUGIN_WITH(FLAGS, ...)                                                          \
+  extern "C" OMNISTORE_EXPORT const omnistore_plugin *OMNISTORE_CALL omnistore_plugin_entry(       \
+      const omnistore_abi *) {                                                                     \
+    static constexpr omnistore_driver tables[] = {__VA_ARGS__};                                    \
+    static constexpr auto drivers = omnistore::sdk::pointers(tables);                              \
+    static constexpr omnistore_plugin plugin = {sizeof(omnistore_plugin),                          \
+                                                OMNISTORE_ABI_MAJOR,                               \
+                                                OMNISTORE_ABI_MINOR,                               \
+                                                FLAGS,                                             \
+                                                std::size(tables) == 1 ? tables[0].name : nullptr, \
+                                                std::size(tables) == 1 ? tables[0].version         \
+                                                                       : nullptr,                  \
+                                                std::size(tables),                                 \
+                                                0,                                                 \
+                                                drivers.to};                                       \
+    return &plugin;                                                                                \
   }

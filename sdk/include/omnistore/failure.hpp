@@ -9,26 +9,28 @@
 
 namespace omnistore {
 
-/// What can be said of a failure besides its status and message.
+/// The details of a failure besides its status and message.
 struct FailureDetails {
   bool nothing_done = false;    ///< the operation changed nothing and will change nothing
-  std::int64_t retry_after = 0; ///< milliseconds after which a retry may work; 0: not known
+  std::int64_t retry_after = 0; ///< milliseconds after which a retry may work; 0 if unknown
 };
 
 /// The details of a write that a driver refused before it began.
 inline constexpr FailureDetails nothing_done{true, 0};
 
-/// What a failure says besides its message.
+/// Returns the details of a failure that was reported to a call.
 constexpr FailureDetails details_of(const omnistore_failure &failure) noexcept {
   FailureDetails details;
-  if (OMNISTORE_HAS(omnistore_failure, &failure, retry_after)) details.retry_after = failure.retry_after;
+  if (OMNISTORE_HAS(omnistore_failure, &failure, retry_after))
+    details.retry_after = failure.retry_after;
   if (OMNISTORE_HAS(omnistore_failure, &failure, flags))
     details.nothing_done = (failure.flags & OMNISTORE_NOTHING_DONE) != 0;
   return details;
 }
 
-/// What a driver throws to fail an operation: the border turns it into its status and message. The message is the cause
-/// in the backend's own words, without the key, the operation and a full stop; it holds no secret.
+/// A driver throws this to fail an operation. The function of the C table that called the driver
+/// turns it into its status and message. The message is the cause in the backend's own words,
+/// without the key, the operation, a full stop and secrets.
 class Failure : public std::runtime_error {
 public:
   Failure(omnistore_status status, const std::string &message, FailureDetails details = {})
@@ -41,8 +43,8 @@ private:
   FailureDetails details_;
 };
 
-/// Runs the later steps of an operation, when an earlier one has changed something: a Failure of theirs does not say
-/// that nothing was done.
+/// Runs the later steps of an operation after an earlier step has changed something: a Failure that
+/// they throw loses its `nothing_done`.
 template <class F>
 decltype(auto) partly_done(F run) {
   try {

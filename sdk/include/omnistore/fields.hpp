@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// omnistore/fields.hpp - options as a plain struct: filled from the host's JSON, and described to the host by a schema
-// that the compiler makes.
+// omnistore/fields.hpp - options as a plain struct. The SDK fills it from the host's JSON, and the
+// compiler makes the schema that describes it to the host.
 #pragma once
 
 #include <array>
@@ -19,14 +19,15 @@
 
 namespace omnistore::sdk {
 
-/// A struct whose `static constexpr void fields(auto each)` names its options, one call each:
+/// A struct whose `static constexpr void fields(auto each)` declares each option with one call:
 ///
 ///     each("name", &S::member, default[, description]);
-///     each.required("name", &S::member[, description]);      // no default: the config must have it
-///     each("name", &S::member[, description]);               // for a list of strings: empty by default
+///     each.required("name", &S::member[, description]);  // no default: the config must have it
+///     each("name", &S::member[, description]);           // a list of strings, empty by default
 ///
-/// Members are bool, integers, std::string, or std::vector<std::string>. A driver with options of another kind, or with
-/// bounds, units and secrets, writes an options.schema.json and reads omnistore::Options.
+/// Members are bool, integers, std::string, or std::vector<std::string>. A driver with options of
+/// other types, or with bounds, units and secrets, has an options.schema.json and reads
+/// omnistore::Options.
 struct FieldsProbe {
   template <class... A>
   constexpr void operator()(A &&...) const {}
@@ -47,11 +48,13 @@ struct Filler {
   S &into;
   const Options &from;
 
-  void operator()(std::string_view name, bool S::*member, bool fallback, std::string_view = {}) const {
+  void operator()(std::string_view name, bool S::*member, bool fallback,
+                  std::string_view = {}) const {
     into.*member = from.boolean(name, fallback);
   }
   template <std::integral M>
-  void operator()(std::string_view name, M S::*member, std::type_identity_t<M> fallback, std::string_view = {}) const {
+  void operator()(std::string_view name, M S::*member, std::type_identity_t<M> fallback,
+                  std::string_view = {}) const {
     into.*member = from.has(name) ? integer<M>(name) : fallback;
   }
   void operator()(std::string_view name, std::string S::*member, std::string_view fallback,
@@ -83,16 +86,18 @@ private:
   M integer(std::string_view name) const {
     const std::int64_t value = from.integer(name);
     if (!std::in_range<M>(value)) {
-      throw Failure(OMNISTORE_INVALID, "option " + std::string(name) + ": expected an integer from " +
+      throw Failure(OMNISTORE_INVALID, "option " + std::string(name) +
+                                           ": expected an integer from " +
                                            std::to_string(std::numeric_limits<M>::min()) + " to " +
-                                           std::to_string(std::numeric_limits<M>::max()) + ", found " +
-                                           std::to_string(value));
+                                           std::to_string(std::numeric_limits<M>::max()) +
+                                           ", found " + std::to_string(value));
     }
     return static_cast<M>(value);
   }
 };
 
-/// Writes text, or only counts it while `out` is null, so that a constant's room can be known before it is filled.
+/// Writes text, or only counts its bytes while `out` is null: the size of a constant must be known
+/// before it is filled.
 struct TextWriter {
   char *out;
   std::size_t size = 0;
@@ -139,7 +144,8 @@ struct PropertyWriter {
   bool &first;
 
   template <class M, class D>
-  constexpr void operator()(std::string_view name, M S::*, const D &fallback, std::string_view description = {}) const {
+  constexpr void operator()(std::string_view name, M S::*, const D &fallback,
+                            std::string_view description = {}) const {
     if constexpr (ListOfStrings<M>) {
       open<M>(name, fallback);
       to.text(",\"default\":[]");

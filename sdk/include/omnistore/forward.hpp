@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// omnistore/forward.hpp - the base of a layer over one store that hands most operations down as they are, and what such
-// layers share: sinks, pages and calls that stand between the child and the caller.
+// omnistore/forward.hpp - the base of a layer over one store that passes most operations down
+// unchanged, and the sinks, pages and calls that such layers put between the child and the caller.
 //
 //     class Polite : public omnistore::Forward<Polite> {
 //     public:
@@ -14,11 +14,11 @@
 //         return run(call);
 //       }
 //     };
-//     OMNISTORE_PLUGIN(omnistore::driver<Polite>("polite", "1.0.0", "Greets", nullptr, omnistore::forward_traits, 1,
-//     1))
+//     OMNISTORE_PLUGIN(omnistore::driver<Polite>("polite", "1.0.0", "Greets", nullptr,
+//                                                omnistore::forward_traits, 1, 1))
 //
-// A layer defines `around` to do something before or after every operation, or gives its own member for an operation,
-// which hides the one here and may call it as Forward::get(...).
+// A layer defines `around` to do something before or after every operation. It may also define its
+// own member for an operation, which hides the one here and may call it as Forward::get(...).
 #pragma once
 
 #include <cstdint>
@@ -68,7 +68,7 @@ constexpr bool writes(Operation operation) noexcept {
   }
 }
 
-/// The operation as a config names it: "set_many" is a "set".
+/// Returns the operation's name in configs, where set_many is "set".
 constexpr std::string_view name_of(Operation operation) noexcept {
   switch (operation) {
   case Operation::get:
@@ -98,11 +98,12 @@ constexpr std::string_view name_of(Operation operation) noexcept {
 /// One operation as `around` sees it.
 struct Step {
   Operation operation;
-  std::uint32_t items = 1;              ///< how many keys a batch has
-  omnistore_status *statuses = nullptr; ///< of a batch: the outcome of each item, once it has run
+  std::uint32_t items = 1;              ///< the number of keys of a batch
+  omnistore_status *statuses = nullptr; ///< the outcomes of a batch's items, after it has run
 };
 
-/// The traits that the table of a forwarding layer has. The constructor of Forward replaces them by those of its child.
+/// The traits in the table of a forwarding layer. The constructor of Forward replaces them by those
+/// of its child.
 inline constexpr omnistore_traits forward_traits{
     .size = sizeof(omnistore_traits),
     .thread_model = OMNISTORE_PARALLEL,
@@ -117,28 +118,32 @@ inline constexpr omnistore_traits forward_traits{
     .ttl_grain = 0,
 };
 
-/// A sink that keeps a value until the child's function has returned, for a child that never blocks: it may hold its
-/// locks while it writes, and the reader may be slow. A long value is not copied if the child lends it.
+/// A sink that keeps a value until the child's function has returned. It is for a child that never
+/// blocks, which may hold its locks while it writes, and a reader that may be slow. A long value is
+/// not copied if the child lends it.
 class GatheringSink : public ValueSink {
 public:
   GatheringSink() noexcept { lend = &lend_; }
   ~GatheringSink() {
     if (lent_) loan_.release(loan_.owner, loan_.item);
   }
-  /// Gives the value on if `status`, which the child returned, is OMNISTORE_OK. Returns the outcome of both.
+  /// Passes on the value if `status`, which the child returned, is OMNISTORE_OK. Returns the
+  /// outcome of both.
   omnistore_status finish(omnistore_status status, omnistore_sink &to) {
     if (status != OMNISTORE_OK) return status;
     const omnistore_meta given = meta();
     if (!lent_) return give(to, given, bytes);
-    if (const omnistore_status begun = to.begin(&to, &given, nullptr); begun != OMNISTORE_OK) return begun;
+    if (const omnistore_status begun = to.begin(&to, &given, nullptr); begun != OMNISTORE_OK)
+      return begun;
     if (!takes_loans(to)) return to.write(&to, as_view(data_).data(), data_.size);
     const omnistore_status taken = to.lend(&to, data_.data, data_.size, &loan_);
-    if (taken == OMNISTORE_OK) lent_ = false; // it is the reader's to release now
+    if (taken == OMNISTORE_OK) lent_ = false; // now the reader releases it
     return taken;
   }
 
 private:
-  static omnistore_status OMNISTORE_CALL lend_(omnistore_sink *sink, const void *data, std::uint64_t count,
+  static omnistore_status OMNISTORE_CALL lend_(omnistore_sink *sink, const void *data,
+                                               std::uint64_t count,
                                                const omnistore_loan *loan) noexcept {
     auto &self = *static_cast<GatheringSink *>(sink);
     self.data_ = {data, count};
@@ -151,23 +156,24 @@ private:
   omnistore_loan loan_{};
 };
 
-/// A page that keeps its keys until the child's function has returned, for the reason that GatheringSink has. What
-/// was skipped and the cursor are kept with them.
+/// A page that keeps its keys until the child's function has returned, for the same reason as
+/// GatheringSink. It also keeps the skipped parts and the cursor.
 class GatheringPage : public omnistore_page {
 public:
   GatheringPage() : omnistore_page{sizeof(omnistore_page), 0, &emit_, &next_, &skip_} {
-    cursor_.reserve(OMNISTORE_MAX_CURSOR_SIZE); // so that keeping a cursor cannot fail
+    cursor_.reserve(OMNISTORE_MAX_CURSOR_SIZE); // so that storing a cursor cannot fail
   }
   GatheringPage(const GatheringPage &) = delete;
   GatheringPage &operator=(const GatheringPage &) = delete;
-  /// Gives the keys on, also those that were given before a failure: a clear has removed them. Returns `status` if it
-  /// is a failure, else the outcome of giving them on.
+  /// Passes on the keys, even those that came before a failure, since a clear has removed them.
+  /// Returns `status` if it is a failure, else the outcome of passing them on.
   omnistore_status finish(omnistore_status status, omnistore_page &to) {
     for (const Entry &entry : entries_) {
       omnistore_meta meta = entry.meta;
       meta.etag = as_bytes(entry.etag);
       meta.user = as_bytes(entry.user);
-      const omnistore_status taken = to.emit(&to, as_bytes(entry.key), entry.has_meta ? &meta : nullptr);
+      const omnistore_status taken =
+          to.emit(&to, as_bytes(entry.key), entry.has_meta ? &meta : nullptr);
       if (taken != OMNISTORE_OK) return status == OMNISTORE_OK ? taken : status;
     }
     if (status != OMNISTORE_OK) return status;
@@ -199,7 +205,8 @@ private:
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept {
     static_cast<GatheringPage *>(page)->cursor_ = as_view(cursor);
   }
-  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
+  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base,
+                                               omnistore_status status,
                                                omnistore_bytes message) noexcept {
     return sdk::without_exceptions([&] {
       static_cast<GatheringPage *>(page)->skipped_.push_back(
@@ -213,76 +220,91 @@ private:
   std::string cursor_;
 };
 
-/// A call that keeps what a store says of its failures, for each item, until the layer knows what to make of them.
-class KeptFailures : public WrappedCall {
+/// A call that keeps the failures that a store reports, for each item, until the layer decides
+/// whether to pass them on.
+class FailureBuffer : public WrappedCall {
 public:
   struct Said {
     std::uint32_t item;
     std::string message;
     FailureDetails details;
   };
-  explicit KeptFailures(Call outer) noexcept : WrappedCall(outer, &fail_) {}
-  /// The last that was said of an item; an empty message if nothing was.
+  explicit FailureBuffer(Call outer) noexcept : WrappedCall(outer, &fail_) {}
+  /// Returns the last failure of an item, with an empty message if there was none.
   Said of(std::uint32_t item) const {
     Said last{item, {}, {}};
     for (const Said &each : said_)
-      if (each.item == item) last = {item, each.message.empty() ? last.message : each.message, each.details};
+      if (each.item == item)
+        last = {item, each.message.empty() ? last.message : each.message, each.details};
     return last;
   }
-  /// Passes all of it on.
+  /// Passes all of them on.
   void pass_on_all() const {
     for (const Said &each : said_) pass_on(each.item, each.message, each.details);
   }
 
 private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    auto &self = *static_cast<KeptFailures *>(call);
+  static void OMNISTORE_CALL fail_(omnistore_call *call,
+                                   const omnistore_failure *failure) noexcept {
+    auto &self = *static_cast<FailureBuffer *>(call);
     try {
-      self.said_.push_back({failure->item, std::string(as_view(failure->message)), details_of(*failure)});
-    } catch (...) { // out of memory: the status has to do
+      self.said_.push_back(
+          {failure->item, std::string(as_view(failure->message)), details_of(*failure)});
+    } catch (...) { // out of memory: the caller gets the status alone
     }
   }
   std::vector<Said> said_;
 };
 
-/// The base of a forwarding layer; `Layer` is the class that derives from it. Its functions may be called on any number
-/// of threads at once, and hand down the context, the sinks, the pages and the batches that they are given.
+/// The base of a forwarding layer; `Layer` is the class that derives from it. Its functions may be
+/// called on any number of threads at once. They pass down the context, the sinks, the pages and
+/// the batches that they receive.
 template <class Layer>
 class Forward {
 public:
-  /// `traits` become the child's, but for the capabilities that are not in `kept`: a layer that waits by itself leaves
-  /// out OMNISTORE_NEVER_BLOCKS. The host locks a serialized child by itself, so the layer is parallel.
-  Forward(const omnistore_store *child, omnistore_traits &traits, std::uint64_t kept = ~std::uint64_t{0})
+  /// Sets `traits` to those of the child, with only the capabilities in `kept`. A layer that waits
+  /// for something leaves out OMNISTORE_NEVER_BLOCKS. The layer is parallel even over a serialized
+  /// child, which the host locks.
+  Forward(const omnistore_store *child, omnistore_traits &traits,
+          std::uint64_t kept = ~std::uint64_t{0})
       : child_(child) {
     traits = *Known(child_.traits());
     traits.thread_model = OMNISTORE_PARALLEL;
     traits.capabilities &= kept;
-    gathers_ = child_.can(OMNISTORE_NEVER_BLOCKS) && !(traits.capabilities & OMNISTORE_NEVER_BLOCKS);
+    gathers_ =
+        child_.can(OMNISTORE_NEVER_BLOCKS) && !(traits.capabilities & OMNISTORE_NEVER_BLOCKS);
   }
   Forward(const Forward &) = delete;
   Forward &operator=(const Forward &) = delete;
 
-  /// Runs one operation: run(call) calls the child. A layer hides this member with its own.
+  /// Runs one operation; run(call) calls the child. A layer hides this member with its own.
   template <class Run>
   omnistore_status around(const Step &, Call call, Run run) {
     return run(call);
   }
 
-  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
+  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request,
+                       omnistore_sink &sink) {
     return layer().around({Operation::get}, call, [&](Call c) {
       if (!gathers_) return child_.get(c, key, request, sink);
       GatheringSink kept;
       return kept.finish(child_.get(c, key, request, kept), sink);
     });
   }
-  omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
-    return layer().around({Operation::stat}, call, [&](Call c) { return child_.stat(c, key, request, sink); });
+  omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request,
+                        omnistore_sink &sink) {
+    return layer().around({Operation::stat}, call,
+                          [&](Call c) { return child_.stat(c, key, request, sink); });
   }
-  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result) {
-    return layer().around({Operation::set}, call, [&](Call c) { return child_.set(c, key, request, result); });
+  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request,
+                       omnistore_sink *result) {
+    return layer().around({Operation::set}, call,
+                          [&](Call c) { return child_.set(c, key, request, result); });
   }
-  omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request) {
-    return layer().around({Operation::remove}, call, [&](Call c) { return child_.remove(c, key, request); });
+  omnistore_status remove(Call call, std::string_view key,
+                          const omnistore_remove_request &request) {
+    return layer().around({Operation::remove}, call,
+                          [&](Call c) { return child_.remove(c, key, request); });
   }
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page) {
     return layer().around({Operation::list}, call, [&](Call c) {
@@ -291,58 +313,73 @@ public:
       return kept.finish(child_.list(c, request, kept), page);
     });
   }
-  omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
+  omnistore_status clear(Call call, const omnistore_clear_request &request,
+                         omnistore_page *removed) {
     return layer().around({Operation::clear}, call, [&](Call c) {
       if (!gathers_ || !removed) return child_.clear(c, request, removed);
       GatheringPage kept;
       return kept.finish(child_.clear(c, request, &kept), *removed);
     });
   }
-  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
-                            omnistore_sink *const *sinks, omnistore_status *statuses) {
+  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys,
+                            Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                            omnistore_status *statuses) {
     return layer().around(many(Operation::get_many, keys, statuses), call, [&](Call c) {
       if (!gathers_) return child_.get_many(c, keys, requests.raw(), sinks, statuses);
       std::deque<GatheringSink> kept(keys.size());
       std::vector<omnistore_sink *> pointers;
       for (GatheringSink &each : kept) pointers.push_back(&each);
-      const omnistore_status status = child_.get_many(c, keys, requests.raw(), pointers.data(), statuses);
+      const omnistore_status status =
+          child_.get_many(c, keys, requests.raw(), pointers.data(), statuses);
       if (status != OMNISTORE_OK) return status;
-      for (std::size_t i = 0; i < keys.size(); ++i) statuses[i] = kept[i].finish(statuses[i], *sinks[i]);
+      for (std::size_t i = 0; i < keys.size(); ++i)
+        statuses[i] = kept[i].finish(statuses[i], *sinks[i]);
       return status;
     });
   }
-  omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
-                             omnistore_sink *const *sinks, omnistore_status *statuses) {
-    return layer().around(many(Operation::stat_many, keys, statuses), call,
-                          [&](Call c) { return child_.stat_many(c, keys, requests.raw(), sinks, statuses); });
+  omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys,
+                             Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses) {
+    return layer().around(many(Operation::stat_many, keys, statuses), call, [&](Call c) {
+      return child_.stat_many(c, keys, requests.raw(), sinks, statuses);
+    });
   }
-  omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_set_request> requests,
+  omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys,
+                            Requests<omnistore_set_request> requests,
                             omnistore_sink *const *results, omnistore_status *statuses) {
-    return layer().around(many(Operation::set_many, keys, statuses), call,
-                          [&](Call c) { return child_.set_many(c, keys, requests.raw(), results, statuses); });
+    return layer().around(many(Operation::set_many, keys, statuses), call, [&](Call c) {
+      return child_.set_many(c, keys, requests.raw(), results, statuses);
+    });
   }
   omnistore_status remove_many(Call call, std::span<const omnistore_bytes> keys,
-                               Requests<omnistore_remove_request> requests, omnistore_status *statuses) {
-    return layer().around(many(Operation::remove_many, keys, statuses), call,
-                          [&](Call c) { return child_.remove_many(c, keys, requests.raw(), statuses); });
+                               Requests<omnistore_remove_request> requests,
+                               omnistore_status *statuses) {
+    return layer().around(many(Operation::remove_many, keys, statuses), call, [&](Call c) {
+      return child_.remove_many(c, keys, requests.raw(), statuses);
+    });
   }
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request) {
-    return layer().around({Operation::touch}, call, [&](Call c) { return child_.touch(c, key, request); });
+    return layer().around({Operation::touch}, call,
+                          [&](Call c) { return child_.touch(c, key, request); });
   }
-  omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **out) {
-    return layer().around({Operation::watch}, call, [&](Call c) { return child_.watch(c, request, watcher, out); });
+  omnistore_status watch(Call call, const omnistore_watch_request &request,
+                         omnistore_watcher &watcher, void **out) {
+    return layer().around({Operation::watch}, call,
+                          [&](Call c) { return child_.watch(c, request, watcher, out); });
   }
   void unwatch(void *watch) { child_.unwatch(watch); }
 
 protected:
   ~Forward() = default;
   const Child &child() const noexcept { return child_; }
-  /// Whether values and keys are kept until the child has returned, since it never blocks and the layer may.
+  /// Returns true if values and keys are kept until the child has returned, because the child never
+  /// blocks and the layer may.
   bool gathers() const noexcept { return gathers_; }
 
 private:
   Layer &layer() noexcept { return static_cast<Layer &>(*this); }
-  static Step many(Operation operation, std::span<const omnistore_bytes> keys, omnistore_status *statuses) noexcept {
+  static Step many(Operation operation, std::span<const omnistore_bytes> keys,
+                   omnistore_status *statuses) noexcept {
     return {operation, static_cast<std::uint32_t>(keys.size()), statuses};
   }
 

@@ -12,9 +12,11 @@
 
 namespace omnistore {
 
-/// A sized struct from the other side of the border as this side's header has it: of this header's size, with 0 in the
-/// fields that the other side did not know, and without those that this side does not know. It is the struct itself
-/// where the sizes agree, else a copy in here; its views are those of the original.
+/// Reads a sized struct that the other side of the ABI made, in the form that this side's header
+/// has:
+/// fields that the other side did not know are 0, and fields that this side does not know are left
+/// out. It refers to the struct itself if the sizes agree, and else to a copy inside this object.
+/// The views in it point to the bytes of the original.
 template <class Sized>
 class Known {
 public:
@@ -33,15 +35,17 @@ public:
 
 private:
   const Sized *known_;
-  Sized copy_; // not set where the sizes agree: a request costs one comparison
+  Sized copy_; // unset if the sizes agree: a request then costs one comparison
 };
 
-/// The requests of a batch, each as Known has it. Allocates only if one has another size. Throws std::bad_alloc.
+/// The requests of a batch, each read through Known. Allocates only if one has another size. Throws
+/// std::bad_alloc.
 template <class Request>
 class KnownRequests {
 public:
   KnownRequests(const Request *const *from, std::uint32_t count) : known_(from) {
-    if (std::all_of(from, from + count, [](const Request *one) { return one->size == sizeof *one; })) [[likely]]
+    if (std::all_of(from, from + count,
+                    [](const Request *one) { return one->size == sizeof *one; })) [[likely]]
       return;
     for (std::uint32_t i = 0; i < count; ++i) pointers_.push_back(&*copies_.emplace_back(*from[i]));
     known_ = pointers_.data();

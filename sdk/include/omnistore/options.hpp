@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// omnistore/options.hpp - the options of a driver, read from the JSON object that the host hands over.
-// It needs no JSON library and nothing of the host.
+// omnistore/options.hpp - reads the options of a driver from the JSON object that the host passes
+// to it. It needs no JSON library and nothing of the host.
 #pragma once
 
 #include <charconv>
@@ -18,23 +18,24 @@
 
 namespace omnistore {
 
-/// What sort of JSON value an option is.
+/// The type of a JSON value.
 enum class Kind { null, boolean, number, string, array, object };
 
 namespace sdk {
 
-/// One JSON value's text: where it stands in the whole, and what it is.
+/// The text of one JSON value, as a part of the whole text, and its type.
 struct JsonValue {
   Kind kind = Kind::null;
   std::string_view text; ///< from its first to its last byte
 };
 
-/// Reads JSON (RFC 8259) from front to back. A defect of the text throws Failure(OMNISTORE_INVALID).
+/// Reads JSON (RFC 8259) from start to end. Throws Failure(OMNISTORE_INVALID) if the text is not
+/// JSON.
 class JsonReader {
 public:
   explicit JsonReader(std::string_view text) : text_(text) {}
 
-  /// The next value, whole and checked.
+  /// Reads the next value, whole and checked.
   JsonValue value() {
     space();
     const std::size_t start = at_;
@@ -50,14 +51,14 @@ public:
     if (!std::exchange(first_, false)) expect(',');
     return true;
   }
-  /// An object's next name, and the ':' after it.
+  /// Reads an object's next name, and the ':' after it.
   std::string name() {
     std::string name = string();
     expect(':');
     return name;
   }
 
-  /// The next value, a string, without its quotes and escapes.
+  /// Reads the next value, a string, without its quotes and escapes.
   std::string string() {
     expect('"');
     std::string out;
@@ -72,7 +73,7 @@ public:
     }
   }
 
-  /// Nothing but white space follows.
+  /// Checks that nothing but white space follows.
   void end() {
     space();
     if (at_ != text_.size()) fail("something follows the value");
@@ -87,7 +88,8 @@ private:
   bool first_ = true;
 
   [[noreturn]] void fail(const char *what) const {
-    throw Failure(OMNISTORE_INVALID, "options: " + std::string(what) + " (at byte " + std::to_string(at_) + ")");
+    throw Failure(OMNISTORE_INVALID,
+                  "options: " + std::string(what) + " (at byte " + std::to_string(at_) + ")");
   }
   char peek() const { return at_ < text_.size() ? text_[at_] : '\0'; }
   unsigned char next() {
@@ -139,7 +141,8 @@ private:
     leave();
     return Kind::array;
   }
-  /// What was left is an item of the object or array around it, so a ',' or the end comes next.
+  /// Leaves an object or array, which is itself an item of the one around it: a ',' or the end
+  /// follows.
   void leave() { --depth_, first_ = false; }
   void word(std::string_view word) {
     if (text_.substr(at_, word.size()) != word) fail("expected a value");
@@ -188,7 +191,9 @@ private:
     utf8(out, code);
   }
   static void utf8(std::string &out, std::uint32_t code) {
-    const auto tail = [&](unsigned shift) { out += static_cast<char>(0x80 | ((code >> shift) & 0x3f)); };
+    const auto tail = [&](unsigned shift) {
+      out += static_cast<char>(0x80 | ((code >> shift) & 0x3f));
+    };
     if (code < 0x80)
       out += static_cast<char>(code);
     else if (code < 0x800)
@@ -202,16 +207,17 @@ private:
 
 } // namespace sdk
 
-/// A driver's options: one JSON object. The host has checked it against the driver's schema and filled in defaults;
-/// durations are numbers of milliseconds, sizes numbers of bytes.
+/// A driver's options: one JSON object. The host has checked it against the driver's schema and
+/// filled in the defaults. Durations are numbers of milliseconds, and sizes are numbers of bytes.
 ///
-/// Each reader takes an option's name and gives its value, or `fallback` where the option is absent or null. Without a
-/// fallback an absent option is a Failure(OMNISTORE_INVALID), as is a value of another kind.
+/// Each reader takes an option's name and returns its value, or `fallback` if the option is absent
+/// or null. Without a fallback, an absent option throws Failure(OMNISTORE_INVALID). So does a value
+/// of another type.
 ///
-/// It owns its text; it may be copied, moved and kept. Const members may be called on any thread.
+/// It owns its text and may be copied, moved and kept. Const members may be called on any thread.
 class Options {
 public:
-  /// Throws Failure(OMNISTORE_INVALID) where `json` is not one JSON object.
+  /// Throws Failure(OMNISTORE_INVALID) if `json` is not one JSON object.
   explicit Options(std::string_view json) : text_(json) {
     sdk::JsonReader reader(text_);
     for (reader.enter('{'); reader.more('}');) {
@@ -224,7 +230,7 @@ public:
   }
 
   bool has(std::string_view name) const { return find(name) != nullptr; }
-  /// What sort of value it is; null where it is absent.
+  /// Returns the type of an option's value, or null if it is absent.
   Kind kind(std::string_view name) const {
     const Member *member = find(name);
     return member ? member->kind : Kind::null;
@@ -242,12 +248,13 @@ public:
     const Member *member = find(name, Kind::number, fallback.has_value());
     return member ? to_number(name, text(*member)) : *fallback;
   }
-  /// A number without a fraction; 5.0 and 5e3 are such too.
+  /// Reads a number without a fraction, such as 5, 5.0 or 5e3.
   std::int64_t integer(std::string_view name, std::optional<std::int64_t> fallback = {}) const {
     const Member *member = find(name, Kind::number, fallback.has_value());
     return member ? to_integer(name, text(*member)) : *fallback;
   }
-  std::vector<std::string> strings(std::string_view name, std::optional<std::vector<std::string>> fallback = {}) const {
+  std::vector<std::string> strings(std::string_view name,
+                                   std::optional<std::vector<std::string>> fallback = {}) const {
     const Member *member = find(name, Kind::array, fallback.has_value());
     if (!member) return *std::move(fallback);
     std::vector<std::string> out;
@@ -260,15 +267,17 @@ public:
     const Member *member = find(name, Kind::array, fallback.has_value());
     if (!member) return *std::move(fallback);
     std::vector<std::int64_t> out;
-    each(*member, Kind::number, "integers", [&](std::string_view item) { out.push_back(to_integer(name, item)); });
+    each(*member, Kind::number, "integers",
+         [&](std::string_view item) { out.push_back(to_integer(name, item)); });
     return out;
   }
-  /// An object within; absent without a fallback: an empty one.
+  /// Reads an object inside the options; an absent one is empty.
   Options object(std::string_view name) const {
     const Member *member = find(name, Kind::object, true);
     return Options(member ? text(*member) : "{}");
   }
-  /// The value's own JSON text; empty where it is absent. It lives as long as these Options.
+  /// Returns the JSON text of a value, or an empty text if it is absent. It lives as long as these
+  /// Options.
   std::string_view raw(std::string_view name) const {
     const Member *member = find(name);
     return member ? text(*member) : std::string_view();
@@ -287,7 +296,8 @@ private:
   std::string_view text(const Member &member) const {
     return std::string_view(text_).substr(member.offset, member.size);
   }
-  /// The last of that name, as most readers of JSON have it; null where there is none or it is null.
+  /// Finds the last option of that name, as most readers of JSON do. Returns null if there is none
+  /// or it is null.
   const Member *find(std::string_view name) const {
     for (auto member = members_.rbegin(); member != members_.rend(); ++member) {
       if (member->name == name) return member->kind == Kind::null ? nullptr : &*member;
@@ -315,7 +325,8 @@ private:
   }
 
   static const char *word(Kind kind) {
-    static constexpr const char *words[] = {"null", "a boolean", "a number", "a string", "an array", "an object"};
+    static constexpr const char *words[] = {"null",     "a boolean", "a number",
+                                            "a string", "an array",  "an object"};
     return words[static_cast<int>(kind)];
   }
   [[noreturn]] static void wrong(std::string_view name, const std::string &what) {
@@ -324,13 +335,15 @@ private:
   static double to_number(std::string_view name, std::string_view text) {
     double number = 0;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (error != std::errc()) wrong(name, "expected a number in the range of a double, found " + std::string(text));
+    if (error != std::errc())
+      wrong(name, "expected a number in the range of a double, found " + std::string(text));
     return number;
   }
   static std::int64_t to_integer(std::string_view name, std::string_view text) {
     std::int64_t integer = 0;
     const char *end = text.data() + text.size();
-    if (const auto [stop, error] = std::from_chars(text.data(), end, integer); error == std::errc() && stop == end) {
+    if (const auto [stop, error] = std::from_chars(text.data(), end, integer);
+        error == std::errc() && stop == end) {
       return integer;
     }
     const double number = to_number(name, text); // 5.0, 5e3

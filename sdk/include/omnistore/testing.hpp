@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// omnistore/testing.hpp - the least that a host is, for a driver's own tests: load a plugin file, open a store of it,
-// and call it through the C table. Nothing is emulated: a test sees what the driver does by itself. For one thread.
+// omnistore/testing.hpp - a minimal host for a driver's own tests. It loads a plugin file, opens a
+// store, and calls it through the C table. It emulates nothing, so a test sees only the driver's
+// own behaviour. For one thread.
 #pragma once
 
 #include <cstdint>
@@ -23,17 +24,21 @@
 
 namespace omnistore::testing {
 
-/// A plugin file, loaded as a host does it: every symbol bound at once, none shown to others. Hold it as long as a
-/// store of its driver is open. Throws std::runtime_error, with the linker's words, where the file is no plugin.
+/// A plugin file that is loaded as a host loads it: every symbol is bound at once, and none is
+/// visible to others. Keep it as long as a store of its driver is open. The constructor throws
+/// std::runtime_error, with the linker's message, if the file is no plugin.
 class Library {
 public:
-  explicit Library(const std::string &file) : handle_(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL), &dlclose) {
+  explicit Library(const std::string &file)
+      : handle_(dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL), &dlclose) {
     if (!handle_) throw std::runtime_error(dlerror());
     const auto entry = reinterpret_cast<omnistore_entry>(dlsym(handle_.get(), OMNISTORE_ENTRY));
     if (!entry) throw std::runtime_error(dlerror());
-    const omnistore_abi host{sizeof host, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MINOR};
+    const omnistore_abi host{sizeof host, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MAJOR,
+                             OMNISTORE_ABI_MINOR};
     plugin_ = entry(&host);
-    if (!plugin_ || plugin_->driver_count == 0) throw std::runtime_error(file + ": it offers no driver");
+    if (!plugin_ || plugin_->driver_count == 0)
+      throw std::runtime_error(file + ": it offers no driver");
   }
 
   const omnistore_plugin &plugin() const { return *plugin_; }
@@ -45,13 +50,16 @@ private:
   const omnistore_plugin *plugin_ = nullptr;
 };
 
-/// The context of a call: nothing is known of its caller until the test says so.
+/// The context of a call, whose caller is unknown until the test names one.
 struct BareContext : omnistore_context {
   bool gone = false; ///< the caller has gone away
 
   BareContext()
-      : omnistore_context{
-            sizeof(omnistore_context), OMNISTORE_PRIORITY_NORMAL, &cancelled_, {nullptr, 0}, {nullptr, 0}} {}
+      : omnistore_context{sizeof(omnistore_context),
+                          OMNISTORE_PRIORITY_NORMAL,
+                          &cancelled_,
+                          {nullptr, 0},
+                          {nullptr, 0}} {}
 
 private:
   static std::uint32_t OMNISTORE_CALL cancelled_(const omnistore_context *context) {
@@ -59,12 +67,12 @@ private:
   }
 };
 
-/// A call that keeps the messages given to it.
+/// A call that keeps the failures that are reported to it.
 struct BareCall : omnistore_call {
-  std::map<std::uint32_t, std::string> messages; ///< by item; 0 outside of batches
+  std::map<std::uint32_t, std::string> messages; ///< by item, which is 0 outside of batches
   std::map<std::uint32_t, FailureDetails> details;
-  std::int64_t left = INT64_MAX; ///< what `remaining` answers, milliseconds
-  BareContext caller;            ///< on whose behalf
+  std::int64_t left = INT64_MAX; ///< the result of `remaining`, in milliseconds
+  BareContext caller;            ///< the context of the call
 
   BareCall() : omnistore_call{sizeof(omnistore_call), 0, &caller, &remaining_, &fail_} {}
   BareCall(const BareCall &) = delete;
@@ -83,9 +91,9 @@ private:
   }
 };
 
-/// A host that keeps what is logged. It runs no tasks (submit is refused), drops events and has no extensions.
+/// A host that keeps the lines of its log. It refuses tasks, drops events and has no extensions.
 struct BareHost : omnistore_host {
-  std::int64_t time = 1'700'000'000'000;  ///< what `now` answers: the clock stands until the test moves it
+  std::int64_t time = 1'700'000'000'000;  ///< the result of `now`; only the test moves this clock
   mutable std::vector<std::string> lines; ///< of the log
 
   BareHost()
@@ -100,37 +108,45 @@ struct BareHost : omnistore_host {
                        &extension_} {}
 
 private:
-  static void OMNISTORE_CALL log_(const omnistore_host *host, std::uint32_t, omnistore_bytes message) {
+  static void OMNISTORE_CALL log_(const omnistore_host *host, std::uint32_t,
+                                  omnistore_bytes message) {
     static_cast<const BareHost *>(host)->lines.emplace_back(as_view(message));
   }
   static std::int64_t OMNISTORE_CALL now_(const omnistore_host *host) {
     return static_cast<const BareHost *>(host)->time;
   }
-  static omnistore_status OMNISTORE_CALL submit_(const omnistore_host *, omnistore_task, void *, std::uint64_t,
-                                                 std::uint32_t) {
+  static omnistore_status OMNISTORE_CALL submit_(const omnistore_host *, omnistore_task, void *,
+                                                 std::uint64_t, std::uint32_t) {
     return OMNISTORE_UNAVAILABLE;
   }
   static void OMNISTORE_CALL event_(const omnistore_host *, const omnistore_event *) {}
-  static const void *OMNISTORE_CALL extension_(const omnistore_host *, const char *) { return nullptr; }
+  static const void *OMNISTORE_CALL extension_(const omnistore_host *, const char *) {
+    return nullptr;
+  }
 };
 
-/// A driver that did not do what was asked: its status and message.
-struct Refused : std::runtime_error {
+/// The status and message of an operation that failed.
+struct StatusError : std::runtime_error {
   omnistore_status status;
-  Refused(omnistore_status s, const std::string &message) : std::runtime_error(message), status(s) {}
+  StatusError(omnistore_status s, const std::string &message)
+      : std::runtime_error(message), status(s) {}
 };
 
-/// An opened store. Its members give what the driver gave, a miss as nullopt or false; any other status is thrown as
-/// Refused.
+/// An opened store. Its members return the driver's results, and nullopt or false for a miss. They
+/// throw any other status as StatusError.
 class BareStore {
 public:
-  /// `options` is the whole JSON object: no default is filled in. The driver's table, and the children, must outlive
-  /// it.
+  /// `options` is the whole JSON object, in which no default is filled in. The driver's table and
+  /// the children must outlive the store.
   explicit BareStore(const omnistore_driver &driver, std::string_view options = "{}",
                      std::span<const omnistore_store *const> children = {})
       : traits_(*driver.traits), store_{sizeof(omnistore_store), 0, &driver, &traits_, nullptr} {
-    const omnistore_open_request request{
-        sizeof request, 0, as_bytes(options), children.data(), static_cast<std::uint32_t>(children.size()), 0};
+    const omnistore_open_request request{sizeof request,
+                                         0,
+                                         as_bytes(options),
+                                         children.data(),
+                                         static_cast<std::uint32_t>(children.size()),
+                                         0};
     BareCall call;
     check(driver.open(&host_, &call, &request, &traits_, &store_.self), call);
   }
@@ -168,7 +184,7 @@ public:
 
   struct Page {
     std::vector<std::string> keys;
-    std::string cursor; ///< where the next page goes on; empty: that was all
+    std::string cursor; ///< where the next page starts; empty at the end
   };
   Page list(std::string_view base, std::uint32_t limit, std::string_view cursor = {},
             std::uint32_t depth = OMNISTORE_ANY_DEPTH) {
@@ -177,27 +193,29 @@ public:
       page.keys.emplace_back(key);
       return OMNISTORE_OK;
     });
-    const omnistore_list_request request{sizeof request, 0, as_bytes(base), depth, limit, as_bytes(cursor)};
+    const omnistore_list_request request{sizeof request, 0,     as_bytes(base),
+                                         depth,          limit, as_bytes(cursor)};
     BareCall call;
     check(child().list(Call(&call), request, sink), call);
     page.cursor = sink.cursor;
     return page;
   }
-  /// Every key under a base, by pages of `limit`.
+  /// Lists every key under a base, in pages of `limit`.
   std::vector<std::string> keys(std::string_view base = {}, std::uint32_t limit = 1000) {
     std::vector<std::string> keys;
     Page page;
     do {
       const std::string before = page.cursor;
       page = list(base, limit, before);
-      if (!page.cursor.empty() && page.cursor == before) throw std::runtime_error("a listing that stands still");
+      if (!page.cursor.empty() && page.cursor == before)
+        throw std::runtime_error("a listing that stands still");
       keys.insert(keys.end(), page.keys.begin(), page.keys.end());
     } while (!page.cursor.empty());
     return keys;
   }
 
-  /// For every other call: batches, conditions, ranges. The store as a layer sees it, but with empty entries left
-  /// empty.
+  /// Returns the store as a layer sees it, for every other call: batches, conditions, ranges.
+  /// Unlike a host, it leaves null entries of the table null.
   Child child() const { return Child(&store_); }
   const omnistore_store *raw() const { return &store_; }
   const omnistore_traits &traits() const { return traits_; }
@@ -211,7 +229,7 @@ private:
   omnistore_store store_;
 
   static void check(omnistore_status status, const BareCall &call) {
-    if (status != OMNISTORE_OK) throw Refused(status, call.message());
+    if (status != OMNISTORE_OK) throw StatusError(status, call.message());
   }
 };
 

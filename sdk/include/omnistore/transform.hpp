@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// omnistore/transform.hpp - the base of a layer that stores values in another form, such as compressed or encrypted. It
-// reads and writes values through the layer's encoder and decoder, as wholes, streams and batches.
+// omnistore/transform.hpp - the base of a layer that stores values in another form, such as
+// compressed or encrypted. It reads and writes values through the layer's encoder and decoder, as
+// wholes, streams and batches.
 //
-// A layer `L` derives from Transform<L> and has these members, which any number of threads may call at once:
+// A layer `L` derives from Transform<L> and has these members, which any number of threads may call
+// at once:
 //
 //     std::string encode(std::string_view key, std::string_view value);
-//         // the form that is stored
-//     std::unique_ptr<EncodingSource> encoder(std::string_view key, omnistore_source &from, std::uint64_t size);
-//         // the same for a stream; its member `stored_size` says how much will come
+//         // returns the stored form
+//     std::unique_ptr<EncodingSource> encoder(std::string_view key, omnistore_source &from,
+//                                             std::uint64_t size);
+//         // the same for a stream; its member `stored_size` is the number of bytes that will come
 //     std::unique_ptr<DecodingSink> decoder(std::string_view key, omnistore_sink &to);
-//         // the way back
+//         // restores the value
 //
-// It gives its own stat and stat_many, or inherits those that hand on the child's sizes.
+// It defines its own stat and stat_many, or inherits those that pass on the child's sizes.
 #pragma once
 
 #include <algorithm>
@@ -30,7 +33,7 @@
 
 namespace omnistore {
 
-/// A sink that takes a value in its stored form, piece by piece, and gives it on as it was.
+/// A sink that takes a value in its stored form, piece by piece, and passes on the original.
 class DecodingSink : public omnistore_sink {
 public:
   explicit DecodingSink(omnistore_sink &to) noexcept
@@ -39,8 +42,8 @@ public:
   DecodingSink &operator=(const DecodingSink &) = delete;
   virtual ~DecodingSink() = default;
 
-  /// Ends the value, once the child has returned `status`. Returns the outcome; what cannot be decoded is
-  /// OMNISTORE_CORRUPT, and the reason is given to `call` for `item`.
+  /// Ends the value after the child has returned `status`, and returns the outcome. If the value
+  /// cannot be decoded, that is OMNISTORE_CORRUPT, and the reason is reported to `call` for `item`.
   omnistore_status finish(Call call, std::uint32_t item, omnistore_status status) {
     if (status == OMNISTORE_OK) status = end();
     return reason_.empty() ? status : call.fail(item, OMNISTORE_CORRUPT, reason_);
@@ -49,10 +52,10 @@ public:
 protected:
   /// Takes the next bytes of the stored form.
   virtual omnistore_status feed(std::string_view bytes) = 0;
-  /// The stored form has ended.
+  /// Called at the end of the stored form.
   virtual omnistore_status end() = 0;
 
-  /// The size of the stored form; OMNISTORE_UNKNOWN_SIZE: not known.
+  /// Returns the size of the stored form, or OMNISTORE_UNKNOWN_SIZE.
   std::uint64_t stored_size() const noexcept { return stored_size_; }
   /// Announces the value, with its size as the caller sees it.
   omnistore_status start(std::uint64_t value_size) {
@@ -65,7 +68,7 @@ protected:
   omnistore_status give_on(std::string_view bytes) {
     return bytes.empty() ? OMNISTORE_OK : to_.write(&to_, bytes.data(), bytes.size());
   }
-  /// Says why the value cannot be decoded.
+  /// Reports why the value cannot be decoded.
   omnistore_status corrupt(std::string reason) {
     reason_ = std::move(reason);
     return OMNISTORE_CORRUPT;
@@ -84,8 +87,11 @@ private:
       return OMNISTORE_OK;
     });
   }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data, std::uint64_t count) noexcept {
-    return sdk::without_exceptions([&] { return static_cast<DecodingSink *>(sink)->feed(as_view({data, count})); });
+  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data,
+                                                std::uint64_t count) noexcept {
+    return sdk::without_exceptions([&] {
+      return static_cast<DecodingSink *>(sink)->feed(as_view({data, count}));
+    });
   }
 
   omnistore_sink &to_;
@@ -94,26 +100,26 @@ private:
   std::string etag_, user_, reason_;
 };
 
-/// A source that gives the stored form of what comes from another source, with a few buffers in memory.
+/// A source that encodes the bytes of another source, with only a few buffers in memory.
 class EncodingSource : public omnistore_source {
 public:
-  /// `expected` is how much will come from `from`; OMNISTORE_UNKNOWN_SIZE: not known.
+  /// `expected` is the number of bytes that `from` has, or OMNISTORE_UNKNOWN_SIZE.
   EncodingSource(omnistore_source &from, std::uint64_t expected) noexcept
       : omnistore_source{sizeof(omnistore_source), 0, &read_}, from_(from), expected_(expected) {}
   EncodingSource(const EncodingSource &) = delete;
   EncodingSource &operator=(const EncodingSource &) = delete;
   virtual ~EncodingSource() = default;
 
-  std::uint64_t stored_size = OMNISTORE_UNKNOWN_SIZE; ///< how much will come out, if that is known
-  /// How much came in.
+  std::uint64_t stored_size = OMNISTORE_UNKNOWN_SIZE; ///< the bytes that will come out
+  /// Returns the number of bytes read from the other source.
   std::uint64_t taken() const noexcept { return taken_; }
-  /// Why it failed; empty: it did not, or the source itself did.
+  /// Returns why the encoding failed; empty if it did not, or if the other source failed.
   const std::string &reason() const noexcept { return reason_; }
 
 protected:
-  /// Appends some of the stored form to `out`; nothing: that was the end.
+  /// Appends some of the stored form to `out`, and nothing at the end.
   virtual omnistore_status produce(std::string &out) = 0;
-  /// Appends bytes of the value to `into`, `count` of them or, at its end, fewer.
+  /// Appends `count` bytes of the value to `into`, or fewer at its end.
   omnistore_status take(std::string &into, std::size_t count) {
     while (count > 0 && !ended_) {
       const std::size_t before = into.size();
@@ -125,8 +131,10 @@ protected:
       taken_ += got;
       count -= static_cast<std::size_t>(got);
       ended_ = got == 0;
-      if (expected_ != OMNISTORE_UNKNOWN_SIZE && (taken_ > expected_ || (ended_ && taken_ < expected_))) {
-        reason_ = "the source gave " + std::to_string(taken_) + " bytes of " + std::to_string(expected_);
+      if (expected_ != OMNISTORE_UNKNOWN_SIZE &&
+          (taken_ > expected_ || (ended_ && taken_ < expected_))) {
+        reason_ =
+            "the source gave " + std::to_string(taken_) + " bytes of " + std::to_string(expected_);
         return OMNISTORE_INVALID;
       }
     }
@@ -135,17 +143,20 @@ protected:
   bool ended() const noexcept { return ended_; }
 
 private:
-  static omnistore_status OMNISTORE_CALL read_(omnistore_source *source, void *buffer, std::uint64_t capacity,
+  static omnistore_status OMNISTORE_CALL read_(omnistore_source *source, void *buffer,
+                                               std::uint64_t capacity,
                                                std::uint64_t *count) noexcept {
     auto &self = *static_cast<EncodingSource *>(source);
     return sdk::without_exceptions([&] {
       if (self.given_ == self.out_.size()) {
         self.out_.clear();
         self.given_ = 0;
-        if (const omnistore_status status = self.produce(self.out_); status != OMNISTORE_OK) return status;
+        if (const omnistore_status status = self.produce(self.out_); status != OMNISTORE_OK)
+          return status;
       }
       *count = std::min<std::uint64_t>(capacity, self.out_.size() - self.given_);
-      if (*count != 0) std::memcpy(buffer, self.out_.data() + self.given_, static_cast<std::size_t>(*count));
+      if (*count != 0)
+        std::memcpy(buffer, self.out_.data() + self.given_, static_cast<std::size_t>(*count));
       self.given_ += static_cast<std::size_t>(*count);
       return OMNISTORE_OK;
     });
@@ -159,10 +170,10 @@ private:
   std::size_t given_ = 0; // of out_
 };
 
-/// Hands meta on with another size: that of the value as the caller sees it.
+/// Passes on meta with the size of the value as the caller sees it.
 class ResizedSink final : public PassingSink {
 public:
-  /// size_of(stored size) gives the caller's.
+  /// size_of(stored size) returns the size for the caller.
   template <class Size>
   ResizedSink(omnistore_sink &to, Size size_of) : PassingSink(to), size_(std::move(size_of)) {}
 
@@ -179,16 +190,20 @@ template <class Layer>
 class Transform : public Forward<Layer> {
 public:
   using Base = Forward<Layer>;
-  /// Drops what does not hold of another form: ranges, and that nothing blocks. `kept` as Forward has it.
-  Transform(const omnistore_store *child, omnistore_traits &traits, std::uint64_t kept = ~std::uint64_t{0})
+  /// Drops the capabilities that the stored form does not have: ranges, and that nothing blocks.
+  /// For `kept` see Forward.
+  Transform(const omnistore_store *child, omnistore_traits &traits,
+            std::uint64_t kept = ~std::uint64_t{0})
       : Base(child, traits, kept & ~std::uint64_t{OMNISTORE_CAN_RANGE | OMNISTORE_NEVER_BLOCKS}) {}
 
-  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
+  omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request,
+                       omnistore_sink &sink) {
     const std::unique_ptr<DecodingSink> decoder = layer().decoder(key, sink);
     return decoder->finish(call, 0, Base::get(call, key, request, *decoder));
   }
-  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_get_request> requests,
-                            omnistore_sink *const *sinks, omnistore_status *statuses) {
+  omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys,
+                            Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                            omnistore_status *statuses) {
     std::vector<std::unique_ptr<DecodingSink>> decoders;
     std::vector<omnistore_sink *> pointers;
     for (std::size_t i = 0; i < keys.size(); ++i) {
@@ -201,27 +216,33 @@ public:
       statuses[i] = decoders[i]->finish(call, static_cast<std::uint32_t>(i), statuses[i]);
     return status;
   }
-  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result) {
+  omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request,
+                       omnistore_sink *result) {
     omnistore_set_request mine = request;
     if (!request.source) {
       const std::string stored = layer().encode(key, as_view(request.value));
       mine.value = as_bytes(stored);
       return set_as(call, key, mine, result, [&](std::uint64_t) { return request.value.size; });
     }
-    const std::unique_ptr<EncodingSource> encoder = layer().encoder(key, *request.source, request.source_size);
+    const std::unique_ptr<EncodingSource> encoder =
+        layer().encoder(key, *request.source, request.source_size);
     mine.source = encoder.get();
     mine.source_size = encoder->stored_size;
-    const omnistore_status status = set_as(call, key, mine, result, [&](std::uint64_t) { return encoder->taken(); });
-    return status == OMNISTORE_OK || encoder->reason().empty() ? status : call.fail(status, encoder->reason());
+    const omnistore_status status =
+        set_as(call, key, mine, result, [&](std::uint64_t) { return encoder->taken(); });
+    return status == OMNISTORE_OK || encoder->reason().empty()
+               ? status
+               : call.fail(status, encoder->reason());
   }
-  omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys, Requests<omnistore_set_request> requests,
+  omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys,
+                            Requests<omnistore_set_request> requests,
                             omnistore_sink *const *results, omnistore_status *statuses) {
     std::deque<std::string> stored;
     std::vector<omnistore_set_request> mine;
     std::vector<const omnistore_set_request *> pointers;
     std::deque<ResizedSink> resized;
     std::vector<omnistore_sink *> sinks;
-    mine.reserve(keys.size()); // so that the pointers stay good
+    mine.reserve(keys.size()); // so that the pointers stay valid
     for (std::size_t i = 0; i < keys.size(); ++i) {
       if (requests[i].source) return one_by_one(call, keys, requests, results, statuses);
       const std::uint64_t size = requests[i].value.size;
@@ -229,29 +250,31 @@ public:
       pointers.push_back(&mine.emplace_back(requests[i]));
       mine.back().value = as_bytes(stored.back());
       if (results)
-        sinks.push_back(results[i] ? &resized.emplace_back(*results[i], [size](std::uint64_t) { return size; })
-                                   : nullptr);
+        sinks.push_back(
+            results[i] ? &resized.emplace_back(*results[i], [size](std::uint64_t) { return size; })
+                       : nullptr);
     }
-    return Base::set_many(call, keys, Requests(pointers.data()), results ? sinks.data() : nullptr, statuses);
+    return Base::set_many(call, keys, Requests(pointers.data()), results ? sinks.data() : nullptr,
+                          statuses);
   }
 
 private:
   Layer &layer() noexcept { return static_cast<Layer &>(*this); }
   template <class Size>
-  omnistore_status set_as(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result,
-                          Size size) {
+  omnistore_status set_as(Call call, std::string_view key, const omnistore_set_request &request,
+                          omnistore_sink *result, Size size) {
     if (!result) return Base::set(call, key, request, nullptr);
     ResizedSink resized(*result, size);
     return Base::set(call, key, request, &resized);
   }
-  /// A batch with streams in it.
+  /// Runs a batch that has streams in it.
   omnistore_status one_by_one(Call call, std::span<const omnistore_bytes> keys,
-                              Requests<omnistore_set_request> requests, omnistore_sink *const *results,
-                              omnistore_status *statuses) {
+                              Requests<omnistore_set_request> requests,
+                              omnistore_sink *const *results, omnistore_status *statuses) {
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      KeptFailures kept(call);
+      FailureBuffer kept(call);
       statuses[i] = set(kept, as_view(keys[i]), requests[i], results ? results[i] : nullptr);
-      const KeptFailures::Said said = kept.of(0);
+      const FailureBuffer::Said said = kept.of(0);
       if (statuses[i] != OMNISTORE_OK)
         call.fail(static_cast<std::uint32_t>(i), statuses[i], said.message, said.details);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * @NAME@: a driver in plain C, which keeps its values in an array of entries, sorted by key.
  *
- * A listing finds its place by the cursor, the last key of the page before, so it goes on correctly whatever was
- * changed in between. The host calls one function of a store at a time (OMNISTORE_SERIALIZED), so there is no lock. */
+ * The cursor of a listing is the last key of the page before, so that changes in between do no harm. The host calls one
+ * function of a store at a time (OMNISTORE_SERIALIZED), so that the driver needs no lock. */
 #include <omnistore/driver.h>
 #include <omnistore_schema.h>
 #include <stdlib.h>
@@ -25,7 +25,7 @@ static omnistore_status no_space(omnistore_call *call, const char *why) {
   return OMNISTORE_NO_SPACE;
 }
 
-/* The first entry whose key is not before `key`; *found is 1 if it is that very key. */
+/* Returns the index of the first entry whose key is not before `key`. Sets *found to 1 if it is that key, else 0. */
 static size_t lower_bound(const map *m, omnistore_bytes key, int *found) {
   size_t low = 0, high = m->count;
   *found = 0;
@@ -50,8 +50,8 @@ static entry *find(map *m, omnistore_bytes key) {
 static omnistore_status OMNISTORE_CALL open_map(const omnistore_host *host, omnistore_call *call,
                                                 const omnistore_open_request *request, omnistore_traits *traits,
                                                 void **self) {
-  (void)traits; /* they are the same for every store */
-  /* The host checked the options: a number stands between `:` and `}`. With more options, take a JSON parser. */
+  (void)traits; /* every store has the same */
+  /* The host has checked the options: there is a number between `:` and `}`. For more options, use a JSON parser. */
   const char *colon = memchr(request->options.data, ':', (size_t)request->options.size);
   const size_t capacity = colon ? (size_t)strtoull(colon + 1, NULL, 10) : 10000;
   map *m = calloc(1, sizeof *m + capacity * sizeof *m->entries);
@@ -88,11 +88,11 @@ static omnistore_status OMNISTORE_CALL get(void *self, omnistore_call *call, omn
 
 static omnistore_status OMNISTORE_CALL set(void *self, omnistore_call *call, omnistore_bytes key,
                                            const omnistore_set_request *request, omnistore_sink *result) {
-  (void)result; /* is for drivers that give etags */
+  (void)result; /* for drivers that give etags */
   map *m = self;
   int found;
   const size_t at = lower_bound(m, key, &found);
-  /* Everything that can fail comes before anything is changed. */
+  /* Do everything that can fail before changing anything. */
   if (!found && m->count == m->capacity) return no_space(call, "as many values as `capacity` allows");
   char *bytes = malloc((size_t)(key.size + request->value.size));
   if (!bytes) return no_space(call, "out of memory");
@@ -124,7 +124,7 @@ static omnistore_status OMNISTORE_CALL list(void *self, omnistore_call *call, co
   const omnistore_bytes base = request->base;
   int found;
   size_t at = lower_bound(m, request->cursor.size ? request->cursor : base, &found);
-  if (request->cursor.size && found) ++at; /* the page before ended with it */
+  if (request->cursor.size && found) ++at; /* it was the last key of the page before */
   for (uint32_t emitted = 0; at < m->count; ++at, ++emitted) {
     const entry *e = &m->entries[at];
     if (base.size && (e->key.size < base.size || memcmp(e->key.data, base.data, (size_t)base.size) != 0)) break;

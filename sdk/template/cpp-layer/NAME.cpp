@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// @NAME@: a layer, which hands every operation to the store below it, and logs writes. Add what yours does.
+// @NAME@: a layer that passes every operation to the store below it, and logs writes. Add your own code.
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
@@ -8,7 +8,7 @@ namespace {
 using omnistore::Call;
 using Key = std::string_view;
 
-// What this layer can state, if its child states it: the functions below hand it down unchanged.
+// The capabilities that this layer has if its child has them, since the functions below pass everything down unchanged.
 constexpr std::uint64_t passed_on =
     OMNISTORE_READS_ONLY | OMNISTORE_NEVER_BLOCKS | OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL |
     OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT |
@@ -20,7 +20,7 @@ public:
         std::span<const omnistore_store *const> children)
       : host_(host), child_(children[0]), log_(options.boolean("log")) {
     traits = child_.traits();
-    traits.thread_model = OMNISTORE_PARALLEL; // the host holds the lock around a serialized child
+    traits.thread_model = OMNISTORE_PARALLEL; // the host locks a serialized child
     traits.capabilities &= passed_on;
   }
 
@@ -31,27 +31,27 @@ public:
     return child_.stat(call, key, request, sink);
   }
   omnistore_status set(Call call, Key key, const omnistore_set_request &request, omnistore_sink *result) {
-    note("set", key);
+    log_write("set", key);
     return child_.set(call, key, request, result);
   }
   omnistore_status remove(Call call, Key key, const omnistore_remove_request &request) {
-    note("remove", key);
+    log_write("remove", key);
     return child_.remove(call, key, request);
   }
   omnistore_status touch(Call call, Key key, const omnistore_touch_request &request) {
-    note("touch", key);
+    log_write("touch", key);
     return child_.touch(call, key, request);
   }
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page) {
     return child_.list(call, request, page);
   }
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
-    note("clear", omnistore::as_view(request.base));
+    log_write("clear", omnistore::as_view(request.base));
     return child_.clear(call, request, removed);
   }
 
 private:
-  void note(std::string_view operation, Key key) const {
+  void log_write(std::string_view operation, Key key) const {
     if (!log_) return;
     const std::string line = std::string(operation) + " " + std::string(key);
     host_.log(&host_, OMNISTORE_LOG_INFO, omnistore::as_bytes(line));

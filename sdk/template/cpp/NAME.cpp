@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// @NAME@: what it stores values in. This one keeps them in a map; put your own store in its place.
+// @NAME@: a driver that keeps its values in a map. Replace the map by your own store.
 #include <map>
 
 #include <omnistore/driver.hpp>
@@ -9,7 +9,7 @@ namespace {
 
 class Store {
 public:
-  // Opens the store. The options fit options.schema.json; what is thrown here fails the open.
+  // Opens the store. The options fit options.schema.json. An exception fails the open.
   explicit Store(const omnistore::Options &options) : capacity_(options.integer("capacity")) {}
 
   const std::string *get(omnistore::Key key) {

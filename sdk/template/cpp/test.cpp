@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loads the plugin's file as a host does, and uses its driver.
+// Loads the plugin file as a host does, and uses its driver.
 #include <iostream>
 
 #include <omnistore/testing.hpp>
@@ -22,18 +22,18 @@ int main(int, char **argv) {
 
   store.set("a", "1");
   store.set("a:b", "2");
-  check(store.get("a") == "1", "what was set is got");
-  check(!store.get("b"), "a key that was not set is a miss");
-  check(store.keys("a:") == std::vector<std::string>{"a:b"}, "a listing keeps to its base");
+  check(store.get("a") == "1", "get returns the value that was set");
+  check(!store.get("b"), "a key without a value is a miss");
+  check(store.keys("a:") == std::vector<std::string>{"a:b"}, "a listing gives only keys under its base");
 
   bool refused = false;
   try {
     store.set("c", "3");
-  } catch (const Refused &refusal) {
+  } catch (const StatusError &refusal) {
     refused = refusal.status == OMNISTORE_NO_SPACE;
   }
   check(refused, "a value over the capacity is refused");
 
-  check(store.remove("a") && !store.remove("a"), "what was removed is gone");
+  check(store.remove("a") && !store.remove("a"), "a removed value is gone");
   return failures;
 }

@@ -26,7 +26,7 @@ private:
     return below_.remove(call, key, &plain_remove);
   }
   omnistore_status clear(omnistore_call *outer, const omnistore_clear_request *request, omnistore_page *removed) {
-    PartlyDone partly{Call(outer)};
+    LaterStepCall partly{Call(outer)};
     omnistore_call *call = &partly;
     CursorCheck cursors;
     std::optional<Skip> skipped; // the first; the clear removes what it can all the same

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 #include "storage/emulation/layers.hpp"
 
 namespace omnistore {

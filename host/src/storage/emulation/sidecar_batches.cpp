@@ -74,7 +74,7 @@ omnistore_status SidecarLayer::set_many(omnistore_call *call, const omnistore_by
   // Without etags nothing shows whose meta it is: that of the old values is removed first.
   omnistore_status status = has_etags_ ? OMNISTORE_OK : sidecars_.remove_many(call, keys, count);
   if (status == OMNISTORE_OK) status = below_.set_many(call, keys, count, requests, results, statuses);
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   if (status == OMNISTORE_OK && has_etags_) status = sidecars_.remove_many(&rest, keys, count);
   return status;
 }

@@ -6,8 +6,8 @@
 
 #include <omnistore/child.hpp>
 
+#include "base/clock.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 #include "storage/emulation/sidecar_sink.hpp"
 #include "storage/emulation/stripes.hpp"
 #include "storage/sidecar_key.hpp"
@@ -237,7 +237,7 @@ omnistore_status SidecarLayer::set_with_sidecar(omnistore_call *call, omnistore_
   if (changed && (status = write(call, view(key), between, plain.expiry)) != OMNISTORE_OK) return status;
   ValueSink nobody;
   StateSink stored(result, nobody);
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   status = below_.set(changed ? &rest : call, key, &plain, next.user.empty() ? result : &stored);
   if (status != OMNISTORE_OK) {
     // The old value stands, with what was kept of it. If that is not known, the earlier end holds.
@@ -265,7 +265,7 @@ omnistore_status SidecarLayer::set_expired(omnistore_call *call, omnistore_bytes
   const omnistore_status status = below_.remove(call, key, &remove);
   if (status == OMNISTORE_NOT_FOUND && request.condition == OMNISTORE_IF_PRESENT) return OMNISTORE_CONFLICT;
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return status;
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   return sidecars_.remove(&rest, view(key));
 }
 
@@ -279,7 +279,7 @@ omnistore_status SidecarLayer::set_stream(omnistore_call *call, omnistore_bytes 
   StateSink stored(result, nobody);
   omnistore_status status = below_.set(call, key, &plain, &stored);
   if (status != OMNISTORE_OK) return status;
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   const auto lock = stripes_.lock(&rest, view(key));
   if (!lock) return OMNISTORE_UNAVAILABLE;
   ValueSink found;
@@ -304,7 +304,7 @@ omnistore_status SidecarLayer::remove(omnistore_call *call, omnistore_bytes key,
   const bool over = has_passed(sidecar.expiry);
   const omnistore_status removed = below_.remove(call, key, over ? &plain_remove : request);
   if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   if (sidecar.expiry != 0 || has_user)
     if (const omnistore_status status = sidecars_.remove(&rest, view(key)); status != OMNISTORE_OK) return status;
   if (over) return request->condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
@@ -324,7 +324,7 @@ omnistore_status SidecarLayer::remove_with_user(omnistore_call *call, omnistore_
   }
   const omnistore_status removed = below_.remove(call, key, &request);
   if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return removed;
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   const omnistore_status status = sidecars_.remove(&rest, view(key));
   return status == OMNISTORE_OK ? removed : status;
 }
@@ -356,7 +356,7 @@ omnistore_status SidecarLayer::touch(omnistore_call *call, omnistore_bytes key,
     sidecar.of = state;
   }
   std::int64_t native_expiry = found.expiry;
-  PartlyDone rest{Call(call)};
+  LaterStepCall rest{Call(call)};
   omnistore_touch_request native = *request;
   native.flags &= ~((expiry_here ? OMNISTORE_TOUCH_EXPIRY : 0u) | (user_here ? OMNISTORE_TOUCH_USER : 0u));
   if (native.flags != 0) {

@@ -7,8 +7,8 @@
 
 #include <omnistore/child.hpp>
 
+#include "base/clock.hpp"
 #include "storage/call.hpp"
-#include "storage/clock.hpp"
 #include "storage/emulation/sidecar_layer.hpp"
 #include "storage/sidecar_key.hpp"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * omnistore/ext/revalidate.h - the extension "omnistore.revalidate/1": a get that gives nothing where the reader's copy
- * is still the value (HTTP's If-None-Match, RFC 9110 section 13.1.2).
+ * omnistore/ext/revalidate.h - the extension "omnistore.revalidate/1": a get that sends no bytes if
+ * the reader's copy is still current (HTTP's If-None-Match, RFC 9110 section 13.1.2).
  *
- * Of a driver: `driver->extension(self, OMNISTORE_REVALIDATE)` gives a static omnistore_revalidate, or null where a get
- * costs no more than asking. Of a child every host gives one: where its driver has none, by a stat and, where the etag
- * is another or none is known, a get.
+ * A driver offers it through `driver->extension(self, OMNISTORE_REVALIDATE)`, which returns a
+ * static omnistore_revalidate, or null if a check costs as much as a get. The host provides it for
+ * every child: if the child's driver has none, the host calls stat, and then get unless the etag
+ * matches.
  */
 #ifndef OMNISTORE_EXT_REVALIDATE_H
 #define OMNISTORE_EXT_REVALIDATE_H
@@ -22,12 +23,14 @@ typedef struct omnistore_revalidate {
   uint32_t size;     /* sizeof(omnistore_revalidate) */
   uint32_t reserved; /* 0 */
 
-  /* As get, but where the value's etag is `etag` (not empty), as meta gave it, the value is not given out: `sink` is
-   * begun with its meta, no bytes follow, and *unchanged becomes 1. Else *unchanged becomes 0. The request asks for
-   * the whole value. [store] */
-  omnistore_status(OMNISTORE_CALL *get_changed)(void *self, omnistore_call *call, omnistore_bytes key,
-                                                const omnistore_get_request *request, omnistore_bytes etag,
-                                                omnistore_sink *sink, uint32_t *unchanged);
+  /* Reads the whole value as get does, unless its etag still equals `etag`, which is not empty and
+   * came from an earlier meta. In that case it calls the sink's begin with the value's meta, writes
+   * no bytes, and sets *unchanged to 1. Otherwise it sets *unchanged to 0. [store] */
+  omnistore_status(OMNISTORE_CALL *get_changed)(void *self, omnistore_call *call,
+                                                omnistore_bytes key,
+                                                const omnistore_get_request *request,
+                                                omnistore_bytes etag, omnistore_sink *sink,
+                                                uint32_t *unchanged);
 } omnistore_revalidate;
 
 #ifdef __cplusplus

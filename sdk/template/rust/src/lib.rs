@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! @NAME@: what it stores values in. This one keeps them in a map; put your own store in its place.
+//! @NAME@: a driver that keeps its values in a map. Replace the map by your own store.
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
@@ -9,11 +9,11 @@ use omnistore::{Failure, Host, Page, Store, Value};
 struct Map {
     host: Host,
     capacity: usize,
-    values: BTreeMap<Vec<u8>, (Vec<u8>, i64)>, // with the time that each was set at
+    values: BTreeMap<Vec<u8>, (Vec<u8>, i64)>, // each with the time of its set
 }
 
-/// The host checked the options against options.schema.json and filled in the default, so that one number follows the
-/// one colon. With more than one option, take a JSON parser.
+/// Reads the capacity. The host has checked the options against options.schema.json and filled in the default, so that
+/// a number follows the only colon. For more options, use a JSON parser.
 fn read_capacity(options: &str) -> Result<usize, Failure> {
     let number = options.split(|c| c == ':' || c == '}').nth(1).unwrap_or("");
     number.trim().parse().map_err(|_| Failure::refused(omnistore::INVALID, "option capacity: expected a number"))
@@ -41,7 +41,7 @@ impl Store for Map {
         Ok(self.values.remove(key).is_some())
     }
 
-    // The cursor is the last key of the page before, so a listing goes on correctly whatever was changed in between.
+    // The cursor is the last key of the page before, so that changes in between do no harm.
     fn list(&mut self, base: &[u8], cursor: &[u8], page: &mut Page) -> Result<(), Failure> {
         let start = if cursor.is_empty() { Included(base) } else { Excluded(cursor) };
         let mut last: &[u8] = &[];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Omnistore's C interface (omnistore/driver.h) in Rust, as far as a driver of whole values needs it, and the way from its
-// functions to the trait `Store`. Needs Rust 1.63. The layouts are a promise: they never change within ABI major 1.
+// The part of Omnistore's C interface (omnistore/driver.h) that a driver of whole values needs, in Rust, and a trait
+// `Store` over it. Needs Rust 1.63. The layouts are a promise: they never change within ABI major 1.
 #![allow(dead_code)]
 use std::os::raw::{c_char, c_void};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -29,27 +29,28 @@ pub const SHARED: u64 = 0x4;
 pub const NESTS: u64 = 0x8;
 pub const CAN_LIST_META: u64 = 0x2000;
 
-/// What a driver implements. The host calls one function of a store at a time (SERIALIZED). A panic becomes INTERNAL.
+/// A driver implements this trait. The host calls one function of a store at a time (SERIALIZED). A panic becomes
+/// INTERNAL.
 pub trait Store: Sized {
     /// Opens a store. `options` is one JSON object that fits the schema, defaults filled in.
     fn open(options: &str, host: Host) -> Result<Self, Failure>;
-    /// The value of a key; None: it has none.
+    /// Returns the value of a key, or None.
     fn get(&mut self, key: &[u8]) -> Result<Option<Value<'_>>, Failure>;
-    /// Stores a value whole, in place of any older one. A failure leaves the older one.
+    /// Stores a whole value in place of any older one. A failure leaves the older one.
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure>;
-    /// Removes a value; false: there was none.
+    /// Removes a value. Returns false if there was none.
     fn remove(&mut self, key: &[u8]) -> Result<bool, Failure>;
-    /// Emits the keys that start with `base`, from the one after `cursor` on (empty: from the start), to the page.
+    /// Emits to the page the keys that start with `base` and come after `cursor`, which is empty at the start.
     fn list(&mut self, base: &[u8], cursor: &[u8], page: &mut Page) -> Result<(), Failure>;
 }
 
 pub struct Value<'a> {
     pub bytes: &'a [u8],
-    /// When it was last set, in Unix milliseconds; 0: unknown.
+    /// When it was last set, in Unix milliseconds; 0 if unknown.
     pub mtime: i64,
 }
 
-/// Why something failed: the kind, and the cause in a few words, without a full stop.
+/// The kind of a failure, and its cause in a few words, without a full stop.
 pub struct Failure {
     status: Status,
     message: String,
@@ -57,11 +58,11 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Of an operation that may have changed something.
+    /// The failure of an operation that may have changed something.
     pub fn new(status: Status, message: impl Into<String>) -> Self {
         Failure { status, message: message.into(), nothing_done: false }
     }
-    /// Of an operation that changed nothing.
+    /// The failure of an operation that changed nothing.
     pub fn refused(status: Status, message: impl Into<String>) -> Self {
         Failure { status, message: message.into(), nothing_done: true }
     }
@@ -76,7 +77,7 @@ unsafe impl Send for Host {}
 unsafe impl Sync for Host {}
 
 impl Host {
-    /// The time of day in Unix milliseconds: the clock for mtimes.
+    /// Returns the time of day in Unix milliseconds. Use this clock for mtimes.
     pub fn now(&self) -> i64 {
         unsafe { ((*self.0).now)(self.0) }
     }
@@ -94,24 +95,24 @@ pub struct Page {
 }
 
 impl Page {
-    /// True when it takes no more keys: if there are more, give `next` a cursor and return.
+    /// Returns true if the page takes no more keys. If there are more, call `next` and return.
     pub fn is_full(&self) -> bool {
         self.left == 0
     }
-    /// One key, whole, with its value's size and mtime.
+    /// Adds one whole key, with its value's size and mtime.
     pub fn emit(&mut self, key: &[u8], value: &Value) -> Result<(), Failure> {
         self.left -= 1;
         let meta = Meta::of(value);
         let meta: *const Meta = if self.meta { &meta } else { std::ptr::null() };
         check(unsafe { ((*self.page).emit)(self.page, Bytes::of(key), meta) })
     }
-    /// Where the next page goes on.
+    /// Sets the cursor at which the next page starts.
     pub fn next(&mut self, cursor: &[u8]) {
         unsafe { ((*self.page).next)(self.page, Bytes::of(cursor)) }
     }
 }
 
-/// A driver's table. The texts end in NUL, as in "my-store\0".
+/// Makes a driver's table. The texts end in NUL, such as "my-store\0".
 pub const fn driver<S: Store>(
     name: &'static str, version: &'static str, summary: &'static str, schema: &'static str, traits: &'static Traits,
 ) -> Driver {
@@ -136,7 +137,7 @@ pub const fn driver<S: Store>(
     }
 }
 
-/// The traits of a store that keeps whole values. The others are 0: no limits of its own.
+/// Makes the traits of a store of whole values without limits of its own.
 pub const fn traits(capabilities: u64, keeps: u32, order: u32) -> Traits {
     Traits {
         size: std::mem::size_of::<Traits>() as u32,
@@ -153,7 +154,7 @@ pub const fn traits(capabilities: u64, keeps: u32, order: u32) -> Traits {
     }
 }
 
-/// A plugin of drivers. It stays loaded: threads and thread-local destructors of Rust's library may outlive a store.
+/// Makes a plugin. It stays loaded, since threads and thread-local destructors of Rust's library may outlive a store.
 pub const fn plugin(drivers: &'static [&'static Driver]) -> Plugin {
     Plugin {
         size: std::mem::size_of::<Plugin>() as u32,
@@ -174,7 +175,7 @@ fn check(status: Status) -> Result<(), Failure> {
     if status == OK { Ok(()) } else { Err(Failure { status, message: String::new(), nothing_done: false }) }
 }
 
-/// Runs a function of the store's, and gives its failure to the call.
+/// Runs a function of the store, and reports its failure to the call.
 unsafe fn run(call: *mut RawCall, function: impl FnOnce() -> Result<Status, Failure>) -> Status {
     let failure = match catch_unwind(AssertUnwindSafe(function)) {
         Ok(Ok(status)) => return status,
@@ -182,7 +183,7 @@ unsafe fn run(call: *mut RawCall, function: impl FnOnce() -> Result<Status, Fail
         Err(_) => Failure::new(INTERNAL, "the driver panicked"),
     };
     if !failure.message.is_empty() {
-        let told = RawFailure {
+        let raw = RawFailure {
             size: std::mem::size_of::<RawFailure>() as u32,
             item: 0,
             message: Bytes::of(failure.message.as_bytes()),
@@ -190,7 +191,7 @@ unsafe fn run(call: *mut RawCall, function: impl FnOnce() -> Result<Status, Fail
             flags: failure.nothing_done as u32,
             reserved: 0,
         };
-        ((*call).fail)(call, &told);
+        ((*call).fail)(call, &raw);
     }
     failure.status
 }
@@ -210,7 +211,7 @@ unsafe extern "C" fn close<S: Store>(store: *mut c_void) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(store as *mut S))));
 }
 
-unsafe fn give<S: Store>(
+unsafe fn send<S: Store>(
     store: *mut c_void, call: *mut RawCall, key: Bytes, sink: *mut RawSink, with_bytes: bool,
 ) -> Status {
     run(call, || {
@@ -229,13 +230,13 @@ unsafe fn give<S: Store>(
 unsafe extern "C" fn get<S: Store>(
     store: *mut c_void, call: *mut RawCall, key: Bytes, _: *const GetRequest, sink: *mut RawSink,
 ) -> Status {
-    give::<S>(store, call, key, sink, true)
+    send::<S>(store, call, key, sink, true)
 }
 
 unsafe extern "C" fn stat<S: Store>(
     store: *mut c_void, call: *mut RawCall, key: Bytes, _: *const GetRequest, sink: *mut RawSink,
 ) -> Status {
-    give::<S>(store, call, key, sink, false)
+    send::<S>(store, call, key, sink, false)
 }
 
 unsafe extern "C" fn set<S: Store>(
@@ -273,7 +274,7 @@ impl Bytes {
     pub fn of(bytes: &[u8]) -> Self {
         Bytes { data: bytes.as_ptr() as *const c_void, size: bytes.len() as u64 }
     }
-    /// Valid for as long as the function that was given it runs. `data` may be null where size is 0.
+    /// Valid until the function that received it returns. `data` may be null if `size` is 0.
     pub unsafe fn slice<'a>(&self) -> &'a [u8] {
         if self.size == 0 {
             return &[];
@@ -460,12 +461,12 @@ pub struct Plugin {
     pub drivers: *const &'static Driver,
 }
 
-// The tables are constants: nothing ever writes to what their pointers lead to.
+// The tables are constants: nothing ever writes through their pointers.
 unsafe impl Sync for Driver {}
 unsafe impl Sync for Traits {}
 unsafe impl Sync for Plugin {}
 
-/// Each layout has the size that the ABI's record (abi/v1.txt) says, or this does not compile.
+/// This compiles only if each layout has the size in the ABI's record (abi/v1.txt).
 macro_rules! sizes {
     ($($type:ty = $size:literal),* $(,)?) => { $(const _: [(); $size] = [(); std::mem::size_of::<$type>()];)* };
 }

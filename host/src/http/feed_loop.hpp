@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The thread of a listener that sends events, and the connections that it sends them on.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include <omnistore/config.hpp>
+
+#include "http/buffer.hpp"
+#include "http/message.hpp"
+#include "http/ticker.hpp"
+
+namespace omnistore::http {
+
+class FeedConnection;
+
+/// Sends events, on one thread for all streams of a listener, so that requests do not wait while events go out. The
+/// thread is told once that feeds have events. Events that come while others are sent go out together.
+///
+/// A stream takes some hundred bytes, and what its client does not read: at most one take() of its feed.
+class FeedLoop {
+public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `closed` is called, on the loop's thread, for each connection that has gone.
+  /// What clients have not read counts in `memory`.
+  FeedLoop(const HttpConfig &config, MemoryBudget &memory, std::function<void()> closed);
+  ~FeedLoop();
+
+  /// Takes over a connection on which a response begins that `feed` goes on with. `unsent` is what has still to go out
+  /// before. Starts the thread with the first connection. Returns false, and leaves the connection alone, if the
+  /// system's limit on threads is reached. On any thread.
+  bool add(const boost::asio::ip::tcp &protocol, int handle, std::string_view unsent, std::shared_ptr<Feed> feed);
+  /// Ends the streams, and those that are still to come. On any thread, as what follows.
+  void stop();
+  void close_all();
+  /// Lets the thread end.
+  void finish();
+  void join();
+
+  /// Connections that were closed because their clients did not read.
+  std::uint64_t timed_out() const { return timed_out_.load(std::memory_order_relaxed); }
+
+private:
+  friend class FeedConnection;
+
+  bool start();
+  void tick();
+  void ready(std::shared_ptr<FeedConnection> connection);
+  void serve();
+  void remove(FeedConnection &connection);
+  template <typename Function>
+  void each(const Function &function);
+
+  const HttpConfig &config_;
+  MemoryBudget &memory_;
+  const std::chrono::milliseconds keep_alive_;
+  const std::function<void()> closed_;
+  std::atomic<std::uint64_t> timed_out_{0};
+  std::mutex starting_;
+  std::thread thread_;
+
+  boost::asio::io_context io_; ///< before what has its sockets
+  std::mutex mutex_;
+  std::vector<std::shared_ptr<FeedConnection>> ready_; ///< those with events to send
+  bool told_ = false;                                  ///< serve() will look at them
+
+  // For the loop's thread alone.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  Ticker ticker_;
+  Clock::time_point now_ = Clock::now(); ///< as of the last tick
+  std::vector<std::shared_ptr<FeedConnection>> serving_;
+  std::vector<std::shared_ptr<FeedConnection>> connections_;
+  Buffer out_; ///< what goes out on the connection whose turn it is
+  bool stopping_ = false;
+};
+
+} // namespace omnistore::http

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <boost/asio/io_context.hpp>
+
+#include <omnistore/config.hpp>
+
+#include "http/address.hpp"
+#include "http/message.hpp"
+#include "http/worker_pool.hpp"
+
+namespace omnistore::http {
+
+/// Binds the address and lets go of it. Throws Error with the address and the reason.
+void check_bind(const Address &address, const std::string &field);
+
+/// Listens on an address, with threads that serve its connections. Each thread is started with its first connection.
+/// All members but stats() are for one thread.
+class Listener {
+public:
+  /// Binds. Throws Error with the address and the reason. What it is given must outlive it. `accepting` is run by one
+  /// thread from before start() until after drain().
+  Listener(const Address &address, const HttpConfig &config, const std::string &field, WorkerPool &pool,
+           MemoryBudget &memory, boost::asio::io_context &accepting);
+  ~Listener();
+  Listener(const Listener &) = delete;
+  Listener &operator=(const Listener &) = delete;
+
+  /// With the port that was really bound.
+  std::string address() const;
+  /// Accepts from now on, for `threads` threads.
+  void start(Application &application, unsigned threads);
+  /// Accepts no more and closes what is idle. Returns when all connections have gone, or at `deadline` how many have
+  /// not.
+  std::uint64_t drain(std::chrono::steady_clock::time_point deadline);
+  /// Closes all that is left.
+  void close_all();
+  /// Joins the threads. Nothing of the pool may be at work for it.
+  void join();
+
+  struct Stats {
+    std::uint64_t open = 0;                   ///< connections now
+    std::uint64_t accepted = 0;               ///< connections
+    std::uint64_t refused = 0;                ///< connections over the limit
+    std::uint64_t timed_out = 0;              ///< connections that were closed because they were slow or idle
+    std::array<std::uint64_t, 5> responses{}; ///< by class: 1xx to 5xx
+    std::uint64_t accept_failures = 0;        ///< times that no connection could be accepted
+  };
+  /// On any thread.
+  Stats stats() const;
+
+private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace omnistore::http

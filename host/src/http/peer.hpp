@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is at the other end of a TCP connection.
+#pragma once
+
+#include <optional>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <sys/types.h>
+
+namespace omnistore::http {
+
+/// The two ends of a connection: `from` is the client's.
+struct Ends {
+  boost::asio::ip::tcp::endpoint from, to;
+};
+
+/// The client of a connection. For the connection's thread.
+class Peer {
+public:
+  /// `socket` is the host's end, which must stay open for as long as this is used; -1: there is none, so that nothing
+  /// is known of its client.
+  explicit Peer(int socket = -1) : socket_(socket) {}
+
+  /// The client's address; 0.0.0.0 if it has gone.
+  boost::asio::ip::address address() const;
+
+  /// The user of this machine who opened the client's socket, as the kernel says; nullopt if it does not say, or if
+  /// the client is elsewhere or has closed its socket. The kernel is asked until it has said it once: that takes about
+  /// 10 microseconds.
+  std::optional<uid_t> user();
+
+  /// Opens what user() needs, so that it works also when the process may open no more files. On any thread.
+  static void prepare();
+
+private:
+  std::optional<Ends> ends() const;
+
+  int socket_;
+  std::optional<uid_t> user_;
+};
+
+/// The user whose socket on this machine has these ends, as one of the kernel's two interfaces says: sock_diag(7),
+/// which finds one socket at once, or the tables below /proc/self/net, which list all of them and are there also where
+/// the first one is not. nullopt: there is no such open socket, or the interface is not there.
+std::optional<uid_t> user_from_diag(const Ends &ends);
+std::optional<uid_t> user_from_table(const Ends &ends);
+
+} // namespace omnistore::http

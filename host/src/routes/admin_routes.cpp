@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routes/admin_routes.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <boost/json/array.hpp>
+#include <boost/json/serialize.hpp>
+
+#include "base/printable.hpp"
+#include "config/formats.hpp"
+#include "http/reply.hpp"
+#include "http/target.hpp"
+#include "report/describe.hpp"
+#include "report/metrics_text.hpp"
+#include "routes/path_key.hpp"
+#include "routes/preconditions.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore::routes {
+
+namespace json = boost::json;
+
+/// Who may use a path.
+enum class AdminRoutes::Access {
+  anyone,  ///< everybody, also without a token where there are tokens
+  machine, ///< every user of this machine where there are no tokens, else whoever has one
+  part,    ///< a token of any bases, which is shown no more than what lies in them
+  whole,   ///< a token of all bases
+  change   ///< a token that may write everything
+};
+
+struct AdminRoutes::Path {
+  std::string_view path, summary; ///< a path that ends in '/' stands for all below it
+  Function function;
+  /// Of the pool, for what reads files or asks stores; empty: it does not wait. A store that hangs while it is opened
+  /// or explained holds up no figures.
+  std::string_view lane{};
+  Access access = Access::part;
+  Method method = Method::get;
+
+  bool fits(std::string_view asked) const {
+    return path == asked || (path.size() > 1 && path.ends_with('/') && asked.starts_with(path));
+  }
+};
+
+const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method) {
+  static constexpr Path paths[] = {
+      {"/", "What is here", &AdminRoutes::index},
+      {"/health", "200 as long as the process serves", &AdminRoutes::health, {}, Access::anyone},
+      {"/ready",
+       "200 when every mount that must be there is, and its store can do its work; else 503",
+       &AdminRoutes::ready,
+       {},
+       Access::anyone},
+      {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin", Access::machine},
+      {"/stats", "Counters and latencies", &AdminRoutes::stats, "admin"},
+      {"/mounts", "What is mounted where, and what drains; PUT and DELETE below it mount and unmount",
+       &AdminRoutes::mounts},
+      {"/drivers", "The drivers that there are", &AdminRoutes::drivers, "admin", Access::whole},
+      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, "change",
+       Access::whole},
+      {"/reload", {}, &AdminRoutes::reload, "change", Access::change, Method::post},
+      {"/mounts/", {}, &AdminRoutes::mount, "change", Access::change, Method::put},
+      {"/mounts/", {}, &AdminRoutes::unmount, "change", Access::change, Method::remove},
+      {"/explain", "Which stores a get of this key asks, and what each answers", &AdminRoutes::explain, "explain"},
+  };
+  if (method == Method::head) method = Method::get;
+  for (const Path &known : paths)
+    if (known.fits(path) && (method == known.method || method == Method::other)) return &known;
+  return nullptr;
+}
+
+namespace {
+
+constexpr std::string_view admin_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
+
+/// What is behind the last '/' of a path below /mounts/, as a mountpoint. Throws Error(invalid).
+std::string mountpoint_of(const Request &request) {
+  http::Target target;
+  http::split_target(request.message.target, target);
+  std::string point;
+  bool is_base = false;
+  const std::string_view path = target.path.substr(std::string_view("/mounts").size());
+  if (const char *wrong = decode_key(path, point, is_base)) throw Error(Status::invalid, wrong);
+  return point;
+}
+
+/// A change ends before its request does, so that it can be answered what came of it.
+ChangeOptions change_options(const Request &request) {
+  ChangeOptions options;
+  options.deadline = request.message.deadline;
+  return options;
+}
+
+/// How long a request wants to wait until old stores are closed: ?wait=5s. Never longer than the request may take.
+/// Throws Error(invalid) if it is malformed.
+std::chrono::milliseconds wait_of(const Request &request) {
+  const std::optional<std::string> text = http::parameter(request.query, "wait");
+  std::int64_t wait = 0;
+  if (text && !config::parse_duration(*text, wait))
+    throw Error(Status::invalid, "wait: expected a duration such as 5s, found " + base::printable(*text));
+  return std::min(std::chrono::milliseconds(wait), request.limits().timeout * 9 / 10);
+}
+
+void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
+  begin_head(response, status);
+  response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");
+  const std::string body = base::printable_json(report::to_text(value)) + "\n";
+  end_head(request, response, body.size());
+  if (request.message.method != Method::head) response.out.append(body);
+}
+
+} // namespace
+
+AdminRoutes::AdminRoutes(HostControl &host, Storage &storage, Guard guard, std::function<report::HostState()> state)
+    : host_(host), storage_(storage), guard_(std::move(guard)), state_(std::move(state)) {}
+
+/// Returns the path of the table that serves the request, or null if `response` holds a refusal.
+const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response) const {
+  http::Target target;
+  if (!admit_target(guard_, request.message, response, target)) return nullptr;
+  const bool foreign = !admit_origin(guard_, request.message, target);
+  const Method method = request.message.method;
+  if (method == Method::options) {
+    answer_options(guard_, request, response, admin_methods, foreign);
+    return nullptr;
+  }
+  const std::string_view path = target.path.empty() ? "/" : target.path;
+  if (!find(path, Method::other)) {
+    reply_error(request, response, 404, "There is no such page; / tells what is here");
+    return nullptr;
+  }
+  const Path *found = method == Method::other ? nullptr : find(path, method);
+  if (!found) {
+    std::string allowed;
+    for (const auto &[known, name] : {std::pair(Method::get, "GET, HEAD, "), std::pair(Method::post, "POST, "),
+                                      std::pair(Method::put, "PUT, "), std::pair(Method::remove, "DELETE, ")})
+      if (find(path, known)) allowed += name;
+    reply_error(request, response, 405, "This method is not allowed here", "Allow: " + allowed + "OPTIONS\r\n");
+    return nullptr;
+  }
+  request.query = target.query;
+  const bool changes = found->method != Method::get;
+  if (changes && foreign) {
+    refuse_origin(guard_, request, response);
+    return nullptr;
+  }
+  const Guard::Verdict verdict = judge(request, found->access);
+  if (verdict == Guard::Verdict::granted) return admit_conditions(request, response, changes) ? found : nullptr;
+  guard_.refuse(request, response, verdict);
+  return nullptr;
+}
+
+class AdminRoutes::Handler final : public http::Handler {
+public:
+  Handler(AdminRoutes &routes, http::Request &request) : routes_(routes), request_(request) {}
+
+  bool admit(Response &response) override {
+    path_ = routes_.admit(request_, response);
+    return path_ != nullptr;
+  }
+
+  http::WorkerPool::Lane lane() override {
+    // A request that waits for old stores takes no thread from changes.
+    if (http::parameter(request_.query, "wait")) return {"wait"};
+    const std::string lane(path_->lane);
+    // Each store has its own threads to explain keys on, since it may hang in the get.
+    if (const auto key = http::parameter(request_.query, "key"); key && lane == "explain")
+      return {lane, routes_.storage_.place(*key).store};
+    return {lane};
+  }
+
+  void respond(Response &response) noexcept override {
+    const std::size_t mark = response.out.size();
+    const auto fail = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
+      response.out.truncate(mark);
+      reply_error(request_, response, status, message, extra);
+    };
+    try {
+      (routes_.*path_->function)(request_, response);
+    } catch (const Error &error) {
+      fail(http::http_status(error.status()), error.what());
+    } catch (const std::bad_alloc &) {
+      fail(503, http::OverBudget::message, "Retry-After: 1\r\n");
+    } catch (const std::exception &error) {
+      fail(500, error.what());
+    }
+  }
+
+private:
+  AdminRoutes &routes_;
+  Request request_;
+  const Path *path_ = nullptr;
+};
+
+std::unique_ptr<http::Handler> AdminRoutes::handler(http::Request &request) {
+  return std::make_unique<Handler>(*this, request);
+}
+
+Guard::Verdict AdminRoutes::judge(const Request &request, Access access) const {
+  const std::string_view token = request[Header::authorization];
+  if (access == Access::anyone || (access == Access::machine && !guard_.has_tokens())) return Guard::Verdict::granted;
+  const Guard::Verdict user = guard_.judge_user(request);
+  if (user != Guard::Verdict::granted) return user;
+  if (access == Access::whole || access == Access::change)
+    return guard_.judge(token, access == Access::change, {}, true);
+  return guard_.judge(token);
+}
+
+bool AdminRoutes::shows(const Request &request, const std::string &mountpoint) const {
+  return guard_.judge(request[Header::authorization], false, mountpoint, true) == Guard::Verdict::granted;
+}
+
+void AdminRoutes::index(const Request &request, Response &response) {
+  json::object paths;
+  for (const std::string_view path : {"/health", "/ready", "/metrics", "/stats", "/mounts", "/drivers", "/reload"}) {
+    paths[path] = find(path, Method::get)->summary;
+  }
+  paths["/explain?key=KEY"] = find("/explain", Method::get)->summary;
+  reply_json(request, response, 200,
+             json::object{{"name", "omnistore"}, {"version", OMNISTORE_VERSION}, {"paths", paths}});
+}
+
+void AdminRoutes::health(const Request &request, Response &response) {
+  reply_json(request, response, 200, json::object{{"status", "ok"}});
+}
+
+void AdminRoutes::ready(const Request &request, Response &response) {
+  json::array reasons;
+  bool is_ready = !state_().stopping;
+  if (!is_ready) reasons.emplace_back("the host is stopping");
+  for (const MountInfo &mount : storage_.mounts()) {
+    if (mount.available || mount.optional) continue;
+    is_ready = false;
+    if (!shows(request, mount.mountpoint)) continue;
+    reasons.emplace_back("mount " + (mount.mountpoint.empty() ? "(root)" : mount.mountpoint) + ": " + mount.reason);
+  }
+  for (const StoreHealth &store : storage_.unhealthy()) {
+    if (store.optional) continue;
+    is_ready = false;
+    if (!shows(request, store.mountpoint)) continue;
+    reasons.emplace_back("mount " + (store.mountpoint.empty() ? "(root)" : store.mountpoint) + ": " + store.driver +
+                         ": " + store.message);
+  }
+  json::object body{{"status", is_ready ? "ready" : "not ready"}};
+  if (!is_ready) {
+    const Guard::Verdict verdict = judge(request, Access::part);
+    if (verdict == Guard::Verdict::granted) body["reasons"] = std::move(reasons);
+    if (verdict == Guard::Verdict::wrong_token) guard_.slow_down(request, response);
+  }
+  reply_json(request, response, is_ready ? 200 : 503, body);
+}
+
+void AdminRoutes::metrics(const Request &request, Response &response) {
+  const std::vector<MountStats> stats = shown(request, storage_.stats());
+  const std::vector<DrainingStore> draining = shown(request, storage_.draining());
+  reply(request, response, 200, "text/plain; version=0.0.4; charset=utf-8",
+        shows(request, {}) ? report::metrics_text(stats, draining, state_()) : report::metrics_text(stats, draining));
+}
+
+void AdminRoutes::stats(const Request &request, Response &response) {
+  json::object body = report::describe(shown(request, storage_.stats()), state_());
+  body["draining"] = report::describe(shown(request, storage_.draining()));
+  if (!shows(request, {}))
+    for (const char *of_the_host : {"listeners", "threads", "memory", "reloads", "process"}) body.erase(of_the_host);
+  reply_json(request, response, 200, body);
+}
+
+void AdminRoutes::mounts(const Request &request, Response &response) {
+  json::object body = report::describe(shown(request, storage_.mounts()));
+  if (json::array draining = report::describe(shown(request, storage_.draining())); !draining.empty())
+    body["draining"] = std::move(draining);
+  reply_json(request, response, 200, body);
+}
+
+void AdminRoutes::drivers(const Request &request, Response &response) {
+  reply_json(request, response, 200, report::describe(*storage_.plugins(), storage_.mounts()));
+}
+
+void AdminRoutes::diff(const Request &request, Response &response) {
+  reply_json(request, response, 200, report::describe(host_.diff(), host_.config()));
+}
+
+void AdminRoutes::reload(const Request &request, Response &response) {
+  const auto wait = wait_of(request);
+  json::object body = report::describe(host_.reload("asked over HTTP", change_options(request)), host_.config());
+  if (wait.count() > 0) storage_.wait_closed(wait);
+  add_draining(body, nullptr);
+  reply_json(request, response, 200, body);
+}
+
+/// Says of a change which old stores are not closed yet: at this mountpoint, or null: anywhere.
+void AdminRoutes::add_draining(json::object &body, const std::string *point) const {
+  std::vector<DrainingStore> draining = storage_.draining();
+  if (point) std::erase_if(draining, [&](const DrainingStore &store) { return store.mountpoint != *point; });
+  body["draining"] = report::describe(draining);
+}
+
+void AdminRoutes::mount(const Request &request, Response &response) {
+  const std::string point = mountpoint_of(request);
+  const auto wait = wait_of(request);
+  const HostControl::Mounted mounted = host_.mount(point, request.message.body, change_options(request));
+  json::object body{
+      {"mountpoint", point}, {"change", mounted.replaced ? "replaced" : "added"}, {"drivers", mounted.drivers}};
+  for (const MountInfo &mount : storage_.mounts())
+    if (mount.mountpoint == point) body["store"] = report::describe(mount.store);
+  if (wait.count() > 0) storage_.wait_closed(point, wait);
+  add_draining(body, &point);
+  reply_json(request, response, 200, body);
+}
+
+void AdminRoutes::unmount(const Request &request, Response &response) {
+  const std::string point = mountpoint_of(request);
+  const auto wait = wait_of(request);
+  if (!host_.unmount(point, change_options(request)))
+    throw Error(Status::not_found, "nothing is mounted at " + base::printable(point));
+  json::object body{{"mountpoint", point}, {"change", "removed"}};
+  if (wait.count() > 0) storage_.wait_closed(point, wait);
+  add_draining(body, &point);
+  reply_json(request, response, 200, body);
+}
+
+void AdminRoutes::explain(const Request &request, Response &response) {
+  const std::optional<std::string> key = http::parameter(request.query, "key");
+  if (!key) throw Error(Status::invalid, "Which key? /explain?key=KEY");
+  const Guard::Verdict verdict = guard_.judge(request[Header::authorization], false, Key(*key).view(), false);
+  if (verdict != Guard::Verdict::granted) return guard_.refuse(request, response, verdict);
+  reply_json(request, response, 200, report::describe(storage_.explain(*key, request.limits())));
+}
+
+} // namespace omnistore::routes

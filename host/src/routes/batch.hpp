@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include <omnistore/storage.hpp>
+
+#include "routes/guard.hpp"
+#include "routes/request.hpp"
+
+namespace omnistore::routes {
+
+/// Answers a POST to a base: many keys at once, each relative to the base, each with an outcome of its own. The body:
+///
+///     {"set": [{"key": "a", "value": "text", "ttl": 60000}, {"key": "b", "base64": "/wA="}],
+///      "get": ["a", "c"], "remove": ["d"]}
+///
+/// in any choice, done in the order in which they stand; at most 10000 items in all. A ttl is in milliseconds, or a
+/// text as "5m". The answer, in the same order:
+///
+///     {"set": [{"key": "a", "status": 200}, ...],
+///      "get": [{"key": "a", "status": 200, "value": "text", "meta": {"size", "mtime", "expiry", "etag"}},
+///              {"key": "c", "status": 404, "message": "..."}], ...}
+///
+/// A status is what a request for that one key would have; bytes that are no UTF-8 come as "base64" in place of
+/// "value". What is got is at most `most` bytes in all: an item that does not fit has 413, and is there for a request
+/// of its own.
+///
+/// Throws Error(invalid), before anything is done, where the body is not of this form.
+void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request, Response &response);
+
+} // namespace omnistore::routes

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <omnistore/storage.hpp>
+
+#include "http/header_values.hpp"
+#include "routes/event_feed.hpp"
+#include "routes/guard.hpp"
+#include "routes/request.hpp"
+
+namespace omnistore::routes {
+
+struct Preconditions;
+
+/// The keys of a storage over HTTP, as unstorage's server has them and its http driver expects:
+///
+///     GET    /a/b    the value: text, or bytes where Accept asks for application/octet-stream; Range, If-None-Match
+///     HEAD   /a/b    whether it is there, and what is known of it
+///     PUT    /a/b    sets it; X-Ttl: SECONDS, If-Match, If-None-Match
+///     PATCH  /a/b    gives it another ttl, and nothing else: X-Ttl: SECONDS, 0 for ever; 404 where it is absent
+///     DELETE /a/b    removes it; OK also where it is absent
+///     GET    /a/     the keys under a base, as a JSON array; ?limit=&cursor=&depth=
+///     DELETE /a/     removes them all
+///     POST   /a/     gets, sets and removes many of them, see batch.hpp
+///     GET    /a/     with Accept: text/event-stream: what changes under a base, as server-sent events; GET /a: of a
+///                    key, and of the keys under it. Last-Event-ID, ?lastEventId=
+///     OPTIONS        for browsers, where the config grants them access
+class DataRoutes final : public http::Application {
+public:
+  DataRoutes(Storage &storage, Guard guard, const HttpConfig &config);
+
+  std::unique_ptr<http::Handler> handler(http::Request &request) override;
+
+private:
+  class Handler;
+  bool admit(Request &request, Response &response) const;
+  http::WorkerPool::Lane lane(const Request &request) const;
+  std::uint64_t longest_stream(const Request &request) const;
+  void respond(Request &request, Response &response) noexcept;
+  void dispatch(Request &request, Response &response);
+  void get(const Request &request, Response &response);
+  void get_after_look(const Request &request, Response &response, const std::optional<http::ByteRange> &range);
+  void head(const Request &request, Response &response);
+  Stored set(const Request &request, const SetOptions &options);
+  void put(const Request &request, Response &response);
+  void touch(const Request &request, Response &response);
+  void touch_if(const Preconditions &asked, std::chrono::milliseconds ttl, const Request &request, Response &response);
+  void remove(const Request &request, Response &response);
+  void list(const Request &request, Response &response);
+  void list_all(const Request &request, Response &response, ListOptions options);
+  void watch(const Request &request, Response &response);
+
+  Storage &storage_;
+  const Guard guard_;
+  const std::uint64_t max_body_, max_stream_;
+  Places places_;
+};
+
+} // namespace omnistore::routes

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "routes/guard.hpp"
+
+#include <algorithm>
+
+#include <omnistore/error.hpp>
+#include <unistd.h>
+
+#include "base/ascii.hpp"
+#include "base/encoding.hpp"
+#include "base/printable.hpp"
+#include "http/headers.hpp"
+#include "http/peer.hpp"
+#include "http/reply.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore::routes {
+
+namespace {
+
+constexpr unsigned most_held = 64; // answers to wrong tokens that wait at once
+
+} // namespace
+
+Guard::Guard(const HttpConfig &config, const http::Address &address, std::string field)
+    : field_(std::move(field)), loopback_(address.loopback), any_user_(config.any_user), origins_(config.origins),
+      wrong_(std::make_shared<WrongTokens>(field_, std::min(most_held, config.max_connections / 4))) {
+  if (!loopback_ && config.tokens.empty()) {
+    throw Error(Status::invalid, address.text() + ": it can be reached from other machines, and " + field_ +
+                                     ".tokens is empty; set tokens, or let " + field_ +
+                                     ".listen be 127.0.0.1:" + std::to_string(address.port));
+  }
+  if (!any_user_ && config.tokens.empty()) http::Peer::prepare();
+  for (const std::string &host : config.hosts) {
+    if (!base::parse_authority(host))
+      throw Error(Status::invalid, field_ + ".hosts: expected the name of a host such as store.example, found \"" +
+                                       base::printable(host) + "\"");
+    hosts_.push_back(host);
+  }
+  for (const HttpConfig::Token &token : config.tokens) {
+    if (token.value.empty()) throw Error(Status::invalid, field_ + ".tokens: a token's value is empty");
+    Token kept{"token " + std::to_string(tokens_.size() + 1), token.value, token.write, {}};
+    for (const std::string &base : token.bases) kept.bases.push_back(normal_base(base));
+    tokens_.push_back(std::move(kept));
+  }
+}
+
+bool Guard::serves_host(const base::Authority &host) const {
+  return !loopback_ || host.is_loopback() || std::any_of(hosts_.begin(), hosts_.end(), [&](const std::string &known) {
+    return base::same_host(*base::parse_authority(known), host);
+  });
+}
+
+std::string_view Guard::grant(std::string_view origin) const {
+  for (const std::string &granted : origins_) {
+    if (granted == "*") return granted;
+    if (base::equal_ignoring_case(granted, origin)) return origin;
+  }
+  return {};
+}
+
+bool Guard::same_origin(std::string_view origin, std::string_view host) {
+  const std::size_t end = origin.find("://");
+  if (end == std::string_view::npos) return false;
+  const std::string_view scheme = origin.substr(0, end);
+  const bool is_secure = base::equal_ignoring_case(scheme, "https"); // of a proxy in front
+  if (!is_secure && !base::equal_ignoring_case(scheme, "http")) return false;
+  const auto page = base::parse_authority(origin.substr(end + 3)), here = base::parse_authority(host);
+  const std::uint16_t usual = is_secure ? 443 : 80;
+  return page && here && base::same_host(*page, *here) && page->port.value_or(usual) == here->port.value_or(usual);
+}
+
+const Guard::Token *Guard::find(std::string_view authorization) const {
+  constexpr std::string_view scheme = "Bearer ";
+  if (!base::equal_ignoring_case(authorization.substr(0, scheme.size()), scheme)) return nullptr;
+  const std::string_view given = base::trimmed(authorization.substr(scheme.size()));
+  const Token *found = nullptr;
+  for (const Token &token : tokens_) {
+    if (base::equal_secret(token.value, given)) found = &token;
+  }
+  return found;
+}
+
+std::string_view Guard::identity(std::string_view authorization) const {
+  const Token *token = tokens_.empty() ? nullptr : find(authorization);
+  return token ? std::string_view(token->name) : std::string_view();
+}
+
+Guard::Verdict Guard::judge(std::string_view authorization) const {
+  if (tokens_.empty()) return Verdict::granted;
+  if (authorization.empty()) return Verdict::no_token;
+  return find(authorization) ? Verdict::granted : Verdict::wrong_token;
+}
+
+Guard::Verdict Guard::judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const {
+  if (tokens_.empty()) return Verdict::granted;
+  if (authorization.empty()) return Verdict::no_token;
+  const Token *token = find(authorization);
+  if (!token) return Verdict::wrong_token;
+  if (write && !token->write) return Verdict::out_of_scope;
+  if (token->bases.empty()) return Verdict::granted;
+  for (const std::string &base : token->bases) {
+    if (key.starts_with(base)) return Verdict::granted;
+    // A base lies in the scope when every key under it does: "a" is within "a:".
+    if (is_base && !base.empty() && key == std::string_view(base).substr(0, base.size() - 1)) return Verdict::granted;
+  }
+  return Verdict::out_of_scope;
+}
+
+Guard::Verdict Guard::judge_user(const http::Request &request) const {
+  if (any_user_ || has_tokens()) return Verdict::granted;
+  const std::optional<uid_t> user = request.peer ? request.peer->user() : std::nullopt;
+  if (!user) return Verdict::unknown_user;
+  return *user == 0 || *user == ::geteuid() ? Verdict::granted : Verdict::other_user;
+}
+
+bool Guard::slow_down(const http::Request &request, http::Response &response) const {
+  const WrongTokens::Penalty penalty = wrong_->add(request.peer ? request.peer->address() : boost::asio::ip::address());
+  response.delay = penalty.delay;
+  response.close = response.close || (penalty.slowed && penalty.delay.count() == 0);
+  return penalty.slowed;
+}
+
+void Guard::refuse(const http::Request &request, http::Response &response, Verdict verdict) const {
+  const auto user_may = [&](const std::string &but) {
+    reply_error(request, response, 403,
+                "This listener serves the user that the host runs as (uid " + std::to_string(::geteuid()) +
+                    ") and root, " + but + "; " + field_ + ".tokens in the host's config can let others in");
+  };
+  switch (verdict) {
+  case Verdict::granted:
+    return;
+  case Verdict::no_token:
+    return reply_error(request, response, 401, "A token is needed: send Authorization: Bearer TOKEN",
+                       "WWW-Authenticate: Bearer realm=\"omnistore\"\r\n");
+  case Verdict::wrong_token:
+    if (slow_down(request, response))
+      return reply_error(request, response, 429, "This token is not known, and too many wrong ones came from there",
+                         "Retry-After: 60\r\n"
+                         "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"invalid_token\"\r\n");
+    return reply_error(request, response, 401, "This token is not known",
+                       "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"invalid_token\"\r\n");
+  case Verdict::out_of_scope:
+    return reply_error(request, response, 403, "The token's scope does not reach so far",
+                       "WWW-Authenticate: Bearer realm=\"omnistore\", error=\"insufficient_scope\"\r\n");
+  case Verdict::other_user:
+    return user_may("and you are uid " + std::to_string(*request.peer->user()));
+  case Verdict::unknown_user:
+    return user_may("and the system does not say who you are");
+  }
+}
+
+bool admit_target(const Guard &guard, http::Request &request, http::Response &response, http::Target &target) {
+  request.grant_origin = {};
+  const auto refused = [&](unsigned status, std::string_view message) {
+    reply_error(request, response, status, message);
+    return false;
+  };
+  if (!http::split_target(request.target, target)) return refused(400, "The target is neither a path nor a URL");
+  const bool has_host = request.has(http::Header::host);
+  if (!has_host && request.version == 11) return refused(400, "A request of HTTP/1.1 needs a Host");
+  // RFC 9112 section 3.2: an invalid Host is refused even if a URL as target overrides it.
+  const auto host = base::parse_authority(request[http::Header::host]);
+  if (has_host && !host) return refused(400, "The Host is none: expected NAME, NAME:PORT or an address");
+  if (target.authority.empty() && !has_host) return true;
+  const auto authority = target.authority.empty() ? host : base::parse_authority(target.authority);
+  if (!authority) return refused(400, "The target's host is none: expected NAME, NAME:PORT or an address");
+  if (target.authority.empty()) target.authority = request[http::Header::host];
+  if (guard.serves_host(*authority)) return true;
+  return refused(421, "This host is not served here; " + guard.config_field() + ".hosts can name it");
+}
+
+bool admit_origin(const Guard &guard, http::Request &request, const http::Target &target) {
+  const std::string_view origin = request[http::Header::origin];
+  if (origin.empty()) return true;
+  request.grant_origin = guard.grant(origin);
+  return !request.grant_origin.empty() || Guard::same_origin(origin, target.authority);
+}
+
+void refuse_origin(const Guard &guard, const http::Request &request, http::Response &response) {
+  reply_error(request, response, 403,
+              "This origin is granted no access; " + guard.config_field() + ".origins can grant it");
+}
+
+void answer_options(const Guard &guard, const http::Request &request, http::Response &response,
+                    std::string_view methods, bool foreign) {
+  if (foreign && request.has(http::Header::requested_method)) return refuse_origin(guard, request, response);
+  begin_head(response, 204);
+  header(response, "Allow", methods);
+  if (!request.grant_origin.empty()) {
+    header(response, "Access-Control-Allow-Methods", methods);
+    header(response, "Access-Control-Allow-Headers", http::allowed_headers());
+    header(response, "Access-Control-Max-Age", std::uint64_t{600});
+  }
+  end_bare_head(request, response);
+}
+
+} // namespace omnistore::routes

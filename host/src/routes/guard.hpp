@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who may do what on a listener.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <omnistore/config.hpp>
+
+#include "base/authority.hpp"
+#include "http/address.hpp"
+#include "http/message.hpp"
+#include "http/target.hpp"
+#include "routes/wrong_tokens.hpp"
+
+namespace omnistore::routes {
+
+/// Judges requests by their Host, their Origin, their token and the user who sends them. Thread-safe; made once. Copies
+/// share what they count.
+class Guard {
+public:
+  /// Throws Error(invalid) if others can reach the address and the config has no tokens, or if a host in the config
+  /// is none.
+  Guard(const HttpConfig &config, const http::Address &address, std::string field);
+
+  /// On a loopback listener, only a Host that names this machine or stands in the config is served: otherwise a page
+  /// elsewhere could have its own name point here (DNS rebinding) and read what it likes.
+  bool serves_host(const base::Authority &host) const;
+
+  /// What Access-Control-Allow-Origin says to this origin; empty: nothing is granted.
+  std::string_view grant(std::string_view origin) const;
+
+  /// Returns true if a page of this very host has this origin: the same name or address, and the same port.
+  static bool same_origin(std::string_view origin, std::string_view host);
+
+  enum class Verdict { granted, no_token, wrong_token, out_of_scope, other_user, unknown_user };
+  /// Whether the token of an Authorization field may read or write this key, or all of this base.
+  Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
+  /// Whether it holds any of the tokens.
+  Verdict judge(std::string_view authorization) const;
+  /// Names the token of an Authorization field by its place in the config, "token 1"; empty: there are no tokens.
+  std::string_view identity(std::string_view authorization) const;
+  /// Whether the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that this
+  /// process runs as, or root. Granted where there are tokens, which are what counts then.
+  Verdict judge_user(const http::Request &request) const;
+
+  /// Answers every verdict but `granted`: with 401 or 403, or, if too many wrong tokens came from there, 429.
+  void refuse(const http::Request &request, http::Response &response, Verdict verdict) const;
+  /// Counts a wrong token, and has its answer wait where there were too many. Returns whether there were.
+  bool slow_down(const http::Request &request, http::Response &response) const;
+
+  bool has_tokens() const { return !tokens_.empty(); }
+  /// How many wrong tokens came.
+  std::uint64_t wrong_tokens() const { return wrong_->count(); }
+  const std::string &config_field() const { return field_; }
+
+private:
+  struct Token {
+    std::string name;
+    std::string value;
+    bool write;
+    std::vector<std::string> bases; ///< normalised, each with a ':' at its end
+  };
+  const Token *find(std::string_view authorization) const;
+
+  std::string field_;
+  bool loopback_;
+  bool any_user_;
+  std::vector<std::string> hosts_; ///< each an authority
+  std::vector<std::string> origins_;
+  std::vector<Token> tokens_;
+  std::shared_ptr<WrongTokens> wrong_;
+};
+
+/// Takes the target apart and judges the Host, which a URL as target overrides. False: the request was refused.
+bool admit_target(const Guard &guard, http::Request &request, http::Response &response, http::Target &target);
+
+/// Grants the request what its Origin may have. False: it comes from a page of another origin, that has no access.
+bool admit_origin(const Guard &guard, http::Request &request, const http::Target &target);
+void refuse_origin(const Guard &guard, const http::Request &request, http::Response &response);
+
+/// Answers OPTIONS: which methods there are, and to a browser that asks beforehand whether a page may use them.
+void answer_options(const Guard &guard, const http::Request &request, http::Response &response,
+                    std::string_view methods, bool foreign);
+
+} // namespace omnistore::routes

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include <omnistore/storage.hpp>
+
+#include "http/message.hpp"
+
+namespace omnistore::routes {
+
+using http::Buffer;
+using http::Header;
+using http::Method;
+using http::Response;
+
+/// A request with what its target names. The routes fill it in when they admit the request.
+struct Request {
+  explicit Request(http::Request &of) : message(of) {}
+  Request(const Request &) = delete;
+  Request &operator=(const Request &) = delete;
+
+  http::Request &message;
+  std::string key; ///< normalised; a base without the ':' at its end
+  bool is_base = false;
+  bool events = false;    ///< the client wants the changes, not the content
+  std::string_view query; ///< as it was sent, without the '?'
+  Caller caller;          ///< on whose behalf the storage is called
+
+  operator const http::Request &() const { return message; }
+  std::string_view operator[](Header header) const { return message[header]; }
+  bool has(Header header) const { return message.has(header); }
+
+  /// Returns the options with what is left of the request's time. All operations of a request get them, so that all
+  /// of them together end by its deadline.
+  template <typename Options>
+  Options limited(Options options) const {
+    using namespace std::chrono;
+    options.cancelled = message.cancelled;
+    if (!caller.trace.empty() || !caller.identity.empty()) options.caller = &caller;
+    if (message.deadline == steady_clock::time_point::max()) return options;
+    options.timeout = std::max(ceil<milliseconds>(message.deadline - steady_clock::now()), milliseconds(1));
+    return options;
+  }
+  CallOptions limits() const { return limited(CallOptions()); }
+};
+
+} // namespace omnistore::routes

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <boost/asio/ip/address.hpp>
+
+namespace omnistore::routes {
+
+/// Slows down whoever guesses at a listener's tokens: after ten wrong ones from an address, each further answer is held
+/// back, for a quarter of a second at first, twice as long each time, five seconds at most. A minute without a wrong
+/// token forgives. A right token is never asked about here, so that nobody can shut out others. Counts what came, and
+/// logs a line in ten seconds at most, without the token. Thread-safe. Its memory is fixed.
+class WrongTokens {
+public:
+  using Clock = std::chrono::steady_clock;
+
+  /// `listener` is its name in the log, "admin". At most `most_held` answers are held back at once.
+  WrongTokens(std::string listener, unsigned most_held);
+
+  struct Penalty {
+    bool slowed = false;                ///< too many came from there
+    std::chrono::milliseconds delay{0}; ///< of the answer; 0 although it is slowed: too many are held back already
+  };
+  /// Counts a wrong token. Addresses of IPv6 count by their network, of 64 bits.
+  Penalty add(const boost::asio::ip::address &from, Clock::time_point now = Clock::now());
+
+  std::uint64_t count() const;
+
+private:
+  struct Origin {
+    unsigned count = 0;
+    Clock::time_point last{};
+  };
+
+  void log(const boost::asio::ip::address &from, Clock::time_point now);
+
+  const std::string listener_;
+  const unsigned most_held_;
+  mutable std::mutex mutex_;
+  std::array<Origin, 256> origins_{};   ///< by the address's hash: some share one, and their delays
+  std::vector<Clock::time_point> held_; ///< until when
+  std::uint64_t count_ = 0, logged_ = 0;
+  Clock::time_point logged_at_{};
+};
+
+} // namespace omnistore::routes

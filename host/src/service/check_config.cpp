@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/check_config.hpp"
+
+#include <optional>
+#include <utility>
+
+#include <omnistore/storage.hpp>
+
+#include "config/places.hpp"
+#include "http/address.hpp"
+#include "http/listener.hpp"
+#include "loader/lock.hpp"
+#include "routes/guard.hpp"
+#include "storage/plan.hpp"
+
+namespace omnistore::service {
+namespace {
+
+/// The message without the path that a problem shows in front of it.
+std::string without_path(const std::string &message, const std::string &path) {
+  return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
+}
+
+/// The address of a listener that may be opened. Empty if it has none, or if something is wrong with it.
+std::optional<http::Address> check_listener(const HttpConfig &settings, const std::string &field, Draft &draft) {
+  const std::string path = field + ".listen";
+  if (settings.listen.empty() || has_problem(draft.problems, path, false)) return std::nullopt;
+  try {
+    http::Address address = http::parse_listen(settings.listen, field);
+    // Tokens that are wrong are tokens all the same.
+    if (!has_problem(draft.problems, field + ".tokens", true)) routes::Guard(settings, address, field);
+    return address;
+  } catch (const Error &error) {
+    draft.add({path, without_path(error.what(), path)});
+    return std::nullopt;
+  }
+}
+
+/// Returns false if the lock file cannot be used: no plugin can then, and one problem says so.
+bool check_lock(Draft &draft) {
+  const std::string &lock = draft.config.plugin_lock;
+  if (lock.empty()) return true;
+  try {
+    loader::read_lock(lock);
+    return true;
+  } catch (const loader::Unfit &wrong) {
+    draft.add({"plugins.lock", "the lock file " + lock + " cannot be used: " + wrong.what() +
+                                   (wrong.advice.empty() ? "" : "; " + wrong.advice)});
+    return false;
+  }
+}
+
+bool overlap(const http::Address &a, const http::Address &b) {
+  const auto any = [](const http::Address &address) { return address.host == "0.0.0.0" || address.host == "::"; };
+  const auto six = [](const http::Address &address) { return address.host.find(':') != std::string::npos; };
+  if (a.port == 0 || a.port != b.port) return false;
+  if (a.host == b.host || a.host == "::" || b.host == "::") return true; // :: takes IPv4 too
+  return six(a) == six(b) && (any(a) || any(b));
+}
+
+/// Runs `open`, and makes a failure a problem of this path.
+template <class F>
+void attempt(const Config &config, const std::string &path, std::vector<Problem> &problems, F open) {
+  try {
+    open();
+  } catch (const Error &error) {
+    Problem problem{path, without_path(error.what(), path)};
+    if (config.places) {
+      const Places::Place place = config.places->find(path);
+      problem.line = place.line;
+      problem.column = place.column;
+    }
+    problems.push_back(std::move(problem));
+  }
+}
+
+} // namespace
+
+void check_config(Draft &draft, loader::Registry &plugins) {
+  if (check_lock(draft)) check_stores(draft, plugins);
+  const auto data = check_listener(draft.config.http, "server.http", draft);
+  const auto admin = check_listener(draft.config.admin, "admin", draft);
+  if (data && admin && overlap(*data, *admin))
+    draft.add({"admin.listen", admin->text() + " is taken by server.http.listen, " + data->text()});
+}
+
+std::vector<Problem> try_open(const Config &config, const std::shared_ptr<loader::Registry> &plugins) {
+  std::vector<Problem> problems;
+  for (const auto &each : config.mounts) {
+    Config one = config;
+    one.mounts = {each};
+    attempt(config, each.second.store.path, problems, [&] { Storage(one, plugins); });
+  }
+  for (const auto &[listener, field] : {std::pair(&config.http, "server.http"), std::pair(&config.admin, "admin")})
+    if (!listener->listen.empty())
+      attempt(config, std::string(field) + ".listen", problems, [&, settings = listener, field = field] {
+        http::check_bind(http::parse_listen(settings->listen, field), field);
+      });
+  return problems;
+}
+
+} // namespace omnistore::service

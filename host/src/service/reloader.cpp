@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/reloader.hpp"
+
+#include <chrono>
+
+#include <algorithm>
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <spdlog/spdlog.h>
+
+#include "base/clock.hpp"
+#include "base/printable.hpp"
+#include "service/check_config.hpp"
+#include "storage/key.hpp"
+
+namespace omnistore::service {
+namespace {
+
+std::string shown(const std::string &mountpoint) { return mountpoint.empty() ? "root" : base::printable(mountpoint); }
+
+struct AtEnd {
+  const std::function<void()> &run;
+  ~AtEnd() {
+    if (run) run();
+  }
+};
+
+void set_folder(StoreConfig &store, const std::string &folder) {
+  store.folder = folder;
+  for (StoreConfig &child : store.children) set_folder(child, folder);
+}
+
+void tell(const report::Reload &reload, std::string_view why) {
+  const std::string head = "config reloaded (" + std::string(why) + ")";
+  if (!reload.has_changes()) return spdlog::debug("{}: nothing is different", head);
+  std::string text;
+  for (const MountChange &change : reload.mounts) {
+    if (!change.changed) continue;
+    text += "; mount " + shown(change.mountpoint) + " " + std::string(report::change_name(change.kind));
+    if (!change.details.empty()) text += " (" + base::printable(change.details) + ")";
+  }
+  spdlog::info("{}{}", head, text);
+  for (const std::string &field : reload.later)
+    spdlog::warn("config: {} is different; it takes effect when the host is started again", field);
+}
+
+} // namespace
+
+Reloader::Reloader(Storage &storage, Config config, Hooks hooks)
+    : storage_(storage), hooks_(std::move(hooks)), config_(std::move(config)) {
+  stats_.last_done = now_ms();
+}
+
+Reloader::Reloader(Storage &storage, Config config) : Reloader(storage, std::move(config), Hooks()) {}
+
+Config Reloader::config() const {
+  const std::lock_guard lock(mutex_);
+  return config_;
+}
+
+report::ReloadStats Reloader::stats() const {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+std::pair<Config, std::shared_ptr<loader::Registry>> Reloader::load() const {
+  if (!hooks_.load) throw Error(Status::unsupported, "reload: this host was started without a config file");
+  Draft draft = hooks_.load();
+  auto plugins = std::make_shared<loader::Registry>(loader::search_paths(draft.config), storage_.plugins().get());
+  check_config(draft, *plugins);
+  return {std::move(draft).finish(), std::move(plugins)};
+}
+
+report::Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) const {
+  report::Reload reload{std::move(mounts), {}};
+  const std::lock_guard lock(mutex_);
+  if (config.http != config_.http) reload.later.emplace_back("server.http");
+  if (config.admin != config_.admin) reload.later.emplace_back("admin");
+  if (config.log.json != config_.log.json) reload.later.emplace_back("log.json");
+  return reload;
+}
+
+report::Reload Reloader::reload(std::string_view why, const ChangeOptions &options) {
+  std::unique_lock reloading(reloading_, std::defer_lock);
+  if (options.patience.count() < 0)
+    reloading.lock();
+  else if (!reloading.try_lock_until(std::chrono::system_clock::now() + options.patience)) // which tsan of g++ 12 knows
+    throw Error(Status::unavailable, "reload: another reload is under way; nothing was changed, try again later");
+  const AtEnd end{hooks_.ended};
+  try {
+    auto [config, plugins] = load();
+    if (hooks_.opening) hooks_.opening(config, *plugins);
+    report::Reload done = changes(config, storage_.reload(config, std::move(plugins), options));
+    if (hooks_.applied) hooks_.applied(config);
+    tell(done, why);
+    const std::lock_guard lock(mutex_);
+    config.http = config_.http; // these hold on, see Reload::later
+    config.admin = config_.admin;
+    config.log.json = config_.log.json;
+    config_ = std::move(config);
+    ++stats_.done;
+    stats_.last_failed = false;
+    stats_.last_done = now_ms();
+    return done;
+  } catch (const std::exception &failure) {
+    spdlog::error("config not reloaded ({}), all is as it was: {}", why, failure.what());
+    const std::lock_guard lock(mutex_);
+    ++stats_.failed;
+    stats_.last_failed = true;
+    throw;
+  }
+}
+
+report::Reload Reloader::diff() const {
+  const Config config = load().first;
+  return changes(config, storage_.diff(config));
+}
+
+namespace {
+
+/// The drivers of a store and its layers with their versions.
+void add_versions(const StoreInfo &store, std::vector<std::pair<std::string, std::string>> &versions) {
+  versions.emplace_back(store.driver, store.version);
+  for (const StoreInfo &child : store.children) add_versions(child, versions);
+}
+
+/// Which versions run at a mountpoint now: "greet 1.0.0 -> 2.0.0", or "greet 1.0.0" where there was none before, or
+/// "greet 1.0.0 kept"; a layer's children follow.
+std::string versions_text(const std::vector<std::pair<std::string, std::string>> &before,
+                          const std::vector<std::pair<std::string, std::string>> &after) {
+  std::string text;
+  for (const auto &[driver, version] : after) {
+    const auto old =
+        std::find_if(before.begin(), before.end(), [&name = driver](const auto &one) { return one.first == name; });
+    text += (text.empty() ? "" : ", ") + driver + " ";
+    if (old == before.end())
+      text += version;
+    else
+      text += old->second == version ? version + " kept" : old->second + " -> " + version;
+  }
+  return text;
+}
+
+void forget_places(StoreConfig &store) {
+  store.places.reset();
+  for (StoreConfig &child : store.children) forget_places(child);
+}
+
+/// A config of one mount. Nobody wrote its text, so that no message names a line of it.
+Config parse_mount(const std::string &mountpoint, const boost::json::value &mount) {
+  try {
+    Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, mount}}}}));
+    for (auto &[point, config] : one.mounts) forget_places(config.store);
+    return one;
+  } catch (const ConfigError &error) {
+    std::vector<Problem> problems = error.problems();
+    for (Problem &problem : problems) problem.line = problem.column = 0;
+    throw ConfigError("", std::move(problems));
+  }
+}
+
+} // namespace
+
+std::vector<std::pair<std::string, std::string>> Reloader::versions_at(const std::string &mountpoint) const {
+  std::vector<std::pair<std::string, std::string>> versions;
+  for (const MountInfo &mount : storage_.mounts())
+    if (mount.mountpoint == mountpoint && mount.available) add_versions(mount.store, versions);
+  return versions;
+}
+
+Reloader::Mounted Reloader::mount(const std::string &mountpoint, std::string_view text, const ChangeOptions &options) {
+  boost::json::error_code broken;
+  const boost::json::value json = boost::json::parse(text, broken);
+  if (broken || !json.is_object())
+    throw Error(Status::invalid, "mount " + shown(mountpoint) +
+                                     ": expected a JSON object such as {\"driver\": \"memory\"}" +
+                                     (broken ? ", found no JSON: " + broken.message() : std::string()));
+  Config one = parse_mount(mountpoint, json);
+  if (hooks_.opening) hooks_.opening(one, *storage_.plugins());
+  auto &[point, config] = *one.mounts.begin();
+  set_folder(config.store, folder_of_config(this->config().file));
+  const std::string normal = normal_form(point);
+  const auto before = versions_at(normal);
+  const bool replaces = storage_.mount(point, config, options);
+  const std::string drivers = versions_text(before, versions_at(normal));
+  spdlog::info("mounted {} (driver {}){}: {}", shown(point), config.store.driver,
+               replaces ? " in place of another store" : "", base::printable(drivers));
+  return {replaces, drivers};
+}
+
+bool Reloader::unmount(const std::string &mountpoint, const ChangeOptions &options) {
+  const bool done = storage_.unmount(mountpoint, options);
+  if (done) spdlog::info("unmounted {}", shown(mountpoint));
+  return done;
+}
+
+} // namespace omnistore::service

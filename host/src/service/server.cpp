@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "service/server.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include "http/listener.hpp"
+#include "http/worker_pool.hpp"
+#include "routes/admin_routes.hpp"
+#include "routes/data_routes.hpp"
+#include "routes/guard.hpp"
+
+namespace omnistore::service {
+
+namespace asio = boost::asio;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned most_threads = 4;                     // of a listener, where the config names no number
+constexpr std::uint64_t admin_memory = 64 * 1024 * 1024; // of its own: figures are there where the rest is used up
+constexpr auto admin_patience = std::chrono::seconds(1);
+
+constexpr rlim_t other_files = 1000; // of stores, plugins and the rest
+
+unsigned threads_of(const HttpConfig &config, unsigned otherwise) {
+  return config.threads != 0 ? config.threads : otherwise;
+}
+
+/// Each connection is an open file, of which a process may often have 1024 only, until it asks for more.
+void allow_files(const Config &config) {
+  const rlim_t needed = rlim_t{config.http.max_connections} + config.admin.max_connections + other_files;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  limit.rlim_cur = std::min(needed, limit.rlim_max);
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur >= needed) return;
+  spdlog::warn("the system allows {} open files, fewer than maxConnections needs ({}); ulimit -n can raise it",
+               limit.rlim_cur, needed);
+}
+
+/// A listener of the config, and who may use it.
+struct Bound {
+  const std::string name;
+  routes::Guard guard;
+  http::Listener listener;
+
+  Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
+        http::MemoryBudget &memory, asio::io_context &accepting)
+      : Bound(std::move(listener_name), field, config, pool, memory, accepting,
+              http::parse_listen(config.listen, field)) {}
+  Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
+        http::MemoryBudget &memory, asio::io_context &accepting, const http::Address &address)
+      : name(std::move(listener_name)), guard(config, address, field),
+        listener(address, config, field, pool, memory, accepting) {}
+
+  report::ListenerStats stats() const {
+    const http::Listener::Stats now = listener.stats();
+    return {name,          listener.address(),  now.open,
+            now.accepted,  now.refused,         now.timed_out,
+            now.responses, now.accept_failures, guard.wrong_tokens()};
+  }
+};
+
+report::ThreadStats stats_of(const http::WorkerPool &pool) {
+  const http::WorkerPool::Stats now = pool.stats();
+  report::ThreadStats stats{now.threads, now.idle, now.stuck, now.waiting, {}};
+  for (const http::WorkerPool::LaneStats &each : now.lanes)
+    stats.lanes.push_back(
+        {each.lane.name, each.lane.store, each.lane.long_values, each.working, each.waiting, each.stuck});
+  return stats;
+}
+
+report::MemoryStats stats_of(const http::MemoryBudget &memory) {
+  const http::MemoryBudget::Stats now = memory.stats();
+  return {now.used, now.most, now.peak, now.spare, now.refused};
+}
+
+} // namespace
+
+class Server::Impl {
+public:
+  explicit Impl(Reloader &reloader)
+      : reloader_(reloader), config_(reloader.config()), pool_(std::in_place, http::WorkerPool::Limits()),
+        admin_pool_(std::in_place, http::WorkerPool::Limits()), memory_(config_.max_memory) {
+    if (!config_.http.listen.empty()) {
+      http_.emplace("http", "server.http", config_.http, *pool_, memory_, accepting_);
+      data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
+    }
+    if (!config_.admin.listen.empty()) {
+      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_);
+      if (config_.admin.any_user && config_.admin.tokens.empty())
+        spdlog::warn(
+            "admin.anyUser: every user of this machine may change what is mounted, and so read and write every "
+            "file that this host can");
+      admin_routes_.emplace(reloader, reloader.storage(), admin_->guard, [this] { return state(); });
+    }
+  }
+
+  ~Impl() { stop(std::chrono::milliseconds(0)); }
+
+  std::string http_address() const { return http_ ? http_->listener.address() : std::string(); }
+  std::string admin_address() const { return admin_ ? admin_->listener.address() : std::string(); }
+
+  void start() {
+    // The thread comes first: a listener that was started ends on it.
+    const auto working = asio::make_work_guard(accepting_);
+    try {
+      accept_thread_ = std::thread([this] { accepting_.run(); });
+    } catch (const std::system_error &error) {
+      throw Error(Status::unavailable, std::string("no thread can be started (ulimit -u): ") + error.what());
+    }
+    started_ = true;
+    allow_files(config_);
+    const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
+    if (http_) http_->listener.start(*data_routes_, threads_of(config_.http, processors));
+    if (admin_) admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
+  }
+
+  bool stop(std::chrono::milliseconds patience) {
+    if (!started_) return true;
+    started_ = false;
+    stopping_.store(true, std::memory_order_relaxed);
+    // The admin answers until the data listener has ended, so that one can see that it does.
+    const auto deadline = Clock::now() + patience;
+    std::uint64_t left = 0;
+    if (http_) left += http_->listener.drain(deadline);
+    if (admin_) left += admin_->listener.drain(std::min(deadline, Clock::now() + admin_patience));
+    if (left != 0) spdlog::warn("{} {} cut off", left, left == 1 ? "connection is" : "connections are");
+    accept_thread_.join(); // nothing is accepted any more, so it has ended
+    if (http_) http_->listener.close_all();
+    if (admin_) admin_->listener.close_all();
+    pool_.reset(); // its threads post to the loops until they end
+    admin_pool_.reset();
+    if (http_) http_->listener.join();
+    if (admin_) admin_->listener.join();
+    return left == 0;
+  }
+
+  std::uint64_t connections() const {
+    std::uint64_t open = 0;
+    if (http_) open += http_->listener.stats().open;
+    if (admin_) open += admin_->listener.stats().open;
+    return open;
+  }
+
+private:
+  report::HostState state() const {
+    report::HostState state;
+    state.stopping = stopping_.load(std::memory_order_relaxed);
+    state.reloads = reloader_.stats();
+    if (pool_) state.threads = stats_of(*pool_);
+    state.memory = stats_of(memory_);
+    if (http_) state.listeners.push_back(http_->stats());
+    if (admin_) state.listeners.push_back(admin_->stats());
+    return state;
+  }
+
+  Reloader &reloader_;
+  const Config config_;
+  std::optional<http::WorkerPool> pool_, admin_pool_; ///< requests for figures do not wait for stores
+  http::MemoryBudget memory_, admin_memory_{admin_memory};
+  asio::io_context accepting_{1};
+  std::thread accept_thread_;
+  std::optional<Bound> http_, admin_;
+  std::optional<routes::DataRoutes> data_routes_;
+  std::optional<routes::AdminRoutes> admin_routes_;
+  bool started_ = false;
+  std::atomic<bool> stopping_{false};
+};
+
+Server::Server(Reloader &reloader) : impl_(std::make_unique<Impl>(reloader)) {}
+Server::~Server() = default;
+
+std::string Server::http_address() const { return impl_->http_address(); }
+std::string Server::admin_address() const { return impl_->admin_address(); }
+void Server::start() { impl_->start(); }
+bool Server::stop(std::chrono::milliseconds patience) { return impl_->stop(patience); }
+std::uint64_t Server::connections() const { return impl_->connections(); }
+
+} // namespace omnistore::service
