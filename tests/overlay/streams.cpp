@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long values that come piece by piece, straight through the host's node.
+// Long values that come piece by piece, straight through the host's store.
 #include <catch2/catch.hpp>
 
 #include <omnistore/child.hpp>
@@ -8,8 +8,8 @@
 #include "fixture.hpp"
 #include "loader/registry.hpp"
 #include "storage/call.hpp"
-#include "storage/node.hpp"
 #include "storage/plan.hpp"
+#include "storage/store.hpp"
 #include "storage/tasks.hpp"
 
 using namespace test;
@@ -45,8 +45,8 @@ public:
         omnistore::Config::parse(text, "test.jsonc", {}, [](const std::string &) { return std::nullopt; });
     omnistore::loader::Registry registry({config.plugin_paths, config.pins});
     std::vector<omnistore::Problem> problems;
-    node_ = omnistore::Node::open(plan(config.mounts.begin()->second.store, registry, false, problems), tasks_, "o",
-                                  std::chrono::steady_clock::now() + std::chrono::seconds(30));
+    store_ = omnistore::Store::open(plan(config.mounts.begin()->second.store, registry, false, problems), tasks_, "o",
+                                    std::chrono::steady_clock::now() + std::chrono::seconds(30));
   }
 
   omnistore_status set(const std::string &key, Source source, std::uint64_t size,
@@ -57,18 +57,18 @@ public:
     request.source_size = size;
     request.condition = condition;
     omnistore::HostCall call;
-    return node_->set(&call, omnistore::bytes(key), request, nullptr);
+    return store_->set(&call, omnistore::bytes(key), request, nullptr);
   }
   std::string get(const std::string &key) {
     omnistore::ValueSink sink;
     omnistore::HostCall call;
     const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
-    return node_->get(&call, omnistore::bytes(key), request, &sink) == OMNISTORE_OK ? sink.bytes : "none";
+    return store_->get(&call, omnistore::bytes(key), request, &sink) == OMNISTORE_OK ? sink.bytes : "none";
   }
 
 private:
   const std::shared_ptr<omnistore::Tasks> tasks_ = std::make_shared<omnistore::Tasks>();
-  std::unique_ptr<omnistore::Node> node_;
+  std::unique_ptr<omnistore::Store> store_;
 };
 
 } // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranges of keys and entries, which are read as you walk them. storage.hpp includes this file.
+// Ranges of keys and entries, which are read as you walk them. view.hpp includes this file.
 #pragma once
 
 #include <cstddef>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include <omnistore/storage.hpp>
+#include <omnistore/operations.hpp>
 
 namespace omnistore {
 
@@ -47,14 +47,13 @@ public:
   std::vector<std::string> all();
 
 private:
-  friend class Storage;
   friend class View;
   friend class EntryRange;
-  class Walk;
-  explicit KeyRange(std::unique_ptr<Walk> walk);
+  class Pages;
+  explicit KeyRange(std::unique_ptr<Pages> pages);
   const std::string *key() const;
   void step();
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<Pages> pages_;
 };
 
 /// The entries under a base: keys with their values and meta, read in batches. If a store may wait for a disk or a
@@ -93,13 +92,12 @@ public:
   std::default_sentinel_t end() const { return {}; }
 
 private:
-  friend class Storage;
   friend class View;
-  class Walk;
-  explicit EntryRange(std::unique_ptr<Walk> walk);
+  class Batches;
+  explicit EntryRange(std::unique_ptr<Batches> batches);
   const Item *item() const;
   void step();
-  std::unique_ptr<Walk> walk_;
+  std::unique_ptr<Batches> batches_;
 };
 
 } // namespace omnistore

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,196 +12,14 @@
 
 #include <omnistore/config.hpp>
 #include <omnistore/error.hpp>
+#include <omnistore/operations.hpp>
+#include <omnistore/view.hpp>
 
 namespace omnistore {
 
 namespace loader {
 class Registry;
 }
-
-class View;
-
-/// The properties of a value besides its bytes.
-struct Meta {
-  std::uint64_t size = 0;
-  std::int64_t mtime = 0;  ///< Unix milliseconds; 0 if unknown
-  std::int64_t expiry = 0; ///< Unix milliseconds; 0 if never
-  std::string etag;        ///< changes with every write; empty if the driver gives none
-  std::string user;        ///< the user's own, byte for byte; empty if there is none or it was not requested
-  bool user_known = false; ///< `user` is known: if it is empty, the value has none
-};
-
-/// A value with its meta.
-struct Entry {
-  std::string value;
-  Meta meta;
-};
-
-/// The condition under which a write takes place.
-struct Condition {
-  enum class Kind { always, if_absent, if_present, if_match };
-  Kind kind = Kind::always;
-  std::string etag; ///< for if_match
-};
-
-/// On whose behalf operations run. Drivers see it, and may send it on to their backends.
-struct Caller {
-  std::string_view trace;    ///< a W3C traceparent; any other text is not passed on
-  std::string_view identity; ///< the name of a user or token, for logs; empty if unknown
-  bool background = false;   ///< a job: no person waits for its operations
-};
-
-/// The time limit and the cancellation of an operation. When the time is over, or when the operation is cancelled, a
-/// driver that waits gives up, and the operation throws Error(timeout) or Error(cancelled); a write may still take
-/// place. If the driver does not notice, the operation returns when the driver does.
-struct CallOptions {
-  std::chrono::milliseconds timeout{0}; ///< 0 for none
-  /// The operation is cancelled when this becomes true. May be null. It must outlive the operation.
-  const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr; ///< null if unknown. It must outlive the operation
-};
-
-// The options of each operation. `timeout`, `cancelled` and `caller` mean the same in all of them as in CallOptions.
-
-struct GetOptions {
-  std::uint64_t offset = 0;
-  std::uint64_t length = UINT64_MAX;
-  bool meta = false;               ///< request the etag too
-  bool user = false;               ///< request the user's own meta too. A Reader gets it only if it came with the value
-  std::uint64_t most = UINT64_MAX; ///< for get_many: the bytes of all values; one that does not fit is too_large
-  /// The time starts again with each piece that a Reader takes; the Reader's own time does not count.
-  std::chrono::milliseconds timeout{0};
-  const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr;
-};
-
-struct SetOptions {
-  /// How long the value lives; 0 for ever, and nullopt for the ttl of the mount or the config.
-  std::optional<std::chrono::milliseconds> ttl{};
-  Condition condition{};
-  /// The user's own meta, any bytes up to 1 MiB, stored with the value in one step. If it is empty, the value has none,
-  /// and the meta of an older value goes.
-  std::string user{};
-  /// The time starts again with each piece that a Source gives; the Source's own time does not count.
-  std::chrono::milliseconds timeout{0};
-  const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr;
-};
-
-struct RemoveOptions {
-  Condition condition{};
-  std::chrono::milliseconds timeout{0};
-  const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr;
-};
-
-struct MetaOptions {
-  bool user = true; ///< request the user's own meta too, which takes longer in some stores
-  std::chrono::milliseconds timeout{0};
-  const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr;
-};
-
-struct ListOptions {
-  static constexpr std::uint32_t any_depth = UINT32_MAX;
-  std::uint32_t depth = any_depth; ///< keys with at most this many ':' after the base
-  std::uint32_t limit = 1000;      ///< keys a page, 1 to 100000
-  std::string cursor;              ///< the cursor of the page before; empty at the start
-  bool meta = false;
-  std::chrono::milliseconds timeout{0}; ///< for this page
-  const std::atomic<bool> *cancelled = nullptr;
-  const Caller *caller = nullptr;
-};
-
-/// A part that a listing leaves out because its store cannot read it.
-struct Skipped {
-  std::string base;    ///< a prefix that ends in ':', or one key
-  Status status;       ///< the reason: denied, io, ...
-  std::string message; ///< the whole message, with operation, key, mount and driver, as an Error has it
-  bool operator==(const Skipped &) const = default;
-};
-
-/// One step of a listing.
-struct Page {
-  struct Item {
-    std::string key;
-    Meta meta; ///< filled in if ListOptions::meta is set
-  };
-  std::vector<Item> items;      ///< may be fewer than the limit, or none, and still have a next page
-  std::string cursor;           ///< the start of the next page; printable and URL-safe; empty at the end
-  std::vector<Skipped> skipped; ///< the parts that this page leaves out; a later page does not repeat them
-};
-
-struct EntriesOptions {
-  std::uint32_t depth = ListOptions::any_depth;
-  std::size_t batch = 100; ///< values read at once
-};
-
-class KeyRange;
-class EntryRange;
-
-/// The result of a set.
-struct Stored {
-  bool stored = true; ///< false if the condition did not hold, so that nothing was changed
-  std::string etag;   ///< the new value's, if it was requested and the driver gives etags
-  explicit operator bool() const { return stored; }
-};
-
-/// The outcome of one item of a batch.
-struct Outcome {
-  Status status = Status::ok;
-  std::string message; ///< the whole message, like Error::what()
-  std::string etag{};  ///< of the value that set_many stored, if it was requested and the driver gives etags
-};
-struct EntryOutcome : Outcome {
-  Entry entry; ///< filled in if status is ok
-};
-struct SetItem {
-  std::string key;
-  std::string value;
-  SetOptions options; ///< its timeout, `cancelled` and `caller` are ignored: set_many has its own
-};
-
-/// A change. Keys are those of the user: with the mountpoint and without prefixes.
-struct Event {
-  enum class Type { update, remove, resync };
-  enum class Cause { none, removed, expired, evicted, cleared };
-  Type type;
-  Cause cause = Cause::none;
-  std::string key;            ///< empty for resync
-  std::uint64_t sequence = 0; ///< rises by one with each event of this Storage
-  std::uint64_t missed = 0;   ///< of a resync: how many events the watcher lost; 0 if unknown
-};
-
-/// Receives a value without a copy in between. It is called on the thread that reads.
-class Reader {
-public:
-  virtual ~Reader() = default;
-  /// Announces the value, of which the requested range will follow. meta.size is the size of the whole value, or
-  /// UINT64_MAX if it is unknown before the end. Returns room for the bytes, which stays valid until read() returns, or
-  /// null to receive them through write().
-  virtual char *begin(const Meta &meta) = 0;
-  /// Takes the next bytes if begin returned null.
-  virtual void write(std::string_view bytes) = 0;
-
-  /// Returns true if it takes bytes that the store lends instead of copies. A store in memory lends long values.
-  virtual bool borrows() const { return false; }
-  /// Called instead of begin if the reader borrows and the driver needs no room: the bytes are written or lent.
-  virtual void begin_without_place(const Meta &meta) { begin(meta); }
-  /// Called instead of write, with all the bytes that come. They stay unchanged while `loan` lives, which must not
-  /// outlive the Storage. Any thread may destroy it, but not before this function has returned.
-  virtual void borrow(std::string_view, std::shared_ptr<const void>) {}
-};
-
-/// Supplies a value to set piece by piece, so that a large one need not be in memory. It is called on the thread that
-/// sets.
-class Source {
-public:
-  virtual ~Source() = default;
-  /// Writes up to `capacity` bytes to `into` and returns their number, which is 0 at the end. May wait. An exception
-  /// ends the set, which leaves the old value unchanged and throws the same exception.
-  virtual std::size_t read(char *into, std::size_t capacity) = 0;
-};
 
 /// The directions in which values can stream: a slow Reader or Source then holds up no other operation, and only one
 /// piece of the value is in memory.
@@ -378,60 +193,10 @@ struct Explanation {
   Hop store; ///< the mount's store, with those below it
 };
 
-struct WatchOptions {
-  /// At most this many events wait, and at most 4 MiB of them (64 KiB while those of all bases are more than 64 MiB). A
-  /// slower watch gets a resync, which says how many events it missed, and then the latest ones.
-  std::size_t queue = 1024;
-  /// Resumes after the event of this number: reports the events since then if they are still known, else a resync.
-  std::optional<std::uint64_t> after = {};
-  /// How long events are kept after the watch ends, so that a new watch can resume.
-  std::chrono::milliseconds linger{0};
-  /// Called if a store cannot report the changes that others make, so that the watch reports only the changes made
-  /// through this Storage: "watch (mount shared, driver redis): the changes that others make are not reported: CAUSE".
-  /// It is called once for each such store, even for one that is mounted or replaced later. If a store refused the
-  /// watch, the next watch tries again. It runs on the threads of the watch's callback, and never while that callback
-  /// runs. May be empty.
-  std::function<void(const std::string &message)> limited = {};
-};
-
-/// A running watch. The destructor ends it and returns after the last callback has returned, or, from inside a
-/// callback, at once.
-///
-/// The callbacks of all watches share a few threads. The callbacks of one watch run one after the other, in the order
-/// of the events. A callback may block: other threads then serve the other watches, and only its own watch falls
-/// behind.
-class Watch {
-public:
-  class State;
-  Watch() = default;
-  explicit Watch(std::shared_ptr<State> state);
-  Watch(Watch &&) noexcept = default;
-  Watch &operator=(Watch &&) noexcept;
-  ~Watch();
-  /// Returns the number of the last event before the watch began, after which another watch can resume if no event has
-  /// come yet.
-  std::uint64_t position() const;
-
-private:
-  std::shared_ptr<State> state_;
-};
-
-/// The key space: the stores that a config mounts, with one set of operations.
+/// The key space: stores mounted by a config, behind one set of operations, which are those of View for all keys.
 ///
 /// Thread-safe: any member may be called on any thread at the same time, mount and unmount included.
-///
-/// Keys are normalised as in unstorage: '/' and '\' become ':', runs of ':' become one, and leading and trailing ':'
-/// and everything after a '?' are removed. A key that is then empty, longer than 4096 bytes, not UTF-8, or has a
-/// segment '.' or '..' is Error(invalid). One that is too long for its store, or with the mount's prefix, is
-/// Error(too_large). A base is a key or empty, and means every key that begins with it and a ':'.
-///
-/// A key `k$` is the user's own meta of the value under `k`, as in unstorage: get, has, meta, set, remove and the
-/// batches read and write it. It ends with the value: when that is replaced, removed, expires or is evicted. Without a
-/// value, a set of `k$` is Error(not_found). An empty text removes it. It has no ttl (Error(invalid)) and no etag, and
-/// takes no condition (Error(unsupported)).
-///
-/// A miss is a result (nullopt, false), not an exception. A failure is an Error.
-class Storage {
+class Storage : public View {
 public:
   /// Finds and loads the plugins and opens every mount. Throws ConfigError if the config or an option is wrong, and
   /// Error if a plugin or store cannot be opened; nothing stays open then. An optional mount that does not open is left
@@ -445,61 +210,10 @@ public:
   Storage(Storage &&) noexcept;
   Storage &operator=(Storage &&) noexcept;
 
-  std::optional<std::string> get(std::string_view key, const GetOptions &options = {}) const;
-  /// The same into a string, whose room is used again. Returns false on a miss.
-  bool get(std::string_view key, std::string &into, const GetOptions &options = {}) const;
-  std::optional<Entry> entry(std::string_view key, const GetOptions &options = {}) const;
-  /// The same into a Reader. Returns false on a miss, without a call of the reader.
-  bool read(std::string_view key, Reader &reader, const GetOptions &options = {}) const;
-
-  bool has(std::string_view key, const CallOptions &options = {}) const;
-  /// Returns size, times, etag and the user's own meta; nullopt if there is no such key.
-  std::optional<Meta> meta(std::string_view key, const MetaOptions &options = {}) const;
-
   /// Shows the stores that a get of this key calls, and their results. It does that get, for the value's first byte:
   /// the get is counted, and a cache fetches and refreshes as for any reader. The result contains the failures of
   /// stores; Error is thrown only if no open mount has the key. Calls that a layer makes on other threads are not seen.
   Explanation explain(std::string_view key, const CallOptions &options = {}) const;
-
-  /// Stores a value. The result has an etag if `want_etag` is set and the driver gives etags.
-  Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
-  /// The same for `size` bytes from a Source, or for all of them if it is UINT64_MAX. Fewer or more are Error(invalid).
-  /// The old value stays until the last byte has come, and if anything fails. For a store that takes no streams
-  /// (streams()), the value is first gathered in memory, up to the store's own limit or else 256 MiB; a longer one is
-  /// Error(too_large).
-  Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
-             bool want_etag = false);
-  /// Removes the key. Returns false if there was none. Throws Error(conflict) if the condition does not hold.
-  bool remove(std::string_view key, const RemoveOptions &options = {});
-  /// Gives a value another ttl, or 0 for ever. Returns false if there is no such key.
-  bool touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options = {});
-
-  /// Each item has its own outcome, in the order of the request: not_found for a miss, conflict if the condition did
-  /// not hold. The timeout is that of the whole batch.
-  std::vector<EntryOutcome> get_many(std::span<const std::string> keys, const GetOptions &options = {}) const;
-  std::vector<Outcome> set_many(std::span<const SetItem> items, const CallOptions &options = {},
-                                bool want_etags = false);
-  std::vector<Outcome> remove_many(std::span<const std::string> keys, const CallOptions &options = {});
-
-  /// Lists one page of the keys under a base, over all mounts under it.
-  Page list(std::string_view base, const ListOptions &options = {}) const;
-  /// Returns the keys under a base as a range, which is read as you walk it (ranges.hpp).
-  KeyRange keys(std::string_view base = {}, std::uint32_t depth = ListOptions::any_depth) const;
-  /// The same with their values, read in batches ahead of the walk.
-  EntryRange entries(std::string_view base = {}, const EntriesOptions &options = {}) const;
-  /// Removes every key under a base, in all mounts under it, and returns their number. If it fails or its time is up, a
-  /// part of them may be gone.
-  std::uint64_t clear(std::string_view base = {}, const CallOptions &options = {});
-
-  /// Calls back for every change of one key and of all keys under it, or of all keys if `base` is empty. It reports the
-  /// changes made through this Storage, values that expired or were evicted, and the changes that others made if the
-  /// driver can report them; the log names drivers that cannot. The calls come one at a time, on a thread of the
-  /// Storage's.
-  Watch watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options = {});
-
-  /// Returns a view of the keys under a base, or of all keys if it is empty, in which keys are relative to the base.
-  /// Include omnistore/view.hpp. Throws Error(invalid) if the base is not valid.
-  View prefixed(std::string_view base);
 
   /// Mounts a store, in place of an existing one. New operations go to it at once; those in flight finish on the old
   /// one. Returns when the new store is open and mounted, and does not wait for the old one, which drains and is closed
@@ -556,14 +270,8 @@ public:
   Streams streams(std::string_view key) const;
 
 private:
-  friend class View;
-  friend class KeyRange;
-  friend class EntryRange;
-  friend class PulledWatch;
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  explicit Storage(std::unique_ptr<KeySpace> space);
+  std::unique_ptr<KeySpace> owned_;
 };
 
 } // namespace omnistore
-
-#include <omnistore/ranges.hpp>

@@ -20,8 +20,8 @@
 #include "cli/output.hpp"
 #include "cli/over.hpp"
 #include "config/schema.hpp"
-#include "storage/node.hpp"
 #include "storage/plan.hpp"
+#include "storage/store.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -36,18 +36,18 @@ public:
       if (!problems.empty()) throw Error(Status::invalid, "--over " + config.driver + ": " + problems[0].text());
     }
     for (const Plan &each : plans_)
-      nodes_.push_back(Node::open(each, tasks_, "kit", std::chrono::steady_clock::now() + std::chrono::seconds(10)));
+      stores_.push_back(Store::open(each, tasks_, "kit", std::chrono::steady_clock::now() + std::chrono::seconds(10)));
   }
   std::vector<const omnistore_store *> stores() const override {
     std::vector<const omnistore_store *> all;
-    for (const auto &node : nodes_) all.push_back(&node->handle());
+    for (const auto &store : stores_) all.push_back(&store->handle());
     return all;
   }
 
 private:
   std::shared_ptr<Tasks> tasks_;
   std::vector<Plan> plans_;
-  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<Store>> stores_;
 };
 
 std::string with_folder(std::string text, const std::string &folder) {

@@ -78,7 +78,8 @@ bool is_traceparent(std::string_view text) {
          is_id(text.substr(36, 16)) && base::is_lower_hex(text.substr(53));
 }
 
-std::unique_lock<std::timed_mutex> lock_in_time(std::timed_mutex &mutex, omnistore_call *call) {
+template <class Mutex>
+std::unique_lock<Mutex> lock_in_time(Mutex &mutex, omnistore_call *call) {
   std::unique_lock lock(mutex, std::try_to_lock);
   if (lock.owns_lock()) return lock;
   if (!call) {
@@ -96,6 +97,8 @@ std::unique_lock<std::timed_mutex> lock_in_time(std::timed_mutex &mutex, omnisto
        OMNISTORE_NOTHING_DONE);
   return lock;
 }
+template std::unique_lock<std::timed_mutex> lock_in_time(std::timed_mutex &, omnistore_call *);
+template std::unique_lock<std::recursive_timed_mutex> lock_in_time(std::recursive_timed_mutex &, omnistore_call *);
 
 omnistore_status fail(omnistore_call *call, omnistore_status status, std::string_view message, std::uint32_t item,
                       std::uint32_t flags) {

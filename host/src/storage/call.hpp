@@ -23,7 +23,7 @@ inline std::string_view view(omnistore_bytes bytes) {
 }
 
 /// The host's side of an omnistore_call: a deadline, who asks, and what a driver says of its failures. On the stack of
-/// the thread that runs the operation. Costs no clock read where there is no deadline, and no allocation where nothing
+/// the thread that runs the operation. Costs no clock read if there is no deadline, and no allocation if nothing
 /// fails.
 class HostCall : public omnistore_call {
   using Clock = std::chrono::steady_clock;
@@ -50,7 +50,7 @@ public:
     if (timeout_.count() > 0) deadline_ = Clock::now() + timeout_;
   }
 
-  /// The message for an item, or a phrase for the status where the driver gave none.
+  /// The message for an item, or a phrase for the status if the driver gave none.
   std::string cause(omnistore_status status, std::uint32_t item = 0) const;
   /// After how long a retry of the item may work; 0: not known.
   std::chrono::milliseconds retry_after(std::uint32_t item = 0) const;
@@ -86,13 +86,14 @@ private:
 /// Returns true if the text is a W3C traceparent (https://www.w3.org/TR/trace-context), 55 bytes in lower case.
 bool is_traceparent(std::string_view text);
 
-/// Locks the mutex, but waits no longer than the call has time: then the lock is not held, and the call has a message.
-/// Without a call it waits for as long as it takes.
-std::unique_lock<std::timed_mutex> lock_in_time(std::timed_mutex &mutex, omnistore_call *call);
+/// Locks a timed mutex, but waits no longer than the call has time: then the lock is not held, and the call has a
+/// message. Without a call it waits for as long as it takes.
+template <class Mutex>
+std::unique_lock<Mutex> lock_in_time(Mutex &mutex, omnistore_call *call);
 
-/// Whether the caller's side of a running operation gave up: a Reader that wants no more of a value, or a Source that
-/// cannot go on. The driver can only pass that on as a failure of its own, which must not be counted as one. A value
-/// passes through its layers on one thread, so a flag of the thread reaches the counters of all of them.
+/// Notes that the caller's side of a running operation gave up: a Reader that wants no more of a value, or a Source
+/// that cannot go on. The driver can only pass that on as a failure of its own, which must not be counted as one. A
+/// value passes through its layers on one thread, so a flag of the thread reaches the counters of all of them.
 class GivingUp {
 public:
   GivingUp() : before_(gave_up_) { gave_up_ = false; }
@@ -118,42 +119,10 @@ inline omnistore_status late(const omnistore_call *call) {
   return call->context->cancelled(call->context) ? OMNISTORE_CANCELLED : OMNISTORE_TIMEOUT;
 }
 
-/// A call that the host hands to a driver in place of the outer one: of its deadline and context. A derived class gives
-/// its own `fail`.
-class PassedCall : public omnistore_call {
-public:
-  PassedCall(const PassedCall &) = delete;
-  PassedCall &operator=(const PassedCall &) = delete;
-
-protected:
-  PassedCall(omnistore_call *outer_call, void(OMNISTORE_CALL *say)(omnistore_call *, const omnistore_failure *))
-      : omnistore_call{sizeof(omnistore_call), 0, outer_call->context, remaining_, say}, outer(outer_call) {}
-  omnistore_call *const outer;
-
-private:
-  static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
-    const omnistore_call *next = static_cast<const PassedCall *>(call)->outer;
-    return next->remaining(next);
-  }
-};
-
 /// A driver's status as the host's: an unknown number is internal.
 Status to_status(omnistore_status status) noexcept;
 
-/// What a status means, for people: where a driver gave no message.
+/// The meaning of a status, for people: used if a driver gave no message.
 std::string_view phrase(Status status) noexcept;
-
-/// The call for the later steps of an operation, when an earlier one has changed something: a driver says
-/// OMNISTORE_NOTHING_DONE of its own step alone.
-class LaterSteps : public PassedCall {
-public:
-  explicit LaterSteps(omnistore_call *outer_call)
-      : PassedCall(outer_call, [](omnistore_call *call, const omnistore_failure *failure) {
-          omnistore_failure rest = *Known(*failure);
-          rest.flags &= ~OMNISTORE_NOTHING_DONE;
-          auto &self = *static_cast<LaterSteps *>(call);
-          self.outer->fail(self.outer, &rest);
-        }) {}
-};
 
 } // namespace omnistore

@@ -8,10 +8,11 @@
 
 namespace omnistore {
 
-/// What a store with this table and these traits can do: natively, by the host's emulation, or not.
+/// Says for each capability if a store with this table and these traits has it natively, by the host's emulation, or
+/// not.
 std::vector<StoreInfo::Capability> capabilities(const omnistore_driver &driver, const omnistore_traits &traits);
 
-/// The traits as they are behind the host's shim: with what it emulates.
+/// The traits with what the host emulates (emulation/stack.hpp).
 omnistore_traits emulated(const omnistore_traits &traits);
 
 } // namespace omnistore

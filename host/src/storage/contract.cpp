@@ -8,6 +8,7 @@
 
 #include "base/printable.hpp"
 #include "storage/key.hpp"
+#include "storage/sidecar_key.hpp"
 
 namespace omnistore {
 namespace {
@@ -57,7 +58,7 @@ bool good_etag(std::string_view etag) {
 
 bool is_null(omnistore_bytes bytes) { return !bytes.data && bytes.size != 0; }
 
-/// Meta as the host may use it: of the host's size, with an etag that can be sent. `room` keeps it where it differs.
+/// Meta as the host may use it: of the host's size, with an etag that can be sent. `room` keeps it if it differs.
 const omnistore_meta *sound(const omnistore_meta *meta, omnistore_meta &room, Faults &faults) {
   const bool whole_size = meta->size == sizeof *meta;
   if (whole_size && meta->etag.size == 0 && meta->user.size == 0) return meta;
@@ -73,11 +74,11 @@ const omnistore_meta *sound(const omnistore_meta *meta, omnistore_meta &room, Fa
   return &room;
 }
 
-/// Whether this can be a key of the store's: in normal form, or the meta of such a key.
+/// Returns true if this can be a key of the store's: in normal form, or the meta of such a key.
 bool is_key(omnistore_bytes bytes) {
   if (is_null(bytes) || bytes.size == 0 || bytes.size > OMNISTORE_MAX_KEY_SIZE + 1) return false;
   const std::string_view key = view(bytes);
-  return is_normal(key) || (key.size() > 1 && key.back() == '$' && is_normal(key.substr(0, key.size() - 1)));
+  return is_normal(key) || (key.size() > 1 && is_sidecar(key) && is_normal(owner_of(key)));
 }
 
 } // namespace

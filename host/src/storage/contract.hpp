@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands between a driver and the objects that the host gives it. Each holds the driver to driver.h and keeps
-// exceptions on the host's side: no exception passes through a driver's frames, whatever runs behind it. Every sink,
+// The objects that a driver is given in place of the host's own. Each holds the driver to driver.h and keeps
+// exceptions on the host's side: no exception passes through a driver's frames, whatever runs in it. Every sink,
 // page and watcher that a driver sees is one of these.
 #pragma once
 
@@ -43,7 +43,7 @@ template <class Function>
 void without_exceptions(Function run) noexcept {
   try {
     run();
-  } catch (...) { // there is nobody to tell: the driver only wanted to say something
+  } catch (...) { // nobody waits for a result: the driver only wanted to report something
   }
 }
 
@@ -90,7 +90,7 @@ inline omnistore_status known_status(omnistore_status status, Faults &faults) {
   return OMNISTORE_INTERNAL;
 }
 
-/// What a store has lent and not got back yet. Thread-safe.
+/// The values that a store has lent and not got back yet. Thread-safe.
 class Loans {
 public:
   Loans() = default;
@@ -129,7 +129,7 @@ public:
   CheckedSink &operator=(const CheckedSink &) = delete;
 
   bool begun() const { return begun_; }
-  /// What the driver's answer comes to. `unchanged`: it may have left the bytes out.
+  /// The outcome of the driver's answer. `unchanged`: it may have left the bytes out.
   omnistore_status settle(omnistore_status status, omnistore_call *call, std::uint32_t item = 0,
                           bool unchanged = false) const {
     if (wrong_ == Wrong::nothing && refused_ == OMNISTORE_OK) [[likely]] {
@@ -203,7 +203,7 @@ private:
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept;
   static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
                                                omnistore_bytes message) noexcept;
-  /// Whether the key is one that was asked for, and not given before.
+  /// Returns true if the key was asked for, and not given before.
   bool wanted(std::string_view key);
   bool repeated(std::string_view key);
 
@@ -235,13 +235,13 @@ private:
   const std::string base_;
 };
 
-/// Whether a store may announce this event by itself. Reports it if not.
+/// Returns true if a store may announce this event by itself, and reports it if not.
 bool sound_removal(const omnistore_event &event, Faults &faults) noexcept;
 
-/// Notices that cursors go round in a circle, at the cost of one compare for each (R. P. Brent's method).
+/// Notices that cursors repeat in a circle, at the cost of one compare for each (R. P. Brent's method).
 class CursorCheck {
 public:
-  /// Whether this cursor was seen before. False for some time, at most as long again as the circle's way.
+  /// Returns true if this cursor was seen before. It may miss the first round of a circle, and no more.
   bool repeats(std::string_view cursor) {
     if (cursor.empty()) return false; // the end
     if (cursor == kept_) return true;
@@ -257,7 +257,7 @@ private:
   std::uint64_t steps_ = 0, power_ = 1;
 };
 
-/// What such a listing's error says.
+/// The message of such a listing's error.
 inline constexpr const char *endless_listing =
     "the driver gives cursors that it gave before: the listing would never end";
 

@@ -65,7 +65,7 @@ Form form_of(std::string_view text) {
 
 void check(std::string_view text, std::string_view original) {
   if (text.empty()) refuse(original, "it is empty");
-  if (text.size() > Key::max_size + text.ends_with('$')) refuse_length(original, "it is longer than 4096 bytes");
+  if (text.size() > Key::max_size + is_sidecar(text)) refuse_length(original, "it is longer than 4096 bytes");
   switch (form_of(text)) {
   case Form::not_utf8:
     refuse(original, "it is not UTF-8");
@@ -80,10 +80,10 @@ void check(std::string_view text, std::string_view original) {
 
 /// A key that ends in '$' is the user meta of the key before it.
 void check_owner(std::string_view key, std::string_view original) {
-  key.remove_suffix(1);
+  key = owner_of(key);
   if (key.empty() || key.ends_with(':'))
     refuse(original, "a '$' at the end stands for a key's meta; there is no key before it");
-  if (key.ends_with('$')) refuse(original, "a '$' at the end stands for a key's meta, and meta has none of its own");
+  if (is_sidecar(key)) refuse(original, "a '$' at the end stands for a key's meta, and meta has none of its own");
 }
 
 } // namespace

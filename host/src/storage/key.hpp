@@ -8,10 +8,12 @@
 
 #include <omnistore/driver.h>
 
+#include "storage/sidecar_key.hpp"
+
 namespace omnistore {
 
-/// A key in its normal form: segments joined by single ':'. It points into the text that it was made from where that
-/// was in normal form already (no copy), so that text must outlive it.
+/// A key in its normal form: segments joined by single ':'. It points into the text that it was made from if that
+/// was in normal form already (no copy), so the text must outlive it.
 class Key {
 public:
   static constexpr std::size_t max_size = OMNISTORE_MAX_KEY_SIZE;
@@ -26,8 +28,8 @@ public:
   std::string_view view() const { return view_; }
   /// As the one who named it knows it, without the base of his view: for messages.
   std::string_view shown() const { return view_.substr(hidden_); }
-  /// Whether it is the meta of another key.
-  bool is_meta() const { return view_.back() == '$'; }
+  /// Returns true if it is the user meta of another key.
+  bool is_meta() const { return is_sidecar(view_); }
 
 private:
   std::string_view view_;
@@ -35,13 +37,13 @@ private:
   std::size_t hidden_ = 0;
 };
 
-/// The normal form of a base: a key and a ':' behind it, or empty. Throws Error(invalid).
+/// The normal form of a base: a key and a ':' after it, or empty. Throws Error(invalid).
 std::string normal_base(std::string_view text);
 
 /// The normal form without a check of what it holds; may be empty. For mountpoints and prefixes.
 std::string normal_form(std::string_view text);
 
-/// Whether a text is a key in its normal form, of at most Key::max_size bytes.
+/// Returns true if a text is a key in its normal form, of at most Key::max_size bytes.
 bool is_normal(std::string_view text);
 
 /// How many ':' a text has.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counters of a node, written by many threads without sharing cache lines.
+// Counters of a store, written by many threads without sharing cache lines.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace omnistore {
 
-/// What is counted. Answers such as a failed condition are neither writes nor errors.
+/// The events that are counted. Answers such as a failed condition are neither writes nor errors.
 enum class Count : unsigned {
   hits,
   misses,
@@ -28,7 +28,7 @@ enum class Count : unsigned {
   last_ = expirations,
 };
 
-/// How many kinds of failure there are: statuses are 0, 10, 20, ..., 130, and one has a place of its own behind them.
+/// How many kinds of failure there are: statuses are 0, 10, 20, ..., 130, and one has a place of its own after them.
 inline constexpr std::size_t status_kinds = 15, cancelled_kind = status_kinds - 1, internal_kind = status_kinds - 2;
 
 /// The upper bounds of the latency buckets in nanoseconds; the last bucket has none.
@@ -89,7 +89,7 @@ public:
       else
         block_.in_flight.store(block_.in_flight.load(std::memory_order_relaxed) + change, std::memory_order_relaxed);
     }
-    /// Whether this operation's time should be taken: one in `every`.
+    /// Returns true if this operation's time should be taken: one in `every`.
     bool due(unsigned every) {
       const auto count = block_.ticks.load(std::memory_order_relaxed);
       block_.ticks.store(count + 1, std::memory_order_relaxed); // in the shared slot a lost count does no harm

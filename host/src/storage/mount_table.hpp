@@ -14,7 +14,7 @@
 
 #include <omnistore/config.hpp>
 
-#include "storage/node.hpp"
+#include "storage/store.hpp"
 #include "storage/thread_slot.hpp"
 
 namespace omnistore {
@@ -47,14 +47,14 @@ struct Mount : std::enable_shared_from_this<Mount> {
   MountConfig config;
   Plan plan;
   std::uint32_t fingerprint = 0; ///< the same for the same store, in another process too
-  std::string reason;            ///< why it could not be opened, where node is null
-  std::shared_ptr<Node>
-      node; ///< shared with the mount that this one took the place of, where only what is beside changed
-  mutable std::atomic<bool> tells_own{false}; ///< the store tells of this host's writes too, while it is watched
+  std::string reason;            ///< why it could not be opened, if store is null
+  std::shared_ptr<Store>
+      store; ///< shared with the mount that this one took the place of, if only settings outside the store changed
+  mutable std::atomic<bool> tells_own{false}; ///< the store reports this host's writes too, while it is watched
   mutable Users users;
   mutable std::atomic<std::uint32_t> watches{0}; ///< of its store, among the users
 
-  /// The key as the store knows it. `room` is used where a prefix has to be put in front.
+  /// The key as the store knows it. `room` is used if the mount has a prefix.
   std::string_view inside(std::string_view key, std::string &room) const {
     key.remove_prefix(base.size());
     if (prefix.empty()) return key;
@@ -62,7 +62,7 @@ struct Mount : std::enable_shared_from_this<Mount> {
     room.assign(prefix).append(key);
     return room;
   }
-  /// The other way: false where the store's key is not of this mount's.
+  /// The other way. Returns false if the store's key is not one of this mount's.
   bool outside(std::string_view inner, std::string &key) const {
     if (!inner.starts_with(prefix)) return false;
     key.assign(base).append(inner.substr(prefix.size()));
@@ -118,7 +118,7 @@ private:
   bool shared_ = false;
 };
 
-/// What a config has beside its mounts' own settings.
+/// The settings of a config that hold for all its mounts.
 struct MountDefaults {
   std::string prefix; ///< with a ':' at its end, or empty
   std::int64_t ttl = 0;
@@ -133,7 +133,7 @@ class MountTable : public std::enable_shared_from_this<MountTable> {
 public:
   explicit MountTable(std::vector<std::shared_ptr<Mount>> mounts);
 
-  /// The mount with the longest mountpoint that the key lies under, by whole segments; null where there is none.
+  /// The mount with the longest mountpoint that the key lies under, by whole segments; null if there is none.
   const Mount *find(std::string_view key) const {
     const Mount *found = root_;
     if (depth_ == 0 || key.empty() || !first_[static_cast<unsigned char>(key.front())]) return found;
@@ -149,7 +149,7 @@ public:
 
   /// The mounts that a listing of a base spans, ordered by mountpoint: the one that holds it, and those below it.
   std::vector<const Mount *> spanned(std::string_view base) const;
-  /// Whether another mountpoint lies under this one's.
+  /// Returns true if another mountpoint lies under this one's.
   bool has_deeper(const Mount &mount) const;
 
   const std::vector<std::shared_ptr<Mount>> &mounts() const { return mounts_; }

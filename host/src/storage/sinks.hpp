@@ -12,18 +12,18 @@
 #include <omnistore/storage.hpp>
 
 #include "base/in_flight.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/key_space.hpp"
 
 namespace omnistore {
 
-/// How many bytes of a value will come, given the range that was asked for; UINT64_MAX where that is not known.
+/// How many bytes of a value will come, given the range that was asked for; UINT64_MAX if that is not known.
 inline std::uint64_t expected(const omnistore_meta &meta, const GetOptions &options) {
   if (meta.value_size == OMNISTORE_UNKNOWN_SIZE) return UINT64_MAX;
   return std::min(options.length, meta.value_size - std::min(options.offset, meta.value_size));
 }
 
-/// Takes a value into a string; with `meta`, what is known of it too. The sinks here are only given to nodes, which
-/// check what a driver does with them and keep what they throw.
+/// Takes a value into a string; with `meta`, its meta too. The sinks here are only given to Stores, which
+/// check how a driver uses them and catch what they throw.
 class StringSink : public omnistore_sink {
 public:
   /// How many bytes the sinks that share it may still take. That one refuses a value is no failure of the store.

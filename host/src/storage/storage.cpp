@@ -8,8 +8,8 @@
 #include "base/printable.hpp"
 #include "storage/capabilities.hpp"
 #include "storage/key.hpp"
+#include "storage/key_space.hpp"
 #include "storage/plan.hpp"
-#include "storage/storage_impl.hpp"
 
 namespace omnistore {
 namespace {
@@ -21,7 +21,7 @@ std::shared_ptr<loader::Registry> registry_for(const Config &config) {
 } // namespace
 
 std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause,
-                    omnistore_status status, bool nothing_done) {
+                    omnistore_status status, bool changed_nothing) {
   constexpr std::string_view may_happen = "; it may still take place";
   std::string text(operation);
   if (!key.empty()) text.append(" ").append(base::printable(key));
@@ -33,13 +33,13 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
   text.append(base::printable_lines(cause));
   const bool writes = operation == "set" || operation == "remove" || operation == "touch" || operation == "clear";
   // The store below may have said so: a host that is reached over HTTP does.
-  const bool unknown = (status == OMNISTORE_TIMEOUT || status == OMNISTORE_CANCELLED) && !nothing_done;
+  const bool unknown = (status == OMNISTORE_TIMEOUT || status == OMNISTORE_CANCELLED) && !changed_nothing;
   if (writes && unknown && !text.ends_with(may_happen)) text.append(may_happen);
   return text;
 }
 
 void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside) {
-  const std::uint64_t most = mount.node->longest_key();
+  const std::uint64_t most = mount.store->longest_key();
   if (inside <= most) return;
   std::string why = "the key has " + std::to_string(inside) + " bytes";
   if (!mount.prefix.empty())
@@ -54,24 +54,24 @@ void check_length(const char *operation, std::string_view shown, const Mount &mo
 // ----------------------------------------------------------------------------------------------------------------
 // Route
 
-Storage::Impl::Route::Route(const Impl &impl, const char *operation, const Key &key)
-    : timer_(impl.op_log), operation_(operation), key_(key) {
-  const Epoch::Guard guard(impl.epoch);
-  const Mount *mount = impl.table().find(key.view());
+KeySpace::Route::Route(const KeySpace &space, const char *operation, const Key &key)
+    : timer_(space.op_log), operation_(operation), key_(key) {
+  const Epoch::Guard guard(space.epoch);
+  const Mount *mount = space.table().find(key.view());
   if (!mount) {
-    if (impl.is_closed()) throw Error(Status::unavailable, std::string(operation) + ": the storage was closed");
+    if (space.is_closed()) throw Error(Status::unavailable, std::string(operation) + ": the storage was closed");
     std::string known;
-    for (const auto &other : impl.table().mounts())
+    for (const auto &other : space.table().mounts())
       known += (known.empty() ? "" : ", ") + base::printable(other->mountpoint);
     throw Error(Status::invalid,
                 std::string(operation) + " " + base::printable(key.shown()) +
                     ": no mount holds this key; the mountpoints are: " + (known.empty() ? "none" : known));
   }
-  if (!mount->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
+  if (!mount->store) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
   mount_ = Hold(*mount);
 }
 
-void Storage::Impl::Route::tell() const noexcept {
+void KeySpace::Route::tell() const noexcept {
   constexpr std::pair<std::string_view, const char *> words[] = {
       {"get", "READ"}, {"set", "WRITE"}, {"remove", "REMOVE"}, {"touch", "TOUCH"}, {"has", "STAT"}, {"meta", "STAT"}};
   try {
@@ -84,12 +84,12 @@ void Storage::Impl::Route::tell() const noexcept {
   }
 }
 
-void Storage::Impl::Route::check_writable() const {
+void KeySpace::Route::check_writable() const {
   if (mount_->read_only)
     throw Error(Status::read_only, failure(operation_, key_.shown(), *mount_, "the config mounts it read-only"));
 }
 
-void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) {
+void KeySpace::Route::raise(omnistore_status status, const HostCall &call) {
   outcome_ = "ERROR";
   if (timer_.runs()) error_ = call.cause(status);
   throw Error(to_status(status),
@@ -102,7 +102,8 @@ void Storage::Impl::Route::raise(omnistore_status status, const HostCall &call) 
 
 Storage::Storage(const Config &config) : Storage(config, registry_for(config)) {}
 Storage::Storage(const Config &config, std::shared_ptr<loader::Registry> registry)
-    : impl_(std::make_unique<Impl>(config, std::move(registry))) {}
+    : Storage(std::make_unique<KeySpace>(config, std::move(registry))) {}
+Storage::Storage(std::unique_ptr<KeySpace> space) : View(*space), owned_(std::move(space)) {}
 Storage::~Storage() = default;
 Storage::Storage(Storage &&) noexcept = default;
 Storage &Storage::operator=(Storage &&) noexcept = default;
@@ -110,9 +111,9 @@ Storage &Storage::operator=(Storage &&) noexcept = default;
 bool Storage::never_blocks(std::string_view text) const {
   try {
     const Key key(text);
-    const Epoch::Guard guard(impl_->epoch);
-    const Mount *mount = impl_->table().find(key.view());
-    return !mount || !mount->node || mount->node->never_blocks();
+    const Epoch::Guard guard(space().epoch);
+    const Mount *mount = space().table().find(key.view());
+    return !mount || !mount->store || mount->store->never_blocks();
   } catch (const Error &) {
     return true; // the operation will say at once what is wrong with the key
   }
@@ -123,21 +124,21 @@ StorePlace Storage::place(std::string_view text, bool is_base) const {
   place.never_blocks = true;
   try {
     const auto add = [&place](const Mount *mount) {
-      if (!mount || !mount->node) return;
-      place.store = place.several ? place.store * 1099511628211u ^ mount->node->id() : mount->node->id(); // FNV
-      place.never_blocks = place.never_blocks && mount->node->never_blocks();
+      if (!mount || !mount->store) return;
+      place.store = place.several ? place.store * 1099511628211u ^ mount->store->id() : mount->store->id(); // FNV
+      place.never_blocks = place.never_blocks && mount->store->never_blocks();
     };
     if (!is_base) {
       const Key key(text);
-      const Epoch::Guard guard(impl_->epoch);
-      const Mount *mount = impl_->table().find(key.view());
+      const Epoch::Guard guard(space().epoch);
+      const Mount *mount = space().table().find(key.view());
       if (mount) place.mountpoint = mount->mountpoint;
       add(mount);
       return place;
     }
     const std::string base = normal_base(text);
-    const Epoch::Guard guard(impl_->epoch);
-    const std::vector<const Mount *> mounts = impl_->table().spanned(base);
+    const Epoch::Guard guard(space().epoch);
+    const std::vector<const Mount *> mounts = space().table().spanned(base);
     place.several = mounts.size() > 1;
     if (!mounts.empty()) place.mountpoint = mounts.front()->mountpoint;
     for (const Mount *mount : mounts) add(mount);
@@ -147,21 +148,21 @@ StorePlace Storage::place(std::string_view text, bool is_base) const {
 }
 
 std::vector<MountInfo> Storage::mounts() const {
-  const Epoch::Guard guard(impl_->epoch);
+  const Epoch::Guard guard(space().epoch);
   std::vector<MountInfo> infos;
-  for (const auto &mount : impl_->table().mounts()) {
+  for (const auto &mount : space().table().mounts()) {
     MountInfo info;
     info.mountpoint = mount->mountpoint;
     info.prefix = mount->prefix.substr(0, mount->prefix.empty() ? 0 : mount->prefix.size() - 1);
     info.ttl = mount->ttl;
     info.read_only =
-        mount->read_only || (mount->node && mount->node->traits().capabilities & OMNISTORE_READS_ONLY) != 0;
+        mount->read_only || (mount->store && mount->store->traits().capabilities & OMNISTORE_READS_ONLY) != 0;
     info.optional = mount->config.optional;
     info.runtime = mount->runtime;
-    info.available = mount->node != nullptr;
+    info.available = mount->store != nullptr;
     info.reason = mount->reason;
-    if (mount->node)
-      info.store = mount->node->info();
+    if (mount->store)
+      info.store = mount->store->info();
     else
       info.store.driver = mount->config.store.driver;
     infos.push_back(std::move(info));
@@ -206,37 +207,37 @@ MountStats &MountStats::operator+=(const MountStats &other) {
   return *this;
 }
 
-void Storage::Impl::ask_counters(Node &node, const Mount &mount) const {
-  for (const auto &child : node.children()) ask_counters(*child, mount);
-  if (!node.counts() || !node.counting().begin({})) return; // under way already
-  background_->submit({nullptr, [&node, hold = std::make_shared<Hold>(Hold(mount, Hold::anywhere))] {
-                         node.ask_counters();
-                         node.counting().end();
+void KeySpace::ask_counters(Store &store, const Mount &mount) const {
+  for (const auto &child : store.children()) ask_counters(*child, mount);
+  if (!store.reports().counts() || !store.reports().counting().begin({})) return; // under way already
+  background_->submit({nullptr, [&store, hold = std::make_shared<Hold>(Hold(mount, Hold::anywhere))] {
+                         store.reports().ask_counters();
+                         store.reports().counting().end();
                        }});
 }
 
 namespace {
 
-void await_counters(Node &node, std::chrono::steady_clock::time_point until) {
-  for (const auto &child : node.children()) await_counters(*child, until);
-  if (node.counts()) node.counting().over(until);
+void await_counters(Store &store, std::chrono::steady_clock::time_point until) {
+  for (const auto &child : store.children()) await_counters(*child, until);
+  if (store.reports().counts()) store.reports().counting().over(until);
 }
 
 } // namespace
 
 std::vector<MountStats> Storage::stats() const {
-  const std::shared_ptr<const MountTable> table = impl_->kept_table();
+  const std::shared_ptr<const MountTable> table = space().kept_table();
   std::vector<std::pair<Hold, const Mount *>> held;
   for (const auto &mount : table->mounts())
-    if (Hold hold = impl_->hold(*mount)) held.emplace_back(std::move(hold), mount.get()); // else it was taken out
+    if (Hold hold = space().hold(*mount)) held.emplace_back(std::move(hold), mount.get()); // else it was taken out
   // All stores are asked at once, so that those that do not answer take their time together.
   for (const auto &[hold, mount] : held)
-    if (mount->node) impl_->ask_counters(*mount->node, *mount);
-  const auto until = std::chrono::steady_clock::now() + Node::report_time;
+    if (mount->store) space().ask_counters(*mount->store, *mount);
+  const auto until = std::chrono::steady_clock::now() + DriverReports::report_time;
   std::vector<MountStats> all;
   for (const auto &[hold, mount] : held) {
-    if (mount->node) await_counters(*mount->node, until);
-    MountStats stats = mount->node ? mount->node->stats() : MountStats();
+    if (mount->store) await_counters(*mount->store, until);
+    MountStats stats = mount->store ? mount->store->stats() : MountStats();
     stats.mountpoint = mount->mountpoint;
     stats.driver = mount->config.store.driver;
     all.push_back(std::move(stats));

@@ -7,8 +7,8 @@
 
 #include "base/printable.hpp"
 #include "storage/key.hpp"
+#include "storage/key_space.hpp"
 #include "storage/sinks.hpp"
-#include "storage/storage_impl.hpp"
 
 namespace omnistore {
 namespace {
@@ -45,7 +45,7 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
       if (!mount)
         throw Error(Status::invalid,
                     std::string(operation) + " " + base::printable(key.shown()) + ": no mount holds this key");
-      if (!mount->node) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
+      if (!mount->store) throw Error(Status::unavailable, failure(operation, key.shown(), *mount, mount->reason));
       if (writes && mount->read_only)
         throw Error(Status::read_only, failure(operation, key.shown(), *mount, "the config mounts it read-only"));
       check_length(operation, key.shown(), *mount, key.view().size() - mount->base.size() + mount->prefix.size());
@@ -81,7 +81,7 @@ void run_groups(std::deque<Group> &groups, const OpLog &log, const char *what, c
   std::vector<std::future<void>> running;
   std::vector<Group *> here;
   for (Group &group : groups) {
-    if (group.mount->node->never_blocks() || &group == &groups.back())
+    if (group.mount->store->never_blocks() || &group == &groups.back())
       here.push_back(&group);
     else
       running.push_back(std::async(std::launch::async, [&run, &group] { run(group); }));
@@ -133,8 +133,8 @@ Options limited(Options options, const CallOptions &batch) {
 /// Publishes the items that were done, in the batch's order. The mounts are those that took them: by now another table
 /// may be current.
 template <typename Groups, typename KeyOf>
-void Storage::Impl::publish_done(std::string_view in, const Groups &groups, const std::vector<Outcome> &outcomes,
-                                 Event::Type type, Event::Cause cause, const KeyOf &key_of) {
+void KeySpace::publish_done(std::string_view in, const Groups &groups, const std::vector<Outcome> &outcomes,
+                            Event::Type type, Event::Cause cause, const KeyOf &key_of) {
   if (!hub.active()) return;
   std::vector<const Mount *> mounts(outcomes.size());
   for (const Group &group : groups)
@@ -143,8 +143,8 @@ void Storage::Impl::publish_done(std::string_view in, const Groups &groups, cons
     if (mounts[i] && outcomes[i].status == Status::ok) publish(*mounts[i], type, cause, Key(in, key_of(i)).view());
 }
 
-std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span<const std::string> keys,
-                                                  const GetOptions &options) const {
+std::vector<EntryOutcome> KeySpace::get_many(std::string_view in, std::span<const std::string> keys,
+                                             const GetOptions &options) const {
   std::vector<EntryOutcome> outcomes(keys.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
   std::vector<std::size_t> users;
@@ -172,11 +172,11 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
     const omnistore_get_request request{sizeof request, get_flags(options), options.offset, options.length};
     const std::vector<const omnistore_get_request *> requests(group.views.size(), &request);
     const omnistore_status whole =
-        group.mount->node->get_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
-                                    requests.data(), pointers.data(), statuses.data());
+        group.mount->store->get_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
+                                     requests.data(), pointers.data(), statuses.data());
     std::uint64_t taken = 0;
     for (const StringSink &sink : sinks) taken += sink.taken();
-    group.mount->node->meter().here().add(Count::bytes_read, taken);
+    group.mount->store->meter().here().add(Count::bytes_read, taken);
     settle(group, "get", in, whole, statuses, call, outcomes);
   });
   each_of(users, in, key_of, outcomes, [&](std::size_t i, const Key &key) {
@@ -199,8 +199,8 @@ std::vector<EntryOutcome> Storage::Impl::get_many(std::string_view in, std::span
   return outcomes;
 }
 
-std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<const SetItem> items,
-                                             const CallOptions &options, bool want_etags) {
+std::vector<Outcome> KeySpace::set_many(std::string_view in, std::span<const SetItem> items, const CallOptions &options,
+                                        bool want_etags) {
   std::vector<Outcome> outcomes(items.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(items[i].key); };
   std::vector<std::size_t> users;
@@ -233,8 +233,8 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
     for (std::size_t i = 0; want_etags && i < group.items.size(); ++i)
       results.push_back(&sinks.emplace_back(metas.emplace_back()));
     const omnistore_status whole =
-        group.mount->node->set_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
-                                    pointers.data(), want_etags ? results.data() : nullptr, statuses.data());
+        group.mount->store->set_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
+                                     pointers.data(), want_etags ? results.data() : nullptr, statuses.data());
     settle(group, "set", in, whole, statuses, call, outcomes);
     for (std::size_t i = 0; i < metas.size(); ++i) outcomes[group.items[i]].etag = std::move(metas[i].etag);
   });
@@ -248,8 +248,8 @@ std::vector<Outcome> Storage::Impl::set_many(std::string_view in, std::span<cons
   return outcomes;
 }
 
-std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<const std::string> keys,
-                                                const CallOptions &options) {
+std::vector<Outcome> KeySpace::remove_many(std::string_view in, std::span<const std::string> keys,
+                                           const CallOptions &options) {
   std::vector<Outcome> outcomes(keys.size());
   const auto key_of = [&](std::size_t i) { return std::string_view(keys[i]); };
   std::vector<std::size_t> users;
@@ -268,22 +268,12 @@ std::vector<Outcome> Storage::Impl::remove_many(std::string_view in, std::span<c
     std::vector<omnistore_status> statuses(group.views.size(), OMNISTORE_INTERNAL);
     const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
     const std::vector<const omnistore_remove_request *> requests(group.views.size(), &request);
-    const omnistore_status whole = group.mount->node->remove_many(
+    const omnistore_status whole = group.mount->store->remove_many(
         &call, group.views.data(), static_cast<std::uint32_t>(group.views.size()), requests.data(), statuses.data());
     settle(group, "remove", in, whole, statuses, call, outcomes);
   });
   publish_done(in, groups, outcomes, Event::Type::remove, Event::Cause::removed, key_of);
   return outcomes;
-}
-
-std::vector<EntryOutcome> Storage::get_many(std::span<const std::string> keys, const GetOptions &options) const {
-  return impl_->get_many({}, keys, options);
-}
-std::vector<Outcome> Storage::set_many(std::span<const SetItem> items, const CallOptions &options, bool want_etags) {
-  return impl_->set_many({}, items, options, want_etags);
-}
-std::vector<Outcome> Storage::remove_many(std::span<const std::string> keys, const CallOptions &options) {
-  return impl_->remove_many({}, keys, options);
 }
 
 } // namespace omnistore

@@ -9,7 +9,7 @@
 
 #include "base/printable.hpp"
 #include "storage/key.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/key_space.hpp"
 
 namespace omnistore {
 namespace {
@@ -49,15 +49,15 @@ std::string DrainingStore::waits_for() const {
   return text.empty() ? "nothing" : text;
 }
 
-Storage::Impl::Drains::At Storage::Impl::Drains::begin(DrainingStore::State state, const Mount &mount,
-                                                       std::shared_ptr<Node> node) {
+KeySpace::Drains::At KeySpace::Drains::begin(DrainingStore::State state, const Mount &mount,
+                                             std::shared_ptr<Store> store) {
   const std::lock_guard lock(mutex);
   return all.insert(all.end(),
-                    One{++last_id, state, mount.mountpoint, mount.config.store.driver, Clock::now(), std::move(node)});
+                    One{++last_id, state, mount.mountpoint, mount.config.store.driver, Clock::now(), std::move(store)});
 }
 
-void Storage::Impl::Drains::end(At which) {
-  std::list<One> one; // its node goes outside the lock
+void KeySpace::Drains::end(At which) {
+  std::list<One> one; // its store goes outside the lock
   {
     const std::lock_guard lock(mutex);
     one.splice(one.end(), all, which);
@@ -65,27 +65,27 @@ void Storage::Impl::Drains::end(At which) {
   ended.notify_all();
 }
 
-void Storage::Impl::retire(const std::shared_ptr<Mount> &mount, bool stays) {
-  if (!mount->node) return;
+void KeySpace::retire(const std::shared_ptr<Mount> &mount, bool stays) {
+  if (!mount->store) return;
   {
     const std::lock_guard lock(drains_->mutex);
     drains_->retired.push_back(mount);
   }
-  if (!stays) drains_->begin(DrainingStore::State::in_use, *mount, mount->node);
+  if (!stays) drains_->begin(DrainingStore::State::in_use, *mount, mount->store);
   background_->submit(
-      {[mount] { return mount->users.count() == 0 && mount->node->lent() == 0; }, [this, mount] { left(mount); }});
+      {[mount] { return mount->users.count() == 0 && mount->store->lent() == 0; }, [this, mount] { left(mount); }});
 }
 
-void Storage::Impl::left(const std::shared_ptr<Mount> &mount) {
+void KeySpace::left(const std::shared_ptr<Mount> &mount) {
   Drains::At at;
   {
     const std::lock_guard lock(drains_->mutex);
     std::erase(drains_->retired, mount);
-    if (--mount->node->mounts != 0) return;
-    at = std::find_if(drains_->all.begin(), drains_->all.end(), [&](auto &one) { return one.node == mount->node; });
+    if (--mount->store->mounts != 0) return;
+    at = std::find_if(drains_->all.begin(), drains_->all.end(), [&](auto &one) { return one.store == mount->store; });
     at->state = DrainingStore::State::closing;
   }
-  mount->node->close();
+  mount->store->close();
   const auto took = std::chrono::duration_cast<milliseconds>(Clock::now() - at->since);
   if (took > moment)
     spdlog::info("{} (driver {}): closed, {} after it was taken out", base::printable(mount->shown()),
@@ -93,34 +93,34 @@ void Storage::Impl::left(const std::shared_ptr<Mount> &mount) {
   drains_->end(at);
 }
 
-DrainingStore Storage::Impl::shown(const Drains::One &one, const Mounts &retired) const {
+DrainingStore KeySpace::shown(const Drains::One &one, const Mounts &retired) const {
   DrainingStore store;
   store.id = one.id;
   store.mountpoint = one.mountpoint;
   store.driver = one.driver;
   store.state = one.state;
   store.age = std::chrono::duration_cast<milliseconds>(Clock::now() - one.since);
-  if (!one.node) return store;
-  store.store = one.node->id();
+  if (!one.store) return store;
+  store.store = one.store->id();
   std::uint64_t users = 0;
   for (const auto &mount : retired) {
-    if (mount->node != one.node) continue;
+    if (mount->store != one.store) continue;
     users += mount->users.count();
     store.watches += mount->watches.load(std::memory_order_relaxed);
   }
   store.watches = std::min(store.watches, users);
   store.calls = users - store.watches;
-  for (const Watchdog::Running &call : watchdog->running([&](const auto &label) { return one.node->is_of(label); })) {
+  for (const Watchdog::Running &call : watchdog->running([&](const auto &label) { return one.store->is_of(label); })) {
     store.running.push_back(
         {call.operation, std::chrono::duration_cast<milliseconds>(call.age), call.waits_for_client});
     if (call.waits_for_client) ++store.readers;
   }
-  store.readers += one.node->lent();
+  store.readers += one.store->lent();
   std::sort(store.running.begin(), store.running.end(), [](const auto &a, const auto &b) { return a.age > b.age; });
   return store;
 }
 
-std::vector<DrainingStore> Storage::Impl::draining() const {
+std::vector<DrainingStore> KeySpace::draining() const {
   std::vector<Drains::One> all;
   Mounts retired;
   {
@@ -133,7 +133,7 @@ std::vector<DrainingStore> Storage::Impl::draining() const {
   return stores;
 }
 
-bool Storage::Impl::wait_closed(const std::string *mountpoint, milliseconds timeout) const {
+bool KeySpace::wait_closed(const std::string *mountpoint, milliseconds timeout) const {
   std::unique_lock lock(drains_->mutex);
   const auto closed = [&] {
     return std::none_of(drains_->all.begin(), drains_->all.end(),
@@ -144,7 +144,7 @@ bool Storage::Impl::wait_closed(const std::string *mountpoint, milliseconds time
   return true;
 }
 
-bool Storage::Impl::await_same_driver(const Mount &mount, std::string &why) const {
+bool KeySpace::await_same_driver(const Mount &mount, std::string &why) const {
   const auto is_same = [&](const auto &one) {
     return one.driver == mount.config.store.driver || one.mountpoint == mount.mountpoint;
   };
@@ -167,7 +167,7 @@ bool Storage::Impl::await_same_driver(const Mount &mount, std::string &why) cons
 }
 
 /// Ends the watches of the storage, then those of its stores.
-void Storage::Impl::end_watches() {
+void KeySpace::end_watches() {
   hub.stop(); // callbacks may use the storage
   const std::lock_guard lock(watching_);
   spans_.clear();
@@ -178,11 +178,11 @@ void Storage::Impl::end_watches() {
   }
 }
 
-void Storage::Impl::end_backend(std::unique_ptr<Backend> backend) {
+void KeySpace::end_backend(std::unique_ptr<Backend> backend) {
   background_->submit({nullptr, [ending = std::shared_ptr<Backend>(std::move(backend))]() mutable { ending.reset(); }});
 }
 
-void Storage::Impl::close(Clock::time_point deadline) {
+void KeySpace::close(Clock::time_point deadline) {
   bool first = false;
   {
     const std::lock_guard lock(mounting_);
@@ -206,15 +206,15 @@ void Storage::Impl::close(Clock::time_point deadline) {
   background_->wait_until(deadline);
 }
 
-std::vector<DrainingStore> Storage::draining() const { return impl_->draining(); }
-bool Storage::wait_closed(milliseconds timeout) const { return impl_->wait_closed(nullptr, timeout); }
+std::vector<DrainingStore> Storage::draining() const { return space().draining(); }
+bool Storage::wait_closed(milliseconds timeout) const { return space().wait_closed(nullptr, timeout); }
 bool Storage::wait_closed(std::string_view mountpoint, milliseconds timeout) const {
   const std::string point = normal_form(mountpoint);
-  return impl_->wait_closed(&point, timeout);
+  return space().wait_closed(&point, timeout);
 }
 std::vector<DrainingStore> Storage::close(milliseconds patience) {
-  impl_->close(Clock::now() + patience);
-  return impl_->draining();
+  space().close(Clock::now() + patience);
+  return space().draining();
 }
 
 } // namespace omnistore

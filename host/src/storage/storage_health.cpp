@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which stores are not healthy (omnistore/ext/health.h).
-#include "storage/node_health.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/health_report.hpp"
+#include "storage/key_space.hpp"
 
 namespace omnistore {
 
@@ -9,24 +9,24 @@ std::vector<StoreHealth> Storage::unhealthy() const {
   struct Asked {
     const Mount *mount;
     Hold hold;
-    std::vector<Node::Health *> stores;
+    std::vector<HealthReport *> stores;
   };
-  const std::shared_ptr<const MountTable> table = impl_->kept_table();
+  const std::shared_ptr<const MountTable> table = space().kept_table();
   std::vector<Asked> all;
   for (const auto &mount : table->mounts()) {
-    Hold hold = impl_->hold(*mount);
-    if (!hold || !mount->node) continue;
-    std::vector<Node::Health *> stores;
-    mount->node->collect_health(stores);
+    Hold hold = space().hold(*mount);
+    if (!hold || !mount->store) continue;
+    std::vector<HealthReport *> stores;
+    mount->store->collect_health(stores);
     if (!stores.empty()) all.push_back({mount.get(), std::move(hold), std::move(stores)});
   }
   for (const Asked &asked : all)
-    for (Node::Health *store : asked.stores) store->begin();
-  const auto deadline = Node::Health::Clock::now() + Node::Health::patience;
+    for (HealthReport *store : asked.stores) store->begin();
+  const auto deadline = HealthReport::Clock::now() + HealthReport::patience;
   std::vector<StoreHealth> sick;
   for (const Asked &asked : all) {
-    for (Node::Health *store : asked.stores) {
-      const Node::Health::Answer answer = store->wait(deadline);
+    for (HealthReport *store : asked.stores) {
+      const HealthReport::Answer answer = store->wait(deadline);
       if (answer.status != Status::ok)
         sick.push_back(
             {asked.mount->mountpoint, store->driver(), asked.mount->config.optional, answer.status, answer.message});

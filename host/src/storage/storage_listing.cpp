@@ -7,7 +7,8 @@
 #include "storage/contract.hpp"
 #include "storage/cursor.hpp"
 #include "storage/key.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/key_space.hpp"
+#include "storage/sidecar_key.hpp"
 
 namespace omnistore {
 namespace {
@@ -46,7 +47,7 @@ private:
   static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key, const omnistore_meta *meta) {
     auto &self = *static_cast<Outside *>(page);
     const std::string_view inner = view(key);
-    if (inner.ends_with('$') || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
+    if (is_sidecar(inner) || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
     if (self.masks_ && self.table_.find(self.key_) != &self.mount_) return OMNISTORE_OK;
     try {
       self.take_(self.key_, meta);
@@ -65,7 +66,7 @@ private:
                                                omnistore_bytes message) {
     auto &self = *static_cast<Outside *>(page);
     const std::string_view inner = view(base);
-    if (inner.ends_with('$') || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
+    if (is_sidecar(inner) || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
     if (self.masks_ && self.table_.find(self.key_) != &self.mount_) return OMNISTORE_OK;
     try {
       std::string why = base::printable(view(message));
@@ -93,7 +94,7 @@ std::string in_view(std::string_view in, std::string_view shown) {
 }
 
 void check_open(const char *operation, std::string_view base, const Mount &mount) {
-  if (!mount.node) throw Error(Status::unavailable, failure(operation, base, mount, mount.reason));
+  if (!mount.store) throw Error(Status::unavailable, failure(operation, base, mount, mount.reason));
 }
 
 /// The part of a base that lies in a mount, for the log.
@@ -105,9 +106,9 @@ std::string_view told_base(std::string_view base, const Mount &mount) {
 } // namespace
 
 /// The mounts that a base spans, one after the other, each as it is when its turn comes. Only that one is kept open.
-class Storage::Impl::Walk {
+class KeySpace::MountWalk {
 public:
-  Walk(const Impl &impl, std::string_view base) : impl_(impl), base_(base) {}
+  MountWalk(const KeySpace &space, std::string_view base) : space_(space), base_(base) {}
   /// To the first mount, or the first from this mountpoint on, or the first after it.
   void begin() {
     seek([](const Mount &) { return false; });
@@ -126,9 +127,9 @@ public:
 private:
   template <typename IsBefore>
   void seek(const IsBefore &is_before) {
-    const Epoch::Guard guard(impl_.epoch);
-    if (&impl_.table() != table_.get()) {
-      table_ = impl_.table().shared_from_this();
+    const Epoch::Guard guard(space_.epoch);
+    if (&space_.table() != table_.get()) {
+      table_ = space_.table().shared_from_this();
       spanned_ = table_->spanned(base_);
       at_ = 0;
     }
@@ -136,7 +137,7 @@ private:
     if (at_ < spanned_.size()) hold_ = Hold(*spanned_[at_]); // at the end the last one stays held: so does the storage
   }
 
-  const Impl &impl_;
+  const KeySpace &space_;
   const std::string_view base_;
   std::shared_ptr<const MountTable> table_;
   std::vector<const Mount *> spanned_;
@@ -147,8 +148,8 @@ private:
 /// One step of a listing: `take` gets each key, without `in`, and its meta where that was asked for and is known. Gives
 /// where the next step goes on, and appends to `skipped` what the stores went on without.
 template <typename Take>
-std::string Storage::Impl::list_step(std::string_view in, std::string_view text, const ListOptions &options,
-                                     std::vector<Skipped> &skipped, const Take &take) const {
+std::string KeySpace::list_step(std::string_view in, std::string_view text, const ListOptions &options,
+                                std::vector<Skipped> &skipped, const Take &take) const {
   constexpr std::uint32_t most = 100'000;
   // A page takes no more memory than this, and what comes at once: long keys make it a shorter one.
   constexpr std::size_t most_bytes = 4 * 1024 * 1024;
@@ -157,7 +158,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
     throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
   const std::string shown = normal_base(text), base = in_view(in, shown);
   const Cursor from = options.cursor.empty() ? Cursor{} : Cursor::parse(options.cursor);
-  Walk walk(*this, base); // no store but the one that is listed is kept open
+  MountWalk walk(*this, base); // no store but the one that is listed is kept open
   if (options.cursor.empty())
     walk.begin();
   else
@@ -191,7 +192,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
         bytes_taken += key.size();
       });
       const OpLog::Timer timer(op_log);
-      const omnistore_status status = mount.node->list(&call, request, &outside);
+      const omnistore_status status = mount.store->list(&call, request, &outside);
       timer.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base, mount), mount);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
       if (status != OMNISTORE_OK)
@@ -216,7 +217,7 @@ std::string Storage::Impl::list_step(std::string_view in, std::string_view text,
   return walk ? Cursor{walk->mountpoint, walk->fingerprint, cursor}.text() : std::string();
 }
 
-Page Storage::Impl::list(std::string_view in, std::string_view base, const ListOptions &options) const {
+Page KeySpace::list(std::string_view in, std::string_view base, const ListOptions &options) const {
   Page page;
   page.cursor = list_step(in, base, options, page.skipped, [&](std::string_view key, const omnistore_meta *meta) {
     page.items.push_back({std::string(key), meta ? to_meta(*meta) : Meta{}});
@@ -224,7 +225,7 @@ Page Storage::Impl::list(std::string_view in, std::string_view base, const ListO
   return page;
 }
 
-std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_view base, std::uint32_t depth) const {
+std::vector<std::string> KeySpace::keys(std::string_view in, std::string_view base, std::uint32_t depth) const {
   std::vector<std::string> keys;
   ListOptions options;
   options.depth = depth;
@@ -241,26 +242,27 @@ std::vector<std::string> Storage::Impl::keys(std::string_view in, std::string_vi
   return keys;
 }
 
-bool Storage::Impl::spans_blocking(std::string_view in, std::string_view text) const {
+bool KeySpace::spans_blocking(std::string_view in, std::string_view text) const {
   const std::string base = in_view(in, normal_base(text));
   const Epoch::Guard guard(epoch);
   const std::vector<const Mount *> mounts = table().spanned(base);
-  return std::any_of(mounts.begin(), mounts.end(), [](const Mount *m) { return m->node && !m->node->never_blocks(); });
+  return std::any_of(mounts.begin(), mounts.end(),
+                     [](const Mount *m) { return m->store && !m->store->never_blocks(); });
 }
 
-std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, const CallOptions &options) {
+std::uint64_t KeySpace::clear(std::string_view in, std::string_view text, const CallOptions &options) {
   const std::string shown = normal_base(text), base = in_view(in, shown);
   const auto check = [&](const Mount &mount) {
     check_open("clear", shown, mount);
     check_length("clear", shown, mount, inner_base(mount, base).size());
-    if (mount.read_only || mount.node->traits().capabilities & OMNISTORE_READS_ONLY)
+    if (mount.read_only || mount.store->traits().capabilities & OMNISTORE_READS_ONLY)
       throw Error(Status::read_only, failure("clear", shown, mount, "the store takes no writes; nothing was cleared"));
   };
   // Nothing is cleared where a part of it cannot be.
   for (const auto table = kept_table(); const Mount *mount : table->spanned(base)) check(*mount);
   std::uint64_t cleared = 0;
   HostCall call(options);
-  Walk walk(*this, base);
+  MountWalk walk(*this, base);
   for (walk.begin(); walk; walk.next()) {
     const Mount &mount = *walk;
     check(mount);
@@ -271,7 +273,7 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, c
       publish(mount, Event::Type::remove, Event::Cause::cleared, key);
     });
     const OpLog::Timer timer(op_log);
-    const omnistore_status status = mount.node->clear(&call, request, &outside);
+    const omnistore_status status = mount.store->clear(&call, request, &outside);
     timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, mount), mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
     if (status != OMNISTORE_OK)
@@ -283,11 +285,6 @@ std::uint64_t Storage::Impl::clear(std::string_view in, std::string_view text, c
     }
   }
   return cleared;
-}
-
-Page Storage::list(std::string_view base, const ListOptions &options) const { return impl_->list({}, base, options); }
-std::uint64_t Storage::clear(std::string_view base, const CallOptions &options) {
-  return impl_->clear({}, base, options);
 }
 
 } // namespace omnistore

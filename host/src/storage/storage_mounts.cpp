@@ -11,8 +11,8 @@
 #include "base/printable.hpp"
 #include "storage/changes.hpp"
 #include "storage/key.hpp"
+#include "storage/key_space.hpp"
 #include "storage/plan.hpp"
-#include "storage/storage_impl.hpp"
 
 namespace omnistore {
 namespace {
@@ -82,11 +82,11 @@ std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, cons
 void close_all(const std::vector<std::shared_ptr<Mount>> &mounts, Background &background, Clock::time_point deadline) {
   std::vector<std::future<void>> closed;
   for (const auto &mount : mounts) {
-    if (!mount->node) continue;
+    if (!mount->store) continue;
     const auto done = std::make_shared<std::promise<void>>();
     closed.push_back(done->get_future());
-    background.submit({nullptr, [node = mount->node, done] {
-                         node->close();
+    background.submit({nullptr, [store = mount->store, done] {
+                         store->close();
                          done->set_value();
                        }});
   }
@@ -134,34 +134,34 @@ std::vector<MountChange> changes_between(const Config &now, const Config &next) 
 // One change at a time for each mountpoint
 
 /// Makes a change known while it lives.
-class Storage::Impl::Claim {
+class KeySpace::Claim {
 public:
   /// Throws Error(unavailable) if another change of one of the mountpoints does not end in time, or if the storage was
   /// closed.
-  Claim(Impl &impl, std::string what, std::set<std::string> points, const ChangeOptions &options) : impl_(impl) {
-    std::unique_lock lock(impl_.mounting_);
+  Claim(KeySpace &space, std::string what, std::set<std::string> points, const ChangeOptions &options) : space_(space) {
+    std::unique_lock lock(space_.mounting_);
     const auto others = [&] {
-      return std::find_if(impl_.changes_.begin(), impl_.changes_.end(), [&](const Change &known) {
+      return std::find_if(space_.changes_.begin(), space_.changes_.end(), [&](const Change &known) {
         return std::any_of(points.begin(), points.end(), [&](auto &point) { return known.points.contains(point); });
       });
     };
-    const auto is_free = [&] { return impl_.closed_ || others() == impl_.changes_.end(); };
+    const auto is_free = [&] { return space_.closed_ || others() == space_.changes_.end(); };
     const auto now = Clock::now();
     const auto until = std::min(options.deadline, now + options.patience);
     if (options.patience.count() < 0)
-      impl_.changed_.wait(lock, is_free);
-    else if (!impl_.changed_.wait_until(lock, until, is_free))
+      space_.changed_.wait(lock, is_free);
+    else if (!space_.changed_.wait_until(lock, until, is_free))
       throw Error(Status::unavailable, what + ": " + shown(*others()) + "; nothing was changed, try again later");
-    if (impl_.closed_) throw Error(Status::unavailable, what + ": the storage was closed");
-    change_ =
-        impl_.changes_.insert(impl_.changes_.end(), Change{std::move(what), std::move(points), now, options.deadline});
+    if (space_.closed_) throw Error(Status::unavailable, what + ": the storage was closed");
+    change_ = space_.changes_.insert(space_.changes_.end(),
+                                     Change{std::move(what), std::move(points), now, options.deadline});
   }
   ~Claim() {
     {
-      const std::lock_guard lock(impl_.mounting_);
-      impl_.changes_.erase(change_);
+      const std::lock_guard lock(space_.mounting_);
+      space_.changes_.erase(change_);
     }
-    impl_.changed_.notify_all();
+    space_.changed_.notify_all();
   }
   Claim(const Claim &) = delete;
   Claim &operator=(const Claim &) = delete;
@@ -173,12 +173,12 @@ private:
     return change.opens.empty() ? text : text + " and opens a store (" + change.opens + ")";
   }
 
-  Impl &impl_;
+  KeySpace &space_;
   std::list<Change>::iterator change_;
 };
 
 /// What becomes of the mounts.
-struct Storage::Impl::Wanted {
+struct KeySpace::Wanted {
   std::vector<MountChange> changes; ///< by mountpoint
   Mounts mounts;                    ///< without those that were mounted at run time and stay as they are
   std::vector<std::shared_ptr<Mount>> to_open;
@@ -186,9 +186,9 @@ struct Storage::Impl::Wanted {
 };
 
 // ----------------------------------------------------------------------------------------------------------------
-// Impl
+// KeySpace
 
-Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plugins)
+KeySpace::KeySpace(const Config &config, std::shared_ptr<loader::Registry> plugins)
     : hub(*this), registry_(std::move(plugins)), defaults_(defaults_of(config)), open_timeout_(config.open_timeout) {
   Mounts mounts = mounts_of(config, *registry_);
   try {
@@ -198,20 +198,20 @@ Storage::Impl::Impl(const Config &config, std::shared_ptr<loader::Registry> plug
     throw;
   }
   for (const auto &mount : mounts)
-    if (mount->node) ++mount->node->mounts;
+    if (mount->store) ++mount->store->mounts;
   current_ = std::make_shared<const MountTable>(std::move(mounts));
   table_.store(current_.get(), std::memory_order_release);
   op_log.configure(config.log.slow);
 }
 
-void Storage::Impl::open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *change) {
+void KeySpace::open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *change) {
   if (change) {
     const std::lock_guard lock(mounting_);
     change->opens = "mount " + base::printable(mount->shown()) + ", driver " + mount->config.store.driver;
   }
   const auto try_open = [&]() -> std::optional<Error> {
     try {
-      mount->node = open_node(mount, change ? change->deadline : Clock::time_point::max());
+      mount->store = open_store(mount, change ? change->deadline : Clock::time_point::max());
       return std::nullopt;
     } catch (const Error &error) {
       return error;
@@ -228,13 +228,13 @@ void Storage::Impl::open(const std::shared_ptr<Mount> &mount, bool may_fail, Cha
 }
 
 /// Opens the store on another thread. If it takes too long, its thread closes it when it has opened after all.
-std::shared_ptr<Node> Storage::Impl::open_node(const std::shared_ptr<Mount> &mount, Clock::time_point limit) {
+std::shared_ptr<Store> KeySpace::open_store(const std::shared_ptr<Mount> &mount, Clock::time_point limit) {
   struct Opening {
     std::mutex mutex;
     std::condition_variable ended;
     bool done = false;
     std::optional<Drains::At> given_up;
-    std::shared_ptr<Node> node;
+    std::shared_ptr<Store> store;
     std::exception_ptr failed;
   };
   constexpr std::chrono::seconds grace{1}; // for a driver that keeps to its deadline, and says why
@@ -243,10 +243,10 @@ std::shared_ptr<Node> Storage::Impl::open_node(const std::shared_ptr<Mount> &mou
   const auto deadline = std::min(began + open_timeout(), limit == Clock::time_point::max() ? limit : limit - grace);
   // Nothing of this object: it may be gone when a store opens that was given up.
   background_->submit({nullptr, [tasks = tasks, drains = drains_, opening, mount, deadline] {
-                         std::shared_ptr<Node> node;
+                         std::shared_ptr<Store> store;
                          std::exception_ptr failed;
                          try {
-                           node = Node::open(mount->plan, tasks, std::string(mount->shown()), deadline);
+                           store = Store::open(mount->plan, tasks, std::string(mount->shown()), deadline);
                          } catch (...) {
                            failed = std::current_exception();
                          }
@@ -254,17 +254,17 @@ std::shared_ptr<Node> Storage::Impl::open_node(const std::shared_ptr<Mount> &mou
                          opening->done = true;
                          if (opening->given_up) {
                            lock.unlock();
-                           node.reset();
+                           store.reset();
                            return drains->end(*opening->given_up);
                          }
-                         opening->node = std::move(node);
+                         opening->store = std::move(store);
                          opening->failed = std::move(failed);
                          opening->ended.notify_all();
                        }});
   std::unique_lock lock(opening->mutex);
   if (opening->ended.wait_until(lock, deadline + grace, [&] { return opening->done; })) {
     if (opening->failed) std::rethrow_exception(opening->failed);
-    return std::move(opening->node);
+    return std::move(opening->store);
   }
   opening->given_up = drains_->begin(DrainingStore::State::opening, *mount, nullptr);
   throw Error(Status::timeout,
@@ -272,37 +272,37 @@ std::shared_ptr<Node> Storage::Impl::open_node(const std::shared_ptr<Mount> &mou
                   " (the limits are openTimeout and the request's); it is closed if it opens after all");
 }
 
-void Storage::Impl::retire_unused(const Mounts &mounts) {
+void KeySpace::retire_unused(const Mounts &mounts) {
   for (const auto &mount : mounts) {
-    if (!mount->node) continue;
-    ++mount->node->mounts;
+    if (!mount->store) continue;
+    ++mount->store->mounts;
     retire(mount, false);
   }
 }
 
-void Storage::Impl::discard(const Mounts &mounts) {
+void KeySpace::discard(const Mounts &mounts) {
   retire_unused(mounts);
   throw Error(Status::unavailable, "the storage was closed meanwhile");
 }
 
-void Storage::Impl::publish_table(Mounts mounts, const std::vector<std::string> &changed) {
+void KeySpace::publish_table(Mounts mounts, const std::vector<std::string> &changed) {
   const auto next = std::make_shared<const MountTable>(std::move(mounts));
   for (const auto &mount : next->mounts())
-    if (mount->node && !current_->has(*mount)) ++mount->node->mounts;
+    if (mount->store && !current_->has(*mount)) ++mount->store->mounts;
   table_.store(next.get(), std::memory_order_seq_cst);
   const std::shared_ptr<const MountTable> old = std::exchange(current_, next);
   epoch.synchronize(); // nobody looks anything up in the old one any more
   for (const auto &mount : old->mounts()) {
     if (next->has(*mount)) continue;
     const std::shared_ptr<Mount> successor = next->at(mount->mountpoint);
-    retire(mount, successor && successor->node == mount->node);
+    retire(mount, successor && successor->store == mount->store);
   }
   std::vector<std::string> shared;
   for (const std::string &mountpoint : changed) {
     if (!hub.active()) break;
     hub.lost(mountpoint, 0);
     const std::shared_ptr<Mount> mount = next->at(mountpoint);
-    if (mount && mount->node && mount->node->traits().capabilities & OMNISTORE_SHARED) shared.push_back(mountpoint);
+    if (mount && mount->store && mount->store->traits().capabilities & OMNISTORE_SHARED) shared.push_back(mountpoint);
   }
   background_->submit({nullptr, [this, shared] {
                          hub.refresh(); // no watch is left on an old store
@@ -311,7 +311,7 @@ void Storage::Impl::publish_table(Mounts mounts, const std::vector<std::string> 
                        }});
 }
 
-bool Storage::Impl::replace(const std::string &mountpoint, const MountConfig *config, const ChangeOptions &options) {
+bool KeySpace::replace(const std::string &mountpoint, const MountConfig *config, const ChangeOptions &options) {
   Claim claim(*this, (config ? "mount " : "unmount ") + base::printable(mountpoint.empty() ? "/" : mountpoint),
               {mountpoint}, options);
   std::shared_ptr<Mount> mount;
@@ -339,13 +339,13 @@ bool Storage::Impl::replace(const std::string &mountpoint, const MountConfig *co
   return old != nullptr;
 }
 
-Storage::Impl::Wanted Storage::Impl::wanted_of(const Config &config, loader::Registry &plugins, const MountTable &now,
-                                               const std::set<std::string> *claimed) {
+KeySpace::Wanted KeySpace::wanted_of(const Config &config, loader::Registry &plugins, const MountTable &now,
+                                     const std::set<std::string> *claimed) {
   const MountDefaults defaults = defaults_of(config);
   Wanted wanted;
   for (auto &mount : mounts_of(config, plugins)) {
     const std::shared_ptr<Mount> old = now.at(mount->mountpoint);
-    wanted.changes.push_back(change_of(old.get(), old && old->node, *mount));
+    wanted.changes.push_back(change_of(old.get(), old && old->store, *mount));
     const MountChange &change = wanted.changes.back();
     if (!change.changed && !old->runtime) {
       wanted.mounts.push_back(old);
@@ -353,7 +353,7 @@ Storage::Impl::Wanted Storage::Impl::wanted_of(const Config &config, loader::Reg
     }
     wanted.changed.push_back(mount->mountpoint);
     if (change.kind == MountChange::Kind::kept)
-      mount->node = old->node;
+      mount->store = old->store;
     else
       wanted.to_open.push_back(mount);
     wanted.mounts.push_back(std::move(mount));
@@ -364,7 +364,7 @@ Storage::Impl::Wanted Storage::Impl::wanted_of(const Config &config, loader::Reg
     if (stays) continue;
     const bool may_change = old->runtime && (!claimed || claimed->contains(old->mountpoint));
     if (auto again = may_change ? renewed(*old, plugins, defaults, true) : nullptr) {
-      wanted.changes.push_back(change_of(old.get(), old->node != nullptr, *again));
+      wanted.changes.push_back(change_of(old.get(), old->store != nullptr, *again));
       wanted.changed.push_back(old->mountpoint);
       wanted.to_open.push_back(again);
       wanted.mounts.push_back(std::move(again));
@@ -378,12 +378,12 @@ Storage::Impl::Wanted Storage::Impl::wanted_of(const Config &config, loader::Reg
   return wanted;
 }
 
-std::vector<MountChange> Storage::Impl::diff(const Config &config, loader::Registry &plugins) const {
+std::vector<MountChange> KeySpace::diff(const Config &config, loader::Registry &plugins) const {
   return wanted_of(config, plugins, *current(), nullptr).changes;
 }
 
-std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
-                                               const ChangeOptions &options) {
+std::vector<MountChange> KeySpace::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
+                                          const ChangeOptions &options) {
   // Every mount but those that were mounted at run time and stay: these may be changed while stores are opened here.
   std::set<std::string> points;
   for (const auto &[mountpoint, mount] : config.mounts) points.insert(normal_form(mountpoint));
@@ -396,7 +396,7 @@ std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared
   try {
     for (const auto &mount : wanted.to_open) {
       const std::shared_ptr<Mount> old = now->at(mount->mountpoint);
-      open(mount, mount->config.optional && !(old && old->node), &claim.change());
+      open(mount, mount->config.optional && !(old && old->store), &claim.change());
     }
   } catch (...) {
     retire_unused(wanted.to_open);
@@ -422,11 +422,11 @@ std::vector<MountChange> Storage::Impl::reload(const Config &config, std::shared
 bool Storage::mount(std::string_view mountpoint, const MountConfig &config, const ChangeOptions &options) {
   const std::string point = normal_form(mountpoint);
   if (!point.empty()) Key check(point);
-  return impl_->replace(point, &config, options);
+  return space().replace(point, &config, options);
 }
 
 bool Storage::unmount(std::string_view mountpoint, const ChangeOptions &options) {
-  return impl_->replace(normal_form(mountpoint), nullptr, options);
+  return space().replace(normal_form(mountpoint), nullptr, options);
 }
 
 std::vector<MountChange> Storage::reload(const Config &config) {
@@ -434,12 +434,12 @@ std::vector<MountChange> Storage::reload(const Config &config) {
 }
 std::vector<MountChange> Storage::reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
                                          const ChangeOptions &options) {
-  return impl_->reload(config, std::move(plugins), options);
+  return space().reload(config, std::move(plugins), options);
 }
 std::vector<MountChange> Storage::diff(const Config &config) const {
   loader::Registry found(loader::search_paths(config), plugins().get());
-  return impl_->diff(config, found);
+  return space().diff(config, found);
 }
-std::shared_ptr<loader::Registry> Storage::plugins() const { return impl_->registry(); }
+std::shared_ptr<loader::Registry> Storage::plugins() const { return space().registry(); }
 
 } // namespace omnistore

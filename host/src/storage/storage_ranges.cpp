@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks over keys and entries: a listing, page by page, behind a range.
+// The ranges of a view: listings that are read page by page.
 #include <omnistore/ranges.hpp>
 
 #include <algorithm>
@@ -10,15 +10,16 @@
 #include <omnistore/view.hpp>
 
 #include "storage/contract.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/key_space.hpp"
 
 namespace omnistore {
 
 // --------------------------------------------------------------------------------------------------------------- keys
 
-class KeyRange::Walk {
+/// The pages of a listing.
+class KeyRange::Pages {
 public:
-  Walk(const Storage::Impl &storage, std::string_view in, std::string_view base, std::uint32_t depth)
+  Pages(const KeySpace &storage, std::string_view in, std::string_view base, std::uint32_t depth)
       : storage_(storage), in_(in), base_(base) {
     options_.depth = depth;
   }
@@ -56,7 +57,7 @@ private:
     } while (page_.items.empty());
   }
 
-  const Storage::Impl &storage_;
+  const KeySpace &storage_;
   const std::string in_, base_;
   ListOptions options_;
   CursorCheck cursors_;
@@ -66,22 +67,23 @@ private:
   std::size_t at_ = 0;
 };
 
-KeyRange::KeyRange(std::unique_ptr<Walk> walk) : walk_(std::move(walk)) {}
+KeyRange::KeyRange(std::unique_ptr<Pages> pages) : pages_(std::move(pages)) {}
 KeyRange::KeyRange(KeyRange &&) noexcept = default;
 KeyRange::~KeyRange() = default;
-KeyRange::iterator KeyRange::begin() { return walk_->start(), iterator(this); }
-std::vector<std::string> KeyRange::all() { return walk_->all(); }
-const std::string *KeyRange::key() const { return walk_->key(); }
-void KeyRange::step() { walk_->step(); }
+KeyRange::iterator KeyRange::begin() { return pages_->start(), iterator(this); }
+std::vector<std::string> KeyRange::all() { return pages_->all(); }
+const std::string *KeyRange::key() const { return pages_->key(); }
+void KeyRange::step() { pages_->step(); }
 
 // ------------------------------------------------------------------------------------------------------------ entries
 
-class EntryRange::Walk {
+/// The entries of a listing, batch by batch.
+class EntryRange::Batches {
 public:
-  Walk(const Storage::Impl &storage, std::string_view in, std::string_view base, const EntriesOptions &options)
+  Batches(const KeySpace &storage, std::string_view in, std::string_view base, const EntriesOptions &options)
       : storage_(storage), in_(in), keys_(storage, in, base, options.depth),
         batch_size_(std::max<std::size_t>(options.batch, 1)), reads_ahead_(storage.spans_blocking(in, base)) {}
-  ~Walk() {
+  ~Batches() {
     if (next_.valid()) next_.wait();
   }
 
@@ -138,9 +140,9 @@ private:
     return batch;
   }
 
-  const Storage::Impl &storage_;
+  const KeySpace &storage_;
   const std::string in_;
-  KeyRange::Walk keys_;
+  KeyRange::Pages keys_;
   const std::size_t batch_size_;
   const bool reads_ahead_; ///< a store may wait
   bool started_ = false;
@@ -150,24 +152,18 @@ private:
   std::future<std::optional<Batch>> next_;
 };
 
-EntryRange::EntryRange(std::unique_ptr<Walk> walk) : walk_(std::move(walk)) {}
+EntryRange::EntryRange(std::unique_ptr<Batches> batches) : batches_(std::move(batches)) {}
 EntryRange::EntryRange(EntryRange &&) noexcept = default;
 EntryRange::~EntryRange() = default;
-EntryRange::iterator EntryRange::begin() { return walk_->start(), iterator(this); }
-const EntryRange::Item *EntryRange::item() const { return walk_->item(); }
-void EntryRange::step() { walk_->step(); }
+EntryRange::iterator EntryRange::begin() { return batches_->start(), iterator(this); }
+const EntryRange::Item *EntryRange::item() const { return batches_->item(); }
+void EntryRange::step() { batches_->step(); }
 
-KeyRange Storage::keys(std::string_view base, std::uint32_t depth) const {
-  return KeyRange(std::make_unique<KeyRange::Walk>(*impl_, "", base, depth));
-}
-EntryRange Storage::entries(std::string_view base, const EntriesOptions &options) const {
-  return EntryRange(std::make_unique<EntryRange::Walk>(*impl_, "", base, options));
-}
 KeyRange View::keys(std::string_view base, std::uint32_t depth) const {
-  return KeyRange(std::make_unique<KeyRange::Walk>(*storage_, base_, base, depth));
+  return KeyRange(std::make_unique<KeyRange::Pages>(space(), base_, base, depth));
 }
 EntryRange View::entries(std::string_view base, const EntriesOptions &options) const {
-  return EntryRange(std::make_unique<EntryRange::Walk>(*storage_, base_, base, options));
+  return EntryRange(std::make_unique<EntryRange::Batches>(space(), base_, base, options));
 }
 
 } // namespace omnistore

@@ -4,8 +4,9 @@
 // It is no value of its own. It is a part of what is known of `k`, and ends with k's value; so it has no ttl and no
 // etag, and takes no condition.
 #include "storage/key.hpp"
+#include "storage/key_space.hpp"
+#include "storage/sidecar_key.hpp"
 #include "storage/sinks.hpp"
-#include "storage/storage_impl.hpp"
 
 namespace omnistore {
 namespace {
@@ -26,38 +27,36 @@ std::string_view part(std::string_view text, const GetOptions &options) {
 
 } // namespace
 
-omnistore_bytes Storage::Impl::Route::owner() {
+omnistore_bytes KeySpace::Route::owner() {
   // Only the value's key has to fit: what is kept of it is no key of the store's, or the store has room for it.
-  std::string_view inside = mount_->inside(key_.view(), room_);
-  inside.remove_suffix(1);
-  if (inside.size() > mount_->node->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
+  const std::string_view inside = owner_of(mount_->inside(key_.view(), room_));
+  if (inside.size() > mount_->store->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
   return bytes(inside);
 }
 
 /// To the meta of a value that was read: its user meta, which did not come with it.
-void Storage::Impl::add_user(Route &route, HostCall &call, Meta &meta) const {
+void KeySpace::add_user(Route &route, HostCall &call, Meta &meta) const {
   Meta whole;
   MetaSink sink(whole);
   const omnistore_get_request request{sizeof request, OMNISTORE_GET_USER, 0, UINT64_MAX};
-  const omnistore_status status = route.node().stat(&call, route.key(), request, &sink);
+  const omnistore_status status = route.store().stat(&call, route.key(), request, &sink);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   meta.user = std::move(whole.user);
   meta.user_known = true;
 }
 
 /// The user meta; nullopt if there is none, or no value.
-std::optional<Meta> Storage::Impl::user_meta(Route &route, HostCall &call) const {
+std::optional<Meta> KeySpace::user_meta(Route &route, HostCall &call) const {
   Meta meta;
   MetaSink sink(meta);
   const omnistore_get_request request{sizeof request, OMNISTORE_GET_USER, 0, UINT64_MAX};
-  const omnistore_status status = route.node().stat(&call, route.owner(), request, &sink);
+  const omnistore_status status = route.store().stat(&call, route.owner(), request, &sink);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   if (!route.found(status == OMNISTORE_OK && !meta.user.empty())) return std::nullopt;
   return meta;
 }
 
-bool Storage::Impl::get_user(Route &route, HostCall &call, std::string &into, const GetOptions &options,
-                             Meta *meta) const {
+bool KeySpace::get_user(Route &route, HostCall &call, std::string &into, const GetOptions &options, Meta *meta) const {
   std::optional<Meta> found = user_meta(route, call);
   if (!found) return false;
   if (meta) *meta = about(*found, found->user.size());
@@ -65,7 +64,7 @@ bool Storage::Impl::get_user(Route &route, HostCall &call, std::string &into, co
   return true;
 }
 
-bool Storage::Impl::read_user(Route &route, HostCall &call, Reader &reader, const GetOptions &options) const {
+bool KeySpace::read_user(Route &route, HostCall &call, Reader &reader, const GetOptions &options) const {
   const std::optional<Meta> found = user_meta(route, call);
   if (!found) return false;
   const std::string_view wanted = part(found->user, options);
@@ -75,37 +74,37 @@ bool Storage::Impl::read_user(Route &route, HostCall &call, Reader &reader, cons
   return true;
 }
 
-std::optional<Meta> Storage::Impl::meta_of_user(Route &route, HostCall &call) const {
+std::optional<Meta> KeySpace::meta_of_user(Route &route, HostCall &call) const {
   const std::optional<Meta> found = user_meta(route, call);
   if (!found) return std::nullopt;
   return about(*found, found->user.size());
 }
 
 /// Gives the value other user meta; empty: none. False: there is no value.
-bool Storage::Impl::set_user(Route &route, HostCall &call, std::string_view user) const {
+bool KeySpace::set_user(Route &route, HostCall &call, std::string_view user) const {
   const omnistore_touch_request request{sizeof request, OMNISTORE_TOUCH_USER, 0, bytes(user)};
-  const omnistore_status status = route.node().touch(&call, route.owner(), request);
+  const omnistore_status status = route.store().touch(&call, route.owner(), request);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   return route.found(status == OMNISTORE_OK);
 }
 
-void Storage::Impl::Route::check_user(const SetOptions &options) const {
+void KeySpace::Route::check_user(const SetOptions &options) const {
   if (options.ttl) refuse(Status::invalid, "user meta has no ttl of its own: it ends with its value");
   if (!options.user.empty()) refuse(Status::invalid, "user meta has no user meta");
   check_user(options.condition);
 }
 
-void Storage::Impl::Route::check_user(const Condition &condition) const {
+void KeySpace::Route::check_user(const Condition &condition) const {
   if (condition.kind != Condition::Kind::always)
     refuse(Status::unsupported, "a condition holds for values, not for their user meta");
 }
 
-void Storage::Impl::Route::refuse(Status status, std::string_view why) const {
+void KeySpace::Route::refuse(Status status, std::string_view why) const {
   throw Error(status, failure(operation_, key_.shown(), *mount_, why));
 }
 
-Stored Storage::Impl::put_user(Route &route, const Key &key, HostCall &call, std::string_view user,
-                               const SetOptions &options) {
+Stored KeySpace::put_user(Route &route, const Key &key, HostCall &call, std::string_view user,
+                          const SetOptions &options) {
   route.check_writable();
   route.check_user(options);
   if (!set_user(route, call, user) && !user.empty())
@@ -114,8 +113,8 @@ Stored Storage::Impl::put_user(Route &route, const Key &key, HostCall &call, std
   return {};
 }
 
-Stored Storage::Impl::put_user(Route &route, const Key &key, HostCall &call, Source &source, std::uint64_t size,
-                               const SetOptions &options) {
+Stored KeySpace::put_user(Route &route, const Key &key, HostCall &call, Source &source, std::uint64_t size,
+                          const SetOptions &options) {
   std::string user;
   for (std::size_t had = 0;; had = user.size()) {
     user.resize(had + 64 * 1024);
@@ -130,7 +129,7 @@ Stored Storage::Impl::put_user(Route &route, const Key &key, HostCall &call, Sou
   return put_user(route, key, call, user, options);
 }
 
-bool Storage::Impl::remove_user(Route &route, const Key &key, HostCall &call, const RemoveOptions &options) {
+bool KeySpace::remove_user(Route &route, const Key &key, HostCall &call, const RemoveOptions &options) {
   route.check_writable();
   route.check_user(options.condition);
   if (!user_meta(route, call)) return false;

@@ -3,9 +3,9 @@
 #include "base/clock.hpp"
 #include "config/formats.hpp"
 #include "storage/key.hpp"
+#include "storage/key_space.hpp"
 #include "storage/sinks.hpp"
 #include "storage/source_feed.hpp"
-#include "storage/storage_impl.hpp"
 
 namespace omnistore {
 namespace {
@@ -16,9 +16,9 @@ omnistore_get_request get_request(const GetOptions &options) {
 
 /// Counts the bytes of a value that came.
 template <typename Sink>
-omnistore_status delivered(omnistore_status status, const Sink &sink, Node &node) {
+omnistore_status delivered(omnistore_status status, const Sink &sink, Store &store) {
   if (status != OMNISTORE_OK) return status;
-  node.meter().here().add(Count::bytes_read, sink.taken());
+  store.meter().here().add(Count::bytes_read, sink.taken());
   return OMNISTORE_OK;
 }
 
@@ -60,18 +60,18 @@ std::int64_t expiry_of(const Mount &mount, const SetOptions &options) {
   return now + ttl;
 }
 
-bool Storage::Impl::get(const Key &key, std::string &into, const GetOptions &options) const {
+bool KeySpace::get(const Key &key, std::string &into, const GetOptions &options) const {
   Route route(*this, "get", key);
   HostCall call(options);
   if (key.is_meta()) return get_user(route, call, into, options, nullptr);
   StringSink sink(into, options);
   const omnistore_status status =
-      delivered(route.node().get(&call, route.key(), get_request(options), &sink), sink, route.node());
+      delivered(route.store().get(&call, route.key(), get_request(options), &sink), sink, route.store());
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   return route.found(status == OMNISTORE_OK);
 }
 
-std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &options) const {
+std::optional<Entry> KeySpace::entry(const Key &key, const GetOptions &options) const {
   Route route(*this, "get", key);
   HostCall call(options);
   Entry entry;
@@ -82,38 +82,38 @@ std::optional<Entry> Storage::Impl::entry(const Key &key, const GetOptions &opti
   omnistore_get_request request = get_request(options);
   request.flags |= OMNISTORE_GET_META;
   StringSink sink(entry.value, options, &entry.meta);
-  const omnistore_status status = delivered(route.node().get(&call, route.key(), request, &sink), sink, route.node());
+  const omnistore_status status = delivered(route.store().get(&call, route.key(), request, &sink), sink, route.store());
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   if (!route.found(status == OMNISTORE_OK)) return std::nullopt;
   if (options.user && !entry.meta.user_known) add_user(route, call, entry.meta);
   return entry;
 }
 
-bool Storage::Impl::read(const Key &key, Reader &reader, const GetOptions &options) const {
+bool KeySpace::read(const Key &key, Reader &reader, const GetOptions &options) const {
   Route route(*this, "get", key);
   HostCall call(options);
   if (key.is_meta()) return read_user(route, call, reader, options);
   ReaderSink sink(reader, options, call);
-  const omnistore_status status = route.node().get(&call, route.key(), get_request(options), &sink);
+  const omnistore_status status = route.store().get(&call, route.key(), get_request(options), &sink);
   sink.rethrow();
-  const omnistore_status whole = delivered(status, sink, route.node());
+  const omnistore_status whole = delivered(status, sink, route.store());
   if (whole != OMNISTORE_OK && whole != OMNISTORE_NOT_FOUND) route.raise(whole, call);
   return route.found(whole == OMNISTORE_OK);
 }
 
-bool Storage::Impl::has(const Key &key, const CallOptions &options) const {
+bool KeySpace::has(const Key &key, const CallOptions &options) const {
   Route route(*this, "has", key);
   HostCall call(options);
   if (key.is_meta()) return user_meta(route, call).has_value();
   Meta meta;
   MetaSink sink(meta);
   const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
-  const omnistore_status status = route.node().stat(&call, route.key(), request, &sink);
+  const omnistore_status status = route.store().stat(&call, route.key(), request, &sink);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) route.raise(status, call);
   return route.found(status == OMNISTORE_OK);
 }
 
-std::optional<Meta> Storage::Impl::meta(const Key &key, const MetaOptions &options) const {
+std::optional<Meta> KeySpace::meta(const Key &key, const MetaOptions &options) const {
   Route route(*this, "meta", key);
   HostCall call(options);
   if (key.is_meta()) return meta_of_user(route, call);
@@ -121,21 +121,20 @@ std::optional<Meta> Storage::Impl::meta(const Key &key, const MetaOptions &optio
   MetaSink sink(meta);
   const std::uint32_t flags = OMNISTORE_GET_META | (options.user ? OMNISTORE_GET_USER : 0u);
   const omnistore_get_request request{sizeof request, flags, 0, UINT64_MAX};
-  const omnistore_status status = route.node().stat(&call, route.key(), request, &sink);
+  const omnistore_status status = route.store().stat(&call, route.key(), request, &sink);
   if (!route.found(status != OMNISTORE_NOT_FOUND)) return std::nullopt;
   if (status != OMNISTORE_OK) route.raise(status, call);
   return meta;
 }
 
-Stored Storage::Impl::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
+Stored KeySpace::set(const Key &key, std::string_view value, const SetOptions &options, bool want_etag) {
   Route route(*this, "set", key);
   HostCall call(options);
   if (key.is_meta()) return put_user(route, key, call, value, options);
   return put(route, key, call, {bytes(value), nullptr, 0}, options, want_etag);
 }
 
-Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options,
-                          bool want_etag) {
+Stored KeySpace::set(const Key &key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag) {
   Route route(*this, "set", key);
   HostCall call(options);
   if (key.is_meta()) return put_user(route, key, call, source, size, options);
@@ -150,8 +149,8 @@ Stored Storage::Impl::set(const Key &key, Source &source, std::uint64_t size, co
   }
 }
 
-Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, const Given &given, const SetOptions &options,
-                          bool want_etag) {
+Stored KeySpace::put(Route &route, const Key &key, HostCall &call, const Given &given, const SetOptions &options,
+                     bool want_etag) {
   route.check_writable();
   const omnistore_set_request request{sizeof request,
                                       0,
@@ -165,7 +164,7 @@ Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, const Gi
                                       bytes(options.user)};
   Meta meta;
   MetaSink sink(meta);
-  const omnistore_status status = route.node().set(&call, route.key(), request, want_etag ? &sink : nullptr);
+  const omnistore_status status = route.store().set(&call, route.key(), request, want_etag ? &sink : nullptr);
   if (status == OMNISTORE_CONFLICT) {
     route.came_to("CONFLICT");
     return {false, {}};
@@ -175,7 +174,7 @@ Stored Storage::Impl::put(Route &route, const Key &key, HostCall &call, const Gi
   return {true, std::move(meta.etag)};
 }
 
-bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
+bool KeySpace::remove(const Key &key, const RemoveOptions &options) {
   Route route(*this, "remove", key);
   route.check_writable();
   HostCall call(options);
@@ -187,14 +186,14 @@ bool Storage::Impl::remove(const Key &key, const RemoveOptions &options) {
   if (request.condition == OMNISTORE_IF_ABSENT)
     throw Error(Status::invalid,
                 failure("remove", key.shown(), route.mount(), "if-absent is no condition of a remove"));
-  const omnistore_status status = route.node().remove(&call, route.key(), request);
+  const omnistore_status status = route.store().remove(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return route.found(false);
   if (status != OMNISTORE_OK) route.raise(status, call);
   publish(route.mount(), Event::Type::remove, Event::Cause::removed, key.view());
   return true;
 }
 
-bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life, const CallOptions &asked) {
+bool KeySpace::touch(const Key &key, std::chrono::milliseconds life, const CallOptions &asked) {
   Route route(*this, "touch", key);
   route.check_writable();
   HostCall call(asked);
@@ -203,7 +202,7 @@ bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life, const 
   if (key.is_meta()) route.check_user(options);
   const omnistore_touch_request request{
       sizeof request, OMNISTORE_TOUCH_EXPIRY, expiry_of(route.mount(), options), {nullptr, 0}};
-  const omnistore_status status = route.node().touch(&call, route.key(), request);
+  const omnistore_status status = route.store().touch(&call, route.key(), request);
   if (status == OMNISTORE_NOT_FOUND) return route.found(false);
   if (status != OMNISTORE_OK) route.raise(status, call);
   publish(route.mount(), Event::Type::update, Event::Cause::none, key.view());
@@ -213,52 +212,15 @@ bool Storage::Impl::touch(const Key &key, std::chrono::milliseconds life, const 
 // --------------------------------------------------------------------------------------------------------------
 // Storage
 
-bool Storage::get(std::string_view key, std::string &into, const GetOptions &options) const {
-  return impl_->get(Key(key), into, options);
-}
-
-std::optional<std::string> Storage::get(std::string_view key, const GetOptions &options) const {
-  std::optional<std::string> value(std::in_place);
-  if (!get(key, *value, options)) value.reset();
-  return value;
-}
-
-std::optional<Entry> Storage::entry(std::string_view key, const GetOptions &options) const {
-  return impl_->entry(Key(key), options);
-}
-
-bool Storage::read(std::string_view key, Reader &reader, const GetOptions &options) const {
-  return impl_->read(Key(key), reader, options);
-}
-
-bool Storage::has(std::string_view key, const CallOptions &options) const { return impl_->has(Key(key), options); }
-std::optional<Meta> Storage::meta(std::string_view key, const MetaOptions &options) const {
-  return impl_->meta(Key(key), options);
-}
-
-Stored Storage::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
-  return impl_->set(Key(key), value, options, want_etag);
-}
-
-Stored Storage::set(std::string_view key, Source &source, std::uint64_t size, const SetOptions &options,
-                    bool want_etag) {
-  return impl_->set(Key(key), source, size, options, want_etag);
-}
-
 Streams Storage::streams(std::string_view text) const {
   try {
     const Key key(text);
-    const Epoch::Guard guard(impl_->epoch);
-    const Mount *mount = impl_->table().find(key.view());
-    return mount && mount->node ? mount->node->streams() : Streams();
+    const Epoch::Guard guard(space().epoch);
+    const Mount *mount = space().table().find(key.view());
+    return mount && mount->store ? mount->store->streams() : Streams();
   } catch (const Error &) {
     return {}; // the operation will say what is wrong with the key
   }
-}
-
-bool Storage::remove(std::string_view key, const RemoveOptions &options) { return impl_->remove(Key(key), options); }
-bool Storage::touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options) {
-  return impl_->touch(Key(key), ttl, options);
 }
 
 } // namespace omnistore

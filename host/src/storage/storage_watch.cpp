@@ -10,8 +10,9 @@
 #include <spdlog/spdlog.h>
 
 #include "storage/key.hpp"
+#include "storage/key_space.hpp"
 #include "storage/pulled_watch.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/sidecar_key.hpp"
 
 namespace omnistore {
 namespace {
@@ -34,35 +35,34 @@ std::string watched_base(const Mount &mount, std::string_view wanted) {
 
 } // namespace
 
-Storage::Impl::Backend::Backend(Impl &storage, Hold watched, std::string keys)
-    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, impl(storage), mount(std::move(watched)),
+KeySpace::Backend::Backend(KeySpace &storage, Hold watched, std::string keys)
+    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, space(storage), mount(std::move(watched)),
       base(std::move(keys)) {
   mount->watches.fetch_add(1, std::memory_order_relaxed);
-  HostCall call;
   const omnistore_watch_request request{sizeof request, 0, bytes(base)};
-  mount->node->watch(&call, request, this, &watch);
+  mount->store->watch(request, this, &watch);
 }
 
-Storage::Impl::Backend::~Backend() {
+KeySpace::Backend::~Backend() {
   mount->tells_own.store(false);
-  mount->node->unwatch(watch);
+  mount->store->unwatch(watch);
   mount->watches.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Storage::Impl::Backend::event_(omnistore_watcher *watcher, const omnistore_event *event) {
+void KeySpace::Backend::event_(omnistore_watcher *watcher, const omnistore_event *event) {
   const Backend &self = *static_cast<Backend *>(watcher);
-  self.impl.store_changed(*self.mount, *event);
+  self.space.store_changed(*self.mount, *event);
 }
 
-void Storage::Impl::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
+void KeySpace::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
   // A change of the meta is a change of what is known of its key.
-  const bool is_meta = key.ends_with('$');
+  const bool is_meta = is_sidecar(key);
   if (is_meta && type == Event::Type::remove && cause != Event::Cause::removed) return; // it went with its value
-  if (is_meta) key.remove_suffix(1);
+  if (is_meta) key = owner_of(key);
   if (!key.empty()) hub.publish(is_meta ? Event::Type::update : type, is_meta ? Event::Cause::none : cause, key);
 }
 
-void Storage::Impl::store_changed(const Mount &mount, const omnistore_event &event) {
+void KeySpace::store_changed(const Mount &mount, const omnistore_event &event) {
   if (event.type == OMNISTORE_EVENT_RESYNC) return hub.lost(mount.mountpoint, event.count);
   if (event.type == OMNISTORE_EVENT_LIMITED) return store_limited(mount, std::string(view(event.key)));
   std::string key;
@@ -96,7 +96,7 @@ void Storage::Impl::store_limited(const Mount &mount, const std::string &cause) 
 }
 
 /// Finds the mounts that hold what a watch of `base` can be told of, and wants them. Under watching_.
-void Storage::Impl::reach(const std::string &base, Span &span) {
+void KeySpace::reach(const std::string &base, Span &span) {
   span.wanted.clear();
   const Epoch::Guard guard(epoch);
   span.reached = table().spanned(base.empty() ? base : base + ':');
@@ -105,7 +105,7 @@ void Storage::Impl::reach(const std::string &base, Span &span) {
   if (const Mount *holder = table().find(base); holder && std::count(mounts.begin(), mounts.end(), holder) == 0)
     mounts.push_back(holder);
   for (const Mount *mount : mounts) {
-    if (!mount->node) continue;
+    if (!mount->store) continue;
     span.wanted.push_back(mount->shared_from_this());
     std::shared_ptr<Watched> &watched = watched_[span.wanted.back()];
     if (!watched) watched = std::make_shared<Watched>(span.wanted.back());
@@ -114,7 +114,7 @@ void Storage::Impl::reach(const std::string &base, Span &span) {
 }
 
 /// Returns true if the driver watches as far as it is wanted.
-bool Storage::Impl::Watched::settled() const {
+bool KeySpace::Watched::settled() const {
   if (bases.empty()) return !backend;
   return backend && common_base(*bases.begin(), *bases.rbegin()).starts_with(backend->base); // they are sorted
 }
@@ -122,18 +122,19 @@ bool Storage::Impl::Watched::settled() const {
 /// Has the store watched as far as it is wanted. `ask_again`: also if it refused. Returns true if its limits changed.
 /// `lock` is of watching_. It is not held while the driver is called: a store that hangs delays only the watches that
 /// want to hear of it.
-bool Storage::Impl::cover(const std::shared_ptr<Watched> &watched, bool ask_again, std::unique_lock<std::mutex> &lock) {
+bool KeySpace::cover(const std::shared_ptr<Watched> &watched, bool ask_again, std::unique_lock<std::mutex> &lock) {
   struct Busy {
-    Busy(Impl &storage, Watched &mount, std::unique_lock<std::mutex> &held) : impl(storage), of(mount), watching(held) {
-      impl.settled_.wait(watching, [this] { return !of.busy; });
+    Busy(KeySpace &storage, Watched &mount, std::unique_lock<std::mutex> &held)
+        : space(storage), of(mount), watching(held) {
+      space.settled_.wait(watching, [this] { return !of.busy; });
       of.busy = true;
     }
     ~Busy() {
       if (!watching.owns_lock()) watching.lock();
       of.busy = false;
-      impl.settled_.notify_all();
+      space.settled_.notify_all();
     }
-    Impl &impl;
+    KeySpace &space;
     Watched &of;
     std::unique_lock<std::mutex> &watching;
   };
@@ -161,11 +162,11 @@ bool Storage::Impl::cover(const std::shared_ptr<Watched> &watched, bool ask_agai
       }
       watched->backend = std::make_unique<Backend>(*this, std::move(held), base);
     }
-    mount.tells_own.store(mount.node->tells_own(watched->backend->watch));
+    mount.tells_own.store(mount.store->reports_own(watched->backend->watch));
     watched->backend->limits.clear();
-    mount.node->add_limits(watched->backend->limits);
+    mount.store->add_limits(watched->backend->limits);
     std::vector<Hub::Limit> limits;
-    for (const Node::WatchLimit &limit : watched->backend->limits)
+    for (const WatchLimit &limit : watched->backend->limits)
       limits.push_back(
           {&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + limit.cause)});
     lock.lock();
@@ -181,7 +182,7 @@ bool Storage::Impl::cover(const std::shared_ptr<Watched> &watched, bool ask_agai
 }
 
 /// Under watching_.
-void Storage::Impl::tell_limits(const std::string &base, const Span &span) {
+void KeySpace::tell_limits(const std::string &base, const Span &span) {
   std::vector<Hub::Limit> limits;
   for (const auto &mount : span.wanted) {
     if (std::find(span.reached.begin(), span.reached.end(), mount.get()) == span.reached.end()) continue;
@@ -191,7 +192,7 @@ void Storage::Impl::tell_limits(const std::string &base, const Span &span) {
   hub.limit(base, limits);
 }
 
-void Storage::Impl::begin(const std::string &base) {
+void KeySpace::begin(const std::string &base) {
   std::unique_lock lock(watching_);
   Span &begun = spans_[base];
   if (begun.watches++ == 0) reach(base, begun);
@@ -210,7 +211,7 @@ void Storage::Impl::begin(const std::string &base) {
       tell_limits(other, span);
 }
 
-void Storage::Impl::end(const std::string &base) {
+void KeySpace::end(const std::string &base) {
   std::unique_lock lock(watching_);
   const auto span = spans_.find(base);
   if (span == spans_.end() || --span->second.watches != 0) return;
@@ -228,7 +229,7 @@ void Storage::Impl::end(const std::string &base) {
     if (!watched->busy) cover(watched, false, lock); // else the thread that is at it sees to it
 }
 
-void Storage::Impl::refresh() {
+void KeySpace::refresh() {
   std::unique_lock lock(watching_);
   std::map<const Watched *, std::multiset<std::string>> before;
   for (const auto &[mount, watched] : watched_) before[watched.get()].swap(watched->bases);
@@ -250,8 +251,8 @@ void Storage::Impl::refresh() {
   for (const auto &[base, span] : spans_) tell_limits(base, span);
 }
 
-Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
-                           const WatchOptions &options) {
+Watch KeySpace::watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
+                      const WatchOptions &options) {
   std::string normal = std::string(in) + normal_base(base);
   if (!normal.empty()) normal.pop_back();
   if (in.empty()) return hub.watch(std::move(normal), std::move(callback), options);
@@ -265,7 +266,7 @@ Watch Storage::Impl::watch(std::string_view in, std::string_view base, std::func
   return hub.watch(std::move(normal), std::move(without_base), options);
 }
 
-Watch Storage::Impl::pull(std::string_view base, std::function<void()> ready, const WatchOptions &options) {
+Watch KeySpace::pull(std::string_view base, std::function<void()> ready, const WatchOptions &options) {
   std::string normal = normal_base(base);
   if (!normal.empty()) normal.pop_back();
   return hub.pull(std::move(normal), std::move(ready), options);
@@ -273,10 +274,6 @@ Watch Storage::Impl::pull(std::string_view base, std::function<void()> ready, co
 
 PulledWatch::PulledWatch(Storage &storage, std::string_view base, std::function<void()> ready,
                          const WatchOptions &options)
-    : watch_(storage.impl_->pull(base, std::move(ready), options)) {}
-
-Watch Storage::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
-  return impl_->watch({}, base, std::move(callback), options);
-}
+    : watch_(storage.space().pull(base, std::move(ready), options)) {}
 
 } // namespace omnistore

@@ -5,37 +5,24 @@
 
 #include "storage/call.hpp"
 #include "storage/contract.hpp"
-#include "storage/node.hpp"
+#include "storage/store.hpp"
 
 namespace omnistore {
 
-Trace::Call::Call(omnistore_call *outer_call)
-    : PassedCall(outer_call, [](omnistore_call *call, const omnistore_failure *failure) {
-        auto &self = *static_cast<Call *>(call);
+Trace::HopCall::HopCall(omnistore_call *outer)
+    : WrappedCall(Call(outer), [](omnistore_call *call, const omnistore_failure *failure) {
+        auto &self = *static_cast<HopCall *>(call);
         without_exceptions([&] { self.message = view(failure->message); });
-        self.outer->fail(self.outer, failure);
+        self.pass_on(failure->item, view(failure->message), details_of(*failure));
       }) {}
 
-Trace::Sink::Sink(omnistore_sink *outer_sink)
-    : omnistore_sink{sizeof(omnistore_sink), 0,
-                     [](omnistore_sink *sink, const omnistore_meta *meta, void **buffer) {
-                       auto &self = *static_cast<Sink *>(sink);
-                       return self.seen(self.outer->begin(self.outer, meta, buffer));
-                     },
-                     [](omnistore_sink *sink, const void *data, std::uint64_t count) {
-                       auto &self = *static_cast<Sink *>(sink);
-                       return self.seen(self.outer->write(self.outer, data, count));
-                     },
-                     nullptr},
-      outer(outer_sink) {}
-
-Trace::Listening::Listening(Trace &in, Node &node, omnistore_call *outer, omnistore_bytes key, omnistore_sink *to)
-    : trace(in), asked(in.asked_[&node]), call(outer), sink(to) {
+Trace::Listening::Listening(Trace &in, Store &store, omnistore_call *outer, omnistore_bytes key, omnistore_sink &to)
+    : trace(in), asked(in.asked_[&store]), call(outer), sink(to) {
   if (asked.hop.asked++ == 0) {
     asked.hop.order = static_cast<std::uint32_t>(in.asked_.size());
     const auto begun = std::chrono::steady_clock::now();
     Trace *resumed = std::exchange(current_, nullptr); // what the driver reads for this is no hop
-    std::optional<std::string> about = in.tell_(node, view(key));
+    std::optional<std::string> about = in.tell_(store, view(key));
     asked.hop.about_late = !about;
     if (about) asked.hop.about = std::move(*about);
     current_ = resumed;
@@ -62,23 +49,23 @@ omnistore_status Trace::Listening::done(omnistore_status status) {
   return status;
 }
 
-bool Trace::is_bookkeeping(omnistore_bytes key) const { return view(key) != key_ && view(key).ends_with('$'); }
+bool Trace::is_bookkeeping(omnistore_bytes key) const { return view(key) != key_ && is_sidecar(view(key)); }
 
-Hop Trace::hop(const Node &node) const {
+Hop Trace::hop(const Store &store) const {
   Hop result;
-  if (const auto found = asked_.find(&node); found != asked_.end()) result = found->second.hop;
-  result.driver = node.driver().name;
-  for (const auto &child : node.children()) result.children.push_back(hop(*child));
+  if (const auto found = asked_.find(&store); found != asked_.end()) result = found->second.hop;
+  result.driver = store.driver().name;
+  for (const auto &child : store.children()) result.children.push_back(hop(*child));
   return result;
 }
 
-std::vector<std::uint32_t> Trace::answered(const Node &node) const {
+std::vector<std::uint32_t> Trace::answered(const Store &store) const {
   std::vector<std::uint32_t> way;
-  for (const Node *at = &node; at;) {
-    const Node *last = nullptr;
+  for (const Store *at = &store; at;) {
+    const Store *last = nullptr;
     std::uint32_t hit = 0, place = 0;
     for (std::uint32_t i = 0; i < at->children().size(); ++i) {
-      const Node *child = at->children()[i].get();
+      const Store *child = at->children()[i].get();
       const auto found = asked_.find(child);
       if (found == asked_.end() || found->second.hop.outcome != Hop::Outcome::hit || found->second.hit <= hit) continue;
       last = child;

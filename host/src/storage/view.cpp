@@ -2,14 +2,12 @@
 #include <omnistore/view.hpp>
 
 #include "storage/key.hpp"
-#include "storage/storage_impl.hpp"
+#include "storage/key_space.hpp"
 
 namespace omnistore {
 
-View Storage::prefixed(std::string_view base) { return View(*impl_, normal_base(base)); }
-
 bool View::get(std::string_view key, std::string &into, const GetOptions &options) const {
-  return storage_->get(Key(base_, key), into, options);
+  return space().get(Key(base_, key), into, options);
 }
 
 std::optional<std::string> View::get(std::string_view key, const GetOptions &options) const {
@@ -19,59 +17,55 @@ std::optional<std::string> View::get(std::string_view key, const GetOptions &opt
 }
 
 std::optional<Entry> View::entry(std::string_view key, const GetOptions &options) const {
-  return storage_->entry(Key(base_, key), options);
+  return space().entry(Key(base_, key), options);
 }
 
 bool View::read(std::string_view key, Reader &reader, const GetOptions &options) const {
-  return storage_->read(Key(base_, key), reader, options);
+  return space().read(Key(base_, key), reader, options);
 }
 
-bool View::has(std::string_view key, const CallOptions &options) const {
-  return storage_->has(Key(base_, key), options);
-}
+bool View::has(std::string_view key, const CallOptions &options) const { return space().has(Key(base_, key), options); }
 std::optional<Meta> View::meta(std::string_view key, const MetaOptions &options) const {
-  return storage_->meta(Key(base_, key), options);
+  return space().meta(Key(base_, key), options);
 }
 
 Stored View::set(std::string_view key, std::string_view value, const SetOptions &options, bool want_etag) {
-  return storage_->set(Key(base_, key), value, options, want_etag);
+  return space().set(Key(base_, key), value, options, want_etag);
 }
 
 Stored View::set(std::string_view key, Source &source, std::uint64_t size, const SetOptions &options, bool want_etag) {
-  return storage_->set(Key(base_, key), source, size, options, want_etag);
+  return space().set(Key(base_, key), source, size, options, want_etag);
 }
 
 bool View::remove(std::string_view key, const RemoveOptions &options) {
-  return storage_->remove(Key(base_, key), options);
+  return space().remove(Key(base_, key), options);
 }
 
 bool View::touch(std::string_view key, std::chrono::milliseconds ttl, const CallOptions &options) {
-  return storage_->touch(Key(base_, key), ttl, options);
+  return space().touch(Key(base_, key), ttl, options);
 }
 
 std::vector<EntryOutcome> View::get_many(std::span<const std::string> keys, const GetOptions &options) const {
-  return storage_->get_many(base_, keys, options);
+  return space().get_many(base_, keys, options);
 }
 
 std::vector<Outcome> View::set_many(std::span<const SetItem> items, const CallOptions &options, bool want_etags) {
-  return storage_->set_many(base_, items, options, want_etags);
+  return space().set_many(base_, items, options, want_etags);
 }
 std::vector<Outcome> View::remove_many(std::span<const std::string> keys, const CallOptions &options) {
-  return storage_->remove_many(base_, keys, options);
+  return space().remove_many(base_, keys, options);
 }
 
-Page View::list(std::string_view base, const ListOptions &options) const {
-  return storage_->list(base_, base, options);
-}
+Page View::list(std::string_view base, const ListOptions &options) const { return space().list(base_, base, options); }
 
 std::uint64_t View::clear(std::string_view base, const CallOptions &options) {
-  return storage_->clear(base_, base, options);
+  return space().clear(base_, base, options);
 }
 
 Watch View::watch(std::string_view base, std::function<void(const Event &)> callback, const WatchOptions &options) {
-  return storage_->watch(base_, base, std::move(callback), options);
+  return space().watch(base_, base, std::move(callback), options);
 }
 
-View View::prefixed(std::string_view base) const { return View(*storage_, base_ + normal_base(base)); }
+View View::prefixed(std::string_view base) const { return View(space(), base_ + normal_base(base)); }
 
 } // namespace omnistore

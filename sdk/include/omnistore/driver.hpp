@@ -128,6 +128,9 @@
 
 namespace omnistore {
 
+/// A key that a member of the simple form receives: normalised, and valid until the member returns.
+using Key = std::string_view;
+
 /// Receives the keys of a simple list. Valid until list returns.
 class Emit {
 public:

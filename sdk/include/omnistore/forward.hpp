@@ -118,56 +118,6 @@ inline constexpr omnistore_traits forward_traits{
     .ttl_grain = 0,
 };
 
-/// A sink that passes on everything that it receives. A derived class reads or changes it. It must
-/// not outlive `to`.
-class PassingSink : public omnistore_sink {
-public:
-  explicit PassingSink(omnistore_sink &to) noexcept
-      : omnistore_sink{sizeof(omnistore_sink), 0, &begin_, &write_,
-                       takes_loans(to) ? &lend_ : nullptr},
-        to_(to) {}
-  PassingSink(const PassingSink &) = delete;
-  PassingSink &operator=(const PassingSink &) = delete;
-  /// Returns true if the value has begun, so that it cannot be sent a second time.
-  bool begun() const noexcept { return begun_; }
-
-protected:
-  ~PassingSink() = default;
-  virtual omnistore_status on_begin(const omnistore_meta &meta, void **buffer) {
-    return to_.begin(&to_, &meta, buffer);
-  }
-  virtual omnistore_status on_write(const void *data, std::uint64_t bytes) {
-    return to_.write(&to_, data, bytes);
-  }
-  virtual omnistore_status on_lend(const void *data, std::uint64_t bytes,
-                                   const omnistore_loan &loan) {
-    return to_.lend(&to_, data, bytes, &loan);
-  }
-  omnistore_sink &to() const noexcept { return to_; }
-
-private:
-  static omnistore_status OMNISTORE_CALL begin_(omnistore_sink *sink, const omnistore_meta *meta,
-                                                void **buffer) noexcept {
-    auto &self = *static_cast<PassingSink *>(sink);
-    self.begun_ = true;
-    return sdk::without_exceptions([&] { return self.on_begin(*meta, buffer); });
-  }
-  static omnistore_status OMNISTORE_CALL write_(omnistore_sink *sink, const void *data,
-                                                std::uint64_t bytes) noexcept {
-    return sdk::without_exceptions(
-        [&] { return static_cast<PassingSink *>(sink)->on_write(data, bytes); });
-  }
-  static omnistore_status OMNISTORE_CALL lend_(omnistore_sink *sink, const void *data,
-                                               std::uint64_t bytes,
-                                               const omnistore_loan *loan) noexcept {
-    return sdk::without_exceptions(
-        [&] { return static_cast<PassingSink *>(sink)->on_lend(data, bytes, *loan); });
-  }
-
-  omnistore_sink &to_;
-  bool begun_ = false;
-};
-
 /// A sink that keeps a value until the child's function has returned. It is for a child that never
 /// blocks, which may hold its locks while it writes, and a reader that may be slow. A long value is
 /// not copied if the child lends it.

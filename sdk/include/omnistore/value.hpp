@@ -21,9 +21,6 @@ constexpr omnistore_bytes as_bytes(std::string_view view) noexcept {
   return {view.data(), view.size()};
 }
 
-/// A key that a member of the simple form receives: normalised, and valid until the member returns.
-using Key = std::string_view;
-
 /// A value that a member of the simple form returns.
 struct Value {
   std::string bytes;

@@ -9,13 +9,13 @@
 #include <omnistore/error.hpp>
 #include <omnistore/ext/health.h>
 
-#include "storage/node.hpp"
+#include "storage/driver_store.hpp"
 
 namespace omnistore {
 
 /// Asks one store whether it is healthy, on a thread of the store's tasks, at most once a second. A store that hangs
 /// holds that thread and nobody else: who waits gives up at the deadline. Thread-safe.
-class Node::Health {
+class HealthReport {
 public:
   using Clock = std::chrono::steady_clock;
   /// How long a store may take to answer, and how long its answer counts.
@@ -26,14 +26,15 @@ public:
     std::string message;
   };
 
-  Health(Node &node, const omnistore_health &asked, std::shared_ptr<Tasks> tasks)
-      : node_(node), asked_(asked), tasks_(std::move(tasks)) {}
-  ~Health() {
-    tasks_->drop(this);
-    tasks_->forget(this);
+  HealthReport(DriverStore &store, const omnistore_health &extension) : store_(store), extension_(extension) {}
+  ~HealthReport() {
+    store_.tasks()->drop(this);
+    store_.tasks()->forget(this);
   }
+  HealthReport(const HealthReport &) = delete;
+  HealthReport &operator=(const HealthReport &) = delete;
 
-  const std::string &driver() const { return node_.driver_->name; }
+  const std::string &driver() const { return store_.driver().name; }
   /// Begins to ask, unless a fresh answer is there or it is being asked already.
   void begin();
   /// Waits for the answer until the deadline.
@@ -43,9 +44,8 @@ private:
   static void OMNISTORE_CALL run_(void *self, omnistore_call *call);
   Answer ask();
 
-  Node &node_;
-  const omnistore_health &asked_;
-  const std::shared_ptr<Tasks> tasks_;
+  DriverStore &store_;
+  const omnistore_health &extension_;
   std::mutex mutex_;
   std::condition_variable answered_;
   bool asking_ = false;

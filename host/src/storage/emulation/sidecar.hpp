@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the host keeps of a value under `key$`, for a driver that keeps no expiries or no user meta.
+// The text that the host keeps of a value under `key$`, for a driver that keeps no expiries or no user meta.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct Sidecar {
   std::string text() const;
 };
 
-/// What tells one value of a key from the next: its etag, or, if the driver gives none, its mtime and size; empty: the
-/// driver tells neither.
+/// Another text for another value of a key: its etag, or, if the driver gives none, its mtime and size; empty: the
+/// driver gives neither.
 std::string state_of(const omnistore_meta &meta);
 
 } // namespace omnistore

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "storage/sidecar.hpp"
+#include "storage/emulation/sidecar.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -33,43 +33,43 @@ namespace omnistore {
 /// Throws Error(too_large) if a key, or a base, would reach the store with so many bytes and that is too long.
 void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside);
 
-class Storage::Impl : private Hub::Sources {
+class KeySpace : private Hub::Sources {
 public:
-  Impl(const Config &config, std::shared_ptr<loader::Registry> registry);
-  ~Impl() { close(std::chrono::steady_clock::time_point::max()); }
+  KeySpace(const Config &config, std::shared_ptr<loader::Registry> registry);
+  ~KeySpace() { close(std::chrono::steady_clock::time_point::max()); }
 
   /// Where a key leads. While it lives the mount and its store stay open.
   class Route {
   public:
-    /// Throws Error(invalid) where no mount holds the key, Error(unavailable) where the mount is not open.
-    Route(const Impl &impl, const char *operation, const Key &key);
-    /// Tells the log of the operation where it wants to know.
+    /// Throws Error(invalid) if no mount holds the key, Error(unavailable) if the mount is not open.
+    Route(const KeySpace &space, const char *operation, const Key &key);
+    /// Logs the operation, if operations are logged.
     ~Route() {
       if (timer_.runs()) tell();
     }
-    /// What the operation came to, for the log: "HIT", "MISS"; a text that stays.
+    /// Sets the operation's outcome for the log: "HIT", "MISS"; a literal.
     void came_to(const char *outcome) { outcome_ = outcome; }
     bool found(bool is) {
       outcome_ = is ? "HIT" : "MISS";
       return is;
     }
     const Mount &mount() const { return *mount_; }
-    Node &node() const { return *mount_->node; }
+    Store &store() const { return *mount_->store; }
     /// Throws Error(too_large) if it is longer than the store takes.
     omnistore_bytes key() {
       const std::string_view inside = mount_->inside(key_.view(), room_);
-      if (inside.size() > mount_->node->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
+      if (inside.size() > mount_->store->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
       return bytes(inside);
     }
     /// Of a key `k$`: k.
     omnistore_bytes owner();
-    /// Throws Error(read_only) where the config lets nobody write here.
+    /// Throws Error(read_only) if the config lets nobody write here.
     void check_writable() const;
-    /// Of a write of a key `k$`: throws Error for what can be asked of values alone.
+    /// For a write of a key `k$`: throws Error for options that only values have.
     void check_user(const SetOptions &options) const;
     void check_user(const Condition &condition) const;
     [[noreturn]] void refuse(Status status, std::string_view why) const;
-    /// Throws what a failed operation has to say.
+    /// Throws the Error of a failed operation.
     [[noreturn]] void raise(omnistore_status status, const HostCall &call);
 
   private:
@@ -114,16 +114,16 @@ public:
     return table().has(mount) ? Hold(mount, ends) : Hold();
   }
 
-  std::optional<std::string> told(const Mount &mount, Node &node, std::string key) const;
+  std::optional<std::string> told(const Mount &mount, Store &store, std::string key) const;
   /// Has a store's drivers asked for their counters, on other threads.
-  void ask_counters(Node &node, const Mount &mount) const;
+  void ask_counters(Store &store, const Mount &mount) const;
 
-  /// Tells of a change that was made through this Storage, unless the store tells of it.
+  /// Publishes a change that was made through this Storage, unless the store reports it itself.
   void publish(const Mount &mount, Event::Type type, Event::Cause cause, std::string_view key) {
     if (hub.active() && !mount.tells_own.load(std::memory_order_relaxed)) publish_key(type, cause, key);
   }
 
-  // What Storage and View offer. Keys and bases come with the base of the view that they were named in (empty: of the
+  // The operations of a View. Keys and bases come with the base of the view that they were named in (empty: of the
   // Storage), and go back without it, in messages too.
   bool get(const Key &key, std::string &into, const GetOptions &options) const;
   std::optional<Entry> entry(const Key &key, const GetOptions &options) const;
@@ -145,7 +145,7 @@ public:
   std::string list_step(std::string_view in, std::string_view base, const ListOptions &options,
                         std::vector<Skipped> &skipped, const Take &take) const;
   std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
-  /// Whether a store under a base may wait for a disk, a network or another process.
+  /// Returns true if a store under a base may wait for a disk, a network or another process.
   bool spans_blocking(std::string_view in, std::string_view base) const;
   std::uint64_t clear(std::string_view in, std::string_view base, const CallOptions &options);
   Watch watch(std::string_view in, std::string_view base, std::function<void(const Event &)> callback,
@@ -166,19 +166,19 @@ private:
   void publish_key(Event::Type type, Event::Cause cause, std::string_view key);
   /// The watch of one mount's store, over a base inside it.
   struct Backend : omnistore_watcher {
-    Backend(Impl &storage, Hold watched, std::string keys);
+    Backend(KeySpace &storage, Hold watched, std::string keys);
     ~Backend();
     Backend(const Backend &) = delete;
     Backend &operator=(const Backend &) = delete;
     static void OMNISTORE_CALL event_(omnistore_watcher *watcher, const omnistore_event *event);
 
-    Impl &impl;
+    KeySpace &space;
     const Hold mount; ///< ends on any thread
     const std::string base;
     void *watch = nullptr;
-    std::vector<Node::WatchLimit> limits;
+    std::vector<WatchLimit> limits;
     bool refused() const {
-      return std::any_of(limits.begin(), limits.end(), [](const Node::WatchLimit &limit) { return limit.refused; });
+      return std::any_of(limits.begin(), limits.end(), [](const WatchLimit &limit) { return limit.refused; });
     }
   };
   /// Something changed in a store, and not through this Storage.
@@ -211,7 +211,7 @@ private:
   bool cover(const std::shared_ptr<Watched> &watched, bool ask_again, std::unique_lock<std::mutex> &lock);
   void tell_limits(const std::string &base, const Span &span);
 
-  /// A value to set: whole, or where `source` is not null so many bytes from there.
+  /// A value to set: whole, or, if `source` is not null, so many bytes from there.
   struct Given {
     omnistore_bytes value;
     omnistore_source *source;
@@ -241,17 +241,17 @@ private:
     std::string opens{}; ///< which store it opens now: "mount x, driver redis"
   };
   class Claim;
-  class Walk;
+  class MountWalk;
   using Mounts = std::vector<std::shared_ptr<Mount>>;
   struct Wanted;
   /// What a config makes of the mounts of a table. Of those that were mounted at run time, only the ones at `claimed`
   /// mountpoints change; null: any.
   static Wanted wanted_of(const Config &config, loader::Registry &plugins, const MountTable &now,
                           const std::set<std::string> *claimed);
-  /// Opens a mount's store within `open_timeout_`. If that fails: Error, or if it may fail a mount without a node and
+  /// Opens a mount's store within `open_timeout_`. If that fails: Error, or if it may fail a mount without a store and
   /// with the reason.
   void open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *change);
-  std::shared_ptr<Node> open_node(const std::shared_ptr<Mount> &mount, std::chrono::steady_clock::time_point limit);
+  std::shared_ptr<Store> open_store(const std::shared_ptr<Mount> &mount, std::chrono::steady_clock::time_point limit);
   /// Closes the stores of mounts that were in no table.
   void retire_unused(const Mounts &mounts);
   /// The same, since the storage was closed: throws Error(unavailable).
@@ -277,11 +277,11 @@ private:
       DrainingStore::State state;
       std::string mountpoint, driver;
       std::chrono::steady_clock::time_point since;
-      std::shared_ptr<Node> node; ///< null while it is opened
+      std::shared_ptr<Store> store; ///< null while it is opened
     };
     using At = std::list<One>::iterator;
 
-    At begin(DrainingStore::State state, const Mount &mount, std::shared_ptr<Node> node);
+    At begin(DrainingStore::State state, const Mount &mount, std::shared_ptr<Store> store);
     void end(At which);
 
     std::mutex mutex; ///< innermost
@@ -322,7 +322,7 @@ private:
 /// The whole message of a failure: "get shared:user:1 (mount shared, driver redis): CAUSE". One of a write whose time
 /// was up says that it may still take place.
 std::string failure(std::string_view operation, std::string_view key, const Mount &mount, std::string_view cause,
-                    omnistore_status status = OMNISTORE_OK, bool nothing_done = false);
+                    omnistore_status status = OMNISTORE_OK, bool changed_nothing = false);
 
 Meta to_meta(const omnistore_meta &meta);
 
