@@ -256,7 +256,7 @@ TEST_CASE("A refused look-up has the reason that the host gives for it") {
   try {
     store.stat("k");
     FAIL("it was let in");
-  } catch (const omnistore::testing::Refused &refused) {
+  } catch (const omnistore::testing::StatusError &refused) {
     CHECK(refused.status == OMNISTORE_DENIED);
     CHECK(test::says(refused.what(), "with 401 Unauthorized: A token is needed"));
   }

@@ -17,7 +17,7 @@ std::pair<omnistore_status, std::string> refusal(const std::string &path) {
   Host host;
   try {
     Store store(host, path);
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     return {refused.status, refused.what()};
   }
   return {OMNISTORE_OK, ""};
@@ -108,7 +108,7 @@ TEST_CASE("a second copy of the plugin does not open what the first one has open
   omnistore_status status = OMNISTORE_OK;
   try {
     second.open(f.host, "{" + option("path", f.path) + "}");
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     status = refused.status;
   }
   CHECK(status == OMNISTORE_UNAVAILABLE);

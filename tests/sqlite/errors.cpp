@@ -18,7 +18,7 @@ std::pair<omnistore_status, std::string> refusal(const std::string &path, std::s
   Host host;
   try {
     Store store(host, path, more);
-  } catch (const Refused &refused) {
+  } catch (const StatusError &refused) {
     return {refused.status, refused.what()};
   }
   return {OMNISTORE_OK, ""};

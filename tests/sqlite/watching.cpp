@@ -29,7 +29,7 @@ public:
     const omnistore_watch_request request{sizeof request, 0, omnistore::as_bytes(base)};
     Call call;
     const auto status = store.driver().watch(store.self(), &call, &request, this, &watch_);
-    if (status != OMNISTORE_OK) throw Refused(status, call.message());
+    if (status != OMNISTORE_OK) throw StatusError(status, call.message());
   }
   ~Watch() { store_.driver().unwatch(store_.self(), watch_); }
 

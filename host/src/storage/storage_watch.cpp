@@ -81,7 +81,7 @@ void KeySpace::store_changed(const Mount &mount, const omnistore_event &event) {
   publish_key(Event::Type::remove, cause, key);
 }
 
-void Storage::Impl::store_limited(const Mount &mount, const std::string &cause) {
+void KeySpace::store_limited(const Mount &mount, const std::string &cause) {
   Hub::Limit limit{&mount, failure("watch", {}, mount, "the changes that others make are not reported: " + cause)};
   const std::lock_guard lock(watching_);
   const auto watched = watched_.find(mount.shared_from_this());
