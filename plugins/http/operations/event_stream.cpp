@@ -60,6 +60,7 @@ void EventStream::restart() {
   line_.clear();
   type_.clear();
   data_.clear();
+  next_id_ = id_;
 }
 
 void EventStream::end_line() {
@@ -70,7 +71,7 @@ void EventStream::end_line() {
   std::string_view value = colon == line_.npos ? std::string_view() : std::string_view(line_).substr(colon + 1);
   if (value.starts_with(' ')) value.remove_prefix(1);
   if (name == "id")
-    id_ = value;
+    next_id_ = value;
   else if (name == "event")
     type_ = value;
   else if (name == "data")
@@ -79,6 +80,7 @@ void EventStream::end_line() {
 
 void EventStream::end_event() {
   const std::string type = std::exchange(type_, {}), data = std::exchange(data_, {});
+  id_ = next_id_; // not before: an event that is cut off must come again
   if (data.empty()) return;
   HostEvent event;
   try {

@@ -37,7 +37,7 @@ private:
   void end_event();
 
   const std::function<void(const HostEvent &)> take_;
-  std::string line_, id_, type_, data_;
+  std::string line_, id_, next_id_, type_, data_;
 };
 
 } // namespace http
