@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the operations on keys take and return. Comes with view.hpp and storage.hpp.
+// The arguments and results of the operations on keys. view.hpp and storage.hpp include this file.
 #pragma once
 
 #include <atomic>

@@ -193,7 +193,7 @@ struct Explanation {
   Hop store; ///< the mount's store, with those below it
 };
 
-/// The key space: stores mounted by a config, behind one set of operations, which are those of View for all keys.
+/// The key space: the stores that a config mounts, under one set of operations: those of View, for all keys.
 ///
 /// Thread-safe: any member may be called on any thread at the same time, mount and unmount included.
 class Storage : public View {

@@ -44,9 +44,11 @@ public:
 
 private:
   static constexpr std::int64_t never = INT64_MAX;
-  static constexpr std::int64_t shortest_wait = 20;    // milliseconds, so that a stream of expiries goes in batches
+  static constexpr std::int64_t shortest_wait =
+      20; // milliseconds, so that a stream of expiries goes in batches
   static constexpr std::int64_t longest_wait = 60'000; // milliseconds
-  static constexpr std::int64_t latest = 250; // milliseconds that a sweep may be late if one is planned already
+  static constexpr std::int64_t latest =
+      250; // milliseconds that a sweep may be late if one is planned already
 
   void add_task(std::int64_t delay) {
     ++tasks_;
