@@ -134,8 +134,32 @@ public:
     return http::list(client_, call, request, server_.is_omnistore, page);
   }
 
-  /// The keys are listed before they are removed, since no server says which keys it removed.
+  /// A part may be gone when a later one fails, so no failure says that nothing was done.
   omnistore_status clear(omnistore::Call call, const omnistore_clear_request &request, omnistore_page *removed) {
+    omnistore::LaterStepCall partly(call);
+    return omnistore::sdk::guarded(&partly, [&](omnistore::Call on) { return clear_parts(on, request, removed); });
+  }
+
+  omnistore_status watch(omnistore::Call call, const omnistore_watch_request &request, omnistore_watcher &watcher,
+                         void **watch) {
+    if (!server_.is_omnistore)
+      return call.fail(
+          OMNISTORE_UNSUPPORTED,
+          "the server is not known to report changes; set the option omnistore if it is an Omnistore host");
+    *watch = new Watch(client_, host_, call, omnistore::as_view(request.base), watcher);
+    return OMNISTORE_OK;
+  }
+  void unwatch(void *watch) { delete static_cast<Watch *>(watch); }
+
+  omnistore_status health(omnistore::Call call) { return values_.health(call); }
+
+  const void *extension(const char *id);
+
+  Values &values() { return values_; }
+
+private:
+  /// The keys are listed before they are removed, since no server says which keys it removed.
+  omnistore_status clear_parts(omnistore::Call call, const omnistore_clear_request &request, omnistore_page *removed) {
     std::vector<std::string> keys;
     if (removed || !server_.is_omnistore)
       if (const omnistore_status status = list_all(call, request.base, keys, removed); status != OMNISTORE_OK)
@@ -158,24 +182,6 @@ public:
     return OMNISTORE_OK;
   }
 
-  omnistore_status watch(omnistore::Call call, const omnistore_watch_request &request, omnistore_watcher &watcher,
-                         void **watch) {
-    if (!server_.is_omnistore)
-      return call.fail(
-          OMNISTORE_UNSUPPORTED,
-          "the server is not known to report changes; set the option omnistore if it is an Omnistore host");
-    *watch = new Watch(client_, host_, call, omnistore::as_view(request.base), watcher);
-    return OMNISTORE_OK;
-  }
-  void unwatch(void *watch) { delete static_cast<Watch *>(watch); }
-
-  omnistore_status health(omnistore::Call call) { return values_.health(call); }
-
-  const void *extension(const char *id);
-
-  Values &values() { return values_; }
-
-private:
   /// Adds all keys under a base. Places that the server could not read are passed on.
   omnistore_status list_all(omnistore::Call call, omnistore_bytes base, std::vector<std::string> &keys,
                             omnistore_page *skips) {
