@@ -18,7 +18,7 @@
 namespace sqlite {
 namespace {
 
-constexpr std::size_t PIECE = 64 << 10;
+constexpr std::size_t READ_SIZE = 64 << 10;
 
 [[noreturn]] void fail(const char *what, const std::string &folder, int error) {
   throw omnistore::Failure(error == ENOSPC || error == EDQUOT ? OMNISTORE_NO_SPACE : OMNISTORE_IO,
@@ -36,13 +36,13 @@ omnistore_status Incoming::gather(omnistore::Call call, const omnistore_set_requ
                                   const std::string &folder) {
   bytes_ = omnistore::as_view(request.value);
   if (!request.source) return OMNISTORE_OK;
-  const auto buffer = std::make_unique<char[]>(PIECE);
+  const auto buffer = std::make_unique<char[]>(READ_SIZE);
   std::uint64_t total = 0;
   for (;;) {
     if (call.remaining() == 0)
       return call.fail(call.late(), "the value did not arrive in time", omnistore::nothing_done);
     std::uint64_t count = 0;
-    const omnistore_status status = request.source->read(request.source, buffer.get(), PIECE, &count);
+    const omnistore_status status = request.source->read(request.source, buffer.get(), READ_SIZE, &count);
     if (status != OMNISTORE_OK) return status;
     if (count == 0) break;
     total += count;

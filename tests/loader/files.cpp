@@ -111,7 +111,7 @@ TEST_CASE("a library with any one byte of its headers damaged is judged without 
 
 TEST_CASE("a shared library without the entry symbol is no plugin") {
   const RejectedPlugin reject = refused(built("no_plugin"));
-  CHECK(contains(reject.reason, "no plugin: it does not export omnistore_plugin_entry"));
+  CHECK(contains(reject.reason, "not a plugin: it does not export omnistore_plugin_entry"));
   CHECK(contains(reject.advice, "OMNISTORE_PLUGIN"));
 }
 
