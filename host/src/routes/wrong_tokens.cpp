@@ -27,8 +27,7 @@ std::size_t hash_of(const boost::asio::ip::address &from) {
 
 } // namespace
 
-WrongTokens::WrongTokens(std::string listener, unsigned most_held)
-    : listener_(std::move(listener)), most_held_(most_held) {}
+WrongTokens::WrongTokens(std::string listener, unsigned most) : listener_(std::move(listener)), most_held_(most) {}
 
 WrongTokens::Penalty WrongTokens::add(const boost::asio::ip::address &from, Clock::time_point now) {
   const std::lock_guard lock(mutex_);
