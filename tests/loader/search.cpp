@@ -135,7 +135,8 @@ TEST_CASE("of two plugins with one driver name the first in the search order sta
   registry.all();
   CHECK(answer(*registry.find("sample")) == 1111);
   const RejectedPlugin reject = reject_of(registry, second / "y.so");
-  CHECK(contains(reject.reason, "its driver 'sample' is not used, since " + (first / "x.so") + " has one of that name"));
+  CHECK(
+      contains(reject.reason, "its driver 'sample' is not used, since " + (first / "x.so") + " has one of that name"));
 }
 
 TEST_CASE("the other drivers of a plugin stay when one of its names is taken") {
