@@ -52,7 +52,8 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
   constexpr std::uint64_t of_origin = OMNISTORE_READS_ONLY | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                                       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
                                       OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META |
-                                      OMNISTORE_CAN_META;
+                                      OMNISTORE_CAN_META | OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_REVERSE |
+                                      OMNISTORE_CAN_LIST_FOLDERS;
   const omnistore_traits &origin = origin_.traits();
   traits.capabilities = OMNISTORE_SHARED | OMNISTORE_CAN_RANGE | (origin.capabilities & of_origin);
   traits.max_key_size = origin.max_key_size;

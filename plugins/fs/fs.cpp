@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/listing.hpp>
 #include <omnistore_schema.h>
 
 #include "expiry/expiry.hpp"
@@ -312,16 +313,23 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
   Walk::Options options;
   options.base = omnistore::as_view(request.base);
   options.depth = request.depth;
+  options.folders = request.flags & OMNISTORE_LIST_FOLDERS;
   options.clean = !settings_.read_only;
   options.reports = true;
-  std::unique_ptr<Walk> walk;
+  Cursor cursor{};
   if (request.cursor.size > 0) {
-    const Cursor cursor = read_cursor(omnistore::as_view(request.cursor));
+    cursor = read_cursor(omnistore::as_view(request.cursor));
     if (!cursor.key.starts_with(options.base)) {
       throw Failure(OMNISTORE_INVALID, "the cursor belongs to another base");
     }
-    options.after = cursor.key;
-    walk = paused_.resume(cursor, options.base, options.depth);
+  }
+  omnistore::KeyBounds range(request, cursor.key);
+  if (range.empty()) return OMNISTORE_OK;
+  options.from = std::move(range.from);
+  if (request.end.size > 0) options.to = std::move(range.to);
+  std::unique_ptr<Walk> walk;
+  if (!cursor.key.empty()) {
+    walk = paused_.resume(cursor, options);
     if (walk && walk->is_outdated()) walk.reset();
   }
   if (!walk) walk = std::make_unique<Walk>(tree_, ignore_, std::move(options));
@@ -333,6 +341,10 @@ omnistore_status Fs::list(Call call, const omnistore_list_request &request, omni
     bool shown = false;
     omnistore_status status = OMNISTORE_OK;
     if (step == Walk::Step::value) status = emit(*walk, request.flags & OMNISTORE_LIST_META, moment, page, shown);
+    if (step == Walk::Step::folder) {
+      shown = true;
+      status = page.emit(&page, omnistore::as_bytes(walk->key()), nullptr);
+    }
     if (status == OMNISTORE_OK && walk->unreadable()) status = report_unreadable(walk->take_unreadable(), &page);
     if (status != OMNISTORE_OK || step == Walk::Step::end) return status;
     if (++steps % 1024 == 0) check_deadline(call);
@@ -400,6 +412,8 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
         if (!refused) refused = failure;
       }
       break;
+    case Walk::Step::folder: // not asked for
+      break;
     case Walk::Step::value:
       try {
         if (!remover_.clear_one(walk) || !removed) break;
@@ -430,7 +444,8 @@ constexpr omnistore_traits traits = {
     .thread_model = OMNISTORE_PARALLEL,
     .capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                     OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                    OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META,
+                    OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META |
+                    OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_FOLDERS,
     .max_key_size = longest_key,
     .max_value_size = 0,
     .max_batch = 0,

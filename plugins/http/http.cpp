@@ -75,6 +75,9 @@ public:
         client_(parse_base(options.string("base")), headers_in(options), limits_in(options)),
         values_(client_, host, server_), batches_(client_, values_, host, server_.is_omnistore) {
     if (server_.is_omnistore) traits.capabilities |= OF_A_HOST;
+    // Names are compared whole: those of a host below a path may be other ones here.
+    if (server_.is_omnistore && client_.base().path.empty())
+      traits.capabilities |= OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_FOLDERS;
   }
 
   static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
@@ -191,8 +194,8 @@ private:
         keys.emplace_back(key);
         return OMNISTORE_OK;
       });
-      const omnistore_list_request request{sizeof request,      0,    base,
-                                           OMNISTORE_ANY_DEPTH, PAGE, omnistore::as_bytes(cursor)};
+      const omnistore_list_request request{
+          sizeof request, 0, base, OMNISTORE_ANY_DEPTH, PAGE, omnistore::as_bytes(cursor), {}, {}};
       const omnistore_status status = list(call, request, page);
       if (status != OMNISTORE_OK) return status;
       if (skips)

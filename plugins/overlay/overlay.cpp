@@ -98,7 +98,8 @@ void Overlay::state_traits(omnistore_traits &traits) {
     return std::all_of(written_.begin(), written_.end(),
                        [&](std::uint32_t i) { return layers_[i].store.child.can(capability); });
   };
-  traits.capabilities = OMNISTORE_CAN_RANGE | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+  traits.capabilities = OMNISTORE_CAN_RANGE | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_LIST_RANGE |
+                        OMNISTORE_CAN_LIST_FOLDERS;
   for (const std::uint64_t capability : {OMNISTORE_NESTS, OMNISTORE_CAN_TTL, OMNISTORE_CAN_META})
     if (every_written(capability)) traits.capabilities |= capability;
   if (every(OMNISTORE_CAN_ETAG)) traits.capabilities |= OMNISTORE_CAN_ETAG;

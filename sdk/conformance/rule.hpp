@@ -37,6 +37,7 @@ std::span<const Rule> meta_rules();      ///< rules/meta.cpp: etags, times and t
 std::span<const Rule> ttl_rules();       ///< rules/ttl.cpp
 std::span<const Rule> condition_rules(); ///< rules/conditions.cpp
 std::span<const Rule> listing_rules();   ///< rules/listing.cpp: list and clear
+std::span<const Rule> part_rules();      ///< rules/parts.cpp: ranges, folders and the descending order of a listing
 std::span<const Rule> batch_rules();     ///< rules/batches.cpp
 std::span<const Rule> watch_rules();     ///< rules/watching.cpp
 std::span<const Rule> thread_rules();    ///< rules/threads.cpp

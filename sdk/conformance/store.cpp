@@ -272,12 +272,17 @@ public:
         const std::string name(as_view(key));
         require(!self.failed_, "emit after the page had failed");
         require(name.starts_with(self.base_), "the key " + shown(name) + " under the base " + shown(self.base_));
+        const bool folder = self.how_.folders && name.ends_with(':');
+        require(folder || !name.ends_with(':'), "the folder " + shown(name) + " in a listing without folders");
+        require(!folder || !meta, "the folder " + shown(name) + " with a meta");
+        require(name >= self.how_.start && (self.how_.end.empty() || name < self.how_.end),
+                shown(name) + " in a listing from " + shown(self.how_.start) + " to " + shown(self.how_.end));
         require(self.page.keys.size() < self.how_.limit,
                 "more keys than the limit of " + std::to_string(self.how_.limit));
         if (self.how_.depth != OMNISTORE_ANY_DEPTH) {
           const auto depth = std::count(name.begin() + static_cast<std::ptrdiff_t>(self.base_.size()), name.end(), ':');
-          require(depth <= self.how_.depth,
-                  "the key " + shown(name) + " is deeper than " + std::to_string(self.how_.depth));
+          require(folder ? depth == self.how_.depth + 1 : depth <= self.how_.depth,
+                  shown(name) + " is deeper than " + std::to_string(self.how_.depth));
         }
         if (meta) self.page.metas.emplace(name, meta_of(*meta));
         self.page.keys.push_back(name);
@@ -466,12 +471,17 @@ Page Store::list(std::string_view base, const ListOptions &how) {
   Calling::PageFace page(calling, base, how);
   omnistore_list_request request{};
   request.size = sizeof request;
-  request.flags = how.meta ? OMNISTORE_LIST_META : 0;
+  request.flags = (how.meta ? OMNISTORE_LIST_META : 0) | (how.reverse ? OMNISTORE_LIST_REVERSE : 0) |
+                  (how.folders ? OMNISTORE_LIST_FOLDERS : 0);
   request.base = calling.given.bytes(base, "the base");
   request.depth = how.depth;
   request.limit = how.limit;
   request.cursor = calling.given.bytes(how.cursor, "the cursor");
-  page.page.status = driver_.list(self_, calling.raw(), calling.use_structs(request, "the request"), page.raw());
+  request.start = calling.given.bytes(how.start, "the start");
+  request.end = calling.given.bytes(how.end, "the end");
+  page.page.status =
+      driver_.list(self_, calling.raw(),
+                   calling.use_structs(request, "the request", offsetof(omnistore_list_request, start)), page.raw());
   page.page.message = calling.message();
   calling.judge();
   if (how.emit_fails == OMNISTORE_OK) judge("list", page.page);
@@ -479,10 +489,14 @@ Page Store::list(std::string_view base, const ListOptions &how) {
 }
 
 std::vector<std::string> Store::keys(std::string_view base, std::uint32_t limit, std::uint32_t depth) {
-  std::vector<std::string> all;
   ListOptions how;
   how.limit = limit;
   how.depth = depth;
+  return names(base, how);
+}
+
+std::vector<std::string> Store::names(std::string_view base, ListOptions how) {
+  std::vector<std::string> all;
   for (std::size_t empty = 0;;) {
     const Page page = list(base, how);
     require(page.ok(), "a listing of " + shown(base) + " came to " + shown(page));

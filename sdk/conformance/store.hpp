@@ -86,10 +86,12 @@ struct ListOptions {
   std::string cursor{};
   bool meta = false;
   omnistore_status emit_fails = OMNISTORE_OK; ///< what the first emit returns
+  std::string start{}, end{};
+  bool reverse = false, folders = false;
 };
 
 struct Page : CallResult {
-  std::vector<std::string> keys;
+  std::vector<std::string> keys;     ///< and folders
   std::map<std::string, Meta> metas; ///< of the keys that came with meta
   std::string cursor;                ///< empty at the end
 };
@@ -164,6 +166,8 @@ public:
   /// Lists every key under the base, in pages of `limit`. Throws Broken if a page fails.
   std::vector<std::string> keys(std::string_view base, std::uint32_t limit = 1000,
                                 std::uint32_t depth = OMNISTORE_ANY_DEPTH);
+  /// Every name that the listing shows, by pages of its limit, in the order in which they come.
+  std::vector<std::string> names(std::string_view base, ListOptions how);
 
   const omnistore_driver &driver() const { return driver_; }
   const omnistore_traits &traits() const { return traits_; }

@@ -63,7 +63,8 @@ private:
 
 constexpr omnistore_traits traits{sizeof(omnistore_traits),
                                   OMNISTORE_SERIALIZED,
-                                  OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_DEPTH,
+                                  OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_RANGE |
+                                      OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS,
                                   0,
                                   0,
                                   0,

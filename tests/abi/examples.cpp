@@ -106,8 +106,7 @@ TEST_CASE("c-map: meta tells size and when it was set, in listings too") {
     CHECK((meta && meta->value_size == 3 && meta->mtime == 5));
     return OMNISTORE_OK;
   });
-  const omnistore_list_request request{sizeof request, OMNISTORE_LIST_META, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 9,
-                                       {nullptr, 0}};
+  const omnistore_list_request request{sizeof request, OMNISTORE_LIST_META, {}, OMNISTORE_ANY_DEPTH, 9, {}, {}, {}};
   omnistore::testing::BareCall call;
   CHECK(store.child().list(omnistore::Call(&call), request, page) == OMNISTORE_OK);
 }

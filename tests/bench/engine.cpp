@@ -145,8 +145,8 @@ int main(int argc, char **argv) {
            std::string cursor;
            do {
              cursor = std::exchange(page.cursor, {});
-             const omnistore_list_request request{sizeof request,      0,    {nullptr, 0},
-                                                  OMNISTORE_ANY_DEPTH, 1000, omnistore::as_bytes(cursor)};
+             const omnistore_list_request request{
+                 sizeof request, 0, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 1000, omnistore::as_bytes(cursor), {}, {}};
              bench::require(child.list(omnistore::Call(&call), request, page) == OMNISTORE_OK, "a listing failed");
            } while (!page.cursor.empty());
            bench::require(count == bench.keys.size(), "keys are missing");

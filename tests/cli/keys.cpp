@@ -59,6 +59,27 @@ TEST_CASE("ls takes a base, and a depth below it") {
   CHECK(omnistore({"ls", "nothing"}).code == 0);
 }
 
+TEST_CASE("ls --folders shows each folder once, with a ':' at its end, and what lies beside it") {
+  const Front omnistore(GENERATE(false, true));
+  for (const char *key : {"a:b", "a:b:c", "a:b:d", "a:e:f", "ab"}) REQUIRE(omnistore({"set", key, "x"}).code == 0);
+  CHECK(omnistore({"ls", "a", "--folders"}).out == "a:b\na:b:\na:e:\n");
+  CHECK(omnistore({"ls", "a", "--folders", "--depth", "1"}).out == "a:b\na:b:c\na:b:d\na:e:f\n");
+  const Strings top = lines(omnistore({"ls", "--folders"}).out);
+  for (const char *name : {"a:", "ab", "fixed:", "mem:"}) CHECK(std::count(top.begin(), top.end(), name) == 1);
+  CHECK(omnistore({"ls", "a", "--folders", "--json"}).out ==
+        "{\"key\":\"a:b\"}\n{\"key\":\"a:b:\"}\n{\"key\":\"a:e:\"}\n");
+}
+
+TEST_CASE("ls --start and --end show the keys between them, --reverse shows the last first") {
+  const Front omnistore(GENERATE(false, true));
+  for (const char *key : {"a:1", "a:2", "a:3", "a:4", "mem:1", "mem:2"})
+    REQUIRE(omnistore({"set", key, "x"}).code == 0);
+  CHECK(omnistore({"ls", "a", "--start", "a:2", "--end", "a:4"}).out == "a:2\na:3\n");
+  const Result refused = omnistore({"ls", "a", "--reverse"}); // of fs, which lists in ascending order alone
+  CHECK(refused.code == 5);
+  CHECK(refused.err.find("cannot list in descending order") != std::string::npos);
+}
+
 TEST_CASE("ls --long shows size and times in columns") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "k", "12345"}).code == 0);

@@ -239,7 +239,32 @@ private:
     REQUIRE(touched == (layer >= 0));
     if (touched && !layers_[static_cast<std::size_t>(layer)].written) put(k, *expected(k));
   }
-  void list() { check_keys(base(), 1 + static_cast<std::uint32_t>(below(6))); }
+  void list() {
+    const std::string under = base();
+    const auto limit = 1 + static_cast<std::uint32_t>(below(6));
+    check_keys(under, limit);
+    check_folders(under, limit);
+  }
+  void check_folders(const std::string &base, std::uint32_t limit) {
+    INFO("folders of " << base << " by " << limit);
+    const std::string prefix = base.empty() || base.ends_with(':') ? "o:" + base : "o:" + base + ":";
+    Keys right, found;
+    for (const std::string &key : keys_under(base)) {
+      const std::string name = key.substr(0, std::min(key.find(':', prefix.size()), key.size() - 1) + 1);
+      if (right.empty() || right.back() != name) right.push_back(name);
+    }
+    omnistore::ListOptions options;
+    options.limit = limit;
+    options.depth = 0;
+    options.folders = true;
+    do {
+      omnistore::Page page = storage_->list("o:" + base, options);
+      for (auto &item : page.items) found.push_back(std::move(item.key));
+      options.cursor = page.cursor;
+      if (below(8) == 0) restart_keeping();
+    } while (!options.cursor.empty());
+    REQUIRE(found == right);
+  }
   void check_keys(const std::string &base, std::uint32_t limit) {
     INFO("list " << base << " by " << limit);
     Keys keys;

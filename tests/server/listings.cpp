@@ -106,7 +106,8 @@ TEST_CASE("a client of HTTP/1.0 gets a listing up to the connection's end") {
 TEST_CASE("parameters of a listing that make no sense are 400 and named") {
   Host host;
   Client client(host.http());
-  for (const char *query : {"limit=0", "limit=x", "limit=100001", "limit=-1", "limit=", "depth=x", "depth=-1"}) {
+  for (const char *query :
+       {"limit=0", "limit=x", "limit=100001", "limit=-1", "limit=", "depth=x", "depth=-1", "folders=x", "reverse=x"}) {
     INFO(query);
     const Answer listed = client.ask("GET", std::string("/?") + query);
     CHECK(listed.status == 400);
@@ -136,4 +137,40 @@ TEST_CASE("a base is cleared, and nothing beside it") {
   CHECK(keys_of(client.ask("GET", "/").body) == Keys{"a", "ab"});
   client.ask("DELETE", "/");
   CHECK(client.ask("GET", "/").body == "[]");
+}
+
+TEST_CASE("with folders a listing shows each folder once, as a key that ends in a slash") {
+  Host host;
+  Client client(host.http());
+  for (const char *key : {"a", "a:b", "a:b:c", "a:d:e", "b:c"}) host.storage.set(key, "x");
+  CHECK(client.ask("GET", "/?folders").body == R"(["a","a/","b/"])");
+  CHECK(client.ask("GET", "/?folders=true&limit=10").body == R"(["a","a/","b/"])");
+  CHECK(client.ask("GET", "/a/?folders=1").body == R"(["a/b","a/b/","a/d/"])");
+  CHECK(client.ask("GET", "/?folders&depth=1").body == R"(["a","a/b","a/b/","a/d/","b/c"])");
+  CHECK(client.ask("GET", "/?folders=false&depth=0").body == R"(["a"])");
+}
+
+TEST_CASE("a listing with start and end shows the keys between them, in the order that was asked for") {
+  Host host;
+  Client client(host.http());
+  for (const char *key : {"a", "a:b", "a:c", "b", "c"}) host.storage.set(key, "x");
+  CHECK(client.ask("GET", "/?start=a/c&end=c").body == R"(["a/c","b"])");
+  CHECK(client.ask("GET", "/?start=a:c&end=c&reverse").body == R"(["b","a/c"])");
+  CHECK(client.ask("GET", "/?reverse=true&limit=2").body == R"(["c","b"])");
+  CHECK(client.ask("GET", "/a/?start=a%3Ac").body == R"(["a/c"])");
+}
+
+TEST_CASE("the link to the next page keeps what the listing asked for") {
+  Host host;
+  Client client(host.http());
+  for (const char *key : {"a:b:1", "a:c:1", "a:d&e:1", "a:f", "b"}) host.storage.set(key, "x");
+  std::string query = "?folders&depth=1&reverse&start=a:c&end=a:f%26&limit=1", names;
+  for (int pages = 0; !query.empty() && pages < 10; ++pages) {
+    const auto answer = client.ask("GET", "/" + query);
+    names += answer.body;
+    const std::string link = answer.header("link");
+    query = link.empty() ? "" : link.substr(1, link.find('>') - 1);
+  }
+  if (names.ends_with("[]")) names.resize(names.size() - 2); // the last page may be empty
+  CHECK(names == R"(["a/f"]["a/d&e/"]["a/c/"])");
 }

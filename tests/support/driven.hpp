@@ -214,7 +214,8 @@ public:
     return kept(call, driver_.touch(self_, &call, omnistore::as_bytes(key), &request));
   }
   omnistore_status page(Page &into, std::string_view base, std::uint32_t limit, std::string_view cursor,
-                        std::uint32_t depth = OMNISTORE_ANY_DEPTH, std::uint32_t flags = 0) {
+                        std::uint32_t depth = OMNISTORE_ANY_DEPTH, std::uint32_t flags = 0, std::string_view start = {},
+                        std::string_view end = {}) {
     omnistore_list_request request{};
     request.size = sizeof request;
     request.flags = flags;
@@ -222,16 +223,19 @@ public:
     request.depth = depth;
     request.limit = limit;
     request.cursor = omnistore::as_bytes(cursor);
+    request.start = omnistore::as_bytes(start);
+    request.end = omnistore::as_bytes(end);
     Call call;
     return kept(call, driver_.list(self_, &call, &request, &into));
   }
-  /// All keys of a listing, page by page. Throws StatusError.
-  Keys list(std::string_view base = "", std::uint32_t depth = OMNISTORE_ANY_DEPTH, std::uint32_t limit = 100) {
+  /// All names of a listing, page by page. Throws StatusError.
+  Keys list(std::string_view base = "", std::uint32_t depth = OMNISTORE_ANY_DEPTH, std::uint32_t limit = 100,
+            std::uint32_t flags = 0, std::string_view start = {}, std::string_view end = {}) {
     Keys keys;
     std::string cursor;
     do {
       Page into;
-      if (const auto status = page(into, base, limit, cursor, depth); status != OMNISTORE_OK)
+      if (const auto status = page(into, base, limit, cursor, depth, flags, start, end); status != OMNISTORE_OK)
         throw StatusError(status, "list: " + message());
       for (Page::Item &item : into.items) keys.push_back(std::move(item.key));
       cursor = into.cursor;

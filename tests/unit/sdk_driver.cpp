@@ -279,7 +279,7 @@ TEST_CASE("a page that takes no more ends a simple list with its status") {
   omnistore::PageSink page([&](std::string_view, const omnistore_meta *) -> omnistore_status {
     return ++taken < 3 ? OMNISTORE_OK : OMNISTORE_TIMEOUT;
   });
-  const omnistore_list_request request{sizeof request, 0, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 9, {nullptr, 0}};
+  const omnistore_list_request request{sizeof request, 0, {}, OMNISTORE_ANY_DEPTH, 9, {}, {}, {}};
   omnistore::testing::BareCall call;
   CHECK(store.child().list(Call(&call), request, page) == OMNISTORE_TIMEOUT);
   CHECK(taken == 3);

@@ -67,8 +67,8 @@ TEST_CASE("a listing with meta has the expiries that the host keeps") {
     if (key == "a" && meta) expiry = meta->expiry;
     return OMNISTORE_OK;
   });
-  const omnistore_list_request request{sizeof request, OMNISTORE_LIST_META, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 100,
-                                       {nullptr, 0}};
+  const omnistore_list_request request{
+      sizeof request, OMNISTORE_LIST_META, {nullptr, 0}, OMNISTORE_ANY_DEPTH, 100, {nullptr, 0}, {}, {}};
   CHECK(f.stack.list(&f.caller.call, &request, &page) == OMNISTORE_OK);
   CHECK(expiry == in_an_hour);
 }

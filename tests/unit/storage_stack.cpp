@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint64_t everything =
     OMNISTORE_CAN_TTL | OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT |
-    OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+    OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH |
+    OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS;
 
 struct Driver {
   plain::Store store;
@@ -30,6 +31,7 @@ struct Driver {
     traits.size = sizeof traits;
     traits.capabilities = capabilities;
     traits.keeps = OMNISTORE_KEEPS_NOTHING;
+    traits.order = OMNISTORE_ORDER_KEYS;
     return std::make_unique<omnistore::EmulationStack>(functions, traits, 4096, host);
   }
 };

@@ -177,7 +177,7 @@ struct Caller {
         keys.append(key).append(meta ? "=" + std::string(as_view(meta->etag)) : std::string()).append(" ");
         return OMNISTORE_OK;
       });
-      const omnistore_list_request request{sizeof request, flags, as_bytes(base), depth, 100, as_bytes(cursor)};
+      const omnistore_list_request request{sizeof request, flags, as_bytes(base), depth, 100, as_bytes(cursor), {}, {}};
       if (const omnistore_status status = functions.list(&call, &request, &page); status != OMNISTORE_OK)
         return "status " + std::to_string(status);
       cursor = page.cursor;

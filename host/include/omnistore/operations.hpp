@@ -107,6 +107,16 @@ struct ListOptions {
   std::chrono::milliseconds timeout{0}; ///< for this page
   const std::atomic<bool> *cancelled = nullptr;
   const Caller *caller = nullptr;
+
+  /// Only names that are not less than `start` and are less than `end`. Names are compared whole, with the base, byte by
+  /// byte. A bound need not be a key, and has at most 4096 bytes; empty: there is none.
+  std::string start, end;
+  /// In descending order; `start` stays the lower bound. Throws Error(unsupported) if a store of the listing cannot.
+  bool reverse = false;
+  /// In place of the keys below `depth`, their folders: each once, as a key that ends in ':'. A folder has no meta, and
+  /// is in the range if its own name is. A mount below the base is a folder too, even if it is empty. Changes nothing
+  /// with any_depth.
+  bool folders = false;
 };
 
 /// A part that a listing leaves out because its store cannot read it.

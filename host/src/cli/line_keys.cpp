@@ -13,13 +13,21 @@ a terminal, it is printed as a JSON string, which --from of other commands reads
 
 Examples
   omnistore ls
-  omnistore ls user --depth 0
+  omnistore ls --folders user
+  omnistore ls log --start log:2026-11 --end log:2026-12
+  omnistore ls log --reverse --limit 1
   omnistore ls --limit 10 --long
   omnistore ls -0 user | xargs -0 -n 1 omnistore meta --
   omnistore --json ls user)");
   command.add_option("BASE", line.list.base, "List only the keys under it");
   command.add_option("--depth", line.list.depth, "List only keys with at most N ':' after the base")->type_name("N");
   command.add_option("--limit", line.list.limit, "List at most N keys")->type_name("N")->check(CLI::PositiveNumber);
+  command.add_option("--start", line.list.start, "List only the keys from KEY on")->type_name("KEY");
+  command.add_option("--end", line.list.end, "List only the keys before KEY")->type_name("KEY");
+  command.add_flag("--reverse", line.list.reverse, "List in descending order, if the driver can");
+  command.add_flag("--folders", line.list.folders,
+                   "In place of the keys below --depth, list their folders, each once and with a ':' at its end; "
+                   "without --depth it is 0");
   add_null(command, line.list.null);
   command.add_flag("-l,--long", line.list.details, "Print the size, the time of the last change, and the expiry too")
       ->excludes("-0");

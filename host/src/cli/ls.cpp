@@ -14,20 +14,24 @@ namespace omnistore::cli {
 namespace {
 
 void print(Output &out, const Page::Item &item, const Global &global, const List &options) {
+  const bool is_folder = item.key.ends_with(':');
   const bool details = options.details;
   if (options.null) {
     print_null(out, item.key);
   } else if (global.json) {
     boost::json::object line{{"key", item.key}};
-    if (details) line["meta"] = report::describe(item.meta);
+    if (details && !is_folder) line["meta"] = report::describe(item.meta);
     out.json(line);
   } else if (details) {
-    std::string size = item.meta.size == UINT64_MAX ? "-" : std::to_string(item.meta.size);
+    std::string size = is_folder || item.meta.size == UINT64_MAX ? "-" : std::to_string(item.meta.size);
     if (size.size() < 10) size.insert(0, 10 - size.size(), ' ');
     const std::string never = "never" + std::string(19, ' ');
     const std::string unknown = "-" + std::string(23, ' ');
     out.line(size + "  " + (item.meta.mtime != 0 ? time_text(item.meta.mtime) : unknown) + "  " +
-             (item.meta.expiry != 0 ? time_text(item.meta.expiry) : never) + "  " + base::key_text(item.key));
+             (item.meta.expiry != 0 ? time_text(item.meta.expiry)
+              : is_folder           ? unknown
+                                    : never) +
+             "  " + base::key_text(item.key));
   } else {
     out.line(base::key_text(item.key));
   }
@@ -40,7 +44,11 @@ int run(const Global &global, const List &options) {
   const Stores stores(global);
   Output out;
   ListOptions how;
-  how.depth = options.depth;
+  how.depth = options.depth.value_or(options.folders ? 0 : ListOptions::any_depth);
+  how.start = options.start;
+  how.end = options.end;
+  how.reverse = options.reverse;
+  how.folders = options.folders;
   how.meta = options.details;
   std::uint64_t left = options.limit;
   SkippedPlaces skipped(global);

@@ -87,8 +87,10 @@ struct ShowMeta {
 
 struct List {
   std::string base;
-  std::uint32_t depth = ListOptions::any_depth;
+  std::optional<std::uint32_t> depth; ///< else any, or 0 with folders
   std::uint64_t limit = UINT64_MAX;
+  std::string start, end;
+  bool reverse = false, folders = false;
   bool details = false;
   bool null = false; ///< prints keys only, with a NUL after each
 };

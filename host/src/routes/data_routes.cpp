@@ -18,6 +18,7 @@
 #include "report/skipped.hpp"
 #include "routes/batch.hpp"
 #include "routes/defects.hpp"
+#include "routes/list_query.hpp"
 #include "routes/path_key.hpp"
 #include "routes/preconditions.hpp"
 #include "routes/value_reader.hpp"
@@ -429,22 +430,10 @@ void DataRoutes::remove(const Request &request, Response &response) {
 }
 
 void DataRoutes::list(const Request &request, Response &response) {
-  const auto asked = [&](std::string_view name, std::uint64_t least,
-                         std::uint64_t most) -> std::optional<std::uint64_t> {
-    const auto text = http::parameter(request.query, name);
-    if (!text) return std::nullopt;
-    const auto value = http::number(*text, least, most);
-    if (value) return value;
-    throw Error(Status::invalid, std::string(name) + ": expected a whole number from " + std::to_string(least) +
-                                     " to " + std::to_string(most) + ", found \"" + base::printable(*text) + "\"");
-  };
-  auto options = request.limited(ListOptions());
-  if (const auto depth = asked("depth", 0, UINT32_MAX - 1)) options.depth = static_cast<std::uint32_t>(*depth);
-  options.cursor = http::parameter(request.query, "cursor").value_or("");
-  const auto limit = asked("limit", 1, 100'000);
-  if (!limit) return list_all(request, response, std::move(options));
+  const ListQuery query = ListQuery::parse(request.query);
+  ListOptions options = request.limited(query.options);
+  if (!query.paged) return list_all(request, response, std::move(options));
 
-  options.limit = static_cast<std::uint32_t>(*limit);
   Page page = storage_.list(request.key, options);
   while (page.items.empty() && !page.cursor.empty()) {
     options.cursor = std::move(page.cursor);
@@ -460,11 +449,10 @@ void DataRoutes::list(const Request &request, Response &response) {
   body.append("]");
   begin_head(response, 200);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
+  if (options.folders) header(response, "X-Folders", "true"); // older hosts ignore the parameter
   if (!page.cursor.empty()) {
     header(response, "X-Cursor", page.cursor);
-    std::string next = "<?limit=" + std::to_string(*limit);
-    if (options.depth != ListOptions::any_depth) next += "&depth=" + std::to_string(options.depth);
-    header(response, "Link", next + "&cursor=" + page.cursor + ">; rel=\"next\"");
+    header(response, "Link", "<" + query.next(page.cursor) + ">; rel=\"next\"");
   }
   if (!page.skipped.empty()) response.out.append(skipped_line(page.skipped));
   end_head(request, response, body.size());
@@ -472,11 +460,13 @@ void DataRoutes::list(const Request &request, Response &response) {
 }
 
 void DataRoutes::list_all(const Request &request, Response &response, ListOptions options) {
+  const bool folders = options.folders;
   const auto keys = std::make_shared<KeyStream>(storage_, request, std::move(options));
   // The first page is read before the head is written, so that what is wrong has its own status.
   keys->read();
   begin_head(response, 200);
   response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
+  if (folders) header(response, "X-Folders", "true"); // older hosts ignore the parameter
   if (const std::vector<Skipped> skipped = keys->take_skipped(); !skipped.empty())
     response.out.append(skipped_line(skipped));
   if (keys->has_further_pages() && request.message.version != 10) header(response, "Trailer", report::skipped_header);

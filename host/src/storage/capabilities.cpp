@@ -15,8 +15,8 @@ bool can_lock(const omnistore_traits &traits) { return !(traits.capabilities & O
 omnistore_traits emulated(const omnistore_traits &traits) {
   omnistore_traits result = traits;
   result.thread_model = OMNISTORE_PARALLEL;
-  result.capabilities |=
-      OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_META;
+  result.capabilities |= OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META |
+                         OMNISTORE_CAN_META | OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_FOLDERS;
   if (traits.capabilities & OMNISTORE_READS_ONLY) return result;
   result.capabilities |= OMNISTORE_CAN_TTL;
   if (can_lock(traits)) {
@@ -50,6 +50,9 @@ std::vector<StoreInfo::Capability> capabilities(const omnistore_driver &driver, 
       {"stream", bit(OMNISTORE_CAN_STREAM, writes)},
       {"depth", bit(OMNISTORE_CAN_DEPTH, true)},
       {"list-meta", bit(OMNISTORE_CAN_LIST_META, true)},
+      {"list-range", bit(OMNISTORE_CAN_LIST_RANGE, true)},
+      {"list-reverse", bit(OMNISTORE_CAN_LIST_REVERSE, false)},
+      {"list-folders", bit(OMNISTORE_CAN_LIST_FOLDERS, true)},
       {"nesting", bit(OMNISTORE_NESTS, false)},
       {"clear", entry(driver.clear, writes)},
       {"get-many", entry(driver.get_many)},

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <omnistore/known.hpp>
+#include <omnistore/listing.hpp>
 #include <spdlog/spdlog.h>
 
 #include "base/printable.hpp"
@@ -19,6 +20,8 @@ const char *text_of(Fault fault) {
   switch (fault) {
   case Fault::outside_base:
     return "gives keys outside the base that was asked for; they are dropped";
+  case Fault::outside_range:
+    return "lists keys outside the range that was asked for; they are dropped";
   case Fault::too_deep:
     return "lists keys below the depth that was asked for; they are dropped";
   case Fault::beyond_limit:
@@ -219,7 +222,8 @@ omnistore_status CheckedSink::settle_rest(omnistore_status status, omnistore_cal
 
 bool CheckedPage::repeated(std::string_view key) {
   if (ordered_) {
-    const int order = last_.empty() ? 1 : key.compare(last_);
+    int order = last_.empty() ? 1 : key.compare(last_);
+    if (request_->flags & OMNISTORE_LIST_REVERSE && !last_.empty()) order = -order;
     if (order == 0) return true;
     if (order < 0) {
       faults_.add(Fault::not_ordered, key);
@@ -231,13 +235,14 @@ bool CheckedPage::repeated(std::string_view key) {
   return !hashes_.insert(std::hash<std::string_view>()(key)).second;
 }
 
-bool CheckedPage::wanted(std::string_view key) {
-  if (!key.starts_with(base_)) return faults_.add(Fault::outside_base, key), false;
-  if (!lists_) return true;
-  if (depth_ != OMNISTORE_ANY_DEPTH && colons(key.substr(base_.size())) > depth_)
-    return faults_.add(Fault::too_deep, key), false;
-  if (repeated(key)) return faults_.add(Fault::repeated, key), false;
-  if (left_ == 0) return faults_.add(Fault::beyond_limit, key), false;
+bool CheckedPage::wanted(std::string_view name) {
+  if (!name.starts_with(base_)) return faults_.add(Fault::outside_base, name), false;
+  if (!request_) return true;
+  const std::string_view folder = folder_of(*request_, name);
+  if (is_folder(name) ? folder != name : !folder.empty()) return faults_.add(Fault::too_deep, name), false;
+  if (!in_range(*request_, name)) return faults_.add(Fault::outside_range, name), false;
+  if (repeated(name)) return faults_.add(Fault::repeated, name), false;
+  if (left_ == 0) return faults_.add(Fault::beyond_limit, name), false;
   --left_;
   return true;
 }
@@ -246,7 +251,8 @@ omnistore_status OMNISTORE_CALL CheckedPage::emit_(omnistore_page *page, omnisto
                                                    const omnistore_meta *meta) noexcept {
   auto &self = *static_cast<CheckedPage *>(page);
   if (self.refused_ != OMNISTORE_OK) return self.refused_;
-  if (!is_key(key)) {
+  const bool folder = !is_null(key) && self.is_folder(view(key));
+  if (!is_key({key.data, key.size - folder})) {
     self.faults_.add(Fault::no_key, is_null(key) ? std::string_view() : view(key));
     return OMNISTORE_OK;
   }
@@ -254,6 +260,7 @@ omnistore_status OMNISTORE_CALL CheckedPage::emit_(omnistore_page *page, omnisto
     if (!self.wanted(view(key))) return OMNISTORE_OK;
     if (!self.inner_) return OMNISTORE_OK;
     omnistore_meta room;
+    if (folder) meta = nullptr;
     if (meta) meta = sound(meta, room, self.faults_);
     return self.refused_ = self.inner_->emit(self.inner_, key, meta);
   } catch (const std::bad_alloc &) {

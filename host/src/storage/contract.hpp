@@ -50,6 +50,7 @@ void without_exceptions(Function run) noexcept {
 /// How a driver can break its contract without failing.
 enum class Fault : unsigned {
   outside_base,
+  outside_range,
   too_deep,
   beyond_limit,
   repeated,
@@ -185,12 +186,12 @@ class CheckedPage : public omnistore_page {
 public:
   CheckedPage(omnistore_page *inner, Faults &faults, const omnistore_list_request &request, std::uint32_t order)
       : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, inner_(inner), faults_(faults),
-        base_(view(request.base)), cursor_(view(request.cursor)), depth_(request.depth), left_(request.limit),
+        request_(&request), base_(view(request.base)), cursor_(view(request.cursor)), left_(request.limit),
         ordered_(order >= OMNISTORE_ORDER_KEYS) {}
   /// For the keys that a clear removed: any number, in any order.
   CheckedPage(omnistore_page *inner, Faults &faults, std::string_view base)
       : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, inner_(inner), faults_(faults), base_(base),
-        depth_(OMNISTORE_ANY_DEPTH), left_(UINT64_MAX), lists_(false) {}
+        left_(UINT64_MAX) {}
   CheckedPage(const CheckedPage &) = delete;
   CheckedPage &operator=(const CheckedPage &) = delete;
 
@@ -203,16 +204,20 @@ private:
   static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) noexcept;
   static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
                                                omnistore_bytes message) noexcept;
-  /// Returns true if the key was asked for, and not given before.
-  bool wanted(std::string_view key);
+  /// Returns true if the listing shows folders, and the name is that of one.
+  bool is_folder(std::string_view name) const {
+    return request_ && request_->flags & OMNISTORE_LIST_FOLDERS && name.ends_with(':');
+  }
+  /// Returns true if the name was asked for, and not given before.
+  bool wanted(std::string_view name);
   bool repeated(std::string_view key);
 
   omnistore_page *const inner_;
   Faults &faults_;
+  const omnistore_list_request *const request_ = nullptr; ///< of a list
   const std::string_view base_, cursor_;
-  const std::uint32_t depth_;
   std::uint64_t left_;
-  bool lists_ = true, ordered_ = false;
+  bool ordered_ = false;
   omnistore_status refused_ = OMNISTORE_OK;
   Wrong wrong_ = Wrong::nothing;
   std::string last_;                                ///< of an ordered page

@@ -10,7 +10,7 @@ namespace omnistore {
 namespace {
 
 constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-constexpr char version = '2';
+constexpr char version = '2', names_version = 'n';
 constexpr std::size_t fingerprint_size = sizeof(std::uint32_t);
 
 std::string encode(std::string_view bytes) {
@@ -41,6 +41,10 @@ bool decode(std::string_view text, std::string &bytes) {
   return true;
 }
 
+[[noreturn]] void refuse() {
+  throw Error(Status::invalid, "the cursor is none of this host's; leave it out to begin from the start");
+}
+
 } // namespace
 
 std::string Cursor::text() const {
@@ -56,11 +60,19 @@ Cursor Cursor::parse(std::string_view text) {
   const std::size_t end = bytes.find('\0');
   if (!decoded || bytes.empty() || bytes.front() != version || end == bytes.npos ||
       bytes.size() - end - 1 < fingerprint_size)
-    throw Error(Status::invalid, "the cursor is none of this host's; leave it out to begin from the start");
+    refuse();
   std::uint32_t store = 0;
   for (std::size_t i = 0; i < fingerprint_size; ++i)
     store |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[end + 1 + i])) << 8 * i;
   return {bytes.substr(1, end - 1), store, bytes.substr(end + 1 + fingerprint_size)};
+}
+
+std::string Cursor::of_name(std::string_view name) { return encode(names_version + std::string(name)); }
+
+std::string Cursor::parse_name(std::string_view text) {
+  std::string bytes;
+  if (!decode(text, bytes) || bytes.size() < 2 || bytes.front() != names_version) refuse();
+  return bytes.substr(1);
 }
 
 } // namespace omnistore

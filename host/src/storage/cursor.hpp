@@ -18,6 +18,11 @@ struct Cursor {
   std::string text() const;
   /// Throws Error(invalid) where the text is no cursor.
   static Cursor parse(std::string_view text);
+
+  /// The cursor of a listing in the order of names: the last name, as it goes out.
+  static std::string of_name(std::string_view name);
+  /// Throws Error(invalid) where the text is no such cursor.
+  static std::string parse_name(std::string_view text);
 };
 
 } // namespace omnistore

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -144,6 +145,11 @@ public:
   template <typename Take>
   std::string list_step(std::string_view in, std::string_view base, const ListOptions &options,
                         std::vector<Skipped> &skipped, const Take &take) const;
+  using TakeName = std::function<void(std::string_view name, const omnistore_meta *meta)>;
+  class NamesStep;
+  /// storage_names.cpp: the same of a listing in the order of names. `base` is in normal form.
+  std::string names_step(std::string_view in, const std::string &base, const ListOptions &options,
+                         std::vector<Skipped> &skipped, const TakeName &take) const;
   std::vector<std::string> keys(std::string_view in, std::string_view base, std::uint32_t depth) const;
   /// Returns true if a store under a base may wait for a disk, a network or another process.
   bool spans_blocking(std::string_view in, std::string_view base) const;

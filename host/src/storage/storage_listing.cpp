@@ -2,108 +2,13 @@
 // Listings and clears of a base, over all the mounts that it spans.
 #include <algorithm>
 
-#include "base/printable.hpp"
-
 #include "storage/contract.hpp"
 #include "storage/cursor.hpp"
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
-#include "storage/sidecar_key.hpp"
+#include "storage/listing.hpp"
 
 namespace omnistore {
-namespace {
-
-/// The part of a base that lies in one mount, as the store knows it.
-std::string inner_base(const Mount &mount, std::string_view base) {
-  std::string inner = mount.prefix;
-  if (base.size() > mount.base.size()) inner.append(base.substr(mount.base.size()));
-  return inner;
-}
-
-/// How deep a listing of a base may go inside a mount; false: not into it at all.
-bool inner_depth(const Mount &mount, std::string_view base, std::uint32_t depth, std::uint32_t &inner) {
-  inner = depth;
-  if (depth == ListOptions::any_depth || mount.base.size() <= base.size()) return true;
-  const std::uint32_t above = colons(std::string_view(mount.base).substr(base.size()));
-  if (above > depth) return false;
-  inner = depth - above;
-  return true;
-}
-
-/// Takes keys out of a store: without prefix, meta keys, and those that a deeper mount hides. `take` gets the rest.
-template <typename Take>
-class Outside : public omnistore_page {
-public:
-  Outside(const MountTable &table, const Mount &mount, Take take)
-      : omnistore_page{sizeof(omnistore_page), 0, emit_, next_, skip_}, table_(table), mount_(mount),
-        take_(std::move(take)), masks_(table.has_deeper(mount)) {}
-
-  bool more = false;
-  std::string cursor;
-  std::vector<Skipped> skipped; ///< with the cause alone as the message
-  std::exception_ptr thrown;
-
-private:
-  static omnistore_status OMNISTORE_CALL emit_(omnistore_page *page, omnistore_bytes key, const omnistore_meta *meta) {
-    auto &self = *static_cast<Outside *>(page);
-    const std::string_view inner = view(key);
-    if (is_sidecar(inner) || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
-    if (self.masks_ && self.table_.find(self.key_) != &self.mount_) return OMNISTORE_OK;
-    try {
-      self.take_(self.key_, meta);
-      return OMNISTORE_OK;
-    } catch (...) {
-      self.thrown = std::current_exception();
-      return OMNISTORE_INTERNAL;
-    }
-  }
-  static void OMNISTORE_CALL next_(omnistore_page *page, omnistore_bytes cursor) {
-    auto &self = *static_cast<Outside *>(page);
-    self.more = true;
-    self.cursor = view(cursor);
-  }
-  static omnistore_status OMNISTORE_CALL skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
-                                               omnistore_bytes message) {
-    auto &self = *static_cast<Outside *>(page);
-    const std::string_view inner = view(base);
-    if (is_sidecar(inner) || !self.mount_.outside(inner, self.key_)) return OMNISTORE_OK;
-    if (self.masks_ && self.table_.find(self.key_) != &self.mount_) return OMNISTORE_OK;
-    try {
-      std::string why = base::printable(view(message));
-      if (why.empty()) why = phrase(to_status(status));
-      self.skipped.push_back({self.key_, to_status(status), std::move(why)});
-      return OMNISTORE_OK;
-    } catch (...) {
-      self.thrown = std::current_exception();
-      return OMNISTORE_INTERNAL;
-    }
-  }
-
-  const MountTable &table_;
-  const Mount &mount_;
-  Take take_;
-  const bool masks_;
-  std::string key_;
-};
-
-/// The whole of a base that a view calls `shown`.
-std::string in_view(std::string_view in, std::string_view shown) {
-  std::string base;
-  base.reserve(in.size() + shown.size());
-  return base.append(in).append(shown);
-}
-
-void check_open(const char *operation, std::string_view base, const Mount &mount) {
-  if (!mount.store) throw Error(Status::unavailable, failure(operation, base, mount, mount.reason));
-}
-
-/// The part of a base that lies in a mount, for the log.
-std::string_view told_base(std::string_view base, const Mount &mount) {
-  const std::string_view longer = base.size() > mount.base.size() ? base : mount.base;
-  return longer.empty() ? std::string_view("(root)") : longer;
-}
-
-} // namespace
 
 /// The mounts that a base spans, one after the other, each as it is when its turn comes. Only that one is kept open.
 class KeySpace::MountWalk {
@@ -151,12 +56,14 @@ template <typename Take>
 std::string KeySpace::list_step(std::string_view in, std::string_view text, const ListOptions &options,
                                 std::vector<Skipped> &skipped, const Take &take) const {
   constexpr std::uint32_t most = 100'000;
-  // A page takes no more memory than this, and what comes at once: long keys make it a shorter one.
-  constexpr std::size_t most_bytes = 4 * 1024 * 1024;
-  constexpr std::uint32_t asked_at_once = 2000;
   if (options.limit < 1 || options.limit > most)
     throw Error(Status::invalid, "a limit of " + std::to_string(options.limit) + ": it must be from 1 to 100000");
+  if (std::max(options.start.size(), options.end.size()) > most_bound_bytes)
+    throw Error(Status::invalid, "a bound of a listing may have at most 4096 bytes");
   const std::string shown = normal_base(text), base = in_view(in, shown);
+  if (lists_names(options)) return names_step(in, shown, options, skipped, take);
+  const std::string start = bound_in_view(in, options.start), end = bound_in_view(in, options.end);
+  if (!end.empty() && end <= start) return {};
   const Cursor from = options.cursor.empty() ? Cursor{} : Cursor::parse(options.cursor);
   MountWalk walk(*this, base); // no store but the one that is listed is kept open
   if (options.cursor.empty())
@@ -179,11 +86,14 @@ std::string KeySpace::list_step(std::string_view in, std::string_view text, cons
     check_length("list", shown, mount, inner.size());
     request.base = bytes(inner);
     const bool inside = inner_depth(mount, base, options.depth, request.depth);
-    request.limit = std::min(options.limit - taken, asked_at_once);
+    request.limit = std::min(options.limit - taken, most_asked_at_once);
     request.cursor = bytes(cursor);
+    const InnerBounds bounds(mount, start, end);
+    request.start = bytes(bounds.start);
+    request.end = bytes(bounds.end);
 
     bool more = false;
-    if (inside) {
+    if (inside && !bounds.empty) {
       HostCall call(options);
       Outside outside(walk.table(), mount, [&](std::string_view key, const omnistore_meta *meta) {
         if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
@@ -199,12 +109,7 @@ std::string KeySpace::list_step(std::string_view in, std::string_view text, cons
         throw Error(to_status(status), failure("list", shown, mount, call.cause(status)), call.retry_after());
       more = outside.more;
       cursor = std::move(outside.cursor);
-      for (Skipped &each : outside.skipped) {
-        if (!each.base.starts_with(in)) continue;
-        each.message = failure("list", each.base, mount, each.message);
-        each.base.erase(0, in.size());
-        if (std::find(skipped.begin(), skipped.end(), each) == skipped.end()) skipped.push_back(std::move(each));
-      }
+      add_skipped(std::move(outside.skipped), in, mount, skipped);
     }
     if (more && cursors.repeats(cursor)) throw Error(Status::internal, failure("list", shown, mount, endless_listing));
     if (!more) {
@@ -212,7 +117,7 @@ std::string KeySpace::list_step(std::string_view in, std::string_view text, cons
       cursor.clear();
       cursors = {};
     }
-    if (taken >= options.limit || bytes_taken >= most_bytes) break;
+    if (taken >= options.limit || bytes_taken >= most_page_bytes) break;
   }
   return walk ? Cursor{walk->mountpoint, walk->fingerprint, cursor}.text() : std::string();
 }

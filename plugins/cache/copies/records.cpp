@@ -116,8 +116,8 @@ void Records::doubt(Call call, std::string_view base) {
   do {
     keys.clear();
     cursor = std::exchange(page.cursor, {});
-    const omnistore_list_request request{sizeof request,      0,    omnistore::as_bytes(base),
-                                         OMNISTORE_ANY_DEPTH, 1000, omnistore::as_bytes(cursor)};
+    const omnistore_list_request request{
+        sizeof request, 0, omnistore::as_bytes(base), OMNISTORE_ANY_DEPTH, 1000, omnistore::as_bytes(cursor), {}, {}};
     if (copies_.list(call, request, page) != OMNISTORE_OK || !page.skipped.empty()) return postpone_clear(base);
     for (const std::string &key : keys) {
       omnistore::ValueSink text;

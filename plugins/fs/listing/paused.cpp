@@ -29,14 +29,15 @@ Cursor read_cursor(std::string_view text) {
   return cursor;
 }
 
-std::unique_ptr<Walk> PausedWalks::resume(const Cursor &cursor, std::string_view base, std::uint32_t depth) {
+std::unique_ptr<Walk> PausedWalks::resume(const Cursor &cursor, const Walk::Options &options) {
   const std::lock_guard lock(mutex_);
   const auto run =
       std::find_if(paused_.begin(), paused_.end(), [&](const PausedWalk &r) { return r.number == cursor.run; });
   if (run == paused_.end()) return nullptr;
   const Walk &walk = *run->walk;
-  const bool fits = walk.key() == cursor.key && walk.options().base == base && walk.options().depth == depth &&
-                    Clock::now() - run->begun < longest;
+  Walk::Options own = walk.options();
+  own.from = options.from; // where it began itself does not matter
+  const bool fits = walk.key() == cursor.key && own == options && Clock::now() - run->begun < longest;
   names_ -= walk.held();
   std::unique_ptr<Walk> taken = fits ? std::move(run->walk) : nullptr;
   paused_.erase(run);

@@ -16,7 +16,7 @@
 
 namespace fs {
 
-/// A cursor's text is sixteen hexadecimal digits and the last key.
+/// A cursor's text is sixteen hexadecimal digits and the last name.
 struct Cursor {
   std::uint64_t run;
   std::string_view key;
@@ -30,7 +30,7 @@ class PausedWalks {
 public:
   /// Removes and returns the walk. Returns null if it is gone, belongs to another listing, or is so old that the
   /// folders may have changed too much.
-  std::unique_ptr<Walk> resume(const Cursor &cursor, std::string_view base, std::uint32_t depth);
+  std::unique_ptr<Walk> resume(const Cursor &cursor, const Walk::Options &options);
   /// Stores the walk and returns its number.
   std::uint64_t keep(std::unique_ptr<Walk> walk);
 

@@ -20,6 +20,34 @@ namespace {
 constexpr std::size_t max_open = 16; ///< the most folders that a walk holds open
 
 std::string_view name_of(std::string_view path) { return path.empty() ? "the base folder" : path; }
+
+/// What an entry of a folder may be: the value of a key (DT_REG, DT_LNK), a folder (DT_DIR), or DT_UNKNOWN if it is
+/// none of these or `ignore` hides it.
+unsigned char kind_of(int folder, std::string_view path, const Ignore &ignore, const char *raw, unsigned char type) {
+  const std::string_view name(raw);
+  if (!is_segment(name)) return DT_UNKNOWN;
+  type = type_of(folder, raw, type);
+  if (type != DT_DIR && type != DT_REG && type != DT_LNK) return DT_UNKNOWN;
+  const bool hidden = type == DT_DIR ? ignore.folder(path, name) : ignore.file(path, name);
+  if (hidden) return DT_UNKNOWN;
+  return type;
+}
+
+/// Returns true if a folder has a value of a key below its own, or another folder. Only the first names are read.
+bool has_keys(int folder, std::string_view path, const Ignore &ignore) {
+  alignas(Entry) char buffer[4096];
+  for (long size; (size = retry(::syscall, SYS_getdents64, folder, buffer, sizeof buffer)) > 0;) {
+    for (long at = 0; at < size;) {
+      const auto *entry = reinterpret_cast<const Entry *>(buffer + at);
+      const char *name = buffer + at + entry_name_offset;
+      at += entry->size;
+      const std::string_view text(name);
+      if (text == "." || text == ".." || text == own_name || is_temporary(text)) continue;
+      if (kind_of(folder, path, ignore, name, entry->type) != DT_UNKNOWN) return true;
+    }
+  }
+  return false;
+}
 } // namespace
 
 // ------------------------------------------------------------------------------------------------------------- names
@@ -50,12 +78,9 @@ void Names::take(int folder, std::string_view path, const Ignore &ignore, From f
   const std::string_view name(raw);
   if (name == "." || name == ".." || name == own_name) return;
   if (is_temporary(name)) return leftovers.emplace_back(name), void();
-  if (!is_segment(name)) return;
-  type = type_of(folder, raw, type);
-  const bool is_folder = type == DT_DIR;
-  if (!is_folder && type != DT_REG && type != DT_LNK) return;
-  if (is_folder ? ignore.folder(path, name) : ignore.file(path, name)) return;
-  if (!is_folder) return add(from, name, type == DT_REG ? Kind::file : Kind::link);
+  type = kind_of(folder, path, ignore, raw, type);
+  if (type == DT_UNKNOWN) return;
+  if (type != DT_DIR) return add(from, name, type == DT_REG ? Kind::file : Kind::link);
   add(from, name, Kind::own);
   add(from, std::string(name) + ':', Kind::below);
 }
@@ -154,12 +179,12 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
     frame.expiring = has_expiring(frame.folder.get(), name_of(path));
     if (options_.only_expiring && !frame.expiring) return;
     frame.level = level;
-    // The part of `after` in this folder: after a name of its own, or at the folder that the key lies in.
-    std::string_view rest = options_.after;
+    // The part of `from` in this folder: a name of its own, or the folder that the key lies in.
+    std::string_view rest = options_.from;
     rest = rest.starts_with(prefix) ? rest.substr(prefix.size()) : std::string_view();
     const std::size_t colon = rest.find(':');
     frame.prefix = prefix;
-    read(frame, {colon == rest.npos ? rest : rest.substr(0, colon + 1), colon != rest.npos});
+    read(frame, {colon == rest.npos ? rest : rest.substr(0, colon + 1), true});
   } catch (const SystemFailure &failure) {
     if (!leaves_out(prefix, failure.error(), stack_.empty())) throw;
     return;
@@ -194,10 +219,16 @@ Walk::Step Walk::next() {
     Frame &top = stack_.back();
     if (top.at < top.names.size()) {
       const Names::Item item = top.names[top.at++];
+      if (!options_.to.empty() && top.prefix + std::string(top.names.text(item)) >= options_.to) {
+        stack_.clear();
+        return Step::end;
+      }
       if (item.kind != Names::Kind::below) {
         if (settle(item)) return Step::value;
       } else if (top.level < options_.depth) {
         enter(top.prefix + std::string(top.names.text(item)), top.level + 1);
+      } else if (options_.folders && settle_folder(item)) {
+        return Step::folder;
       }
       continue;
     }
@@ -244,6 +275,18 @@ bool Walk::settle(const Names::Item &item) {
   if (!is_there || !S_ISREG(found.st_mode)) return false;
   status_ = found;
   return true;
+}
+
+/// Makes the item the current folder, if keys may lie in it. One that cannot be read is a folder too: a listing of it
+/// says why.
+bool Walk::settle_folder(const Names::Item &item) {
+  const Frame &top = stack_.back();
+  key_ = top.prefix;
+  key_ += top.names.text(item);
+  if (key_.size() >= longest_key) return false;
+  const std::string path = folder_of(key_);
+  const Fd folder = tree_->open_folder(path);
+  return folder ? has_keys(folder.get(), path, *ignore_) : !is_gone(errno);
 }
 
 const struct stat *Walk::status() {

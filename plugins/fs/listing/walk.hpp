@@ -83,24 +83,31 @@ struct UnreadablePlace {
 class Walk {
 public:
   struct Options {
-    std::string base;  ///< a key prefix: empty, or ending in ':'
-    std::string after; ///< begin after this key; empty: at the start
+    std::string base; ///< a key prefix: empty, or ending in ':'
+    std::string from; ///< begin at this name; empty: at the start
+    std::string to;   ///< end before this name; empty: at the end of the base
     std::uint32_t depth = UINT32_MAX;
+    bool folders = false;       ///< stop at the folders that depth leaves out
     bool only_expiring = false; ///< leave out folders without expiring values
     bool clean = false;         ///< remove old temporary files
     bool reports = false;       ///< the caller uses take_unreadable()
+
+    bool operator==(const Options &) const = default;
   };
-  enum class Step { value, left, end };
+  enum class Step { value, folder, left, end };
 
   // The constructor and each step throw a SystemFailure if they cannot tell what exists: nothing is taken for absent
   // that may exist.
   Walk(const Tree &tree, const Ignore &ignore, Options options);
 
-  /// Moves on: to the next value, out of a folder whose keys are all done (`left`), or to the end.
+  /// Moves on: to the next value, to a folder that the walk does not enter (`folder`), out of a folder whose keys are
+  /// all done (`left`), or to the end.
   Step next();
 
-  // These describe the current value, until the next step:
+  /// Returns the value's key, or the folder's name with its ':', until the next step.
   const std::string &key() const { return key_; }
+
+  // These describe the current value, until the next step:
   /// Returns the stat of the value's file; null if the file is gone, is no regular file, or cannot be read.
   const struct stat *status();
   /// Returns the life of the value, if status() is not null; nullopt if it cannot be read.
@@ -140,6 +147,7 @@ private:
   void enter(std::string prefix, std::uint32_t level);
   void read(Frame &frame, Names::From from);
   bool settle(const Names::Item &item);
+  bool settle_folder(const Names::Item &item);
   bool leaves_out(const std::string &base, int error, bool is_base = false);
 
   const Tree *tree_;

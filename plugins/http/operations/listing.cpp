@@ -115,8 +115,26 @@ omnistore_status report_skipped(const Found &found, std::string_view prefix, omn
   return OMNISTORE_OK;
 }
 
+bool wants_folders(const omnistore_list_request &request) {
+  return request.flags & OMNISTORE_LIST_FOLDERS && request.depth != OMNISTORE_ANY_DEPTH;
+}
+
+/// Adds what only an Omnistore host understands. A bound that would come there as another is left out: the names
+/// outside are dropped here.
+void ask_host(std::string &path, const omnistore_list_request &request) {
+  if (request.depth != OMNISTORE_ANY_DEPTH) path += "&depth=" + std::to_string(request.depth);
+  if (wants_folders(request)) path += "&folders=true";
+  constexpr std::size_t longest_bound = 4096;
+  const auto add = [&](const char *name, std::string_view bound) {
+    if (bound.empty() || bound.size() > longest_bound || bound.find_first_of("/\\") != bound.npos) return;
+    path.append(name).append(escaped(bound));
+  };
+  add("&start=", as_view(request.start));
+  add("&end=", as_view(request.end));
+}
+
 /// Returns the keys that the server lists, from its cursor on.
-Found fetch(Client &client, omnistore::Call call, const omnistore_list_request &request, bool sends_depth,
+Found fetch(Client &client, omnistore::Call call, const omnistore_list_request &request, bool is_omnistore,
             const Position &from) {
   Request get;
   const std::string path = path_of(as_view(request.base)); // it ends in '/'
@@ -124,7 +142,7 @@ Found fetch(Client &client, omnistore::Call call, const omnistore_list_request &
   get.headers = {{"Accept", "application/json"}, {"Accept-Encoding", "identity"}};
   if (from.kind != Position::Kind::key) {
     get.path += "?limit=" + std::to_string(std::min(request.limit, LARGEST_PAGE));
-    if (sends_depth && request.depth != OMNISTORE_ANY_DEPTH) get.path += "&depth=" + std::to_string(request.depth);
+    if (is_omnistore) ask_host(get.path, request);
   }
   if (from.kind == Position::Kind::server) get.path += "&cursor=" + escaped(from.at);
   std::string text;
@@ -137,7 +155,9 @@ Found fetch(Client &client, omnistore::Call call, const omnistore_list_request &
   if (response.gone())
     throw omnistore::Failure(OMNISTORE_UNSUPPORTED, client.base().shown + " gives no listing of its keys (404)");
   if (!response.good()) throw client.refused(get, response);
-  return {keys_in(text), response.cursor, skipped_in(response.skipped)};
+  if (wants_folders(request) && !response.folders)
+    throw omnistore::Failure(OMNISTORE_UNSUPPORTED, client.base().shown + " is an older host, which lists no folders");
+  return {keys_in(text, wants_folders(request)), response.cursor, skipped_in(response.skipped)};
 }
 
 omnistore_status emit(std::string_view key, omnistore_page &page) { return page.emit(&page, as_bytes(key), nullptr); }
@@ -172,7 +192,7 @@ omnistore_status cut_page(std::vector<std::string> keys, const Position &from, s
 
 } // namespace
 
-std::vector<std::string> keys_in(std::string_view json) {
+std::vector<std::string> keys_in(std::string_view json, bool folders) {
   std::vector<std::string> keys;
   try {
     omnistore::sdk::JsonReader reader(json);
@@ -181,7 +201,8 @@ std::vector<std::string> keys_in(std::string_view json) {
       if (value.kind != omnistore::Kind::string) continue;
       std::string key = omnistore::sdk::JsonReader(value.text).string();
       std::replace(key.begin(), key.end(), '/', ':');
-      if (is_key(key)) keys.push_back(std::move(key));
+      const bool is_folder = folders && key.ends_with(':');
+      if (is_key(std::string_view(key).substr(0, key.size() - is_folder))) keys.push_back(std::move(key));
     }
     reader.end();
   } catch (const omnistore::Failure &) {
@@ -215,11 +236,11 @@ std::vector<omnistore::Skip> skipped_in(std::string_view header) {
   return places;
 }
 
-omnistore_status list(Client &client, omnistore::Call call, const omnistore_list_request &request, bool sends_depth,
+omnistore_status list(Client &client, omnistore::Call call, const omnistore_list_request &request, bool is_omnistore,
                       omnistore_page &page) {
   const Position from = position_of(as_view(request.cursor));
   if (from.strip > client.base().path.size()) refuse_cursor();
-  Found found = fetch(client, call, request, sends_depth, from);
+  Found found = fetch(client, call, request, is_omnistore, from);
   const bool begins = from.kind == Position::Kind::start;
   const std::size_t strip = begins ? strip_of(client, call, found.keys, as_view(request.base)) : from.strip;
   const std::string prefix = prefix_of(client.base(), strip);
@@ -227,7 +248,8 @@ omnistore_status list(Client &client, omnistore::Call call, const omnistore_list
   for (const std::string &each : found.keys) {
     if (!each.starts_with(prefix)) continue;
     std::string key = each.substr(prefix.size());
-    if (is_key(key) && omnistore::lists(request, key)) keys.push_back(std::move(key));
+    const bool is_folder = wants_folders(request) && key.ends_with(':');
+    if ((is_folder || is_key(key)) && omnistore::lists(request, key)) keys.push_back(std::move(key));
   }
   found.keys = std::move(keys);
   if (const omnistore_status status = report_skipped(found, prefix, page); status != OMNISTORE_OK) return status;

@@ -148,6 +148,8 @@ void read_line(Response &response, std::string_view line) {
     response.challenge = value;
   else if (is_named(name, "retry-after"))
     response.retry_after = value;
+  else if (is_named(name, "x-folders"))
+    response.folders = true;
   else if (is_named(name, "x-skipped"))
     response.skipped += (response.skipped.empty() ? "" : ", ") + std::string(value);
   else if (is_named(name, "content-length"))

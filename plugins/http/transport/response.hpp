@@ -20,6 +20,7 @@ struct Response {
   std::string challenge;                         ///< WWW-Authenticate
   std::string retry_after;                       ///< as it came: seconds, or a date
   std::string skipped;                           ///< X-Skipped, as it came
+  bool folders = false;                          ///< X-Folders: the listing has the folders that were requested
   std::optional<std::string> user;               ///< X-User-Meta, as it came: base64, or "stored"
   std::int64_t mtime = 0;                        ///< Last-Modified, Unix milliseconds
   std::int64_t date = 0;                         ///< Date, likewise; 0: the server did not send it

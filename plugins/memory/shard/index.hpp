@@ -66,6 +66,17 @@ public:
       ++place_;
       step();
     }
+    /// Moves back to the entry before, or from the first entry to none. There must be an entry here, or one before.
+    void previous() {
+      while (place_ == 0) {
+        if (leaf_ == 0) return void(leaf_ = index_->fences_.size());
+        --leaf_;
+        sort(here());
+        fetch(here());
+        place_ = here().count;
+      }
+      --place_;
+    }
     /// Moves on to the first entry whose key is not less than `from`. There must be an entry here, and its key must be
     /// less than `from`.
     void skip(std::string_view from) {
@@ -109,6 +120,22 @@ public:
 
   /// Returns the position of the first entry whose key is not less than `from`.
   Position seek(std::string_view from) { return Position(*this, from); }
+
+  /// Finds the last entry whose key is less than `to`, or the last of all if `to` is empty.
+  Position seek_before(std::string_view to) {
+    Position at(*this, to);
+    if (fences_.empty()) return at;
+    if (to.empty()) {
+      at.leaf_ = fences_.size() - 1;
+      sort(at.here());
+    }
+    if (to.empty() || !at.get()) {
+      at.leaf_ = fences_.size() - 1;
+      at.place_ = at.here().count;
+    }
+    at.previous();
+    return at;
+  }
 
   /// Adds an entry. Its key must not be in the index. If it throws std::bad_alloc, nothing has changed.
   void insert(Entry *entry) {

@@ -8,8 +8,14 @@
 namespace overlay {
 
 omnistore_status Overlay::list(Call call, const omnistore_list_request &request, omnistore_page &page) {
-  const Query query{std::string(as_view(request.base)), request.depth, (request.flags & OMNISTORE_LIST_META) != 0,
-                    on_error_};
+  const Query query{std::string(as_view(request.base)),
+                    request.depth,
+                    (request.flags & OMNISTORE_LIST_META) != 0,
+                    on_error_,
+                    (request.flags & OMNISTORE_LIST_FOLDERS) != 0 && request.depth != OMNISTORE_ANY_DEPTH,
+                    std::string(as_view(request.start)),
+                    std::string(as_view(request.end))};
+  if (!query.end.empty() && query.end <= query.start) return OMNISTORE_OK;
   const std::string_view cursor = as_view(request.cursor);
   std::unique_ptr<Merge> merge = cursor.empty() ? nullptr : paused_.resume(cursor, query);
   if (!merge) merge = std::make_unique<Merge>(layers_, query, cursor.empty() ? cursor : PausedListings::rest(cursor));

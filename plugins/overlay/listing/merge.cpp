@@ -20,7 +20,8 @@ constexpr std::chrono::seconds longest_pause(10);
 
 bool in_order(const Layer &layer) { return layer.store.child.traits().order >= OMNISTORE_ORDER_KEYS; }
 
-std::string base_in_layer(const std::string &base) {
+/// A base or a bound as the layers know it. Keys that are moved stay in their order.
+std::string in_layer(const std::string &base) {
   std::string moved;
   return std::string(layer_key(base, moved));
 }
@@ -45,10 +46,11 @@ std::string_view take_part(std::string_view &text, std::size_t size) {
 // ----------------------------------------------------------------------------------------------------------- a layer
 
 LayerKeys::LayerKeys(const Layer &layer, const Query &query, std::string after, std::string cursor, bool ended)
-    : layer_(layer), base_(base_in_layer(query.base)), depth_(query.depth), wants_meta_(query.meta),
-      wants_sizes_(layer.may_mark && !(layer.lowest && layer.marks.known(base_))),
-      from_start_(after.empty() && depth_ == OMNISTORE_ANY_DEPTH), after_(std::move(after)),
-      next_cursor_(std::move(cursor)), ended_(ended) {}
+    : layer_(layer), base_(in_layer(query.base)), start_(in_layer(query.start)), end_(in_layer(query.end)),
+      depth_(query.depth), wants_meta_(query.meta),
+      wants_sizes_(layer.may_mark && !(layer.lowest && layer.marks.known(base_))), wants_folders_(query.folders),
+      from_start_(after.empty() && depth_ == OMNISTORE_ANY_DEPTH && start_.empty() && end_.empty()),
+      after_(std::move(after)), next_cursor_(std::move(cursor)), ended_(ended) {}
 
 void LayerKeys::end() {
   ended_ = true;
@@ -72,7 +74,7 @@ void LayerKeys::keep(std::string_view key, const omnistore_meta *given) {
     item.meta = std::make_unique<MetaCopy>();
     item.meta->take(*given, layer_.index);
   }
-  if (wants_sizes_) {
+  if (wants_sizes_ && !key.ends_with(':')) {
     const std::uint64_t size = given ? given->value_size : OMNISTORE_UNKNOWN_SIZE;
     item.may_be_marker = size == removed_marker.size() || size == OMNISTORE_UNKNOWN_SIZE;
     if (item.may_be_marker && layer_.lowest) layer_.marks.put(key, true);
@@ -85,8 +87,11 @@ void LayerKeys::keep(std::string_view key, const omnistore_meta *given) {
 omnistore_status LayerKeys::read_page(Call call, std::uint32_t limit) {
   omnistore_list_request request{};
   request.size = sizeof request;
-  request.flags = wants_meta_ || wants_sizes_ ? OMNISTORE_LIST_META : 0;
+  request.flags =
+      (wants_meta_ || wants_sizes_ ? OMNISTORE_LIST_META : 0) | (wants_folders_ ? OMNISTORE_LIST_FOLDERS : 0);
   request.base = as_bytes(base_);
+  request.start = as_bytes(start_);
+  request.end = as_bytes(end_);
   request.depth = depth_;
   request.limit = limit;
   request.cursor = as_bytes(next_cursor_);
@@ -116,7 +121,9 @@ omnistore_status LayerKeys::read_window(Call call) {
   bool cut = false;
   do {
     const std::size_t had = items_.size();
-    if (const omnistore_status status = read_page(call, 1000); status != OMNISTORE_OK) return status;
+    // A store in no order may go through all keys for each page with folders.
+    const std::uint32_t limit = wants_folders_ ? window_size : 1000;
+    if (const omnistore_status status = read_page(call, limit); status != OMNISTORE_OK) return status;
     if (items_.size() > had && items_.size() >= 2 * window_size) cut_window(), cut = true;
     if (call.remaining() == 0) return call.fail(call.late(), "the deadline passed during a listing");
   } while (!ended_);
@@ -212,9 +219,24 @@ omnistore_status Merge::fill(Call call, std::uint32_t ahead) {
   return OMNISTORE_OK;
 }
 
+/// Sets `is` if every key of a folder, whose highest layer is `layer`, is hidden. If records above may hide keys, it
+/// lists the folder until it finds a key.
+omnistore_status Merge::hidden_folder(Call call, const std::string &folder, std::uint32_t layer, bool &is) {
+  const auto hides = [](const Layer &above) { return above.records.may_hide(); };
+  is = layers_[layer].may_mark || std::any_of(layers_.begin(), layers_.begin() + layer, hides);
+  if (!is) return OMNISTORE_OK;
+  constexpr std::uint32_t few = 10;
+  Merge inner(layers_, {folder, OMNISTORE_ANY_DEPTH, false, query_.on_error}, {});
+  const Item *item = nullptr;
+  const omnistore_status status = inner.next(call, few, item);
+  is = !item && inner.skipped_.empty(); // what cannot be read may hold a key
+  return status;
+}
+
 /// Sets `is` if a key, whose highest layer is `layer`, is hidden.
 omnistore_status Merge::hidden(Call call, std::string_view key, const LayerKeys::Item &item, std::uint32_t layer,
                                bool &is) {
+  if (item.key.ends_with(':')) return hidden_folder(call, item.key, layer, is);
   is = false;
   std::string moved;
   key = layer_key(key, moved);

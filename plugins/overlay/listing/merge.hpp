@@ -26,6 +26,8 @@ struct Query {
   std::uint32_t depth;
   bool meta;
   OnError on_error;
+  bool folders = false;
+  std::string start{}, end{}; ///< in the user's form; empty: no bound
 
   bool operator==(const Query &) const = default;
 };
@@ -66,10 +68,10 @@ private:
   void cut_window();
 
   const Layer &layer_;
-  const std::string base_; ///< in the layer's form
+  const std::string base_, start_, end_; ///< in the layer's form
   const std::uint32_t depth_;
-  const bool wants_meta_, wants_sizes_;
-  const bool from_start_; ///< the listing begins at the start, and has no depth
+  const bool wants_meta_, wants_sizes_, wants_folders_;
+  const bool from_start_; ///< the listing begins at the start, and has no depth and no bounds
   std::string after_;
   std::string page_cursor_, next_cursor_;
   bool ended_;
@@ -103,6 +105,7 @@ public:
 private:
   omnistore_status fill(Call call, std::uint32_t ahead);
   omnistore_status hidden(Call call, std::string_view key, const LayerKeys::Item &item, std::uint32_t layer, bool &is);
+  omnistore_status hidden_folder(Call call, const std::string &folder, std::uint32_t layer, bool &is);
   omnistore_status failed(std::uint32_t layer, omnistore_status status);
 
   std::deque<Layer> &layers_;

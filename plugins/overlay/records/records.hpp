@@ -38,6 +38,11 @@ public:
   bool layer_key() const { return kind_ == Kind::loaded || kind_ == Kind::direct; }
   /// Returns true if a look-up goes to the layer.
   bool direct() const { return kind_ == Kind::direct; }
+  /// Returns false if it is known that nothing is recorded.
+  bool may_hide() const {
+    return kind_ != Kind::none &&
+           !(ready_.load(std::memory_order_acquire) && count_.load(std::memory_order_acquire) == 0);
+  }
 
   omnistore_status hides(omnistore::Call call, std::string_view key, bool &hidden) {
     hidden = false;

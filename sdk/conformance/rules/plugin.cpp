@@ -109,6 +109,10 @@ void claims_fit(Bench &bench) {
   needs(OMNISTORE_CAN_IF_MATCH, can & OMNISTORE_CAN_ETAG,
         "it claims OMNISTORE_CAN_IF_MATCH without OMNISTORE_CAN_ETAG");
   needs(OMNISTORE_WATCHES_OWN, driver.watch, "it claims OMNISTORE_WATCHES_OWN, and has no watch");
+  needs(OMNISTORE_CAN_LIST_REVERSE, bench.store().traits().order >= OMNISTORE_ORDER_KEYS,
+        "it claims OMNISTORE_CAN_LIST_REVERSE without OMNISTORE_ORDER_KEYS");
+  needs(OMNISTORE_CAN_LIST_FOLDERS, can & OMNISTORE_CAN_DEPTH,
+        "it claims OMNISTORE_CAN_LIST_FOLDERS without OMNISTORE_CAN_DEPTH");
   require(!driver.watch == !driver.unwatch, "of watch and unwatch it has only one");
   require(driver.min_children <= driver.max_children, "min_children is over max_children");
   if (can & OMNISTORE_READS_ONLY)

@@ -16,6 +16,7 @@
 
 #include <omnistore/call.hpp>
 #include <omnistore/driver.h>
+#include <omnistore/listing.hpp>
 #include <omnistore/value.hpp>
 
 namespace omnistore {

@@ -378,16 +378,44 @@ typedef struct omnistore_touch_request {
 
 typedef struct omnistore_list_request {
   uint32_t size;          /* sizeof(omnistore_list_request) */
-  uint32_t flags;         /* OMNISTORE_LIST_META or 0 */
+  uint32_t flags;         /* OMNISTORE_LIST_... */
   omnistore_bytes base;   /* only keys that start with it; it ends in ':' or is empty */
   uint32_t depth;         /* only keys with at most this many ':' after the base, or
                              OMNISTORE_ANY_DEPTH for all. Always that without OMNISTORE_CAN_DEPTH */
   uint32_t limit;         /* the most keys to emit in this page; it is at least 1 */
   omnistore_bytes cursor; /* the cursor that the page before gave to `next`; empty at the start */
+  omnistore_bytes start;  /* the lower bound of the names; empty means none. Always empty without
+                             OMNISTORE_CAN_LIST_RANGE */
+  omnistore_bytes end;    /* the upper bound of the names, likewise */
 } omnistore_list_request;
-#define OMNISTORE_LIST_META 0x1u /* requests meta with each key, if it is known without reading the
-                                    value */
+#define OMNISTORE_LIST_META 0x1u    /* requests meta with each key, if it is known without reading
+                                       the value */
+#define OMNISTORE_LIST_REVERSE 0x2u /* only with OMNISTORE_CAN_LIST_REVERSE */
+#define OMNISTORE_LIST_FOLDERS 0x4u /* only with OMNISTORE_CAN_LIST_FOLDERS */
 #define OMNISTORE_ANY_DEPTH UINT32_MAX
+
+/* The names that a listing emits are keys and, with OMNISTORE_LIST_FOLDERS, folders.
+ *
+ * Range. A listing emits only names that are not less than `start` and are less than `end`.
+ * Names are compared whole, with the base, byte by byte. A bound may be any bytes, at most
+ * OMNISTORE_MAX_CURSOR_SIZE of them: it need not be a key, and need not start with the base. If
+ * `end` is not greater than `start`, the page is empty.
+ *
+ * Reverse. With OMNISTORE_LIST_REVERSE the names come in descending order of their bytes.
+ * `start` stays the lower bound and `end` the upper one.
+ *
+ * Folders. A folder stands for the keys that begin with its name, which ends in ':'. With
+ * OMNISTORE_LIST_FOLDERS each key that `depth` leaves out is emitted as its folder: the base and
+ * the key's first depth + 1 segments below the base, with the ':' after each. A folder is emitted
+ * once over all pages, even if keys of it come or go meanwhile. It counts as one of the `limit`
+ * keys of its page, and has no meta. It is in the range if its own name is, whichever keys it has.
+ * In a listing in the order of keys it comes in the order of its name: `a`, `a!`, `a:`, `a;`. A
+ * folder whose keys were all removed is not emitted. A folder without a live key may be emitted if
+ * all of its keys have expired, if all of them end in `$`, or if another program has made it (a
+ * directory without files). With OMNISTORE_ANY_DEPTH the flag changes nothing.
+ *
+ * A cursor goes on with the listing that gave it: the request has the same base, depth, start
+ * and end, and the same flags but for OMNISTORE_LIST_META. Its limit may be another. */
 
 typedef struct omnistore_clear_request {
   uint32_t size;        /* sizeof(omnistore_clear_request) */
@@ -513,7 +541,8 @@ struct omnistore_host {
 /* The order in which list emits keys. Values in between may come; a reader takes an unknown one as
  * the next lower one that it knows. */
 #define OMNISTORE_ORDER_NONE 0u   /* none */
-#define OMNISTORE_ORDER_KEYS 200u /* ascending by the keys' bytes */
+#define OMNISTORE_ORDER_KEYS 200u /* ascending by the keys' bytes; descending with
+                                     OMNISTORE_LIST_REVERSE */
 
 /* Capabilities: the things that the driver does natively. The host emulates a missing one if it can
  * do so honestly, and else returns OMNISTORE_UNSUPPORTED. (Optional functions need no bit: a null
@@ -550,6 +579,14 @@ struct omnistore_host {
 #define OMNISTORE_WATCHES_OWN 0x4000ull   /* watch also reports the changes made through this
                                              store's functions; the host then does not report
                                              them itself while a watch runs */
+#define OMNISTORE_CAN_LIST_RANGE 0x8000ull    /* list honours `start` and `end`. In a store that
+                                                 lists in the order of keys this costs a seek and
+                                                 what lies between them */
+#define OMNISTORE_CAN_LIST_REVERSE 0x10000ull /* list honours OMNISTORE_LIST_REVERSE. Only with
+                                                 OMNISTORE_ORDER_KEYS */
+#define OMNISTORE_CAN_LIST_FOLDERS 0x20000ull /* list honours OMNISTORE_LIST_FOLDERS, and does not
+                                                 visit what lies below a folder. Only with
+                                                 OMNISTORE_CAN_DEPTH */
 
 /* The properties and capabilities of a store. The driver's table holds the traits of most of its
  * stores; `open` may change the copy that it receives if options or children make a difference. */

@@ -72,8 +72,8 @@
 //
 // A simple list is called for every page and gives all keys of a base. The SDK sorts them and cuts
 // the page out, so that a listing which runs while others write gives every key that was there
-// throughout, none twice. That is right for stores of up to some hundred thousand keys; larger ones
-// use the full form.
+// throughout, none twice. Ranges, folders and the descending order are cut out in the same way.
+// That is right for stores of up to some hundred thousand keys; larger ones use the full form.
 //
 // Requests, and all other structs that a driver reads through these forms, have this header's size,
 // whatever the host's is: fields that the host does not know are 0.
@@ -123,6 +123,7 @@
 #include <omnistore/ext/validate.h>
 #include <omnistore/failure.hpp>
 #include <omnistore/fields.hpp>
+#include <omnistore/listing.hpp>
 #include <omnistore/options.hpp>
 #include <omnistore/value.hpp>
 
@@ -458,11 +459,11 @@ constexpr bool check_members() {
   return true;
 }
 
-/// Throws at compile time if a member of the simple form cannot do what the traits claim. driver.h
+/// Throws at compile time if the class cannot do what the traits claim. driver.h
 /// says what each capability needs.
 template <class T>
-constexpr void check_claims(std::uint64_t claimed) {
-  const auto claims = [claimed](std::uint64_t any) { return (claimed & any) != 0; };
+constexpr void check_claims(const omnistore_traits &traits) {
+  const auto claims = [&traits](std::uint64_t any) { return (traits.capabilities & any) != 0; };
   if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_TTL))
     throw "OMNISTORE_CAN_TTL needs the full form of set: the simple one is given no expiry";
   if (CanSet<T> && !FullSet<T> && claims(OMNISTORE_CAN_META))
@@ -483,6 +484,13 @@ constexpr void check_claims(std::uint64_t claimed) {
     throw "OMNISTORE_CAN_META needs the full form of get";
   if (!FullList<T> && claims(OMNISTORE_CAN_LIST_META))
     throw "OMNISTORE_CAN_LIST_META needs the full form of list: the simple one gives keys alone";
+  if (!FullList<T> && !SimpleList<T> &&
+      claims(OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS))
+    throw "OMNISTORE_CAN_LIST_... needs list";
+  if (traits.order < OMNISTORE_ORDER_KEYS && claims(OMNISTORE_CAN_LIST_REVERSE))
+    throw "OMNISTORE_CAN_LIST_REVERSE needs traits.order OMNISTORE_ORDER_KEYS";
+  if (!claims(OMNISTORE_CAN_DEPTH) && claims(OMNISTORE_CAN_LIST_FOLDERS))
+    throw "OMNISTORE_CAN_LIST_FOLDERS needs OMNISTORE_CAN_DEPTH";
   if (!FullTouch<T> && claims(OMNISTORE_CAN_META)) throw "OMNISTORE_CAN_META needs touch";
   if (!FullWatch<T> && claims(OMNISTORE_WATCHES_OWN))
     throw "OMNISTORE_WATCHES_OWN needs watch and unwatch";
@@ -595,18 +603,21 @@ private:
   }
 };
 
-/// One page of a simple list: the smallest keys after the cursor, which is the last key of the page
+/// One page of a simple list: the first names after the cursor, which is the last name of the page
 /// before.
 class SortedPage {
 public:
   explicit SortedPage(const omnistore_list_request &request)
-      : request_(request), after_(as_view(request.cursor)) {}
+      : request_(request), after_(as_view(request.cursor)),
+        names_(Order{(request.flags & OMNISTORE_LIST_REVERSE) != 0}) {}
 
   void operator()(std::string_view key) {
-    if (key <= after_ || !lists(request_, key)) return;
-    if (full() && key >= *keys_.rbegin()) return;
-    keys_.emplace_hint(keys_.end(), key);
-    if (keys_.size() > wanted()) keys_.erase(std::prev(keys_.end()));
+    const std::string_view name = listed(request_, key);
+    const auto before = names_.key_comp();
+    if (name.empty() || (!after_.empty() && !before(after_, name))) return;
+    if (full() && !before(name, *names_.rbegin())) return;
+    names_.emplace_hint(names_.end(), name);
+    if (names_.size() > wanted()) names_.erase(std::prev(names_.end()));
   }
 
   void skip(std::string_view base, omnistore_status status, std::string_view message) {
@@ -621,29 +632,36 @@ public:
         return status;
     std::string_view last;
     std::uint32_t emitted = 0;
-    for (const std::string &key : keys_) {
+    for (const std::string &name : names_) {
       if (emitted++ == request_.limit) {
         page.next(&page, as_bytes(last));
         break;
       }
-      if (const omnistore_status status = page.emit(&page, as_bytes(key), nullptr);
+      if (const omnistore_status status = page.emit(&page, as_bytes(name), nullptr);
           status != OMNISTORE_OK) {
         return status;
       }
-      last = key;
+      last = name;
     }
     return OMNISTORE_OK;
   }
 
 private:
+  struct Order {
+    using is_transparent = void;
+    bool descending;
+    bool operator()(std::string_view a, std::string_view b) const noexcept {
+      return descending ? b < a : a < b;
+    }
+  };
   const omnistore_list_request &request_;
   std::string_view after_;
-  std::set<std::string, std::less<>> keys_;
+  std::set<std::string, Order> names_;
   std::vector<Skip> skipped_;
 
   /// One more key than the page holds, to find out whether there is a next page.
   std::size_t wanted() const { return std::size_t{request_.limit} + 1; }
-  bool full() const { return keys_.size() == wanted(); }
+  bool full() const { return names_.size() == wanted(); }
 };
 
 // ------------------------------------------------------------------------------------- the table
@@ -885,7 +903,9 @@ inline constexpr omnistore_traits simple_traits{
     .size = sizeof(omnistore_traits),
     .thread_model = OMNISTORE_SERIALIZED,
     .capabilities = OMNISTORE_NESTS | (CanSet<T> || CanRemove<T> ? 0 : OMNISTORE_READS_ONLY) |
-                    (SimpleList<T> ? OMNISTORE_CAN_DEPTH : 0),
+                    (SimpleList<T> ? OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_RANGE |
+                                         OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS
+                                   : 0),
     .max_key_size = 0,
     .max_value_size = 0,
     .max_batch = 0,
@@ -932,7 +952,7 @@ consteval omnistore_driver driver(const char *name, const char *version, const c
   if (!sdk::CanSet<T> && !sdk::CanRemove<T> && !(traits.capabilities & OMNISTORE_READS_ONLY)) {
     throw "a driver without set and remove states OMNISTORE_READS_ONLY";
   }
-  sdk::check_claims<T>(traits.capabilities);
+  sdk::check_claims<T>(traits);
   if (min_children > max_children) throw "min_children is more than max_children";
 
   omnistore_driver table{};

@@ -263,14 +263,15 @@ template <class Layer>
 class Forward {
 public:
   /// Sets `traits` to those of the child, with only the capabilities in `kept`. A layer that waits
-  /// for something leaves out OMNISTORE_NEVER_BLOCKS. The layer is parallel even over a serialized
-  /// child, which the host locks.
+  /// for something leaves out OMNISTORE_NEVER_BLOCKS. Capabilities that this header does not know
+  /// are left out too, since a request loses the fields that it does not know. The layer is
+  /// parallel even over a serialized child, which the host locks.
   Forward(const omnistore_store *child, omnistore_traits &traits,
           std::uint64_t kept = ~std::uint64_t{0})
       : child_(child) {
     traits = *Known(child_.traits());
     traits.thread_model = OMNISTORE_PARALLEL;
-    traits.capabilities &= kept;
+    traits.capabilities &= kept & known;
     gathers_ =
         child_.can(OMNISTORE_NEVER_BLOCKS) && !(traits.capabilities & OMNISTORE_NEVER_BLOCKS);
   }
@@ -377,6 +378,8 @@ protected:
   bool gathers() const noexcept { return gathers_; }
 
 private:
+  static constexpr std::uint64_t known = (OMNISTORE_CAN_LIST_FOLDERS << 1) - 1;
+
   Layer &layer() noexcept { return static_cast<Layer &>(*this); }
   static Step many(Operation operation, std::span<const omnistore_bytes> keys,
                    omnistore_status *statuses) noexcept {

@@ -193,8 +193,8 @@ public:
       page.keys.emplace_back(key);
       return OMNISTORE_OK;
     });
-    const omnistore_list_request request{sizeof request, 0,     as_bytes(base),
-                                         depth,          limit, as_bytes(cursor)};
+    const omnistore_list_request request{
+        sizeof request, 0, as_bytes(base), depth, limit, as_bytes(cursor), {}, {}};
     BareCall call;
     check(child().list(Call(&call), request, sink), call);
     page.cursor = sink.cursor;

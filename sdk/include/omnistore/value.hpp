@@ -91,16 +91,4 @@ constexpr std::string_view part_of(std::string_view value,
                       static_cast<std::size_t>(request.length < rest ? request.length : rest));
 }
 
-/// Returns true if a listing with this base and depth includes the key.
-inline bool lists(const omnistore_list_request &request, std::string_view key) noexcept {
-  const std::string_view base = as_view(request.base);
-  if (!key.starts_with(base)) return false;
-  if (request.depth == OMNISTORE_ANY_DEPTH) return true;
-  std::uint32_t depth = 0;
-  for (const char c : key.substr(base.size())) {
-    if (c == ':' && ++depth > request.depth) return false;
-  }
-  return true;
-}
-
 } // namespace omnistore

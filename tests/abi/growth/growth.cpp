@@ -69,6 +69,23 @@ TEST_CASE("listings pass between headers of different sizes") {
   CHECK(keys.size() == 20);
 }
 
+TEST_CASE("ranges and folders pass between headers of different sizes") {
+  Storage storage = test::open(mount());
+  for (const char *key : {"k:1", "k:2", "k:2:x", "k:3:x", "k:3:y", "k:4"}) storage.set(key, "value");
+  const auto names = [&](const omnistore::ListOptions &options) {
+    std::set<std::string> found;
+    for (const auto &item : storage.list("k", options).items) found.insert(item.key);
+    return found;
+  };
+  omnistore::ListOptions options;
+  options.start = "k:2";
+  options.end = "k:3:y";
+  CHECK(names(options) == std::set<std::string>{"k:2", "k:2:x", "k:3:x"});
+  options.depth = 0;
+  options.folders = true;
+  CHECK(names(options) == std::set<std::string>{"k:2", "k:2:", "k:3:"});
+}
+
 TEST_CASE("batches pass between headers of different sizes") {
   Storage storage = test::open(mount());
   std::vector<omnistore::SetItem> items;

@@ -13,6 +13,9 @@ struct Right {
   void set(Key, std::string_view) {}
   bool remove(Key) { return false; }
 };
+struct Listing : Right {
+  void list(Key, omnistore::Emit) {}
+};
 
 // says: get is missing, or is not one of the forms in driver.hpp, or is not public
 class PrivateGet {
@@ -94,6 +97,12 @@ void wrong() {
   (void)claimed<Right, OMNISTORE_CAN_ETAG>;
   // says: OMNISTORE_CAN_LIST_META needs the full form of list
   (void)claimed<Right, OMNISTORE_CAN_LIST_META>;
+  // says: OMNISTORE_CAN_LIST_... needs list
+  (void)claimed<Right, OMNISTORE_CAN_LIST_RANGE>;
+  // says: OMNISTORE_CAN_LIST_REVERSE needs traits.order OMNISTORE_ORDER_KEYS
+  (void)claimed<Listing, OMNISTORE_CAN_LIST_REVERSE>;
+  // says: OMNISTORE_CAN_LIST_FOLDERS needs OMNISTORE_CAN_DEPTH
+  (void)claimed<Listing, OMNISTORE_CAN_LIST_FOLDERS>;
   // says: OMNISTORE_WATCHES_OWN needs watch and unwatch
   (void)claimed<Right, OMNISTORE_WATCHES_OWN>;
 }

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,7 @@
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/ext/stats.h>
 #include <omnistore/ext/validate.h>
+#include <omnistore/listing.hpp>
 #include <omnistore/value.hpp>
 
 using omnistore::as_bytes;
@@ -103,6 +105,19 @@ constexpr const char *rules[] = {"table-whole",
                                  "list-cursor-lives",
                                  "list-cursor-wrong",
                                  "list-steady",
+                                 "list-range",
+                                 "list-range-any",
+                                 "list-range-empty",
+                                 "list-reverse",
+                                 "list-reverse-range",
+                                 "list-folders",
+                                 "list-folders-once",
+                                 "list-folders-limit",
+                                 "list-folders-meta",
+                                 "list-folders-order",
+                                 "list-folders-range",
+                                 "list-folders-removed",
+                                 "list-folders-any-depth",
                                  "clear",
                                  "clear-nothing",
                                  "clear-neighbours",
@@ -304,6 +319,7 @@ public:
       if (wrong("sink-loans") && there && found->second.bytes->size() > 1'000'000)
         std::memset(const_cast<char *>(found->second.bytes->data()), 'x', 100);
       (*values_)[key] = value;
+      if (wrong("list-folders-removed")) ever_[key] = value;
     }
     if (wrong("keys-without-nesting") && key.find(':') != key.npos) {
       for (std::size_t at = key.find(':'); at != key.npos; at = key.find(':', at + 1))
@@ -338,7 +354,11 @@ public:
     return OMNISTORE_OK;
   }
 
-  omnistore_status list(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
+  omnistore_status list(omnistore_call *call, const omnistore_list_request &given, omnistore_page *page) {
+    omnistore_list_request request{};
+    std::memcpy(&request, &given, std::min<std::size_t>(given.size, sizeof request));
+    if (request.start.size || request.end.size || request.flags & (OMNISTORE_LIST_REVERSE | OMNISTORE_LIST_FOLDERS))
+      return list_part(call, request, page);
     std::string base(as_view(request.base)), cursor(as_view(request.cursor));
     if (wrong("deadline-passed") && call->remaining(call) == 0) std::this_thread::sleep_for(std::chrono::seconds(2));
     if (wrong("messages-plain") && !cursor.empty() && cursor[0] == '\x01')
@@ -394,6 +414,67 @@ public:
                  : wrong("list-pages") && request.limit == 3 ? last.substr(0, last.size() - 1) + "~"
                                                              : last);
       page->next(page, as_bytes(next));
+    }
+    return OMNISTORE_OK;
+  }
+
+  /// A listing with a range, with folders, or in descending order.
+  omnistore_status list_part(omnistore_call *call, omnistore_list_request request, omnistore_page *page) {
+    const std::string_view base = as_view(request.base);
+    std::string start(as_view(request.start)), end(as_view(request.end)), cursor(as_view(request.cursor));
+    if (!cursor.empty() && cursor[0] != '>') return fail(call, OMNISTORE_INVALID, "it is no cursor of this store");
+    if (!cursor.empty()) cursor.erase(0, 1);
+    const bool reverse = request.flags & OMNISTORE_LIST_REVERSE && !wrong("list-reverse");
+    if (wrong("list-range") && !end.empty()) end += '\0';
+    if (wrong("list-range-any") && !start.starts_with(base)) start.clear();
+    if (wrong("list-range-any") && !end.starts_with(base)) end.clear();
+    if (wrong("list-range-empty") && !end.empty() && end <= start)
+      return fail(call, OMNISTORE_INVALID, "the end is not greater than the start");
+    if (wrong("list-reverse-range") && reverse) std::swap(start, end);
+    if (wrong("list-folders-any-depth") && request.depth == OMNISTORE_ANY_DEPTH) request.depth = 0;
+    request.start = as_bytes(start);
+    request.end = as_bytes(end);
+
+    struct Name {
+      std::string key; // the first that it stands for
+      Value value;
+    };
+    std::map<std::string, Name> names;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto &[key, value] : wrong("list-folders-removed") ? ever_ : *values_) {
+        if (is_over(value) || !key.starts_with(base)) continue;
+        if (wrong("list-folders-once") && !cursor.empty() && key <= cursor) continue;
+        std::string_view name = omnistore::listed(request, key);
+        const std::string_view folder = omnistore::folder_of(request, key);
+        if (wrong("list-folders") && key.find(':', folder.size()) != key.npos && !folder.empty()) continue;
+        if (wrong("list-folders-range") && !omnistore::in_range(request, key)) continue;
+        if (!name.empty()) names.try_emplace(std::string(name), Name{key, value});
+      }
+    }
+    std::vector<std::pair<std::string, Name>> order(names.begin(), names.end());
+    if (reverse) std::reverse(order.begin(), order.end());
+    const auto is_folder = [](const auto &each) { return each.first.ends_with(':'); };
+    if (wrong("list-folders-order")) std::stable_partition(order.begin(), order.end(), std::not_fn(is_folder));
+    std::string last;
+    std::uint32_t emitted = 0;
+    bool resumed = cursor.empty() || wrong("list-folders-once");
+    for (const auto &[name, first] : order) {
+      if (!resumed && wrong("list-folders-order")) {
+        resumed = name == cursor;
+        continue;
+      }
+      if (!resumed && (reverse ? name >= cursor : name <= cursor)) continue;
+      if (emitted >= request.limit && !(wrong("list-folders-limit") && name.ends_with(':'))) {
+        page->next(page, as_bytes(">" + last));
+        return OMNISTORE_OK;
+      }
+      const omnistore_meta meta = meta_of(first.value, OMNISTORE_GET_META);
+      const bool gives = request.flags & OMNISTORE_LIST_META && (!name.ends_with(':') || wrong("list-folders-meta"));
+      const omnistore_status status = page->emit(page, as_bytes(name), gives ? &meta : nullptr);
+      if (status != OMNISTORE_OK) return status;
+      ++emitted;
+      last = wrong("list-folders-once") ? first.key : name;
     }
     return OMNISTORE_OK;
   }
@@ -466,7 +547,7 @@ private:
   const std::string_view rule_;
   mutable std::mutex mutex_;
   std::mutex watching_;
-  Values own_, *values_;
+  Values own_, *values_, ever_;
   std::set<Watcher *> watchers_;
   std::uint64_t etags_ = 0;
   std::int64_t now_skew_ = 0;
@@ -720,7 +801,8 @@ constexpr omnistore_traits traits_of(std::string_view rule) {
   traits.capabilities = OMNISTORE_NEVER_BLOCKS | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_META |
                         OMNISTORE_CAN_ETAG | OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT |
                         OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE | OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH |
-                        OMNISTORE_CAN_LIST_META | OMNISTORE_WATCHES_OWN;
+                        OMNISTORE_CAN_LIST_META | OMNISTORE_WATCHES_OWN | OMNISTORE_CAN_LIST_RANGE |
+                        OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS;
   if (rule == "read-only") traits.capabilities = OMNISTORE_READS_ONLY;
   traits.max_key_size = longest_key;
   traits.max_value_size = largest_value;

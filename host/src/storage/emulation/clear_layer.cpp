@@ -37,7 +37,8 @@ private:
         keys.emplace_back(key);
         return OMNISTORE_OK;
       });
-      const omnistore_list_request all{sizeof all, 0, request->base, OMNISTORE_ANY_DEPTH, 1000, as_bytes(cursor)};
+      const omnistore_list_request all{sizeof all, 0, request->base, OMNISTORE_ANY_DEPTH, 1000, as_bytes(cursor),
+                                       {},         {}};
       if (const omnistore_status status = below_.list(call, &all, &found); status != OMNISTORE_OK) return status;
       if (!skipped && !found.skipped.empty()) skipped = std::move(found.skipped.front());
       for (const std::string &key : keys) {

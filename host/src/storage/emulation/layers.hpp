@@ -19,6 +19,19 @@ using Layer = std::shared_ptr<void>;
 /// value and passes on the part.
 Layer stack_ranges(Functions &stack);
 
+/// Lists ranges and folders for a driver that cannot (without OMNISTORE_CAN_LIST_RANGE or OMNISTORE_CAN_LIST_FOLDERS):
+/// it finds them among the keys that the driver lists. A listing with folders is in the order of names, whatever the
+/// driver's order. The descending order is refused if the driver does not have it, since every key would have to be in
+/// memory.
+///
+/// What folders cost depends on the driver:
+///  - if it lists ranges in the order of keys: a listing of a few keys for each folder, whatever the folder holds;
+///  - if it lists in the order of keys: all keys below the base are read once, over all pages;
+///  - else: all keys below the base are read for each page, of which the first names are kept.
+/// A range without folders costs one read of all keys below the base, in the order of keys one of those before `end`.
+/// `traits` are the driver's.
+Layer stack_parts(Functions &stack, const omnistore_traits &traits);
+
 /// Lists with a depth and with meta, for a driver that lists all keys under a base (without OMNISTORE_CAN_DEPTH) or
 /// keys alone (without OMNISTORE_CAN_LIST_META). It drops the keys that lie deeper, and asks for each key's meta by
 /// stat. `capabilities` are the driver's.

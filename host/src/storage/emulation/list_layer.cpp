@@ -23,7 +23,8 @@ private:
   omnistore_status list(omnistore_call *call, const omnistore_list_request *request, omnistore_page *page) {
     omnistore_list_request plain = *request;
     const bool adds_meta = request->flags & OMNISTORE_LIST_META && !has_meta_;
-    if (!has_depth_) plain.depth = OMNISTORE_ANY_DEPTH;
+    // Folders are found where the depth is cut: below this layer.
+    if (!has_depth_ && !(request->flags & OMNISTORE_LIST_FOLDERS)) plain.depth = OMNISTORE_ANY_DEPTH;
     if (adds_meta) plain.flags &= ~OMNISTORE_LIST_META;
     if (plain.depth == request->depth && !adds_meta) return below_.list(call, request, page);
 
@@ -52,24 +53,34 @@ private:
       std::vector<omnistore_sink *> sinks;
       std::vector<omnistore_status> statuses(count, OMNISTORE_INTERNAL);
       for (std::size_t i = 0; i < count; ++i) {
+        if (is_folder(keys[from + i])) continue;
+        sinks.push_back(&metas[names.size()]);
         names.push_back(as_bytes(keys[from + i]));
-        sinks.push_back(&metas[i]);
       }
-      if (below_.stat_many) {
-        const omnistore_status status = below_.stat_many(call, names.data(), static_cast<std::uint32_t>(count),
+      if (below_.stat_many && !names.empty()) {
+        const omnistore_status status = below_.stat_many(call, names.data(), static_cast<std::uint32_t>(names.size()),
                                                          requests.data(), sinks.data(), statuses.data());
         if (status != OMNISTORE_OK) return status;
       }
+      std::size_t asked = 0;
       for (std::size_t i = 0; i < count; ++i) {
-        if (!below_.stat_many) statuses[i] = below_.stat(call, names[i], &whole_meta, sinks[i]);
-        if (statuses[i] == OMNISTORE_NOT_FOUND) continue; // removed since it was listed
-        if (statuses[i] != OMNISTORE_OK) return statuses[i];
-        const omnistore_meta meta = metas[i].meta();
-        if (const omnistore_status status = page->emit(page, names[i], &meta); status != OMNISTORE_OK) return status;
+        const std::string &key = keys[from + i];
+        omnistore_meta meta{};
+        if (!is_folder(key)) {
+          const std::size_t at = asked++;
+          if (!below_.stat_many) statuses[at] = below_.stat(call, names[at], &whole_meta, sinks[at]);
+          if (statuses[at] == OMNISTORE_NOT_FOUND) continue; // removed since it was listed
+          if (statuses[at] != OMNISTORE_OK) return statuses[at];
+          meta = metas[at].meta();
+        }
+        const omnistore_status status = page->emit(page, as_bytes(key), is_folder(key) ? nullptr : &meta);
+        if (status != OMNISTORE_OK) return status;
       }
     }
     return OMNISTORE_OK;
   }
+
+  static bool is_folder(std::string_view name) { return name.ends_with(':'); }
 
   const Functions below_;
   const bool has_depth_, has_meta_;

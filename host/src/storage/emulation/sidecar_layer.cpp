@@ -179,7 +179,8 @@ omnistore_status SidecarLayer::list(omnistore_call *call, const omnistore_list_r
   if (status != OMNISTORE_OK) return status;
   for (Listed &each : listed) {
     Sidecar sidecar;
-    if (may_expire(each.key)) status = live(call, each.key, sidecar);
+    const bool is_folder = each.key.ends_with(':');
+    if (!is_folder && may_expire(each.key)) status = live(call, each.key, sidecar);
     if (status == OMNISTORE_NOT_FOUND) {
       status = OMNISTORE_OK;
       continue;
@@ -188,7 +189,7 @@ omnistore_status SidecarLayer::list(omnistore_call *call, const omnistore_list_r
     if (sidecar.expiry != 0) each.meta.expiry = sidecar.expiry;
     each.meta.etag = as_bytes(each.etag);
     each.meta.user = as_bytes(each.user);
-    status = page->emit(page, as_bytes(each.key), has_meta ? &each.meta : nullptr);
+    status = page->emit(page, as_bytes(each.key), has_meta && !is_folder ? &each.meta : nullptr);
     if (status != OMNISTORE_OK) return status;
   }
   if ((status = pass_on(found.skipped, *page)) != OMNISTORE_OK) return status;

@@ -21,6 +21,9 @@ EmulationStack::EmulationStack(const Functions &driver, const omnistore_traits &
 
   const auto add = [&](Layer layer) { layers_.push_back(std::move(layer)); };
   if (!can(OMNISTORE_CAN_RANGE)) add(stack_ranges(top_));
+  if (!can(OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS | OMNISTORE_CAN_DEPTH) ||
+      traits.order < OMNISTORE_ORDER_KEYS)
+    add(stack_parts(top_, traits));
   if (!can(OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META)) add(stack_listings(top_, traits.capabilities));
   if (writes && !top_.clear) add(stack_clears(top_, stripes));
   if (keeps_expiries || keeps_user) {

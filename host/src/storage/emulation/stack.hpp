@@ -16,9 +16,10 @@ namespace omnistore {
 /// The layers that give a store what its driver lacks. Each is stacked only if the driver lacks it; for a driver that
 /// can do everything there is none.
 ///
-/// The order, from the driver up. Ranges, listings and clears need only the driver's own functions. Sidecars come above
-/// them: a listing's meta gets its expiry there. Conditions come above sidecars, since a value that has expired is
-/// absent. Streams are gathered before any lock is held. Roundings come above sidecars, which keep the rounded expiry.
+/// The order, from the driver up. Parts of values, parts of listings, listings and clears need only the driver's own
+/// functions. Sidecars come above them: a listing's meta gets its expiry there. Conditions come above sidecars, since a
+/// value that has expired is absent. Streams are gathered before any lock is held. Roundings come above sidecars, which
+/// keep the rounded expiry.
 class EmulationStack {
 public:
   /// `driver` has the functions of the driver, `traits` are its own, `longest_key` is the longest key that it takes.

@@ -104,7 +104,7 @@ void Sweep::scan_page(omnistore_call *call) {
     if (is_sidecar(key)) found.emplace_back(owner_of(key));
     return OMNISTORE_OK;
   });
-  const omnistore_list_request request{sizeof request, 0, {}, OMNISTORE_ANY_DEPTH, at_once, bytes(cursor_)};
+  const omnistore_list_request request{sizeof request, 0, {}, OMNISTORE_ANY_DEPTH, at_once, bytes(cursor_), {}, {}};
   const omnistore_status status = store_.list(call, &request, &page);
   for (const std::string &key : found) {
     Sidecar sidecar;

@@ -407,6 +407,8 @@ pub struct ListRequest {
     pub depth: u32,
     pub limit: u32,
     pub cursor: Bytes,
+    pub start: Bytes,
+    pub end: Bytes,
 }
 
 #[repr(C)]
@@ -473,5 +475,5 @@ macro_rules! sizes {
 #[cfg(target_pointer_width = "64")]
 sizes! {
     Bytes = 16, Meta = 64, RawFailure = 40, RawCall = 32, RawSink = 32, RawPage = 32, RawHost = 56, OpenRequest = 40,
-    GetRequest = 24, SetRequest = 88, RemoveRequest = 32, ListRequest = 48, Traits = 64, Driver = 184, Plugin = 48,
+    GetRequest = 24, SetRequest = 88, RemoveRequest = 32, ListRequest = 80, Traits = 64, Driver = 184, Plugin = 48,
 }

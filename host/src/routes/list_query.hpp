@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <omnistore/storage.hpp>
+
+namespace omnistore::routes {
+
+/// What the query of a listing asks for: depth, limit, cursor, start, end, reverse and folders. With folders the depth
+/// is 0 unless the query has one.
+struct ListQuery {
+  ListOptions options;
+  bool paged = false; ///< it has a limit: the response is one page
+
+  /// Throws Error(invalid) for a parameter that is not right.
+  static ListQuery parse(std::string_view query);
+  /// The query of the next page, which begins at `cursor`.
+  std::string next(std::string_view cursor) const;
+};
+
+} // namespace omnistore::routes
