@@ -108,8 +108,8 @@ struct ListOptions {
   const std::atomic<bool> *cancelled = nullptr;
   const Caller *caller = nullptr;
 
-  /// Only names that are not less than `start` and are less than `end`. Names are compared whole, with the base, byte by
-  /// byte. A bound need not be a key, and has at most 4096 bytes; empty: there is none.
+  /// Only names that are not less than `start` and are less than `end`. Names are compared whole, with the base, byte
+  /// by byte. A bound need not be a key, and has at most 4096 bytes; empty: there is none.
   std::string start, end;
   /// In descending order; `start` stays the lower bound. Throws Error(unsupported) if a store of the listing cannot.
   bool reverse = false;

@@ -9,7 +9,7 @@
 namespace omnistore::kit {
 namespace {
 
-/// What a listing of these keys shows, worked out one by one.
+/// Returns what a listing of these keys shows, worked out key by key.
 std::vector<std::string> right_of(const std::vector<std::string> &keys, const std::string &base,
                                   const ListOptions &how) {
   std::set<std::string> names;

@@ -414,8 +414,8 @@ typedef struct omnistore_list_request {
  * all of its keys have expired, if all of them end in `$`, or if another program has made it (a
  * directory without files). With OMNISTORE_ANY_DEPTH the flag changes nothing.
  *
- * A cursor goes on with the listing that gave it: the request has the same base, depth, start
- * and end, and the same flags but for OMNISTORE_LIST_META. Its limit may be another. */
+ * A cursor resumes the listing that gave it: the request has the same base, depth, start and end,
+ * and the same flags but for OMNISTORE_LIST_META. Its limit may be another. */
 
 typedef struct omnistore_clear_request {
   uint32_t size;        /* sizeof(omnistore_clear_request) */

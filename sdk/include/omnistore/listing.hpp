@@ -67,8 +67,8 @@ struct KeyBounds {
   std::string from;
   std::string to; ///< empty: there is no bound
 
-  /// `last` is the last name of the page before, or empty. What the range holds is under the base,
-  /// and is shown, or lies below a folder that is shown, unless depth leaves it out.
+  /// `last` is the last name of the page before, or empty. Each key between the bounds lies under the
+  /// base. It is shown, or its folder is, unless the listing leaves it out for its depth.
   KeyBounds(const omnistore_list_request &request, std::string_view last = {})
       : from(as_view(request.base)), to(from.empty() ? std::string() : after(from)) {
     const std::string_view start = as_view(request.start), end = as_view(request.end);
@@ -86,8 +86,8 @@ struct KeyBounds {
   bool reaches(std::string_view text) const noexcept { return to.empty() || text < to; }
 
 private:
-  /// A folder is in the range if its name is. So a bound among the keys of a folder moves behind
-  /// them.
+  /// A folder is in the range if its name is, so a bound among the keys of a folder moves to their
+  /// end.
   static std::string bound(const omnistore_list_request &request, std::string_view at) {
     if (!(request.flags & OMNISTORE_LIST_FOLDERS)) return std::string(at);
     const std::string_view folder = folder_of(request, at);
