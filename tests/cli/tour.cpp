@@ -63,4 +63,10 @@ TEST_CASE("Every command of the README's tour does what the README says") {
   INFO("not said, or not in its place: " << (met < expected.size() ? expected[met] : ""));
   CHECK(met == expected.size());
   CHECK(host.stop().code == 0);
+
+  // The root mount of the default config lasts.
+  test::Host tomorrow("config/default.jsonc", here);
+  const test::Setting then{.folder = here.folder, .variables = {{"OMNISTORE_URL", tomorrow.url}}};
+  CHECK(test::omnistore({"get", "blobs/noise"}, then).out == test::read_file(folder.path() / "noise"));
+  CHECK(tomorrow.stop().code == 0);
 }

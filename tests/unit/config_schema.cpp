@@ -150,13 +150,14 @@ TEST_CASE("every example config is right, with each of its profiles") {
   CHECK(test::problems(test::read_file(source("config/default.jsonc")), "test").empty());
 }
 
-TEST_CASE("the default config is memory at the root, files under local:, an overlay under cache:, and the default "
-          "addresses") {
+TEST_CASE("the default config has a database at the root, memory under session:, files under local:, an overlay under "
+          "cache:, and the default addresses") {
   Config config = Config::load(source("config/default.jsonc")), defaults;
-  CHECK(config.mounts.size() == 3);
+  CHECK(config.mounts.size() == 4);
   CHECK(config.mounts.at("cache").store.driver == "overlay");
   CHECK(config.mounts.at("cache").store.children.size() == 2);
-  CHECK(config.mounts.at("").store.driver == "memory");
+  CHECK(config.mounts.at("").store.driver == "sqlite");
+  CHECK(config.mounts.at("session").store.driver == "memory");
   CHECK(config.mounts.at("local").store.driver == "fs");
   CHECK(config.mounts.at("local").store.options == R"({"base":"./.omnistore/local"})");
   CHECK(config.http.listen == defaults.http.listen);
@@ -169,7 +170,7 @@ TEST_CASE("the default config's profile production adds a redis under shared:") 
     return name == "REDIS_URL" ? std::optional<std::string>("redis://server") : std::nullopt;
   });
   CHECK(config.mounts.at("shared").store.options == R"({"url":"redis://server"})");
-  CHECK(config.mounts.size() == 4);
+  CHECK(config.mounts.size() == 5);
 }
 
 TEST_CASE("the editor's schema has each driver's options where a store of it stands") {
