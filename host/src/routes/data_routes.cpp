@@ -55,7 +55,7 @@ void ok(const Request &request, Response &response, const std::string &etag = {}
   response.out.append("OK");
 }
 
-/// What X-Ttl says. Throws Error(invalid) where that is no ttl.
+/// Returns the ttl in X-Ttl. Throws Error(invalid) if that is no ttl.
 std::optional<std::chrono::milliseconds> asked_ttl(const Request &request) {
   if (request[Header::x_ttl].empty()) return std::nullopt;
   constexpr std::int64_t second = 1000;
@@ -96,7 +96,7 @@ public:
   bool has_further_pages() const { return !page_.cursor.empty(); }
   /// What the pages that were read went on without, and that was not asked for yet.
   std::vector<Skipped> take_skipped() { return std::exchange(skipped_, {}); }
-  /// Puts its keys behind `out`; whether there are further pages.
+  /// Appends its keys to `out`. Returns true if there are further pages.
   bool put(Buffer &out) {
     const bool is_last = page_.cursor.empty();
     const std::size_t chunk = framed_ ? open_chunk(out) : 0;
@@ -178,7 +178,7 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
 
 DataRoutes::DataRoutes(Storage &storage, Guard guard, const HttpConfig &config)
     : storage_(storage), guard_(std::move(guard)), max_body_(config.max_body), max_stream_(config.max_stream),
-      places_(config.max_watches) {}
+      slots_(config.max_watches) {}
 
 class DataRoutes::Handler final : public http::Handler {
 public:
@@ -207,7 +207,7 @@ bool DataRoutes::admit(Request &request, Response &response) const {
   if (!admit_target(guard_, request.message, response, target)) return false;
   const bool foreign = !admit_origin(guard_, request.message, target);
   if (request.message.method == Method::options) {
-    answer_options(guard_, request, response, data_methods, foreign);
+    respond_to_options(guard_, request, response, data_methods, foreign);
     return false;
   }
   if (request.message.method == Method::other) {
@@ -253,17 +253,18 @@ bool DataRoutes::admit(Request &request, Response &response) const {
   return true;
 }
 
-http::WorkerPool::Lane DataRoutes::lane(const Request &request) const {
-  const StorePlace place = storage_.place(request.key, request.is_base);
+http::WorkerPool::Lane DataRoutes::lane(Request &request) const {
+  request.route = storage_.route(request.key, request.is_base);
+  const Route &route = request.route;
   // Stores may be slow to begin a watch, and listings and clears wait for each of the mounts that they span.
-  if (place.several) return {(request.events ? "watches below " : "mounts below ") + request.key, place.store};
-  if (request.events) return {"watches of " + place.mountpoint, place.store};
-  if (!request.is_base && place.never_blocks) return {};
-  return {"mount " + place.mountpoint, place.store};
+  if (route.several) return {(request.events ? "watches below " : "mounts below ") + request.key, route.store};
+  if (request.events) return {"watches of " + route.mountpoint, route.store};
+  if (!request.is_base && route.never_blocks) return {};
+  return {"mount " + route.mountpoint, route.store};
 }
 
 std::uint64_t DataRoutes::longest_stream(const Request &request) const {
-  if (request.message.method != Method::put || !storage_.streams(request.key).writes) return 0;
+  if (request.message.method != Method::put || !storage_.route(request.key).streams.writes) return 0;
   return max_stream_;
 }
 
@@ -293,7 +294,7 @@ void DataRoutes::dispatch(Request &request, Response &response) {
   case Method::put:
     return put(request, response);
   case Method::post:
-    return answer_batch(storage_, guard_, max_body_, request, response);
+    return respond_to_batch(storage_, guard_, max_body_, request, response);
   case Method::patch:
     return touch(request, response);
   default:
@@ -306,7 +307,7 @@ void DataRoutes::get(const Request &request, Response &response) {
       request.has(Header::range) ? http::parse_range(request[Header::range]) : std::nullopt;
   const bool needs_size = range && (range->suffix || request.has(Header::if_range));
   if (has_conditions(request) || needs_size) return get_after_look(request, response, range);
-  ValueReader reader(request, response, range, storage_.streams(request.key).reads);
+  ValueReader reader(request, response, range);
   storage_.read(request.key, reader, read_options(request, range)) ? reader.finish() : not_found(request, response);
 }
 
@@ -316,11 +317,11 @@ void DataRoutes::get_after_look(const Request &request, Response &response,
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const std::optional<Meta> seen = storage_.meta(request.key, request.limited(MetaOptions{.user = false}));
     if (!seen) return not_found(request, response);
-    if (answered_by_conditions(request, response, *seen)) return;
+    if (respond_if_not_met(request, response, *seen)) return;
     const std::optional<http::ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
     // What was set since this look is another value: conditions and range were judged for the one that was seen.
     const bool binds = part || request.has(Header::if_match) || request.has(Header::if_unmodified_since);
-    ValueReader reader(request, response, part, storage_.streams(request.key).reads, binds ? &*seen : nullptr);
+    ValueReader reader(request, response, part, binds ? &*seen : nullptr);
     try {
       if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
       return reader.finish();
@@ -335,7 +336,7 @@ void DataRoutes::head(const Request &request, Response &response) {
   const std::optional<Meta> meta =
       storage_.meta(request.key, request.limited(MetaOptions{.user = request.has(Header::x_user_meta)}));
   if (!meta) return not_found(request, response);
-  if (has_conditions(request) && answered_by_conditions(request, response, *meta)) return;
+  if (has_conditions(request) && respond_if_not_met(request, response, *meta)) return;
   begin_value_head(request, response, 200, *meta);
   if (meta->size == UINT64_MAX) return end_bare_head(request, response);
   end_head(request, response, meta->size);
@@ -485,10 +486,10 @@ void DataRoutes::list_all(const Request &request, Response &response, ListOption
 
 void DataRoutes::watch(const Request &request, Response &response) {
   const std::optional<std::uint64_t> after = last_event(request);
-  std::shared_ptr<void> place = places_.take();
+  std::shared_ptr<void> place = slots_.take();
   if (!place) {
     return reply_error(request, response, 503,
-                       "There are too many streams of events (" + std::to_string(places_.most()) + ")",
+                       "There are too many streams of events (" + std::to_string(slots_.most()) + ")",
                        "Retry-After: 1\r\n");
   }
   response.feed = std::make_shared<EventFeed>(storage_, EventFeed::Subject{request.key, request.is_base}, after,

@@ -40,7 +40,7 @@ public:
 private:
   class Handler;
   bool admit(Request &request, Response &response) const;
-  http::WorkerPool::Lane lane(const Request &request) const;
+  http::WorkerPool::Lane lane(Request &request) const;
   std::uint64_t longest_stream(const Request &request) const;
   void respond(Request &request, Response &response) noexcept;
   void dispatch(Request &request, Response &response);
@@ -59,7 +59,7 @@ private:
   Storage &storage_;
   const Guard guard_;
   const std::uint64_t max_body_, max_stream_;
-  Places places_;
+  StreamSlots slots_;
 };
 
 } // namespace omnistore::routes

@@ -63,7 +63,7 @@ Preconditions::Outcome Preconditions::judge(const std::optional<Meta> &now, bool
   return Outcome::hold;
 }
 
-bool answered_by_conditions(const Request &request, Response &response, const Meta &now) {
+bool respond_if_not_met(const Request &request, Response &response, const Meta &now) {
   const Preconditions asked(request);
   if (!asked.any()) return false;
   switch (asked.judge(now, true)) {
