@@ -52,8 +52,6 @@ private:
   void touch(const Request &request, Response &response);
   void touch_if(const Preconditions &asked, std::chrono::milliseconds ttl, const Request &request, Response &response);
   void remove(const Request &request, Response &response);
-  void list(const Request &request, Response &response);
-  void list_all(const Request &request, Response &response, ListOptions options);
   void watch(const Request &request, Response &response);
 
   Storage &storage_;
