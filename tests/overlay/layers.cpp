@@ -683,6 +683,6 @@ TEST_CASE("a cursor of another store is refused") {
 }
 
 TEST_CASE("an overlay over stores that never block never blocks") {
-  CHECK(Layers("{}", {"memory", "memory"}).open().never_blocks("o:a"));
-  CHECK_FALSE(Layers("{}", {"memory", "fs"}).open().never_blocks("o:a"));
+  CHECK(Layers("{}", {"memory", "memory"}).open().route("o:a").never_blocks);
+  CHECK_FALSE(Layers("{}", {"memory", "fs"}).open().route("o:a").never_blocks);
 }

@@ -142,8 +142,8 @@ TEST_CASE("The deadline of a streamed value begins anew with each of its pieces"
 
 TEST_CASE("A store says whether its values come and go in pieces") {
   Place files("fs"), memory("memory");
-  CHECK(files.storage.streams("k").reads);
-  CHECK(files.storage.streams("k").writes);
-  CHECK_FALSE(memory.storage.streams("k").reads);
-  CHECK_FALSE(memory.storage.streams("k").writes);
+  CHECK(files.storage.route("k").streams.reads);
+  CHECK(files.storage.route("k").streams.writes);
+  CHECK_FALSE(memory.storage.route("k").streams.reads);
+  CHECK_FALSE(memory.storage.route("k").streams.writes);
 }

@@ -89,9 +89,9 @@ TEST_CASE("a driver that says that it never blocks and does is reported once and
   Storage storage = test::open(
       R"({ "m": )" + (layered ? R"({ "driver": "overlay", "layers": [ )" + puppet.mount() + " ] }" : puppet.mount()) +
       " }");
-  CHECK(storage.never_blocks("m:k"));
+  CHECK(storage.route("m:k").never_blocks);
   auto hangs = std::async(std::launch::async, [&] { storage.get("m:k"); });
-  while (storage.never_blocks("m:k")) std::this_thread::sleep_for(1ms);
+  while (storage.route("m:k").never_blocks) std::this_thread::sleep_for(1ms);
   go.set_value();
   hangs.get();
   CHECK(await_line(log, R"(m \(puppet\): the driver says that it never blocks.*: get )"));
@@ -112,5 +112,5 @@ TEST_CASE("a driver that never blocks keeps the privilege while it computes") {
   };
   Storage storage = test::open(R"({ "m": )" + puppet.mount() + " }");
   storage.get("m:k");
-  CHECK(storage.never_blocks("m:k"));
+  CHECK(storage.route("m:k").never_blocks);
 }

@@ -112,7 +112,7 @@ struct DrainingStore {
     bool waits_for_client;         ///< the client reads or sends a value slowly
   };
   std::uint64_t id = 0;    ///< unique, from 1 on
-  std::uint64_t store = 0; ///< the number in StorePlace; 0 while it opens
+  std::uint64_t store = 0; ///< the number in Route; 0 while it opens
   std::string mountpoint, driver;
   State state = State::in_use;
   std::chrono::milliseconds age{0}; ///< since it was unmounted, or since its opening timed out
@@ -124,12 +124,13 @@ struct DrainingStore {
   std::string waits_for() const;
 };
 
-/// The store that serves a key, or all keys under a base.
-struct StorePlace {
+/// The way of operations on a key, or on all keys under a base, to a store. It stays true until the mounts change.
+struct Route {
   std::string mountpoint;  ///< of the store that has the key or the base; empty for the root, and if there is no store
   std::uint64_t store = 0; ///< the store's number, which changes when the store is replaced; 0 if there is none
   bool several = false;    ///< more stores lie under the base; `store` changes when one of them is replaced
   bool never_blocks = false; ///< no operation waits for a disk, a network or another process
+  Streams streams;           ///< of a key: which values can go in pieces
 };
 
 /// The time limits of a change of mounts.
@@ -261,13 +262,9 @@ public:
   /// their work. It takes about a second at most: a store that has not responded by then is among them. A result counts
   /// for a second, so that frequent callers cost the backends little.
   std::vector<StoreHealth> unhealthy() const;
-  /// Returns true if no operation on this key waits for a disk, a network or another process.
-  bool never_blocks(std::string_view key) const;
-  /// Returns the place of a key, or of a base. An invalid key has no store and never blocks, since its operation fails
+  /// Returns the route of a key, or of a base. An invalid key has no store and never blocks, since its operation fails
   /// at once.
-  StorePlace place(std::string_view key, bool is_base = false) const;
-  /// Returns the directions in which values of this key can stream.
-  Streams streams(std::string_view key) const;
+  Route route(std::string_view key, bool is_base = false) const;
 
 private:
   explicit Storage(std::unique_ptr<KeySpace> space);

@@ -62,7 +62,7 @@ public:
   Stored set(std::string_view key, std::string_view value, const SetOptions &options = {}, bool want_etag = false);
   /// The same from a Source, `size` bytes of it; UINT64_MAX: as many as come. Fewer or more are Error(invalid). The old
   /// value stands until the last byte has come, and if anything fails. If the store takes no streams (see
-  /// Storage::streams()), the value is gathered in memory first, up to what the store takes, and never above 256 MiB if
+  /// Route::streams), the value is gathered in memory first, up to what the store takes, and never above 256 MiB if
   /// the store states no limit: Error(too_large).
   Stored set(std::string_view key, Source &source, std::uint64_t size = UINT64_MAX, const SetOptions &options = {},
              bool want_etag = false);

@@ -26,7 +26,7 @@ std::int64_t unix_now(); ///< milliseconds, by this machine's clock
 /// Returns the status of a status_name(), or internal for a name that this program does not know.
 Status status_of_name(std::string_view name);
 
-/// Returns the layer of an explanation (server/describe.hpp) that had the value: "memory", "layer 1 (fs)"; "-": not
+/// Returns the layer of an explanation (report/describe.hpp) that had the value: "memory", "layer 1 (fs)"; "-": not
 /// known.
 std::string layer_text(const boost::json::value &layer);
 

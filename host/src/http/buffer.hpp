@@ -13,7 +13,7 @@ namespace omnistore::http {
 /// Bytes that grow at their end, in one piece. Unlike a std::string's, new room is not filled with zeros, which would
 /// cost as much as the copy of a value; and large blocks of memory are not given back to the system between two values,
 /// which would cost more than the copy. What it takes is counted in a budget, if it has one, which must outlive it:
-/// where that is used up it does not grow, and throws OverBudget. The budget keeps the large blocks too.
+/// if that is used up, it does not grow and throws OverBudget. The budget keeps the large blocks too.
 class Buffer {
 public:
   Buffer() = default;
@@ -29,12 +29,12 @@ public:
   bool empty() const { return size_ == 0; }
   std::string_view view() const { return {data_, size_}; }
 
-  /// The place behind the content, with room for `count` bytes. Moves the content.
+  /// Returns the place after the content, with room for `count` bytes. Moves the content.
   char *room(std::size_t count) {
     if (capacity_ - size_ < count) grow(count);
     return data_ + size_;
   }
-  /// So many bytes were put behind the content.
+  /// Says that `count` bytes were written after the content.
   void grew(std::size_t count) { size_ += count; }
   void append(std::string_view bytes) {
     if (bytes.empty()) return;
@@ -48,7 +48,7 @@ public:
     size_ -= count;
   }
   void truncate(std::size_t size) { size_ = size; }
-  /// Forgets the content, and gives its memory back where that is more than `keep` bytes.
+  /// Forgets the content, and gives its memory back if that is more than `keep` bytes.
   void clear(std::size_t keep) {
     size_ = 0;
     if (capacity_ > keep) release();

@@ -1,173 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
-// One thread of a listener, and the connections that it serves.
 #pragma once
 
-#include <array>
-#include <atomic>
-#include <chrono>
-#include <cstdint>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <string>
-#include <thread>
-#include <vector>
+#include <string_view>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
-#include <omnistore/config.hpp>
-
-#include "http/buffer.hpp"
-#include "http/feed_loop.hpp"
+#include "http/loop.hpp"
 #include "http/message.hpp"
+#include "http/output.hpp"
+#include "http/pace.hpp"
 #include "http/peer.hpp"
-#include "http/pipes.hpp"
-#include "http/request_parser.hpp"
-#include "http/ticker.hpp"
-#include "http/worker_pool.hpp"
+#include "http/pool_work.hpp"
+#include "http/request_reader.hpp"
 
 namespace omnistore::http {
 
-class Connection;
-
-/// One thread of a listener. All but `counts` and `io` is for this thread alone.
-class Loop {
-public:
-  using Clock = std::chrono::steady_clock;
-
-  /// `closed` is called, on the loop's thread, for each connection that has gone; whether it was a refused one.
-  /// Connections on which events begin go to `feeds`, and are its own from then on.
-  Loop(const HttpConfig &config, Application &application, WorkerPool &pool, MemoryBudget &memory, FeedLoop &feeds,
-       std::function<void(bool refused)> closed);
-  ~Loop();
-
-  /// Starts the thread, unless it runs. False: the system's limit on threads is reached.
-  bool start();
-  /// Lets the thread end when its connections have gone. On any thread.
-  void finish();
-  void join();
-
-  /// Serves a connection, or tells its client that there are too many.
-  void add(boost::asio::ip::tcp::socket socket, bool refused);
-  /// Closes what is idle, and the rest as it is answered.
-  void stop();
-  void close_all();
-  void remove(Connection &connection);
-  /// Takes out a connection that goes on elsewhere.
-  void hand_over(Connection &connection);
-
-  /// What happened here; written by this thread alone, read by others.
-  struct Counts {
-    std::atomic<std::uint64_t> timed_out{0};
-    std::array<std::atomic<std::uint64_t>, 5> responses{};
-  };
-  static void count(std::atomic<std::uint64_t> &counter) {
-    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
-
-  boost::asio::io_context io;
-  const HttpConfig &config;
-  Application &application;
-  WorkerPool &pool;
-  MemoryBudget &memory;
-  FeedLoop &feeds;
-  Counts counts;
-  Clock::time_point now = Clock::now(); ///< as of the last tick
-  bool stopping = false;
-
-private:
-  void tick();
-
-  const std::function<void(bool)> closed_;
-  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
-  Ticker ticker_;
-  std::vector<std::shared_ptr<Connection>> connections_;
-  std::thread thread_;
-};
-
-/// One client's connection: reads requests, has them answered one after the other, and writes the answers. Answers to
-/// requests that came together go out together. At any time it waits for one thing alone: input, room for output, or
-/// the pool. Only while a long body comes in, a thread of the pool stores what has come. A connection on which events
-/// begin leaves its loop.
+/// One client's connection: reads requests, has them served one after the other, and sends the responses. At any time
+/// it waits for one thing alone: input, room for output, or the worker pool. Only while a long body comes in, a thread
+/// of the pool stores what has come. A connection on which events begin leaves its loop.
+///
+/// Four classes do the work: RequestReader reads requests off the bytes, PoolWork runs what may wait, Output sends, and
+/// Pace says how long each may take. This class decides what comes next: each phase has one function, which returns
+/// true if the next phase can begin at once.
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
+  static constexpr std::string_view not_its_turn =
+      "This store had no thread free in the request's time; nothing was done";
+
   Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
 
   void start();
   /// Closes it if it is later than it may be.
   void check_time();
-  /// Closes it if it is idle, else once what is in flight has been answered.
+  /// Closes it if it is idle, or else after the response to the request at hand.
   void stop();
   void close();
 
   bool refused() const { return refused_; }
+  Loop &loop() const { return loop_; }
   std::size_t index = 0; ///< among the loop's connections
+
+  // For PoolWork, on the loop's thread.
+  void responded(const Response &response);
+  void pipe_ready();
+  void part_written(bool failed, bool is_last);
 
 private:
   enum class Phase {
-    head,          ///< reading a head
-    body_in_place, ///< reading a body that fits behind its head
-    body_apart,    ///< reading a longer one into its own buffer
-    body_chunks,   ///< reading a chunked one
-    body_piped,    ///< reading a long one while the store takes it, or waiting until it has
-    respond,       ///< the request is complete
-    work,          ///< a thread of the pool is at it
-    stream,        ///< a part of a long answer goes out
-    piped,         ///< a long value goes out as the store gives it
-    lent,          ///< a long value goes out that the store lends
-    held,          ///< the answer to a wrong token waits for its time
-    last_write,    ///< the last bytes go out
-    linger,        ///< waiting for the client to have read them
+    head,       ///< reading a head
+    body,       ///< reading a body
+    body_piped, ///< reading a long body while the store takes it, or waiting until the store has
+    respond,    ///< the request is complete
+    work,       ///< a thread of the pool serves it
+    stream,     ///< a part of a long response goes out
+    piped,      ///< a long value goes out as the store gives it
+    lent,       ///< a long value goes out that the store lends
+    held,       ///< the response to a wrong token is held back
+    last_write, ///< the last bytes go out
+    linger,     ///< waiting until the client has read them
     closed
   };
 
   void proceed();
+  void no_memory();
   bool step();
   bool read_head();
   bool begin_request();
-  bool read_body_in_place();
-  bool read_body_apart();
-  bool read_chunks();
-  bool begin_piped_body();
+  bool read_body();
   bool pipe_body();
-  bool take_body_in();
-  void body_fails(Status status, const std::string &message);
-  void await_store();
   bool respond();
-  bool submit(const WorkerPool::Lane &lane);
-  WorkerPool::Lane long_lane() const;
-  void offer_pipe();
-  bool submit_job(const WorkerPool::Lane &lane);
-  void look_for_client();
-  void work(Loop::Clock::time_point deadline);
-  void responded(const Response &response);
-  void end_work();
-  void retry();
+  bool stream();
   bool pipe_response();
   bool send_lent();
-  void no_memory();
-  bool stream();
-  void stream_part();
-  void begin_feed(std::shared_ptr<Feed> feed);
+  bool last_write();
+
+  bool too_busy();
+  void end_work();
   void finish_response(const Response &response);
-  bool write_some(const char *data, std::size_t size, std::size_t &sent);
+  void begin_feed(std::shared_ptr<Feed> feed);
   void let_go();
   void end_request();
   Request unread_request() const;
   bool refuse(unsigned status, std::string_view message, std::string_view extra = {});
-  bool last_write();
 
   bool await_input();
-  void read(Buffer &into, std::size_t most);
+  void await_store();
+  void await_pool(Loop::Clock::time_point deadline);
+  void read(RequestReader::Room room);
   void on_read(Buffer &into, std::size_t count, bool failed);
   void park();
   bool flush();
-  void await_output();
-  void begin_transfer();
-  void moved(std::size_t count);
+  void limit_time();
+  void look_for_client();
   void late();
+  Loop::Clock::time_point request_deadline() const;
 
   Loop &loop_;
   const MemoryShare share_; ///< what the connection itself takes
@@ -175,43 +105,21 @@ private:
   Peer peer_;
   const bool refused_;
   Phase phase_ = Phase::head;
-  bool awaits_output_ = false;
-  bool close_ = false;            ///< behind the answer at hand
-  std::atomic<bool> gone_{false}; ///< its client has gone: work for it is in vain
-  WorkerPool::Lane lane_;         ///< of the request at hand, if it needs a thread of the pool
-  WorkerPool::Ticket ticket_;     ///< what the pool does for it
+  bool close_ = false; ///< after the response at hand
 
-  Buffer in_;
-  std::size_t start_ = 0; ///< where in `in_` the request at hand begins
-  std::size_t end_ = 0;   ///< where what belongs to it ends, as far as that is known
-  RequestParser parser_;
-  unsigned empty_lines_ = 0; ///< in front of the request at hand
+  RequestReader reader_;
   Request request_;
   const std::unique_ptr<Handler> handler_;
-  Buffer body_;
-  std::uint64_t body_length_ = 0;
-  bool chunked_ = false;
-  bool reading_ = false; ///< a read of the socket is under way
-  bool parked_ = false;  ///< it is idle and has no buffers, or will have none
+  PoolWork work_;
+  Output output_;
+  Pace pace_;
 
-  std::unique_ptr<BodyPipe> body_pipe_;
-  std::uint64_t most_piped_ = 0;
-  bool piping_ = false;     ///< a thread of the pool takes from the pipe, or will
-  bool body_whole_ = false; ///< all of it has been read
-  std::optional<ResponsePipe> response_pipe_;
-  std::optional<Response> last_; ///< the answer, or its end, that waits for what is still on its way
-
-  Buffer out_;
-  std::size_t sent_ = 0;
-  std::string_view lent_; ///< what goes out behind it
-  std::shared_ptr<const void> loan_;
-  Buffer worked_; ///< where the pool's threads put answers
+  bool reading_ = false;         ///< a read of the socket is under way
+  bool parked_ = false;          ///< it is idle and has no buffers, or will have none
+  bool awaits_output_ = false;   ///< the socket takes no more now
+  bool piping_ = false;          ///< a thread of the pool takes from the body's pipe, or will
+  std::optional<Response> last_; ///< the response, or its end, that waits for what is still on its way
   std::function<bool(Buffer &)> more_;
-
-  Loop::Clock::time_point deadline_;
-  Loop::Clock::time_point transfer_began_;
-  Loop::Clock::time_point paused_{}; ///< since when it does not read, for the store's sake
-  std::uint64_t transferred_ = 0;
 };
 
 } // namespace omnistore::http

@@ -212,7 +212,7 @@ void FeedLoop::ready(std::shared_ptr<FeedConnection> connection) {
   {
     const std::lock_guard lock(mutex_);
     ready_.push_back(std::move(connection));
-    if (std::exchange(told_, true)) return;
+    if (std::exchange(woken_, true)) return;
   }
   asio::post(io_, [this] { serve(); });
 }
@@ -229,8 +229,8 @@ void FeedLoop::serve() {
   }
   {
     const std::lock_guard lock(mutex_);
-    told_ = !serving_.empty() || !ready_.empty();
-    if (!told_) return;
+    woken_ = !serving_.empty() || !ready_.empty();
+    if (!woken_) return;
   }
   asio::post(io_, [this] { serve(); });
 }

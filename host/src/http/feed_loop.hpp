@@ -27,7 +27,7 @@ namespace omnistore::http {
 class FeedConnection;
 
 /// Sends events, on one thread for all streams of a listener, so that requests do not wait while events go out. The
-/// thread is told once that feeds have events. Events that come while others are sent go out together.
+/// thread is woken once when feeds have events. Events that come while others are sent go out together.
 ///
 /// A stream takes some hundred bytes, and what its client does not read: at most one take() of its feed.
 class FeedLoop {
@@ -75,7 +75,7 @@ private:
   boost::asio::io_context io_; ///< before what has its sockets
   std::mutex mutex_;
   std::vector<std::shared_ptr<FeedConnection>> ready_; ///< those with events to send
-  bool told_ = false;                                  ///< serve() will look at them
+  bool woken_ = false;                                 ///< serve() will look at them
 
   // For the loop's thread alone.
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;

@@ -25,7 +25,7 @@ using boost::system::error_code;
 
 namespace {
 
-constexpr unsigned most_refused = 64; // connections at once that are told that there are too many
+constexpr unsigned most_refused = 64; // connections at once that get the response that there are too many
 constexpr auto accept_pause = std::chrono::milliseconds(100);
 constexpr auto log_pause = std::chrono::seconds(10); // between two lines on connections that cannot be accepted
 
@@ -178,11 +178,11 @@ private:
                                        : " (" + std::to_string(count - logged_failures_) + " further failures)");
     logged_failures_ = count;
     logged_at_ = now;
-    tell_recovery_ = true;
+    log_recovery_ = true;
   }
   void accepts_again() {
-    if (tell_recovery_) spdlog::info("{}: accepts connections again", bound_.text());
-    tell_recovery_ = false;
+    if (log_recovery_) spdlog::info("{}: accepts connections again", bound_.text());
+    log_recovery_ = false;
   }
 
   /// Hands a connection to the loop whose turn it is.
@@ -240,7 +240,7 @@ private:
   std::atomic<std::uint64_t> accept_failures_{0};
   std::uint64_t logged_failures_ = 0; ///< how many there were when the last line was logged
   std::chrono::steady_clock::time_point logged_at_{};
-  bool tell_recovery_ = false; ///< the log's last word is that none can be accepted
+  bool log_recovery_ = false; ///< the log's last word is that none can be accepted
 
   mutable std::mutex mutex_;
   std::condition_variable all_closed_;

@@ -10,23 +10,23 @@
 
 namespace omnistore::http {
 
-/// There is not as much memory as a request or an answer wants.
+/// There is not enough memory for a request or a response.
 class OverBudget : public std::bad_alloc {
 public:
-  /// What its client is told.
+  /// The message for the client.
   static constexpr const char *message = "Requests and answers take all the memory that they may; try again later";
   const char *what() const noexcept override { return message; }
 };
 
-/// How much memory connections, requests and answers take, and how much they may. A Buffer counts its memory here when
-/// it takes it. The blocks that are kept for the next long value count too, and go when they are in the way.
+/// Counts the memory of connections, requests and responses, and limits it. A Buffer counts its memory here when it
+/// takes it. The blocks that are kept for the next long value count too, and go when they are in the way.
 /// Thread-safe.
 class MemoryBudget {
 public:
   /// `most` bytes; 0: by the machine (see memory_for_requests()).
   explicit MemoryBudget(std::uint64_t most);
 
-  /// Up to so many bytes a buffer has in any case: the next request can be read, and an error can be answered.
+  /// A buffer gets this many bytes in any case, so that the next request can be read and an error can be sent.
   static constexpr std::size_t always = 64 * 1024;
 
   /// Throws OverBudget, and has taken nothing then. `granted`: it may not fail.
@@ -35,7 +35,7 @@ public:
     if (now + spares_.kept() > most_) make_room(bytes, granted);
     if (now > peak_.load(std::memory_order_relaxed)) raise_peak(now);
   }
-  /// Returns false where take() would throw; that does not count as a refusal.
+  /// Returns false if take() would throw; that does not count as a refusal.
   bool try_take(std::size_t bytes);
   void give_back(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
 
@@ -82,7 +82,7 @@ public:
     if (budget_) budget_->give_back(bytes_ - bytes);
     bytes_ = bytes;
   }
-  /// Returns false where add() would throw.
+  /// Returns false if add() would throw.
   bool try_add(std::size_t bytes) {
     if (budget_ && !budget_->try_take(bytes)) return false;
     bytes_ += bytes;

@@ -20,7 +20,7 @@ class ResponsePipe;
 class BodyPipe;
 class Peer;
 
-/// From how many bytes on a value goes between socket and store in pieces, where the store lets it, rather than whole.
+/// A longer value goes between socket and store in pieces, if the store allows that.
 constexpr std::uint64_t long_value = 1024 * 1024;
 constexpr std::size_t stream_piece = 256 * 1024;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How an answer is put together: status line, header fields, errors, dates.
+// Writes responses: status line, headers, errors, dates.
 #pragma once
 
 #include <cstdint>
@@ -12,37 +12,37 @@
 
 namespace omnistore::http {
 
-/// Whether the client's Accept names this type.
+/// Returns true if the client's Accept names this type.
 bool accepts(const Request &request, std::string_view type);
 
-/// Starts an answer: status line and Date.
+/// Starts a response: status line and Date.
 void begin_head(Response &response, unsigned status);
 /// Adds "Name: value".
 void header(Response &response, std::string_view name, std::string_view value);
 void header(Response &response, std::string_view name, std::uint64_t value);
-/// Ends the head of an answer whose body is `length` bytes long.
+/// Ends the head of a response whose body has `length` bytes.
 void end_head(const Request &request, Response &response, std::uint64_t length);
-/// Ends the head of an answer whose length is known only when its body has been put behind it: put_length() is told
-/// then what this returns.
+/// Ends the head of a response whose length is known only after its body has been written. put_length() then takes what
+/// this returns.
 std::size_t end_head_with_room(const Request &request, Response &response);
 void put_length(Buffer &out, std::size_t at, std::uint64_t length);
-/// Ends the head of an answer that has no body and no length (204, 304).
+/// Ends the head of a response that has no body and no length (204, 304).
 void end_bare_head(const Request &request, Response &response);
-/// Ends the head of an answer whose body comes in parts: each goes through open_chunk and close_chunk, the last one
-/// through last_chunk. A client of HTTP/1.0 gets it unframed, up to the end of the connection.
+/// Ends the head of a response whose body comes in parts: each goes through open_chunk() and close_chunk(), the last
+/// one through last_chunk(). A client of HTTP/1.0 gets it without frames, up to the end of the connection.
 void end_chunked_head(const Request &request, Response &response);
 
-/// Room for a chunk's head in front of bytes that are put behind it; returns where it is.
+/// Makes room for a chunk's head, and returns its place. The chunk's bytes are appended after it.
 std::size_t open_chunk(Buffer &out);
-/// Frames what was put behind `at`; an empty chunk is taken back, since it would end the body.
+/// Frames what was appended since open_chunk(). An empty chunk is removed, since it would end the body.
 void close_chunk(Buffer &out, std::size_t at);
-/// `trailer`: whole lines of fields.
+/// `trailer` is whole lines of headers.
 void last_chunk(Buffer &out, std::string_view trailer = {});
 
-/// A whole answer. A HEAD's has the length but not the body.
+/// Writes a whole response. That to a HEAD has the length but not the body.
 void reply(const Request &request, Response &response, unsigned status, std::string_view type, std::string_view body);
-/// A whole answer with a failure: {"status", "statusText", "message"}. `extra` holds further header lines, each with
-/// its line end.
+/// Writes a whole response with a failure: {"status", "statusText", "message"}. `extra` holds further header lines,
+/// each with its line end.
 void reply_error(const Request &request, Response &response, unsigned status, std::string_view message,
                  std::string_view extra = {});
 

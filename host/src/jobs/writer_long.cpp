@@ -44,7 +44,7 @@ private:
 /// Returns false if the condition did not hold. Sets the item's meta to that of the sent value.
 bool Writer::stream(const Storage &source, Item &item, Condition::Kind kind,
                     const std::function<void(std::size_t)> &passing) {
-  if (!source.streams(item.from).reads) { // its store gives whole values only
+  if (!source.route(item.from).streams.reads) { // its store gives whole values only
     read_whole(source, item.from, item.value);
     if (item.value.state == StoredValue::State::absent) return item.outcome = KeyOutcome::gone, true;
     passing(item.value.bytes.size());

@@ -21,6 +21,16 @@ namespace {
 
 namespace json = boost::json;
 
+/// Makes a JSON array: `make` returns the element of each item.
+template <typename Items, typename Make>
+json::array array_of(const Items &items, const Make &make) {
+  json::array all;
+  for (const auto &item : items) all.push_back(make(item));
+  return all;
+}
+
+json::array texts(const std::vector<std::string> &items) { return json::array(items.begin(), items.end()); }
+
 json::object capabilities_json(const std::vector<StoreInfo::Capability> &list) {
   using How = StoreInfo::Capability::How;
   json::object all;
@@ -37,9 +47,7 @@ json::object store_json(const StoreInfo &store) {
                       {"version", store.version},
                       {"file", store.file},
                       {"capabilities", capabilities_json(store.list)}};
-  json::array children;
-  for (const StoreInfo &child : store.children) children.push_back(store_json(child));
-  if (!children.empty()) object["children"] = std::move(children);
+  if (!store.children.empty()) object["children"] = array_of(store.children, store_json);
   return object;
 }
 
@@ -107,13 +115,15 @@ json::object driver_json(const loader::Driver &driver, const std::vector<MountIn
 }
 
 json::object histogram_json(const MountStats::Histogram &latency) {
-  json::array counts, bounds;
-  for (const std::uint64_t count : latency.counts) counts.emplace_back(count);
-  for (const double bound : MountStats::latency_bounds()) bounds.emplace_back(bound);
-  return {{"count", latency.count},        {"sum", latency.sum},
-          {"p50", latency.quantile(0.5)},  {"p90", latency.quantile(0.9)},
-          {"p99", latency.quantile(0.99)}, {"p999", latency.quantile(0.999)},
-          {"bounds", std::move(bounds)},   {"counts", std::move(counts)}};
+  const auto &bounds = MountStats::latency_bounds();
+  return {{"count", latency.count},
+          {"sum", latency.sum},
+          {"p50", latency.quantile(0.5)},
+          {"p90", latency.quantile(0.9)},
+          {"p99", latency.quantile(0.99)},
+          {"p999", latency.quantile(0.999)},
+          {"bounds", json::array(bounds.begin(), bounds.end())},
+          {"counts", json::array(latency.counts.begin(), latency.counts.end())}};
 }
 
 json::object stats_json(const MountStats &store) {
@@ -142,9 +152,7 @@ json::object stats_json(const MountStats &store) {
                       {"read_latency", histogram_json(store.read_latency)},
                       {"write_latency", histogram_json(store.write_latency)}};
   if (store.counters_late) object["counters_late"] = true;
-  json::array layers;
-  for (const MountStats &layer : store.layers) layers.push_back(stats_json(layer));
-  if (!layers.empty()) object["layers"] = std::move(layers);
+  if (!store.layers.empty()) object["layers"] = array_of(store.layers, stats_json);
   return object;
 }
 
@@ -192,15 +200,9 @@ json::object hop_json(const Hop &hop) {
     object["about"] = parsed(hop.about);
     if (hop.about_late) object["about_late"] = true;
   }
-  json::array children;
-  for (const Hop &child : hop.children) children.push_back(hop_json(child));
-  if (!children.empty()) object["children"] = std::move(children);
+  if (!hop.children.empty()) object["children"] = array_of(hop.children, hop_json);
   return object;
 }
-
-} // namespace
-
-namespace {
 
 /// Begins a string that stands for JSON text. Nobody outside of the process can know it.
 const std::string &mark() {
@@ -298,8 +300,7 @@ json::object describe(const Explanation &found) {
 json::object describe(const StoreInfo &store) { return store_json(store); }
 
 json::object describe(const std::vector<MountInfo> &mounts) {
-  json::array list;
-  for (const MountInfo &mount : mounts) {
+  const auto entry_of = [](const MountInfo &mount) {
     json::object entry{{"mountpoint", mount.mountpoint},
                        {"prefix", mount.prefix},
                        {"ttl", mount.ttl},
@@ -307,9 +308,9 @@ json::object describe(const std::vector<MountInfo> &mounts) {
                        {"available", mount.available}};
     if (!mount.reason.empty()) entry["reason"] = mount.reason;
     entry["store"] = store_json(mount.store);
-    list.push_back(std::move(entry));
-  }
-  return {{"mounts", std::move(list)}};
+    return entry;
+  };
+  return {{"mounts", array_of(mounts, entry_of)}};
 }
 
 const char *state_name(DrainingStore::State state) {
@@ -319,25 +320,23 @@ const char *state_name(DrainingStore::State state) {
 
 json::array describe(const std::vector<DrainingStore> &stores) {
   const auto seconds = [](std::chrono::milliseconds time) { return static_cast<double>(time.count()) / 1000; };
-  json::array list;
-  for (const DrainingStore &store : stores) {
-    json::array running;
-    for (const DrainingStore::Call &call : store.running)
-      running.push_back(json::object{
-          {"operation", call.operation}, {"age", seconds(call.age)}, {"waits_for_client", call.waits_for_client}});
-    list.push_back(json::object{{"id", store.id},
-                                {"store", store.store},
-                                {"mountpoint", store.mountpoint},
-                                {"driver", store.driver},
-                                {"state", state_name(store.state)},
-                                {"age", seconds(store.age)},
-                                {"calls", store.calls},
-                                {"readers", store.readers},
-                                {"watches", store.watches},
-                                {"running", std::move(running)},
-                                {"waits_for", store.waits_for()}});
-  }
-  return list;
+  const auto call_json = [&](const DrainingStore::Call &call) {
+    return json::object{
+        {"operation", call.operation}, {"age", seconds(call.age)}, {"waits_for_client", call.waits_for_client}};
+  };
+  return array_of(stores, [&](const DrainingStore &store) {
+    return json::object{{"id", store.id},
+                        {"store", store.store},
+                        {"mountpoint", store.mountpoint},
+                        {"driver", store.driver},
+                        {"state", state_name(store.state)},
+                        {"age", seconds(store.age)},
+                        {"calls", store.calls},
+                        {"readers", store.readers},
+                        {"watches", store.watches},
+                        {"running", array_of(store.running, call_json)},
+                        {"waits_for", store.waits_for()}};
+  });
 }
 
 json::object describe_mounts(const Storage &storage) {
@@ -347,49 +346,38 @@ json::object describe_mounts(const Storage &storage) {
 }
 
 json::object describe(loader::Registry &registry, const std::vector<MountInfo> &mounts) {
-  json::array drivers, rejects, searched;
-  for (const auto &driver : registry.all()) drivers.push_back(driver_json(*driver, mounts));
-  for (const loader::RejectedPlugin &reject : registry.rejected()) rejects.push_back(reject_json(reject));
-  for (const std::string &place : registry.searched()) searched.emplace_back(place);
-  return {{"drivers", std::move(drivers)}, {"rejects", std::move(rejects)}, {"searched", std::move(searched)}};
+  return {{"drivers", array_of(registry.all(), [&](const auto &driver) { return driver_json(*driver, mounts); })},
+          {"rejects", array_of(registry.rejected(), reject_json)},
+          {"searched", texts(registry.searched())}};
 }
 
 json::object describe(const loader::Inspected &plugin) {
-  json::array drivers, rejects, needs;
-  for (const auto &driver : plugin.offers.drivers) drivers.push_back(driver_json(*driver, {}));
+  json::array rejects;
   for (const auto &[name, reason] : plugin.offers.unusable)
     rejects.push_back(reject_json({plugin.file, reason.what(), reason.advice}));
-  for (const std::string &library : plugin.needed) needs.emplace_back(library);
   return {{"file", plugin.file},
           {"sha256", plugin.sha256},
-          {"needs", std::move(needs)},
-          {"drivers", std::move(drivers)},
+          {"needs", texts(plugin.needed)},
+          {"drivers", array_of(plugin.offers.drivers, [](const auto &driver) { return driver_json(*driver, {}); })},
           {"rejects", std::move(rejects)}};
 }
 
 json::object describe(const std::vector<MountStats> &mounts, const HostState &host) {
-  json::array list, listeners;
-  for (const MountStats &mount : mounts) list.push_back(mount_json(mount));
-  for (const ListenerStats &listener : host.listeners) listeners.push_back(listener_json(listener));
-  json::array lanes;
-  for (const ThreadStats::Lane &lane : host.threads.lanes)
-    lanes.push_back(json::object{{"lane", lane.name},
-                                 {"store", lane.store},
-                                 {"long_values", lane.long_values},
-                                 {"working", lane.working},
-                                 {"waiting", lane.waiting},
-                                 {"stuck", lane.stuck}});
+  const auto lane_json = [](const ThreadStats::Lane &lane) {
+    return json::object{{"lane", lane.name},       {"store", lane.store},     {"long_values", lane.long_values},
+                        {"working", lane.working}, {"waiting", lane.waiting}, {"stuck", lane.stuck}};
+  };
   const ProcessStats process = process_stats();
   const ReloadStats &reloads = host.reloads;
   return {{"time", now_ms()},
-          {"mounts", std::move(list)},
-          {"listeners", std::move(listeners)},
+          {"mounts", array_of(mounts, mount_json)},
+          {"listeners", array_of(host.listeners, listener_json)},
           {"threads",
            {{"total", host.threads.threads},
             {"idle", host.threads.idle},
             {"stuck", host.threads.stuck},
             {"waiting", host.threads.waiting},
-            {"lanes", std::move(lanes)}}},
+            {"lanes", array_of(host.threads.lanes, lane_json)}}},
           {"memory",
            {{"used", host.memory.used},
             {"spare", host.memory.spare},
@@ -409,15 +397,16 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
 }
 
 json::object describe(const Reload &reload, const Config &config) {
-  json::array mounts, later;
-  for (const MountChange &change : reload.mounts)
-    mounts.push_back(json::object{{"mountpoint", change.mountpoint},
-                                  {"driver", change.driver},
-                                  {"change", change_name(change.kind)},
-                                  {"details", change.details}});
-  for (const std::string &field : reload.later) later.emplace_back(field);
-  return {
-      {"config", config.file}, {"profile", config.profile}, {"mounts", std::move(mounts)}, {"later", std::move(later)}};
+  const auto change_json = [](const MountChange &change) {
+    return json::object{{"mountpoint", change.mountpoint},
+                        {"driver", change.driver},
+                        {"change", change_name(change.kind)},
+                        {"details", change.details}};
+  };
+  return {{"config", config.file},
+          {"profile", config.profile},
+          {"mounts", array_of(reload.mounts, change_json)},
+          {"later", texts(reload.later)}};
 }
 
 } // namespace omnistore::report

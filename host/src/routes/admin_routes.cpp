@@ -77,7 +77,7 @@ namespace {
 
 constexpr std::string_view admin_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
-/// What is behind the last '/' of a path below /mounts/, as a mountpoint. Throws Error(invalid).
+/// Returns the mountpoint that a path below /mounts/ names. Throws Error(invalid).
 std::string mountpoint_of(const Request &request) {
   http::Target target;
   http::split_target(request.message.target, target);
@@ -88,7 +88,7 @@ std::string mountpoint_of(const Request &request) {
   return point;
 }
 
-/// A change ends before its request does, so that it can be answered what came of it.
+/// A change ends before its request does, so that the response can say what came of it.
 ChangeOptions change_options(const Request &request) {
   ChangeOptions options;
   options.deadline = request.message.deadline;
@@ -125,7 +125,7 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
   const bool foreign = !admit_origin(guard_, request.message, target);
   const Method method = request.message.method;
   if (method == Method::options) {
-    answer_options(guard_, request, response, admin_methods, foreign);
+    respond_to_options(guard_, request, response, admin_methods, foreign);
     return nullptr;
   }
   const std::string_view path = target.path.empty() ? "/" : target.path;
@@ -169,7 +169,7 @@ public:
     const std::string lane(path_->lane);
     // Each store has its own threads to explain keys on, since it may hang in the get.
     if (const auto key = http::parameter(request_.query, "key"); key && lane == "explain")
-      return {lane, routes_.storage_.place(*key).store};
+      return {lane, routes_.storage_.route(*key).store};
     return {lane};
   }
 

@@ -67,7 +67,7 @@ private:
   const std::uint64_t most_;
 };
 
-/// One batch, as a token may do it. Its answer is put behind `out` as it comes.
+/// One batch, as a token may do it. Its response is appended to `out` as it comes.
 class Batch {
 public:
   Batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request, Buffer &out)
@@ -268,8 +268,8 @@ private:
 
 } // namespace
 
-void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request,
-                  Response &response) {
+void respond_to_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request,
+                      Response &response) {
   Buffer &out = response.out;
   http::MemoryShare parsed(out.budget(), 0);
   const BatchBody asked = read_batch(request.message.body, most_items, parsed);

@@ -28,7 +28,8 @@ namespace omnistore::routes {
 /// "value". What is got is at most `most` bytes in all: an item that does not fit has 413, and is there for a request
 /// of its own.
 ///
-/// Throws Error(invalid), before anything is done, where the body is not of this form.
-void answer_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request, Response &response);
+/// Throws Error(invalid), before anything is done, if the body is not of this form.
+void respond_to_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request,
+                      Response &response);
 
 } // namespace omnistore::routes

@@ -2,7 +2,6 @@
 #include "routes/data_routes.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
@@ -15,10 +14,9 @@
 #include "http/pipes.hpp"
 #include "http/reply.hpp"
 #include "http/target.hpp"
-#include "report/skipped.hpp"
 #include "routes/batch.hpp"
 #include "routes/defects.hpp"
-#include "routes/list_query.hpp"
+#include "routes/listing.hpp"
 #include "routes/path_key.hpp"
 #include "routes/preconditions.hpp"
 #include "routes/value_reader.hpp"
@@ -55,7 +53,7 @@ void ok(const Request &request, Response &response, const std::string &etag = {}
   response.out.append("OK");
 }
 
-/// What X-Ttl says. Throws Error(invalid) where that is no ttl.
+/// Returns the ttl in X-Ttl. Throws Error(invalid) if that is no ttl.
 std::optional<std::chrono::milliseconds> asked_ttl(const Request &request) {
   if (request[Header::x_ttl].empty()) return std::nullopt;
   constexpr std::int64_t second = 1000;
@@ -65,61 +63,6 @@ std::optional<std::chrono::milliseconds> asked_ttl(const Request &request) {
     throw Error(Status::invalid, "X-Ttl, a number of seconds or a duration such as 5m: " + base::printable(wrong));
   return std::chrono::milliseconds(ttl);
 }
-
-void append_keys(Buffer &out, const Page &page, bool &first) {
-  for (const Page::Item &item : page.items) {
-    if (!first) out.append(",");
-    first = false;
-    append_json_key(out, item.key);
-  }
-}
-
-std::string skipped_line(const std::vector<Skipped> &places) {
-  return std::string(report::skipped_header) + ": " + report::skipped_text(places) + "\r\n";
-}
-
-/// A whole listing as a JSON array, page by page. What the first page went on without is in the head; of later pages it
-/// is a trailer, and with HTTP/1.0, which has none, the listing ends before its end.
-class KeyStream {
-public:
-  /// The request stays as it is until the stream has ended; its deadline is that of the page at hand.
-  KeyStream(const Storage &storage, const Request &request, ListOptions options)
-      : storage_(storage), request_(request), options_(std::move(options)), framed_(request.message.version != 10) {
-    options_.limit = 2000;
-  }
-  /// Reads the next page.
-  void read() {
-    page_ = storage_.list(request_.key, request_.limited(options_));
-    options_.cursor = page_.cursor;
-    for (Skipped &each : page_.skipped) skipped_.push_back(std::move(each));
-  }
-  bool has_further_pages() const { return !page_.cursor.empty(); }
-  /// What the pages that were read went on without, and that was not asked for yet.
-  std::vector<Skipped> take_skipped() { return std::exchange(skipped_, {}); }
-  /// Puts its keys behind `out`; whether there are further pages.
-  bool put(Buffer &out) {
-    const bool is_last = page_.cursor.empty();
-    const std::size_t chunk = framed_ ? open_chunk(out) : 0;
-    if (!opened_) out.append("[");
-    opened_ = true;
-    append_keys(out, page_, first_);
-    if (is_last && !framed_ && !skipped_.empty()) throw Error(skipped_.front().status, skipped_.front().message);
-    if (is_last) out.append("]");
-    if (framed_) close_chunk(out, chunk);
-    if (framed_ && is_last) last_chunk(out, skipped_.empty() ? std::string() : skipped_line(take_skipped()));
-    return !is_last;
-  }
-
-private:
-  const Storage &storage_;
-  const Request &request_;
-  ListOptions options_;
-  const bool framed_; ///< in chunks
-  Page page_;
-  std::vector<Skipped> skipped_;
-  bool opened_ = false;
-  bool first_ = true; ///< no key was put yet
-};
 
 GetOptions read_options(const Request &request, const std::optional<http::ByteRange> &range) {
   auto options = request.limited(GetOptions());
@@ -178,7 +121,7 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
 
 DataRoutes::DataRoutes(Storage &storage, Guard guard, const HttpConfig &config)
     : storage_(storage), guard_(std::move(guard)), max_body_(config.max_body), max_stream_(config.max_stream),
-      places_(config.max_watches) {}
+      slots_(config.max_watches) {}
 
 class DataRoutes::Handler final : public http::Handler {
 public:
@@ -207,7 +150,7 @@ bool DataRoutes::admit(Request &request, Response &response) const {
   if (!admit_target(guard_, request.message, response, target)) return false;
   const bool foreign = !admit_origin(guard_, request.message, target);
   if (request.message.method == Method::options) {
-    answer_options(guard_, request, response, data_methods, foreign);
+    respond_to_options(guard_, request, response, data_methods, foreign);
     return false;
   }
   if (request.message.method == Method::other) {
@@ -253,17 +196,18 @@ bool DataRoutes::admit(Request &request, Response &response) const {
   return true;
 }
 
-http::WorkerPool::Lane DataRoutes::lane(const Request &request) const {
-  const StorePlace place = storage_.place(request.key, request.is_base);
+http::WorkerPool::Lane DataRoutes::lane(Request &request) const {
+  request.route = storage_.route(request.key, request.is_base);
+  const Route &route = request.route;
   // Stores may be slow to begin a watch, and listings and clears wait for each of the mounts that they span.
-  if (place.several) return {(request.events ? "watches below " : "mounts below ") + request.key, place.store};
-  if (request.events) return {"watches of " + place.mountpoint, place.store};
-  if (!request.is_base && place.never_blocks) return {};
-  return {"mount " + place.mountpoint, place.store};
+  if (route.several) return {(request.events ? "watches below " : "mounts below ") + request.key, route.store};
+  if (request.events) return {"watches of " + route.mountpoint, route.store};
+  if (!request.is_base && route.never_blocks) return {};
+  return {"mount " + route.mountpoint, route.store};
 }
 
 std::uint64_t DataRoutes::longest_stream(const Request &request) const {
-  if (request.message.method != Method::put || !storage_.streams(request.key).writes) return 0;
+  if (request.message.method != Method::put || !storage_.route(request.key).streams.writes) return 0;
   return max_stream_;
 }
 
@@ -287,13 +231,13 @@ void DataRoutes::dispatch(Request &request, Response &response) {
   switch (request.message.method) {
   case Method::get:
     if (request.events) return watch(request, response);
-    return request.is_base ? list(request, response) : get(request, response);
+    return request.is_base ? respond_to_list(storage_, request, response) : get(request, response);
   case Method::head:
     return head(request, response);
   case Method::put:
     return put(request, response);
   case Method::post:
-    return answer_batch(storage_, guard_, max_body_, request, response);
+    return respond_to_batch(storage_, guard_, max_body_, request, response);
   case Method::patch:
     return touch(request, response);
   default:
@@ -306,7 +250,7 @@ void DataRoutes::get(const Request &request, Response &response) {
       request.has(Header::range) ? http::parse_range(request[Header::range]) : std::nullopt;
   const bool needs_size = range && (range->suffix || request.has(Header::if_range));
   if (has_conditions(request) || needs_size) return get_after_look(request, response, range);
-  ValueReader reader(request, response, range, storage_.streams(request.key).reads);
+  ValueReader reader(request, response, range);
   storage_.read(request.key, reader, read_options(request, range)) ? reader.finish() : not_found(request, response);
 }
 
@@ -316,11 +260,11 @@ void DataRoutes::get_after_look(const Request &request, Response &response,
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const std::optional<Meta> seen = storage_.meta(request.key, request.limited(MetaOptions{.user = false}));
     if (!seen) return not_found(request, response);
-    if (answered_by_conditions(request, response, *seen)) return;
+    if (respond_if_not_met(request, response, *seen)) return;
     const std::optional<http::ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
     // What was set since this look is another value: conditions and range were judged for the one that was seen.
     const bool binds = part || request.has(Header::if_match) || request.has(Header::if_unmodified_since);
-    ValueReader reader(request, response, part, storage_.streams(request.key).reads, binds ? &*seen : nullptr);
+    ValueReader reader(request, response, part, binds ? &*seen : nullptr);
     try {
       if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
       return reader.finish();
@@ -335,7 +279,7 @@ void DataRoutes::head(const Request &request, Response &response) {
   const std::optional<Meta> meta =
       storage_.meta(request.key, request.limited(MetaOptions{.user = request.has(Header::x_user_meta)}));
   if (!meta) return not_found(request, response);
-  if (has_conditions(request) && answered_by_conditions(request, response, *meta)) return;
+  if (has_conditions(request) && respond_if_not_met(request, response, *meta)) return;
   begin_value_head(request, response, 200, *meta);
   if (meta->size == UINT64_MAX) return end_bare_head(request, response);
   end_head(request, response, meta->size);
@@ -429,66 +373,12 @@ void DataRoutes::remove(const Request &request, Response &response) {
   condition_failed(request, response);
 }
 
-void DataRoutes::list(const Request &request, Response &response) {
-  const ListQuery query = ListQuery::parse(request.query);
-  ListOptions options = request.limited(query.options);
-  if (!query.paged) return list_all(request, response, std::move(options));
-
-  Page page = storage_.list(request.key, options);
-  while (page.items.empty() && !page.cursor.empty()) {
-    options.cursor = std::move(page.cursor);
-    std::vector<Skipped> skipped = std::move(page.skipped);
-    page = storage_.list(request.key, request.limited(options));
-    page.skipped.insert(page.skipped.begin(), std::make_move_iterator(skipped.begin()),
-                        std::make_move_iterator(skipped.end()));
-  }
-  Buffer body(response.out.budget());
-  bool first = true;
-  body.append("[");
-  append_keys(body, page, first);
-  body.append("]");
-  begin_head(response, 200);
-  response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
-  if (options.folders) header(response, "X-Folders", "true"); // older hosts ignore the parameter
-  if (!page.cursor.empty()) {
-    header(response, "X-Cursor", page.cursor);
-    header(response, "Link", "<" + query.next(page.cursor) + ">; rel=\"next\"");
-  }
-  if (!page.skipped.empty()) response.out.append(skipped_line(page.skipped));
-  end_head(request, response, body.size());
-  response.out.append(body.view());
-}
-
-void DataRoutes::list_all(const Request &request, Response &response, ListOptions options) {
-  const bool folders = options.folders;
-  const auto keys = std::make_shared<KeyStream>(storage_, request, std::move(options));
-  // The first page is read before the head is written, so that what is wrong has its own status.
-  keys->read();
-  begin_head(response, 200);
-  response.out.append("Content-Type: application/json\r\nCache-Control: no-cache\r\n");
-  if (folders) header(response, "X-Folders", "true"); // older hosts ignore the parameter
-  if (const std::vector<Skipped> skipped = keys->take_skipped(); !skipped.empty())
-    response.out.append(skipped_line(skipped));
-  if (keys->has_further_pages() && request.message.version != 10) header(response, "Trailer", report::skipped_header);
-  end_chunked_head(request, response);
-  if (!keys->put(response.out)) return;
-  response.more = [keys](Buffer &out) {
-    try {
-      keys->read();
-      return keys->put(out);
-    } catch (const Error &error) { // the client only sees that the body is cut off
-      log_defect(error.status(), error.what());
-      throw;
-    }
-  };
-}
-
 void DataRoutes::watch(const Request &request, Response &response) {
   const std::optional<std::uint64_t> after = last_event(request);
-  std::shared_ptr<void> place = places_.take();
+  std::shared_ptr<void> place = slots_.take();
   if (!place) {
     return reply_error(request, response, 503,
-                       "There are too many streams of events (" + std::to_string(places_.most()) + ")",
+                       "There are too many streams of events (" + std::to_string(slots_.most()) + ")",
                        "Retry-After: 1\r\n");
   }
   response.feed = std::make_shared<EventFeed>(storage_, EventFeed::Subject{request.key, request.is_base}, after,

@@ -40,7 +40,7 @@ public:
 private:
   class Handler;
   bool admit(Request &request, Response &response) const;
-  http::WorkerPool::Lane lane(const Request &request) const;
+  http::WorkerPool::Lane lane(Request &request) const;
   std::uint64_t longest_stream(const Request &request) const;
   void respond(Request &request, Response &response) noexcept;
   void dispatch(Request &request, Response &response);
@@ -52,14 +52,12 @@ private:
   void touch(const Request &request, Response &response);
   void touch_if(const Preconditions &asked, std::chrono::milliseconds ttl, const Request &request, Response &response);
   void remove(const Request &request, Response &response);
-  void list(const Request &request, Response &response);
-  void list_all(const Request &request, Response &response, ListOptions options);
   void watch(const Request &request, Response &response);
 
   Storage &storage_;
   const Guard guard_;
   const std::uint64_t max_body_, max_stream_;
-  Places places_;
+  StreamSlots slots_;
 };
 
 } // namespace omnistore::routes

@@ -87,7 +87,7 @@ private:
 
 } // namespace
 
-std::shared_ptr<void> Places::take() {
+std::shared_ptr<void> StreamSlots::take() {
   if (taken_->fetch_add(1) < most_) {
     return std::shared_ptr<void>(this, [taken = taken_](void *) { taken->fetch_sub(1); });
   }

@@ -15,9 +15,9 @@
 namespace omnistore::routes {
 
 /// The places for streams of events. Thread-safe.
-class Places {
+class StreamSlots {
 public:
-  explicit Places(unsigned most) : most_(most), taken_(std::make_shared<std::atomic<unsigned>>(0)) {}
+  explicit StreamSlots(unsigned most) : most_(most), taken_(std::make_shared<std::atomic<unsigned>>(0)) {}
   unsigned most() const { return most_; }
   /// A place, which is free again when its last owner lets it go; null: all are taken.
   std::shared_ptr<void> take();

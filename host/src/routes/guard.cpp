@@ -63,7 +63,7 @@ bool Guard::same_origin(std::string_view origin, std::string_view host) {
   const std::size_t end = origin.find("://");
   if (end == std::string_view::npos) return false;
   const std::string_view scheme = origin.substr(0, end);
-  const bool is_secure = base::equal_ignoring_case(scheme, "https"); // of a proxy in front
+  const bool is_secure = base::equal_ignoring_case(scheme, "https"); // of a proxy before the host
   if (!is_secure && !base::equal_ignoring_case(scheme, "http")) return false;
   const auto page = base::parse_authority(origin.substr(end + 3)), here = base::parse_authority(host);
   const std::uint16_t usual = is_secure ? 443 : 80;
@@ -182,8 +182,8 @@ void refuse_origin(const Guard &guard, const http::Request &request, http::Respo
               "This origin is granted no access; " + guard.config_field() + ".origins can grant it");
 }
 
-void answer_options(const Guard &guard, const http::Request &request, http::Response &response,
-                    std::string_view methods, bool foreign) {
+void respond_to_options(const Guard &guard, const http::Request &request, http::Response &response,
+                        std::string_view methods, bool foreign) {
   if (foreign && request.has(http::Header::requested_method)) return refuse_origin(guard, request, response);
   begin_head(response, 204);
   header(response, "Allow", methods);

@@ -37,19 +37,19 @@ public:
   static bool same_origin(std::string_view origin, std::string_view host);
 
   enum class Verdict { granted, no_token, wrong_token, out_of_scope, other_user, unknown_user };
-  /// Whether the token of an Authorization field may read or write this key, or all of this base.
+  /// Judges if the token of an Authorization header may read or write this key, or all of this base.
   Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
-  /// Whether it holds any of the tokens.
+  /// Judges if it holds any of the tokens.
   Verdict judge(std::string_view authorization) const;
-  /// Names the token of an Authorization field by its place in the config, "token 1"; empty: there are no tokens.
+  /// Names the token of an Authorization header by its place in the config, "token 1"; empty: there are no tokens.
   std::string_view identity(std::string_view authorization) const;
-  /// Whether the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that this
-  /// process runs as, or root. Granted where there are tokens, which are what counts then.
+  /// Judges if the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that
+  /// this process runs as, or root. Granted if there are tokens, which count then.
   Verdict judge_user(const http::Request &request) const;
 
-  /// Answers every verdict but `granted`: with 401 or 403, or, if too many wrong tokens came from there, 429.
+  /// Responds to every verdict but `granted`: with 401 or 403, or, if too many wrong tokens came from there, 429.
   void refuse(const http::Request &request, http::Response &response, Verdict verdict) const;
-  /// Counts a wrong token, and has its answer wait where there were too many. Returns whether there were.
+  /// Counts a wrong token, and holds its response back if there were too many. Returns true if there were.
   bool slow_down(const http::Request &request, http::Response &response) const;
 
   bool has_tokens() const { return !tokens_.empty(); }
@@ -75,15 +75,15 @@ private:
   std::shared_ptr<WrongTokens> wrong_;
 };
 
-/// Takes the target apart and judges the Host, which a URL as target overrides. False: the request was refused.
+/// Splits the target and judges the Host, which a URL as target overrides. Returns false if the request was refused.
 bool admit_target(const Guard &guard, http::Request &request, http::Response &response, http::Target &target);
 
-/// Grants the request what its Origin may have. False: it comes from a page of another origin, that has no access.
+/// Grants the request what its Origin may have. Returns false if it comes from a page of an origin without access.
 bool admit_origin(const Guard &guard, http::Request &request, const http::Target &target);
 void refuse_origin(const Guard &guard, const http::Request &request, http::Response &response);
 
-/// Answers OPTIONS: which methods there are, and to a browser that asks beforehand whether a page may use them.
-void answer_options(const Guard &guard, const http::Request &request, http::Response &response,
-                    std::string_view methods, bool foreign);
+/// Responds to OPTIONS with the methods, and to a browser that checks beforehand if a page may use them.
+void respond_to_options(const Guard &guard, const http::Request &request, http::Response &response,
+                        std::string_view methods, bool foreign);
 
 } // namespace omnistore::routes

@@ -63,7 +63,7 @@ Preconditions::Outcome Preconditions::judge(const std::optional<Meta> &now, bool
   return Outcome::hold;
 }
 
-bool answered_by_conditions(const Request &request, Response &response, const Meta &now) {
+bool respond_if_not_met(const Request &request, Response &response, const Meta &now) {
   const Preconditions asked(request);
   if (!asked.any()) return false;
   switch (asked.judge(now, true)) {
@@ -102,11 +102,12 @@ WriteCondition write_condition(const Storage &storage, const Request &request) {
 std::optional<http::ByteRange> settled_range(http::ByteRange range, const Request &request, const Meta &meta) {
   if (request.has(Header::if_range)) {
     const std::string_view text = request[Header::if_range];
-    const std::optional<http::EtagList> tags = http::parse_etags(text);
-    const std::optional<std::int64_t> date = tags ? std::nullopt : http::parse_date(text);
-    const bool same_tag = tags && tags->tags.size() == 1 && tags->weak.empty() && tags->names(meta.etag, true);
-    const bool same_date = date && meta.mtime != 0 && *date == second_of(meta) && is_over(*date);
-    if (!same_tag && !same_date) return std::nullopt;
+    bool is_same = false;
+    if (const std::optional<http::EtagList> tags = http::parse_etags(text))
+      is_same = tags->tags.size() == 1 && tags->weak.empty() && tags->names(meta.etag, true);
+    else if (const std::optional<std::int64_t> date = http::parse_date(text))
+      is_same = meta.mtime != 0 && *date == second_of(meta) && is_over(*date);
+    if (!is_same) return std::nullopt;
   }
   if (!range.suffix) return range;
   if (meta.size == UINT64_MAX || (meta.size == 0 && range.last > 0)) return std::nullopt;

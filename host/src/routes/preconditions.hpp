@@ -31,8 +31,9 @@ struct Preconditions {
   Outcome judge(const std::optional<Meta> &now, bool read) const;
 };
 
-/// Answers a read whose conditions do not hold: 412, or 304 if the client has this value already. False: they hold.
-bool answered_by_conditions(const Request &request, Response &response, const Meta &now);
+/// Responds to a read whose conditions do not hold: 412, or 304 if the client has this value already. Returns false if
+/// they hold.
+bool respond_if_not_met(const Request &request, Response &response, const Meta &now);
 
 /// What the conditions of a write come to, for Storage to keep them while it writes.
 struct WriteCondition {

@@ -28,6 +28,7 @@ struct Request {
   bool is_base = false;
   bool events = false;    ///< the client wants the changes, not the content
   std::string_view query; ///< as it was sent, without the '?'
+  Route route;            ///< set by lane()
   Caller caller;          ///< on whose behalf the storage is called
 
   operator const http::Request &() const { return message; }

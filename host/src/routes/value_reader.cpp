@@ -159,7 +159,7 @@ void ValueReader::write(std::string_view bytes) {
   request_.message.pipe->give(out);
 }
 
-/// Puts what follows `middle` in front of what the value has begun with, without a copy of it.
+/// Moves what follows `middle` before what the value has begun with, without a copy of it.
 void ValueReader::bring_forward(std::size_t middle) {
   Buffer &out = response_.out;
   std::rotate(out.data() + mark_, out.data() + middle, out.data() + out.size());

@@ -10,34 +10,34 @@
 
 namespace omnistore::routes {
 
-/// Whether the client asked for bytes rather than text, as unstorage's client does.
+/// Returns true if the client wants bytes rather than text, as unstorage's client does.
 bool wants_bytes(const Request &request);
 
-/// The head of an answer that is, or would be, a value: its type, age, ttl and etag. The length is still to come.
+/// Writes the head of a response with a value: its type, age, ttl and etag. The length is still to come.
 void begin_value_head(const Request &request, Response &response, unsigned status, const Meta &meta);
 
-/// Puts the answer to a GET together while the value is read: the head, and right behind it the place that the driver
+/// Writes the response to a GET while the value is read: the head, and right after it the place that the driver
 /// writes to, so that a value is copied once on its way from the store to the socket. A long one goes into the
 /// request's pipe, piece by piece.
 class ValueReader final : public Reader {
 public:
   /// Thrown out of the read if the value is long, and this thread may not enter the request's pipe.
   struct LongValue {};
-  /// Thrown out of the read where the value is not the one that was looked at.
+  /// Thrown out of the read if the value is not the one that was looked at.
   struct Changed {};
 
-  /// `streams`: whether the store lets a value go out in pieces. `seen`: what the range was made for, if anything.
-  ValueReader(const Request &request, Response &response, const std::optional<http::ByteRange> &range, bool streams,
+  /// `seen` is the value for which the range was made, if any.
+  ValueReader(const Request &request, Response &response, const std::optional<http::ByteRange> &range,
               const Meta *seen = nullptr)
-      : request_(request), response_(response), range_(range), streams_(streams && request.message.pipe), seen_(seen),
-        mark_(response.out.size()) {}
+      : request_(request), response_(response), range_(range),
+        streams_(request.route.streams.reads && request.message.pipe), seen_(seen), mark_(response.out.size()) {}
 
   char *begin(const Meta &meta) override;
   void write(std::string_view bytes) override;
   bool borrows() const override { return true; }
   void begin_without_place(const Meta &meta) override;
   void borrow(std::string_view bytes, std::shared_ptr<const void> loan) override;
-  /// The value has been read: completes the answer.
+  /// Completes the response after the value has been read.
   void finish();
 
   const Meta &meta() const { return meta_; }
@@ -55,7 +55,7 @@ private:
   const Meta *const seen_;
   bool is_long_ = false;       ///< its head is written, and it goes into the pipe
   bool is_framed_ = false;     ///< in chunks, since its length is not known
-  const std::size_t mark_;     ///< where the answer begins
+  const std::size_t mark_;     ///< the beginning of the response
   std::uint64_t expected_ = 0; ///< bytes that will be written or lent, and have no room yet
   Meta meta_;
 };

@@ -12,20 +12,20 @@
 
 namespace omnistore::routes {
 
-/// Slows down whoever guesses at a listener's tokens: after ten wrong ones from an address, each further answer is held
-/// back, for a quarter of a second at first, twice as long each time, five seconds at most. A minute without a wrong
-/// token forgives. A right token is never asked about here, so that nobody can shut out others. Counts what came, and
-/// logs a line in ten seconds at most, without the token. Thread-safe. Its memory is fixed.
+/// Slows down whoever guesses at a listener's tokens: after ten wrong ones from an address, each further response is
+/// held back, for a quarter of a second at first, twice as long each time, five seconds at most. A minute without a
+/// wrong token forgives. A right token is never asked about here, so that nobody can shut out others. Counts what came,
+/// and logs a line in ten seconds at most, without the token. Thread-safe. Its memory is fixed.
 class WrongTokens {
 public:
   using Clock = std::chrono::steady_clock;
 
-  /// `listener` is its name in the log, "admin". At most `most_held` answers are held back at once.
+  /// `listener` is its name in the log, "admin". At most `most_held` responses are held back at once.
   WrongTokens(std::string listener, unsigned most_held);
 
   struct Penalty {
     bool slowed = false;                ///< too many came from there
-    std::chrono::milliseconds delay{0}; ///< of the answer; 0 although it is slowed: too many are held back already
+    std::chrono::milliseconds delay{0}; ///< of the response; 0 although it is slowed: too many are held back already
   };
   /// Counts a wrong token. Addresses of IPv6 count by their network, of 64 bits.
   Penalty add(const boost::asio::ip::address &from, Clock::time_point now = Clock::now());

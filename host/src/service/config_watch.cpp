@@ -137,7 +137,7 @@ private:
     return {};
   }
 
-  void tell_difference() {
+  void report_difference() {
     if (const std::string what = difference(); !what.empty()) changed_(what);
   }
 
@@ -154,7 +154,7 @@ private:
     pollfd early{wake_, POLLIN, 0};
     ::poll(&early, 1, static_cast<int>(quiet.count()));
     if (stopping_.load()) return;
-    tell_difference();
+    report_difference();
 
     bool pending = false;
     Clock::time_point first, due;
@@ -181,7 +181,7 @@ private:
       // A plugin that is still being written may be read too early, and is refused then; its end is told too.
       if (pending ? now >= due : ready == 0) {
         pending = false;
-        tell_difference();
+        report_difference();
       }
     }
   }

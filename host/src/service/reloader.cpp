@@ -31,7 +31,7 @@ void set_folder(StoreConfig &store, const std::string &folder) {
   for (StoreConfig &child : store.children) set_folder(child, folder);
 }
 
-void tell(const report::Reload &reload, std::string_view why) {
+void log_changes(const report::Reload &reload, std::string_view why) {
   const std::string head = "config reloaded (" + std::string(why) + ")";
   if (!reload.has_changes()) return spdlog::debug("{}: nothing is different", head);
   std::string text;
@@ -93,7 +93,7 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
     if (hooks_.opening) hooks_.opening(config, *plugins);
     report::Reload done = changes(config, storage_.reload(config, std::move(plugins), options));
     if (hooks_.applied) hooks_.applied(config);
-    tell(done, why);
+    log_changes(done, why);
     const std::lock_guard lock(mutex_);
     config.http = config_.http; // these hold on, see Reload::later
     config.admin = config_.admin;

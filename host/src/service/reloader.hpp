@@ -20,7 +20,7 @@
 
 namespace omnistore::service {
 
-/// The config of a host that runs: reads it anew, and brings the mounts to it. Each change is told in the log.
+/// Reads the config of a running host anew, and changes the mounts accordingly. The log reports each change.
 /// Thread-safe: reloads happen one at a time, and hold up no other change but those of the mountpoints that they are
 /// about (Storage::reload). None waits for old stores.
 class Reloader final : public routes::HostControl {

@@ -10,9 +10,9 @@
 
 namespace omnistore::service {
 
-/// The listeners of a host: the data listener serves a storage's keys over HTTP, the admin listener tells how the host
-/// is. Each has threads of its own, and operations that may wait run on further ones, so that no slow store holds up
-/// another connection or the admin.
+/// The listeners of a host: the data listener serves a storage's keys over HTTP, and the admin listener shows how the
+/// host is. Each has threads of its own, and operations that may wait run on further ones, so that no slow store holds
+/// up another connection or the admin.
 ///
 /// start, stop and the destructor are for one thread; the addresses may be asked for on any.
 class Server {
@@ -20,7 +20,7 @@ public:
   /// Binds the listeners that the config names, and does not accept yet. Throws Error(invalid, denied, unavailable)
   /// with address and reason: "127.0.0.1:7700: Address already in use; ...". `reloader` must outlive it.
   explicit Server(Reloader &reloader);
-  /// Stops without patience where stop was not called.
+  /// Stops without patience if stop() was not called.
   ~Server();
   Server(const Server &) = delete;
   Server &operator=(const Server &) = delete;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <map>
 #include <new>
 #include <optional>
@@ -14,24 +13,18 @@
 #include <unordered_map>
 #include <utility>
 
+#include "storage/resumption.hpp"
 #include "storage/topic.hpp"
 
 namespace omnistore {
 namespace {
 
-constexpr std::size_t most_remembered = 4096;      // events, for watches that are resumed
-constexpr std::size_t most_lingering = 1024;       // bases of watches that ended and may be resumed
 constexpr std::size_t most_pending = 64 * 1024;    // events that the dispatcher has not seen yet
 constexpr std::size_t most_room = 4 * 1024 * 1024; // bytes of events that one topic holds
 constexpr std::size_t least_room = 64 * 1024;      // the same if all topics together hold more than this:
 constexpr std::size_t room_of_all = 64 * 1024 * 1024;
 
 using Clock = std::chrono::steady_clock;
-
-/// Returns true if a key is the base itself or lies under it.
-bool lies_under(std::string_view key, std::string_view base) {
-  return base.empty() || key == base || (key.size() > base.size() && key[base.size()] == ':' && key.starts_with(base));
-}
 
 struct KeyHash {
   using is_transparent = void;
@@ -60,7 +53,6 @@ public:
 
 private:
   using Topics = std::unordered_map<std::string, std::shared_ptr<Topic>, KeyHash, std::equal_to<>>;
-  using Lingering = std::multimap<std::string, Clock::time_point, std::less<>>;
   /// Ends watches of stores that nobody wants any more. It may wait for a driver, so the dispatcher does not do it.
   struct Ending final : CallbackPool::Task {
     Ending(std::shared_ptr<Core> of, std::vector<std::string> ended) : core(std::move(of)), bases(std::move(ended)) {}
@@ -87,13 +79,9 @@ private:
   void distribute(const Batch &batch, Topic::States &woken);
   void distribute(const SharedRecord &record, Topic::States &woken);
   static void wake(const Topic::States &woken);
-  std::deque<SharedRecord> replay(const State &state, std::uint64_t after) const;
   std::shared_ptr<Topic> topic_of(const std::string &base);
   void drop_if_empty(const Topic &topic);
-  bool remembers(std::uint64_t after) const;
-  void forget_history();
-  Lingering::iterator forget(Lingering::iterator lingering, std::vector<std::string> &ended);
-  void retire(const std::string &successor, std::vector<std::string> &ended);
+  void forget(const std::vector<std::string> &ended);
   void linger(const State &state, std::vector<std::string> &ended);
   void expire();
   void end_sources(const std::vector<std::string> &bases);
@@ -106,7 +94,7 @@ private:
   Topics topics_;
   const std::shared_ptr<Topic::Bytes> held_ = std::make_shared<Topic::Bytes>(0);
   std::map<std::size_t, std::size_t> lengths_; ///< of the topics' bases, with how many have it
-  Lingering lingering_;
+  LingeringBases lingering_;
 
   std::mutex mutex_;
   std::condition_variable wake_;
@@ -114,21 +102,15 @@ private:
   bool stopping_ = false; ///< written under route_ and mutex_
   std::vector<SharedRecord> pending_;
   std::atomic<std::uint64_t> overflow_{0}; ///< events that found no room there
-  std::uint64_t sequence_;
-  std::size_t resumable_ = 0;               ///< watches that can be resumed; with those that linger
-  std::deque<SharedRecord> history_;        ///< the last events, while there are such watches
+  EventHistory history_;
   std::optional<Clock::time_point> expiry_; ///< when the first that lingers is forgotten
 
   const std::shared_ptr<std::atomic<std::size_t>> watches_;
   std::thread dispatcher_;
 };
 
-// Numbers rise from one run of a host to the next, so that a watcher that resumes after a restart is told to resync.
 Hub::Core::Core(Sources &sources, std::shared_ptr<std::atomic<std::size_t>> watches)
-    : sources_(&sources), sequence_(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        std::chrono::system_clock::now().time_since_epoch())
-                                        .count()),
-      watches_(std::move(watches)) {}
+    : sources_(&sources), watches_(std::move(watches)) {}
 
 // --------------------------------------------------------------------------------------------------------------
 // Writers
@@ -137,13 +119,7 @@ void Hub::Core::append(std::shared_ptr<Record> record) {
   bool asleep = false;
   {
     const std::lock_guard lock(mutex_);
-    record->event.sequence = ++sequence_;
-    if (record->event.type == Event::Type::resync) {
-      history_.clear(); // nobody can resume from before it
-    } else if (resumable_ != 0) {
-      history_.push_back(record);
-      if (history_.size() > most_remembered) history_.pop_front();
-    }
+    history_.add(record);
     if (pending_.size() < most_pending)
       pending_.push_back(std::move(record));
     else
@@ -212,7 +188,9 @@ void Hub::Core::route() {
 }
 
 /// Under mutex_.
-Hub::Core::Batch Hub::Core::take_pending() { return {std::exchange(pending_, {}), overflow_.exchange(0), sequence_}; }
+Hub::Core::Batch Hub::Core::take_pending() {
+  return {std::exchange(pending_, {}), overflow_.exchange(0), history_.sequence()};
+}
 
 /// Under route_. Where memory is short, events become a resync, now or later.
 void Hub::Core::distribute(const Batch &batch, Topic::States &woken) {
@@ -281,34 +259,6 @@ void Hub::Core::drop_if_empty(const Topic &topic) {
   topics_.erase(topics_.find(topic.base));
 }
 
-bool Hub::Core::remembers(std::uint64_t after) const {
-  if (resumable_ == 0) return false;
-  return after == sequence_ ||
-         (!history_.empty() && history_.front()->event.sequence <= after + 1 && after < sequence_);
-}
-
-/// The number of what happens next leaves a gap: nobody can resume from before it.
-void Hub::Core::forget_history() {
-  ++sequence_;
-  history_.clear();
-}
-
-std::deque<SharedRecord> Hub::Core::replay(const State &state, std::uint64_t after) const {
-  std::deque<SharedRecord> records;
-  std::uint64_t missed = 0;
-  for (const SharedRecord &record : history_) {
-    if (record->event.sequence <= after || !lies_under(record->event.key, state.base)) continue;
-    records.push_back(record);
-    if (records.size() <= state.queue) continue;
-    records.pop_front();
-    ++missed;
-  }
-  if (missed == 0) return records;
-  records.push_front(std::make_shared<Record>(
-      Event{Event::Type::resync, Event::Cause::none, {}, records.front()->event.sequence - 1, missed}));
-  return records;
-}
-
 Watch Hub::Core::begin(std::shared_ptr<State> state, std::optional<std::uint64_t> after) {
   start(!state->pulled());
   route(); // so that little is left to be done while writers wait
@@ -319,20 +269,21 @@ Watch Hub::Core::begin(std::shared_ptr<State> state, std::optional<std::uint64_t
     const std::lock_guard lock(mutex_);
     if (stopping_) throw Error(Status::unavailable, "the storage is closing");
     distribute(take_pending(), woken);
-    const bool resumes = after && remembers(*after);
-    if (resumable_ == 0) forget_history(); // it does not have what happened unwatched
-    state->start = resumes ? *after : sequence_;
+    const bool resumes = after && history_.reaches(*after);
+    if (!history_.is_kept()) history_.forget(); // it does not have what happened unwatched
+    state->start = resumes ? *after : history_.sequence();
     std::deque<SharedRecord> first;
     if (resumes)
-      first = replay(*state, *after);
+      first = history_.replay(state->base, state->queue, *after);
     else if (after)
-      first = {std::make_shared<Record>(Event{Event::Type::resync, Event::Cause::none, {}, sequence_, 0})};
+      first = {std::make_shared<Record>(Event{Event::Type::resync, Event::Cause::none, {}, history_.sequence(), 0})};
     state->topic_ = topic_of(state->base);
     if (state->topic_->join(state, std::move(first))) woken.push_back(state);
     watches_->fetch_add(1);
     if (state->resumable()) {
-      ++resumable_;
-      retire(state->base, retired);
+      history_.keep();
+      lingering_.retire(state->base, retired);
+      forget(retired);
     }
   }
   Watch watch(state);
@@ -346,23 +297,10 @@ Watch Hub::Core::begin(std::shared_ptr<State> state, std::optional<std::uint64_t
   return watch;
 }
 
-/// Under route_ and mutex_.
-Hub::Core::Lingering::iterator Hub::Core::forget(Lingering::iterator lingering, std::vector<std::string> &ended) {
-  ended.push_back(lingering->first);
-  watches_->fetch_sub(1);
-  --resumable_;
-  return lingering_.erase(lingering);
-}
-
-/// Forgets what lingers under the base of a watch that begins and that can be resumed instead.
-void Hub::Core::retire(const std::string &successor, std::vector<std::string> &ended) {
-  const auto forget_range = [&](auto from, auto to) {
-    while (from != to) from = forget(from, ended);
-  };
-  if (successor.empty()) return forget_range(lingering_.begin(), lingering_.end());
-  forget_range(lingering_.lower_bound(successor), lingering_.upper_bound(successor));
-  // ';' is the character after ':'.
-  forget_range(lingering_.lower_bound(successor + ':'), lingering_.lower_bound(successor + ';'));
+/// The watches of these bases can no longer be resumed. Under route_ and mutex_.
+void Hub::Core::forget(const std::vector<std::string> &ended) {
+  watches_->fetch_sub(ended.size());
+  history_.release(ended.size());
 }
 
 void Hub::Core::expire() {
@@ -370,16 +308,8 @@ void Hub::Core::expire() {
   {
     const std::lock_guard routing(route_);
     const std::lock_guard lock(mutex_);
-    const auto now = Clock::now();
-    expiry_.reset();
-    for (auto lingering = lingering_.begin(); lingering != lingering_.end();) {
-      if (lingering->second <= now) {
-        lingering = forget(lingering, ended);
-        continue;
-      }
-      expiry_ = std::min(expiry_.value_or(lingering->second), lingering->second);
-      ++lingering;
-    }
+    expiry_ = lingering_.expire(Clock::now(), ended);
+    forget(ended);
   }
   end_later(std::move(ended));
 }
@@ -418,17 +348,15 @@ void Hub::Core::end_later(std::vector<std::string> ended) {
 /// Under route_ and mutex_.
 void Hub::Core::linger(const State &state, std::vector<std::string> &ended) {
   const auto until = Clock::now() + state.linger;
-  lingering_.emplace(state.base, until);
+  const bool is_full = lingering_.add(state.base, until, ended);
   if (!expiry_ || until < *expiry_) {
     expiry_ = until;
     asleep_ = false;
     wake_.notify_one();
   }
-  if (lingering_.size() <= most_lingering) return;
-  forget(std::min_element(lingering_.begin(), lingering_.end(),
-                          [](const auto &a, const auto &b) { return a.second < b.second; }),
-         ended);
-  forget_history(); // changes under its base may be reported no more
+  if (!is_full) return;
+  forget(ended);
+  history_.forget(); // changes under the dropped base may be reported no more
 }
 
 void Watch::State::end() { core_->end(*this); }
@@ -468,10 +396,9 @@ void Hub::Core::stop() {
     lingering_.clear();
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    history_.clear();
+    history_.stop();
     pending_.clear();
     expiry_.reset();
-    resumable_ = 0;
     watches_->store(0);
   }
   wake_.notify_one();

@@ -108,43 +108,33 @@ Storage::~Storage() = default;
 Storage::Storage(Storage &&) noexcept = default;
 Storage &Storage::operator=(Storage &&) noexcept = default;
 
-bool Storage::never_blocks(std::string_view text) const {
+Route Storage::route(std::string_view text, bool is_base) const {
+  Route route;
+  route.never_blocks = true;
   try {
-    const Key key(text);
-    const Epoch::Guard guard(space().epoch);
-    const Mount *mount = space().table().find(key.view());
-    return !mount || !mount->store || mount->store->never_blocks();
-  } catch (const Error &) {
-    return true; // the operation will say at once what is wrong with the key
-  }
-}
-
-StorePlace Storage::place(std::string_view text, bool is_base) const {
-  StorePlace place;
-  place.never_blocks = true;
-  try {
-    const auto add = [&place](const Mount *mount) {
+    const auto add = [&route](const Mount *mount) {
       if (!mount || !mount->store) return;
-      place.store = place.several ? place.store * 1099511628211u ^ mount->store->id() : mount->store->id(); // FNV
-      place.never_blocks = place.never_blocks && mount->store->never_blocks();
+      route.store = route.several ? route.store * 1099511628211u ^ mount->store->id() : mount->store->id(); // FNV
+      route.never_blocks = route.never_blocks && mount->store->never_blocks();
     };
     if (!is_base) {
       const Key key(text);
       const Epoch::Guard guard(space().epoch);
       const Mount *mount = space().table().find(key.view());
-      if (mount) place.mountpoint = mount->mountpoint;
+      if (mount) route.mountpoint = mount->mountpoint;
       add(mount);
-      return place;
+      if (mount && mount->store) route.streams = mount->store->streams();
+      return route;
     }
     const std::string base = normal_base(text);
     const Epoch::Guard guard(space().epoch);
     const std::vector<const Mount *> mounts = space().table().spanned(base);
-    place.several = mounts.size() > 1;
-    if (!mounts.empty()) place.mountpoint = mounts.front()->mountpoint;
+    route.several = mounts.size() > 1;
+    if (!mounts.empty()) route.mountpoint = mounts.front()->mountpoint;
     for (const Mount *mount : mounts) add(mount);
   } catch (const Error &) {
   }
-  return place;
+  return route;
 }
 
 std::vector<MountInfo> Storage::mounts() const {

@@ -209,18 +209,4 @@ bool KeySpace::touch(const Key &key, std::chrono::milliseconds life, const CallO
   return true;
 }
 
-// --------------------------------------------------------------------------------------------------------------
-// Storage
-
-Streams Storage::streams(std::string_view text) const {
-  try {
-    const Key key(text);
-    const Epoch::Guard guard(space().epoch);
-    const Mount *mount = space().table().find(key.view());
-    return mount && mount->store ? mount->store->streams() : Streams();
-  } catch (const Error &) {
-    return {}; // the operation will say what is wrong with the key
-  }
-}
-
 } // namespace omnistore

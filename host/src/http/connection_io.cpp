@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// The bytes of a connection, and the time that it may take.
+#include <chrono>
+
+#include <poll.h>
+
+#include "http/connection.hpp"
+#include "http/reply.hpp"
+
+namespace omnistore::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr auto idle_memory = std::chrono::seconds(2); // for so long an idle connection keeps its buffers
+constexpr auto work_grace = std::chrono::seconds(1);  // for a driver to notice that its time is up
+
+} // namespace
+
+/// Sends what there is, and reads. Returns false, for step() to return.
+bool Connection::await_input() {
+  if (flush()) read(reader_.room());
+  return false;
+}
+
+void Connection::read(RequestReader::Room room) {
+  char *const place = room.into.room(room.most); // there may be no memory for it
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(place, room.most), [self = shared_from_this(), &into = room.into](
+                                                              const error_code &error, std::size_t count) {
+    if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
+      self->reading_ = false;
+      return self->park();
+    }
+    self->parked_ = false;
+    self->on_read(into, count, error.failed());
+  });
+}
+
+void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
+  reading_ = false;
+  if (phase_ == Phase::closed) return;
+  if (last_) { // the response was there before the body
+    end_work();
+    return proceed();
+  }
+  if (failed) return close(); // by the client, or the connection broke: every complete request has its response
+  if (phase_ == Phase::linger) return read(reader_.room_to_discard());
+  reader_.received(into, count);
+  pace_.add(count);
+  limit_time();
+  proceed();
+}
+
+/// Returns true if all output has gone out. If not, the connection waits for room, and proceed() is called then.
+bool Connection::flush() {
+  if (awaits_output_) return false;
+  if (output_.empty()) return true;
+  if (output_.sent() == 0) pace_.begin(loop_.now);
+  switch (output_.send()) {
+  case Output::Result::sent:
+    return true;
+  case Output::Result::failed:
+    close();
+    return false;
+  case Output::Result::blocked:
+    break;
+  }
+  awaits_output_ = true;
+  pace_.set(output_.sent());
+  limit_time();
+  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code &) {
+    if (self->phase_ == Phase::closed) return;
+    self->awaits_output_ = false;
+    self->proceed();
+  });
+  return false;
+}
+
+/// Sets how long the connection may wait for the transfer that is under way.
+void Connection::limit_time() {
+  if (phase_ == Phase::body_piped || phase_ == Phase::piped || phase_ == Phase::lent) return pace_.limit_long_value();
+  if (phase_ != Phase::head || awaits_output_) return pace_.limit_transfer();
+  if (!reader_.idle()) pace_.limit_head();
+}
+
+/// The connection waits until the store has taken or given a piece.
+void Connection::await_store() { pace_.pause(request_deadline() + work_grace); }
+void Connection::await_pool(Loop::Clock::time_point deadline) { pace_.wait_until(deadline + work_grace); }
+
+Loop::Clock::time_point Connection::request_deadline() const {
+  return Loop::Clock::now() + milliseconds(loop_.config.request_timeout);
+}
+
+void Connection::check_time() {
+  if (phase_ == Phase::work) look_for_client();
+  if (pace_.is_late(loop_.now)) return phase_ == Phase::held && !awaits_output_ ? let_go() : late();
+  // An idle connection gives its memory back: its read, which has a buffer, is cancelled, and then it parks.
+  if (phase_ != Phase::head || !reading_ || parked_ || awaits_output_ || !reader_.idle()) return;
+  if (pace_.idle_since(loop_.now) < idle_memory) return;
+  parked_ = true;
+  error_code ignored;
+  socket_.cancel(ignored);
+}
+
+/// Waits for input without a buffer, and reads then.
+void Connection::park() {
+  parked_ = true;
+  reader_.release();
+  output_.release();
+  work_.written().clear(0);
+  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code &) {
+    if (self->phase_ == Phase::closed) return;
+    self->parked_ = false;
+    self->proceed();
+  });
+}
+
+/// Calls off the work for a client that has ended its side of the connection. If the client only sends no more, it
+/// still gets the response that there is.
+void Connection::look_for_client() {
+  pollfd seen{socket_.native_handle(), POLLRDHUP, 0};
+  if (::poll(&seen, 1, 0) == 1) work_.cancel();
+}
+
+/// The time is up. Sends an error if the client waits for a response, as far as the socket takes it.
+void Connection::late() {
+  const bool reads_request =
+      (phase_ == Phase::head && !reader_.idle()) || phase_ == Phase::body || (phase_ == Phase::body_piped && reading_);
+  const bool responding = (phase_ == Phase::work && !more_) || (phase_ == Phase::body_piped && !reading_);
+  if (phase_ != Phase::linger) Loop::count(loop_.counts.timed_out);
+  const WorkerPool::State work = work_.give_up();
+  if (!awaits_output_ && (reads_request || responding)) {
+    Buffer last;
+    Response response(last);
+    const Request unread = unread_request();
+    if (responding && work == WorkerPool::State::waiting) {
+      reply_error(unread, response, 503, not_its_turn, "Retry-After: 1\r\n");
+    } else if (responding) {
+      reply_error(unread, response, 504,
+                  is_write(request_.method) ? "The store did not answer in time; the write may still take place"
+                                            : "The store did not answer in time");
+    } else {
+      reply_error(unread, response, 408, "The request took too long to come");
+    }
+    Loop::count(loop_.counts.responses[response.status / 100 - 1]);
+    error_code ignored;
+    socket_.write_some(asio::buffer(last.data(), last.size()), ignored);
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+  close();
+}
+
+void Connection::stop() {
+  if (phase_ == Phase::held) return let_go();
+  if (phase_ != Phase::head || awaits_output_ || !reader_.idle()) return;
+  error_code error;
+  if (socket_.available(error) == 0 || error) close();
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  work_.give_up();
+  // A pipe ends by itself, and its failure says that the client has gone.
+  if (phase_ != Phase::piped && phase_ != Phase::body_piped) work_.cancel();
+  phase_ = Phase::closed;
+  reader_.cut_pipe();
+  work_.abandon_pipe();
+  error_code ignored;
+  socket_.close(ignored);
+  output_.release();
+  loop_.remove(*this);
+}
+
+} // namespace omnistore::http

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/loop.hpp"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include <boost/asio/post.hpp>
+
+#include "http/connection.hpp"
+
+namespace omnistore::http {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+
+Loop::Loop(const HttpConfig &settings, Application &served, WorkerPool &threads, MemoryBudget &budget,
+           FeedLoop &for_feeds, std::function<void(bool)> closed)
+    : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), application(served), pool(threads), memory(budget),
+      feeds(for_feeds), closed_(std::move(closed)), work_(io.get_executor()),
+      ticker_(io, std::min(config.idle_timeout, config.request_timeout), [this] { tick(); }) {}
+
+Loop::~Loop() = default;
+
+bool Loop::start() {
+  if (thread_.joinable()) return true;
+  try {
+    ticker_.start();
+    thread_ = std::thread([this] { io.run(); });
+  } catch (const std::system_error &) {
+    return false;
+  }
+  return true;
+}
+
+void Loop::finish() {
+  asio::post(io, [this] {
+    ticker_.stop();
+    work_.reset();
+  });
+}
+
+void Loop::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Loop::tick() {
+  now = Clock::now();
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    const auto kept = connections_[i]; // it may take itself out
+    kept->check_time();
+  }
+}
+
+void Loop::add(tcp::socket socket, bool refused) {
+  auto connection = std::make_shared<Connection>(*this, std::move(socket), refused);
+  connection->index = connections_.size();
+  connections_.push_back(connection);
+  connection->start();
+}
+
+void Loop::remove(Connection &connection) {
+  const bool refused = connection.refused(); // hand_over() may end the connection
+  hand_over(connection);
+  closed_(refused);
+}
+
+void Loop::hand_over(Connection &connection) {
+  const std::shared_ptr<Connection> kept = std::move(connections_[connection.index]);
+  if (connection.index + 1 != connections_.size()) {
+    connections_[connection.index] = std::move(connections_.back());
+    connections_[connection.index]->index = connection.index;
+  }
+  connections_.pop_back();
+}
+
+void Loop::stop() {
+  stopping = true;
+  for (std::size_t i = connections_.size(); i-- > 0;) {
+    const auto kept = connections_[i];
+    kept->stop();
+  }
+}
+
+void Loop::close_all() {
+  while (!connections_.empty()) {
+    const auto kept = connections_.back();
+    kept->close();
+  }
+}
+
+} // namespace omnistore::http
