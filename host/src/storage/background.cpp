@@ -61,7 +61,7 @@ void Background::work() {
       waiting_.erase(next);
       --free_;
       ++running_;
-      if (!waiting_.empty() && free_ == 0) add_thread(); // where there is no thread left, this one goes on later
+      if (!waiting_.empty() && free_ == 0) add_thread(); // if no thread can start, this one runs the rest later
       lock.unlock();
       job.run();
       job = {};

@@ -6,8 +6,8 @@ namespace {
 
 using How = StoreInfo::Capability::How;
 
-/// Conditions that the driver lacks are held by a lock of the host's, which nobody else respects: only where nobody
-/// else writes. A match needs the driver's etags.
+/// Returns true if a lock of the host can stand in for conditions that the driver lacks. Other writers do not respect
+/// that lock, so the store must have none. A match also needs the driver's etags.
 bool can_lock(const omnistore_traits &traits) { return !(traits.capabilities & OMNISTORE_SHARED); }
 
 } // namespace

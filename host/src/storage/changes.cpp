@@ -31,7 +31,7 @@ std::string changed_plugin(const loader::Driver &old, const loader::Driver &want
   return wanted.name + " " + old.version + " -> " + wanted.version + ", plugin file " + wanted.file;
 }
 
-/// What differs between two stores, with where it is; empty: nothing.
+/// Describes the first difference between two stores and names its place. Returns "" if they are the same.
 std::string difference(const Plan &old, const Plan &wanted, const std::string &where) {
   if (!old.driver || !wanted.driver) return old.driver == wanted.driver ? "" : where + "driver";
   if (old.driver->name != wanted.driver->name)

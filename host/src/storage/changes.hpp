@@ -14,8 +14,8 @@ namespace omnistore {
 /// Of a mount that is kept since the config says nothing of it.
 inline const std::string runtime_detail = "mounted while the host ran; the config does not name it";
 
-/// What becomes of `old` (null: there is none) where `wanted`, which is not open yet, takes its place. A store is kept
-/// where its plugin, driver, options and layers are the same and it is open.
+/// Returns what happens to `old` (null: there is none) when `wanted`, which is not open yet, takes its place. The host
+/// keeps a store if it is open and its plugin, driver, options and layers are the same.
 MountChange change_of(const Mount *old, bool was_open, const Mount &wanted);
 
 /// What a host that was started with one config changes when it reloads to another. Loads the plugins of both, and

@@ -16,12 +16,12 @@ struct Cursor {
   /// As it goes out: base64url (RFC 4648, without padding) of a version, the mountpoint, a NUL, the fingerprint (least
   /// byte first) and the driver's cursor.
   std::string text() const;
-  /// Throws Error(invalid) where the text is no cursor.
+  /// Throws Error(invalid) if the text is no cursor.
   static Cursor parse(std::string_view text);
 
   /// The cursor of a listing in the order of names: the last name, as it goes out.
   static std::string of_name(std::string_view name);
-  /// Throws Error(invalid) where the text is no such cursor.
+  /// Throws Error(invalid) if the text is no such cursor.
   static std::string parse_name(std::string_view text);
 };
 

@@ -20,7 +20,7 @@ public:
   /// level is now.
   void configure(std::int64_t slow);
 
-  /// Takes the time of one operation, from its making on, where the log wants it.
+  /// Times one operation from the construction of this, if the log wants the time.
   class Timer {
   public:
     explicit Timer(const OpLog &log) : log_(log.wanted() ? &log : nullptr) {

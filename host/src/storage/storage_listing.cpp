@@ -50,8 +50,8 @@ private:
   Hold hold_;
 };
 
-/// One step of a listing: `take` gets each key, without `in`, and its meta where that was asked for and is known. Gives
-/// where the next step goes on, and appends to `skipped` what the stores went on without.
+/// One step of a listing: passes `take` each key without `in`, and its meta if the caller wants it and the store knows
+/// it. Returns the cursor of the next step, and appends to `skipped` what the stores left out.
 template <typename Take>
 std::string KeySpace::list_step(std::string_view in, std::string_view text, const ListOptions &options,
                                 std::vector<Skipped> &skipped, const Take &take) const {
@@ -163,7 +163,7 @@ std::uint64_t KeySpace::clear(std::string_view in, std::string_view text, const 
     if (mount.read_only || mount.store->traits().capabilities & OMNISTORE_READS_ONLY)
       throw Error(Status::read_only, failure("clear", shown, mount, "the store takes no writes; nothing was cleared"));
   };
-  // Nothing is cleared where a part of it cannot be.
+  // If one part cannot be cleared, the host clears nothing.
   for (const auto table = kept_table(); const Mount *mount : table->spanned(base)) check(*mount);
   std::uint64_t cleared = 0;
   HostCall call(options);

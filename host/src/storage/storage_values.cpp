@@ -144,7 +144,7 @@ Stored KeySpace::set(const Key &key, Source &source, std::uint64_t size, const S
     feed.rethrow();
     return stored;
   } catch (const Error &) {
-    feed.rethrow(); // the reason, where the store's is only that its source failed
+    feed.rethrow(); // the reason: the store knows only that its source failed
     throw;
   }
 }

@@ -23,7 +23,7 @@ private:
   omnistore_status list(omnistore_call *call, const omnistore_list_request *request, omnistore_page *page) {
     omnistore_list_request plain = *request;
     const bool adds_meta = request->flags & OMNISTORE_LIST_META && !has_meta_;
-    // Folders are found where the depth is cut: below this layer.
+    // The layer below cuts the depth, so it finds the folders.
     if (!has_depth_ && !(request->flags & OMNISTORE_LIST_FOLDERS)) plain.depth = OMNISTORE_ANY_DEPTH;
     if (adds_meta) plain.flags &= ~OMNISTORE_LIST_META;
     if (plain.depth == request->depth && !adds_meta) return below_.list(call, request, page);
