@@ -44,6 +44,10 @@ public:
       : Driven(etcd_driver()) {
     open(host, "{" + cluster.endpoints() + "," + option("prefix", prefix) + std::string(more) + "}");
   }
+  /// A store that knows one member alone.
+  Store(Host &host, const EtcdCluster &cluster, std::string_view prefix, std::size_t member) : Driven(etcd_driver()) {
+    open(host, "{\"endpoints\":[\"" + cluster.url(member) + "\"]," + option("prefix", prefix) + "}");
+  }
 };
 
 /// Another program: the gateway by curl.
