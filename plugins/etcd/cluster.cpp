@@ -142,7 +142,7 @@ Refused Cluster::failure(std::string_view body, int http_status) const {
   const std::string shown = clients_[current_.load()]->base().shown + ": ";
   try {
     const Json whole = parse(body);
-    const Json &error = whole["error"].members.empty() ? whole : whole["error"]; // a stream's error is an object
+    const Json &error = whole["error"].names.empty() ? whole : whole["error"]; // a stream's error is an object
     const int code = static_cast<int>(error[error.has("code") ? "code" : "grpc_code"].number());
     const std::string message = http::message_part(std::string(error["message"].text));
     if (!message.empty() && code != 0)

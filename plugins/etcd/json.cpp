@@ -2,6 +2,8 @@
 #include "json.hpp"
 
 #include <charconv>
+#include <optional>
+#include <utility>
 
 #include <omnistore/failure.hpp>
 
@@ -62,9 +64,9 @@ private:
       if (take('}')) return value;
       do {
         space();
-        const std::string_view name = string();
+        value.names.push_back(string());
         expect(':');
-        value.members.emplace_back(name, next(depth + 1));
+        value.items.push_back(next(depth + 1));
       } while (take(','));
       expect('}');
     } else if (take('[')) {
@@ -89,8 +91,8 @@ private:
 
 const Json &Json::operator[](std::string_view name) const {
   static const Json none;
-  for (const auto &[key, value] : members)
-    if (key == name) return value;
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (names[i] == name) return items[i];
   return none;
 }
 

@@ -6,15 +6,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace etcd {
 
 struct Json {
   std::string_view text; ///< of a string without its quotes, of a number or word; escapes stay as they are
-  std::vector<std::pair<std::string_view, Json>> members; ///< of an object
-  std::vector<Json> items;                                ///< of an array
+  std::vector<std::string_view> names; ///< of an object's members, whose values are the items
+  std::vector<Json> items;             ///< of an object or array
 
   /// Returns the member of an object, or an empty value.
   const Json &operator[](std::string_view name) const;

@@ -69,3 +69,15 @@ TEST_CASE("a write to endpoints of which none can be reached says so, and that n
   CHECK(call.message().starts_with("none of the 2 endpoints can be reached"));
   CHECK(call.details.at(0).nothing_done);
 }
+
+TEST_CASE("a write to which no response comes may have been done") {
+  Host host;
+  EtcdCluster etcd;
+  Store store(host, etcd, "p/", R"(,"timeout":300)");
+  REQUIRE(store.set("a", "1") == OMNISTORE_OK);
+  etcd.freeze();
+  Call call;
+  const omnistore_set_request request = Driven::set_request("2");
+  CHECK(store.driver().set(store.self(), &call, omnistore::as_bytes("a"), &request, nullptr) == OMNISTORE_TIMEOUT);
+  CHECK_FALSE(call.details.at(0).nothing_done);
+}

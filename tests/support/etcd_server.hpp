@@ -70,6 +70,8 @@ public:
     waitpid(process, nullptr, 0);
     process = 0;
   }
+  /// Stops a member without ending it: it sends nothing, and its connections stay.
+  void freeze(std::size_t member = 0) { ::kill(members_[member].process, SIGSTOP); }
   /// Starts a member again after a kill, with its files and ports.
   void start(std::size_t member = 0) {
     launch(member);
