@@ -53,7 +53,7 @@ public:
 /// Another program: the gateway by curl.
 class Gateway {
 public:
-  explicit Gateway(std::string url) : url_(std::move(url)) {}
+  explicit Gateway(std::string url, std::string token = "") : url_(std::move(url)), token_(std::move(token)) {}
   std::string operator()(const std::string &path, const std::string &body) const {
     const std::unique_ptr<CURL, void (*)(CURL *)> easy(curl_easy_init(), &curl_easy_cleanup);
     std::string text;
@@ -67,6 +67,9 @@ public:
           static_cast<std::string *>(to)->append(data, size);
           return size;
         });
+    const std::unique_ptr<curl_slist, void (*)(curl_slist *)> login(
+        curl_slist_append(nullptr, ("Authorization: " + token_).c_str()), &curl_slist_free_all);
+    if (!token_.empty()) curl_easy_setopt(easy.get(), CURLOPT_HTTPHEADER, login.get());
     if (const CURLcode code = curl_easy_perform(easy.get()); code != CURLE_OK)
       throw std::runtime_error(curl_easy_strerror(code));
     return text;
@@ -88,7 +91,7 @@ public:
   }
 
 private:
-  const std::string url_;
+  const std::string url_, token_;
 };
 
 /// A host, and a store with a prefix of its own in the shared member.
