@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { agesGroup } from "./group-ages.mjs";
 import { copyGroup } from "./group-copy.mjs";
 import { engineGroup } from "./group-engines.mjs";
+import { etcdGroup } from "./group-etcd.mjs";
 import { filesGroup } from "./group-fs.mjs";
 import { httpGroup } from "./group-http.mjs";
 import { inspectGroup } from "./group-inspect.mjs";
@@ -47,6 +48,7 @@ const groups = [
     { task: "get", unit: "op/s", bar: 0.7 },
     { task: "batch-get", unit: "items/s", bar: 0.8 },
   ]),
+  etcdGroup("etcd", 1_000),
   httpGroup("http"),
   watchesGroup("watches"),
   agesGroup("ages", 1_000_000),

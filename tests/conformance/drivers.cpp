@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "cli/program.hpp"
+#include "support/etcd_server.hpp"
 #include "support/redis_server.hpp"
 
 namespace {
@@ -38,6 +39,13 @@ TEST_CASE("sqlite keeps what it claims in unstorage's layout") {
 }
 TEST_CASE("lmdb keeps the contract") {
   keeps_the_contract("lmdb", {"--options", R"({"path": "{folder}/db", "durability": "none"})"});
+}
+
+TEST_CASE("etcd keeps the contract over a member of etcd") {
+  // The kit writes values of 3 MB, which etcd refuses unless it is told otherwise.
+  const test::EtcdCluster etcd(1, {"--max-request-bytes", "8388608"});
+  keeps_the_contract("etcd",
+                     {"--options", "{" + etcd.endpoints() + R"(, "prefix": "{id}/", "maxRequestBytes": 8388608})"});
 }
 
 TEST_CASE("redis keeps the contract over a redis-server") {

@@ -157,6 +157,7 @@ struct Transfer {
       return transfer.body->read(buffer, capacity, count) ? count : CURL_READFUNC_ABORT;
     });
   }
+  static int no_seek(void *, curl_off_t, int) noexcept { return CURL_SEEKFUNC_FAIL; }
   static int seek(void *self, curl_off_t offset, int origin) noexcept {
     const bool again = offset == 0 && origin == SEEK_SET && static_cast<Transfer *>(self)->body->rewind();
     return again ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
@@ -182,7 +183,7 @@ void set_up(Handle &handle, const std::string &url, const Request &request, cons
     curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(easy, CURLOPT_READFUNCTION, &Transfer::send);
     curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, &Transfer::seek);
+    curl_easy_setopt(easy, CURLOPT_SEEKFUNCTION, request.once ? &Transfer::no_seek : &Transfer::seek);
     curl_easy_setopt(easy, CURLOPT_SEEKDATA, &transfer);
     const std::uint64_t size = request.body->size();
     const bool known = size != OMNISTORE_UNKNOWN_SIZE;
@@ -256,6 +257,10 @@ public:
       curl_easy_setopt(handle.easy, CURLOPT_PASSWORD, client.base_.password.c_str());
     }
     if (!client.limits_.ca.empty()) curl_easy_setopt(handle.easy, CURLOPT_CAINFO, client.limits_.ca.c_str());
+    if (at_home && !client.limits_.certificate.empty()) {
+      curl_easy_setopt(handle.easy, CURLOPT_SSLCERT, client.limits_.certificate.c_str());
+      curl_easy_setopt(handle.easy, CURLOPT_SSLKEY, client.limits_.key.c_str());
+    }
     curl_easy_setopt(handle.easy, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(client.limits_.connect_timeout.count()));
     curl_easy_setopt(handle.easy, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count())); // 0: none
     if (curl_multi_add_handle(handle.multi, handle.easy) != CURLM_OK)

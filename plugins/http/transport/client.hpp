@@ -35,8 +35,9 @@ struct Limits {
   milliseconds idle_timeout; ///< without a byte that moves
   milliseconds connect_timeout;
   std::size_t connections;
-  std::string ca;            ///< a file with the certificates to trust; empty: the system's
-  bool is_omnistore = false; ///< the server is an Omnistore host
+  std::string ca;                         ///< a file with the certificates to trust; empty: the system's
+  bool is_omnistore = false;              ///< the server is an Omnistore host
+  std::string certificate = {}, key = {}; ///< files (PEM) of the client's own certificate; empty: it has none
 };
 
 struct Request {
@@ -44,6 +45,7 @@ struct Request {
   std::string path;     ///< below the base, from its '/' on
   Headers headers = {}; ///< besides those of the options, which stand before these
   Body *body = nullptr; ///< of a PUT or POST
+  bool once = false;    ///< it must not be sent again, even if a kept connection turns out to be closed
 };
 
 /// Takes a piece of the body of a good response. Returns false if it wants no more, which ends the transfer.
@@ -106,8 +108,8 @@ private:
   std::size_t leased_ = 0;
 };
 
-/// A GET whose response goes on until the server or the client ends it, on a connection of its own. Redirects are not
-/// followed. One thread at a time uses it; wake() may be called on any.
+/// A request whose response goes on until the server or the client ends it, on a connection of its own. Redirects are
+/// not followed. One thread at a time uses it; wake() may be called on any.
 class Stream {
 public:
   Stream(const Client &client, std::string_view trace, Request request, Take take);
