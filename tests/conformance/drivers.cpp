@@ -4,6 +4,7 @@
 
 #include "cli/program.hpp"
 #include "support/etcd_server.hpp"
+#include "support/postgres_server.hpp"
 #include "support/redis_server.hpp"
 
 namespace {
@@ -51,6 +52,11 @@ TEST_CASE("etcd keeps the contract over a member of etcd") {
 TEST_CASE("redis keeps the contract over a redis-server") {
   const test::RedisServer server;
   keeps_the_contract("redis", {"--options", over_redis(server).substr(6)});
+}
+
+TEST_CASE("postgres keeps the contract over a PostgreSQL server") {
+  const test::PostgresServer server;
+  keeps_the_contract("postgres", {"--options", "{" + server.options() + R"(, "table": "t{id}", "triggers": true})"});
 }
 
 TEST_CASE("http keeps the contract over a host") {

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// The options of a store: how its connections are made, and which table it uses.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <omnistore/options.hpp>
+
+namespace postgres {
+
+struct Settings {
+  explicit Settings(const omnistore::Options &options);
+
+  std::vector<std::pair<std::string, std::string>> parameters; ///< of libpq; they hold the password
+  std::string table;
+  bool triggers;
+  std::size_t connections;
+  std::int64_t connect_timeout; ///< milliseconds
+};
+
+} // namespace postgres

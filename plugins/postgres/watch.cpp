@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "watch.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace postgres {
+namespace {
+
+constexpr std::string_view NO_TRIGGERS =
+    "the table has no triggers that notify of changes; set the option triggers of a store over it";
+constexpr int SILENCE = 10'000; // milliseconds after which the thread looks whether the server is still there
+
+/// A call of the thread's own: it ends after a while, or with the thread.
+class OwnCall : public omnistore_call {
+public:
+  OwnCall(const std::atomic<bool> &stopping, int milliseconds)
+      : omnistore_call{sizeof(omnistore_call), 0, &context_, &left, &fail_}, stopping_(stopping),
+        end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds)) {
+    context_.size = sizeof context_;
+    context_.priority = OMNISTORE_PRIORITY_BACKGROUND;
+    context_.cancelled = [](const omnistore_context *) -> std::uint32_t { return 0; };
+  }
+
+private:
+  static std::int64_t OMNISTORE_CALL left(const omnistore_call *call) {
+    const OwnCall &self = *static_cast<const OwnCall *>(call);
+    if (self.stopping_) return 0;
+    const auto rest = self.end_ - std::chrono::steady_clock::now();
+    return std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(rest).count());
+  }
+  static void OMNISTORE_CALL fail_(omnistore_call *, const omnistore_failure *) {}
+
+  omnistore_context context_{};
+  const std::atomic<bool> &stopping_;
+  const std::chrono::steady_clock::time_point end_;
+};
+
+/// The bytes that hexadecimal digits stand for.
+std::string from_hex(std::string_view text) {
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+    bytes.push_back(static_cast<char>(digit(text[i]) << 4 | digit(text[i + 1])));
+  return bytes;
+}
+
+} // namespace
+
+Watches::Watches(const omnistore_host &host, const Statements &statements, Pool::Open open)
+    : host_(host), statements_(statements), open_(std::move(open)), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (wake_ < 0) throw omnistore::Failure(OMNISTORE_UNAVAILABLE, "no descriptor is free");
+}
+
+Watches::~Watches() {
+  stop();
+  close(wake_);
+}
+
+void *Watches::add(omnistore::Call call, std::string_view base, omnistore_watcher &watcher) {
+  const std::lock_guard starting(starting_);
+  void *added = nullptr;
+  {
+    const std::lock_guard guard(lock_);
+    added = &watches_.emplace_back(Watch{std::string(base), &watcher});
+  }
+  if (!thread_.joinable()) {
+    try {
+      listen(call);
+    } catch (const omnistore::Failure &failure) {
+      if (failure.status() != OMNISTORE_UNAVAILABLE) {
+        const std::lock_guard guard(lock_);
+        watches_.pop_back();
+        throw;
+      }
+      connection_.reset(); // the thread connects later, and then reports a resync
+    }
+    thread_ = std::thread([this] { run(); });
+  } else if (limited_) {
+    const omnistore_event event{sizeof event, OMNISTORE_EVENT_LIMITED, 0, 0, omnistore::as_bytes(NO_TRIGGERS), 0};
+    watcher.event(&watcher, &event);
+  }
+  return added;
+}
+
+void Watches::end(void *watch) {
+  const std::lock_guard starting(starting_);
+  bool last = false;
+  {
+    const std::lock_guard guard(lock_);
+    watches_.remove_if([&](const Watch &each) { return &each == watch; });
+    last = watches_.empty();
+  }
+  if (last) stop();
+}
+
+bool Watches::any() const {
+  const std::lock_guard guard(lock_);
+  return !watches_.empty();
+}
+
+void Watches::stop() {
+  if (!thread_.joinable()) return;
+  stopping_ = true;
+  eventfd_write(wake_, 1);
+  thread_.join();
+  eventfd_t ignored;
+  eventfd_read(wake_, &ignored);
+  stopping_ = false;
+  connection_.reset();
+}
+
+void Watches::listen(omnistore::Call call) {
+  connection_ = open_(call);
+  connection_->text(call, "LISTEN \"" + statements_.channel() + '"');
+  limited_ = !statements_.has_triggers(*connection_, call);
+  if (limited_) report(OMNISTORE_EVENT_LIMITED, 0, NO_TRIGGERS);
+}
+
+void Watches::report(std::uint32_t type, std::uint32_t cause, std::string_view key) {
+  const omnistore_event event{sizeof event, type, cause, 0, omnistore::as_bytes(key), 0};
+  const bool names_key = type == OMNISTORE_EVENT_UPDATE || type == OMNISTORE_EVENT_REMOVE;
+  const std::lock_guard guard(lock_);
+  for (const Watch &watch : watches_)
+    if (!names_key || key.starts_with(watch.base)) watch.watcher->event(watch.watcher, &event);
+}
+
+void Watches::take(std::string_view payload) {
+  if (payload.empty()) return;
+  const std::string key = from_hex(payload.substr(1));
+  switch (payload[0]) {
+  case 'u':
+    return report(OMNISTORE_EVENT_UPDATE, 0, key);
+  case 'r':
+    return report(OMNISTORE_EVENT_REMOVE, OMNISTORE_CAUSE_REMOVED, key);
+  case 'e':
+    return report(OMNISTORE_EVENT_REMOVE, OMNISTORE_CAUSE_EXPIRED, key);
+  default:
+    return report(OMNISTORE_EVENT_RESYNC, 0, {});
+  }
+}
+
+bool Watches::wait(int socket, int milliseconds, bool &readable) {
+  pollfd waited[2] = {{wake_, POLLIN, 0}, {socket, POLLIN, 0}};
+  poll(waited, 2, milliseconds);
+  readable = waited[1].revents != 0;
+  return !stopping_;
+}
+
+void Watches::hear() {
+  bool readable = false;
+  for (;;) {
+    while (PGnotify *notify = PQnotifies(connection_->db())) {
+      const std::unique_ptr<PGnotify, decltype(&PQfreemem)> owner(notify, &PQfreemem);
+      take(notify->extra);
+    }
+    if (connection_->is_broken() || !wait(connection_->socket(), SILENCE, readable)) return;
+    if (readable) {
+      if (PQconsumeInput(connection_->db()) != 1) return;
+    } else {
+      OwnCall call(stopping_, 5000);
+      connection_->text(omnistore::Call(&call), "SELECT 1");
+    }
+  }
+}
+
+void Watches::run() {
+  int backoff = 50;
+  while (!stopping_) {
+    try {
+      if (!connection_) {
+        OwnCall call(stopping_, 10'000);
+        listen(omnistore::Call(&call));
+        report(OMNISTORE_EVENT_RESYNC, 0, {});
+      }
+      backoff = 50;
+      hear();
+    } catch (const std::exception &error) {
+      if (!stopping_)
+        omnistore::log_line(host_, OMNISTORE_LOG_DEBUG, std::string("the watch's connection: ") + error.what());
+    }
+    if (stopping_) return;
+    if (connection_) { // it was lost just now
+      connection_.reset();
+      report(OMNISTORE_EVENT_RESYNC, 0, {});
+    }
+    bool ignored = false;
+    wait(-1, backoff, ignored);
+    backoff = std::min(backoff * 2, 2000);
+  }
+}
+
+} // namespace postgres
