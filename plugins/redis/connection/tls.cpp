@@ -41,14 +41,17 @@ struct SocketBio {
   static long control(BIO *, int command, long, void *) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
 
   static BIO *make(TlsSession &session) {
-    static BIO_METHOD *const method = [] {
-      BIO_METHOD *made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "redis");
-      BIO_meth_set_write(made, &write);
-      BIO_meth_set_read(made, &read);
-      BIO_meth_set_ctrl(made, &control);
-      return made;
-    }();
-    BIO *bio = BIO_new(method);
+    static const std::unique_ptr<BIO_METHOD, void (*)(BIO_METHOD *)> method( // freed when the plugin is unloaded
+        [] {
+          BIO_METHOD *made = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "redis");
+          if (!made) throw std::bad_alloc();
+          BIO_meth_set_write(made, &write);
+          BIO_meth_set_read(made, &read);
+          BIO_meth_set_ctrl(made, &control);
+          return made;
+        }(),
+        [](BIO_METHOD *freed) { BIO_meth_free(freed); });
+    BIO *bio = BIO_new(method.get());
     if (!bio) throw std::bad_alloc();
     BIO_set_data(bio, &session);
     BIO_set_init(bio, 1);
