@@ -71,14 +71,28 @@ void in_pieces(omnistore::Call call, std::size_t count, omnistore_status *status
   }
 }
 
+constexpr const char *default_url = "redis://127.0.0.1:6379";
+
+TlsOptions tls_of(const omnistore::Options &options) {
+  return {options.string("ca", ""), options.string("cert", ""), options.string("key", ""),
+          options.string("serverName", "")};
+}
+
+Endpoint endpoint_of(const omnistore::Options &options) {
+  Endpoint endpoint = parse_url(options.string("url", default_url));
+  const TlsOptions tls = tls_of(options);
+  check_tls(endpoint, tls);
+  if (endpoint.secure) endpoint.tls = std::make_shared<const TlsSettings>(tls);
+  return endpoint;
+}
+
 class Redis {
 public:
   Redis(const omnistore_host &host, omnistore::Options options, omnistore_traits &,
         std::span<const omnistore_store *const>, omnistore::Call call)
       : host_(host), layout_(options.string("base", "")), ttl_(options.integer("ttl", 0)),
         notify_(options.boolean("notify", false)),
-        client_(host, parse_url(options.string("url", "redis://127.0.0.1:6379")),
-                milliseconds(options.integer("connectTimeout", 1000)),
+        client_(host, endpoint_of(options), milliseconds(options.integer("connectTimeout", 1000)),
                 milliseconds(options.integer("commandTimeout", 2000)),
                 static_cast<std::size_t>(options.integer("poolSize", 2))),
         listings_(host, client_, layout_, static_cast<std::uint32_t>(options.integer("scanCount", 1000))) {
@@ -86,7 +100,7 @@ public:
   }
 
   static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
-    problems.check([&] { parse_url(options.string("url", "redis://127.0.0.1:6379")); });
+    problems.check([&] { check_tls(parse_url(options.string("url", default_url)), tls_of(options)); });
   }
 
   // ------------------------------------------------------------------------------------------------------ one value

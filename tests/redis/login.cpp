@@ -87,7 +87,7 @@ TEST_CASE("an open succeeds where the server is away, says so in the log, and wo
 
 TEST_CASE("options that cannot be right fail the open as invalid") {
   for (const char *url : {"http://127.0.0.1", "redis://127.0.0.1:port", "redis://127.0.0.1/x", "unix://relative",
-                          "rediss://127.0.0.1", "redis://u:s3cret@127.0.0.1:x"}) {
+                          "rediss://127.0.0.1:x", "redis://u:s3cret@127.0.0.1:x"}) {
     const auto [status, message] = opened(url_options(url));
     CHECK(status == OMNISTORE_INVALID);
     CHECK(message.starts_with("option url: "));

@@ -28,13 +28,13 @@
 
 namespace test {
 
-/// A running redis-server, on a free port of 127.0.0.1 or on a unix socket. It takes connections when the constructor
-/// returns, and is gone with the object; should the test's program die, it dies too. Nothing is saved to disk unless
-/// the arguments say so. Throws std::runtime_error where redis-server is not installed or does not come up. To be
-/// started from a thread that outlives it.
+/// A running redis-server, on a free port of 127.0.0.1, with or without TLS, or on a unix socket. It takes connections
+/// when the constructor returns, and is gone with the object; should the test's program die, it dies too. Nothing is
+/// saved to disk unless the arguments say so. Throws std::runtime_error where redis-server is not installed or does not
+/// come up. To be started from a thread that outlives it.
 class RedisServer {
 public:
-  enum class On { port, socket };
+  enum class On { port, socket, tls };
 
   /// `arguments` as for redis-server: {"--requirepass", "word"}.
   explicit RedisServer(std::vector<std::string> arguments = {}, On on = On::port)
@@ -43,7 +43,7 @@ public:
                   std::find(arguments_.begin(), arguments_.end(), "--requirepass") == arguments_.end()) {
     constexpr int tries = 5; // another program may take the port before the server does
     for (int i = 1;; ++i) {
-      if (on_ == On::port) port_ = free_port();
+      if (on_ != On::socket) port_ = free_port();
       try {
         start();
         return;
@@ -63,7 +63,7 @@ public:
     const std::string number = std::to_string(database);
     const std::string by = login.empty() && has_user_ ? "omnistore:password@" : login;
     if (on_ == On::socket) return "unix://" + by + socket() + "?db=" + number;
-    return "redis://" + by + "127.0.0.1:" + std::to_string(port_) + "/" + number;
+    return (on_ == On::tls ? "rediss://" : "redis://") + by + "127.0.0.1:" + std::to_string(port_) + "/" + number;
   }
 
   /// Ends it at once, as a crash does; nothing where it does not run.
@@ -129,7 +129,9 @@ private:
     dup2(output, STDERR_FILENO);
     std::vector<std::string> words{"redis-server",          "--save",     "",      "--dir",
                                    folder_.path().string(), "--loglevel", "notice"};
-    if (on_ == On::port)
+    if (on_ == On::tls)
+      words.insert(words.end(), {"--bind", "127.0.0.1", "--port", "0", "--tls-port", std::to_string(port_)});
+    else if (on_ == On::port)
       words.insert(words.end(), {"--bind", "127.0.0.1", "--port", std::to_string(port_)});
     else
       words.insert(words.end(), {"--port", "0", "--unixsocket", socket()});

@@ -62,8 +62,13 @@ Connection::Connection(const Endpoint &endpoint, milliseconds timeout) {
   const timeval slice = to_timeval(poll_slice);
   setsockopt(context_->fd, SOL_SOCKET, SO_RCVTIMEO, &slice, sizeof slice);
   try {
+    if (endpoint.tls) tls_.emplace(endpoint, context_->fd, deadline);
     log_in(endpoint, deadline);
   } catch (const BrokenConnection &broken) {
+    // With TLS 1.3 the server refuses a missing certificate only after the handshake.
+    if (tls_ && tls_->lacks_certificate())
+      throw failed(OMNISTORE_DENIED, "the server requires a client certificate; set the options cert and key (" +
+                                         std::string(broken.what()) + ")");
     throw failed(OMNISTORE_UNAVAILABLE, broken.what());
   } catch (const omnistore::Failure &failure) {
     if (failure.status() == OMNISTORE_TIMEOUT)
@@ -90,21 +95,32 @@ void Connection::log_in(const Endpoint &endpoint, Clock::time_point deadline) {
 }
 
 std::size_t Connection::send(std::string_view bytes) {
-  const ssize_t sent = ::send(context_->fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  const ssize_t sent =
+      tls_ ? tls_->send(bytes) : ::send(context_->fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   if (sent >= 0) return static_cast<std::size_t>(sent);
   if (is_pause(errno)) return 0;
   throw BrokenConnection(message_of(errno));
 }
 
 bool Connection::receive(milliseconds wait, bool or_send) {
-  int flags = 0;
-  if (or_send || wait < poll_slice) {
+  int flags = tls_ && tls_->has_more() ? MSG_DONTWAIT : 0;
+  if (flags == 0 && (or_send || wait < poll_slice)) {
     pollfd waited{context_->fd, static_cast<short>(or_send ? POLLIN | POLLOUT : POLLIN), 0};
     poll(&waited, 1, static_cast<int>(std::clamp(wait, milliseconds(0), poll_slice).count()));
     flags = MSG_DONTWAIT;
   }
+  if (!receive_once(flags)) return false;
+  // poll() on the socket does not show bytes that TLS has already read from it.
+  while (tls_ && tls_->has_more() && receive_once(MSG_DONTWAIT)) {
+  }
+  return true;
+}
+
+/// Returns true if bytes arrived.
+bool Connection::receive_once(int flags) {
   std::array<char, 16 * 1024> buffer;
-  const ssize_t got = recv(context_->fd, buffer.data(), buffer.size(), flags);
+  const ssize_t got = tls_ ? tls_->receive(buffer.data(), buffer.size(), flags)
+                           : recv(context_->fd, buffer.data(), buffer.size(), flags);
   if (got == 0) throw BrokenConnection("the server closed the connection");
   if (got < 0) {
     if (is_pause(errno)) return false;

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string_view>
 
@@ -11,6 +12,7 @@
 
 #include "connection/commands.hpp"
 #include "connection/reply.hpp"
+#include "connection/tls.hpp"
 #include "connection/url.hpp"
 
 namespace redis {
@@ -26,7 +28,7 @@ struct BrokenConnection : std::runtime_error {
 class Connection {
 public:
   /// Connects and logs in. Throws Failure: UNAVAILABLE or TIMEOUT if the server does not respond, DENIED or INVALID if
-  /// it refuses the login or the database, UNSUPPORTED if it is too old.
+  /// it refuses the login or the database or a certificate is refused, UNSUPPORTED if it is too old.
   Connection(const Endpoint &endpoint, milliseconds timeout);
 
   int descriptor() const { return context_->fd; }
@@ -51,7 +53,9 @@ private:
     void operator()(redisContext *context) const { redisFree(context); }
   };
   std::unique_ptr<redisContext, Free> context_;
+  std::optional<TlsSession> tls_;
 
+  bool receive_once(int flags);
   void log_in(const Endpoint &endpoint, Clock::time_point deadline);
 };
 

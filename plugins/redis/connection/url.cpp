@@ -123,8 +123,12 @@ Endpoint parse_url(std::string_view url) {
   const std::string_view rest = url.substr(end == url.npos ? 0 : end + 3);
   if (scheme == "redis") return tcp(rest);
   if (scheme == "unix" || scheme == "redis+unix") return unix_socket(rest);
-  if (scheme == "rediss") refuse("this driver speaks no TLS; a tunnel (stunnel) and redis:// do");
-  refuse("it begins with redis:// or unix://");
+  if (scheme == "rediss") {
+    Endpoint result = tcp(rest);
+    result.secure = true;
+    return result;
+  }
+  refuse("it begins with redis://, rediss:// or unix://");
 }
 
 } // namespace redis

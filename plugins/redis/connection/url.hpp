@@ -3,10 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace redis {
+
+class TlsSettings;
 
 struct Endpoint {
   std::string host = "127.0.0.1"; ///< empty for a unix socket
@@ -15,6 +18,8 @@ struct Endpoint {
   std::string user, password;
   bool has_password = false;
   std::uint32_t database = 0;
+  bool secure = false;                    ///< the url begins with rediss://
+  std::shared_ptr<const TlsSettings> tls; ///< set by the driver if `secure`
 
   /// Returns the address for messages: "127.0.0.1:6379", "[::1]:6379" or the socket's path. Never a user or a password.
   std::string shown() const;
