@@ -54,7 +54,7 @@ void expect_listing(Bench &bench, const std::vector<std::string> &keys, ListOpti
   }
 }
 
-void ranges(Bench &bench) {
+void ranges_of_names(Bench &bench) {
   const std::vector<std::string> keys = plant(bench);
   for (const auto &[start, end] : std::vector<std::pair<const char *, const char *>>{
            {"a:k3", "b:k2"}, {"b:c:k0", "b:c:k6"}, {"top0", "top9"}, {"a", "b"}, {"b", "top4x"}, {"a:k6", "a:k6x"}})
@@ -191,7 +191,7 @@ std::span<const Rule> part_rules() {
                                  folder = OMNISTORE_CAN_LIST_FOLDERS;
   static constexpr Rule rules[] = {
       {"list-range", "A listing emits only names that are not less than `start` and are less than `end`.", range,
-       ranges},
+       ranges_of_names},
       {"list-range-any", "it need not be a key, and need not start with the base", range, ranges_of_any_bytes},
       {"list-range-empty", "If `end` is not greater than `start`, the page is empty.", range, ranges_without_names},
       {"list-reverse", "With OMNISTORE_LIST_REVERSE the names come in descending order of their bytes.", reverse,
