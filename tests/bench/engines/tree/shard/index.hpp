@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -73,6 +74,7 @@ public:
   public:
     Entry *get() const { return at_ == tree_->end() ? nullptr : at_->entry; }
     void next() { ++at_; }
+    void previous() { at_ = at_ == tree_->begin() ? tree_->end() : std::prev(at_); }
     void skip(std::string_view from) {
       for (int near = 0; near < 4; ++near) {
         next();
@@ -91,6 +93,12 @@ public:
   };
 
   Position seek(std::string_view from) const { return Position(tree_, from); }
+  Position seek_before(std::string_view to) const {
+    Position at(tree_, to);
+    if (to.empty()) at.at_ = tree_.end();
+    at.previous();
+    return at;
+  }
   void insert(Entry *entry) { tree_.insert(element(entry->key(), entry)); }
   void remove(const Entry *entry) { tree_.erase(find(entry->key())); }
   /// The order stays, since both entries have the same key.
