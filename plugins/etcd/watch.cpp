@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include <pthread.h>
-#include <signal.h>
-
+#include <omnistore/background.hpp>
 #include <omnistore/value.hpp>
 
 #include "operations.hpp"
@@ -22,36 +20,6 @@ constexpr milliseconds FIRST_PAUSE{50}, LONGEST_PAUSE{5'000};
 constexpr milliseconds POLL{50};
 constexpr milliseconds BEGIN_LIMIT{10'000}; ///< for etcd to confirm a watch
 
-/// The thread's own call: nobody waits for it.
-struct Background : omnistore_call {
-  omnistore_context caller{};
-  Background() : omnistore_call{} {
-    caller.size = sizeof caller;
-    caller.priority = OMNISTORE_PRIORITY_BACKGROUND;
-    caller.cancelled = [](const omnistore_context *) -> std::uint32_t { return 0; };
-    omnistore_call::size = sizeof(omnistore_call);
-    context = &caller;
-    remaining = [](const omnistore_call *) -> std::int64_t { return INT64_MAX; };
-    fail = [](omnistore_call *, const omnistore_failure *) {};
-  }
-};
-
-/// Starts a thread that takes none of the host's signals.
-template <class Run>
-std::thread quiet_thread(Run run) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread thread(run);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return thread;
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-}
-
 } // namespace
 
 Watch::Watch(Cluster &cluster, const omnistore_host &host, omnistore::Call call, const std::string &prefix,
@@ -60,7 +28,7 @@ Watch::Watch(Cluster &cluster, const omnistore_host &host, omnistore::Call call,
   cluster_.post(call, "/v3/kv/range", R"({"key":)" + quoted(prefix_ + base_ + "a") + R"(,"count_only":true})",
                 Kind::read); // finds a member that works, and renews the token
   open(call);
-  thread_ = quiet_thread([this] { run(); });
+  thread_ = omnistore::background_thread([this] { run(); });
 }
 
 Watch::~Watch() {
@@ -103,7 +71,7 @@ void Watch::open(omnistore::Call call) {
 }
 
 void Watch::run() noexcept {
-  Background background;
+  omnistore::BackgroundCall background;
   std::string logged;
   for (milliseconds pause = FIRST_PAUSE; !ended();) {
     bool quiet = false;

@@ -8,37 +8,16 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <omnistore/background.hpp>
+
 namespace postgres {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view NO_TRIGGERS =
     "the table has no triggers that notify of changes; set the option triggers of a store over it";
 constexpr int SILENCE = 10'000; // milliseconds after which the thread looks whether the server is still there
-
-/// A call of the thread's own: it ends after a while, or with the thread.
-class OwnCall : public omnistore_call {
-public:
-  OwnCall(const std::atomic<bool> &stopping, int milliseconds)
-      : omnistore_call{sizeof(omnistore_call), 0, &context_, &left, &fail_}, stopping_(stopping),
-        end_(std::chrono::steady_clock::now() + std::chrono::milliseconds(milliseconds)) {
-    context_.size = sizeof context_;
-    context_.priority = OMNISTORE_PRIORITY_BACKGROUND;
-    context_.cancelled = [](const omnistore_context *) -> std::uint32_t { return 0; };
-  }
-
-private:
-  static std::int64_t OMNISTORE_CALL left(const omnistore_call *call) {
-    const OwnCall &self = *static_cast<const OwnCall *>(call);
-    if (self.stopping_) return 0;
-    const auto rest = self.end_ - std::chrono::steady_clock::now();
-    return std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(rest).count());
-  }
-  static void OMNISTORE_CALL fail_(omnistore_call *, const omnistore_failure *) {}
-
-  omnistore_context context_{};
-  const std::atomic<bool> &stopping_;
-  const std::chrono::steady_clock::time_point end_;
-};
 
 /// The bytes that hexadecimal digits stand for.
 std::string from_hex(std::string_view text) {
@@ -79,10 +58,7 @@ void *Watches::add(omnistore::Call call, std::string_view base, omnistore_watche
       }
       connection_.reset(); // the thread connects later, and then reports a resync
     }
-    thread_ = std::thread([this] { run(); });
-  } else if (limited_) {
-    const omnistore_event event{sizeof event, OMNISTORE_EVENT_LIMITED, 0, 0, omnistore::as_bytes(NO_TRIGGERS), 0};
-    watcher.event(&watcher, &event);
+    thread_ = omnistore::background_thread([this] { run(); });
   }
   return added;
 }
@@ -115,10 +91,11 @@ void Watches::stop() {
 }
 
 void Watches::listen(omnistore::Call call) {
-  connection_ = open_(call);
-  connection_->text(call, "LISTEN \"" + statements_.channel() + '"');
-  limited_ = !statements_.has_triggers(*connection_, call);
-  if (limited_) report(OMNISTORE_EVENT_LIMITED, 0, NO_TRIGGERS);
+  auto connection = open_(call);
+  connection->text(call, "LISTEN \"" + statements_.channel() + '"');
+  if (!statements_.has_triggers(*connection, call))
+    throw omnistore::Failure(OMNISTORE_UNSUPPORTED, std::string(NO_TRIGGERS));
+  connection_ = std::move(connection);
 }
 
 void Watches::report(std::uint32_t type, std::uint32_t cause, std::string_view key) {
@@ -162,26 +139,32 @@ void Watches::hear() {
     if (readable) {
       if (PQconsumeInput(connection_->db()) != 1) return;
     } else {
-      OwnCall call(stopping_, 5000);
+      omnistore::BackgroundCall call(&stopping_, Clock::now() + std::chrono::seconds(5));
       connection_->text(omnistore::Call(&call), "SELECT 1");
     }
   }
 }
 
 void Watches::run() {
+  const auto log = [&](const char *why) {
+    if (!stopping_) omnistore::log_line(host_, OMNISTORE_LOG_DEBUG, std::string("the watch's connection: ") + why);
+  };
   int backoff = 50;
   while (!stopping_) {
     try {
       if (!connection_) {
-        OwnCall call(stopping_, 10'000);
+        omnistore::BackgroundCall call(&stopping_, Clock::now() + std::chrono::seconds(10));
         listen(omnistore::Call(&call));
         report(OMNISTORE_EVENT_RESYNC, 0, {});
       }
       backoff = 50;
       hear();
+    } catch (const omnistore::Failure &failure) {
+      // The triggers went while the connection was away.
+      if (failure.status() == OMNISTORE_UNSUPPORTED) report(OMNISTORE_EVENT_LIMITED, 0, NO_TRIGGERS);
+      log(failure.what());
     } catch (const std::exception &error) {
-      if (!stopping_)
-        omnistore::log_line(host_, OMNISTORE_LOG_DEBUG, std::string("the watch's connection: ") + error.what());
+      log(error.what());
     }
     if (stopping_) return;
     if (connection_) { // it was lost just now

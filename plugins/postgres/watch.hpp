@@ -51,7 +51,7 @@ private:
   mutable std::mutex lock_; // for the watches
   std::list<Watch> watches_;
   std::unique_ptr<Connection> connection_;
-  std::atomic<bool> limited_{false}, stopping_{false};
+  std::atomic<bool> stopping_{false};
   int wake_ = -1;
   std::thread thread_;
 };

@@ -6,39 +6,11 @@
 #include <cstring>
 #include <exception>
 
-#include <pthread.h>
-#include <signal.h>
-
+#include <omnistore/background.hpp>
 #include <omnistore/value.hpp>
 
 namespace sqlite {
-namespace {
-
-/// The thread's own context: nobody waits for it, and it has no deadline.
-struct Background : omnistore_call {
-  omnistore_context caller{};
-  Background() : omnistore_call{} {
-    caller.size = sizeof caller;
-    caller.priority = OMNISTORE_PRIORITY_BACKGROUND;
-    caller.cancelled = [](const omnistore_context *) -> std::uint32_t { return 0; };
-    omnistore_call::size = sizeof(omnistore_call);
-    context = &caller;
-    remaining = [](const omnistore_call *) -> std::int64_t { return INT64_MAX; };
-    fail = [](omnistore_call *, const omnistore_failure *) {};
-  }
-};
-
-/// The signals are the host's.
-std::thread without_signals(std::function<void()> run) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(run));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return thread;
-}
-
-} // namespace
+namespace {} // namespace
 
 // --------------------------------------------------------------------------------------------------------- own changes
 
@@ -134,7 +106,7 @@ void Watches::start(omnistore::Call call) {
   last_ = precise_ ? last_change() : 0;
   connection_->serve_nobody();
   stops_ = false;
-  thread_ = without_signals([this] { run(); });
+  thread_ = omnistore::background_thread([this] { run(); });
 }
 
 void Watches::stop() {
@@ -147,7 +119,7 @@ void Watches::stop() {
   thread_.join();
   connection_.reset();
   if (!precise_) return;
-  Background background;
+  omnistore::BackgroundCall background;
   try {
     with_writer_(omnistore::Call(&background), [&](Connection &writer) { own_.detach(writer); });
   } catch (const std::exception &error) {
@@ -157,7 +129,7 @@ void Watches::stop() {
 
 void Watches::run() noexcept {
   bool failed = false;
-  Background background;
+  omnistore::BackgroundCall background;
   std::unique_lock lock(mutex_);
   connection_->serve(omnistore::Call(&background));
   while (!stops_) {

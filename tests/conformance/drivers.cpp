@@ -56,7 +56,9 @@ TEST_CASE("redis keeps the contract over a redis-server") {
 
 TEST_CASE("postgres keeps the contract over a PostgreSQL server") {
   const test::PostgresServer server;
-  keeps_the_contract("postgres", {"--options", "{" + server.options() + R"(, "table": "t{id}", "triggers": true})"});
+  const std::string triggers = GENERATE("false}", "true}");
+  keeps_the_contract("postgres",
+                     {"--options", "{" + server.options() + R"(, "table": "t{id}", "triggers": )" + triggers});
 }
 
 TEST_CASE("http keeps the contract over a host") {

@@ -59,12 +59,9 @@ TEST_CASE("a watch reports what another store and another program change under i
                                              {OMNISTORE_EVENT_REMOVE, "a:1"}});
 }
 
-TEST_CASE("a watch over a table without triggers says that it is limited") {
+TEST_CASE("a watch over a table without triggers is refused, and the message names the option") {
   Fixture f;
-  Watch watch(f.store, "");
-  REQUIRE(watch.has(1));
-  CHECK(watch.events()[0].first == OMNISTORE_EVENT_LIMITED);
-  CHECK_THAT(watch.events()[0].second, Catch::Contains("triggers"));
+  CHECK_THROWS_WITH(Watch(f.store, ""), Catch::Contains("triggers"));
 }
 
 TEST_CASE("a watch reports a resync when its connection is lost and when it is there again") {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <system_error>
 #include <utility>
@@ -12,6 +11,8 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include <omnistore/background.hpp>
 
 #include "tree/retry.hpp"
 
@@ -52,19 +53,13 @@ void Watches::start() {
   can_wake_.store(true, std::memory_order_release);
   own_.start();
   stopping_ = false;
-  // The new thread blocks all signals: they are for the host's threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
   try {
-    thread_ = std::thread([this] { run(); });
+    thread_ = omnistore::background_thread([this] { run(); });
   } catch (const std::system_error &error) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
     own_.stop();
     throw omnistore::Failure(OMNISTORE_UNAVAILABLE, std::string("a thread for the watch: ") + error.what());
   }
   pthread_setname_np(thread_.native_handle(), "omnistore-fs");
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void Watches::stop() {

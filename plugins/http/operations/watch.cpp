@@ -5,9 +5,7 @@
 #include <exception>
 #include <utility>
 
-#include <pthread.h>
-#include <signal.h>
-
+#include <omnistore/background.hpp>
 #include <omnistore/failure.hpp>
 #include <omnistore/value.hpp>
 
@@ -19,22 +17,6 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds FIRST_PAUSE{250}, LONGEST_PAUSE{15'000};
 /// The time limit of a watch that begins is looked at so often; its end wakes the thread at once.
 constexpr milliseconds BEGIN_POLL{50};
-
-/// Starts a thread that takes none of the host's signals.
-template <class Run>
-std::thread quiet_thread(Run run) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread thread(run);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return thread;
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-}
 
 std::string in_words(milliseconds span) {
   return span.count() % 1000 == 0 ? std::to_string(span.count() / 1000) + "s" : std::to_string(span.count()) + "ms";
@@ -50,7 +32,7 @@ Watch::Watch(const Client &client, const omnistore_host &host, omnistore::Call c
     if (call.remaining() <= 0)
       throw omnistore::Failure(call.late(), client_.base().shown + ": no whole response came in time");
   });
-  thread_ = quiet_thread([this] { run(); });
+  thread_ = omnistore::background_thread([this] { run(); });
 }
 
 Watch::~Watch() {

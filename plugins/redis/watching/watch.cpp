@@ -8,10 +8,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
+#include <omnistore/background.hpp>
 #include <omnistore/call.hpp>
 #include <omnistore/value.hpp>
 
@@ -53,22 +52,6 @@ bool enough(std::string_view flags) {
   return has('K') && (has('A') || std::all_of(needed_classes.begin(), needed_classes.end(), has));
 }
 
-/// Starts a thread that blocks all signals: they are for the host's threads.
-template <class Run>
-std::thread quiet_thread(Run run) {
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  try {
-    std::thread thread(run);
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    return thread;
-  } catch (...) {
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    throw;
-  }
-}
-
 } // namespace
 
 Watch::Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &watcher)
@@ -78,7 +61,7 @@ Watch::Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &
   if (pipe2(stop_, O_CLOEXEC) != 0)
     throw omnistore::Failure(OMNISTORE_IO, std::string("pipe: ") + std::strerror(errno));
   try {
-    thread_ = quiet_thread([this] { run(); });
+    thread_ = omnistore::background_thread([this] { run(); });
   } catch (...) {
     ::close(stop_[0]);
     ::close(stop_[1]);
