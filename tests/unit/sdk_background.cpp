@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a driver's own threads use: a call that nobody waits for, and a thread that takes no signals.
+// Drivers' own threads, such as a watch's, use a call that nobody waits for and take no signals.
 #include <catch2/catch.hpp>
 
 #include <csignal>

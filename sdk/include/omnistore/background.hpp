@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a driver needs to call its own or another store's functions on a thread of its own, such as the thread of a watch.
+// A driver may have a thread of its own, such as a watch's. This header starts it, and has the call
+// that it makes to stores.
 #pragma once
 
 #include <algorithm>
@@ -18,14 +19,15 @@
 
 namespace omnistore {
 
-/// A call that no client waits for: its priority is OMNISTORE_PRIORITY_BACKGROUND, and failures that are reported to it
-/// are dropped. It must outlive every function that has it, and so must `stopping`. Any thread.
+/// A call that no client waits for: its priority is OMNISTORE_PRIORITY_BACKGROUND, and failures that
+/// are reported to it are dropped. It must outlive every function that has it, and so must
+/// `stopping`. Any thread.
 class BackgroundCall : public omnistore_call {
 public:
   using Clock = std::chrono::steady_clock;
 
-  /// `end` is the deadline; without one the call may take for ever. If `stopping` becomes true, the call counts as
-  /// cancelled and no time is left.
+  /// `end` is the deadline; without one the call may take for ever. If `stopping` becomes true, the
+  /// call counts as cancelled and no time is left.
   explicit BackgroundCall(const std::atomic<bool> *stopping = nullptr,
                           Clock::time_point end = Clock::time_point::max())
       : omnistore_call{}, stopping_(stopping), end_(end) {
@@ -64,8 +66,9 @@ private:
   const Clock::time_point end_;
 };
 
-/// Starts a thread that takes none of the process's signals, since these are for the host's threads. `run` must not
-/// throw. Throws std::system_error if there can be no more threads; the caller's own signals are as before then too.
+/// Starts a thread that takes none of the process's signals, since these are for the host's threads.
+/// `run` must not throw. Throws std::system_error if there can be no more threads; the caller's own
+/// signals are as before then too.
 template <class Run>
 std::thread background_thread(Run run) {
 #if defined(_WIN32)
