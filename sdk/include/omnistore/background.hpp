@@ -19,8 +19,8 @@
 
 namespace omnistore {
 
-/// A call that no client waits for: its priority is OMNISTORE_PRIORITY_BACKGROUND, and failures that
-/// are reported to it are dropped. It must outlive every function that has it, and so must
+/// A call that no client waits for: its priority is OMNISTORE_PRIORITY_BACKGROUND, and failures
+/// that are reported to it are dropped. It must outlive every function that has it, and so must
 /// `stopping`. Any thread.
 class BackgroundCall : public omnistore_call {
 public:
@@ -66,8 +66,8 @@ private:
   const Clock::time_point end_;
 };
 
-/// Starts a thread that takes none of the process's signals, since these are for the host's threads.
-/// `run` must not throw. Throws std::system_error if there can be no more threads; the caller's own
+/// Starts a thread that takes none of the process's signals, since these are for the host's
+/// threads. `run` must not throw. Throws std::system_error if there can be no more threads; the caller's own
 /// signals are as before then too.
 template <class Run>
 std::thread background_thread(Run run) {
