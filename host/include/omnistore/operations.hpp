@@ -113,9 +113,9 @@ struct ListOptions {
   std::string start, end;
   /// In descending order; `start` stays the lower bound. Throws Error(unsupported) if a store of the listing cannot.
   bool reverse = false;
-  /// In place of the keys below `depth`, their folders: each once, as a key that ends in ':'. A folder has no meta, and
-  /// is in the range if its own name is. A mount below the base is a folder too, even if it is empty. Changes nothing
-  /// with any_depth.
+  /// Shows each folder that has keys below `depth` once, as a key that ends in ':'. A folder has no meta, and is in the
+  /// range if its own name is. A mount below the base is a folder too, even if it is empty. With any_depth the flag
+  /// changes nothing.
   bool folders = false;
 };
 

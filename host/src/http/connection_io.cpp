@@ -127,7 +127,7 @@ void Connection::look_for_client() {
   if (::poll(&seen, 1, 0) == 1) work_.cancel();
 }
 
-/// The time is up. Sends an error if the client waits for a response, as far as the socket takes it.
+/// Runs when the time is up. If the client waits for a response, sends it as much of an error as the socket takes.
 void Connection::late() {
   const bool reads_request =
       (phase_ == Phase::head && !reader_.idle()) || phase_ == Phase::body || (phase_ == Phase::body_piped && reading_);

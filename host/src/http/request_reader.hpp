@@ -98,7 +98,7 @@ private:
 
   Buffer input_;
   std::size_t start_ = 0; ///< the beginning of the request in `input_`
-  std::size_t end_ = 0;   ///< the end of what belongs to it, as far as that is known
+  std::size_t end_ = 0;   ///< one past its last byte that is known
   RequestParser parser_;
   unsigned empty_lines_ = 0; ///< before the request
   unsigned status_ = 0;

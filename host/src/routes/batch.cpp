@@ -67,7 +67,7 @@ private:
   const std::uint64_t most_;
 };
 
-/// One batch, as a token may do it. Its response is appended to `out` as it comes.
+/// Runs one batch with the rights of a token, and appends its response to `out` as it comes.
 class Batch {
 public:
   Batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request, Buffer &out)

@@ -31,7 +31,7 @@ bool flag_of(std::string_view query, std::string_view name) {
               std::string(name) + ": expected true or false, found \"" + base::printable(*text) + "\"");
 }
 
-/// A bound in the form of keys: `/` and `\` stand for ':', as in a path.
+/// Returns a bound in the form of keys: `/` and `\` become ':', as in a path.
 std::string bound_of(std::string_view query, std::string_view name) {
   std::string bound = http::parameter(query, name).value_or("");
   std::replace_if(

@@ -9,7 +9,7 @@
 
 namespace omnistore::routes {
 
-/// What the query of a listing asks for: depth, limit, cursor, start, end, reverse and folders. With folders the depth
+/// The parameters of a listing's query: depth, limit, cursor, start, end, reverse and folders. With folders the depth
 /// is 0 unless the query has one.
 struct ListQuery {
   ListOptions options;

@@ -10,7 +10,7 @@
 
 namespace omnistore::routes {
 
-/// Returns true if the client wants bytes rather than text, as unstorage's client does.
+/// Returns true if the client wants bytes and not text. unstorage's client wants bytes.
 bool wants_bytes(const Request &request);
 
 /// Writes the head of a response with a value: its type, age, ttl and etag. The length is still to come.

@@ -67,8 +67,8 @@ private:
 };
 
 /// Starts a thread that takes none of the process's signals, since these are for the host's
-/// threads. `run` must not throw. Throws std::system_error if there can be no more threads; the caller's own
-/// signals are as before then too.
+/// threads. `run` must not throw. Throws std::system_error if there can be no more threads; the
+/// caller's own signals are as before then too.
 template <class Run>
 std::thread background_thread(Run run) {
 #if defined(_WIN32)
