@@ -37,6 +37,7 @@ struct Setting {
   std::string folder{};                           ///< to start in; empty: the test's own
   std::map<std::string, std::string> variables{}; ///< beside a small environment of ours
   bool closed_output = false;                     ///< nobody reads standard output
+  int silence_ms = 60'000;                        ///< a program that says nothing for so long hangs
 };
 
 struct Result {
@@ -104,14 +105,14 @@ public:
   }
 
   /// Feeds it, takes what it says, and waits for its end.
-  Result finish(std::string_view input = {}) {
+  Result finish(std::string_view input = {}, int silence_ms = deadline_ms) {
     Result result;
     std::signal(SIGPIPE, SIG_IGN);
     ::fcntl(in_, F_SETFL, O_NONBLOCK);
     if (input.empty()) close(in_);
     while (out_ >= 0 || err_ >= 0) {
       pollfd ends[] = {{in_, POLLOUT, 0}, {out_, POLLIN, 0}, {err_, POLLIN, 0}};
-      if (::poll(ends, 3, deadline_ms) == 0)
+      if (::poll(ends, 3, silence_ms) == 0)
         throw std::runtime_error("the program does not end; it said: " + result.err);
       if (ends[0].revents != 0) feed(input);
       if (ends[1].revents != 0) take(out_, result.out);
@@ -195,7 +196,7 @@ private:
 
 /// Runs a command to its end.
 inline Result run_command(const Strings &command, const Setting &setting = {}) {
-  return Process(command, setting).finish(setting.input);
+  return Process(command, setting).finish(setting.input, setting.silence_ms);
 }
 
 /// Runs the program to its end.
