@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_start PORT PATH PROGRAM ARGUMENT...: starts the program, asks it for PATH until it answers 200, then prints
-// the milliseconds that took, those of them in which it had the processor, and the kibibytes of memory it holds when
-// idle, and stops it. The program runs on the first core; who asks, on the second, where there is one.
-#include <array>
+// bench_start PORT PATH PROGRAM ARGUMENT...: starts the program and requests PATH from it until the status is 200, or
+// sends PING until a Redis server responds. It prints the milliseconds that this took, those of them in which the
+// program had the processor, and the kibibytes of memory that the program holds when idle, and stops it. The program
+// runs on the first core, and bench_start on the second one, if there is one.
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -28,25 +28,31 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto patience = std::chrono::seconds(20);
 
-/// Whether one request got a good answer. False where nobody listens yet.
-bool good_answer(std::uint16_t port, const std::string &path) {
+/// Returns true if the program sends `expected`, with `skipped` bytes before it, as the response to `request`. Returns
+/// false if no program listens yet.
+bool responds(std::uint16_t port, const std::string &request, std::size_t skipped, const std::string &expected) {
   const int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  bool good = false;
-  if (connect(socket_, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0) {
-    const std::string request = "GET " + path + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\n\r\n";
-    std::array<char, 16> answer{};
-    good = write(socket_, request.data(), request.size()) == static_cast<ssize_t>(request.size()) &&
-           recv(socket_, answer.data(), 12, MSG_WAITALL) == 12 && std::strncmp(answer.data() + 9, "200", 3) == 0;
-  }
+  std::string response(skipped + expected.size(), '\0');
+  const bool responded =
+      connect(socket_, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 &&
+      write(socket_, request.data(), request.size()) == static_cast<ssize_t>(request.size()) &&
+      recv(socket_, response.data(), response.size(), MSG_WAITALL) == static_cast<ssize_t>(response.size());
   close(socket_);
-  return good;
+  return responded && response.compare(skipped, expected.size(), expected) == 0;
 }
 
-/// Fails where there is no such core, which changes nothing.
+/// A path is requested by HTTP. PING is the command of Redis.
+bool is_ready(std::uint16_t port, const std::string &path) {
+  if (path == "PING") return responds(port, "PING\r\n", 0, "+PONG");
+  const std::string host = "127.0.0.1:" + std::to_string(port);
+  return responds(port, "GET " + path + " HTTP/1.1\r\nHost: " + host + "\r\n\r\n", std::strlen("HTTP/1.1 "), "200");
+}
+
+/// If there is no such core, nothing changes.
 void pin(int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
@@ -88,13 +94,13 @@ double processor_of(const std::string &process) {
   return nanoseconds / 1e6;
 }
 
-void wait_for_answer(pid_t child, std::uint16_t port, const std::string &path) {
+void wait_until_ready(pid_t child, std::uint16_t port, const std::string &path) {
   const auto end = Clock::now() + patience;
-  while (!good_answer(port, path)) {
-    if (waitpid(child, nullptr, WNOHANG) != 0) throw std::runtime_error("it ended before it answered");
+  while (!is_ready(port, path)) {
+    if (waitpid(child, nullptr, WNOHANG) != 0) throw std::runtime_error("it ended before it was ready");
     if (Clock::now() > end) {
       kill(child, SIGKILL);
-      throw std::runtime_error("no good answer in 20 seconds");
+      throw std::runtime_error("it was not ready within 20 seconds");
     }
     usleep(50);
   }
@@ -111,7 +117,7 @@ int main(int argc, char **argv) {
   try {
     const auto begin = Clock::now();
     const pid_t child = start(argv + 3);
-    wait_for_answer(child, port, argv[2]);
+    wait_until_ready(child, port, argv[2]);
     const double milliseconds = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
     const std::string process = "/proc/" + std::to_string(child);
     const double processor = processor_of(process);

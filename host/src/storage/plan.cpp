@@ -5,8 +5,6 @@
 #include <future>
 #include <memory>
 #include <string>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +15,7 @@
 #include "config/secrets.hpp"
 #include "config/source_map.hpp"
 #include "loader/open.hpp"
+#include "storage/background.hpp"
 #include "storage/call.hpp"
 
 namespace omnistore {
@@ -73,15 +72,13 @@ struct Validation : omnistore_problems {
   std::promise<void> done;
 };
 
-/// Has the driver check its options. One that does not return in time is a problem of this store alone.
+/// Lets the driver check its options. A driver that does not return in time is a problem of this store alone: it keeps
+/// its thread, and the next driver gets another one.
 void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems) {
   const auto asked = std::make_shared<Validation>(plan.driver, plan.options, plan.children.size());
   const std::future<void> done = asked->done.get_future();
-  try {
-    std::thread([asked] { asked->run(); }).detach();
-  } catch (const std::system_error &) { // the system's limit on threads
-    asked->run();
-  }
+  static const std::shared_ptr<Background> validations = Background::make();
+  validations->submit({nullptr, [asked] { asked->run(); }});
   if (done.wait_for(validate_time) != std::future_status::ready)
     return add_problem(problems, config, field,
                        "driver " + config.driver + " has not come back from checking them after " +
