@@ -30,7 +30,7 @@ Fd Observer::open_known(const Folder &folder) {
     if (!is_nothing(errno)) fail(errno, path);
     return opened;
   }
-  const int watch = inotify_->add(opened.get(), mask_of(wanted(path)), path);
+  const int watch = inotify_->add(opened.get(), mask_of(reporter_.wanted(path)), path);
   if (watch == folder.watch) return opened;
   if (!by_watch_.contains(watch)) inotify_->remove(watch);
   return {};
@@ -39,7 +39,7 @@ Fd Observer::open_known(const Folder &folder) {
 /// Updates the tree for a folder, if it exists on the disk.
 void Observer::visit(Folder &parent, const std::string &name, const Scan &how) {
   const std::string above = path_to(parent), path = join(above, name);
-  const Want want = wanted(path);
+  const Want want = reporter_.wanted(path);
   if (want == Want::none || is_hidden(above, name) || path.size() > longest_key) return;
   const Fd holder = open_known(parent);
   if (!holder) return; // a notification of the parent's removal or move leads here again
@@ -114,7 +114,7 @@ bool Observer::adopt(Folder &moved, int opened, Folder &parent, const std::strin
   moved.leaving = false;
   parent.folders[name] = std::move(node.mapped());
   owe(moved, was);
-  if (wanted(path_to(moved)) == Want::way) drop_unwanted(moved);
+  if (reporter_.wanted(path_to(moved)) == Want::way) drop_unwanted(moved);
   return true;
 }
 
@@ -125,9 +125,9 @@ void Observer::owe(Folder &folder, const std::string &was) {
 
 void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
   const std::string path = path_to(folder);
-  folder.whole = wanted(path) == Want::all;
+  folder.whole = reporter_.wanted(path) == Want::all;
   if (how.reports) folder.mark = inotify_->mark();
-  const std::vector<std::string> names = folder.whole ? scan_names(opened.get(), path, how) : ways_on(path);
+  const std::vector<std::string> names = folder.whole ? scan_names(opened.get(), path, how) : reporter_.ways_on(path);
   opened = Fd();
   if (how.reports) {
     folder.owed.clear();
@@ -147,15 +147,15 @@ void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
 /// before the folder was moved.
 std::vector<std::string> Observer::scan_names(int opened, const std::string &path, const Scan &how) {
   const auto found = [&](std::string_view name, unsigned what) {
-    const std::string value = value_path(path, name);
+    const std::string value = reporter_.value_path(path, name);
     struct stat file;
-    const bool was_value = !how.was.empty() && find(join(path, name), file) == There::value;
+    const bool was_value = !how.was.empty() && reporter_.find(join(path, name), file) == Reporter::There::value;
     for (const std::string &was : how.was) {
-      if (was_value) report_change(value_path(was, name), removed);
+      if (was_value) reporter_.report_change(reporter_.value_path(was, name), Reporter::removed);
     }
-    report_change(value, what);
+    reporter_.report_change(value, what);
   };
-  if (how.reports && !path.empty()) found(own_name, put | moved_in);
+  if (how.reports && !path.empty()) found(own_name, Reporter::put | Reporter::moved_in);
   std::vector<std::string> folders, leftovers;
   std::string last;
   Names names;
@@ -169,24 +169,10 @@ std::vector<std::string> Observer::scan_names(int opened, const std::string &pat
       if (names[i].kind == Names::Kind::below)
         folders.emplace_back(name.substr(0, name.size() - 1));
       else if (how.reports && names[i].kind != Names::Kind::own)
-        found(name, put);
+        found(name, Reporter::put);
     }
   } while (names.was_cut());
   return folders;
-}
-
-/// Returns the names in a folder that lead to the bases of watches.
-std::vector<std::string> Observer::ways_on(const std::string &path) const {
-  std::vector<std::string> names;
-  for (const WatchedBase *watching : watchings_) {
-    const std::string_view base = watching->folder;
-    if (base.size() <= path.size() || !is_at_or_below(base, path)) continue;
-    const std::string_view onward = base.substr(path.empty() ? 0 : path.size() + 1);
-    names.emplace_back(onward.substr(0, onward.find('/')));
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
 }
 
 /// Ends the watches of a folder and all below it. Deletes its object, unless it is the base.
@@ -201,10 +187,10 @@ void Observer::drop(Folder &folder) {
 /// Drops the folders below a folder that no watch needs any more.
 void Observer::drop_unwanted(Folder &folder) {
   const std::string path = path_to(folder);
-  folder.whole = folder.whole && wanted(path) == Want::all;
+  folder.whole = folder.whole && reporter_.wanted(path) == Want::all;
   for (auto next = folder.folders.begin(); next != folder.folders.end();) {
     Folder &below = *next++->second;
-    if (wanted(join(path, below.name)) == Want::none)
+    if (reporter_.wanted(join(path, below.name)) == Want::none)
       drop(below);
     else
       drop_unwanted(below);
