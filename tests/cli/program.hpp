@@ -53,8 +53,8 @@ struct Result {
 class Process {
 public:
   Process(const Strings &command, const Setting &setting) {
-    int in[2], out[2], err[2];
-    for (int *pipe : {in, out, err})
+    int in[2], out[2], err[2], started[2];
+    for (int *pipe : {in, out, err, started})
       if (::pipe2(pipe, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
     pid_ = ::fork();
     if (pid_ < 0) throw std::runtime_error("fork");
@@ -62,9 +62,13 @@ public:
     ::close(in[0]);
     ::close(out[1]);
     ::close(err[1]);
+    ::close(started[1]);
     in_ = in[1];
     out_ = out[0];
     err_ = err[0];
+    // Until its exec, a signal would reach this program's handlers in the child. The exec closes the pipe.
+    for (char none; ::read(started[0], &none, 1) < 0 && errno == EINTR;) continue;
+    ::close(started[0]);
     if (setting.closed_output) close(out_);
   }
   ~Process() {

@@ -41,7 +41,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a plugin that takes its process down while it is loaded is refused with the reason") {
+TEST_CASE("a plugin that takes its process down while it is loaded is refused with the reason", "[long]") {
   const Cache cache;
   const auto [plugin, reason] = GENERATE(table<std::string, std::string>({
       {"entry_segfaults", "its entry function died of SIGSEGV"},

@@ -19,7 +19,7 @@ size_t count(const std::vector<Host::Told> &events, uint32_t cause) {
 }
 } // namespace
 
-TEST_CASE("a store holds exactly its size") {
+TEST_CASE("a store holds exactly its size", "[long]") {
   const size_t size = GENERATE(1, 2, 1000, 5000, 100'000);
   Store store(with_size(size));
   for (size_t i = 0; i < size; ++i) store.set(numbered("k", i), "v");
@@ -117,7 +117,7 @@ TEST_CASE("threads that evict at once do not evict one too many") {
   }
 }
 
-TEST_CASE("a shard that holds nothing but the new entry makes others give") {
+TEST_CASE("a shard that holds nothing but the new entry makes others give", "[long]") {
   const size_t most = 64 << 20, size = 4 << 20; // many shards, few entries
   Store store(with_bytes(most));
   for (size_t i = 0; i < 40; ++i) {

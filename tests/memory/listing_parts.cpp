@@ -33,7 +33,7 @@ Keys descending(Keys keys) {
 
 } // namespace
 
-TEST_CASE("keys in descending order are those in ascending order, whatever the page's size") {
+TEST_CASE("keys in descending order are those in ascending order, whatever the page's size", "[long]") {
   Store store;
   const Keys keys = plant(store);
   for (const uint32_t limit : {1u, 7u, 64u, 1000u, 12080u, 12081u, UINT32_MAX})

@@ -133,7 +133,7 @@ private:
 
 } // namespace
 
-TEST_CASE("random operations have the answers that a plain map would give") {
+TEST_CASE("random operations have the answers that a plain map would give", "[long]") {
   for (unsigned seed = 1; seed <= 8; ++seed) {
     INFO("seed " << seed);
     Model model(seed);

@@ -52,7 +52,7 @@ void rest(Store &store) {
 
 } // namespace
 
-TEST_CASE("an entry of 100 bytes takes at most 160 bytes of resident memory") {
+TEST_CASE("an entry of 100 bytes takes at most 160 bytes of resident memory", "[long]") {
   constexpr size_t count = 300'000;
   const Taken taken;
   Store store;
@@ -61,7 +61,7 @@ TEST_CASE("an entry of 100 bytes takes at most 160 bytes of resident memory") {
   if (measures) REQUIRE(taken.bytes() / count < 160);
 }
 
-TEST_CASE("the memory of removed entries goes back, though the rest stands all among them") {
+TEST_CASE("the memory of removed entries goes back, though the rest stands all among them", "[long]") {
   constexpr size_t count = 300'000;
   const size_t size = GENERATE(100, 1000);
   const Taken taken;
@@ -75,7 +75,7 @@ TEST_CASE("the memory of removed entries goes back, though the rest stands all a
   if (measures) REQUIRE(taken.bytes() < full / 5);
 }
 
-TEST_CASE("entries that are moved keep value, etag, expiry, user meta and order") {
+TEST_CASE("entries that are moved keep value, etag, expiry, user meta and order", "[long]") {
   constexpr size_t count = 60'000;
   const auto options = GENERATE("{}", "{\"size\":100000}");
   Store store(options);
@@ -134,7 +134,7 @@ TEST_CASE("entries are moved while others read, set and remove them") {
   REQUIRE(store.list("", OMNISTORE_ANY_DEPTH, 1000).size() == 2000);
 }
 
-TEST_CASE("a clear gives all memory back") {
+TEST_CASE("a clear gives all memory back", "[long]") {
   const size_t size = GENERATE(100, 3000, 50'000);
   const Taken taken;
   Store store;
@@ -146,7 +146,7 @@ TEST_CASE("a clear gives all memory back") {
   if (measures) REQUIRE(taken.bytes() < full / 10);
 }
 
-TEST_CASE("a store that closes gives all memory back") {
+TEST_CASE("a store that closes gives all memory back", "[long]") {
   const size_t size = GENERATE(100, 3000, 50'000);
   const Taken taken;
   std::optional<Store> store(std::in_place);
@@ -157,7 +157,7 @@ TEST_CASE("a store that closes gives all memory back") {
   if (measures) REQUIRE(taken.bytes() < full / 20);
 }
 
-TEST_CASE("evicted and replaced values go back, so long ones leave no more than maxBytes") {
+TEST_CASE("evicted and replaced values go back, so long ones leave no more than maxBytes", "[long]") {
   const std::string value(20 * mebi, 'v');
   const Taken taken;
   Store store("{\"maxBytes\":67108864}");
@@ -167,7 +167,7 @@ TEST_CASE("evicted and replaced values go back, so long ones leave no more than 
   if (measures) REQUIRE(taken.bytes() < 64 * mebi * 1.1);
 }
 
-TEST_CASE("maxBytes counts what a store takes of memory, for short and for long values") {
+TEST_CASE("maxBytes counts what a store takes of memory, for short and for long values", "[long]") {
   const size_t size = GENERATE(0, 20, 100, 500, 1000, 1500, 3000, 10'000, 20'000, 140'000, 1'000'000);
   const int64_t lives = GENERATE(0, 1'000'000);
   constexpr size_t most = 40'000'000;

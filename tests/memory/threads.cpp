@@ -33,7 +33,7 @@ std::optional<size_t> stamp_of(const std::string &value) {
 
 } // namespace
 
-TEST_CASE("readers see whole values, and never an older one after a newer one") {
+TEST_CASE("readers see whole values, and never an older one after a newer one", "[long]") {
   const size_t largest = GENERATE(300, 100'000); // copied with and without the lock
   Store store;
   std::atomic<bool> done{false}, broken{false};
@@ -60,7 +60,7 @@ TEST_CASE("readers see whole values, and never an older one after a newer one") 
   for (size_t k = 0; k < 4; ++k) REQUIRE(stamp_of(store.get(numbered("k", k)).value()) >= writes - 1);
 }
 
-TEST_CASE("a value that is being read is not written over") {
+TEST_CASE("a value that is being read is not written over", "[long]") {
   Store store;
   std::atomic<bool> done{false}, broken{false};
   at_once(2, [&](size_t t) {
@@ -72,7 +72,7 @@ TEST_CASE("a value that is being read is not written over") {
   REQUIRE(!broken);
 }
 
-TEST_CASE("values that are being read may be removed, cleared, evicted and set over") {
+TEST_CASE("values that are being read may be removed, cleared, evicted and set over", "[long]") {
   Store store("{\"maxBytes\":4000000}");
   std::atomic<bool> broken{false};
   std::atomic<int> writers{2};

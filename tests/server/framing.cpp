@@ -294,7 +294,7 @@ TEST_CASE("a target may be a URL, whose host counts") {
   CHECK(client.ask("GET", "http://elsewhere.example/a").status == 421);
 }
 
-TEST_CASE("a value of many megabytes goes out to a slow reader") {
+TEST_CASE("a value of many megabytes goes out to a slow reader", "[long]") {
   omnistore::Config config = test::memory_config();
   config.mounts["slow"].store.driver = "gate";
   Host host(config);

@@ -106,7 +106,7 @@ struct Held {
 
 } // namespace
 
-TEST_CASE("plugins are changed again and again under load, no request fails and nothing is left over") {
+TEST_CASE("plugins are changed again and again under load, no request fails and nothing is left over", "[long]") {
   const Place place;
   const std::string good = test::read_file(OMNISTORE_BUILD "/plugins/fs.so");
   const std::string crashes = test::read_file(OMNISTORE_BUILD "/tests/loader-plugins/load_aborts.so");

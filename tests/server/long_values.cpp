@@ -57,7 +57,7 @@ const std::vector<std::size_t> sizes = {mib - 1, mib, mib + 1, 20 * mib};
 
 } // namespace
 
-TEST_CASE("A GET is one call of the driver, however long the value is") {
+TEST_CASE("A GET is one call of the driver, however long the value is", "[long]") {
   const test::Folder folder;
   omnistore::Config config = test::memory_config();
   config.mounts["files"].store.driver = "fs";
@@ -71,7 +71,7 @@ TEST_CASE("A GET is one call of the driver, however long the value is") {
   check_calls(host, "files", sizes, "/files/");
 }
 
-TEST_CASE("A GET of a long value asks an HTTP origin once") {
+TEST_CASE("A GET of a long value asks an HTTP origin once", "[long]") {
   test::Origin origin;
   omnistore::Config config = test::memory_config();
   config.mounts["web"].store.driver = "http";
@@ -82,7 +82,7 @@ TEST_CASE("A GET of a long value asks an HTTP origin once") {
   CHECK(origin.count("GET") == sizes.size());
 }
 
-TEST_CASE("A GET of a long value takes it from Redis once") {
+TEST_CASE("A GET of a long value takes it from Redis once", "[long]") {
   test::RedisServer redis;
   omnistore::Config config = test::memory_config();
   config.mounts["shared"].store.driver = "redis";
@@ -92,7 +92,7 @@ TEST_CASE("A GET of a long value takes it from Redis once") {
   check_calls(host, "shared", sizes, "/shared/");
 }
 
-TEST_CASE("More clients than there are threads for long values all get theirs, and no failure is counted") {
+TEST_CASE("More clients than there are threads for long values all get theirs, and no failure is counted", "[long]") {
   const test::Folder folder;
   omnistore::Config config = test::memory_config();
   config.mounts["files"].store.driver = "fs";

@@ -52,7 +52,7 @@ std::unique_ptr<Client> slow_reader(const Host &host, const std::string &target,
 
 } // namespace
 
-TEST_CASE("Fifty stores that hang leave a healthy one and the figures alone") {
+TEST_CASE("Fifty stores that hang leave a healthy one and the figures alone", "[long]") {
   const test::Folder folder;
   omnistore::Config config = test::patient_config(3'600'000);
   config.mounts["files"].store.driver = "fs";
@@ -149,7 +149,7 @@ TEST_CASE("The store that takes the place of one that hangs has all of its threa
   fresh.open();
 }
 
-TEST_CASE("Memory that is kept for the next long value gives way to what needs it") {
+TEST_CASE("Memory that is kept for the next long value gives way to what needs it", "[long]") {
   const test::Folder folder;
   Host host(small_config(folder, 8 * mebibyte));
   host.storage.set("files:k", std::string(900 * kib, 'v'));
@@ -279,7 +279,7 @@ TEST_CASE("A body that is announced takes no memory before it comes") {
   CHECK(memory(host, "peak") <= 200 * 40 * kib);
 }
 
-TEST_CASE("A batch that gets long values answers with as many as fit") {
+TEST_CASE("A batch that gets long values answers with as many as fit", "[long]") {
   const test::Folder folder;
   omnistore::Config config = small_config(folder, 16 * mebibyte);
   config.http.max_body = 5 * mebibyte;
@@ -315,7 +315,7 @@ TEST_CASE("A batch of too many items ends before they are taken in") {
   CHECK(Client(host.http()).ask("POST", "/", body).body.find("at most 10000 items") != std::string::npos); // and no end
 }
 
-TEST_CASE("A page of a listing is short where its keys are long") {
+TEST_CASE("A page of a listing is short where its keys are long", "[long]") {
   const test::Folder folder;
   Host host(small_config(folder, 64 * mebibyte));
   std::string longest(4000, 'k');

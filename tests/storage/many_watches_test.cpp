@@ -62,7 +62,7 @@ struct Gate {
 
 } // namespace
 
-TEST_CASE("500 watches of the same and of other bases lose none of 2,000 events, and share few threads") {
+TEST_CASE("500 watches of the same and of other bases lose none of 2,000 events, and share few threads", "[long]") {
   Storage storage = test::open(memory);
   const int before = test::threads();
   const WatchOptions options{.queue = 2'000, .after = {}, .linger = {}, .limited = {}};

@@ -73,7 +73,7 @@ TEST_CASE("all() gives what was not walked yet") {
   CHECK(keys.all() == Keys{"n:n0000001", "n:n0000002", "n:n0000003", "n:n0000004"});
 }
 
-TEST_CASE("a walk over a million keys and their entries keeps memory flat") {
+TEST_CASE("a walk over a million keys and their entries keeps memory flat", "[long]") {
   Storage storage = test::open(numbers(1'000'000, true));
   std::size_t count = 0;
   set_peak_back();
