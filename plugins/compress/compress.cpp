@@ -230,7 +230,7 @@ public:
       : Transform(children[0], traits, ~std::uint64_t{OMNISTORE_CAN_LIST_META}),
         level_(static_cast<int>(options.integer("level", 3))),
         threshold_(static_cast<std::uint64_t>(options.integer("threshold", 256))) {
-    if (child().name() == "compress")
+    if (child().has("compress"))
       throw Failure(OMNISTORE_INVALID, "compress stands above compress already: what is compressed does not become "
                                        "smaller, so take one of them away");
     if (traits.max_value_size > head_size) traits.max_value_size -= head_size;

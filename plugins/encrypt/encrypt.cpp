@@ -205,7 +205,7 @@ public:
   Encrypt(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
           std::span<const omnistore_store *const> children)
       : Transform(children[0], traits, ~std::uint64_t{OMNISTORE_CAN_META}), keys_(ready(host), options) {
-    if (child().name() == "compress")
+    if (child().has("compress"))
       throw Failure(
           OMNISTORE_INVALID,
           "encrypt stands above compress, and encrypted values do not compress: let compress stand above encrypt");

@@ -41,17 +41,8 @@ constexpr std::uint64_t OF_A_HOST = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_P
 constexpr std::uint32_t PAGE = 10'000; // keys of a page that a clear lists
 
 Headers headers_in(const omnistore::Options &options) {
-  const std::string text(options.has("headers") ? options.raw("headers") : "{}");
-  Headers headers;
-  omnistore::sdk::JsonReader reader(text);
-  for (reader.enter('{'); reader.more('}');) {
-    std::string name = reader.name();
-    const omnistore::sdk::JsonValue value = reader.value();
-    if (value.kind != omnistore::Kind::string)
-      throw omnistore::Failure(OMNISTORE_INVALID, "option headers: expected an object of strings");
-    headers.emplace_back(std::move(name), omnistore::sdk::JsonReader(value.text).string());
-  }
-  return headers;
+  const auto headers = options.string_map("headers", std::map<std::string, std::string>());
+  return {headers.begin(), headers.end()};
 }
 
 Limits limits_in(const omnistore::Options &options) {

@@ -200,7 +200,8 @@ TEST_CASE("encrypt does not stand above compress, and compress stands above encr
   Kept kept;
   const std::string encrypt = layer("encrypt", R"({ "keys": ")" + one + "\" }");
   std::string message;
-  CHECK(status_of([&] { open_through(encrypt + ", " + layer("compress"), kept.store); }, &message) == Status::invalid);
+  for (const std::string &below : {layer("compress"), layer("retry") + ", " + layer("compress")})
+    CHECK(status_of([&] { open_through(encrypt + ", " + below, kept.store); }, &message) == Status::invalid);
   CHECK(message.find("let compress stand above encrypt") != message.npos);
   Storage storage = open_through(layer("compress") + ", " + encrypt, kept.store);
   storage.set("a", std::string(100'000, 'x'));

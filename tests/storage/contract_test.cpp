@@ -387,6 +387,22 @@ TEST_CASE("a store announces nothing but its own removals") {
   CHECK(told[0].key == "c");
 }
 
+TEST_CASE("a layer sees the stores below its child") {
+  Puppet layer, child;
+  Storage storage = test::open(R"({ "": { "driver": "puppet", "options": { "puppet": ")" +
+                               std::to_string(reinterpret_cast<std::uintptr_t>(&layer)) +
+                               R"(" }, "layers": [ { "driver": "overlay", "layers": [ { "driver": "memory" }, )" +
+                               child.mount() + " ] } ] } }");
+  REQUIRE(layer.children.size() == 1);
+  const omnistore::Child overlay(layer.children[0]);
+  REQUIRE(overlay.raw()->child_count == 2);
+  CHECK(overlay.raw()->children[1]->traits->capabilities & OMNISTORE_CAN_TTL);
+  CHECK(overlay.raw()->children[1]->child_count == 0);
+  CHECK(overlay.has("overlay"));
+  CHECK(overlay.has("memory"));
+  CHECK_FALSE(overlay.has("fs"));
+}
+
 TEST_CASE("a layer finds every function of its child, and no capability that the host does not know") {
   Puppet layer, child;
   child.traits.capabilities |= std::uint64_t{1} << 50;

@@ -236,6 +236,25 @@ TEST_CASE("user meta of more than a MiB is too large, and leaves what was there"
   });
 }
 
+TEST_CASE("a driver's limit counts a value and the user meta that the driver stores with it") {
+  test::Puppet puppet;
+  puppet.traits.max_value_size = 10;
+  puppet.set = [](auto...) { return OMNISTORE_OK; };
+  const auto status_of_set = [&](const std::string &value, const std::string &user) {
+    Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
+    return test::status_of([&] { storage.set("k", value, with_user(user)); });
+  };
+  SECTION("with the value") {
+    puppet.traits.capabilities |= OMNISTORE_CAN_META;
+    CHECK(status_of_set("12345", "12345") == Status::ok);
+    CHECK(status_of_set("12345", "123456") == Status::too_large);
+    CHECK(status_of_set("", "12345678901") == Status::too_large);
+  }
+  SECTION("not the meta that the host stores as a value of its own") {
+    CHECK(status_of_set("123456", "12345") == Status::ok);
+  }
+}
+
 TEST_CASE("a failed set leaves the old value with its user meta") {
   over_all([](Storage &storage) {
     storage.set("k", "1", with_user("mine"));

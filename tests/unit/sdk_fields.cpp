@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,30 @@ TEST_CASE("a struct's options are filled from the config") {
 
 TEST_CASE("a required option of a struct must be there") {
   CHECK_THROWS_WITH(fill("{}"), "option small: it is missing; expected a number");
+}
+
+namespace {
+
+struct Maps {
+  std::map<std::string, std::string> headers, needed;
+  static constexpr void fields(auto each) {
+    each("headers", &Maps::headers, "What is sent");
+    each.required("needed", &Maps::needed);
+  }
+};
+
+} // namespace
+
+TEST_CASE("an option may be a map of strings") {
+  Maps maps;
+  Maps::fields(omnistore::sdk::Filler<Maps>{maps, omnistore::Options(R"({"needed":{"a":"b"}})")});
+  CHECK(maps.headers.empty());
+  CHECK(maps.needed == std::map<std::string, std::string>{{"a", "b"}});
+  CHECK(std::string(omnistore::sdk::schema_text<Maps>.data()) ==
+        R"({"type":"object","additionalProperties":false,"properties":{)"
+        R"("headers":{"type":"object","additionalProperties":{"type":"string"},)"
+        R"("description":"What is sent","default":{}},)"
+        R"("needed":{"type":"object","additionalProperties":{"type":"string"}}},"required":["needed"]})");
 }
 
 TEST_CASE("an integer that its member cannot hold is refused with the bounds") {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
 
+#include <map>
+
 #include <memory>
 
 #include <omnistore/options.hpp>
@@ -60,6 +62,15 @@ TEST_CASE("an option of another kind is refused with both kinds") {
   const Options options(R"({"size":"big","list":["a",1]})");
   CHECK_THROWS_WITH(options.integer("size", 1), "option size: expected a number, found a string");
   CHECK_THROWS_WITH(options.strings("list"), "option list: expected only strings, found a number");
+}
+
+TEST_CASE("an object of strings is read as a map") {
+  const Options options(R"({"headers":{"b":"2","a":"1","b":"3"},"mixed":{"a":"1","n":{}}})");
+  const std::map<std::string, std::string> headers{{"a", "1"}, {"b", "3"}}, none;
+  CHECK(options.string_map("headers") == headers);
+  CHECK(options.string_map("absent", none).empty());
+  CHECK_THROWS_WITH(options.string_map("absent"), "option absent: it is missing; expected an object");
+  CHECK_THROWS_WITH(options.string_map("mixed"), "option mixed: expected an object of strings, found an object at n");
 }
 
 TEST_CASE("kind tells options that may be of several") {

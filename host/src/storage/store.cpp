@@ -174,8 +174,9 @@ bool Store::keys_fit(const omnistore_bytes *keys, std::uint32_t count) const {
 
 bool Store::fits(const omnistore_set_request &request) const {
   const std::uint64_t size = request.source ? request.source_size : request.value.size;
-  return (size <= max_value_size_ || size == OMNISTORE_UNKNOWN_SIZE) && request.user.size <= OMNISTORE_MAX_USER_SIZE &&
-         request.condition <= OMNISTORE_IF_MATCH;
+  const std::uint64_t user = driver_.can(OMNISTORE_CAN_META) ? request.user.size : 0;
+  return (size == OMNISTORE_UNKNOWN_SIZE || (size <= max_value_size_ && user <= max_value_size_ - size)) &&
+         request.user.size <= OMNISTORE_MAX_USER_SIZE && request.condition <= OMNISTORE_IF_MATCH;
 }
 
 namespace {
@@ -196,9 +197,10 @@ omnistore_status refuse_condition(omnistore_call *call, std::uint32_t condition)
 omnistore_status Store::refuse_set(omnistore_call *call, const omnistore_set_request &request) const {
   if (request.condition > OMNISTORE_IF_MATCH) return refuse_condition(call, request.condition);
   if (request.user.size > OMNISTORE_MAX_USER_SIZE) return refuse_user(call, request.user);
+  const std::string user = request.user.size ? " with user meta of " + std::to_string(request.user.size) : "";
   return fail(call, OMNISTORE_TOO_LARGE,
-              "a value of " + std::to_string(request.source ? request.source_size : request.value.size) +
-                  " bytes; this store takes at most " + std::to_string(max_value_size_));
+              "a value of " + std::to_string(request.source ? request.source_size : request.value.size) + " bytes" +
+                  user + "; this store takes at most " + std::to_string(max_value_size_));
 }
 
 // -----------------------------------------------------------------------------------------------------------

@@ -114,7 +114,14 @@ void Store::fill_table() {
   table_.watch = omnistore::watch;
   table_.unwatch = omnistore::unwatch;
   table_.extension = omnistore::extension;
-  handle_ = {sizeof handle_, 0, &table_, &traits_, this};
+  handle_ = {sizeof handle_,
+             0,
+             &table_,
+             &traits_,
+             this,
+             child_handles_.data(),
+             static_cast<uint32_t>(child_handles_.size()),
+             0};
 }
 
 } // namespace omnistore

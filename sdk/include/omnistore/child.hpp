@@ -390,6 +390,14 @@ public:
     return (store_->traits->capabilities & capabilities) == capabilities;
   }
   std::string_view name() const noexcept { return driver().name; }
+  /// Returns true if this store, or any store below it, belongs to the driver `name`.
+  bool has(std::string_view name) const noexcept {
+    if (this->name() == name) return true;
+    if (!OMNISTORE_HAS(omnistore_store, store_, child_count)) return false;
+    const std::span<const omnistore_store *const> below(store_->children, store_->child_count);
+    return std::any_of(below.begin(), below.end(),
+                       [name](const omnistore_store *each) { return Child(each).has(name); });
+  }
   const omnistore_store *raw() const noexcept { return store_; }
 
 private:

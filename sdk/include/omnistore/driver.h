@@ -35,7 +35,7 @@
  * only through the host's sink, page, call or services, each of which copies or consumes them
  * before it returns.
  *
- * Exceptions, longjmp and signals must not cross any function of this file. `errno`, the locale,
+ * Exceptions, longjmp and signals must not cross any function of this file. The locale, the umask,
  * the working directory, signal handlers and the environment belong to the host: a plugin may read
  * but never change them.
  *
@@ -437,8 +437,9 @@ typedef struct omnistore_watch_request {
 #define OMNISTORE_EVENT_UPDATE 1u
 #define OMNISTORE_EVENT_REMOVE 2u
 #define OMNISTORE_EVENT_RESYNC 3u /* events were lost: copies of this store may be old. No key */
-#define OMNISTORE_EVENT_LIMITED 4u /* the watch does not report all changes that others make. `key` is not a key but the
-                                      reason, a text for people. The host shows each reason once */
+#define OMNISTORE_EVENT_LIMITED 4u /* the watch does not report all changes that others make. `key`
+                                      is not a key but the reason, a text for people. The host shows
+                                      each reason once */
 
 /* Open to new values: a reader takes an unknown one as NONE. */
 #define OMNISTORE_CAUSE_NONE 0u
@@ -595,7 +596,7 @@ typedef struct omnistore_traits {
   uint32_t thread_model;   /* OMNISTORE_SERIALIZED or OMNISTORE_PARALLEL: must be stated */
   uint64_t capabilities;   /* OMNISTORE_CAN_... and the like */
   uint64_t max_key_size;   /* bytes; 0 if the store has no limit of its own */
-  uint64_t max_value_size; /* bytes; 0 if the store has no limit of its own */
+  uint64_t max_value_size; /* bytes of a value and its user meta together; 0 if there is no limit */
   uint32_t max_batch;      /* items that one ..._many takes; 0 if there is no limit */
   uint32_t keeps;          /* OMNISTORE_KEEPS_... */
   uint32_t order;          /* OMNISTORE_ORDER_... */
@@ -765,6 +766,12 @@ struct omnistore_store {
   const omnistore_driver *driver;
   const omnistore_traits *traits;
   void *self;
+  const omnistore_store *const *children; /* of a layer: the stores below it, in the config's order.
+                                             A layer above looks only at their `driver->name`,
+                                             `traits` and `children`, to refuse an order of layers
+                                             that cannot work. It never calls them */
+  uint32_t child_count; /* 0 for a store that is no layer, and if the host does not know it */
+  uint32_t reserved2;   /* 0 */
 };
 
 /* ---------------------------------------------------------------------------------- the plugin */

@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -23,11 +24,11 @@ namespace omnistore::sdk {
 ///
 ///     each("name", &S::member, default[, description]);
 ///     each.required("name", &S::member[, description]);  // no default: the config must have it
-///     each("name", &S::member[, description]);           // a list of strings, empty by default
+///     each("name", &S::member[, description]);           // a list or map, empty by default
 ///
-/// Members are bool, integers, std::string, or std::vector<std::string>. A driver with options of
-/// other types, or with bounds, units and secrets, has an options.schema.json and reads
-/// omnistore::Options.
+/// Members are bool, integers, std::string, std::vector<std::string>, or std::map<std::string,
+/// std::string>. A driver with options of other types, or with bounds, units and secrets, has an
+/// options.schema.json and reads omnistore::Options.
 struct FieldsProbe {
   template <class... A>
   constexpr void operator()(A &&...) const {}
@@ -41,6 +42,10 @@ concept HasFields = std::default_initializable<S> && requires {
 
 template <class M>
 concept ListOfStrings = std::same_as<M, std::vector<std::string>>;
+template <class M>
+concept MapOfStrings = std::same_as<M, std::map<std::string, std::string>>;
+template <class M>
+concept ManyStrings = ListOfStrings<M> || MapOfStrings<M>;
 
 /// Fills a struct from options.
 template <class S>
@@ -65,6 +70,10 @@ struct Filler {
   void operator()(std::string_view name, M S::*member, std::string_view = {}) const {
     into.*member = from.strings(name, M{});
   }
+  template <MapOfStrings M>
+  void operator()(std::string_view name, M S::*member, std::string_view = {}) const {
+    into.*member = from.string_map(name, M{});
+  }
 
   void required(std::string_view name, bool S::*member, std::string_view = {}) const {
     into.*member = from.boolean(name);
@@ -79,6 +88,10 @@ struct Filler {
   template <ListOfStrings M>
   void required(std::string_view name, M S::*member, std::string_view = {}) const {
     into.*member = from.strings(name);
+  }
+  template <MapOfStrings M>
+  void required(std::string_view name, M S::*member, std::string_view = {}) const {
+    into.*member = from.string_map(name);
   }
 
 private:
@@ -146,9 +159,9 @@ struct PropertyWriter {
   template <class M, class D>
   constexpr void operator()(std::string_view name, M S::*, const D &fallback,
                             std::string_view description = {}) const {
-    if constexpr (ListOfStrings<M>) {
+    if constexpr (ManyStrings<M>) {
       open<M>(name, fallback);
-      to.text(",\"default\":[]");
+      to.text(ListOfStrings<M> ? ",\"default\":[]" : ",\"default\":{}");
     } else {
       open<M>(name, description);
       to.text(",\"default\":");
@@ -159,7 +172,7 @@ struct PropertyWriter {
     }
     to.put('}');
   }
-  template <ListOfStrings M>
+  template <ManyStrings M>
   constexpr void operator()(std::string_view name, M S::*member) const {
     (*this)(name, member, std::string_view());
   }
@@ -181,6 +194,8 @@ private:
       to.text("\"string\"");
     else if constexpr (ListOfStrings<M>)
       to.text("\"array\",\"items\":{\"type\":\"string\"}");
+    else if constexpr (MapOfStrings<M>)
+      to.text("\"object\",\"additionalProperties\":{\"type\":\"string\"}");
     else
       bounds<M>();
     if (description.empty()) return;
@@ -190,8 +205,9 @@ private:
   template <class M>
   constexpr void bounds() const {
     static_assert(std::integral<M> && (std::is_signed_v<M> || sizeof(M) < 8),
-                  "an option is a bool, an integer that fits in std::int64_t, a std::string, or a "
-                  "std::vector<std::string>; write a schema file for others");
+                  "an option is a bool, an integer that fits in std::int64_t, a std::string, a "
+                  "std::vector<std::string>, or a std::map<std::string, std::string>; write a "
+                  "schema file for others");
     to.text("\"integer\"");
     if constexpr (sizeof(M) == 8) return;
     to.text(",\"minimum\":");

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -269,6 +270,24 @@ public:
     std::vector<std::int64_t> out;
     each(*member, Kind::number, "integers",
          [&](std::string_view item) { out.push_back(to_integer(name, item)); });
+    return out;
+  }
+  /// Reads an object whose members are all strings, such as HTTP headers.
+  std::map<std::string, std::string>
+  string_map(std::string_view name,
+             std::optional<std::map<std::string, std::string>> fallback = {}) const {
+    const Member *member = find(name, Kind::object, fallback.has_value());
+    if (!member) return *std::move(fallback);
+    std::map<std::string, std::string> out;
+    sdk::JsonReader reader(text(*member));
+    for (reader.enter('{'); reader.more('}');) {
+      std::string key = reader.name();
+      const sdk::JsonValue value = reader.value();
+      if (value.kind != Kind::string)
+        wrong(name, "expected an object of strings, found " + std::string(word(value.kind)) +
+                        " at " + key);
+      out.insert_or_assign(std::move(key), sdk::JsonReader(value.text).string());
+    }
     return out;
   }
   /// Reads an object inside the options; an absent one is empty.

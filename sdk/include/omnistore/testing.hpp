@@ -137,10 +137,17 @@ struct StatusError : std::runtime_error {
 class BareStore {
 public:
   /// `options` is the whole JSON object, in which no default is filled in. The driver's table and
-  /// the children must outlive the store.
+  /// the children, with the array of them, must outlive the store.
   explicit BareStore(const omnistore_driver &driver, std::string_view options = "{}",
                      std::span<const omnistore_store *const> children = {})
-      : traits_(*driver.traits), store_{sizeof(omnistore_store), 0, &driver, &traits_, nullptr} {
+      : traits_(*driver.traits), store_{sizeof(omnistore_store),
+                                        0,
+                                        &driver,
+                                        &traits_,
+                                        nullptr,
+                                        children.data(),
+                                        static_cast<std::uint32_t>(children.size()),
+                                        0} {
     const omnistore_open_request request{sizeof request,
                                          0,
                                          as_bytes(options),
