@@ -99,7 +99,28 @@ void Reader::end() noexcept {
     if (place.compare_exchange_strong(none, txn)) txn = nullptr;
   }
   if (txn) mdb_txn_abort(txn);
+  if (kept_)
+    kept_.reset();
+  else
+    environment_.gate_.leave();
+}
+
+/// LMDB wants no transaction in the process when its map moves. But a transaction that is only going to be reset keeps
+/// its pages from being used again, and does not touch the map.
+std::string_view Reader::keep(std::string_view bytes) noexcept {
+  kept_ = environment_.second_map(bytes.data());
+  if (!kept_) return bytes;
   environment_.gate_.leave();
+  return kept_->same(bytes);
+}
+
+/// The caller is inside of the gate.
+std::shared_ptr<const Mapping> Environment::second_map(const void *inside) {
+  const std::lock_guard lock(mutex_);
+  int file = -1;
+  if (!second_map_ && mdb_env_get_fd(env_, &file) == MDB_SUCCESS)
+    second_map_ = Mapping::of(file, static_cast<std::size_t>(map_size()), inside);
+  return second_map_;
 }
 
 /// An idle transaction; null: there is none.
@@ -197,14 +218,23 @@ void Environment::grow(omnistore::Call call) {
   int dead = 0;
   mdb_reader_check(env_, &dead);
   const Gate::Alone alone(gate_, call);
-  check(mdb_env_set_mapsize(env_, static_cast<std::size_t>(std::min(most, size * 2))));
+  set_map_size(std::min(most, size * 2));
   ++grown_;
 }
 
 /// Another process has let the database grow.
 void Environment::adopt_size(omnistore::Call call) {
   const Gate::Alone alone(gate_, call);
-  check(mdb_env_set_mapsize(env_, 0));
+  set_map_size(0);
+}
+
+/// The caller is alone inside of the gate.
+void Environment::set_map_size(std::uint64_t size) {
+  {
+    const std::lock_guard lock(mutex_);
+    second_map_.reset();
+  }
+  check(mdb_env_set_mapsize(env_, static_cast<std::size_t>(size)));
 }
 
 std::uint64_t Environment::map_size() const {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <lmdb.h>
@@ -19,6 +20,7 @@
 #include <omnistore/failure.hpp>
 
 #include "gate.hpp"
+#include "mapping.hpp"
 
 namespace lmdb {
 
@@ -36,18 +38,23 @@ class Environment;
 class Reader {
 public:
   Reader(Environment &environment, omnistore::Call call);
-  Reader(Reader &&other) noexcept : environment_(other.environment_), txn_(std::exchange(other.txn_, nullptr)) {}
+  Reader(Reader &&other) noexcept
+      : environment_(other.environment_), txn_(std::exchange(other.txn_, nullptr)), kept_(std::move(other.kept_)) {}
   Reader &operator=(Reader &&) = delete;
   ~Reader() { end(); }
 
   MDB_txn *txn() const noexcept { return txn_; }
   Environment &environment() const noexcept { return environment_; }
+  /// Lets the map grow while `bytes`, which lie in it, are still being read. Returns the place at which they stay until
+  /// the transaction ends; nothing else may be read from it. If the file cannot be mapped again, the map waits.
+  std::string_view keep(std::string_view bytes) noexcept;
   /// Ends it before the object does. What was read is not valid any more.
   void end() noexcept;
 
 private:
   Environment &environment_;
   MDB_txn *txn_ = nullptr;
+  std::shared_ptr<const Mapping> kept_; ///< if it is there, the reader is outside of the gate
 };
 
 /// Safe for threads.
@@ -85,6 +92,8 @@ private:
   MDB_txn *take_idle() noexcept;
   MDB_txn *begin_reading(omnistore::Call call);
   MDB_txn *begin_writing(omnistore::Call call, unsigned flags);
+  std::shared_ptr<const Mapping> second_map(const void *inside);
+  void set_map_size(std::uint64_t size);
   void grow(omnistore::Call call);
   void adopt_size(omnistore::Call call);
 
@@ -97,6 +106,7 @@ private:
   std::atomic<std::uint64_t> grown_{0};
 
   std::mutex mutex_;
+  std::shared_ptr<const Mapping> second_map_; ///< made when it is first needed
   std::condition_variable written_;
   bool writing_ = false; ///< a thread of this process writes
 };

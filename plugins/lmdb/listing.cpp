@@ -2,11 +2,14 @@
 #include "listing.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <omnistore/etag_number.hpp>
+#include <omnistore/listing.hpp>
 #include <omnistore/value.hpp>
 
 #include "record.hpp"
@@ -22,60 +25,92 @@ constexpr std::size_t MOST_BYTES = 1 << 20;
 constexpr unsigned CHECK_EVERY = 4096;
 
 struct Item {
-  std::size_t end; ///< of its key in the text of all keys; the key before it ends at its start
+  std::size_t end; ///< of its name in the text of all names; the name before it ends at its start
+  bool is_key;     ///< else a folder, which has no meta
   Head head;
   std::uint64_t size;
 };
 
-/// A page's keys, outside of the map.
+/// A page's names, outside of the map.
 struct Keys {
   std::string text;
   std::vector<Item> items;
   bool more = false;
 };
 
-/// How much of the key names the folder that lies too deep to be listed, with its ':'; 0: the key is listed.
-std::size_t folder_of(const omnistore_list_request &request, std::string_view key) {
-  if (request.depth == OMNISTORE_ANY_DEPTH) return 0;
-  std::uint32_t depth = 0;
-  for (std::size_t i = static_cast<std::size_t>(request.base.size); i < key.size(); ++i)
-    if (key[i] == ':' && ++depth > request.depth) return i + 1;
-  return 0;
-}
+/// Visits the records between bounds, in either direction.
+class Walk {
+public:
+  Walk(const Environment &environment, MDB_txn *txn, bool back) : environment_(environment), back_(back) {
+    MDB_cursor *cursor = nullptr;
+    environment.check(mdb_cursor_open(txn, environment.values(), &cursor));
+    cursor_.reset(cursor);
+  }
+
+  /// Goes to the first key between the bounds, or the last one when it walks back. They must stay for as long as it
+  /// walks. Returns false if there is none.
+  bool seek(const omnistore::KeyBounds &bounds) {
+    bounds_ = &bounds;
+    const std::string &bound = back_ ? bounds.to : bounds.from;
+    // LMDB takes no longer key. None of the database lies between the bound and this part of it but that part itself.
+    const std::string_view near = std::string_view(bound).substr(0, environment_.longest_key());
+    key_ = val(near);
+    if (near.empty()) return get(back_ ? MDB_LAST : MDB_FIRST) && is_between();
+    const bool found = get(MDB_SET_RANGE);
+    if (back_ ? found && name() < bound : found && name() >= bound) return is_between();
+    if (!found && !back_) return false;
+    return get(found ? back_ ? MDB_PREV : MDB_NEXT : MDB_LAST) && is_between();
+  }
+  bool step() { return get(back_ ? MDB_PREV : MDB_NEXT) && is_between(); }
+
+  std::string_view name() const { return view(key_); }
+  Record record() const { return Record(value_); }
+
+private:
+  bool get(MDB_cursor_op how) {
+    const int code = mdb_cursor_get(cursor_.get(), &key_, &value_, how);
+    if (code != MDB_NOTFOUND) environment_.check(code);
+    return code == MDB_SUCCESS;
+  }
+  bool is_between() const { return back_ ? name() >= bounds_->from : bounds_->reaches(name()); }
+
+  const Environment &environment_;
+  const bool back_;
+  const omnistore::KeyBounds *bounds_ = nullptr;
+  std::unique_ptr<MDB_cursor, void (*)(MDB_cursor *)> cursor_{nullptr, mdb_cursor_close};
+  MDB_val key_{}, value_{};
+};
 
 Keys find(omnistore::Call call, Environment &environment, std::int64_t now, const omnistore_list_request &request) {
+  const bool folders = request.flags & OMNISTORE_LIST_FOLDERS;
   const Reader reader(environment, call);
-  MDB_cursor *raw = nullptr;
-  environment.check(mdb_cursor_open(reader.txn(), environment.values(), &raw));
-  const std::unique_ptr<MDB_cursor, void (*)(MDB_cursor *)> cursor(raw, mdb_cursor_close);
-  const std::string_view base = as_view(request.base), after = as_view(request.cursor);
-  std::string from(after.empty() ? base : after);
+  Walk walk(environment, reader.txn(), request.flags & OMNISTORE_LIST_REVERSE);
+  std::optional<omnistore::KeyBounds> bounds(std::in_place, request, as_view(request.cursor));
   Keys keys;
-  MDB_val key = val(from), value;
-  MDB_cursor_op step = from.empty() ? MDB_FIRST : MDB_SET_RANGE;
-  for (unsigned count = 1;; ++count) {
-    const int code = mdb_cursor_get(raw, &key, &value, step);
-    if (code == MDB_NOTFOUND) break;
-    environment.check(code);
-    const std::string_view name = view(key);
-    if (!name.starts_with(base)) break;
+  bool there = !bounds->empty() && walk.seek(*bounds);
+  for (unsigned count = 1; there; ++count) {
     if (count % CHECK_EVERY == 0 && call.remaining() == 0)
       throw omnistore::Failure(call.late(), "the keys were not read in time");
-    step = MDB_NEXT;
-    if (const std::size_t folder = folder_of(request, name)) {
-      from.assign(name.substr(0, folder)).back() = ':' + 1; // behind all that is in the folder
-      key = val(from), step = MDB_SET_RANGE;
-      continue;
+    const std::string_view folder = omnistore::folder_of(request, walk.name());
+    if (folder.empty() || folders) {
+      const Record record = walk.record();
+      if (!record.head.is_live(now)) { // another key of the folder may be live
+        there = walk.step();
+        continue;
+      }
+      if (keys.items.size() == request.limit || keys.text.size() >= MOST_BYTES) {
+        keys.more = true;
+        break;
+      }
+      keys.text += folder.empty() ? walk.name() : folder;
+      keys.items.push_back({keys.text.size(), folder.empty(), record.head, record.value.size()});
     }
-    if (!after.empty() && name == after) continue;
-    const Record record(value);
-    if (!record.head.is_live(now)) continue;
-    if (keys.items.size() == request.limit || keys.text.size() >= MOST_BYTES) {
-      keys.more = true;
-      break;
+    if (folder.empty()) {
+      there = walk.step();
+    } else { // a seek passes over the folder
+      bounds.emplace(request, folder);
+      there = !bounds->empty() && walk.seek(*bounds);
     }
-    keys.text += name;
-    keys.items.push_back({keys.text.size(), record.head, record.value.size()});
   }
   return keys;
 }
@@ -85,9 +120,8 @@ Keys find(omnistore::Call call, Environment &environment, std::int64_t now, cons
 omnistore_status list(omnistore::Call call, Environment &environment, std::int64_t now,
                       const omnistore_list_request &request, omnistore_page &page) {
   const std::string_view cursor = as_view(request.cursor);
-  if (cursor.size() > environment.longest_key() || (!cursor.empty() && !cursor.starts_with(as_view(request.base))))
+  if (!cursor.empty() && !cursor.starts_with(as_view(request.base)))
     return call.fail(OMNISTORE_INVALID, "the cursor is none of this listing");
-  if (request.base.size > environment.longest_key()) return OMNISTORE_OK;
   const Keys keys = find(call, environment, now, request);
   std::size_t begin = 0;
   std::string_view key;
@@ -98,7 +132,7 @@ omnistore_status list(omnistore::Call call, Environment &environment, std::int64
     const omnistore::NumberEtag etag(item.head.version);
     meta.etag = as_bytes(etag.text());
     const omnistore_status status =
-        page.emit(&page, as_bytes(key), request.flags & OMNISTORE_LIST_META ? &meta : nullptr);
+        page.emit(&page, as_bytes(key), item.is_key && (request.flags & OMNISTORE_LIST_META) ? &meta : nullptr);
     if (status != OMNISTORE_OK) return status;
   }
   if (keys.more) page.next(&page, as_bytes(key));

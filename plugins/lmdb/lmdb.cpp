@@ -32,7 +32,8 @@ constexpr omnistore_traits TRAITS = [] {
   t.thread_model = OMNISTORE_PARALLEL;
   t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG |
                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                   OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+                   OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_LIST_RANGE |
+                   OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS;
   t.max_key_size = 511; // MDB_MAXKEYSIZE, as Debian builds LMDB
   t.max_value_size = UINT32_MAX - OMNISTORE_MAX_USER_SIZE - sizeof(Head);
   t.keeps = OMNISTORE_KEEPS_PROCESS;
@@ -248,15 +249,16 @@ private:
     return sink.begin(&sink, &meta, room);
   }
 
-  /// The bytes go from the map to where the host wants them; if it has room for them, nothing is held while they are
-  /// handed over.
+  /// The bytes go from the map to the place that the host names; then nothing is held while they are handed over. If
+  /// they may go out slowly, the map can grow meanwhile.
   static omnistore_status give(Reader reader, const Record &record, std::string_view key,
                                const omnistore_get_request &request, omnistore_sink &sink) {
-    const std::string_view part = omnistore::part_of(record.value, request);
+    std::string_view part = omnistore::part_of(record.value, request);
     const bool lends = part.size() >= LENT && omnistore::takes_loans(sink);
     void *room = nullptr;
     const omnistore_status begun = begin(record, key, request.flags, sink, lends ? nullptr : &room);
     if (begun != OMNISTORE_OK || part.empty()) return begun;
+    if (!room) part = reader.keep(part);
     if (lends) return lend(std::move(reader), part, sink);
     if (!room) return sink.write(&sink, part.data(), part.size());
     std::memcpy(room, part.data(), part.size());
@@ -304,10 +306,10 @@ private:
     environment_->check(mdb_put(txn, environment_->expiries(), &place, &name, 0));
   }
 
-  /// Whether the condition holds for what is there. `record`: the live value.
-  static bool holds(std::uint32_t condition, const omnistore_bytes &etag, const std::optional<Record> &record) {
+  /// Returns true if the condition holds for the live value; null means that there is none.
+  static bool holds(std::uint32_t condition, const omnistore_bytes &etag, const Record *record) {
     if (condition == OMNISTORE_IF_ABSENT) return !record;
-    if (condition == OMNISTORE_IF_PRESENT) return record.has_value();
+    if (condition == OMNISTORE_IF_PRESENT) return record;
     if (condition == OMNISTORE_IF_MATCH)
       return record && omnistore::NumberEtag(record->head.version).text() == as_view(etag);
     return true;
@@ -327,8 +329,8 @@ private:
     head.mtime = now();
     head.expiry = request.expiry;
     const std::optional<Record> old = find_any(txn, key);
-    const std::optional<Record> live = old && old->head.is_live(head.mtime) ? old : std::nullopt;
-    if (!holds(request.condition, request.etag, live)) return OMNISTORE_CONFLICT;
+    const bool is_live = old && old->head.is_live(head.mtime);
+    if (!holds(request.condition, request.etag, is_live ? &*old : nullptr)) return OMNISTORE_CONFLICT;
     if (!head.is_live(head.mtime)) { // it has ended already
       if (old) erase(txn, key, old->head);
       return OMNISTORE_OK;
@@ -342,7 +344,7 @@ private:
     if (key.size() > environment_->longest_key()) return OMNISTORE_NOT_FOUND;
     const std::optional<Record> record = find(txn, key);
     const bool matches = request.condition == OMNISTORE_IF_MATCH;
-    if (matches && !holds(request.condition, request.etag, record)) return OMNISTORE_CONFLICT;
+    if (matches && !holds(request.condition, request.etag, record ? &*record : nullptr)) return OMNISTORE_CONFLICT;
     if (!record) return OMNISTORE_NOT_FOUND;
     erase(txn, key, record->head);
     return OMNISTORE_OK;

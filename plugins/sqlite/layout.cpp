@@ -27,7 +27,7 @@ constexpr Text COMMON[] = {
     {Query::begin_write, "BEGIN IMMEDIATE"},
     {Query::commit, "COMMIT"},
     {Query::remove_any, "DELETE FROM {t} WHERE key = ?1"},
-    {Query::clear, "DELETE FROM {t} WHERE rowid IN (SELECT rowid FROM {t} WHERE key > ?1 AND key < ?2 ORDER BY key "
+    {Query::clear, "DELETE FROM {t} WHERE rowid IN (SELECT rowid FROM {t} WHERE key >= ?1 AND key < ?2 ORDER BY key "
                    "LIMIT ?3) RETURNING key"},
     {Query::clear_all, "DELETE FROM {t}"},
     {Query::last_change, "SELECT max(number) FROM {c}"},
@@ -56,11 +56,18 @@ constexpr Text OWN[] = {
     {Query::touch_user, "UPDATE {t} SET user = ?5 WHERE key = ?1 AND " LIVE},
     {Query::touch_both, "UPDATE {t} SET expiry = ?4, user = ?5 WHERE key = ?1 AND " LIVE},
     {Query::is_absent, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {t} WHERE key = ?1 AND " LIVE ")"},
-    // The keys come out of their index alone; the few that have expired are found by the other index.
-    {Query::list, "SELECT key FROM {t} WHERE key > ?1 AND key < ?2 AND id NOT IN (SELECT id FROM {t} WHERE expiry <= "
-                  "?7) ORDER BY key"},
-    {Query::list_meta,
-     "SELECT key, " SIZE ", mtime, expiry, version FROM {t} WHERE key > ?1 AND key < ?2 AND " LIVE " ORDER BY key"},
+// The keys come out of their index alone; the few that have expired are found by the other index.
+#define LIST                                                                                                           \
+  "SELECT key FROM {t} WHERE key >= ?1 AND key < ?2 AND id NOT IN (SELECT id FROM {t} WHERE expiry <= ?7) ORDER BY "   \
+  "key"
+#define LIST_META                                                                                                      \
+  "SELECT key, " SIZE ", mtime, expiry, version FROM {t} WHERE key >= ?1 AND key < ?2 AND " LIVE " ORDER BY key"
+    {Query::list, LIST},
+    {Query::list_meta, LIST_META},
+    {Query::list_back, LIST " DESC"},
+    {Query::list_meta_back, LIST_META " DESC"},
+#undef LIST
+#undef LIST_META
     {Query::expire, "DELETE FROM {t} WHERE id IN (SELECT id FROM {t} WHERE expiry <= ?7 LIMIT ?3) RETURNING key"},
     {Query::next_expiry, "SELECT min(expiry) FROM {t} WHERE expiry IS NOT NULL"},
 };
@@ -89,9 +96,12 @@ constexpr Text DB0[] = {
     {Query::remove, "DELETE FROM {t} WHERE key = ?1"},
     {Query::remove_if_match, "DELETE FROM {t} WHERE key = ?1"},
     {Query::is_absent, "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM {t} WHERE key = ?1)"},
-    {Query::list, "SELECT key FROM {t} WHERE key > ?1 AND key < ?2 ORDER BY key"},
-    {Query::list_meta,
-     "SELECT key, " DB0_SIZE ", " MTIME ", NULL, 0 FROM {t} WHERE key > ?1 AND key < ?2 ORDER BY key"},
+#define LIST "SELECT key FROM {t} WHERE key >= ?1 AND key < ?2 ORDER BY key"
+#define LIST_META "SELECT key, " DB0_SIZE ", " MTIME ", NULL, 0 FROM {t} WHERE key >= ?1 AND key < ?2 ORDER BY key"
+    {Query::list, LIST},
+    {Query::list_meta, LIST_META},
+    {Query::list_back, LIST " DESC"},
+    {Query::list_meta_back, LIST_META " DESC"},
 };
 
 constexpr const char *CREATE_OWN =

@@ -34,10 +34,12 @@ enum class Query {
   touch_expiry,
   touch_user,
   touch_both,
-  is_absent, ///< a row if there is no live value
-  list,      ///< ?1 after  ?2 before  ?7 now: keys
-  list_meta, ///< the same: key, size, mtime, expiry, version
-  clear,     ///< ?1 after  ?2 before  ?3 how many: the keys that it removed
+  is_absent,      ///< a row if there is no live value
+  list,           ///< ?1 from  ?2 before  ?7 now: keys
+  list_meta,      ///< the same: key, size, mtime, expiry, version
+  list_back,      ///< in descending order
+  list_meta_back, ///< likewise
+  clear,          ///< ?1 from  ?2 before  ?3 how many: the keys that it removed
   clear_all,
   expire,      ///< ?7 now  ?3 how many: the keys that it removed
   next_expiry, ///< NULL: there is none

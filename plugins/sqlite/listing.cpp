@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listing.hpp"
 
-#include <algorithm>
+#include <optional>
+#include <utility>
 #include <vector>
 
+#include <omnistore/listing.hpp>
 #include <omnistore/value.hpp>
 
 #include "reading.hpp"
@@ -17,67 +19,59 @@ using omnistore::as_bytes, omnistore::as_view;
 constexpr std::size_t MOST_BYTES = 1 << 20;
 
 struct Item {
-  std::size_t end; ///< of its key in the text of all keys; the key before it ends at its start
+  std::size_t end; ///< of its name in the text of all names; the name before it ends at its start
+  bool is_key;     ///< else a folder, which has no meta
   Known known;
 };
 
-/// A page's keys, outside of SQLite's memory.
+/// A page's names, outside of SQLite's memory.
 struct Keys {
   std::string text;
   std::vector<Item> items;
   bool more = false;
 };
 
-/// How much of the key names the folder that lies too deep to be listed, with its ':'; 0: the key is listed.
-std::size_t folder_of(const omnistore_list_request &request, std::string_view key) {
-  if (request.depth == OMNISTORE_ANY_DEPTH) return 0;
-  std::uint32_t depth = 0;
-  for (std::size_t i = static_cast<std::size_t>(request.base.size); i < key.size(); ++i)
-    if (key[i] == ':' && ++depth > request.depth) return i + 1;
-  return 0;
+/// Binds the bounds of keys, and runs the statement from the nearer one again.
+void seek(Run &run, const omnistore::KeyBounds &bounds, std::int64_t now) {
+  run.again();
+  run.text(1, bounds.from).text(2, bounds.to.empty() ? "\xff" : std::string_view(bounds.to)); // no key has this byte
+  if (run.takes(7)) run.integer(7, now);
 }
 
 Keys find(Connection &reader, std::int64_t now, const omnistore_list_request &request) {
-  const bool with_meta = request.flags & OMNISTORE_LIST_META;
-  const std::string_view base = as_view(request.base);
-  const std::string before = end_of(base);
-  std::string after(std::max(base, as_view(request.cursor)));
+  const bool meta = request.flags & OMNISTORE_LIST_META, folders = request.flags & OMNISTORE_LIST_FOLDERS,
+             back = request.flags & OMNISTORE_LIST_REVERSE;
   Keys found;
-  Run run(reader, with_meta ? Query::list_meta : Query::list);
-  run.text(1, after).text(2, before);
-  if (run.takes(7)) run.integer(7, now);
-  while (run.row()) {
-    const std::string_view key = run.bytes_at(0);
-    if (const std::size_t folder = folder_of(request, key)) {
-      after.assign(key.substr(0, folder)).push_back('\xff'); // no key has this byte
-      run.again();
-      run.text(1, after);
-      continue;
-    }
-    if (found.items.size() == request.limit || found.text.size() >= MOST_BYTES) {
-      found.more = true;
-      break;
-    }
-    found.text += key;
-    Item &item = found.items.emplace_back(Item{found.text.size(), {}});
-    if (with_meta) {
-      item.known.size = static_cast<std::uint64_t>(run.integer_at(1));
-      item.known.mtime = run.integer_at(2);
-      item.known.expiry = run.integer_at(3);
-      item.known.version = run.integer_at(4);
+  std::optional<omnistore::KeyBounds> bounds(std::in_place, request, as_view(request.cursor));
+  Run run(reader, meta ? back ? Query::list_meta_back : Query::list_meta : back ? Query::list_back : Query::list);
+  for (bool passed = true; passed && !bounds->empty();) {
+    seek(run, *bounds, now);
+    passed = false;
+    while (!passed && run.row()) {
+      const std::string_view key = run.bytes_at(0), folder = omnistore::folder_of(request, key);
+      if (folder.empty() || folders) {
+        if (found.items.size() == request.limit || found.text.size() >= MOST_BYTES) {
+          found.more = true;
+          return found;
+        }
+        found.text += folder.empty() ? key : folder;
+        Item &item = found.items.emplace_back(Item{found.text.size(), folder.empty(), {}});
+        if (meta && item.is_key) {
+          item.known.size = static_cast<std::uint64_t>(run.integer_at(1));
+          item.known.mtime = run.integer_at(2);
+          item.known.expiry = run.integer_at(3);
+          item.known.version = run.integer_at(4);
+        }
+      }
+      if (folder.empty()) continue;
+      bounds.emplace(request, folder); // the next seek passes over the folder
+      passed = true;
     }
   }
   return found;
 }
 
 } // namespace
-
-std::string end_of(std::string_view base) {
-  if (base.empty()) return "\xff";
-  std::string end(base.substr(0, base.size() - 1));
-  end.push_back(':' + 1);
-  return end;
-}
 
 omnistore_status list(omnistore::Call call, Pool &readers, std::int64_t now, bool gives_etags,
                       const omnistore_list_request &request, omnistore_page &page) {
@@ -92,7 +86,7 @@ omnistore_status list(omnistore::Call call, Pool &readers, std::int64_t now, boo
     key = text.substr(begin, item.end - begin);
     begin = item.end;
     const omnistore_status status =
-        request.flags & OMNISTORE_LIST_META
+        item.is_key && (request.flags & OMNISTORE_LIST_META)
             ? item.known.with_meta(OMNISTORE_GET_META, gives_etags, key,
                                    [&](const omnistore_meta &meta) { return page.emit(&page, as_bytes(key), &meta); })
             : page.emit(&page, as_bytes(key), nullptr);

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of a listing: the keys in the order of their bytes. What lies deeper than is asked for is skipped by a new
-// seek, without visiting it.
+// A page of a listing, in the order of keys. Keys that lie deeper than the request's depth are passed over by a new
+// seek for each folder, without visiting them.
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <string_view>
 
 #include <omnistore/call.hpp>
 #include <omnistore/driver.h>
@@ -16,8 +14,5 @@ namespace sqlite {
 
 omnistore_status list(omnistore::Call call, Pool &readers, std::int64_t now, bool gives_etags,
                       const omnistore_list_request &request, omnistore_page &page);
-
-/// The first text that lies after all keys that start with `base`, which ends in ':' or is empty.
-std::string end_of(std::string_view base);
 
 } // namespace sqlite

@@ -14,6 +14,7 @@
 
 #include <omnistore/driver.hpp>
 #include <omnistore/etag_number.hpp>
+#include <omnistore/listing.hpp>
 #include <omnistore/sweep_timer.hpp>
 #include <omnistore_schema.h>
 
@@ -36,7 +37,8 @@ constexpr omnistore_traits TRAITS = [] {
   t.thread_model = OMNISTORE_PARALLEL;
   t.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG |
                    OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH | OMNISTORE_CAN_RANGE |
-                   OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META;
+                   OMNISTORE_CAN_STREAM | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_META | OMNISTORE_CAN_LIST_RANGE |
+                   OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS;
   t.keeps = OMNISTORE_KEEPS_PROCESS;
   t.order = OMNISTORE_ORDER_KEYS;
   return t;
@@ -421,7 +423,7 @@ private:
   /// Removes some keys under a base; `more`: there may be others.
   static std::vector<std::string> remove_some(Connection &writer, std::string_view base, bool &more) {
     std::vector<std::string> keys;
-    const std::string end = end_of(base);
+    const std::string end = base.empty() ? "\xff" : omnistore::after(base); // no key has this byte
     Run run(writer, Query::clear);
     run.text(1, base).text(2, end).integer(3, PIECE_KEYS);
     while (run.row()) keys.emplace_back(run.bytes_at(0));

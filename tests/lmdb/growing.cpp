@@ -52,6 +52,34 @@ TEST_CASE("the map grows while threads read") {
   CHECK(wrong == 0);
 }
 
+TEST_CASE("the map grows while a value is lent, which stays as it was") {
+  Folder folder;
+  Host host;
+  Store store(host, folder / "db", small);
+  const std::string value = bytes_of(100'000, 7);
+  REQUIRE(store.set("lent", value) == OMNISTORE_OK);
+  Borrower borrower;
+  REQUIRE(get(store, "lent", borrower) == OMNISTORE_OK);
+  REQUIRE(store.remove("lent") == OMNISTORE_OK);
+  for (int i = 0; i < 100; ++i) REQUIRE(store.set("k" + std::to_string(i), bytes_of(50'000, i)) == OMNISTORE_OK);
+  CHECK(borrower.bytes() == value);
+  borrower.give_back();
+  CHECK(store.get("k99") == bytes_of(50'000, 99));
+}
+
+TEST_CASE("the map grows while a value goes out to one who reads slowly") {
+  Folder folder;
+  Host host;
+  Store store(host, folder / "db", small);
+  REQUIRE(store.set("short", "value") == OMNISTORE_OK);
+  Got got;
+  got.offers_buffer = false;
+  got.on_write = [&] { return store.set("long", bytes_of(5'000'000)); };
+  CHECK(store.get("short", got) == OMNISTORE_OK);
+  CHECK(got.bytes == "value");
+  CHECK(store.get("long") == bytes_of(5'000'000));
+}
+
 TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old value and goes on") {
   Folder folder;
   Host host;

@@ -4,38 +4,6 @@
 
 using namespace test;
 
-namespace {
-
-/// Borrows what a store lends.
-struct Borrower : omnistore_sink {
-  const char *data = nullptr;
-  std::uint64_t size_lent = 0;
-  omnistore_loan loan{};
-
-  Borrower() : omnistore_sink{sizeof(omnistore_sink), 0, nullptr, nullptr, nullptr} {
-    begin = [](omnistore_sink *, const omnistore_meta *, void **buffer) {
-      if (buffer) *buffer = nullptr;
-      return OMNISTORE_OK;
-    };
-    write = [](omnistore_sink *, const void *, std::uint64_t) { return OMNISTORE_INTERNAL; };
-    lend = [](omnistore_sink *sink, const void *bytes, std::uint64_t count, const omnistore_loan *given) {
-      auto &self = *static_cast<Borrower *>(sink);
-      self.data = static_cast<const char *>(bytes), self.size_lent = count, self.loan = *given;
-      return OMNISTORE_OK;
-    };
-  }
-  std::string_view bytes() const { return {data, size_lent}; }
-  void give_back() { loan.release(loan.owner, loan.item); }
-};
-
-omnistore_status get(Store &store, std::string_view key, omnistore_sink &sink) {
-  const omnistore_get_request request{sizeof request, 0, 0, UINT64_MAX};
-  Call call;
-  return store.driver().get(store.self(), &call, omnistore::as_bytes(key), &request, &sink);
-}
-
-} // namespace
-
 TEST_CASE("a long value is lent out of the map, and stays while it is replaced and removed") {
   Fixture f;
   const std::string value = bytes_of(3'000'000);
