@@ -42,7 +42,7 @@ public:
 
   MDB_txn *txn() const noexcept { return txn_; }
   Environment &environment() const noexcept { return environment_; }
-  /// Ends it before the object does. What was read is not valid any more.
+  /// Ends it before the object does. Its reads are not valid any more.
   void end() noexcept;
 
 private:

@@ -63,7 +63,7 @@ Keys find(omnistore::Call call, Environment &environment, std::int64_t now, cons
       throw omnistore::Failure(call.late(), "the keys were not read in time");
     step = MDB_NEXT;
     if (const std::size_t folder = folder_of(request, name)) {
-      from.assign(name.substr(0, folder)).back() = ':' + 1; // behind all that is in the folder
+      from.assign(name.substr(0, folder)).back() = ':' + 1; // after all keys in the folder
       key = val(from), step = MDB_SET_RANGE;
       continue;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of a listing: the keys in the order of their bytes. What lies deeper than is asked for is skipped by a new
-// seek, without visiting it.
+// A page of a listing: the keys in the order of their bytes. Keys below the requested depth are skipped by a new seek,
+// without visiting it.
 #pragma once
 
 #include <cstdint>

@@ -118,7 +118,7 @@ public:
       void *data;
       std::size_t size;
     };
-    std::vector<Copied> copied; // what was copied to where the host wants it is handed over after the transaction
+    std::vector<Copied> copied; // values in the host's memory are handed over after the transaction
     copied.reserve(keys.size());
     {
       const Reader reader(*environment_, call);
@@ -248,8 +248,8 @@ private:
     return sink.begin(&sink, &meta, room);
   }
 
-  /// The bytes go from the map to where the host wants them; if it has room for them, nothing is held while they are
-  /// handed over.
+  /// The bytes go from the map into the host's memory; if it has room for them, nothing is held while they are handed
+  /// over.
   static omnistore_status give(Reader reader, const Record &record, std::string_view key,
                                const omnistore_get_request &request, omnistore_sink &sink) {
     const std::string_view part = omnistore::part_of(record.value, request);
@@ -304,7 +304,7 @@ private:
     environment_->check(mdb_put(txn, environment_->expiries(), &place, &name, 0));
   }
 
-  /// Whether the condition holds for what is there. `record`: the live value.
+  /// Returns true if the condition holds for the present value. `record`: the live value.
   static bool holds(std::uint32_t condition, const omnistore_bytes &etag, const std::optional<Record> &record) {
     if (condition == OMNISTORE_IF_ABSENT) return !record;
     if (condition == OMNISTORE_IF_PRESENT) return record.has_value();
@@ -313,7 +313,7 @@ private:
     return true;
   }
 
-  /// One set in a transaction; a failure is told for item `i`.
+  /// One set in a transaction; a failure is reported for item `i`.
   omnistore_status put(Call call, std::size_t i, MDB_txn *txn, std::string_view key,
                        const omnistore_set_request &request, Head &head) {
     if (key.size() > environment_->longest_key())

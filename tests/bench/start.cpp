@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// bench_start PORT PATH PROGRAM ARGUMENT...: starts the program, asks it for PATH until it answers 200, then prints
+// bench_start PORT PATH PROGRAM ARGUMENT...: starts the program, requests PATH until it responds with 200, then prints
 // the milliseconds that took, those of them in which it had the processor, and the kibibytes of memory it holds when
-// idle, and stops it. The program runs on the first core; who asks, on the second, where there is one.
+// idle, and stops it. The program runs on the first core, the client on the second if there is one.
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -28,7 +28,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto patience = std::chrono::seconds(20);
 
-/// Whether one request got a good answer. False where nobody listens yet.
+/// Returns true if one request got a good response, and false if nobody listens yet.
 bool good_answer(std::uint16_t port, const std::string &path) {
   const int socket_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -46,7 +46,7 @@ bool good_answer(std::uint16_t port, const std::string &path) {
   return good;
 }
 
-/// Fails where there is no such core, which changes nothing.
+/// Fails if there is no such core, which changes nothing.
 void pin(int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);
@@ -69,7 +69,7 @@ pid_t start(char **command) {
   return child;
 }
 
-/// The number behind `name` in a file of /proc.
+/// Returns the number after `name` in a file of /proc.
 long number_in(const std::string &file, const std::string &name) {
   std::ifstream lines(file);
   for (std::string line; std::getline(lines, line);)

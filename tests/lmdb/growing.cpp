@@ -52,7 +52,7 @@ TEST_CASE("the map grows while threads read") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old value and goes on") {
+TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old value and continues") {
   Folder folder;
   Host host;
   Store store(host, folder / "db", small + R"(,"maxBytes":1000000)");
@@ -63,7 +63,7 @@ TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old valu
   CHECK(store.set("k", "new") == OMNISTORE_OK);
 }
 
-TEST_CASE("what another process wrote into a database that it let grow is read") {
+TEST_CASE("values that another process wrote into a database that it let grow are read") {
   Folder folder;
   const std::string path = folder / "db";
   int ready[2], go[2];

@@ -11,7 +11,7 @@ using omnistore::Options;
 
 namespace {
 
-/// What is said of options that cannot be read.
+/// Returns the message about options that cannot be read.
 std::string refusal(const std::string &json) {
   try {
     Options options(json);
@@ -62,7 +62,7 @@ TEST_CASE("an option of another kind is refused with both kinds") {
   CHECK_THROWS_WITH(options.strings("list"), "option list: expected only strings, found a number");
 }
 
-TEST_CASE("kind tells options that may be of several") {
+TEST_CASE("kind distinguishes options that may be of several") {
   const Options options(R"({"a":0,"b":[1],"c":"all","d":{},"e":false})");
   CHECK(options.kind("a") == Kind::number);
   CHECK(options.kind("b") == Kind::array);
