@@ -12,12 +12,24 @@ function check(text,   t) {
   t = tolower(" " text " ")
   if (text ~ /(^[ \t*|0-9.-]*|[.!?] )(What|Whether|Who|Whom|Whose|Where|Of) [a-z]/ && text !~ /[?]/)
     report("a sentence needs a subject and a verb before What, Whether, Who, Where or Of", text)
-  if (t ~ /[^a-z-]where[^a-z-]/ && t !~ /(place|folder|file|line|column|position|point|path|offset|address|room|say|show|find|know|see)s? where /)
+  if (t ~ /[^a-z-]where[^a-z-]/ && t !~ / where to start|(place|folder|file|line|column|position|point|path|offset|address|room|say|show|find|know|see)s? where /)
     report("\"where\" is only a place; conditions use if or when", text)
   if (t ~ /[^a-z](tells?|told|telling)[^a-z]/ && t !~ /(tell|tells|told) [a-z ]*apart/)
     report("programs report, log, show or say; they do not tell", text)
   if (t ~ /[^a-z]behind[^a-z]/ && t !~ /(leave|left|fall|fell|lag|lagg|far)[a-z]* behind|behind (a|an|the|its) ([a-z]+ )?(proxy|proxies|server|nat|balancer)/ && text !~ /^behind[.,]/)
     report("\"after\" is the order; \"behind\" is a place", text)
+  if (t ~ /[^a-z_.](asks?|asked|asking|answers?|answered|answering)[^a-z_.(]/ && t !~ /question/)
+    report("the words are request and response, or call and result; programs do not ask or answer", text)
+  if (t ~ /[^a-z](gives?|gave|giving) up[^a-z]/)
+    report("say what happens: it fails, returns, stops or is dropped", text)
+  if (t ~ /[^a-z](holds?|held|holding) up[^a-z]/ && t !~ /up to/)
+    report("one thing delays another", text)
+  if (t ~ /[^a-z](lets?|letting) (it|them|him|her) go[^a-z]/)
+    report("say release", text)
+  if (t ~ /[^a-z]call(s|ed|ing)? off[^a-z]/)
+    report("calls and jobs are cancelled", text)
+  if (t ~ /[^a-z]begun anew[^a-z]/)
+    report("jobs restart", text)
   if (t ~ /[^a-z]in front[^a-z]/)
     report("\"before\" is the order; \"in front of\" is a place", text)
   if (t ~ /[^a-z](goes|go|going|went|gone) on[^a-z]/)
@@ -42,10 +54,23 @@ block {
   next
 }
 
-match($0, /(^|[^:"])\/\/[\/!]*<? ?/) { check(substr($0, RSTART + RLENGTH)); next }
+match($0, /TEST_CASE(_METHOD)?\([^"]*"[^"]*"/) {
+  name = substr($0, RSTART, RLENGTH - 1)
+  sub(/^[^"]*"/, "", name)
+  check(name)
+  if (name ~ /^([Ww]hat|[Ww]ho|[Ww]hoever|[Ww]here|[Ww]hether|[Oo]f) /) report("a test name says what holds", name)
+  if (length(name) >= 100) report("a test name has less than 100 characters", name)
+}
 
-match($0, /\/\*/) {
-  text = substr($0, RSTART + 2)
+{
+  code = $0
+  gsub(/R"\([^)]*\)"|"([^"\\]|\\.)*"/, "", code)
+}
+
+match(code, /(^|[^:])\/\/[\/!]*<? ?/) { check(substr(code, RSTART + RLENGTH)); next }
+
+match(code, /\/\*/) {
+  text = substr(code, RSTART + 2)
   block = !match(text, /\*\//)
   if (!block) text = substr(text, 1, RSTART - 1)
   check(text)

@@ -193,7 +193,7 @@ public:
   /// Returns the status, unless the store's cursor leaves no room for the mark.
   omnistore_status after(Call call, omnistore_status status) const {
     if (status != OMNISTORE_OK || !too_long_) return status;
-    return call.fail(OMNISTORE_TOO_LARGE, "a listing cannot go on at so long a cursor; use another limit");
+    return call.fail(OMNISTORE_TOO_LARGE, "a listing cannot continue at so long a cursor; use another limit");
   }
 };
 

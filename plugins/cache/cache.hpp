@@ -84,14 +84,14 @@ private:
     omnistore_sink &sink;
     bool stat; ///< meta alone
 
-    /// A copy without user meta still serves the rest of its meta. The origin is asked only for a reader who wants
-    /// nothing except the user meta, under `key$`.
+    /// A copy without user meta still serves the rest of its meta. The cache calls the origin only for a reader who
+    /// wants nothing except the user meta, under `key$`.
     bool asks_user_alone() const {
       return stat && request.flags & OMNISTORE_GET_USER && !(request.flags & OMNISTORE_GET_META);
     }
   };
-  /// A watch, which also watches the origin. Of the origin's events it passes on only the ends of values. Changes that
-  /// others make there are reported when a refresh finds them, so that each is reported once.
+  /// A watch, which also watches the origin. It passes on only those of the origin's events that end values. Changes
+  /// that others make there are reported when a refresh finds them, so that each is reported once.
   struct Watch : omnistore_watcher {
     Watch(std::string_view of, omnistore_watcher &watcher)
         : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, base(of), to(watcher) {}

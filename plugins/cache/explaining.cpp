@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state of a key's copy (omnistore/ext/explain.h), which tells a user why a get gave a value, and the counters
-// (ext/stats.h). Neither asks the origin.
+// The state of a key's copy (omnistore/ext/explain.h), which shows a user why a get gave a value, and the counters
+// (ext/stats.h). Neither calls the origin.
 #include <omnistore/value.hpp>
 
 #include "cache.hpp"

@@ -123,7 +123,7 @@ omnistore_status Cache::drop(Call call, std::string_view key) {
 }
 
 /// Marks the copy as doubtful before a write. If the outcome of the write is not known, or the host is killed, the
-/// origin is asked before the copy is used again. Returns the old record, for restore_record().
+/// origin is read before the copy is used again. Returns the old record, for restore_record().
 std::optional<Record> Cache::mark_doubtful(Call outer, std::string_view key) {
   CapturingCall call(outer);
   std::optional<Record> before = records_.find(call, key);

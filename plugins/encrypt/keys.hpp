@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys of the layer `encrypt`: where they come from, and their ids.
+// The keys of the layer `encrypt`: their sources and their ids.
 #pragma once
 
 #include <array>

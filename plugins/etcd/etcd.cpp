@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `etcd` driver: values in etcd, through the JSON gateway of its version 3. record.hpp has the form of a value,
-// operations.hpp what etcd is asked to do, cluster.hpp how the members are reached, leases.hpp how values expire,
-// listing.hpp how keys are listed, watch.hpp how changes are reported.
+// operations.hpp has the requests, cluster.hpp reaches the members, leases.hpp lets values expire, listing.hpp how keys
+// are listed, watch.hpp how changes are reported.
 #include <algorithm>
 #include <set>
 #include <span>
@@ -40,7 +40,7 @@ constexpr omnistore_traits TRAITS = [] {
   return t;
 }();
 
-/// What a request has besides the value, the user's meta and the prefix.
+/// The bytes of a request besides the value, the user's meta and the prefix.
 constexpr std::uint64_t BESIDE = OMNISTORE_MAX_KEY_SIZE + BESIDE_VALUE + 1024;
 constexpr int MOST_TRIES = 16; ///< of a write that reads first, while others write the same key
 

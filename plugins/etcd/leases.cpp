@@ -25,7 +25,7 @@ std::int64_t Leases::lease(omnistore::Call call, std::int64_t expiry, std::int64
   constexpr std::int64_t longest = 9'000'000'000; // seconds; etcd's own limit
   const std::int64_t seconds = std::min((rounded - now + 999) / 1000 + 1, longest);
   const std::string body = R"({"TTL":")" + std::to_string(seconds) + R"("})";
-  // Asking twice makes a lease that nobody uses, and that ends by itself.
+  // A second request makes a lease that nobody uses, and that ends by itself.
   const std::string text = cluster_.post(call, "/v3/lease/grant", body, Kind::read);
   const std::int64_t id = parse(text)["ID"].number();
   const std::lock_guard lock(mutex_);

@@ -52,7 +52,7 @@ Names names_in(const Json &range_response, std::size_t prefix_size) {
   return found;
 }
 
-/// Asks etcd which of the values with a lease have expired already: their records say so, and stay there.
+/// Looks up in etcd which of the values with a lease have expired already: their records say so, and stay there.
 void mark_expired(omnistore::Call call, Cluster &cluster, const std::string &prefix, std::int64_t now, Names &found) {
   std::vector<Name *> asked;
   std::vector<std::string> operations;

@@ -38,7 +38,7 @@ std::string transaction(const std::vector<std::string> &operations);
 /// Returns the value in the response to a range.
 Found found_in(const Json &range_response);
 
-/// What came of a conditional write.
+/// The outcome of a conditional write.
 struct Outcome {
   bool done = false;
   Found found; ///< what the key had instead, if the response says so

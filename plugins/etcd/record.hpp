@@ -22,7 +22,7 @@ struct Record {
   bool expired(std::int64_t now) const { return expiry != 0 && expiry <= now; }
 };
 
-/// What etcd has for a key.
+/// The content of a key in etcd.
 struct Found {
   std::string text; ///< as it is in etcd
   std::int64_t revision = 0;

@@ -412,7 +412,7 @@ omnistore_status Fs::clear(Call call, const omnistore_clear_request &request, om
         if (!refused) refused = failure;
       }
       break;
-    case Walk::Step::folder: // not asked for
+    case Walk::Step::folder: // not requested
       break;
     case Walk::Step::value:
       try {

@@ -34,7 +34,7 @@ constexpr omnistore_traits TRAITS = [] {
   t.order = OMNISTORE_ORDER_NONE;
   return t;
 }();
-/// What an Omnistore host can do besides.
+/// The further capabilities of an Omnistore host.
 constexpr std::uint64_t OF_A_HOST = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
                                     OMNISTORE_CAN_DEPTH | OMNISTORE_WATCHES_OWN;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The gate in front of the map: many transactions may be inside at once, or one that changes the map, alone.
+// The gate of the map: many transactions may be inside at once, or one that changes the map, alone.
 #pragma once
 
 #include <atomic>

@@ -119,7 +119,7 @@ public:
       void *data;
       std::size_t size;
     };
-    std::vector<Copied> copied; // what was copied to where the host wants it is handed over after the transaction
+    std::vector<Copied> copied; // values in the host's memory are handed over after the transaction
     copied.reserve(keys.size());
     {
       const Reader reader(*environment_, call);
@@ -315,7 +315,7 @@ private:
     return true;
   }
 
-  /// One set in a transaction; a failure is told for item `i`.
+  /// One set in a transaction; a failure is reported for item `i`.
   omnistore_status put(Call call, std::size_t i, MDB_txn *txn, std::string_view key,
                        const omnistore_set_request &request, Head &head) {
     if (key.size() > environment_->longest_key())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What lies in the database: a value's record, and its entry in the index of expiries.
+// The content of the database: a value's record, and its entry in the index of expiries.
 //
 // `values`: key -> 4 bytes form (1), 4 bytes size of the user meta, 8 bytes version, 8 bytes mtime, 8 bytes expiry
 //           (0: never), all in the machine's byte order, then the user meta, then the value

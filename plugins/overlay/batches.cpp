@@ -244,7 +244,7 @@ bool Overlay::plain(std::span<const omnistore_bytes> keys, const omnistore_set_r
 }
 
 /// Gives the remaining items to each layer of `writeTo`, in the order of write_layers(). `step(layer, call)` puts the
-/// statuses into `left`. Items whose status is OK go on to the next layer.
+/// statuses into `left`. Items whose status is OK pass to the next layer.
 template <typename Step>
 void Overlay::batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step) {
   const std::vector<std::uint32_t> order(written_.rbegin(), written_.rend());

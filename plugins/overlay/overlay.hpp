@@ -145,7 +145,7 @@ private:
   template <typename Step>
   void batch_write_layers(Call call, PendingItems &left, omnistore_status *statuses, Step step);
 
-  // writing/conditions.cpp: decides if a write may go on, and how. The caller holds the key's stripe.
+  // writing/conditions.cpp: decides if a write may proceed, and how. The caller holds the key's stripe.
   omnistore_status check_layers_above(Call call, std::string_view key);
   omnistore_status check_condition(Call call, std::string_view key, std::uint32_t condition, std::string_view etag,
                                    LayerCondition &guarded);

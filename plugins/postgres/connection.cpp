@@ -53,8 +53,8 @@ std::string one_line(std::string_view text) {
   return line;
 }
 
-/// What a failed attempt to connect says. libpq gives no code for it, but the verbose message has it:
-/// "FATAL:  28P01: password authentication failed ...\nLOCATION:  ...".
+/// Returns the status of a failed attempt to connect. libpq gives no code for it, but the verbose message has it:
+/// "FATAL: 28P01: password authentication failed ...\nLOCATION: ...".
 Failure refusal(std::string_view text) {
   constexpr std::string_view fatal = "FATAL:  ";
   if (const std::size_t at = text.find(fatal); at != text.npos && text.substr(at + fatal.size() + 5, 2) == ": ") {
@@ -144,7 +144,7 @@ Connection::Connection(const Settings &settings, const Statements &statements, o
   // good.
   text(call, "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; "
              "SET enable_bitmapscan = off; SET plan_cache_mode = force_generic_plan; SET jit = off");
-  if (PQserverVersion(db_.get()) >= 140000) // a statement whose caller gave up ends
+  if (PQserverVersion(db_.get()) >= 140000) // a statement whose caller left ends
     text(call, "SET client_connection_check_interval = '1s'");
 }
 

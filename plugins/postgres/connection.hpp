@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection to the server, which one thread uses at a time. Every wait ends at the call's deadline; a connection
-// on which a call gave up, or which the server ended, is broken and can only be closed.
+// on which a call ran out of time, or which the server ended, is broken and can only be closed.
 #pragma once
 
 #include <cstdint>

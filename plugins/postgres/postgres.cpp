@@ -317,7 +317,7 @@ private:
     return step;
   }
 
-  /// Whether the condition of a set held.
+  /// Returns true if the condition of a set held.
   static bool was_set(const Step &step, const omnistore_set_request &, const Rows &rows, std::int64_t &version) {
     switch (step.query) {
     case Query::is_present:

@@ -16,7 +16,7 @@ namespace {
 
 using omnistore::Failure;
 
-/// A WAL that a large write has made longer is cut to this size when it is next begun anew.
+/// A WAL that a large write has made longer is cut to this size when it next restarts.
 constexpr const char *LONGEST_IDLE_WAL = "67108864";
 /// After so many steps of SQLite's machine, about a millisecond, it looks at the deadline.
 constexpr int STEPS = 20'000;
@@ -98,7 +98,7 @@ void Connection::configure(Kind kind) {
   }
 }
 
-/// Two that open a new file at once may disturb each other here, where SQLite does not call the busy handler.
+/// Two programs that open a new file at once may disturb each other here, since SQLite does not call the busy handler.
 void Connection::use_wal() {
   for (int count = 0;; ++count) {
     sqlite3_stmt *statement = nullptr;

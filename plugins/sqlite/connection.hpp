@@ -18,7 +18,7 @@
 
 namespace sqlite {
 
-/// What the options say. It does not change while the store is open.
+/// The options. They do not change while the store is open.
 struct Settings {
   std::string path, folder;
   Layout layout;
@@ -80,7 +80,7 @@ private:
   std::int64_t waited_ = 0; ///< milliseconds, in this call
 };
 
-/// One run of a prepared statement. What is bound must stay until the run ends.
+/// One run of a prepared statement. Bound values must stay until the run ends.
 class Run {
 public:
   Run(Connection &connection, Query query) : connection_(connection), statement_(connection.statement(query)) {}
@@ -99,7 +99,7 @@ public:
   Run &null(int place) { return bound(sqlite3_bind_null(statement_, place)); }
   /// NULL stands for "never".
   Run &expiry(int place, std::int64_t value) { return value == 0 ? null(place) : integer(place, value); }
-  /// Whether the layout's statement uses a parameter.
+  /// Returns true if the layout's statement uses a parameter.
   bool takes(int place) const { return place <= sqlite3_bind_parameter_count(statement_); }
 
   /// False: there are no more rows.

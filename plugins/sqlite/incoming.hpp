@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A value on its way into the database. A slow writer must not hold up the others, so a long value that comes from a
+// A value on its way into the database. A slow writer must not delay the others, so a long value that comes from a
 // source waits in a file until it is whole.
 #pragma once
 
@@ -27,7 +27,7 @@ public:
   /// The value, if it is in memory; it may lie in the request.
   std::string_view bytes() const { return bytes_; }
   std::uint64_t size() const { return in_memory() ? bytes_.size() : size_; }
-  /// Whether the bytes in memory are well-formed UTF-8 without NUL.
+  /// Returns true if the bytes in memory are well-formed UTF-8 without NUL.
   bool is_text() const;
   /// A part of a value that is in the file.
   void read(void *into, std::size_t count, std::uint64_t from) const;

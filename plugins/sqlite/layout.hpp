@@ -13,7 +13,7 @@ namespace sqlite {
 
 class Connection;
 
-/// The statements. Their parameters, where a statement has them:
+/// The statements. Their parameters, if a statement has them:
 ///   ?1 key  ?2 version  ?3 mtime  ?4 expiry  ?5 user meta  ?6 value  ?7 now  ?8 the version that must be there
 /// Those that read one value give: 0 value (for stat: its size)  1 mtime  2 expiry  3 version  4 row  5 user meta.
 enum class Query {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A page of a listing, in the order of keys. Keys that lie deeper than the request's depth are passed over by a new
-// seek for each folder, without visiting them.
+// A page of a listing, in the order of keys. Keys below the requested depth are skipped, by one seek for each folder.
 #pragma once
 
 #include <cstdint>

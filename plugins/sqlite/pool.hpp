@@ -26,7 +26,7 @@ public:
   Connection &operator*() const { return *connection_; }
   Connection *operator->() const { return connection_.get(); }
 
-  /// Gives up the connection's place in the pool to another one, since this one will be in use for as long as somebody
+  /// Gives the connection's place in the pool to another one, since this one will be in use for as long as somebody
   /// reads slowly. Throws Failure if too many are in use in this way.
   void make_long();
 

@@ -17,15 +17,15 @@
 
 namespace sqlite {
 
-/// What is known of a value, outside of SQLite's memory.
+/// The meta of a value, outside of SQLite's memory.
 struct Known {
   std::uint64_t size = 0;
   std::int64_t mtime = 0, expiry = 0, version = 0;
-  std::string user; ///< if it was asked for
+  std::string user; ///< if it was requested
 
   /// From the columns of a statement that reads one value (layout.hpp). `size` is left as it is.
   static Known from(const Run &run);
-  /// Gives it, with `bytes` as the part of the value that was asked for.
+  /// Gives it, with `bytes` as the requested part of the value.
   omnistore_status give(omnistore_sink &sink, std::uint32_t flags, bool gives_etags, std::string_view key,
                         std::string_view bytes = {}) const;
   /// Calls use(meta) with meta that is valid for so long.
@@ -46,8 +46,8 @@ struct Found {
   std::unique_ptr<Blob> blob; ///< of a long value; its bytes come from here
 };
 
-/// Looks a key up, and appends the part of a short value that is asked for to `bytes`. The blob of a long one is only
-/// opened if `opens_blob` says so; else it is there, and `known.size` is OMNISTORE_UNKNOWN_SIZE.
+/// Looks a key up, and appends the requested part of a short value to `bytes`. The blob of a long one is only opened if
+/// `opens_blob` says so; else it is there, and `known.size` is OMNISTORE_UNKNOWN_SIZE.
 Found look_up(Connection &reader, std::string_view key, const omnistore_get_request &request, std::int64_t now,
               std::string &bytes, bool opens_blob);
 

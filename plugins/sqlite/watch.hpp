@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What others change. Triggers write the key of each change into a table, whichever program makes it; a thread reads
-// what is new there. Changes that this store made itself are in the table too, and are the host's to report.
+// Reports the changes of others. Triggers write the key of each change into a table, whichever program makes it; a
+// thread reads what is new there. Changes that this store made itself are in the table too, and are the host's to
+// report.
 #pragma once
 
 #include <atomic>

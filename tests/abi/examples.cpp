@@ -96,7 +96,7 @@ TEST_CASE("c-map: a key that is not there is a miss") {
   }
 }
 
-TEST_CASE("c-map: meta tells size and when it was set, in listings too") {
+TEST_CASE("c-map: meta has size and mtime, in listings too") {
   const Library library(example("c-map"));
   BareStore store(library.driver());
   store.host().time = 5;

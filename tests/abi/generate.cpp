@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // generate HEADER PROGRAM.c: writes a C program that prints the header's contract, one line for each thing promised:
 // every #define, typedef and function as it is written, every struct with its size, every field with its offset and
-// size. What to print is read from the header's own text, so nothing in it can be forgotten.
+// size. It reads the items to print from the header's own text, so none can be forgotten.
 #include <fstream>
 #include <iostream>
 #include <iterator>

@@ -61,7 +61,7 @@ TEST_CASE("every struct that can grow starts with its size") {
   }
 }
 
-TEST_CASE("the changes tell of the header's version") {
+TEST_CASE("CHANGES.md names the header's version") {
   const std::string changes = test::read_file(OMNISTORE_SOURCE "/sdk/abi/CHANGES.md");
   const std::string version = std::to_string(OMNISTORE_ABI_MAJOR) + "." + std::to_string(OMNISTORE_ABI_MINOR);
   CHECK(changes.find("\n## " + version + "\n") != std::string::npos);

@@ -10,7 +10,7 @@
 
 namespace {
 
-/// What omnistore_add_driver's check says of a schema's text; empty: it was embedded.
+/// Returns the error of omnistore_add_driver's check of a schema's text; empty if it was embedded.
 std::string check(const std::string &schema) {
   test::Folder folder;
   test::write_file(folder / "options.schema.json", schema);

@@ -87,7 +87,7 @@ TEST_CASE("a layer is served over the stores that --over names") {
   CHECK(dev.get("a") == "1");
 }
 
-TEST_CASE("relative paths in the options start where dev was started") {
+TEST_CASE("relative paths in the options start at dev's working folder") {
   const test::Folder folder;
   Dev dev({OMNISTORE_BUILD "/plugins/fs.so", "--options", R"({"base": "./data"})"}, {.folder = folder.path()});
   CHECK(omnistore({"--url", dev.url, "set", "a", "1"}).code == 0);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_ages: values that age. Tasks fresh and stale: reads of a cache's copies (memory before an origin that does not
-// answer). `bench_ages expire COUNT` instead: so many keys that expire at one moment, and how long they stay and hold
+// response). `bench_ages expire COUNT` instead: so many keys that expire at one moment, and how long they stay and hold
 // up a reader of another.
 #include <atomic>
 #include <optional>
@@ -60,7 +60,7 @@ struct Ages {
   std::optional<omnistore::Storage> storage;
 };
 
-/// Prints the milliseconds that the last of the keys stayed behind its end, and that the slowest read took meanwhile.
+/// Prints the milliseconds from the expiry of the last key to its removal, and those of the slowest read meanwhile.
 void expire(std::uint32_t keys) {
   using Clock = std::chrono::steady_clock;
   using Milliseconds = std::chrono::duration<double, std::milli>;

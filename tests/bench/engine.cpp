@@ -40,7 +40,7 @@ std::size_t resident() {
   return pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
 }
 
-/// Takes a value into memory of its own, as a reader does.
+/// Takes a value into memory of its own, like a reader.
 struct CopyingSink : omnistore_sink {
   std::size_t size = 0;
   char room[256];

@@ -83,7 +83,7 @@ void set(const Folder &folder, const char *path, std::string_view value, bool sy
 }
 
 void list(const Folder &folder, std::vector<std::string> &into) {
-  // A descriptor of its own: the offset of the held one stays where it is.
+  // A descriptor of its own keeps the offset of the held one.
   const int top = check(openat(folder.descriptor(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "openat");
   walk(top, "", into);
   close(top);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a program that knows the layout would do with the system's calls alone, as fast as that goes: the measure for
-// the fs driver. Paths are relative to an open folder; each function throws where a call fails.
+// The fastest way of a program that knows the layout and uses the system's calls alone: the measure for the fs driver.
+// Paths are relative to an open folder; each function throws if a call fails.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // bench_fs FOLDER KEYS: the fs driver through the whole stack, beside the bare system calls on the same files. FOLDER
-// is empty and stays: nothing is deleted here, since ext4 is slow for minutes where many files were just deleted.
+// is empty and stays: nothing is deleted here, since ext4 is slow for minutes after many files were deleted.
 #include <filesystem>
 #include <optional>
 

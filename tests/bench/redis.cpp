@@ -20,7 +20,7 @@ constexpr std::size_t value_size = 100;
 constexpr std::size_t batch = 100;
 constexpr unsigned many = 64;
 
-/// What is started from now on runs there; nothing where there is no such core.
+/// Programs that start from now on run there; does nothing if there is no such core.
 void run_on(int core) {
   cpu_set_t cores;
   CPU_ZERO(&cores);

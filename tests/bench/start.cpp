@@ -75,7 +75,7 @@ pid_t start(char **command) {
   return child;
 }
 
-/// The number behind `name` in a file of /proc.
+/// Returns the number after `name` in a file of /proc.
 long number_in(const std::string &file, const std::string &name) {
   std::ifstream lines(file);
   for (std::string line; std::getline(lines, line);)

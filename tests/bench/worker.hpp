@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A benchmark program is a worker: it reads lines "TASK SECONDS" and answers each with one line of JSON. So the one
-// who asks can let two workers, or two tasks of one, take turns.
+// A benchmark program is a worker: it reads lines "TASK SECONDS" and writes one line of JSON for each. So its caller
+// can let two workers, or two tasks of one, take turns.
 #pragma once
 
 #include <cstdint>
@@ -63,7 +63,7 @@ Result repeat(double seconds, unsigned block, std::uint64_t weight, Operation &&
   return result;
 }
 
-/// Ends the program where the thing that is measured did not do its work: a figure would be a lie.
+/// Ends the program if the measured thing did not do its work: a figure would be a lie.
 inline void require(bool holds, const char *what) {
   if (!holds) throw std::runtime_error(what);
 }
@@ -114,7 +114,7 @@ private:
   std::size_t at_ = 0;
 };
 
-/// Answers lines until the input ends. The exit code of the program.
+/// Serves lines until the input ends. Returns the exit code of the program.
 inline int serve(const std::map<std::string, Task> &tasks) {
   std::string name;
   double seconds = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `explain` tells of copies.
+// The report of `explain` on copies.
 #include <catch2/catch.hpp>
 
 #include <boost/json/parse.hpp>
@@ -20,7 +20,7 @@ boost::json::object about(const Explanation &found) { return boost::json::parse(
 
 } // namespace
 
-TEST_CASE("explain of an absent value tells that there was no copy, and that the origin answered") {
+TEST_CASE("explain of an absent value reports that there was no copy, and that the origin had the value") {
   Origin origin;
   origin.serve("/k", "value");
   Storage storage = open(cached(origin, R"({ "maxAge": 60 })"));
@@ -36,7 +36,7 @@ TEST_CASE("explain of an absent value tells that there was no copy, and that the
   CHECK(found.store.children[1].outcome == Outcome::hit);
 }
 
-TEST_CASE("explain of a fresh copy tells its age, and that the origin was not asked") {
+TEST_CASE("explain of a fresh copy reports its age, and that the origin was not called") {
   const std::string copies = GENERATE(as<std::string>(), "memory", "fs");
   const Folder folder;
   Origin origin;
@@ -59,7 +59,7 @@ TEST_CASE("explain of a fresh copy tells its age, and that the origin was not as
   CHECK(origin.count() == 1);
 }
 
-TEST_CASE("explain of a stale copy tells that, and starts its refresh as a get does") {
+TEST_CASE("explain of a stale copy reports that, and starts its refresh as a get does") {
   Origin origin;
   origin.serve("/k", "old");
   Storage storage = open(cached(origin, R"({ "maxAge": 60 })"));
@@ -77,7 +77,7 @@ TEST_CASE("explain of a stale copy tells that, and starts its refresh as a get d
   CHECK(about(storage.explain("pages:k")).at("state") == "fresh");
 }
 
-TEST_CASE("explain of a copy that is too old shows it as not taken, and who was asked instead") {
+TEST_CASE("explain of a copy that is too old shows it as not taken, and the store that was read instead") {
   Origin origin;
   origin.serve("/k", "value");
   Storage storage = open(cached(origin, R"({ "maxAge": 60, "revalidate": false })"));
@@ -89,7 +89,7 @@ TEST_CASE("explain of a copy that is too old shows it as not taken, and who was 
   CHECK(found.answered == Place{1});
 }
 
-TEST_CASE("explain tells of a remembered miss") {
+TEST_CASE("explain reports a remembered miss") {
   Origin origin;
   Storage storage = open(cached(origin, R"({ "maxAge": 60, "negativeMaxAge": 60 })"));
   CHECK(about(storage.explain("pages:k")).at("state") == "absent");
@@ -100,7 +100,7 @@ TEST_CASE("explain tells of a remembered miss") {
   CHECK(origin.count() == 1);
 }
 
-TEST_CASE("explain tells that refreshes of a key are put off, and that its origin failed") {
+TEST_CASE("explain reports that refreshes of a key are put off, and that its origin failed") {
   Origin origin;
   origin.serve("/k", "value");
   Storage storage = open(cached(origin, R"({ "maxAge": 60, "staleIfError": 0 })"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A write that failed takes no copy away (RFC 9111, section 4.4): it serves on while the origin is away, also after a
-// restart. Where the write may have changed the origin, the origin is asked before the copy is used again.
+// restart. If the write may have changed the origin, the origin is read before the copy is used again.
 #include <catch2/catch.hpp>
 
 #include <map>
@@ -14,7 +14,7 @@ using omnistore::Storage;
 
 namespace {
 
-/// An origin's answer to writes alone.
+/// An origin's response to writes alone.
 void refuse_writes(Origin &origin, unsigned status) {
   origin.handle([status](const Origin::Request &request) -> std::optional<Origin::Answer> {
     if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
@@ -22,7 +22,7 @@ void refuse_writes(Origin &origin, unsigned status) {
   });
 }
 
-/// Takes a PUT or DELETE, answers it with a status as though it had failed, and serves what it left.
+/// Takes a PUT or DELETE, responds with a failure's status, and serves the new state.
 void take_and_fail(Origin &origin, unsigned status) {
   origin.handle([status, left = std::map<std::string, Origin::Answer>()](
                     const Origin::Request &request) mutable -> std::optional<Origin::Answer> {
@@ -115,7 +115,7 @@ TEST_CASE("a stream whose source fails leaves the copy") {
   CHECK(storage.get("pages:k") == "old");
 }
 
-TEST_CASE("after a write whose outcome is not known the origin is asked before the copy is used") {
+TEST_CASE("after a write whose outcome is unknown the origin is read before the copy is used") {
   const Folder folder;
   const std::string copies = GENERATE(std::string(memory_copies), std::string("fs"));
   INFO(copies);
@@ -148,7 +148,7 @@ TEST_CASE("a doubtful copy that the origin still has is fresh again after one re
   CHECK(origin.last().header("if-none-match") == "\"1\"");
 }
 
-TEST_CASE("after a clear that failed the origin is asked for every copy below it, whatever it failed with") {
+TEST_CASE("after a clear that failed, every copy below it is read from the origin again, whatever the failure") {
   const Folder folder;
   const std::string copies = GENERATE(std::string(memory_copies), std::string("fs"));
   const unsigned failure = GENERATE(403u, 500u, 503u, 504u, 507u);

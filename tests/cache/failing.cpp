@@ -8,7 +8,7 @@ using namespace test;
 using omnistore::Status;
 using omnistore::Storage;
 
-TEST_CASE("an origin that fails is asked again as often as retry says") {
+TEST_CASE("a request to an origin that fails is repeated as often as retry says") {
   Origin origin;
   origin.serve("/k", "v");
   Storage storage = open(cached(origin, R"({ "retry": 3 })"));
@@ -21,7 +21,7 @@ TEST_CASE("an origin that fails is asked again as often as retry says") {
   CHECK(origin.count() == 4);
 }
 
-TEST_CASE("without retry the first failure is told, in the origin's words") {
+TEST_CASE("without retry the first failure is reported, in the origin's words") {
   Origin origin;
   Storage storage = open(cached(origin, "{}"));
   origin.stop();
@@ -40,7 +40,7 @@ TEST_CASE("a refresh that fails keeps the stale copy, and the key rests before t
   CHECK(storage.get("pages:k") == "old");
   REQUIRE(origin.await(1));
   origin.serve("/k", "new", "\"2\"");
-  // It rests for a second of the host's clock, which goes on when it is told to.
+  // It rests for a second of the host's clock, which the test advances.
   for (int i = 0; i < 100; ++i) CHECK(storage.get("pages:k") == "old");
   omnistore::advance_clock(2'000);
   CHECK(other_than(storage, "pages:k", "old") == "new");
@@ -84,7 +84,7 @@ TEST_CASE("a stale copy is served while the origin is down, and nothing is kept 
   origin.stop();
   omnistore::advance_clock(61'000);
   CHECK(storage.get("pages:k") == "v");
-  omnistore::advance_clock(700'000); // behind maxStale the origin is asked first, and fails
+  omnistore::advance_clock(700'000); // after maxStale the origin is called first, and fails
   CHECK(storage.get("pages:k") == "v");
   CHECK(storage.has("pages:k"));
   omnistore::advance_clock(3'600'000);
@@ -93,7 +93,7 @@ TEST_CASE("a stale copy is served while the origin is down, and nothing is kept 
   CHECK(storage.get("pages:k") == "v");
 }
 
-TEST_CASE("with staleIfError 0 a copy behind its maxStale is not served where the origin fails") {
+TEST_CASE("with staleIfError 0 a copy older than its maxStale is not served if the origin fails") {
   Origin origin;
   origin.serve("/k", "v", "\"1\"");
   Storage storage = open(cached(origin, R"({ "maxAge": 60, "maxStale": 0, "staleIfError": 0 })"));
@@ -104,7 +104,7 @@ TEST_CASE("with staleIfError 0 a copy behind its maxStale is not served where th
   CHECK(status_of([&] { storage.get("pages:k"); }) == Status::unavailable);
 }
 
-TEST_CASE("an answer that breaks off is no value") {
+TEST_CASE("a response that breaks off is no value") {
   Origin origin;
   Origin::Answer answer;
   answer.body = std::string(10'000, 'x');

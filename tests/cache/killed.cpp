@@ -14,7 +14,7 @@ using namespace test;
 namespace {
 
 /// Runs the program with these arguments, and kills it when the origin has the n-th request of a method: the origin
-/// still does what it was asked for.
+/// still does the request.
 void kill_amid(Origin &origin, const Folder &folder, const std::string &config, const std::string &method, int nth,
                const std::vector<std::string> &arguments) {
   const std::string file = folder / "config.jsonc", program = OMNISTORE_BUILD "/bin/omnistore";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a reader gets, and what it costs the origin.
+// Reads, and their cost for the origin.
 #include <catch2/catch.hpp>
 
 #include <atomic>
@@ -11,7 +11,7 @@ using namespace test;
 using omnistore::Status;
 using omnistore::Storage;
 
-TEST_CASE("an absent value is fetched, and a fresh copy asks the origin for nothing") {
+TEST_CASE("an absent value is fetched, and a fresh copy needs no request to the origin") {
   Origin origin;
   origin.serve("/a/b", "page", "\"1\"");
   Storage storage = open(cached(origin, R"({ "maxAge": 60 })"));
@@ -35,7 +35,7 @@ TEST_CASE("maxAge is seconds, or a text with a unit") {
   CHECK(origin.count() == 2);
 }
 
-TEST_CASE("a hundred readers of an absent value ask the origin once") {
+TEST_CASE("a hundred readers of an absent value send the origin one request") {
   Origin origin;
   origin.serve("/k", "v");
   origin.hold();
@@ -64,7 +64,7 @@ TEST_CASE("a reader whose time is over does not wait for another's question to t
   first.join();
 }
 
-TEST_CASE("a miss is asked for each time, unless negativeMaxAge remembers it") {
+TEST_CASE("a miss is a request each time, unless negativeMaxAge remembers it") {
   Origin origin;
   {
     Storage storage = open(cached(origin, "{}"));
@@ -95,7 +95,7 @@ TEST_CASE("a range is cut from the copy, also by the reader who fetches it") {
   CHECK(origin.count() == 1);
 }
 
-TEST_CASE("meta is the origin's, and asking for it does not fetch the value") {
+TEST_CASE("meta is the origin's, and reading it does not fetch the value") {
   Origin origin;
   Origin::Answer answer;
   answer.headers = {{"ETag", "\"tag\""}, {"Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"}};
@@ -154,7 +154,7 @@ TEST_CASE("invalidation without an origin is an error that says what is missing"
   CHECK_THAT(message, Catch::Contains("mounts.pages.invalidation") && Catch::Contains("the origin is missing"));
 }
 
-TEST_CASE("a wrong option of invalidation is named where it stands") {
+TEST_CASE("an error in an option of invalidation names its place") {
   Origin origin;
   std::string message;
   status_of([&] { open(cached(origin, R"({ "maxAgee": 60 })")); }, &message);

@@ -13,7 +13,7 @@ using namespace test;
 using omnistore::Event;
 using omnistore::Storage;
 
-TEST_CASE("a stale copy is served while the origin's answer is still awaited, and the new value follows") {
+TEST_CASE("a stale copy is served while the origin's response is still awaited, and the new value follows") {
   Origin origin;
   origin.serve("/k", "old", "\"1\"");
   Storage storage = open(cached(origin, R"({ "maxAge": 60 })"));
@@ -46,7 +46,7 @@ TEST_CASE("a hundred readers of a stale copy bring one refresh") {
   CHECK(origin.count() == 2);
 }
 
-TEST_CASE("a key that is read all the while is asked for once each time that it gets stale") {
+TEST_CASE("a key that is read all the while is fetched once each time that it gets stale") {
   Origin origin;
   origin.serve("/k", "0", "\"0\"");
   const Folder folder;
@@ -73,7 +73,7 @@ TEST_CASE("a key that is read all the while is asked for once each time that it 
   CHECK(origin.count() == 1 + rounds);
 }
 
-TEST_CASE("headOnly asks with HEAD, and for no value where nothing changed") {
+TEST_CASE("headOnly sends HEAD, and fetches no value if nothing changed") {
   Origin origin;
   origin.serve("/k", "v", "\"1\"");
   {
@@ -86,7 +86,7 @@ TEST_CASE("headOnly asks with HEAD, and for no value where nothing changed") {
   CHECK(origin.count("HEAD") == 1);
 }
 
-TEST_CASE("headOnly asks for the value where the etag is another") {
+TEST_CASE("headOnly fetches the value if the etag has changed") {
   Origin origin;
   origin.serve("/k", "v", "\"1\"");
   Storage storage = open(cached(origin, R"({ "maxAge": 60, "headOnly": true })"));
@@ -109,7 +109,7 @@ TEST_CASE("without headOnly a refresh is one GET with If-None-Match, and 304 mak
   CHECK(origin.count() == 2);
 }
 
-TEST_CASE("headOnly compares time and size where the origin has no etags") {
+TEST_CASE("headOnly compares time and size if the origin has no etags") {
   Origin origin;
   Origin::Answer answer;
   answer.headers = {{"Last-Modified", "Wed, 21 Oct 2015 07:28:00 GMT"}};
@@ -165,7 +165,7 @@ TEST_CASE("headOnly takes a Last-Modified a second before the Date for proof") {
   CHECK(origin.count("HEAD") == 1);
 }
 
-TEST_CASE("behind maxStale the origin is asked first") {
+TEST_CASE("after maxStale the origin is read first") {
   Origin origin;
   origin.serve("/k", "old", "\"1\"");
   Storage storage = open(cached(origin, R"({ "maxAge": 60, "maxStale": 100 })"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies that can be neither replaced nor removed: the origin's answer counts, and no reader gets what is outdated.
+// Copies that can be neither replaced nor removed: the origin's response counts, and no reader gets an outdated value.
 #include <catch2/catch.hpp>
 
 #include <cerrno>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fresh copy answers everything that is asked of it by itself, and carries the origin's user meta.
+// A fresh copy serves all reads by itself, and carries the origin's user meta.
 #include <catch2/catch.hpp>
 
 #include "fixture.hpp"
@@ -11,7 +11,7 @@ using test::cached;
 using test::open;
 using test::Origin;
 
-TEST_CASE("a fresh copy answers has, meta, get and a range without its origin, also when that is away") {
+TEST_CASE("a fresh copy serves has, meta, get and a range without its origin, even if that is away") {
   for (const bool in_files : {false, true}) {
     const test::Folder folder;
     Origin origin;
@@ -43,7 +43,7 @@ TEST_CASE("a copy carries the user meta of its origin, and a new one is seen in 
   storage.set("there:k", "1", options);
   CHECK(storage.get("pages:k") == "1");
   CHECK(storage.get("pages:k$") == "mine");
-  storage.remove("there:k"); // the copy is fresh, and answers by itself
+  storage.remove("there:k"); // the copy is fresh, and serves by itself
   CHECK(storage.get("pages:k$") == "mine");
   CHECK(storage.meta("pages:k")->user == "mine");
   storage.set("pages:k", "2", options);
@@ -71,7 +71,7 @@ TEST_CASE("a refresh of an unchanged value brings new user meta") {
   CHECK(test::other_than(storage, "pages:k$", "old") == "new");
 }
 
-TEST_CASE("user meta that the origin did not give with the value is asked for under key$ alone, once") {
+TEST_CASE("user meta that the origin did not give with the value is read under key$ alone, once") {
   Origin origin;
   origin.serve("/k", "v", "\"tag\"");
   origin.serve("/k%24", R"({"n":1.10})");

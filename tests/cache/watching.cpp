@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a watch of a cache tells: what another store's watch tells of its own values.
+// A watch of a cache reports its values as another store's watch reports its own.
 #include <catch2/catch.hpp>
 
 #include "fixture.hpp"
@@ -14,7 +14,7 @@ std::string over(const std::string &origin) {
 
 } // namespace
 
-TEST_CASE("a value that expires at the origin is told once, as expired") {
+TEST_CASE("a value that expires at the origin is reported once, as expired") {
   const Folder folder;
   const std::string origin =
       GENERATE_REF(as<std::string>(), R"({ "driver": "memory" })",
@@ -36,7 +36,7 @@ TEST_CASE("a value that expires at the origin is told once, as expired") {
   CHECK(all[3].key == "c:stays");
 }
 
-TEST_CASE("a watch of a base of a cache is told of the ends below that base only") {
+TEST_CASE("a watch of a base of a cache gets the expiries below that base only") {
   Events events;
   omnistore::Storage storage = open(over(R"({ "driver": "memory" })"));
   const omnistore::Watch watch = storage.watch("c:in:", events.callback());

@@ -24,7 +24,7 @@ public:
   }
   std::string file() const { return folder_ / "x.jsonc"; }
   std::string folder() const { return folder_.path().string(); }
-  /// Whether check lists this, and serve refuses the config with it too.
+  /// Returns true if check lists this, and serve refuses the config with it too.
   bool lists(const std::string &part) const { return says(result.err, part) && says(served.err, part); }
 
   Result result, served;
@@ -92,7 +92,7 @@ TEST_CASE("check gives the line and column of what a driver finds in its options
   CHECK(says(checked.result.err, "mounts.a.options.writeTo: 2 is no layer; there are 1, 0 to 0 (line 3, column 29)"));
 }
 
-TEST_CASE("check asks each driver what is wrong in its options, without opening a store") {
+TEST_CASE("check calls each driver to validate its options, without opening a store") {
   const auto [options, problem] = GENERATE(table<std::string, std::string>({
       {R"("driver": "overlay", "options": { "writeTo": 1 }, "layers": [ { "driver": "memory" } ])",
        "options.writeTo: "},
@@ -155,7 +155,7 @@ TEST_CASE("check and serve refuse listeners that could not be opened") {
   CHECK(checked.lists(problem));
 }
 
-TEST_CASE("an optional mount with options that its driver refuses is a problem, as one that its schema refuses is") {
+TEST_CASE("options of an optional mount are a problem if its driver or its schema refuses them") {
   const Checked checked(mounts(R"("m": { "driver": "redis", "optional": true, "options": { "url": "x" } })"));
   CHECK(checked.lists("mounts.m.options.url"));
 }

@@ -27,7 +27,7 @@ Strings commands_in_help() {
   return names;
 }
 
-/// What bash offers behind these words, as readline parts them; the last is the one that is completed.
+/// Returns bash's offers after these words, in readline's parts; the last word is the one to complete.
 Strings offered(const Strings &words, const Setting &setting = {}) {
   Strings command{"bash", "-uc",
                   "source <(\"$0\" completion bash); COMP_WORDS=(\"$0\" \"$@\"); COMP_CWORD=$#; "
@@ -78,7 +78,7 @@ TEST_CASE("bash completes the words that an option or a place takes") {
   CHECK(offered({"inspect", "--limit", ""}).empty());
 }
 
-TEST_CASE("bash completes files where a file is asked for") {
+TEST_CASE("bash completes files if the argument is a file") {
   const test::Folder folder;
   test::write_file(folder / "name one.txt", "");
   const Setting here{.folder = folder.path().string()};
@@ -118,7 +118,7 @@ TEST_CASE("no store of a config is opened to complete its keys") {
   CHECK_FALSE(std::filesystem::exists(place.folder.path() / "root"));
 }
 
-TEST_CASE("The completions are installed where bash and zsh look") {
+TEST_CASE("The completions are installed in the folders of bash and zsh") {
   const test::Folder folder;
   const Result installed = test::run_command(
       {"cmake", "--install", OMNISTORE_BUILD, "--component", "program", "--prefix", folder.path().string()});

@@ -76,7 +76,7 @@ TEST_CASE("A config that is wrong stops a command with all that is wrong, as JSO
   CHECK(failed.error().at("problems").as_array().size() >= 3);
 }
 
-TEST_CASE("check looks at the profile that is asked for") {
+TEST_CASE("check looks at the profile that is named") {
   const test::Folder folder;
   test::write_file(folder / "x.jsonc", R"({
     "mounts": { "": { "driver": "memory" } },
@@ -106,7 +106,7 @@ TEST_CASE("A config is found here, else in the user's folder") {
   CHECK(test::omnistore({"check"}, setting).out == "omnistore.jsonc: ok, 1 mount\n");
 }
 
-TEST_CASE("Without a config, all places that were tried are told") {
+TEST_CASE("Without a config, the message names all places that were tried") {
   const test::Folder folder;
   const Result failed =
       test::omnistore({"ls"}, {.folder = folder.path().string(), .variables = {{"HOME", "/nowhere"}}});

@@ -88,7 +88,7 @@ TEST_CASE("A URL that is none ends with 2") {
   }
 }
 
-TEST_CASE("What the environment says holds where the command line says nothing") {
+TEST_CASE("The environment applies if the command line has no such option") {
   const test::Place place;
   test::Host host(place.config());
   const test::Setting setting{.variables = {{"OMNISTORE_URL", host.url}, {"OMNISTORE_ADMIN_URL", host.admin}}};

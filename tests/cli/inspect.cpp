@@ -49,13 +49,13 @@ TEST_CASE("inspect shows what the guide's inspector shows, and more") {
   CHECK(all[kept + 1] == "  Value: for ever");
 }
 
-TEST_CASE("inspect says how many more there are, and --cursor goes on there") {
+TEST_CASE("inspect says how many more there are, and --cursor continues there") {
   const Front omnistore(GENERATE(false, true));
   put_files(omnistore.place, 45);
   const Result first = omnistore({"inspect", "many"});
   Strings all = lines(first.out);
   REQUIRE(all.size() == 63);
-  // The count stands there only where it is known at once.
+  // The count stands there only if it is known at once.
   CHECK(std::regex_match(all[0], std::regex("Storage contents( \\(45 keys\\))? with prefix \"many:\":")));
   CHECK(all[61] == "... and 25 more keys");
   Strings keys;
@@ -75,7 +75,7 @@ TEST_CASE("inspect says how many more there are, and --cursor goes on there") {
   CHECK(std::unique(keys.begin(), keys.end()) == keys.end());
 }
 
-TEST_CASE("inspect --no-count tells that there are more, not how many") {
+TEST_CASE("inspect --no-count reports that there are more, not how many") {
   const Front omnistore(GENERATE(false, true));
   put_files(omnistore.place, 5);
   const Result shown = omnistore({"inspect", "--no-count", "--limit", "2"});
@@ -99,7 +99,7 @@ TEST_CASE("inspect --json is an object a key, and one for all") {
   CHECK(all == boost::json::object{{"keys", 1}, {"shown", 1}, {"more", 0}, {"cursor", nullptr}});
 }
 
-TEST_CASE("inspect shows bytes as hex, an empty value, and no more of a value than asked for") {
+TEST_CASE("inspect shows bytes as hex, an empty value, and no more of a value than requested") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "k", "-f", "-"}, {.input = std::string("\0\xff\n", 3)}).code == 0);
   CHECK(says(omnistore({"inspect"}).out, "  Value: 00 ff 0a\n  Size: 3 B"));
@@ -124,7 +124,7 @@ TEST_CASE("Nothing of a key or a value reaches the terminal as a control charact
   CHECK(says(omnistore({"inspect"}).out, "\\x1b[31mred\\u{202e}"));
 }
 
-TEST_CASE("inspect of what cannot be read says so in its place, and goes on") {
+TEST_CASE("inspect of a value that cannot be read says so in its place, and continues") {
   test::Origin origin;
   for (const char *path : {"/a", "/b", "/c"}) origin.serve(path, "value");
   origin.handle([](const test::Origin::Request &request) -> std::optional<test::Origin::Answer> {
@@ -144,7 +144,7 @@ TEST_CASE("inspect of what cannot be read says so in its place, and goes on") {
   CHECK(line_of(test::omnistore({"--json", "inspect"}, here).out, 1).at("error").at("status") == "denied");
 }
 
-TEST_CASE("inspect of a host whose admin does not answer leaves mount and layer out, and says why") {
+TEST_CASE("inspect of a host whose admin does not respond leaves mount and layer out, and says why") {
   const test::Place place;
   const test::Host host(place.config());
   const Strings where{"--url", host.url, "--admin-url", "http://127.0.0.1:1"};
@@ -211,7 +211,7 @@ TEST_CASE("explain prints a key's route, and exits as a get does") {
   CHECK(bad.code == 2);
 }
 
-TEST_CASE("explain --json is what the admin listener tells") {
+TEST_CASE("explain --json prints the admin listener's response") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "a:k", "value", "--ttl", "1h"}).code == 0);
   const auto found = omnistore({"--json", "explain", "a:k"}).json();
@@ -222,7 +222,7 @@ TEST_CASE("explain --json is what the admin listener tells") {
   CHECK(found.at("store").at("time").to_number<double>() > 0);
 }
 
-TEST_CASE("explain shows layers as a tree, with those that were not asked") {
+TEST_CASE("explain shows layers as a tree, with those that were not called") {
   const test::Folder folder;
   test::write_file(folder / "omnistore.jsonc", R"({ "mounts": { "": { "driver": "overlay", "layers": [
     { "driver": "memory" }, { "driver": "fs", "options": { "base": ")" +
@@ -237,10 +237,10 @@ TEST_CASE("explain shows layers as a tree, with those that were not asked") {
   CHECK(says(found.out, "\n└─ memory  not asked  -\n"));
 }
 
-TEST_CASE("a size that the store does not know is not told") {
+TEST_CASE("a size that the store does not know is not shown") {
   test::Origin origin;
   origin.serve("/k", test::Origin::Answer{.body = "value", .chunked = true});
-  origin.ranges(false); // whose answers tell the whole's size
+  origin.ranges(false); // whose responses have the whole's size
   const test::Folder folder;
   test::write_file(folder / "omnistore.jsonc",
                    R"({ "mounts": { "": { "driver": "http", "options": { "base": ")" + origin.url() + R"(" } } } })");

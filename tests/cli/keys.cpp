@@ -96,7 +96,7 @@ TEST_CASE("ls --long shows size and times in columns") {
   }
 }
 
-TEST_CASE("ls --json is one object a line, with meta where --long asks for it") {
+TEST_CASE("ls --json is one object a line, with meta if --long is given") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "a:b", "12345"}).code == 0);
   CHECK(omnistore({"ls", "--json"}).out == "{\"key\":\"a:b\"}\n");

@@ -36,7 +36,7 @@ TEST_CASE("A limit on the size of files ends a dump with 7, not with a signal") 
   CHECK(dump.code == 7);
 }
 
-TEST_CASE("A host under a limit on the size of files answers 507 and goes on") {
+TEST_CASE("A host under a limit on the size of files responds with 507 and continues") {
   const Place place;
   const test::Setting setting{.folder = place.folder.path().string()};
   test::Process host(

@@ -54,7 +54,7 @@ TEST_CASE("set of a long value keeps its condition and ttl") {
   CHECK(omnistore({"--json", "meta", "k"}).json().at("meta").at("expiry").is_int64());
 }
 
-TEST_CASE("get of many keys prints JSON lines in the order asked, and tells of each that fails") {
+TEST_CASE("get of many keys prints JSON lines in the order of the arguments, and reports each that fails") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "a", "1"}).code == 0);
   REQUIRE(omnistore({"set", "x:b", "-f", "-"}, {.input = "\xff"}).code == 0);
@@ -88,7 +88,7 @@ TEST_CASE("get --from reads keys, JSON strings and objects, from a file and a pi
   CHECK(says(wrong.err, "line 2"));
 }
 
-TEST_CASE("What get of many prints, set --from stores, rm --from removes") {
+TEST_CASE("set --from stores the output of a get of many, and rm --from removes it") {
   const Front omnistore(GENERATE(false, true));
   std::string input;
   constexpr int count = 1000;
@@ -111,7 +111,7 @@ TEST_CASE("What get of many prints, set --from stores, rm --from removes") {
   CHECK(omnistore({"get", "bytes"}).out == std::string("\xff\0", 2));
 }
 
-TEST_CASE("set --from goes on behind an item that fails, and its code says so") {
+TEST_CASE("set --from continues after an item that fails, and its code says so") {
   const Front omnistore(GENERATE(false, true));
   const Result set = omnistore({"set", "--from", "-"}, {.input = R"({"key":"a","value":"1"}
 {"key":"fixed:a","value":"2"}

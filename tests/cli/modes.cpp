@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may read what the program writes: the values are in it.
+// Access to the files that the program writes: they hold the values.
 #include <sys/stat.h>
 
 #include <catch2/catch.hpp>
@@ -19,7 +19,7 @@ mode_t mode_of(const std::string &file) {
 
 } // namespace
 
-TEST_CASE("A new dump and a value that is written to a file are the owner's alone, and an older file keeps its mode") {
+TEST_CASE("Only the owner can read a new dump or a value's new file, and an older file keeps its mode") {
   const Front omnistore(false);
   const test::Folder folder;
   REQUIRE(omnistore({"set", "k", "v"}).code == 0);

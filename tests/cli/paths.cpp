@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where relative paths of a config start: at its folder, wherever the program runs.
+// Relative paths of a config start at its folder, wherever the program runs.
 #include <catch2/catch.hpp>
 
 #include <algorithm>

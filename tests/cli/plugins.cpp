@@ -46,7 +46,7 @@ Result at(const Host &host, Strings arguments) {
 
 } // namespace
 
-TEST_CASE("what a plugin prints goes to standard error and leaves results whole") {
+TEST_CASE("the output of a plugin goes to standard error and leaves results whole") {
   const RudePlace place;
   const Result got = place.run({"get", "r:k"});
   CHECK(got.out == "value");
@@ -124,12 +124,12 @@ TEST_CASE("neither drivers nor a mistyped driver kills a running host whose plug
   CHECK(says(ended.err, "its entry function died of SIGSEGV")); // in the log, too
 }
 
-TEST_CASE("an internal failure is in the log and not only in the answer") {
+TEST_CASE("an internal failure is in the log and not only in the response") {
   const RudePlace place;
   Host host(place.config());
   const Result mute = at(host, {"get", "r:mute"});
   CHECK(mute.code == 7);
-  CHECK(says(mute.err, "answered ok and gave no value"));
+  CHECK(says(mute.err, "returned ok and gave no value"));
   const Result ended = host.stop();
   CHECK(says(ended.err, "internal failure: get r:mute (mount r, driver rude)"));
 }

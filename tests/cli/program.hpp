@@ -49,7 +49,7 @@ struct Result {
   boost::json::value error() const { return boost::json::parse(err).at("error"); }
 };
 
-/// A running process and its three pipes. It is killed where nobody waited for it.
+/// A running process and its three pipes. It is killed if nobody waited for it.
 class Process {
 public:
   Process(const Strings &command, const Setting &setting) {
@@ -244,7 +244,7 @@ public:
     admin = said.at("admin").as_string();
   }
   Process &process() { return process_; }
-  /// Asks it to stop, and waits until it has.
+  /// Sends SIGTERM, and waits until it has stopped.
   Result stop(int signal = SIGTERM) {
     ::kill(process_.pid(), signal);
     return process_.finish();

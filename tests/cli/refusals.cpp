@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is said of a failure: the command that was typed, the reason, and advice that fits it.
+// Messages of failures: the command that was typed, the reason, and advice that fits it.
 #include <catch2/catch.hpp>
 
 #include "program.hpp"
@@ -46,7 +46,7 @@ TEST_CASE("Through a host each command that fails is named as it was typed, with
   }
 }
 
-TEST_CASE("Advice on a token is given where a token is the cause, and fits what the host says of it") {
+TEST_CASE("Advice on a token comes if a token is the cause, and fits the host's message") {
   const test::Folder folder;
   test::Host host(
       config_of(folder, R"({ "driver": "memory" })",
@@ -96,7 +96,7 @@ TEST_CASE("A refusal by Redis, by another server or by the filesystem is not put
   CHECK(says(refused, "k: Permission denied"));
 }
 
-TEST_CASE("A ttl that is too long is told as such by the command line, a list, a config and a host") {
+TEST_CASE("The command line, a list, a config and a host refuse a ttl that is too long as such") {
   const test::Place place;
   test::Host host(place.config());
   const auto wrong = [](const Strings &arguments, const std::string &input = "") {
@@ -121,7 +121,7 @@ TEST_CASE("A ttl that is too long is told as such by the command line, a list, a
   wrong({"-c", place.folder / "long.jsonc", "get", "k"});
 }
 
-TEST_CASE("mounts shows a store that takes no writes as read-only, whoever says so") {
+TEST_CASE("mounts shows a store that takes no writes as read-only, whatever the cause") {
   const test::Place place;
   const Result result = test::omnistore({"-c", place.config(), "mounts"});
   for (const std::string &line : test::lines(result.out)) CHECK(says(line, "read-only") == line.starts_with("fixed:"));

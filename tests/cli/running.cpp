@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program as a host whose config changes while it runs, and what tells how it does.
+// The program as a host whose config changes while it runs, and its reports.
 #include <catch2/catch.hpp>
 
 #include <filesystem>
@@ -13,7 +13,7 @@ using test::says;
 
 namespace {
 
-/// A host with memory at the root, and what asks and changes it.
+/// A host with memory at the root, and the calls that read and change it.
 struct Running {
   explicit Running(const std::string &mounts = R"({ "": { "driver": "memory" } })", const std::string &rest = "")
       : rest_(rest), config(write(mounts)), host(config) {}
@@ -76,7 +76,7 @@ TEST_CASE("A host that a bad config is given stays as it is, and says why") {
 TEST_CASE("SIGHUP has a host read its config, whatever changed") {
   Running running;
   ::kill(running.host.process().pid(), SIGHUP);
-  // Nothing is different, which is told at debug alone; the count tells.
+  // Nothing is different, which is logged at debug alone; the count shows it.
   for (;;) {
     const Result stats = running({"--json", "stats"});
     REQUIRE(stats.code == 0);
@@ -87,7 +87,7 @@ TEST_CASE("SIGHUP has a host read its config, whatever changed") {
   CHECK(running.host.stop().code == 0);
 }
 
-TEST_CASE("A plugin that is dropped into a folder is there for the next mount, and one that is replaced is taken up") {
+TEST_CASE("A new plugin in a folder is there for the next mount, and a replaced one is loaded anew") {
   Running running;
   std::filesystem::create_directories(running.folder.path() / "plugins");
   const std::string plugin = running.folder / "plugins/memory.so";
@@ -111,11 +111,11 @@ TEST_CASE("A plugin that is linked into a folder is taken up by itself") {
   CHECK(says(running.log("memory.so changed"), ", plugin file " + plugin + ")"));
 }
 
-TEST_CASE("check --diff tells what a reload would do, and reload does just that") {
+TEST_CASE("check --diff reports the changes of a reload, and the reload makes just those") {
   Running running(R"({ "": { "driver": "memory" }, "a": { "driver": "memory" }, "b": { "driver": "memory" } })");
   const std::string before = running.folder / "before.jsonc";
   std::filesystem::copy(running.config, before);
-  // The running host is not to see it before it is asked: another folder has the new one.
+  // The running host must not see it before the reload: another folder has the new one.
   const std::string next = running.folder / "next.jsonc";
   std::string text = test::read_file(before);
   text.replace(text.find(R"("a": { "driver": "memory" })"), 27, R"("a": { "driver": "null" })");
@@ -132,7 +132,7 @@ TEST_CASE("check --diff tells what a reload would do, and reload does just that"
   CHECK(test::lines(running({"check", "--diff"}).out).size() == 4); // the host's own file says nothing new
   CHECK_FALSE(says(running({"reload", "--dry-run"}).out, "replaced"));
   std::filesystem::rename(next, running.config);
-  // By itself or since it was asked, whichever is first: together they are one change.
+  // By itself or by the request, whichever is first: together they are one change.
   CHECK(running({"reload"}).code == 0);
   CHECK(says(running({"mounts"}).out, "c:"));
   CHECK_FALSE(says(running({"mounts"}).out, "b:"));
@@ -232,7 +232,7 @@ TEST_CASE("stats prints what was counted, and a second of it, and top the busies
   CHECK(running({"stats", "--watch", "soon"}).code == 2);
 }
 
-TEST_CASE("At debug a host tells each operation, what is slow with its mount, and no secret") {
+TEST_CASE("At debug a host logs each operation, slow ones with their mount, and no secret") {
   // A driver whose option is a secret, at a place where nothing listens.
   Running running(R"({ "": { "driver": "memory" }, "far": { "driver": "http", "optional": true,
     "options": { "base": "http://user:pass-word@127.0.0.1:9/", "headers": { "Authorization": "Bearer secret-token" } } } })",

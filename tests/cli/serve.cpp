@@ -29,7 +29,7 @@ test::Strings words(const std::string &line) {
 
 } // namespace
 
-TEST_CASE("serve prints where it listens, and three commands that work") {
+TEST_CASE("serve prints its addresses, and three commands that work") {
   const test::Place place;
   test::Process process({test::program(), "-c", place.config(), "serve"}, {});
   CHECK(says(process.line(), place.config()));
@@ -45,7 +45,7 @@ TEST_CASE("serve prints where it listens, and three commands that work") {
   CHECK(process.finish().code == 0);
 }
 
-TEST_CASE("A host stops with 0 when it is asked to") {
+TEST_CASE("A host stops with 0 when it gets SIGTERM") {
   const test::Place place;
   test::Host host(place.config());
   REQUIRE(test::omnistore({"--url", host.url, "set", "k", "x"}).code == 0);
@@ -90,7 +90,7 @@ TEST_CASE("serve logs JSON lines with --json, and nothing secret") {
   CHECK(count > 0);
 }
 
-TEST_CASE("A host goes on when nobody reads what it prints") {
+TEST_CASE("A host continues when nobody reads its output") {
   const test::Place place;
   test::Process process({test::program(), "-v", "-c", place.config(), "serve"}, {.closed_output = true});
   std::string line;

@@ -72,7 +72,7 @@ private:
   std::optional<test::Host> host_;
 };
 
-/// Sends what makes the driver hang, and waits for no answer.
+/// Sends the request that makes the driver hang, and waits for no response.
 void provoke(const std::string &in, Client &client) {
   if (in == "get") client.send("GET /stuck/k HTTP/1.1\r\nHost: localhost\r\n\r\n");
   if (in == "set") client.send("PUT /stuck/k HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\nx");
@@ -173,7 +173,7 @@ TEST_CASE("A second signal ends a host that is stopping at once") {
   CHECK(stopped.code == 128 + SIGTERM);
 }
 
-TEST_CASE("A host that hangs in the open of a store while it starts ends when it is asked to") {
+TEST_CASE("A host that hangs in the open of a store while it starts ends at SIGTERM") {
   const test::Folder folder;
   test::write_file(folder / "omnistore.jsonc", StuckHost::config(folder.path(), "open", {}));
   test::Process process({test::program(), "-c", folder / "omnistore.jsonc", "serve"}, {});
@@ -216,7 +216,7 @@ TEST_CASE("Mounts change in a host in which a driver hangs, by whatever way they
   CHECK(host.stop().code == 6);
 }
 
-TEST_CASE("A mount whose open hangs holds up no other change, and the one of its own mountpoint is told why") {
+TEST_CASE("A mount whose open hangs delays no other change, and one of its own mountpoint gets the reason") {
   StuckHost host("nothing");
   Client client(host.admin), admin(host.admin);
   const std::string body = R"({"driver":"stuck","options":{"in":"open"}})";

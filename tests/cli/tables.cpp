@@ -45,7 +45,7 @@ TEST_CASE("drivers NAME prints the manual of its options") {
   CHECK(omnistore({"drivers", "memory", "--json"}).json().at("schema").is_object());
 }
 
-TEST_CASE("A driver that is not there ends with 2, and the nearest name is told") {
+TEST_CASE("A driver that is not there ends with 2, and the message has the nearest name") {
   const Front omnistore(GENERATE(false, true));
   const Result failed = omnistore({"drivers", "memroy"});
   CHECK(failed.code == 2);

@@ -104,7 +104,7 @@ TEST_CASE("A command ends when its time is up although a host hangs, and names t
       test::run_command(Stuck::with({"--url", host.url, "--admin-url", host.admin}, command), stuck.here());
   const std::string address =
       (each.command[0] == "explain" ? host.admin : host.url).substr(std::string("http://").size());
-  check_late(result, each.command[0], "the host " + address + " has not answered", each.writes);
+  check_late(result, each.command[0], "the host " + address + " has not responded", each.writes);
 }
 
 TEST_CASE("A command that is done in time is as it is without a limit") {

@@ -8,7 +8,7 @@
 
 namespace {
 
-/// What stands between "```sh tour" and the closing fence.
+/// Returns the text between "```sh tour" and the closing fence.
 std::string tour() {
   const std::string readme = test::read_file(OMNISTORE_SOURCE "/README.md");
   const std::string fence = "```sh tour\n";

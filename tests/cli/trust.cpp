@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be known of a plugin file before it is trusted, and the lock file that says which ones are.
+// Reports on a plugin file before it is trusted, and the lock file of trusted ones.
 #include <catch2/catch.hpp>
 
 #include <filesystem>
@@ -143,7 +143,7 @@ TEST_CASE("plugins lock writes every plugin that can be used, and verify agrees"
   CHECK(place.run({"get", "x"}).code == 1);
 }
 
-TEST_CASE("plugins verify tells each difference and loads nothing") {
+TEST_CASE("plugins verify reports each difference and loads nothing") {
   const LockPlace place;
   place.put("other", "other");
   REQUIRE(place.run({"plugins", "lock"}).code == 0);
@@ -172,7 +172,7 @@ TEST_CASE("plugins list shows how each plugin stands to the lock") {
   CHECK(place.run({"--json", "plugins"}).json().at("in_config").as_bool());
 }
 
-TEST_CASE("what cannot be used is left out of the lock and said") {
+TEST_CASE("a file that cannot be used is left out of the lock and reported") {
   const LockPlace place;
   place.put("load_segfaults", "stranger");
   const Result locked = place.run({"plugins", "lock"});
@@ -223,6 +223,6 @@ TEST_CASE("a running host takes a plugin of another lock only after the lock has
   CHECK(at({"mount", "o", "other"}).code == 0);
   place.put("answers_2222", "other");
   CHECK(at({"mount", "p", "other"}).code == 2);
-  CHECK(at({"get", "o:k"}).code == 1); // the old one still answers
+  CHECK(at({"get", "o:k"}).code == 1); // the old one still responds
   host.stop();
 }

@@ -37,7 +37,7 @@ struct Locked {
     return whole;
   }
   Result run(const Strings &arguments) const { return run_command(command(arguments)); }
-  /// Whether another user can run the program here.
+  /// Returns true if another user can run the program here.
   bool works() const {
     const bool works = run({"get", "in:a"}).out == "v";
     if (!works) WARN("not tried: it takes root and setpriv, and a build that other users can read");

@@ -38,7 +38,7 @@ TEST_CASE("A value may be an argument that looks like something else") {
   CHECK(omnistore({"get", "k"}).out == value);
 }
 
-TEST_CASE("A value that begins with a dash stands behind two of them") {
+TEST_CASE("A value that begins with a dash stands after two of them") {
   const Front omnistore(false);
   REQUIRE(omnistore({"set", "k", "--", "-5"}).code == 0);
   CHECK(omnistore({"get", "k"}).out == "-5");
@@ -100,7 +100,7 @@ TEST_CASE("get --json gives text as value and other bytes as base64, with meta")
   CHECK_FALSE(bytes.as_object().contains("value"));
 }
 
-TEST_CASE("has tells by its exit code") {
+TEST_CASE("has reports by its exit code") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "k", ""}).code == 0);
   const Result there = omnistore({"has", "k"}), absent = omnistore({"has", "other"});
@@ -119,7 +119,7 @@ TEST_CASE("rm removes keys, and one that is not there is no failure") {
   CHECK(omnistore({"ls"}).out == "d\n");
 }
 
-TEST_CASE("rm removes the other keys where one cannot be") {
+TEST_CASE("rm removes the other keys if one cannot be removed") {
   const Front omnistore(GENERATE(false, true));
   test::write_file(omnistore.place.folder / "fixed" + "/k", "x");
   REQUIRE(omnistore({"set", "a", "x"}).code == 0);
@@ -171,11 +171,11 @@ TEST_CASE("Conditions of set hold or end with 4") {
   CHECK(omnistore({"get", "mem:k"}).out == "3");
 }
 
-TEST_CASE("A condition that did not hold is told of, with what to do") {
+TEST_CASE("A condition that did not hold is reported, with a remedy") {
   const Front omnistore(true);
   REQUIRE(omnistore({"set", "mem:k", "1"}).code == 0);
   const Result refused = omnistore({"set", "mem:k", "2", "--if-absent"});
-  CHECK(refused.err.find("set mem:k: the key is there already") != std::string::npos);
+  CHECK(refused.err.find("set mem:k: the key exists already") != std::string::npos);
   CHECK(refused.err.find("--if-absent out") != std::string::npos);
   CHECK(omnistore({"set", "mem:k", "2", "--if-absent", "--json"}).error().at("status") == "conflict");
 }
@@ -188,7 +188,7 @@ TEST_CASE("clear removes what lies under a base and nothing else") {
   CHECK(omnistore({"ls"}).out == "ab\nb\n");
 }
 
-TEST_CASE("clear of everything wants to be told so") {
+TEST_CASE("clear of everything needs a confirmation") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "k", "x"}).code == 0);
   const Result refused = omnistore({"clear"});

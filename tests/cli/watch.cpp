@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What changes, as it is printed.
+// The printed form of changes.
 #include <catch2/catch.hpp>
 
 #include <atomic>
@@ -34,7 +34,7 @@ public:
     note = process_.error_line();
   }
   Process &process() { return process_; }
-  /// The next line, behind its time.
+  /// Returns the next line without its time.
   std::string line() {
     const std::string text = process_.line();
     REQUIRE(text.size() > 26);
@@ -102,7 +102,7 @@ TEST_CASE("watch prints what changes through a host, each line as it happens") {
   CHECK(watching.line() == "remove  mem:c  cleared\n");
 }
 
-TEST_CASE("watch of a config tells what another program changes") {
+TEST_CASE("watch of a config reports changes by another program") {
   const Place place;
   Watching watching({"-c", place.config()}, {"notes:", "--count", "1"});
   CHECK(watching.note == "Watching notes; Ctrl-C ends it\n");
@@ -131,7 +131,7 @@ TEST_CASE("SIGINT and SIGTERM end a watch with 0") {
   CHECK(std::chrono::steady_clock::now() - before < std::chrono::seconds(10));
 }
 
-TEST_CASE("a watch with --count ends after as many events, of what was asked for") {
+TEST_CASE("a watch with --count ends after as many events of the wanted keys") {
   const Place place;
   const Host host(place.config());
   Watching key({"--url", host.url}, {"mem/user", "--count", "2"});
@@ -174,7 +174,7 @@ TEST_CASE("watch prints one JSON object a line with --json") {
   CHECK(two.at("sequence").to_number<std::uint64_t>() == one.at("sequence").to_number<std::uint64_t>() + 1);
 }
 
-TEST_CASE("watch goes on where it was when its host was gone") {
+TEST_CASE("watch resumes at its place when its host was gone") {
   const Place place;
   auto host = std::make_unique<Host>(place.config());
   std::string config = test::read_file(place.config());

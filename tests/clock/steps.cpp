@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a step of the system's clock does to values that expire: nothing.
+// A step of the system's clock changes nothing for values that expire.
 #include <catch2/catch.hpp>
 
 #include <atomic>
@@ -51,7 +51,7 @@ TEST_CASE("a step of the system's clock neither ends a value early nor brings ba
       CHECK(storage.get(key) == "v");
       CHECK(storage.keys(mount).all().size() == 1);
     }
-    // What is set while the clock is ahead or behind lives as long.
+    // A value that is set while the clock is wrong lives as long.
     for (const long ahead : {year, -year}) {
       step = ahead;
       storage.set(key, "w", hour);

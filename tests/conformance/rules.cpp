@@ -135,7 +135,7 @@ TEST_CASE("The names of the kit's rules are words joined by '-', each once") {
   }
 }
 
-TEST_CASE("A rule that goes wrong at random operations is told by the few that are enough") {
+TEST_CASE("A rule that fails at random operations is reported with the few that are enough") {
   const kit::Result result = only(plugin("map"), "wrong-model", "model");
   REQUIRE(result.outcome == kit::Outcome::broken);
   CAPTURE(result.reason);

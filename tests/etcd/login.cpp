@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Users of etcd, and members behind TLS.
+// Users of etcd, and members with TLS.
 #include <cstdlib>
 
 #include <catch2/catch.hpp>
@@ -78,7 +78,7 @@ TEST_CASE("a token that etcd has forgotten is replaced by a new one") {
   CHECK(store.set("a", "2") == OMNISTORE_OK);
 }
 
-TEST_CASE("a member behind TLS is used if its certificate is trusted, and else refused") {
+TEST_CASE("a member with TLS is used if its certificate is trusted, and else refused") {
   Host host;
   Folder folder;
   const std::string url = shared_etcd().url();

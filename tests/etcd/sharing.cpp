@@ -18,7 +18,7 @@ TEST_CASE("two stores with one prefix see each other's values, and another prefi
   CHECK(elsewhere.list().empty());
 }
 
-TEST_CASE("of many that set a key if it is absent one does") {
+TEST_CASE("exactly one of many that set a key if it is absent succeeds") {
   Fixture f;
   Store second(f.host, shared_etcd(), f.prefix);
   std::atomic<int> done{0}, refused{0};

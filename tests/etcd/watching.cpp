@@ -49,7 +49,7 @@ struct Watching {
 
 } // namespace
 
-TEST_CASE("a watch whose member was gone goes on with the changes made meanwhile") {
+TEST_CASE("a watch whose member was gone resumes with the changes made meanwhile") {
   Watching w;
   Watched watch(w.store);
   w.second.put("p/a", "1");

@@ -103,7 +103,7 @@ const std::vector<Status> away = {Status::unavailable, Status::timeout};
 
 } // namespace
 
-TEST_CASE("a redis-server that is killed, restarted, stopped or slow touches its own mount alone, which comes back") {
+TEST_CASE("a redis-server that is killed, restarted, stopped or slow affects only its own mount") {
   test::RedisServer redis;
   const test::Folder folder;
   Storage storage =

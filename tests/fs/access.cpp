@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may read a value: a file that replaces another gives nobody more access than that one did.
+// Access to values: a file that replaces another gives nobody more access than that one did.
 #include <array>
 #include <functional>
 
@@ -42,7 +42,7 @@ std::string acl_at(const std::string &path) {
   return size < 0 ? std::string() : std::string(text, static_cast<std::size_t>(size));
 }
 
-/// What a child says that does something as another user.
+/// Returns the result of a child that acts as another user.
 int as_user(uid_t id, const std::function<bool()> &is_right) {
   const pid_t child = fork();
   if (child == 0) {

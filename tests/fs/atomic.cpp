@@ -36,7 +36,7 @@ void age(const std::string &path, time_t seconds) {
   REQUIRE(utimensat(AT_FDCWD, path.c_str(), times, AT_SYMLINK_NOFOLLOW) == 0);
 }
 
-/// Sets one key over and over, telling of each set by a byte into the pipe, until it is killed.
+/// Sets one key over and over, reporting each set by a byte into the pipe, until it is killed.
 [[noreturn]] void write_until_killed(const std::string &base, std::string_view options, int pipe) {
   Host host;
   Store store(host, base, options);
@@ -92,7 +92,7 @@ TEST_CASE("a writer that is killed leaves the old value or the new one") {
   }
 }
 
-TEST_CASE("what a crash has left is hidden, and removed by a listing when it is more than an hour old") {
+TEST_CASE("leftovers of a crash are hidden, and a listing removes those that are more than an hour old") {
   Fixture f;
   f.store.set("a:b", "1");
   for (const char *path : {".1.omnistore-tmp$", "a/.2.omnistore-tmp$", "a/.3.omnistore-tmp$"}) {
@@ -117,7 +117,7 @@ TEST_CASE("a folder that a crash has left is removed unless it holds the only co
   CHECK(f.names() == Keys{".2.omnistore-tmp$", ".2.omnistore-tmp$/$", "k"});
 }
 
-TEST_CASE("a reader that has begun goes on with the value that it began with") {
+TEST_CASE("a reader that has begun continues with the value that it began with") {
   Fixture f;
   f.store.set("k", value_of(25));
   struct Overwriting : Got {

@@ -114,7 +114,7 @@ TEST_CASE("the log says once that another folder lies at the path of base") {
   CHECK(b.host.lines()[0].find(b.base) != std::string::npos);
 }
 
-TEST_CASE("a watch tells a resync when another folder lies at the path of base, and goes on in it") {
+TEST_CASE("a watch reports a resync when another folder lies at the path of base, and continues in it") {
   for (const Way &way : ways) {
     INFO(way.name);
     Based b;

@@ -3,7 +3,7 @@
 
 using namespace test;
 
-TEST_CASE("clear removes what is under its base, tells each key, and leaves no folder") {
+TEST_CASE("clear removes the keys under its base, reports each key, and leaves no folder") {
   Fixture f;
   for (const char *key : {"a", "a:b", "a:b:c", "a:b$", "ab", "c"}) f.store.set(key, "v");
   Page removed;
@@ -32,7 +32,7 @@ TEST_CASE("clear leaves what is ignored and what is no value") {
   CHECK(f.names() == Keys{".git", ".git/config", "a", "a/node_modules", "a/node_modules/x"});
 }
 
-TEST_CASE("a clear tells of expired values as expired") {
+TEST_CASE("a clear reports expired values as expired") {
   Fixture f;
   f.store.set("a:dead", "v", {.expiry = f.host.time + 1});
   f.store.set("a:alive", "v");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Conditions of writes, and the etags that they are asked with.
+// Conditions of writes, and their etags.
 #include <set>
 #include <thread>
 
@@ -27,7 +27,7 @@ int winners(F won) {
 }
 
 /// Writes other bytes of the same size into a file and gives it back its old mtime, as `rsync -t --inplace` does. Does
-/// so again until the ctime has gone on by more than `span` nanoseconds.
+/// so again until the ctime has grown by more than `span` nanoseconds.
 void rewrite_in_place(const std::string &path, const std::string &bytes, std::int64_t span = 0) {
   struct stat before, after;
   REQUIRE(::stat(path.c_str(), &before) == 0);
@@ -44,7 +44,7 @@ void rewrite_in_place(const std::string &path, const std::string &bytes, std::in
 }
 } // namespace
 
-TEST_CASE("of sixteen threads that set if absent exactly one wins") {
+TEST_CASE("exactly one of sixteen threads that set if absent wins") {
   Fixture f;
   Store other(f.host, f.folder.path().string()); // a second mount on the same folder
   for (int round = 0; round < 20; ++round) {
@@ -57,7 +57,7 @@ TEST_CASE("of sixteen threads that set if absent exactly one wins") {
   }
 }
 
-TEST_CASE("of sixteen threads that set if the etag matches exactly one wins, also through a nested mount") {
+TEST_CASE("exactly one of sixteen threads that set if the etag matches wins, also through a nested mount") {
   Fixture f;
   Store nested(f.host, f.folder / "folder");
   for (int round = 0; round < 20; ++round) {
@@ -71,7 +71,7 @@ TEST_CASE("of sixteen threads that set if the etag matches exactly one wins, als
   }
 }
 
-TEST_CASE("of sixteen threads that remove if the etag matches exactly one wins") {
+TEST_CASE("exactly one of sixteen threads that remove if the etag matches wins") {
   Fixture f;
   f.store.set("k", "v");
   const std::string etag = f.store.etag("k");
@@ -140,7 +140,7 @@ TEST_CASE("the time of a write, of which its etag is made, is finer than the ker
   Fixture f;
   std::set<std::int64_t> times;
   for (int i = 0; i < 50; ++i) f.store.set("k" + std::to_string(i), "v");
-  for (const std::string &name : f.names()) { // after all writes: newer kernels are finer where they see one look
+  for (const std::string &name : f.names()) { // after all writes: newer kernels give finer times after a look
     struct stat status;
     REQUIRE(::stat(f.file(name).c_str(), &status) == 0);
     times.insert(status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec);
@@ -173,7 +173,7 @@ TEST_CASE("an expiry that was changed hides no later change of the file from its
   CHECK(f.store.etag("k") != etag);
 }
 
-TEST_CASE("if-match neither overwrites nor removes a file that was rewritten in place with its size and mtime kept") {
+TEST_CASE("if-match keeps a file that was rewritten in place with the same size and mtime") {
   Fixture f;
   Got result;
   f.store.set("k", "1111", {}, &result);

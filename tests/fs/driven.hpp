@@ -24,7 +24,7 @@ inline const omnistore_driver &fs_driver() {
 /// The driver opened over a folder.
 class Store : public Driven {
 public:
-  /// `more`: further options, as JSON members behind a comma.
+  /// `more`: further options: JSON members after a comma.
   Store(Host &host, const std::string &base, std::string_view more = "") : Driven(fs_driver()) {
     open(host, "{" + option("base", base) + std::string(more) + "}");
   }

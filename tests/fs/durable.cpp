@@ -102,7 +102,7 @@ TEST_CASE("at durability full no change is acknowledged unless each fsync of a f
   }
 }
 
-TEST_CASE("a removal that finds nothing after one whose fsync failed is acknowledged only when a fsync succeeds") {
+TEST_CASE("a removal that finds nothing after a failed fsync is acknowledged only when a fsync succeeds") {
   for (const Change &change : changes) {
     const std::string_view name = change.name;
     if (!name.starts_with("remove") && !name.starts_with("clear") && name.find("has passed") == name.npos) continue;
@@ -155,7 +155,7 @@ TEST_CASE("a clear whose fsync fails removes what it can") {
   CHECK(store.list().empty());
 }
 
-TEST_CASE("a value that expires is told and its failed fsync is logged, and the sweep goes on") {
+TEST_CASE("a value that expires is reported and its failed fsync is logged, and the sweep continues") {
   Folder folder;
   Host host;
   Store store(host, folder.path().string(), full);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls that fail as a test says: a filter of the kernel asks the test about each call that a thread makes on
+// System calls that fail at a test's wish: a filter of the kernel reports to the test each call that a thread makes on
 // files (seccomp_unotify(2)).
 #pragma once
 
@@ -39,7 +39,7 @@ struct Made {
   const std::uint64_t *arguments;
 };
 
-/// Runs something on a thread of its own, whose calls of these kinds `decide` is asked about before they happen: 0 lets
+/// Runs something on a thread of its own, and lets `decide` judge its calls of these kinds before they happen: 0 lets
 /// one happen, an errno makes it fail. `decide` runs on the caller's thread. False: the kernel has no such filters, and
 /// nothing was run.
 inline bool run_with_failures(const std::vector<long> &calls, const std::function<int(const Made &)> &decide,

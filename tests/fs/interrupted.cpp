@@ -9,7 +9,7 @@ using namespace test;
 
 namespace {
 
-/// Runs with each call interrupted before it happens, and tells how many kinds of calls were.
+/// Runs with each call interrupted before it happens, and returns how many kinds of calls were.
 std::size_t with_interruptions(const std::function<void()> &run) {
   std::map<long, bool> interrupted;
   const auto decide = [&](const Made &made) {

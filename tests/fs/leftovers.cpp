@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a killed host leaves goes when a store opens the base again; what a host at work has under way stays.
+// Leftovers of a killed host go when a store opens the base again; unfinished work of a live host stays.
 #include <csignal>
 
 #include <fcntl.h>
@@ -70,7 +70,7 @@ void kill_amid_a_set(const std::string &base, const char *key) {
 
 } // namespace
 
-TEST_CASE("what killed hosts have left is gone when a store has opened the base") {
+TEST_CASE("leftovers of killed hosts are gone when a store has opened the base") {
   Folder folder;
   const std::string base = folder.path().string();
   {

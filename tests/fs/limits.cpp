@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the system may refuse at any moment: a limit of the process, space, a filesystem that takes no writes. A set
-// that fails says why, leaves the old value, and leaves no unfinished file.
+// Refusals of the system at any moment: a limit of the process, space, a filesystem that takes no writes. A set that
+// fails says why, leaves the old value, and leaves no unfinished file.
 #include <csignal>
 #include <cstddef>
 #include <functional>
@@ -69,7 +69,7 @@ constexpr int not_tried = 255;
 
 } // namespace
 
-TEST_CASE("a limit on the size of files fails a set, does not end the process, and leaves nothing behind") {
+TEST_CASE("a limit on the size of files fails a set, does not end the process, and leaves no file") {
   Fixture f;
   f.store.set("k", "old");
   const int line = in_a_child([&] {
@@ -167,7 +167,7 @@ TEST_CASE("without a free inode a set fails and leaves no folder") {
   CHECK((line == 0 || line == not_tried));
 }
 
-TEST_CASE("on a filesystem that has become read-only reads go on and writes are refused as such") {
+TEST_CASE("on a filesystem that has become read-only reads continue and writes are refused as such") {
   Fixture f;
   const int line = in_a_child([&] {
     const std::string base = f.folder.path().string();
@@ -190,7 +190,7 @@ TEST_CASE("on a filesystem that has become read-only reads go on and writes are 
   CHECK((line == 0 || line == not_tried));
 }
 
-TEST_CASE("where no thread can be started a watch is unavailable, and the store goes on") {
+TEST_CASE("if no thread can be started a watch is unavailable, and the store continues") {
   Fixture f;
   std::filesystem::permissions(f.folder.path(), std::filesystem::perms::all);
   const int line = in_a_child([&] {

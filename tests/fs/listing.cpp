@@ -29,7 +29,7 @@ TEST_CASE("a listing of a base gives what is under it, without the base's own ke
   CHECK(f.store.list(std::string(300, 'n') + ":").empty());
 }
 
-TEST_CASE("depth counts the colons behind the base") {
+TEST_CASE("depth counts the colons after the base") {
   Fixture f;
   for (const std::string &key : some_keys()) f.store.set(key, "v");
   CHECK(f.store.list("", 0) == Keys{"a", "a!", "a$", "ab", "z"});
@@ -67,7 +67,7 @@ TEST_CASE("a cursor is good in a store that was opened later, and again and agai
   }
 }
 
-TEST_CASE("a cursor whose key is gone goes on behind where it was") {
+TEST_CASE("a cursor whose key is gone continues after its place") {
   Fixture f;
   for (const char *key : {"a:b", "a:c", "b"}) f.store.set(key, "v");
   Page first;
@@ -90,7 +90,7 @@ TEST_CASE("a cursor that the store did not give is refused") {
   CHECK(f.store.message() == "the cursor belongs to another base");
 }
 
-TEST_CASE("meta comes with each key where it is asked for") {
+TEST_CASE("meta comes with each key if the request wants it") {
   Fixture f;
   f.store.set("a", "12345", {.expiry = f.host.time + 1000});
   f.store.set("a:b", "1");
@@ -101,7 +101,7 @@ TEST_CASE("meta comes with each key where it is asked for") {
   CHECK(page.items[1].meta == std::pair<std::uint64_t, std::int64_t>(1, 0));
 }
 
-TEST_CASE("what is ignored is neither listed nor kept from being read and written") {
+TEST_CASE("ignored keys are not listed, but can be read and written") {
   Fixture f;
   for (const char *path : {".git/config", "a/.git", "a/node_modules/x/y", "a/b", "node_modulesque"}) {
     write_file(f.file(path), "v");

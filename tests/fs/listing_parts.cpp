@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which directories are folders, and ranges over directories. What folders and ranges mean, the kit tries.
+// Directories as folders, and ranges over directories. The kit tests the meaning of folders and ranges.
 #include <filesystem>
 #include <fstream>
 

@@ -179,7 +179,7 @@ TEST_CASE("a clear never reports success for what a call that fails for the mome
   }
 }
 
-TEST_CASE("a store does not open when it cannot tell for the moment what its base can do") {
+TEST_CASE("a store does not open when it cannot find out for the moment what its base can do") {
   Planted f;
   for (const int error : {EMFILE, ENOMEM, EIO}) {
     omnistore_status status = OMNISTORE_OK;

@@ -57,7 +57,7 @@ TEST_CASE("removing a leaves a:b, and the other way round") {
   CHECK(f.names().empty());
 }
 
-TEST_CASE("a value inside its folder is overwritten, asked about and matched like any other") {
+TEST_CASE("a value inside its folder is overwritten, looked up and matched like any other") {
   Fixture f;
   f.store.set("a:b", "2");
   CHECK(f.store.set("a", "1", {.condition = OMNISTORE_IF_PRESENT}) == OMNISTORE_CONFLICT);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The same operations where the kernel has no openat2 and no flags of renameat2: a child process in which a filter
+// The same operations on a kernel without openat2 and without flags of renameat2: a child process in which a filter
 // refuses both.
 #include <cstddef>
 

@@ -20,7 +20,7 @@ std::vector<std::string> texts_of(const fs::Names &names) {
 }
 } // namespace
 
-TEST_CASE("of a folder with more names than there is room for the first are kept, and reading goes on behind them") {
+TEST_CASE("if a folder has too many names for the room, the first are kept and reading continues after them") {
   test::Folder folder;
   std::vector<std::string> expected;
   for (int i = 0; i < 1000; ++i) {
@@ -87,7 +87,7 @@ TEST_CASE("braces stand for each of their choices") {
   CHECK_THROWS_AS(fs::Ignore({"{a,{b,c}}"}), omnistore::Failure);
 }
 
-TEST_CASE("of more deadlines than there is room for the soonest are kept, and a walk is due for the rest") {
+TEST_CASE("if there are too many deadlines for the room, the soonest are kept and a walk is due for the rest") {
   fs::Deadlines deadlines(10);
   for (int i = 0; i < 1000; ++i) deadlines.add(1000 + i * 37 % 1000, "k" + std::to_string(i * 37 % 1000));
   CHECK(deadlines.next() == 1000);
@@ -100,7 +100,7 @@ TEST_CASE("of more deadlines than there is room for the soonest are kept, and a 
   CHECK(deadlines.next() == std::nullopt);
 }
 
-TEST_CASE("due gives no more than it was asked for, and none too early") {
+TEST_CASE("due gives at most the requested number, and none too early") {
   fs::Deadlines deadlines;
   for (int i = 0; i < 5; ++i) deadlines.add(100, std::to_string(i));
   CHECK(deadlines.due(99, 10).empty());

@@ -22,7 +22,7 @@ bool has_sticky_bit(const std::string &file) {
 constexpr std::int64_t minute = 60 * 1000, hour = 60 * minute;
 } // namespace
 
-TEST_CASE("an expiry is told by get, stat and listing until it has passed, and then nothing is") {
+TEST_CASE("an expiry is in get, stat and listing until it has passed, and then the value is absent") {
   Fixture f;
   const std::int64_t expiry = f.host.time + minute;
   REQUIRE(f.store.set("k", "v", {.expiry = expiry}) == OMNISTORE_OK);
@@ -51,7 +51,7 @@ TEST_CASE("the expiry lies in an attribute, and the sticky bit says so") {
   CHECK(read_file(f.file("with")) == "v");
 }
 
-TEST_CASE("a read that meets an expired value removes it and tells of it once") {
+TEST_CASE("a read that meets an expired value removes it and reports it once") {
   Fixture f;
   f.store.set("a:k", "v", {.expiry = f.host.time + 5});
   f.host.time += 5;
@@ -62,7 +62,7 @@ TEST_CASE("a read that meets an expired value removes it and tells of it once") 
   CHECK(f.host.take_expired().empty());
 }
 
-TEST_CASE("what this store has set is removed when it is due, without being met") {
+TEST_CASE("a value that this store has set is removed when it is due, without being met") {
   Fixture f;
   for (int i = 0; i < 300; ++i) f.store.set("a:" + std::to_string(i), "v", {.expiry = f.host.time + 10 * minute + i});
   f.store.set("stays", "v");
@@ -73,7 +73,7 @@ TEST_CASE("what this store has set is removed when it is due, without being met"
   CHECK(f.host.take_expired().size() == 300);
 }
 
-TEST_CASE("what another store has set is removed by the walk after open, and when it is due later") {
+TEST_CASE("a value that another store has set is removed by the walk after open, or when it is due later") {
   Fixture f;
   for (const char *key : {"a:b:c", "a", "x:y"}) f.store.set(key, "v", {.expiry = f.host.time + minute});
   f.store.set("a:b:later", "v", {.expiry = f.host.time + 10 * minute});

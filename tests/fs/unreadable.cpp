@@ -13,7 +13,7 @@ using namespace test;
 
 namespace {
 
-/// A folder with keys before, in and behind `lost+found`, which only root may read.
+/// A folder with keys before, in and after `lost+found`, which only root may read.
 struct Lost : Fixture {
   Lost() {
     for (const char *path : {"a", "lost+found/hidden", "sub/lost+found/hidden", "sub/b", "z"})
@@ -61,7 +61,7 @@ TEST_CASE("a folder that cannot be read is left out of a listing, and the log na
         }) == 0);
 }
 
-TEST_CASE("a folder that cannot be read is told to the host with each page that leaves it out") {
+TEST_CASE("a folder that cannot be read is reported to the host with each page that leaves it out") {
   Lost f;
   CHECK(as_a_user([&] {
           Page whole;
@@ -118,7 +118,7 @@ TEST_CASE("a clear removes what it can and then says what it could not read") {
   CHECK(f.names() == Keys{"lost+found", "lost+found/hidden", "sub", "sub/lost+found", "sub/lost+found/hidden"});
 }
 
-TEST_CASE("a clear goes on behind a file that it may not remove") {
+TEST_CASE("a clear continues after a file that it may not remove") {
   Lost f;
   write_file(f.file("fixed/k"), "v");
   REQUIRE(chmod(f.file("fixed").c_str(), 0755) == 0);

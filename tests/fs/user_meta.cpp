@@ -142,7 +142,7 @@ TEST_CASE("user meta of a value that lies in a folder of its own name lies besid
   CHECK(f.names() == Keys{"a", "a/b"});
 }
 
-TEST_CASE("a get that does not ask for user meta is given none") {
+TEST_CASE("a get without the flag for user meta gets none") {
   Fixture f;
   f.store.set("k", "1", with(user));
   Got got;

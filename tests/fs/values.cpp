@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values in and out, where they lie, and what is refused.
+// Values in and out, their places, and refusals.
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -77,7 +77,7 @@ TEST_CASE("a missing key is not found, and nothing has begun") {
   }
 }
 
-TEST_CASE("stat tells size and time without the bytes") {
+TEST_CASE("stat gives size and time without the bytes") {
   Fixture f;
   f.store.set("k", "12345");
   struct stat status;

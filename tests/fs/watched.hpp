@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A watch of a store, and what it was told.
+// A watch of a store, and its reports.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 
 namespace test {
 
-/// Collects what it is told: "+key" of an update, "-key" of a removal, "resync".
+/// Collects the reports: "+key" of an update, "-key" of a removal, "resync".
 class Watch : public omnistore_watcher {
 public:
   explicit Watch(Store &store, std::string_view base = "")
@@ -32,7 +32,7 @@ public:
   Call call;
   omnistore_status status;
 
-  /// Waits until something holds of all that was told; whether it does.
+  /// Waits until a condition holds for all reports; returns true if it does.
   bool wait(const std::function<bool(const Keys &)> &holds) {
     std::unique_lock lock(mutex_);
     return changed_.wait_for(lock, std::chrono::seconds(60), [&] { return holds(told_); });
@@ -40,7 +40,7 @@ public:
   bool wait_for(const std::string &text) {
     return wait([&](const Keys &told) { return std::find(told.begin(), told.end(), text) != told.end(); });
   }
-  /// Waits for an event, and takes out what was told before it.
+  /// Waits for an event, and takes out the reports before it.
   Keys until(const std::string &text) {
     const bool came = wait_for(text);
     INFO("waiting for " << text);
@@ -51,8 +51,7 @@ public:
     told_.erase(told_.begin(), end == told_.end() ? end : end + 1);
     return before;
   }
-  /// Keeps the thread that tells from going on, once it tells the next event, until it is let go; what it holds then is
-  /// the place of one key.
+  /// Stops the thread that reports at the next event, until it is let go; what it holds then is the place of one key.
   void hold() {
     const std::lock_guard lock(mutex_);
     holds_ = true;
@@ -100,7 +99,7 @@ inline Keys sorted(Keys keys) {
   return keys;
 }
 
-/// Without those that come twice: a file that is met while it is being written is told again when it is closed.
+/// Removes repetitions: a file that is met while it is being written is reported again when it is closed.
 inline Keys unique(Keys keys) {
   keys = sorted(std::move(keys));
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
@@ -115,13 +114,13 @@ struct Watched : Fixture {
   void write(const std::string &path, std::string_view bytes = "v") const { write_file(file(path), bytes); }
   void move(const std::string &from, const std::string &to) const { std::filesystem::rename(file(from), file(to)); }
   void remove(const std::string &path) const { std::filesystem::remove_all(file(path)); }
-  /// Holds the thread that tells, so that the disk gets ahead of it.
+  /// Holds the thread that reports, so that the disk gets ahead of it.
   void hold() {
     watch.hold();
     write("held");
     REQUIRE(watch.wait_held());
   }
-  /// What is told of changes that were made before this call.
+  /// Returns the reports of changes that were made before this call.
   Keys told() {
     const std::string last = "last" + std::to_string(++asked_);
     write(last);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a watch tells of files that other programs change.
+// A watch's reports of files that other programs change.
 #include <cstdlib>
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@ void run(const std::string &command) { REQUIRE(std::system(command.c_str()) == 0
 
 } // namespace
 
-TEST_CASE("files that are made, overwritten, replaced, linked and removed are told, each once") {
+TEST_CASE("files that are made, overwritten, replaced, linked and removed are reported, each once") {
   Watched f;
   f.write("a");
   CHECK(f.told() == Keys{"+a"});
@@ -36,20 +36,20 @@ TEST_CASE("files that are made, overwritten, replaced, linked and removed are to
   CHECK(f.told() == Keys{"-c"});
 }
 
-TEST_CASE("an empty file that another program makes is told") {
+TEST_CASE("an empty file that another program makes is reported") {
   Watched f;
   f.write("empty", "");
   CHECK(f.told() == Keys{"+empty"});
 }
 
-TEST_CASE("what another process writes into folders that it has just made is told") {
+TEST_CASE("files that another process writes into folders that it has just made are reported") {
   Watched f;
   run("mkdir -p '" + f.file("a/b/c/d") + "' && echo 1 > '" + f.file("a/b/c/d/e") + "' && echo 2 > '" + f.file("a/f") +
       "'");
   CHECK(unique(f.told()) == Keys{"+a:b:c:d:e", "+a:f"});
 }
 
-TEST_CASE("a thousand folders with a file each are told") {
+TEST_CASE("a thousand folders with a file each are reported") {
   Watched f;
   for (int i = 0; i < 1000; ++i) {
     const std::string folder = "d" + std::to_string(i);
@@ -110,7 +110,7 @@ TEST_CASE("a folder that is renamed is no removal of names that were no keys") {
   CHECK(f.told() == Keys{"-new:deep:2"});
 }
 
-TEST_CASE("a folder that is moved in is told, and one that is moved out makes a resync") {
+TEST_CASE("a folder that is moved in is reported, and one that is moved out makes a resync") {
   Watched f;
   Folder outside;
   write_file(outside / "in/1", "v");
@@ -124,7 +124,7 @@ TEST_CASE("a folder that is moved in is told, and one that is moved out makes a 
   CHECK(unique(f.told()) == Keys{"+here:4"});
 }
 
-TEST_CASE("folders that change places are a resync or told key by key, and are watched on") {
+TEST_CASE("folders that change places are a resync or reported key by key, and stay watched") {
   Watched f;
   for (const char *path : {"a/1", "b/2"}) f.write(path);
   f.told();
@@ -150,7 +150,7 @@ TEST_CASE("a folder that is removed and made again is watched") {
   CHECK(f.told().back() == "+a:b:c");
 }
 
-TEST_CASE("ten thousand files in one folder, and then in a thousand folders, are all told, or a resync is") {
+TEST_CASE("ten thousand files in one folder, then in a thousand folders, are all reported, or a resync is") {
   Watched f;
   std::set<std::string> missing;
   for (int i = 0; i < 20000; ++i) {
@@ -168,7 +168,7 @@ TEST_CASE("ten thousand files in one folder, and then in a thousand folders, are
   if (resync) WARN("the system's queue was too short: " << missing.size() << " of 20000 were not told one by one");
 }
 
-TEST_CASE("where the system's queue was full a resync is told, and the folders made meanwhile are watched") {
+TEST_CASE("after the system's queue was full a resync comes, and folders made meanwhile are watched") {
   Watched f;
   f.write("gone/1");
   f.told();
@@ -185,7 +185,7 @@ TEST_CASE("where the system's queue was full a resync is told, and the folders m
   CHECK(std::count(told.begin(), told.end(), "+made:deep:2") == 1);
 }
 
-TEST_CASE("a file that another program keeps open is told, too") {
+TEST_CASE("a file that another program keeps open is reported, too") {
   Watched f;
   const int file = open(f.file("log").c_str(), O_WRONLY | O_CREAT | O_APPEND, 0666);
   REQUIRE(file >= 0);
@@ -196,8 +196,8 @@ TEST_CASE("a file that another program keeps open is told, too") {
   close(file);
 }
 
-TEST_CASE("a watch of a base is told of the keys under it alone") {
-  // A file that is met while it is written is told again when it is closed.
+TEST_CASE("a watch of a base gets the keys under it alone") {
+  // A file that is met while it is written is reported again when it is closed.
   const auto all_begin = [](const Keys &told, const std::string &with) {
     return std::all_of(told.begin(), told.end(), [&](const std::string &each) { return each.starts_with(with); });
   };
@@ -276,7 +276,7 @@ TEST_CASE("a base folder that is removed and made again is a resync, and is watc
   watch.until("+7");
 }
 
-TEST_CASE("names that are no keys, unfinished writes and what is ignored are not told") {
+TEST_CASE("names that are no keys, unfinished writes and ignored names are not reported") {
   Folder folder;
   Host host;
   Store store(host, folder.path().string(), R"(, "ignore": ["**/node_modules/**", "*.log"])");
@@ -345,7 +345,7 @@ TEST_CASE("a watch that is ended in the middle of a storm returns, and nothing c
     watch.wait([](const Keys &told) { return !told.empty(); });
     watch.end();
     const std::size_t count = watch.count();
-    Watch other(f.store); // for as long as it takes to tell it something
+    Watch other(f.store); // for as long as its reports take
     other.wait([](const Keys &told) { return told.size() > 10; });
     CHECK(watch.count() == count);
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Other programs change a tree at random, while the store does so too: what changed of theirs is told, and what a watch
-// was told last of a key is so.
+// Other programs change a tree at random, while the store does so too: a watch reports their changes, and its last
+// report of a key is true.
 #include <random>
 
 #include "watched.hpp"
@@ -52,14 +52,14 @@ void change_itself(Watched &f, Chance &chance) {
     f.store.remove(key);
 }
 
-/// What each key's file holds.
+/// The content of each key's file.
 std::map<std::string, std::string> values(Watched &f) {
   std::map<std::string, std::string> values;
   for (const std::string &key : f.store.list("theirs:")) values[key] = f.store.get(key).value_or("");
   return values;
 }
 
-/// What is wrong with what was told of a step from one state to another.
+/// Returns the error in the reports of a step from one state to another.
 Keys mistakes(const std::map<std::string, std::string> &before, const std::map<std::string, std::string> &after,
               const Keys &told) {
   std::map<std::string, char> last;
@@ -81,14 +81,14 @@ Keys mistakes(const std::map<std::string, std::string> &before, const std::map<s
 
 } // namespace
 
-TEST_CASE("random changes by others are told, and what is told last of a key is so") {
+TEST_CASE("random changes by others are reported, and the last report of a key is true") {
   const unsigned seed = std::random_device()();
   INFO("seed " << seed);
   Chance chance(seed);
   Watched f;
   auto before = values(f);
   for (int round = 0, number = 0; round < 150; ++round) {
-    // In every second round the disk is far ahead of the thread that tells.
+    // In every second round the disk is far ahead of the thread that reports.
     const bool ahead = round % 2 == 1;
     if (ahead) f.hold();
     std::string changes;

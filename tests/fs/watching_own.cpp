@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a store does itself is not told by its watch: the host tells it.
+// A store's watch does not report the store's own changes: the host reports them.
 #include <sys/wait.h>
 
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 using namespace test;
 
-TEST_CASE("sets, touches, removals and clears of the store itself are not told") {
+TEST_CASE("sets, touches, removals and clears of the store itself are not reported") {
   Watched f;
   Pieces source({"a", "b"});
   f.store.set("k", "v");
@@ -27,7 +27,7 @@ TEST_CASE("sets, touches, removals and clears of the store itself are not told")
   CHECK(f.told() == Keys{});
 }
 
-TEST_CASE("values that expire are not told by the watch beside the host's event") {
+TEST_CASE("values that expire are not reported by the watch beside the host's event") {
   Watched f;
   for (int i = 0; i < 100; ++i) f.store.set("a:" + std::to_string(i), "v", {.expiry = f.host.time + 1000});
   f.store.set("met", "v", {.expiry = f.host.time + 5});
@@ -38,7 +38,7 @@ TEST_CASE("values that expire are not told by the watch beside the host's event"
   CHECK(f.told() == Keys{});
 }
 
-TEST_CASE("a value that becomes a folder's own, as the store sets a key below it, is not told") {
+TEST_CASE("a value that becomes a folder's own, as the store sets a key below it, is not reported") {
   Fixture f;
   write_file(f.file("theirs"), "v");
   f.store.set("ours", "v");
@@ -51,12 +51,12 @@ TEST_CASE("a value that becomes a folder's own, as the store sets a key below it
   write_file(f.file("ours/$"), "changed");
   write_file(f.file("last"), "v");
   Keys told = watch.until("+last"); // of two folders: in either order
-  std::erase(told, "+theirs:last"); // told once more where it was found before it was written to its end
+  std::erase(told, "+theirs:last"); // reported once more if it was found before it was written to its end
   std::sort(told.begin(), told.end());
   CHECK(told == Keys{"+ours", "+theirs"});
 }
 
-TEST_CASE("a storm of the store's own writes from many threads is not told") {
+TEST_CASE("a storm of the store's own writes from many threads is not reported") {
   Watched f;
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -73,7 +73,7 @@ TEST_CASE("a storm of the store's own writes from many threads is not told") {
   CHECK(f.told() == Keys{});
 }
 
-TEST_CASE("of one key that the store and others change in turn, the others' changes are told") {
+TEST_CASE("if the store and others change one key in turn, the others' changes are reported") {
   Watched f;
   for (int i = 0; i < 20; ++i) {
     f.store.set("k", "ours");
@@ -108,7 +108,7 @@ TEST_CASE("another store on the same folder is another program") {
   CHECK(f.told() == Keys{"-a:b"});
 }
 
-TEST_CASE("where the system's limit is too low for a watch, it fails and says what would be right") {
+TEST_CASE("if the system's limit is too low for a watch, it fails and says what would be right") {
   Fixture f;
   for (int i = 0; i < 20; ++i) f.store.set("f" + std::to_string(i) + ":x", "v");
   int ends[2];

@@ -19,7 +19,7 @@ TEST_CASE("guide, development tools: keys with value and expiry, as its inspecto
   CHECK(storage.meta("other")->expiry == 0);
 }
 
-TEST_CASE("guide, development tools: which layer answers can be asked") {
+TEST_CASE("guide, development tools: explain names the layer that has the value") {
   const test::Workplace here;
   test::write_file(".archive/example.com", "old page");
   omnistore::Storage storage = test::guide("development-tools");

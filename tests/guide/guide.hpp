@@ -27,7 +27,7 @@ private:
   Folder folder_;
 };
 
-/// config/guide/NAME.jsonc as though it stood in the working folder, where its relative paths then start, with these
+/// config/guide/NAME.jsonc as though it stood in the working folder, at which its relative paths then start, with these
 /// variables in its environment and no others.
 inline omnistore::Config guide_config(const std::string &name, const std::map<std::string, std::string> &variables = {},
                                       const std::string &profile = "") {

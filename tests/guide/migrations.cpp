@@ -9,7 +9,7 @@ using omnistore::jobs::KeyOutcome;
 
 namespace {
 
-/// What the guide's migrateStorage does, from oldPrefix: to newPrefix:v2:.
+/// The work of the guide's migrateStorage, from oldPrefix: to newPrefix:v2:.
 std::uint64_t migrated(omnistore::Storage &storage, bool move) {
   omnistore::jobs::CopyOptions options;
   options.move = move;

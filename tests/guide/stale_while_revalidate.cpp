@@ -27,7 +27,7 @@ TEST_CASE("guide, stale-while-revalidate: stale items are returned at once and u
   CHECK(test::read_file(".cache/page") == "second");
 }
 
-TEST_CASE("guide, stale-while-revalidate: an origin that fails is asked three times more") {
+TEST_CASE("guide, stale-while-revalidate: a request to an origin that fails is repeated three times") {
   const test::Workplace here;
   test::Origin origin;
   origin.serve("/page", "value");

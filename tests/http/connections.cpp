@@ -9,7 +9,7 @@ using test::Got;
 using test::Origin;
 using test::Store;
 
-TEST_CASE("One request after another goes over one connection, whatever it asks") {
+TEST_CASE("All kinds of requests go over one connection, one after another") {
   Origin origin;
   origin.serve("/k", "x", "\"e\"");
   Store store(origin);
@@ -26,7 +26,7 @@ TEST_CASE("One request after another goes over one connection, whatever it asks"
   CHECK(origin.connections() == 1);
 }
 
-TEST_CASE("Requests at once have no more connections than the option says, and all are answered") {
+TEST_CASE("Requests at once have no more connections than the option says, and all get their responses") {
   Origin origin;
   origin.serve("/k", "x");
   origin.hold();
@@ -51,7 +51,7 @@ TEST_CASE("Requests at once have no more connections than the option says, and a
   CHECK(origin.connections() == 3);
 }
 
-TEST_CASE("Who waits for a connection waits no longer than the request may take") {
+TEST_CASE("A request that waits for a connection waits no longer than it may take") {
   Origin origin;
   origin.serve("/free", "x");
   origin.hold("/held");

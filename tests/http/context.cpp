@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the driver hands on of a call to its server, and of the server's answer to its caller.
+// The parts of a call that the driver passes to its server, and the parts of the response that it passes to its caller.
 #include "driven.hpp"
 
 using test::Call;
@@ -19,7 +19,7 @@ omnistore_status get(Store &store, Call &call) {
 
 omnistore_status set(Store &store, Call &call) { return store.bare.child().write(omnistore::Call(&call), "k", "v"); }
 
-/// Answers every request so.
+/// Responds so to every request.
 void answer(Origin &origin, unsigned status, const std::string &retry_after) {
   origin.handle([=](const Origin::Request &) -> std::optional<Origin::Answer> {
     Origin::Answer made;
@@ -44,7 +44,7 @@ TEST_CASE("The client's trace is sent on to the server") {
   CHECK(origin.last().header("traceparent").empty());
 }
 
-TEST_CASE("The server's Retry-After is told to the caller") {
+TEST_CASE("The caller gets the server's Retry-After") {
   Origin origin;
   Store store(origin);
   for (const auto &[text, wanted] :
@@ -104,7 +104,7 @@ TEST_CASE("A call whose caller went away is cancelled, one whose time is up has 
   origin.release();
 }
 
-TEST_CASE("The driver is healthy while its server answers") {
+TEST_CASE("The driver is healthy while its server responds") {
   Origin origin;
   Store store(origin);
   const auto health = [&](omnistore_status &status) {
@@ -117,7 +117,7 @@ TEST_CASE("The driver is healthy while its server answers") {
   };
   omnistore_status status = OMNISTORE_INTERNAL;
   health(status);
-  CHECK(status == OMNISTORE_OK); // 404: it answers
+  CHECK(status == OMNISTORE_OK); // 404: it responds
   answer(origin, 503, "");
   CHECK(says(health(status), "503"));
   CHECK(status == OMNISTORE_UNAVAILABLE);

@@ -67,7 +67,7 @@ public:
     const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
     return kept(call, bare.child().stat(omnistore::Call(&call), key, request, into));
   }
-  /// The extension's get_changed; `unchanged` is told beside the status.
+  /// The extension's get_changed; `unchanged` comes beside the status.
   std::pair<omnistore_status, bool> get_changed(std::string_view key, std::string_view etag, Got &into) {
     const omnistore_store &store = *bare.raw();
     const auto *table =

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes wrong, as statuses and messages.
+// Failures, with their statuses and messages.
 #include "driven.hpp"
 
 using std::chrono::milliseconds;
@@ -11,7 +11,7 @@ using test::Store;
 
 namespace {
 
-/// A port of 127.0.0.1 where connecting has no end: its queue of connections is full, and nobody takes them.
+/// A port of 127.0.0.1 to which connecting never ends: its queue of connections is full, and nobody takes them.
 class Deaf {
 public:
   Deaf() {
@@ -43,7 +43,7 @@ std::string shown(const Origin &origin) { return "127.0.0.1:" + std::to_string(o
 
 } // namespace
 
-TEST_CASE("An answer's status says what kind of failure it is") {
+TEST_CASE("The status of a response decides the kind of failure") {
   struct Row {
     unsigned http;
     omnistore_status read, write;
@@ -70,7 +70,7 @@ TEST_CASE("An answer's status says what kind of failure it is") {
   CHECK(store.bare.get("k") == "x");
 }
 
-TEST_CASE("The server's own message is told, where it sends one as JSON") {
+TEST_CASE("The server's own message is reported, if it sends one as JSON") {
   Origin origin;
   Origin::Answer answer;
   answer.status = 400;
@@ -82,7 +82,7 @@ TEST_CASE("The server's own message is told, where it sends one as JSON") {
   CHECK(store.message() == shown(origin) + " responded to GET with 400 Scripted: Invalid key:  it is odd");
 }
 
-TEST_CASE("A server that is not there is unavailable, and its address is told") {
+TEST_CASE("A server that is not there is unavailable, and the message has its address") {
   Origin origin;
   origin.stop();
   Store store(origin);
@@ -111,7 +111,7 @@ TEST_CASE("A server that takes no connection is unavailable when connectTimeout 
   CHECK(steady_clock::now() - start < std::chrono::seconds(20));
 }
 
-TEST_CASE("An answer that does not come is a timeout when the option's time has passed") {
+TEST_CASE("A response that does not come is a timeout when the option's time has passed") {
   Origin origin;
   origin.serve("/k", "x");
   origin.hold();
@@ -145,10 +145,10 @@ TEST_CASE("The call's own deadline ends it long before the option's time") {
   CHECK(store.get(call, "k", got) == OMNISTORE_TIMEOUT);
   CHECK(steady_clock::now() - start < std::chrono::seconds(20));
   origin.release();
-  CHECK(origin.await_ended(1)); // nobody is there to take the answer
+  CHECK(origin.await_ended(1)); // nobody is there to take the response
 }
 
-TEST_CASE("A call that is cancelled ends while the answer is awaited") {
+TEST_CASE("A call that is cancelled ends while the response is awaited") {
   Origin origin;
   origin.hold();
   Store store(origin, "\"timeout\":60000");
@@ -160,7 +160,7 @@ TEST_CASE("A call that is cancelled ends while the answer is awaited") {
   CHECK(steady_clock::now() - start < std::chrono::seconds(20));
 }
 
-TEST_CASE("A connection that ends without an answer, or within the value, is unavailable") {
+TEST_CASE("A connection that ends without a response, or within the value, is unavailable") {
   Origin origin;
   Store store(origin);
   Got got;
@@ -180,7 +180,7 @@ TEST_CASE("A connection that ends without an answer, or within the value, is una
   CHECK(says(store.message(), shown(origin)));
 }
 
-TEST_CASE("No secret of the options is in a message, not even where the server sends it back") {
+TEST_CASE("No secret of the options is in a message, not even if the server sends it back") {
   Origin origin;
   origin.handle([](const Origin::Request &request) {
     Origin::Answer answer;

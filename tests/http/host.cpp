@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A running host behind the driver.
+// The driver with a running host.
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -55,7 +55,7 @@ void get_changed(Pair &pair, std::string_view key, std::string_view etag, Told &
 
 } // namespace
 
-TEST_CASE("What is set through the driver is what the host has, byte for byte") {
+TEST_CASE("A value that is set through the driver is the host's value, byte for byte") {
   Pair pair;
   const std::string value("{\"a\":1}\0\xff\r\n", 11);
   for (const char *key : {"a", "a:b", "sp ace:per%cent", "grüße", "#odd&=+;,@", "deep:1"}) {
@@ -136,7 +136,7 @@ TEST_CASE("A part is read from the host by Range") {
   CHECK(part(10, 1).empty());
 }
 
-TEST_CASE("A value's end is told as the host tells it") {
+TEST_CASE("A value's expiry is the one that the host reports") {
   Pair pair;
   REQUIRE(test::omnistore({"--url", pair.host.url, "set", "k", "x", "--ttl", "1h"}).code == 0);
   const auto meta = pair.store.stat("k");
@@ -147,7 +147,7 @@ TEST_CASE("A value's end is told as the host tells it") {
 }
 
 TEST_CASE("One host stands before another") {
-  Pair pair; // its host is the one behind
+  Pair pair; // its host is the one after
   const std::string file = pair.folder / "front.jsonc";
   test::write_file(file, R"({
     "mounts": { "": { "driver": "http", "options": {

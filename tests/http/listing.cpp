@@ -10,7 +10,7 @@ using test::Store;
 
 namespace {
 
-/// Answers every listing with this text.
+/// Responds to every listing with this text.
 void list(Origin &origin, const std::string &json) {
   origin.handle([json](const Origin::Request &request) -> std::optional<Origin::Answer> {
     if (request.method != "GET") return {};
@@ -39,7 +39,7 @@ TEST_CASE("A server that gives all keys at once is listed in pages, in the order
   CHECK(origin.last().path == "/:");
   const auto first = store.bare.list("", 2);
   CHECK(first.keys == Keys{"a:1", "a:2"});
-  // What is added and taken away in between moves nothing.
+  // Keys that are added and removed in between move nothing.
   origin.serve("/a/0", "x");
   origin.remove("/a/2");
   const auto second = store.bare.list("", 2, first.cursor);
@@ -49,7 +49,7 @@ TEST_CASE("A server that gives all keys at once is listed in pages, in the order
   CHECK(third.cursor.empty());
 }
 
-TEST_CASE("A base is what the server is asked for") {
+TEST_CASE("A listing of a base requests just that base from the server") {
   Origin origin;
   for (const char *path : {"/a%20b/1", "/ab", "/c"}) origin.serve(path, "x");
   Store store(origin);
@@ -64,7 +64,7 @@ TEST_CASE("A base without keys is an empty page") {
   CHECK(store.bare.keys("nothing:").empty());
 }
 
-TEST_CASE("Keys outside of the base, and what no host can ask for, are left out") {
+TEST_CASE("Keys outside of the base, and keys that no host can request, are left out") {
   Origin origin;
   list(origin, R"(["a/1", "b/1", "a//2", "a/../3", "a/é", "", 7, {"a": "a/4"}, "a/5?", "a/1"])");
   Store store(origin);
@@ -90,7 +90,7 @@ TEST_CASE("A server's own pages and cursors are followed") {
   CHECK(origin.count() == 2);
 }
 
-TEST_CASE("Keys are told from the server's root, wherever the base lies below it") {
+TEST_CASE("Keys are relative to the server's root, even if the base lies below it") {
   const auto [base, listed, stored] = GENERATE(table<const char *, const char *, const char *>({
       {"/x/y", R"(["x/y/a", "x/y/b/1"])", "/x/y/a"}, // the server's root is /
       {"/x/y", R"(["y/a", "y/b/1"])", "/x/y/a"},     // it is /x
@@ -124,7 +124,7 @@ TEST_CASE("Keys that begin as the base's path does keep their beginning") {
   CHECK(store.bare.keys() == Keys{"x:a"});
 }
 
-TEST_CASE("A server without listings is told from an empty one") {
+TEST_CASE("A server without listings is distinguished from an empty one") {
   Origin origin;
   Store store(origin);
   SECTION("404") {

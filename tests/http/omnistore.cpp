@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the driver does beyond unstorage's requests if its server is an Omnistore host: conditions, batches, clears,
-// depth. The server is a running host.
+// The driver's work beyond unstorage's requests if its server is an Omnistore host: conditions, batches, clears, depth.
+// The server is a running host.
 #include <catch2/catch.hpp>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a store is opened with, and what it says of itself.
+// The options of a store, and its traits.
 #include "driven.hpp"
 
 using test::Got;
@@ -66,7 +66,7 @@ TEST_CASE("The options' headers go with every request and stand over the driver'
   }
 }
 
-TEST_CASE("A store opens where its server is away") {
+TEST_CASE("A store opens even if its server is away") {
   Origin origin;
   origin.stop();
   CHECK(refusal(origin.url()).empty());

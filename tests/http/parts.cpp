@@ -39,7 +39,7 @@ TEST_CASE("An etag that does not fit is a hash, another for each, and goes not b
   CHECK(http::etag_of("W/\"" + std::string(62, 'a') + "\"") == "W/" + std::string(62, 'a'));
 }
 
-TEST_CASE("What is no etag is none") {
+TEST_CASE("Only the form of an etag is an etag") {
   for (const char *field : {"", "abc", "\"\"", "\"", "W/", "W/\"\"", "w/abc"}) CHECK(http::etag_of(field).empty());
 }
 
@@ -100,7 +100,7 @@ TEST_CASE("A base is taken apart") {
   CHECK_FALSE(http::parse_base("http://h").has_login);
 }
 
-TEST_CASE("What no host can ask for is no key") {
+TEST_CASE("A key that no host can request is no key") {
   for (const char *key : {"a", "a:b", "a:.b:..c", "a b", "é", "a$"}) CHECK(http::is_key(key));
   for (const char *key : {"", ":", "a:", ":a", "a::b", ".", "a:..", "a/b", "a\\b", "a?", "\xff", "\xc0\xaf"})
     CHECK_FALSE(http::is_key(key));

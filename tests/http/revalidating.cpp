@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The extension omnistore.revalidate: a get that gives nothing where the copy is still good.
+// The extension omnistore.revalidate: a get that gives nothing if the copy is still good.
 #include "driven.hpp"
 
 using test::Got;
@@ -37,7 +37,7 @@ TEST_CASE("Nothing of the value comes while its etag is the same, and all of it 
   CHECK(origin.count() == 3);
 }
 
-TEST_CASE("A 304 without an ETag keeps the one that was asked with") {
+TEST_CASE("A 304 without an ETag keeps the one of the request") {
   Origin origin;
   origin.fail(1, 304);
   Store store(origin);
@@ -62,7 +62,7 @@ TEST_CASE("A server that knows no conditions but the same etag gives no value ei
   CHECK(got.bytes.empty());
 }
 
-TEST_CASE("An etag that fits into no meta is asked for by HEAD") {
+TEST_CASE("An etag that fits into no meta is fetched by HEAD") {
   const std::string long_etag = "W/\"" + std::string(80, 'f') + "\"";
   Origin origin;
   origin.serve("/k", "first", long_etag);
@@ -85,7 +85,7 @@ TEST_CASE("An etag that fits into no meta is asked for by HEAD") {
   CHECK(changed.etag != first.etag);
 }
 
-TEST_CASE("A value that is gone is a miss to whoever has a copy") {
+TEST_CASE("A value that is gone is a miss for a caller with a copy") {
   Origin origin;
   Store store(origin);
   Got got;
@@ -93,7 +93,7 @@ TEST_CASE("A value that is gone is a miss to whoever has a copy") {
   CHECK(got.begun == 0);
 }
 
-TEST_CASE("A 304 that nobody asked for is a failure") {
+TEST_CASE("A 304 to a request without a condition is a failure") {
   Origin origin;
   origin.fail(1, 304);
   Store store(origin);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Commands on a host behind TLS.
+// Commands on a host with TLS.
 #include <catch2/catch.hpp>
 
 #include <string>

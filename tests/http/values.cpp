@@ -6,7 +6,7 @@ using test::Got;
 using test::Origin;
 using test::Store;
 
-TEST_CASE("A value is what GET of the key's path gives, asked for as bytes") {
+TEST_CASE("A value is the body of a GET of the key's path, requested as bytes") {
   Origin origin;
   origin.serve("/cache/user/1", std::string("a\0b\r\n", 5));
   Store store(origin.url("/cache"));
@@ -20,7 +20,7 @@ TEST_CASE("A value is what GET of the key's path gives, asked for as bytes") {
   CHECK(origin.last().header("accept-encoding") == "identity");
 }
 
-TEST_CASE("What is not there is a miss without a message, and nothing was begun") {
+TEST_CASE("An absent value is a miss without a message, and nothing was begun") {
   const unsigned status = GENERATE(404u, 410u);
   Origin origin;
   origin.fail(3, status);
@@ -77,7 +77,7 @@ TEST_CASE("Meta comes from the head: size, mtime, etag, and X-Ttl as the expiry"
   CHECK(got.expiry == store.bare.host().time + 60'000);
 }
 
-TEST_CASE("A server without HEAD is asked by a GET that stops before the value") {
+TEST_CASE("A server without HEAD gets a GET that stops before the value") {
   Origin origin;
   origin.serve("/k", std::string(8 << 20, 'x'), "\"e\"");
   origin.handle([](const Origin::Request &request) -> std::optional<Origin::Answer> {
@@ -115,7 +115,7 @@ TEST_CASE("Bytes reach the reader while the server still sends") {
   origin.serve("/k", answer);
   Store store(origin);
   Got got;
-  // The server goes on only after the reader has had the first bytes.
+  // The server continues only after the reader has had the first bytes.
   got.on_write = [&] {
     if (got.bytes.size() == 1000) origin.release();
     return OMNISTORE_OK;
@@ -141,7 +141,7 @@ TEST_CASE("A sink that takes no more ends the transfer with its status") {
   Origin origin;
   Origin::Answer answer;
   answer.body = std::string(1 << 20, 'x');
-  answer.pause = 1000; // and nobody lets it go on
+  answer.pause = 1000; // and nobody lets it continue
   origin.serve("/k", answer);
   Store store(origin);
   Got got;
@@ -150,7 +150,7 @@ TEST_CASE("A sink that takes no more ends the transfer with its status") {
   CHECK(got.writes == 1);
 }
 
-TEST_CASE("A part is asked for by Range, and cut here where the server sends the whole") {
+TEST_CASE("A part is requested by Range, and cut here if the server sends the whole") {
   const bool ranges = GENERATE(true, false);
   Origin origin;
   origin.ranges(ranges);
@@ -175,7 +175,7 @@ TEST_CASE("A part is asked for by Range, and cut here where the server sends the
   CHECK(part(UINT64_MAX - 1, UINT64_MAX - 1).empty());
 }
 
-TEST_CASE("Another part than the one asked for is refused") {
+TEST_CASE("Another part than the requested one is refused") {
   Origin origin;
   Origin::Answer answer;
   answer.status = 206;

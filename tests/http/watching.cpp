@@ -84,7 +84,7 @@ TEST_CASE("A watch below the host's root reports the keys of its store") {
   CHECK(watched.next() == Events{test::update("b:1")});
 }
 
-TEST_CASE("A watch of a host that is started again resyncs, and goes on") {
+TEST_CASE("A watch of a host that is started again resyncs, and continues") {
   const test::Folder folder;
   auto host = std::make_unique<test::Host>(config_in(folder));
   const std::string url = host->url;
@@ -211,7 +211,7 @@ TEST_CASE("A watch that begins keeps the deadline of its call, and ends if the c
   origin.release();
 }
 
-TEST_CASE("A stream in which nothing comes for the idle time is begun anew") {
+TEST_CASE("A stream in which nothing comes for the idle time is opened again") {
   Origin origin;
   origin.handle([&](const Origin::Request &) -> std::optional<Origin::Answer> {
     Origin::Answer answer = stream_of("id: 1\n\n");
@@ -251,7 +251,7 @@ TEST_CASE("A host that refuses a watch is named with its reason") {
   }
 }
 
-TEST_CASE("A server that is not known to be a host is not asked to report changes") {
+TEST_CASE("A server that is not known to be a host gets no request to report changes") {
   Origin origin;
   omnistore::testing::BareStore store(test::http_plugin(), R"({"base": ")" + origin.url() + "\"}");
   CHECK(refusal(store).first == OMNISTORE_UNSUPPORTED);

@@ -8,7 +8,7 @@ using test::Pieces;
 using test::says;
 using test::Store;
 
-TEST_CASE("A set is a PUT of the bytes, and gives the etag that the server tells") {
+TEST_CASE("A set is a PUT of the bytes, and gives the etag of the server's response") {
   Origin origin;
   Store store(origin);
   Got result;
@@ -72,7 +72,7 @@ TEST_CASE("A source that breaks off, or gives another size, leaves the old value
   CHECK(store.bare.get("k") == "old");
 }
 
-TEST_CASE("A remove is a DELETE, and tells where there was nothing") {
+TEST_CASE("A remove is a DELETE, and reports if the key was absent") {
   Origin origin;
   origin.serve("/k", "x");
   Store store(origin);
@@ -81,7 +81,7 @@ TEST_CASE("A remove is a DELETE, and tells where there was nothing") {
   CHECK(store.remove("k") == OMNISTORE_NOT_FOUND);
 }
 
-TEST_CASE("A remove tells of nothing also where the server would say OK") {
+TEST_CASE("A remove reports an absent key even if the server responds with OK") {
   Origin origin;
   origin.handle([](const Origin::Request &request) -> std::optional<Origin::Answer> {
     if (request.method != "DELETE") return {};
@@ -99,7 +99,7 @@ TEST_CASE("A write that the server has no place for is no miss") {
   CHECK(store.set("k", "x") == OMNISTORE_UNSUPPORTED);
 }
 
-TEST_CASE("A write with a ttl is refused where the server is not said to keep it") {
+TEST_CASE("A write with a ttl is refused unless the server is said to keep it") {
   Origin origin;
   origin.serve("/k", "old");
   Store store(origin);

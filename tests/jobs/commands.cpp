@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands: what they print, how they end, and how one goes on.
+// The commands: their output, their ends, and how one resumes.
 #include <chrono>
 #include <cstdlib>
 #include <thread>
@@ -15,7 +15,7 @@ using test::says;
 
 namespace {
 
-/// A config with files at `a`, `b` and `c`, served where that is asked for, and a home for journals.
+/// A config with files at `a`, `b` and `c`, served if that is wanted, and a home for journals.
 class Commands {
 public:
   Commands() {
@@ -72,7 +72,7 @@ TEST_CASE("copy says what it did, as a line on standard error or as one JSON obj
   CHECK(here.journals() == 0);
 }
 
-TEST_CASE("a job that ended early is not begun anew unasked: --resume goes on, --restart begins, both are named") {
+TEST_CASE("a job that ended early does not restart by itself: --resume continues it, --restart begins anew") {
   const Commands here;
   here.set("a/1", "mine");
   here.set("b/1", "theirs");
@@ -93,7 +93,7 @@ TEST_CASE("a job that ended early is not begun anew unasked: --resume goes on, -
   CHECK(here.journals() == 0);
 }
 
-TEST_CASE("Ctrl-C and SIGTERM finish what is under way, keep the journal, and say how to go on") {
+TEST_CASE("Ctrl-C and SIGTERM finish the work under way, keep the journal, and say how to resume") {
   const Commands here;
   for (int i = 0; i < 2000; ++i) here.set("a/" + std::to_string(i), "v");
   const int signal = GENERATE(SIGINT, SIGTERM);
@@ -107,7 +107,7 @@ TEST_CASE("Ctrl-C and SIGTERM finish what is under way, keep the journal, and sa
   test::Result result = process.finish();
   CHECK(result.code == 130);
   CHECK(says(result.err, "copy, interrupted"));
-  CHECK(says(result.err, "the same command with --resume goes on"));
+  CHECK(says(result.err, "the same command with --resume continues"));
   CHECK(here.journals() == 1);
   result = here({"--json", "copy", "a", "b", "--resume"});
   CHECK(result.code == 0);
@@ -176,7 +176,7 @@ TEST_CASE("progress is shown on a terminal, with percent and the time left, and 
   CHECK_FALSE(says(here({"copy", "a", "c", "--count"}).err, "\r"));
 }
 
-TEST_CASE("verify prints each difference, and tells by its exit code") {
+TEST_CASE("verify prints each difference, and reports by its exit code") {
   const Commands here;
   for (const char *file : {"a/same", "b/same", "a/other", "a/missing", "b/extra"}) here.set(file, "v");
   here.set("b/other", "w");
@@ -255,7 +255,7 @@ TEST_CASE("a pattern and a replacement may look like anything: a list, an option
   CHECK(here.get("b/--") == "3");
 }
 
-TEST_CASE("what is wrong with the command line is said with the option, and nothing is done") {
+TEST_CASE("an error of the command line names the option, and nothing is done") {
   const Commands here;
   here.set("a/1", "one");
   CHECK(says(here({"copy", "a", "b", "--on-conflict", "maybe"}).err, "expected fail, skip or overwrite, found maybe"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a copy takes along, what it leaves as it is, and what it tells.
+// The parts that a copy takes along, those that it leaves, and its reports.
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -23,7 +23,7 @@ void fill(omnistore::Storage &storage, const std::string &base) {
   storage.set(base + ":both", "soon", test::lives(std::chrono::hours(5)));
   storage.set(base + ":long", std::string(2000000, 'l'), test::lives(std::chrono::hours(5)));
   for (const char *key : {":both", ":long", ":binary"}) storage.set(base + key + "$", R"({"from":"a test"})");
-  storage.touch(base + ":both", std::chrono::hours(5)); // where the expiry lies beside it
+  storage.touch(base + ":both", std::chrono::hours(5)); // if the expiry lies beside it
   storage.touch(base + ":long", std::chrono::hours(5));
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("another value at the target ends the job, is kept, or is replaced, as
   }
 }
 
-TEST_CASE("a value that is replaced has the meta of the new one, also where that has none") {
+TEST_CASE("a value that is replaced has the meta of the new one, even if that has none") {
   Ground ground;
   for (const std::string base : {"to", "bare"}) {
     ground.storage.set("from:a", "new");

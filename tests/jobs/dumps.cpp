@@ -64,7 +64,7 @@ std::size_t line_start(const std::string &text, std::size_t number) {
 
 } // namespace
 
-TEST_CASE("what is dumped and restored is the same, with meta and expiry, from a file and through a pipe") {
+TEST_CASE("a restored dump has the same values, meta and expiries, from a file and through a pipe") {
   const Dumps here;
   const std::string text = here.dump();
   CHECK(here.restore(text).code == 0);
@@ -114,7 +114,7 @@ TEST_CASE("another program reads a dump by FORMAT.md, and finds every checksum r
   CHECK(result.out == std::to_string(entries) + "\n");
 }
 
-TEST_CASE("a dump that was cut off anywhere is told, and what is whole of it is restored") {
+TEST_CASE("a dump that was cut off anywhere is reported, and its whole entries are restored") {
   const Dumps here;
   const std::string text = here.dump();
   std::size_t longest = text.find("\"long\":true");
@@ -132,7 +132,7 @@ TEST_CASE("a dump that was cut off anywhere is told, and what is whole of it is 
   CHECK(here.same());
 }
 
-TEST_CASE("a byte that was altered is told with its line, and nothing of that entry is set") {
+TEST_CASE("a byte that was altered is reported with its line, and nothing of that entry is set") {
   const Dumps here;
   const std::string text = here.dump();
   struct Damage {
@@ -212,7 +212,7 @@ TEST_CASE("a dump that lies in what it dumps has neither itself nor an older one
 TEST_CASE("an entry that would replace the dump that is read is refused, and the others are set") {
   const Dumps here;
   std::string text = here.dump();
-  const std::string file = here.folder / "b/k/7"; // where an entry goes
+  const std::string file = here.folder / "b/k/7"; // the place of an entry
   test::write_file(file, text);
   const test::Result result = here({"restore", "b", file});
   CHECK(result.code == 2);
@@ -231,7 +231,7 @@ TEST_CASE("a journal that lies in the source is not moved away") {
   CHECK_FALSE(says(here({"ls", "b"}).out, "journal"));
 }
 
-TEST_CASE("what is no dump, or a newer one, is refused") {
+TEST_CASE("a file that is no dump, or a newer one, is refused") {
   const Dumps here;
   CHECK(here.restore("{\"key\":\"a\"}\n").code == 7);
   CHECK(here.restore("").code == 7);
@@ -240,7 +240,7 @@ TEST_CASE("what is no dump, or a newer one, is refused") {
             .code == 5);
 }
 
-TEST_CASE("a dump that was cut off goes on from its part, and has each key") {
+TEST_CASE("a dump that was cut off resumes from its part, and has each key") {
   const Dumps here;
   const std::string text = here.dump();
   std::filesystem::remove(here.file());
@@ -280,7 +280,7 @@ void refuse_one(test::Origin &origin) {
 
 } // namespace
 
-TEST_CASE("a dump holds every key that can be read, and tells those that cannot") {
+TEST_CASE("a dump holds every key that can be read, and reports those that cannot") {
   test::Origin origin;
   refuse_one(origin);
   const test::Folder folder;
@@ -301,7 +301,7 @@ TEST_CASE("a dump holds every key that can be read, and tells those that cannot"
   CHECK(omnistore({"-c", config, "ls", "copy"}).out == "copy:a\ncopy:c\ncopy:d\n");
 }
 
-TEST_CASE("A verify goes on behind a value that cannot be read, and tells it") {
+TEST_CASE("A verify continues after a value that cannot be read, and reports it") {
   test::Origin origin;
   refuse_one(origin);
   const test::Folder folder;

@@ -49,7 +49,7 @@ public:
     return job.counts();
   }
 
-  /// What every key under a base has, relative to it: the value, and the user's meta behind it.
+  /// Returns the content of every key under a base, relative to it: the value, and the user's meta after it.
   std::map<std::string, std::string> all(const std::string &base) const {
     std::map<std::string, std::string> result;
     for (const auto &[key, entry] : storage.entries(base))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is written down, and what is made of it when it was cut off, damaged, or is in use.
+// The content of a journal, and the use of one that was cut off, is damaged, or is in use.
 #include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 
@@ -23,7 +23,7 @@ void write_records(const std::string &file, int count) {
   for (int i = 0; i < count; ++i) journal.append({{"number", i}, {"text", std::string(20, 'x')}});
 }
 
-/// The numbers of the records that a run that goes on reads.
+/// Returns the numbers of the records that a resumed run reads.
 std::vector<int> read_records(const std::string &file, const boost::json::object &job = some_job) {
   std::vector<int> numbers;
   Journal journal(file, job, Journal::Start::resume, [&](boost::json::object &record) {
@@ -76,7 +76,7 @@ TEST_CASE("a journal that is damaged anywhere but at its end is an error that na
   }
 }
 
-TEST_CASE("a journal is of one job, which one run at a time works on, and which is not begun anew unasked") {
+TEST_CASE("a journal belongs to one job, has one run at a time, and is never overwritten by itself") {
   const test::Folder folder;
   const std::string file = folder / "journal";
   write_records(file, 1);
@@ -93,7 +93,7 @@ TEST_CASE("a journal is of one job, which one run at a time works on, and which 
   CHECK(read_records(file).empty());
 }
 
-TEST_CASE("a job that was stopped goes on where it was: it lists and copies only what is left") {
+TEST_CASE("a job that was stopped resumes at its place: it lists and copies only the rest") {
   Ground ground;
   constexpr int count = 20'000;
   for (int i = 0; i < count; ++i) ground.storage.set("mem:" + std::to_string(100'000 + i), "v");
@@ -124,7 +124,7 @@ TEST_CASE("a job that was stopped goes on where it was: it lists and copies only
   CHECK_FALSE(std::filesystem::exists(ground.journal()));
 }
 
-TEST_CASE("keys that failed are tried again by a run that goes on, and no others") {
+TEST_CASE("a run that resumes retries the keys that failed, and no others") {
   Ground ground;
   const std::string segment(300, 's'); // longer than a file's name may be
   for (int i = 0; i < 500; ++i) ground.storage.set("mem:" + std::to_string(i), "v");

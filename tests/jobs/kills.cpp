@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Jobs that are killed at random moments, and gone on with until they are done.
+// Jobs that are killed at random moments, and resumed until they are done.
 #include <iostream>
 #include <random>
 #include <thread>
@@ -44,7 +44,7 @@ public:
   std::filesystem::path source(const std::string &file) const { return folder_.path() / "from" / file; }
   std::filesystem::path target(const std::string &file) const { return folder_.path() / "to" / file; }
 
-  /// A run that goes on with what an earlier one left.
+  /// A run that resumes an earlier one.
   test::Strings command(const test::Strings &job) const {
     test::Strings all{test::program(), "-c", config(), "--json"};
     all.insert(all.end(), job.begin(), job.end());
@@ -90,7 +90,7 @@ public:
     return done;
   }
 
-  /// Whether a move has ended well, as its journal and the target tell.
+  /// Returns true if a move has ended well by its journal and the target.
   bool is_moved() const {
     return !std::filesystem::exists(journal()) && std::all_of(values_.begin(), values_.end(), [&](const auto &each) {
       return std::filesystem::exists(target(each.first)) && !std::filesystem::exists(source(each.first));
@@ -195,7 +195,7 @@ TEST_CASE("a move that is killed at random moments loses nothing, and leaves the
   kill_and_resume({"migrate", "from", "to", "--move", "--rate-keys", pace}, true);
 }
 
-TEST_CASE("a restore that is killed at random moments is whole after it was resumed, and nothing is written twice") {
+TEST_CASE("a restore that is killed at random moments is complete once resumed, and writes nothing twice") {
   kill_and_resume({"restore", "to", "DUMP", "--rate-keys", pace}, false, true);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a move takes away, and what it leaves.
+// The keys that a move takes away, and those that it leaves.
 #include <atomic>
 #include <thread>
 
@@ -52,8 +52,8 @@ TEST_CASE("a move leaves keys whose copies the target did not take") {
 }
 
 TEST_CASE("a value that is set while its key is moved is not lost") {
-  // The writer goes on until the move is over; its last value must be where a reader looks: at the source where that
-  // has the key, else at the target.
+  // The writer continues until the move is over; a reader must find its last value: at the source if that has the key,
+  // else at the target.
   Ground ground;
   const std::string from = GENERATE("from", "mem"); // whose drivers give etags
   int copied_again = 0;
@@ -67,7 +67,7 @@ TEST_CASE("a value that is set while its key is moved is not lost") {
       present.condition.kind = omnistore::Condition::Kind::if_present;
       for (int i = 1; !over && ground.storage.set(from + key, std::to_string(i), present).stored; ++i) {
         last = std::to_string(i);
-        std::this_thread::sleep_for(std::chrono::microseconds(50)); // or the move gives up
+        std::this_thread::sleep_for(std::chrono::microseconds(50)); // or the move fails
       }
     });
     test::CopyOptions options = moving();

@@ -26,7 +26,7 @@ std::vector<std::string> keys(const Ground &ground, const std::string &base) {
 
 } // namespace
 
-TEST_CASE("a rewrite replaces each match in the key behind its base, rule after rule") {
+TEST_CASE("a rewrite replaces each match in the key after its base, rule after rule") {
   Ground ground;
   ground.storage.set("from:user-1", "Ada");
   ground.storage.set("from:user-22:from", "Grace");
@@ -78,7 +78,7 @@ TEST_CASE("a key of which a rewrite leaves no key is an error that names it, and
   CHECK(ground.problems[0].find(why) != std::string::npos);
 }
 
-TEST_CASE("keys can be given another form in their own base, where the new form is left as it is") {
+TEST_CASE("keys can get another form in their own base, and keys of the new form stay as they are") {
   Ground ground;
   for (int i = 0; i < 3000; ++i) ground.storage.set("from:" + std::to_string(i), "v");
   const auto counts = ground.copy("from", "from", rewriting({{"^(\\d+)$", "id:$1"}}, true));

@@ -112,7 +112,7 @@ TEST_CASE("a value that compress cannot decode is corrupt, however it was damage
   }
 }
 
-TEST_CASE("compress decodes each value of a batch, and tells the damaged one") {
+TEST_CASE("compress decodes each value of a batch, and reports the damaged one") {
   Kept kept;
   Storage storage = open_through(layer("compress"), kept.store);
   const std::string value(5000, 'x');

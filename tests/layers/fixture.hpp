@@ -28,7 +28,7 @@ struct Trigger {
   }
 };
 
-/// What a store at the root counts under this name, its layers' counters too.
+/// Returns the counter of this name of a store at the root, its layers' counters included.
 inline std::uint64_t counter(const omnistore::Storage &storage, const std::string &name) {
   std::uint64_t sum = 0;
   const auto add = [&](const auto &self, const omnistore::MountStats &of) -> void {

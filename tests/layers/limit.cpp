@@ -34,7 +34,7 @@ TEST_CASE("limit refuses at once what would wait for too long, and says when to 
   CHECK(counter(storage, "refused") == 1);
 }
 
-TEST_CASE("what limit refuses is known not to be done") {
+TEST_CASE("a write that limit refuses is known not to be done") {
   Storage storage = open_through(layer("retry", R"({ "backoff": 1 })") + ", " +
                                  layer("limit", R"({ "rate": 20, "burst": 1, "maxWait": 0 })"));
   omnistore::SetOptions if_absent;

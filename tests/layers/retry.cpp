@@ -22,7 +22,7 @@ omnistore::SetOptions if_absent() {
 
 } // namespace
 
-TEST_CASE("retry reads again until the store answers") {
+TEST_CASE("retry reads again until the store has a result") {
   Trigger trigger;
   Storage storage = open_through(quick + ", " + layer("fault", trigger.options()));
   storage.set("a", "value");
@@ -36,7 +36,7 @@ TEST_CASE("retry reads again until the store answers") {
   CHECK(counter(storage, "retries") == 6);
 }
 
-TEST_CASE("retry gives up after its attempts, and says how many there were") {
+TEST_CASE("retry fails after its attempts, and says how many there were") {
   Trigger trigger;
   Storage storage = open_through(quick + ", " + layer("fault", trigger.options(R"("message": "no route")")));
   trigger.say("on");
@@ -127,7 +127,7 @@ TEST_CASE("retry sends only those items of a batch again that failed") {
   CHECK(counter(storage, "faults") == 2);
 }
 
-TEST_CASE("retry does not wait if the store asks for more time than the caller has") {
+TEST_CASE("retry does not wait if the store needs more time than the caller has") {
   Storage storage = open_through(quick + ", " + layer("fault", R"({ "retryAfter": "1h" })"));
   omnistore::GetOptions options;
   options.timeout = std::chrono::minutes(1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes wrong with the database has a status of its own, and a message that names the folder and the remedy.
+// Each failure of the database has a status of its own, and a message that names the folder and the remedy.
 #include <cerrno>
 #include <cstring>
 

@@ -37,7 +37,7 @@ TEST_CASE("nobody is inside while one is alone") {
   CHECK(wrong == 0);
 }
 
-TEST_CASE("one who would be alone gives up at his deadline, and lets the others in") {
+TEST_CASE("a caller that wants to be alone stops waiting at its deadline, and lets the others in") {
   lmdb::Gate gate;
   BareCall reader, late;
   late.left = 0;
@@ -49,7 +49,7 @@ TEST_CASE("one who would be alone gives up at his deadline, and lets the others 
   const lmdb::Gate::Alone alone(gate, omnistore::Call(&reader));
 }
 
-TEST_CASE("one who comes while another is alone gives up at his deadline") {
+TEST_CASE("a caller that comes while another is alone stops waiting at its deadline") {
   lmdb::Gate gate;
   BareCall grower, late;
   late.left = 0;

@@ -80,7 +80,7 @@ TEST_CASE("the map grows while a value goes out to one who reads slowly") {
   CHECK(store.get("long") == bytes_of(5'000'000));
 }
 
-TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old value and goes on") {
+TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old value and continues") {
   Folder folder;
   Host host;
   Store store(host, folder / "db", small + R"(,"maxBytes":1000000)");
@@ -91,7 +91,7 @@ TEST_CASE("a database of maxBytes that is full refuses a set, keeps the old valu
   CHECK(store.set("k", "new") == OMNISTORE_OK);
 }
 
-TEST_CASE("what another process wrote into a database that it let grow is read") {
+TEST_CASE("values that another process wrote into a database that it let grow are read") {
   Folder folder;
   const std::string path = folder / "db";
   int ready[2], go[2];

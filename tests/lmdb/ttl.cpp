@@ -4,7 +4,7 @@
 
 using namespace test;
 
-TEST_CASE("what has expired is removed and reported, once") {
+TEST_CASE("a value that has expired is removed and reported, once") {
   Fixture f;
   REQUIRE(f.store.set("ends", "1", {.expiry = f.host.time + 1000}) == OMNISTORE_OK);
   REQUIRE(f.store.set("later", "2", {.expiry = f.host.time + 3'600'000}) == OMNISTORE_OK);
@@ -42,7 +42,7 @@ TEST_CASE("a sweep of many values goes in pieces") {
   f.host.drop_tasks();
 }
 
-TEST_CASE("what expired while the store was closed is removed after it opens") {
+TEST_CASE("a value that expired while the store was closed is removed after it opens") {
   Folder folder;
   Host host;
   {

@@ -43,7 +43,7 @@ TEST_CASE("a part of a value is read") {
   CHECK(behind.bytes.empty());
 }
 
-TEST_CASE("one who reads holds up no writer") {
+TEST_CASE("a reader delays no writer") {
   Fixture f;
   REQUIRE(f.store.set("k", "old") == OMNISTORE_OK);
   Got got;

@@ -11,7 +11,7 @@ namespace {
 
 const std::string host_version = std::to_string(OMNISTORE_ABI_MAJOR) + "." + std::to_string(OMNISTORE_ABI_MINOR);
 
-/// What a call was told.
+/// The message of a call.
 struct Told : omnistore_call {
   std::string message;
   omnistore_context nobody{sizeof(omnistore_context), 0, is_gone, {}, {}};

@@ -158,14 +158,14 @@ TEST_CASE("copies that a killed process left go at the next start and those that
   ::close(ready[1]);
 }
 
-TEST_CASE("where XDG_RUNTIME_DIR is not set the copy lies in the temporary folder") {
+TEST_CASE("if XDG_RUNTIME_DIR is not set the copy lies in the temporary folder") {
   const Folder folder;
   const Variable runtime("XDG_RUNTIME_DIR", nullptr);
   const Variable temporary("TMPDIR", folder.path().c_str());
   CHECK(private_copy("x", 7, "bytes").path.starts_with(folder / folder_name));
 }
 
-TEST_CASE("where XDG_RUNTIME_DIR cannot be used the copy lies in the temporary folder") {
+TEST_CASE("if XDG_RUNTIME_DIR cannot be used the copy lies in the temporary folder") {
   const Folder folder;
   const Variable runtime("XDG_RUNTIME_DIR", (folder / "absent").c_str());
   const Variable temporary("TMPDIR", folder.path().c_str());
@@ -193,7 +193,7 @@ TEST_CASE("a private folder in one that others can write is not used") {
   CHECK_THROWS_WITH(private_copy("x", 7, "bytes"), Catch::Contains("others can write its folder"));
 }
 
-TEST_CASE("where no copy can be made the plugin loads from where it is, with a warning") {
+TEST_CASE("if no copy can be made the plugin loads from its own file, with a warning") {
   const Runtime runtime;
   write_file(runtime.copies, "in the way");
   const Folder folder;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a plugin must say of its drivers, and what the host keeps of it.
+// The facts that a plugin must state about its drivers, and the host's copy of them.
 #include <cstring>
 
 #include "support.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files that are no plugin for this host: each is told from one before any code of it runs.
+// Files that are no plugin for this host: each is refused before any code of it runs.
 #include <cstring>
 #include <system_error>
 

@@ -8,7 +8,7 @@ using namespace test;
 using omnistore::loader::inspect;
 using omnistore::loader::PluginError;
 
-TEST_CASE("a plugin file tells its sum, its libraries and each of its drivers") {
+TEST_CASE("a plugin file shows its sum, its libraries and each of its drivers") {
   const auto found = inspect(built("two_drivers"));
   CHECK(found.sha256 == omnistore::loader::sha256(read_file(built("two_drivers"))));
   CHECK(names(found.offers.drivers) == std::vector<std::string>{"other", "sample"});

@@ -179,7 +179,7 @@ TEST_CASE("each difference is added, missing or changed") {
   CHECK(differences({same}, {found[0]}).empty());
 }
 
-TEST_CASE("a driver tells the sum of what was loaded, whatever the file holds now") {
+TEST_CASE("a driver shows the sum of the loaded bytes, whatever the file holds now") {
   const Folder folder;
   const std::string file = put(folder, "good", "sample");
   const std::string loaded = sum(file);
@@ -189,7 +189,7 @@ TEST_CASE("a driver tells the sum of what was loaded, whatever the file holds no
   CHECK(driver->sha256() == loaded);
 }
 
-TEST_CASE("a plugin that is loaded from where it is tells its sum too") {
+TEST_CASE("a plugin that is loaded from its own file shows its sum too") {
   const DriverPtr driver = load("by_origin");
   CHECK(driver->sha256() == sum(built("by_origin")));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who else could write a plugin: then it is not loaded, as ssh uses no such key.
+// A plugin that others could write is not loaded, as ssh uses no such key.
 #include <filesystem>
 
 #include <sys/stat.h>
@@ -91,7 +91,7 @@ TEST_CASE("a folder of another user is refused") {
   CHECK_THROWS_AS(vet_permissions(file, give_away(folder / "theirs")), PluginError);
 }
 
-TEST_CASE("what a symbolic link leads to is vetted, with the folders above") {
+TEST_CASE("the target of a symbolic link is vetted, with the folders above") {
   const Folder folder, elsewhere;
   std::filesystem::create_directory(elsewhere / "open");
   std::filesystem::copy_file(built("good"), elsewhere / "open/real.so");

@@ -133,7 +133,7 @@ TEST_CASE("without omnistore-probe plugins load and the log says so once") {
   CHECK(contains(log.text.str(), "without a probe in another process"));
 }
 
-TEST_CASE("a plugin file that was replaced is looked at again when its driver is asked for") {
+TEST_CASE("a plugin file that was replaced is probed again when its driver is looked up") {
   const Folder folder;
   put(folder, "answers_1111", "sample");
   Registry registry({{folder.path()}, {}});

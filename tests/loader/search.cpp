@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where plugins are looked for, in which order, and what is said when a driver is not found.
+// The places of plugins, their order, and the message when a driver is not found.
 #include "loader/search.hpp"
 
 #include <array>
@@ -127,7 +127,7 @@ TEST_CASE("all gives every driver of every plugin that can be loaded") {
   CHECK(reject_of(registry, folder / "broken.so").reason == "it is empty");
 }
 
-TEST_CASE("of two plugins with one driver name the first in the search order stays, and both are named") {
+TEST_CASE("the first of two plugins with one driver name in the search order stays, and both are named") {
   const Folder first, second;
   put(first, "answers_1111", "x");
   put(second, "answers_2222", "y");
@@ -164,7 +164,7 @@ TEST_CASE("all and find agree on which of two plugins has a driver") {
   CHECK(reject_of(asked, first / "zoo.so").text() == reject_of(listed, first / "zoo.so").text());
 }
 
-TEST_CASE("of two files in one folder that are named after a driver the plainer name has it, whoever asks") {
+TEST_CASE("if two files in one folder are named after a driver, the plainer name wins for every caller") {
   const Folder folder;
   put(folder, "answers_1111", "libsample");
   put(folder, "answers_2222", "sample");
@@ -217,7 +217,7 @@ TEST_CASE("a driver that a plugin of another name offers badly is invalid, with 
   CHECK(contains(failure(registry, "sample", Status::invalid), "lacks required functions: close, list"));
 }
 
-TEST_CASE("where the first file of a driver is bad the next place serves, with a warning") {
+TEST_CASE("if the first file of a driver is bad the next place serves, with a warning") {
   const Folder first, second;
   write_file(first / "sample.so", "");
   put(second, "good", "sample");
@@ -250,7 +250,7 @@ TEST_CASE("a plugin that is mended or added is found by the next search") {
   CHECK(registry.find("other"));
 }
 
-TEST_CASE("a registry may be asked from many threads") {
+TEST_CASE("a registry may be used from many threads") {
   const Folder folder;
   put(folder, "good", "sample");
   put(folder, "other", "other");

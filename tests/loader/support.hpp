@@ -24,7 +24,7 @@ using omnistore::loader::Registry;
 using omnistore::loader::RejectedPlugin;
 using DriverPtr = std::shared_ptr<const Driver>;
 
-/// Where a plugin of tests/loader/plugins was built.
+/// The path of a built plugin of tests/loader/plugins.
 inline std::string built(const std::string &name) { return OMNISTORE_BUILD "/tests/loader-plugins/" + name + ".so"; }
 
 /// Puts a plugin into a folder under a name of the test's choice.
@@ -64,7 +64,7 @@ inline const struct {
   Variable runtime{"XDG_RUNTIME_DIR", folder.path().c_str()};
 } private_runtime;
 
-/// What the registry says of a file; fails the test where it says nothing, or more than one thing.
+/// Returns the registry's message about a file; fails the test if it has none, or more than one.
 inline RejectedPlugin reject_of(const Registry &registry, const std::string &file) {
   std::vector<RejectedPlugin> found;
   for (const RejectedPlugin &reject : registry.rejected())
@@ -90,15 +90,15 @@ inline DriverPtr load(const std::string &plugin, const std::string &driver = "sa
   return registry.find(driver);
 }
 
-/// What `remove` of the test plugins returns: it tells them apart.
+/// The result of `remove` in the test plugins: it distinguishes them.
 inline int answer(const Driver &driver) { return driver.table.remove(nullptr, nullptr, {nullptr, 0}, nullptr); }
 
-/// Whether a file is mapped into this process.
+/// Returns true if a file is mapped into this process.
 inline bool is_mapped(const std::string &part_of_path) {
   return read_file("/proc/self/maps").find(part_of_path) != std::string::npos;
 }
 
-/// What is logged while the object lives.
+/// The log lines while the object lives.
 struct Log {
   std::ostringstream text;
   std::shared_ptr<spdlog::logger> before = spdlog::default_logger();

@@ -61,7 +61,7 @@ std::vector<std::optional<std::string>> get_many(Store &store, std::vector<std::
 
 } // namespace
 
-TEST_CASE("a batch of gets answers each item in the order asked") {
+TEST_CASE("a batch of gets returns each item in the order of the request") {
   const size_t stored = GENERATE(0, 10, 5000);
   Store store;
   for (size_t i = 0; i < stored; ++i) store.set(numbered("k", i), numbered("v", i));

@@ -6,7 +6,7 @@
 using test::Got;
 using test::Store;
 
-TEST_CASE("if-absent sets only where there is no value") {
+TEST_CASE("if-absent sets only if there is no value") {
   Store store;
   REQUIRE(store.set("key", "1", {.condition = OMNISTORE_IF_ABSENT}) == OMNISTORE_OK);
   REQUIRE(store.set("key", "2", {.condition = OMNISTORE_IF_ABSENT}) == OMNISTORE_CONFLICT);
@@ -21,7 +21,7 @@ TEST_CASE("if-absent takes an expired value for none") {
   REQUIRE(store.get("key") == "2");
 }
 
-TEST_CASE("if-present sets only where there is a value") {
+TEST_CASE("if-present sets only if there is a value") {
   Store store;
   REQUIRE(store.set("key", "1", {.condition = OMNISTORE_IF_PRESENT}) == OMNISTORE_CONFLICT);
   REQUIRE(store.get("key") == std::nullopt);
@@ -42,7 +42,7 @@ TEST_CASE("if-match sets and removes only over the etag that it names") {
   REQUIRE(store.get("key") == std::nullopt);
 }
 
-TEST_CASE("if-match is a conflict where there is no value") {
+TEST_CASE("if-match is a conflict if there is no value") {
   Store store;
   REQUIRE(store.set("key", "1", {.condition = OMNISTORE_IF_MATCH, .etag = "x"}) == OMNISTORE_CONFLICT);
   REQUIRE(store.remove("key", OMNISTORE_IF_MATCH, "x") == OMNISTORE_CONFLICT);
@@ -92,7 +92,7 @@ TEST_CASE("an etag is stable while nobody writes, and short printable text") {
   for (const char c : etag) REQUIRE((('0' <= c && c <= '9') || ('a' <= c && c <= 'z')));
 }
 
-TEST_CASE("an etag is given only where it is asked for") {
+TEST_CASE("an etag is given only if the request wants it") {
   Store store;
   store.set("key", "1");
   Got plain;
@@ -100,7 +100,7 @@ TEST_CASE("an etag is given only where it is asked for") {
   REQUIRE(plain.etag.empty());
 }
 
-TEST_CASE("set tells the new value's meta") {
+TEST_CASE("set returns the new value's meta") {
   Store store;
   Got result;
   REQUIRE(store.set("key", "12345", {.expiry = store.now() + 1000}, &result) == OMNISTORE_OK);

@@ -49,7 +49,7 @@ TEST_CASE("many threads that set new keys at once leave exactly the store's size
   REQUIRE(store.list("", OMNISTORE_ANY_DEPTH, 1000).size() == size);
 }
 
-TEST_CASE("the first that was set is the first to go, where nothing was used since") {
+TEST_CASE("the value that was set first is evicted first, if none was used since") {
   Store store(with_size(3));
   for (const char *key : {"a", "b", "c", "d", "e"}) store.set(key, "v");
   REQUIRE(store.list() == Keys{"c", "d", "e"});
@@ -57,7 +57,7 @@ TEST_CASE("the first that was set is the first to go, where nothing was used sin
           std::vector<Host::Told>{{OMNISTORE_CAUSE_EVICTED, "a"}, {OMNISTORE_CAUSE_EVICTED, "b"}});
 }
 
-TEST_CASE("what was read or set lately survives") {
+TEST_CASE("a value that was read or set lately survives") {
   const size_t size = GENERATE(1000, 50'000);
   Store store(with_size(size));
   for (size_t i = 0; i < size; ++i) store.set(numbered("k", i), "v");

@@ -78,7 +78,7 @@ TEST_CASE("a cursor of another base is refused") {
   REQUIRE(store.message() == "the cursor is not one of a listing of this base");
 }
 
-TEST_CASE("a listing gives meta where it is asked for") {
+TEST_CASE("a listing gives meta if the request wants it") {
   Store store;
   store.set("a", "12345", {.expiry = store.now() + 1000});
   Page with, without;

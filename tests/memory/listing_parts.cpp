@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ranges, folders and the descending order over many shards. What they mean, the kit tries.
+// Ranges, folders and the descending order over many shards. The kit tests their meaning.
 #include <algorithm>
 #include <set>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random operations, each with the answer that a plain map would have given.
+// Random operations, each with the result of a plain map.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -133,7 +133,7 @@ private:
 
 } // namespace
 
-TEST_CASE("random operations have the answers that a plain map would give", "[long]") {
+TEST_CASE("random operations have the same results as a plain map", "[long]") {
   for (unsigned seed = 1; seed <= 8; ++seed) {
     INFO("seed " << seed);
     Model model(seed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a store takes of the machine's memory, and what it gives back. A sanitizer keeps memory of its own: nothing is
+// The memory that a store takes from the machine, and gives back. A sanitizer keeps memory of its own: nothing is
 // measured under one.
 #include <fstream>
 #include <optional>
@@ -31,7 +31,7 @@ size_t resident() {
   return pages * static_cast<size_t>(::sysconf(_SC_PAGESIZE));
 }
 
-/// What has been taken since it was made.
+/// The memory that was taken since it was made.
 class Taken {
 public:
   Taken() {

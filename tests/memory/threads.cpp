@@ -96,7 +96,7 @@ TEST_CASE("values that are being read may be removed, cleared, evicted and set o
   REQUIRE(!broken);
 }
 
-TEST_CASE("of many if-absent sets at once one succeeds") {
+TEST_CASE("exactly one of many if-absent sets at once succeeds") {
   Store store;
   std::atomic<size_t> won{0};
   at_once(4, [&](size_t) {

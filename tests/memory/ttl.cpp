@@ -31,7 +31,7 @@ TEST_CASE("a value is there until its expiry and not from then on") {
   REQUIRE(got.begun == 0);
 }
 
-TEST_CASE("what expired is told once, whoever finds it") {
+TEST_CASE("an expired value is reported once, whoever finds it") {
   Store store;
   store.set("key", "v", {.expiry = store.now() + 100});
   store.host.time += 100;
@@ -44,7 +44,7 @@ TEST_CASE("what expired is told once, whoever finds it") {
   REQUIRE(store.host.take_events() == std::vector<Host::Told>{{OMNISTORE_CAUSE_EXPIRED, "key"}});
 }
 
-TEST_CASE("what expires is removed without being read") {
+TEST_CASE("an expired value is removed without being read") {
   Store store;
   for (size_t i = 0; i < 5000; ++i) store.set(numbered("k", i), "v", {.expiry = store.now() + 50});
   store.set("stays", "v");
@@ -104,7 +104,7 @@ TEST_CASE("a task that comes too early sees to it that another one comes") {
   REQUIRE(store.host.take_events().size() == 1);
 }
 
-TEST_CASE("where the host takes no task, expired values stay hidden and a later write asks again") {
+TEST_CASE("if the host takes no task, expired values stay hidden and a later write tries again") {
   Store store;
   store.host.refuses = true;
   store.set("one", "v", {.expiry = store.now() + 100});

@@ -12,7 +12,7 @@ namespace test {
 
 using Keys = std::vector<std::string>;
 
-/// What unstorage's overlay writes in place of a removed value.
+/// The text that unstorage's overlay writes in place of a removed value.
 inline const std::string removed_marker = "__OVERLAY_REMOVED__";
 
 /// An overlay mounted at `o`, and a way to each of its layers beside it: those that others can open too are mounted at
@@ -20,7 +20,7 @@ inline const std::string removed_marker = "__OVERLAY_REMOVED__";
 ///
 /// Kinds of layers: `memory`; `fs`; `jar`, which others may write; `unordered`, the same with keys in no order;
 /// `private`, a jar that says nobody else writes it; `unsized`, one that does not know how long its values are;
-/// `echoing`, one whose watch tells of the overlay's own writes too.
+/// `echoing`, one whose watch reports the overlay's own writes too.
 class Layers {
 public:
   Layers(std::string options, std::vector<std::string> kinds) : options_(std::move(options)), kinds_(std::move(kinds)) {

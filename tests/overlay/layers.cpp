@@ -56,7 +56,7 @@ TEST_CASE("a part of a value is read from the layer that has it") {
   CHECK(storage.get("o:long") == std::string(100'000, 'x'));
 }
 
-TEST_CASE("a batch asks each layer for what those above do not have") {
+TEST_CASE("a batch reads from each layer the keys that those above do not have") {
   Layers layers("{}", {"memory", "jar", "unsized"});
   auto storage = layers.open();
   storage.set("o:a", "0");
@@ -103,7 +103,7 @@ TEST_CASE("a removal never lets a lower layer's value reappear") {
   CHECK(storage.get("l1:a") == "old");
 }
 
-TEST_CASE("removals are kept across restarts where the write layer keeps") {
+TEST_CASE("removals are kept across restarts if the write layer keeps values") {
   const std::string top = GENERATE("memory", "jar", "private", "unordered", "fs");
   Layers layers("{}", {top, "jar"});
   {
@@ -119,7 +119,7 @@ TEST_CASE("removals are kept across restarts where the write layer keeps") {
   CHECK(storage.keys("o").all() == (kept ? Keys{"o:c"} : Keys{"o:a", "o:b:1", "o:b:2", "o:c"}));
 }
 
-TEST_CASE("what was removed stays removed when a later value has expired") {
+TEST_CASE("a removed key stays removed when a later value has expired") {
   Layers layers("{}", {GENERATE("memory", "fs"), "jar"});
   auto storage = layers.open();
   storage.set("l1:a", "old");
@@ -132,7 +132,7 @@ TEST_CASE("what was removed stays removed when a later value has expired") {
   CHECK_FALSE(storage.get("o:a"));
 }
 
-TEST_CASE("a removal is recorded only where a lower layer has the key") {
+TEST_CASE("a removal is recorded only if a lower layer has the key") {
   Layers layers("{}", {"fs", "jar"});
   auto storage = layers.open();
   storage.set("o:a", "value");
@@ -544,7 +544,7 @@ TEST_CASE("a condition on a layer that others write, and that is not written to,
   CHECK_FALSE(storage.set("o:b", "newer", only(Kind::if_match, above)));
 }
 
-TEST_CASE("of two overlays over one store that others write, one alone takes a key that is absent") {
+TEST_CASE("only one of two overlays over one store sets a key that is absent") {
   Layers layers(R"({ "writeTo": "all" })", {"memory", "jar"});
   auto storage = layers.open(R"(, "p": { "driver": "overlay", "options": { "writeTo": "all" }, "layers": [
                                { "driver": "memory" }, )" +
@@ -620,7 +620,7 @@ TEST_CASE("a listing with a depth stops there") {
   CHECK(storage.keys("o:a", 0).all() == Keys{"o:a:b"});
 }
 
-TEST_CASE("more listings than are kept under way go on, each where it was") {
+TEST_CASE("listings beyond the number that is kept continue, each at its place") {
   Layers layers("{}", {"memory", "unordered", "jar"});
   auto storage = layers.open();
   for (int i = 10; i < 60; ++i) storage.set((i % 2 ? "l1:" : "l2:") + std::to_string(i), "value");

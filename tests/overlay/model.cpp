@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random operations, each with the answer that layered maps would give: 1 to 4 layers of any kind, any writeTo, with
-// and without promotion, others writing to the layers, restarts between.
+// Random operations, each with the result of layered maps: 1 to 4 layers of any kind, any writeTo, with and without
+// promotion, others writing to the layers, restarts between.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -124,7 +124,7 @@ private:
         if (key.starts_with(base) && seen(key) >= 0) keys.insert("o:" + key);
     return {keys.begin(), keys.end()};
   }
-  /// Whether a write would not be seen, and is refused.
+  /// Returns true if a write would not be seen, and is refused.
   bool hidden_above(const std::string &key) const {
     for (std::size_t i = 0; i < first_written(); ++i)
       if (layers_[i].hides(key) || (!layers_[i].dropped && layers_[i].values.contains(key))) return true;
@@ -319,7 +319,7 @@ private:
       layers_[i].values.erase(k);
     }
   }
-  /// Where nobody else writes, each condition can be held.
+  /// If nobody else writes, each condition can be held.
   void condition() {
     if (std::any_of(layers_.begin(), layers_.end(), [](const MapLayer &l) { return l.others_write(); })) return;
     const std::string k = key(), v = value();
@@ -348,7 +348,7 @@ private:
       layer.cleared.clear();
     }
   }
-  /// Only where nothing is lost by it.
+  /// Only if nothing is lost by it.
   void restart_keeping() {
     const bool loses = std::any_of(layers_.begin(), layers_.end(), [](const MapLayer &l) { return l.forgets(); });
     if (!loses) reopen();
@@ -377,7 +377,7 @@ void run(unsigned first_seed) {
 
 } // namespace
 
-TEST_CASE("random operations have the answers that layered maps would give (seeds 1 to 15)") { run(1); }
-TEST_CASE("random operations have the answers that layered maps would give (seeds 16 to 30)") { run(16); }
-TEST_CASE("random operations have the answers that layered maps would give (seeds 31 to 45)") { run(31); }
-TEST_CASE("random operations have the answers that layered maps would give (seeds 46 to 60)") { run(46); }
+TEST_CASE("random operations have the same results as layered maps (seeds 1 to 15)") { run(1); }
+TEST_CASE("random operations have the same results as layered maps (seeds 16 to 30)") { run(16); }
+TEST_CASE("random operations have the same results as layered maps (seeds 31 to 45)") { run(31); }
+TEST_CASE("random operations have the same results as layered maps (seeds 46 to 60)") { run(46); }

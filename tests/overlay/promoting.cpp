@@ -148,7 +148,7 @@ TEST_CASE("an etag from before another's write is refused, whatever was promoted
   CHECK(set_if_match(w.storage, etag_by_get(w.storage)));
 }
 
-TEST_CASE("an if-match does not overwrite what another program has written below a copy, and the next read shows it") {
+TEST_CASE("an if-match keeps a write of another program below a copy, and the next read shows it") {
   World w({"memory", "jar"}, 1);
   const std::string etag = etag_by_get(w.storage);
   w.storage.set("l1:k", "another's");

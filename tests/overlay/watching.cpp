@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events of the layers come up once, where they change what is seen.
+// Events of the layers come up once, if they change the view.
 #include <catch2/catch.hpp>
 
 #include "fixture.hpp"
@@ -10,8 +10,8 @@ using Cause = omnistore::Event::Cause;
 
 namespace {
 
-/// Watches `o` while changes are made, and tells them as "+key" and "-key". The end is known by a change of the key
-/// `zz` that another makes in the lowest layer: changes of the layers are told in their order.
+/// Watches `o` while changes are made, and reports them as "+key" and "-key". The end is known by a change of the key
+/// `zz` that another makes in the lowest layer: changes of the layers are reported in their order.
 class Told {
 public:
   Told(omnistore::Storage &storage, std::string lowest)
@@ -38,7 +38,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a change that others make in a layer is told where it is seen") {
+TEST_CASE("a change that others make in a layer is reported if it can be seen") {
   Layers layers("{}", {"memory", "jar", "jar"});
   auto storage = layers.open();
   storage.set("o:hidden", "above");
@@ -67,7 +67,7 @@ TEST_CASE("a value that others take away lets the one below be seen") {
   CHECK(told.finish() == Keys{"+o:a", "-o:b"});
 }
 
-TEST_CASE("the overlay's own writes are told once, also where a layer's watch tells of them") {
+TEST_CASE("the overlay's own writes are reported once, even if a layer's watch reports them too") {
   const std::string kind = GENERATE("memory", "jar", "echoing");
   Layers layers(R"({ "writeTo": [0, 1] })", {kind, "echoing", "jar"});
   auto storage = layers.open();
@@ -93,7 +93,7 @@ TEST_CASE("a copy that is promoted is no change") {
   CHECK(told.finish().empty());
 }
 
-TEST_CASE("a removal that another overlay records is told") {
+TEST_CASE("a removal that another overlay records is reported") {
   Layers layers("{}", {"jar", "jar"});
   auto storage =
       layers.open(R"(, "p": { "driver": "overlay", "layers": [)" + layers.layer(0) + "," + layers.layer(1) + "] }");
@@ -105,7 +105,7 @@ TEST_CASE("a removal that another overlay records is told") {
   CHECK(storage.keys("o").all() == Keys{"o:c", "o:zz"});
 }
 
-TEST_CASE("a watch of a base is told of its keys alone") {
+TEST_CASE("a watch of a base gets its keys alone") {
   Layers layers("{}", {"jar", "jar"});
   auto storage = layers.open();
   Events events;
@@ -117,7 +117,7 @@ TEST_CASE("a watch of a base is told of its keys alone") {
   CHECK(told[0].key == "o:a:1");
 }
 
-TEST_CASE("what a layer lets expire or evicts is told where nothing is below it") {
+TEST_CASE("an expiry or eviction in a layer is reported if nothing is below it") {
   auto storage = open(R"({ "o": { "driver": "overlay", "layers": [
       { "driver": "memory", "options": { "size": 1 } }, { "driver": "memory" } ] } })");
   Events events;

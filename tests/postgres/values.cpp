@@ -42,7 +42,7 @@ TEST_CASE("a value that has expired is hidden, and the sweep removes its row") {
   CHECK(f.host.take_expired() == std::vector<std::string>{"k"});
 }
 
-TEST_CASE("of two stores that set a key if it is absent, one wins") {
+TEST_CASE("only one of two stores that set a key if it is absent succeeds") {
   Fixture f;
   Store other(f.host, f.options);
   const How absent{.condition = OMNISTORE_IF_ABSENT};

@@ -62,7 +62,7 @@ omnistore_status remove_many(Store &store, const Keys &keys, Many &into) {
 
 } // namespace
 
-TEST_CASE("a batch of gets gives each its value, and not found where there is none") {
+TEST_CASE("a batch of gets gives each its value, and not found for absent keys") {
   Store store;
   std::vector<std::string> names;
   for (size_t i = 0; i < 2000; ++i) {
@@ -77,7 +77,7 @@ TEST_CASE("a batch of gets gives each its value, and not found where there is no
   }
 }
 
-TEST_CASE("a batch tells etags and expiries where meta is asked for") {
+TEST_CASE("a batch has etags and expiries if it wants meta") {
   Store store;
   const int64_t expiry = test::now_ms() + 3'600'000;
   store.set("a", "1", {.expiry = expiry});
@@ -148,7 +148,7 @@ TEST_CASE("a batch of removes says which were there") {
   CHECK(store.list().empty());
 }
 
-TEST_CASE("where a part of a batch is refused each item says so for itself") {
+TEST_CASE("if a part of a batch is refused each item says so for itself") {
   test::RedisServer server;
   Client other(server);
   REQUIRE(other({"ACL", "SETUSER", "default", "resetkeys", "~good*"}) == "OK");
@@ -178,7 +178,7 @@ TEST_CASE("a key of another type fails only its own item of a batch, however the
   CHECK(many.got[4].bytes == "2");
 }
 
-TEST_CASE("a key of another type is told beyond the first piece of a batch") {
+TEST_CASE("a key of another type is reported after the first piece of a batch") {
   Store store;
   Client other(shared_server());
   std::vector<std::string> names;
@@ -241,7 +241,7 @@ TEST_CASE("a batch of removes takes user meta along") {
   CHECK(other({"KEYS", store.full("*")}).empty());
 }
 
-TEST_CASE("a batch of gets gives user meta if it is asked for, and never that of another value") {
+TEST_CASE("a batch of gets gives user meta if it wants it, and never that of another value") {
   Store store;
   Client other(shared_server());
   store.set("a", "1", {.user = "mine"});
@@ -261,7 +261,7 @@ TEST_CASE("a batch of gets gives user meta if it is asked for, and never that of
   CHECK(without.got[0].user.empty());
 }
 
-TEST_CASE("a batch of stats gives each value's meta, as each is asked for") {
+TEST_CASE("a batch of stats gives each value's meta, as each item wants it") {
   Store store;
   store.set("a", "1");
   store.set("b", "22", {.expiry = test::now_ms() + 60'000});

@@ -18,7 +18,7 @@ void at_once(int count, Run run) {
 
 } // namespace
 
-TEST_CASE("if-absent holds where there is no value, if-present where there is one") {
+TEST_CASE("if-absent holds if there is no value, if-present if there is one") {
   Store store;
   CHECK(store.set("k", "a", {.condition = OMNISTORE_IF_PRESENT}) == OMNISTORE_CONFLICT);
   CHECK(store.get("k") == std::nullopt);
@@ -58,7 +58,7 @@ TEST_CASE("an if-match set keeps its expiry, and without one takes the older awa
   CHECK(other.number({"PEXPIRETIME", store.full("k")}) == -1);
 }
 
-TEST_CASE("what another client wrote since breaks a match") {
+TEST_CASE("a write of another client breaks a match") {
   Store store;
   store.set("k", "a");
   const std::string etag = store.etag("k");
@@ -79,7 +79,7 @@ TEST_CASE("a server that forgot its scripts is given them again") {
   CHECK(store.set("k", "b", {.condition = OMNISTORE_IF_MATCH, .etag = first}) == OMNISTORE_OK);
 }
 
-TEST_CASE("of many who set if-absent at once one does") {
+TEST_CASE("exactly one of many if-absent sets at once does its work") {
   Store store;
   std::atomic<int> done = 0, refused = 0;
   at_once(16, [&](int i) {

@@ -34,7 +34,7 @@ TEST_CASE("a listing gives the keys of a base in the order of their bytes, page 
   store.set("a:1", "v");
   for (const uint32_t limit : {1u, 7u, 100u, 1234u, 5000u})
     CHECK(store.list("b:", OMNISTORE_ANY_DEPTH, limit) == expected);
-  CHECK(store.list("b").size() == 1235); // a driver may be asked for what is no base; keys that start with it
+  CHECK(store.list("b").size() == 1235); // a driver may get a text that is no base; keys that start with it
   CHECK(store.list("none:").empty());
 }
 
@@ -53,7 +53,7 @@ TEST_CASE("glob characters in a base are characters") {
   }
 }
 
-TEST_CASE("a base in front of another's name does not hold its keys") {
+TEST_CASE("a base that begins another's name does not hold its keys") {
   Store store;
   Client other(shared_server());
   other({"SET", store.base() + "x:k", "v"});
@@ -63,7 +63,7 @@ TEST_CASE("a base in front of another's name does not hold its keys") {
   CHECK(store.list() == std::vector<std::string>{"k"});
 }
 
-TEST_CASE("what no key of a store can be, and what is no value, is not listed") {
+TEST_CASE("names that are no keys of a store, and keys without values, are not listed") {
   Store store;
   Client other(shared_server());
   for (const char *name : {"a::b", ":a", "a:", "a/b", "a?b", "a:..:b", "\xff"}) other({"SET", store.full(name), "v"});
@@ -102,7 +102,7 @@ TEST_CASE("a cursor of another listing, or of none, is refused") {
   CHECK(store.page(unused, "a:", 1, page.cursor) == OMNISTORE_OK);
 }
 
-TEST_CASE("cursors behind the longest keys go on as well") {
+TEST_CASE("cursors after the longest keys continue as well") {
   Store store;
   std::vector<std::string> keys;
   for (const char last : {'a', 'b', 'c'}) keys.push_back(std::string(4095, 'k') + last);
@@ -110,7 +110,7 @@ TEST_CASE("cursors behind the longest keys go on as well") {
   CHECK(store.list("", OMNISTORE_ANY_DEPTH, 1) == keys);
 }
 
-TEST_CASE("what is removed between two pages is not on the second, and what is new before is on a new listing") {
+TEST_CASE("a key that is removed between two pages is not on the second, and a new one before it is not either") {
   Store store;
   for (size_t i = 0; i < 10; ++i) store.set(numbered("k", i), "v");
   Page first, second;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who asks, where the server is, and what of it is said in messages.
+// The login, the address of the server, and their traces in messages.
 #include "driven.hpp"
 
 using omnistore::testing::StatusError;
@@ -11,7 +11,7 @@ namespace {
 
 std::string url_options(const std::string &url) { return "{" + test::option("url", url) + "}"; }
 
-/// The status and message with which the open fails; OK where it does not.
+/// The status and message with which the open fails; OK if it does not.
 std::pair<omnistore_status, std::string> opened(const std::string &options) {
   try {
     Store store(options);
@@ -73,7 +73,7 @@ TEST_CASE("a unix socket serves like a port, with its database and password") {
   CHECK(same.get("k") == "v");
 }
 
-TEST_CASE("an open succeeds where the server is away, says so in the log, and works when the server has come") {
+TEST_CASE("an open succeeds if the server is away, says so in the log, and works when the server has come") {
   RedisServer server;
   server.kill();
   Store store(url_options(server.url()));

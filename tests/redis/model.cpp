@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Random operations, each with the answer that a plain map would have given, and what lies in the server at the end.
+// Random operations, each with the result of a plain map, and the server's content at the end.
 #include <algorithm>
 #include <map>
 #include <random>
@@ -13,8 +13,7 @@ using test::Store;
 
 namespace {
 
-constexpr int64_t FAR_OFF =
-    3'600'000; // expiries lie far off or have passed, so that no answer hangs on the time it takes
+constexpr int64_t FAR_OFF = 3'600'000; // expiries lie far off or have passed, so that no result depends on timing
 
 struct Value {
   std::string bytes;

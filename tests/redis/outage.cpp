@@ -100,7 +100,7 @@ bool goes_on(Load &load, uint64_t more = 100) {
 
 } // namespace
 
-TEST_CASE("threads that share connections each get their own answers") {
+TEST_CASE("threads that share connections each get their own responses") {
   RedisServer server;
   for (const char *pool : {",\"poolSize\":1", ",\"poolSize\":3"}) {
     Store store("{" + test::option("url", server.url()) + Store::patient() + pool + "}");
@@ -118,10 +118,10 @@ TEST_CASE("many threads use no more connections than poolSize") {
   Load load(store, 16);
   REQUIRE(goes_on(load, 2000));
   const std::string clients = Client(server)({"CLIENT", "LIST"});
-  CHECK(std::count(clients.begin(), clients.end(), '\n') == 2 + 1); // and the one that asks
+  CHECK(std::count(clients.begin(), clients.end(), '\n') == 2 + 1); // and the one of this command
 }
 
-TEST_CASE("a killed server under load: calls fail at once, and go on when it is back") {
+TEST_CASE("a killed server under load: calls fail at once, and succeed when it is back") {
   RedisServer server;
   Store store(options_of(server));
   Load load(store, 8);
@@ -138,7 +138,7 @@ TEST_CASE("a killed server under load: calls fail at once, and go on when it is 
   CHECK(load.slowest < 4 * TIMEOUT.count());
 }
 
-TEST_CASE("a stopped server: a get fails within the timeout, then at once, and works when it goes on") {
+TEST_CASE("a stopped server: a get fails within the timeout, then at once, and works when it continues") {
   RedisServer server;
   Store store(options_of(server));
   REQUIRE(store.set("k", "v") == OMNISTORE_OK);
@@ -157,7 +157,7 @@ TEST_CASE("a stopped server: a get fails within the timeout, then at once, and w
   CHECK(store.host.lines().find("the server responds again") != std::string::npos);
 }
 
-TEST_CASE("a stopped server under load: nobody waits for longer than the timeouts, and all go on") {
+TEST_CASE("a stopped server under load: nobody waits for longer than the timeouts, and all continue") {
   RedisServer server;
   Store store(options_of(server));
   Load load(store, 16);
@@ -223,7 +223,7 @@ TEST_CASE("a caller that goes away is not waited for") {
   server.thaw();
 }
 
-TEST_CASE("a server that was restarted while nobody asked is not noticed") {
+TEST_CASE("a server that was restarted between two requests is not noticed") {
   RedisServer server;
   Store store(options_of(server));
   REQUIRE(store.set("k", "v") == OMNISTORE_OK);
@@ -236,7 +236,7 @@ TEST_CASE("a server that was restarted while nobody asked is not noticed") {
   CHECK(store.get("k") == "w");
 }
 
-TEST_CASE("a get whose connection is cut is asked again, a set is not known to be done") {
+TEST_CASE("a get whose connection is cut is sent again, a set has an unknown outcome") {
   RedisServer server;
   Store store(options_of(server, ",\"poolSize\":1"));
   REQUIRE(store.set("k", "v") == OMNISTORE_OK);
@@ -257,7 +257,7 @@ TEST_CASE("a get whose connection is cut is asked again, a set is not known to b
     Got sink;
     got = store.get("k", sink);
   });
-  CHECK((got == OMNISTORE_NOT_FOUND || got == OMNISTORE_UNAVAILABLE)); // asked again, of the new server or of none
+  CHECK((got == OMNISTORE_NOT_FOUND || got == OMNISTORE_UNAVAILABLE)); // sent again, to the new server or to none
 }
 
 TEST_CASE("a host that runs no tasks: the next caller after the pause tries again") {

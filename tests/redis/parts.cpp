@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What needs no server.
+// The parts that need no server.
 #include <algorithm>
 #include <random>
 #include <set>
@@ -69,7 +69,7 @@ TEST_CASE("commands go out in the protocol's form") {
   CHECK(commands.bytes() == std::string(expected, sizeof expected - 1));
 }
 
-TEST_CASE("a key is what a host can ask for") {
+TEST_CASE("a key is a name that a host can request") {
   for (const char *key : {"a", "a:b", "a.b", "...", "a:..b", "gr\xc3\xbc\xc3\x9f", "\xf0\x9f\x98\x80", "a b*[", "k$"})
     CHECK(redis::is_key(key));
   for (const char *text : {"", ":", ":a", "a:", "a::b", "a/b", "a\\b", "a?", ".", "..", "a:.", "..:a", "a:..:b", "\xff",
@@ -90,7 +90,7 @@ TEST_CASE("a pattern takes glob characters as they are") {
   CHECK(redis::Layout("x\\y?").pattern("") == "x:y\\?:*");
 }
 
-TEST_CASE("windows over keys in any order, some twice, give each behind the last once and in order") {
+TEST_CASE("windows over keys in any order, some twice, give each after the last once and in order") {
   std::mt19937 random(5);
   std::set<std::string> expected;
   while (expected.size() < 3000) expected.insert("key" + std::to_string(random() % 100'000));
@@ -119,7 +119,7 @@ TEST_CASE("windows over keys in any order, some twice, give each behind the last
   }
 }
 
-TEST_CASE("user meta is told from values and from the records of layers by its key") {
+TEST_CASE("the key of user meta distinguishes it from values and from the records of layers") {
   for (const char *key : {"a$", "a:b$", "a$$", "a:b$$", "layer$:a$$"}) CHECK(redis::is_user_meta(key));
   for (const char *key : {"a", "$a", "a$b", "a$:b", "layer$:a$", "$", "a:$"}) CHECK_FALSE(redis::is_user_meta(key));
   CHECK(redis::owner_of("a:b$") == "a:b");

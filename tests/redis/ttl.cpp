@@ -42,7 +42,7 @@ TEST_CASE("an expiry is kept to the millisecond, and another client sees it") {
   CHECK(range.expiry == expiry);
 }
 
-TEST_CASE("an expiry that another client set is told") {
+TEST_CASE("an expiry that another client set is reported") {
   Store store;
   Client other(shared_server());
   other({"SET", store.full("k"), "v", "EX", "3600"});

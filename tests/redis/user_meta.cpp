@@ -24,7 +24,7 @@ How with(std::string_view text, std::int64_t expiry = 0, std::uint32_t condition
 
 } // namespace
 
-TEST_CASE("user meta comes back with its value, byte for byte, and lies where unstorage has it") {
+TEST_CASE("user meta comes back with its value, byte for byte, and lies at unstorage's key") {
   Store store;
   Client other(shared_server());
   CHECK(store.set("k", "v", with(user)) == OMNISTORE_OK);
@@ -136,7 +136,7 @@ TEST_CASE("user meta is not listed") {
   CHECK(store.list("b:") == std::vector<std::string>{"b:c"});
 }
 
-TEST_CASE("a clear removes user meta with its value, and where the value is gone, and emits values alone") {
+TEST_CASE("a clear removes user meta with its value or without one, and emits values alone") {
   Store store;
   Client other(shared_server());
   const std::string longest(4096, 'k');
@@ -165,7 +165,7 @@ TEST_CASE("user meta of a value that is gone is not found") {
   CHECK(store.get("k", got, 0, UINT64_MAX, OMNISTORE_GET_USER | OMNISTORE_GET_META) == OMNISTORE_NOT_FOUND);
 }
 
-TEST_CASE("a key of another type stays corrupt when user meta is asked for or given") {
+TEST_CASE("a key of another type stays corrupt when user meta is read or given") {
   Store store;
   Client other(shared_server());
   other({"LPUSH", store.full("list"), "x"});
@@ -181,7 +181,7 @@ TEST_CASE("a key of another type stays corrupt when user meta is asked for or gi
   CHECK(other({"TYPE", store.full("list")}) == "list");
 }
 
-TEST_CASE("what is no string, or too long, is no user meta") {
+TEST_CASE("user meta that is no string, or too long, is none") {
   Store store;
   Client other(shared_server());
   store.set("k", "1");

@@ -85,7 +85,7 @@ TEST_CASE("a key that ends in '$' is read and written as any other, and is liste
   CHECK(store.remove("k$") == OMNISTORE_OK);
 }
 
-TEST_CASE("a range is read without the rest, and told with the whole value's size") {
+TEST_CASE("a range is read without the rest, and reported with the whole value's size") {
   Store store;
   store.set("r", "0123456789");
   const auto range = [&](uint64_t offset, uint64_t length) {
@@ -104,7 +104,7 @@ TEST_CASE("a range is read without the rest, and told with the whole value's siz
   CHECK(range(3, UINT64_MAX) == "3456789");
 }
 
-TEST_CASE("an etag is told by get, stat and set alike, and changes with the value") {
+TEST_CASE("get, stat and set have the same etag, which changes with the value") {
   Store store;
   Got set, read;
   REQUIRE(store.set("e", "one", {}, &set) == OMNISTORE_OK);

@@ -86,7 +86,7 @@ const std::vector<std::string> NOTIFIES{"--notify-keyspace-events", "KEA"};
 
 } // namespace
 
-TEST_CASE("what another client writes, removes and renames is told") {
+TEST_CASE("writes, removals and renames of another client are reported") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
@@ -103,7 +103,7 @@ TEST_CASE("what another client writes, removes and renames is told") {
   CHECK(watching.next() == removal("c"));
 }
 
-TEST_CASE("what expires is told as expired") {
+TEST_CASE("an expired value is reported as expired") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
@@ -114,7 +114,7 @@ TEST_CASE("what expires is told as expired") {
   CHECK(watching.next() == removal("a", OMNISTORE_CAUSE_EXPIRED));
 }
 
-TEST_CASE("what the server evicts is told as evicted") {
+TEST_CASE("an evicted value is reported as evicted") {
   RedisServer server({"--notify-keyspace-events", "KEA", "--maxmemory-policy", "allkeys-lru"});
   Store store(watched_options(server));
   Client other(server);
@@ -126,7 +126,7 @@ TEST_CASE("what the server evicts is told as evicted") {
   CHECK(watching.next() == removal("a", OMNISTORE_CAUSE_EVICTED));
 }
 
-TEST_CASE("changes through the store are told, each once, a clear as a clear") {
+TEST_CASE("changes through the store are reported, each once, a clear as a clear") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
@@ -149,7 +149,7 @@ TEST_CASE("changes through the store are told, each once, a clear as a clear") {
   CHECK(store.traits.capabilities & OMNISTORE_WATCHES_OWN);
 }
 
-TEST_CASE("user meta changes with its value in one event, alone as the event of its own key, and its binding in none") {
+TEST_CASE("user meta is reported once, with its value or as its own key, and its binding is not") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
@@ -159,7 +159,7 @@ TEST_CASE("user meta changes with its value in one event, alone as the event of 
   store.set("a", "v", {.expiry = test::now_ms() + 3'600'000, .user = "mine"});
   store.touch("a", test::now_ms() + 7'200'000);
   end("1");
-  // Notifications that arrive apart may be told apart.
+  // Notifications that arrive apart may be reported apart.
   std::vector<Told> told;
   for (Told each = watching.next(); each != update("1"); each = watching.next()) told.push_back(each);
   for (const Told &each : told) CHECK((each == update("a") || each == update("a$")));
@@ -174,7 +174,7 @@ TEST_CASE("user meta changes with its value in one event, alone as the event of 
   CHECK(std::count(told.begin(), told.end(), removal("a$", OMNISTORE_CAUSE_CLEARED)) == 1);
 }
 
-TEST_CASE("a watch of a base tells of that base, of that database and of keys of the store alone") {
+TEST_CASE("a watch of a base reports keys of the store in that base and database alone") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store, "a[*]:");
@@ -189,7 +189,7 @@ TEST_CASE("a watch of a base tells of that base, of that database and of keys of
   CHECK(watching.watcher.empty());
 }
 
-TEST_CASE("where notifications are off a watch is unsupported, with what would help") {
+TEST_CASE("if notifications are off a watch is unsupported, with a remedy") {
   RedisServer server;
   Store store(watched_options(server));
   Watcher watcher;
@@ -220,7 +220,7 @@ TEST_CASE("a flushed database is a resync") {
   CHECK(watching.next() == RESYNC);
 }
 
-TEST_CASE("a lost connection is a resync, and what comes after it is told") {
+TEST_CASE("a lost connection is a resync, and later changes are reported") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
@@ -232,7 +232,7 @@ TEST_CASE("a lost connection is a resync, and what comes after it is told") {
   CHECK(store.host.lines().find("watch: ") != std::string::npos);
 }
 
-TEST_CASE("a watch outlives a restart of the server, and one that answers no more") {
+TEST_CASE("a watch outlives a restart of the server, and a server that no longer responds") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server, ",\"commandTimeout\":200,\"connectTimeout\":200"));
   Watching watching(store);
@@ -247,7 +247,7 @@ TEST_CASE("a watch outlives a restart of the server, and one that answers no mor
   CHECK(watching.next() == update("a"));
 }
 
-TEST_CASE("no event comes after unwatch has returned, while others go on") {
+TEST_CASE("no event comes after unwatch has returned, while others continue") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching stays(store);

@@ -77,7 +77,7 @@ TEST_CASE("a token reaches only its bases, however the key is written") {
   }
 }
 
-TEST_CASE("a body is not waited for where its request is refused") {
+TEST_CASE("a refused request does not wait for its body") {
   Host host(with_tokens());
   Client client(host.http());
   client.send("PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
@@ -101,7 +101,7 @@ TEST_CASE("a listener that others can reach needs tokens") {
   CHECK(client.ask("GET", "/a", {}, bearer("reader")).status == 404);
 }
 
-TEST_CASE("a loopback listener answers only to hosts that name it") {
+TEST_CASE("a loopback listener serves only requests whose Host names it") {
   omnistore::Config config = test::memory_config();
   config.http.hosts = {"store.internal"};
   Host host(config);
@@ -317,7 +317,7 @@ TEST_CASE("Each response of a listener that grants origins says that it varies b
   CHECK(admin.ask("GET", "/health").header("vary").empty());
 }
 
-TEST_CASE("OPTIONS without an origin tells what is allowed") {
+TEST_CASE("OPTIONS without an origin returns the methods") {
   Host host;
   Client client(host.http());
   for (const char *target : {"*", "/a"}) {

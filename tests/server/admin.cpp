@@ -43,7 +43,7 @@ TEST_CASE("an optional mount that could not be opened does not make the host unr
   CHECK(extra.at("reason").as_string().find("not-there") != std::string::npos);
 }
 
-TEST_CASE("the admin tells mounts with what their stores can do") {
+TEST_CASE("the admin lists mounts with the capabilities of their stores") {
   Host host;
   Client client(host.admin());
   const json::object answer = object(client.ask("GET", "/mounts"));
@@ -57,7 +57,7 @@ TEST_CASE("the admin tells mounts with what their stores can do") {
   CHECK_FALSE(store.at("capabilities").as_object().empty());
 }
 
-TEST_CASE("the admin tells drivers, and plugin files that cannot be used with their reason") {
+TEST_CASE("the admin lists drivers, and plugin files that cannot be used with their reason") {
   omnistore::Config config = test::memory_config();
   config.plugin_paths.push_back(OMNISTORE_BUILD "/CMakeCache.txt");
   Host host(config);
@@ -167,7 +167,7 @@ TEST_CASE("with tokens the admin's pages need one, but health and readiness") {
   CHECK(client.ask("GET", "/ready").status == 200);
 }
 
-TEST_CASE("the admin grants origins only where its own config does") {
+TEST_CASE("the admin grants origins only if its own config does") {
   omnistore::Config config = test::memory_config();
   config.http.origins = {"https://data.example"};
   config.admin.origins = {"https://panel.example"};

@@ -138,7 +138,7 @@ TEST_CASE("a batch has a bound of items, and one of what is got") {
   CHECK(said.at("get").at(2).at("status") == 200);
 }
 
-TEST_CASE("a batch reads no file that is longer than its answer may be") {
+TEST_CASE("a batch reads no file that is longer than its response may be") {
   const test::Folder folder;
   omnistore::Config config = test::memory_config();
   config.http.max_body = 100'000;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a request tells the driver of its client, and what the driver's failure tells the client.
+// The driver's knowledge of a request's client, and the client's knowledge of the driver's failure.
 #include <catch2/catch.hpp>
 
 #include "host.hpp"
@@ -20,7 +20,7 @@ omnistore::Config config_with_gate() {
 
 } // namespace
 
-TEST_CASE("the driver sees the client's trace, and none if the field is no traceparent") {
+TEST_CASE("the driver sees the client's trace, and none if the header is no traceparent") {
   Host host(config_with_gate());
   Client client(host.http());
   CHECK(client.ask("GET", "/slow/who", {}, std::string("Traceparent: ") + trace + "\r\n").body ==
@@ -38,7 +38,7 @@ TEST_CASE("the driver sees whose token a request came with") {
   CHECK(client.ask("GET", "/slow/who", {}, "Authorization: Bearer writer\r\n").body == "|token 2");
 }
 
-TEST_CASE("a client is told after how many seconds the driver says that a retry may work") {
+TEST_CASE("a client gets the driver's number of seconds after which a retry may work") {
   Host host(config_with_gate());
   Client client(host.http());
   const Answer answer = client.ask("GET", "/slow/busy");
@@ -52,14 +52,14 @@ TEST_CASE("a host whose store is not healthy is not ready, and says which and wh
   CHECK(client.ask("GET", "/ready").status == 200);
   CHECK(user.ask("PUT", "/slow/sick", "x").status < 300);
   Answer answer;
-  do { // an answer counts for a second
+  do { // a health report counts for a second
     answer = client.ask("GET", "/ready");
   } while (answer.status == 200);
   CHECK(answer.status == 503);
   CHECK(answer.body.find("mount slow: gate: the backend is ill") != std::string::npos);
 }
 
-TEST_CASE("a batch of sets answers with the etags of the values") {
+TEST_CASE("a batch of sets returns the etags of the values") {
   Host host(test::memory_config());
   Client client(host.http());
   const Answer answer = client.ask("POST", "/", R"({"set": [{"key": "a", "value": "1"}]})");

@@ -8,7 +8,7 @@
 namespace test {
 
 struct Answer {
-  int status = 0;                             ///< 0: the connection ended before an answer was whole
+  int status = 0;                             ///< 0: the connection ended before a response was whole
   std::map<std::string, std::string> headers; ///< names in lower case
   std::string body;
 
@@ -18,7 +18,7 @@ struct Answer {
   }
 };
 
-/// One raw connection. It gives up after 20 seconds without a byte, so that no test hangs.
+/// One raw connection. It fails after 20 seconds without a byte, so that no test hangs.
 class Client {
 public:
   explicit Client(const std::string &address); ///< "127.0.0.1:7700"
@@ -28,27 +28,27 @@ public:
 
   /// False: the connection has ended.
   bool send(std::string_view bytes);
-  /// The next answer, its body unframed.
+  /// Returns the next response, its body unframed.
   Answer receive(bool of_head = false);
   /// send() and receive() of "METHOD TARGET" with Host and these further header lines.
   Answer ask(const std::string &method, const std::string &target, std::string_view body = {},
              const std::string &headers = {});
-  /// The head of the next answer alone, whose body is still to come.
+  /// Returns the head of the next response alone; its body is still to come.
   Answer head();
   /// The next piece of a chunked body; empty: it has ended, or is cut off.
   std::string chunk();
   void skip(std::size_t bytes) { take(bytes); }
-  /// The next bytes of a body, as many as that; fewer where the connection ends before.
+  /// Returns the next bytes of a body, as many as that; fewer if the connection ends before.
   std::string take_all(std::size_t bytes) { return take(bytes); }
   /// All bytes up to the connection's end.
   std::string rest();
   /// Waits for the connection's end; false: something came, or 20 seconds passed.
   bool ended();
-  /// Whether something, or the end, comes within so many milliseconds.
+  /// Returns true if something, or the end, comes within so many milliseconds.
   bool readable_within(int milliseconds);
   /// No more will be sent.
   void finish();
-  /// What has come and was not read may not be more than about so many bytes. Before anything is sent.
+  /// Limits the bytes that have come and were not read to about so many. Call it before anything is sent.
   void hold_back(int bytes);
 
 private:
@@ -60,7 +60,7 @@ private:
   std::string buffered_;
 };
 
-/// "METHOD TARGET HTTP/1.1" with Host, Content-Length where there is a body, and further header lines ("A: b\r\n").
+/// "METHOD TARGET HTTP/1.1" with Host, Content-Length if there is a body, and further header lines ("A: b\r\n").
 std::string request(const std::string &method, const std::string &target, std::string_view body = {},
                     const std::string &headers = {});
 

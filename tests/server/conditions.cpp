@@ -99,7 +99,7 @@ TEST_CASE("a malformed condition is 400 and changes nothing") {
   CHECK_FALSE(host.storage.has("a"));
 }
 
-TEST_CASE("of many that count up with If-Match none is lost") {
+TEST_CASE("none of many increments with If-Match is lost") {
   Host host;
   Client(host.http()).ask("PUT", "/n", "0");
   constexpr int writers = 4, rounds = 25;
@@ -243,7 +243,7 @@ TEST_CASE("With a date in If-Range the range holds only for the value of that da
   CHECK(status("\"x\", " + etag) == 200);
 }
 
-TEST_CASE("A ttl is given under a condition that holds, with the value and its meta as they were, and else refused") {
+TEST_CASE("A ttl under a condition that holds keeps the value and its meta, and is else refused") {
   Files files;
   Client &client = files.client;
   for (const std::string target : {"/a", "/files/a"}) {
@@ -293,7 +293,7 @@ TEST_CASE("A ttl under a condition goes to the value that was judged, and never 
   writer.join();
 }
 
-TEST_CASE("What has no etag and no date refuses conditions") {
+TEST_CASE("A page without etag and date refuses conditions") {
   Host host;
   host.storage.set("b:1", "v");
   Client client(host.http());
@@ -336,7 +336,7 @@ TEST_CASE("A condition on a date that the store does not keep is 501") {
   CHECK(client.ask("GET", "/slow/free", {}, "If-Modified-Since: " + Files::before(0) + "\r\n").status == 200);
 }
 
-TEST_CASE("Of many that count up with If-Match on several lines or a list none is lost") {
+TEST_CASE("None of many increments with If-Match on several lines or in a list is lost") {
   Files files;
   files.client.ask("PUT", "/files/n", "0");
   constexpr int writers = 4, rounds = 10;

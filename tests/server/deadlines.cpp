@@ -118,7 +118,7 @@ TEST_CASE("Every verb of a Storage ends at its deadline, and a write says that i
   }
 }
 
-TEST_CASE("Every verb of a Storage ends when it is called off") {
+TEST_CASE("Every verb of a Storage ends when it is cancelled") {
   Storage storage(test::patient_config(60'000));
   for (const Verb &verb : verbs()) {
     INFO(verb.name);
@@ -132,7 +132,7 @@ TEST_CASE("Every verb of a Storage ends when it is called off") {
   }
 }
 
-TEST_CASE("What waits for a store's only call ends at its own deadline, with nothing done") {
+TEST_CASE("A request that waits for a store's only call ends at its own deadline, with nothing done") {
   omnistore::Config config = test::patient_config(60'000);
   config.mounts["slow"].store.options = R"({"serialized": true})";
   Storage storage(config);
@@ -230,7 +230,7 @@ TEST_CASE("An explanation ends at the deadline") {
   CHECK(answer.body.find("timeout") != std::string::npos);
 }
 
-TEST_CASE("What a client asked for is called off when it goes away") {
+TEST_CASE("The request of a client that goes away is cancelled") {
   omnistore::Config config = test::patient_config(3'600'000);
   config.http.idle_timeout = 200; // how often connections are looked at goes by it
   Host host(config);

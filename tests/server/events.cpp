@@ -127,7 +127,7 @@ TEST_CASE("a base's stream has the keys under it alone, a key's stream the key a
   CHECK(key.event() == update("user/1/name"));
 }
 
-TEST_CASE("without an Accept that names events the answer is what it was") {
+TEST_CASE("without an Accept that names events the response is the listing or value") {
   Host host;
   host.storage.set("a", "1");
   Client client(host.http());
@@ -154,7 +154,7 @@ TEST_CASE("a client of HTTP/1.0 gets events unframed") {
   CHECK(body.starts_with("id: "));
 }
 
-TEST_CASE("a stream goes on behind the event that Last-Event-ID or ?lastEventId= names") {
+TEST_CASE("a stream resumes after the event that Last-Event-ID or ?lastEventId= names") {
   Host host;
   std::string seen;
   {
@@ -173,7 +173,7 @@ TEST_CASE("a stream goes on behind the event that Last-Event-ID or ?lastEventId=
   }
 }
 
-TEST_CASE("a client that has seen no event yet has an id to go on from") {
+TEST_CASE("a client that has seen no event yet has an id to resume from") {
   Host host;
   std::string id;
   {
@@ -204,7 +204,7 @@ TEST_CASE("a stream says that a store does not report what others change, and wh
   host.storage.set("r:own", "");
   CHECK(stream.event() == update("r/own"));
   REQUIRE_FALSE(stream.id.empty());
-  // One that resumes is told again, and goes on where it was.
+  // One that resumes gets the limit again, and continues at its place.
   host.storage.set("r:next", "");
   Stream next(host.http(), "/", "Last-Event-ID: " + stream.id + "\r\n");
   const std::string one = next.event(), two = next.event();
@@ -212,7 +212,7 @@ TEST_CASE("a stream says that a store does not report what others change, and wh
   CHECK((one == update("r/next") || two == update("r/next")));
 }
 
-TEST_CASE("a stream that cannot go on where it was says so at once") {
+TEST_CASE("a stream that cannot resume at its place says so at once") {
   Host host;
   Stream stream(host.http(), "/", "Last-Event-ID: 5\r\n");
   CHECK(stream.event() == R"(resync {"missed":null})");
@@ -247,7 +247,7 @@ TEST_CASE("the pause between signs of life is the config's") {
   CHECK(stream.client.chunk() == ":\n\n");
 }
 
-TEST_CASE("a client that reads nothing holds up neither writers nor others, and is told how many events it missed") {
+TEST_CASE("a client that reads nothing delays neither writers nor others, and learns how many events it missed") {
   Host host;
   Stream quick(host.http(), "/last"), slow(host.http(), "/many/");
   slow.client.hold_back(200'000);
@@ -269,7 +269,7 @@ TEST_CASE("a client that reads nothing holds up neither writers nor others, and 
   CHECK(told + missed == count);
 }
 
-TEST_CASE("what nobody takes of a feed is bounded") {
+TEST_CASE("events that nobody takes from a feed are bounded") {
   Host host;
   std::atomic<int> calls{0};
   omnistore::routes::EventFeed feed(host.storage, {"", true}, {}, false, nullptr);
@@ -306,7 +306,7 @@ TEST_CASE("streams over their limit are 503, and a client that goes makes room")
   CHECK(refused.status == 503);
   CHECK(refused.body.find("too many streams of events (2)") != std::string::npos);
   CHECK(refused.header("retry-after") == "1");
-  CHECK(client.ask("GET", "/").status == 200); // the connection goes on, and so do other requests
+  CHECK(client.ask("GET", "/").status == 200); // the connection continues, and so do other requests
   first.reset();
   // The server sees the end of the first some time after this side closed it.
   Answer answer = refused;
@@ -386,7 +386,7 @@ TEST_CASE("streams take no threads of their own, and lose no event") {
   CHECK(whole == 100);
 }
 
-TEST_CASE("what a client sends on while events come is dropped") {
+TEST_CASE("input that a client sends while events come is dropped") {
   Host host;
   Stream stream(host.http(), "/");
   stream.client.send(request("PUT", "/sent", "1"));

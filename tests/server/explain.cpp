@@ -12,7 +12,7 @@ using test::Client;
 using test::Host;
 namespace json = boost::json;
 
-TEST_CASE("/explain tells a key's mount, the stores on its way, and nothing of the value") {
+TEST_CASE("/explain shows a key's mount, the stores on its way, and nothing of the value") {
   omnistore::Config config = test::memory_config();
   config.mounts["a"].store.driver = "memory";
   config.mounts["a"].ttl = 60'000;
@@ -37,7 +37,7 @@ TEST_CASE("/explain tells a key's mount, the stores on its way, and nothing of t
   CHECK(answer.body.find("the secret") == std::string::npos);
 }
 
-TEST_CASE("/explain of an absent key is an answer, and one without a key is 400") {
+TEST_CASE("/explain of an absent key is a report, and one without a key is 400") {
   Host host;
   Client client(host.admin());
   const Answer absent = client.ask("GET", "/explain?key=k");
@@ -52,7 +52,7 @@ TEST_CASE("/explain of an absent key is an answer, and one without a key is 400"
   CHECK(client.ask("GET", "/explain?key=a:..:b").status == 400);
 }
 
-TEST_CASE("/explain needs a token where the admin has any") {
+TEST_CASE("/explain needs a token if the admin has any") {
   omnistore::Config config = test::memory_config();
   config.admin.tokens = {{"secret", false, {}}};
   Host host(config);
@@ -61,7 +61,7 @@ TEST_CASE("/explain needs a token where the admin has any") {
   CHECK(client.ask("GET", "/explain?key=k", {}, "Authorization: Bearer secret\r\n").status == 200);
 }
 
-TEST_CASE("/explain of a key whose store waits holds up no other page of the admin") {
+TEST_CASE("/explain of a key whose store waits delays no other page of the admin") {
   test::Gate gate;
   Host host(gate.config());
   std::vector<std::unique_ptr<Client>> waiting;

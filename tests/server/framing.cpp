@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How requests and answers lie in the stream of bytes.
+// Requests and responses in the stream of bytes.
 #include <catch2/catch.hpp>
 
 #include "host.hpp"
@@ -19,7 +19,7 @@ TEST_CASE("a connection serves one request after the other") {
   }
 }
 
-TEST_CASE("pipelined requests are answered in their order") {
+TEST_CASE("pipelined requests get responses in their order") {
   Host host;
   for (int i = 0; i < 300; ++i) host.storage.set("k:" + std::to_string(i), std::to_string(i));
   Client client(host.http());
@@ -29,7 +29,7 @@ TEST_CASE("pipelined requests are answered in their order") {
   for (int i = 0; i < 300; ++i) REQUIRE(client.receive().body == std::to_string(i));
 }
 
-TEST_CASE("pipelined requests to a store that may wait are answered in their order too") {
+TEST_CASE("pipelined requests to a store that may wait get responses in their order too") {
   omnistore::Config config = test::memory_config();
   config.mounts["slow"].store.driver = "gate";
   Host host(config);
@@ -90,7 +90,7 @@ TEST_CASE("bodies of any length arrive whole, with a length and in chunks") {
   }
 }
 
-TEST_CASE("a request behind a chunked one on the same connection is its own") {
+TEST_CASE("a request after a chunked one on the same connection is its own") {
   Host host;
   Client client(host.http());
   client.send("PUT /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" +
@@ -99,7 +99,7 @@ TEST_CASE("a request behind a chunked one on the same connection is its own") {
   CHECK(client.receive().body == "abc");
 }
 
-TEST_CASE("Expect: 100-continue is told to go on, and told at once what will be refused") {
+TEST_CASE("Expect: 100-continue gets 100, or the refusal at once") {
   Host host;
   Client client(host.http());
   client.send("PUT /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
@@ -131,7 +131,7 @@ TEST_CASE("Connection: close and HTTP/1.0 end the connection, keep-alive keeps i
   }
 }
 
-TEST_CASE("a client that has finished sending still gets its answers") {
+TEST_CASE("a client that has finished sending still gets its responses") {
   Host host;
   host.storage.set("a", "value");
   Client client(host.http());
@@ -142,7 +142,7 @@ TEST_CASE("a client that has finished sending still gets its answers") {
   CHECK(client.ended());
 }
 
-TEST_CASE("what cannot be one request and no other is refused, and the connection ends") {
+TEST_CASE("bytes that could be two different requests are refused, and the connection ends") {
   Host host;
   const std::string head = "PUT /a HTTP/1.1\r\nHost: localhost\r\n";
   const std::pair<std::string, int> cases[] = {
@@ -201,7 +201,7 @@ TEST_CASE("what cannot be one request and no other is refused, and the connectio
   CHECK(host.storage.keys().all().empty());
 }
 
-TEST_CASE("A request line that is none is told so at once, and only another version of HTTP is 505") {
+TEST_CASE("A malformed request line is refused at once, and only another version of HTTP is 505") {
   Host host;
   for (const char *line : {"GET /my key HTTP/1.1\r\n",
                            "GET /a HTTP/1.1\n",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bytes that are no requests, or nearly ones: the server answers or closes, and goes on serving others.
+// Bytes that are no requests, or nearly ones: the server responds or closes, and continues to serve others.
 #include <random>
 
 #include <catch2/catch.hpp>

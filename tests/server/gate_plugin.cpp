@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A driver for tests. What it does is in the key:
+// A driver for tests. The key says what it does:
 //   free...    has the value "free"
-//   hang...    puts a byte into the named pipe GATE.in, where GATE is what the option `gate` says, waits until the pipe
+//   hang...    puts a byte into the named pipe GATE.in, the value of the option `gate`, waits until the pipe
 //              GATE is opened for writing, then has "released"
 //   big...     has a value of 8 MiB
 //   unsized... has a value whose size it does not know beforehand

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a client chose never reaches a log, a message, a header or a page as it came: PUT /k%0A2026-...%20forged%1b[31m
-// once wrote a line of its own into the log.
+// Text that a client chose never reaches a log, a message, a header or a page unchanged: PUT
+// /k%0A2026-...%20forged%1b[31m once wrote a line of its own into the log.
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -87,7 +87,7 @@ TEST_CASE("Errors show names that a client chose with escapes") {
   CHECK_THROWS_WITH(host.storage.get("slow:says\n\x1b"), Catch::Contains("says\\n\\x1b"));
 }
 
-TEST_CASE("The admin's answers show names that a client chose with escapes") {
+TEST_CASE("The admin's responses show names that a client chose with escapes") {
   Host host;
   Client admin(host.admin());
   REQUIRE(admin.ask("PUT", "/mounts/" + hostile, R"({"driver": "memory"})").status == 200);
@@ -141,7 +141,7 @@ TEST_CASE("Listings and events show keys with escapes that mean the same keys") 
     CHECK(events.find(raw) == std::string::npos);
 }
 
-TEST_CASE("No header of an answer has a line end or control character that a client chose") {
+TEST_CASE("No header of a response has a line end or control character that a client chose") {
   omnistore::Config config = test::memory_config();
   config.http.origins = {"*"};
   Host host(config);

@@ -47,7 +47,7 @@ struct Place {
     ::setenv("XDG_RUNTIME_DIR", folder.path().c_str(), 1);
   }
   /// Trusts these bytes, and no other plugin, so that the one in the build's folder does not stand in for a bad one.
-  /// Then puts them where the plugin is, at once.
+  /// Then puts them in the plugin's place, at once.
   void put(const std::string &name, const std::string &bytes) const {
     omnistore::loader::write_lock(lock, {{name + ".so", {}, omnistore::loader::sha256(bytes), {}, {}, {}, {}}});
     test::write_file(folder / "new", bytes);
@@ -71,7 +71,7 @@ struct Place {
 /// The bytes of a plugin that behaves as the built one and is another file.
 std::string version(const std::string &bytes, unsigned number) { return bytes + "version " + std::to_string(number); }
 
-/// What clients saw.
+/// The results of the clients.
 struct Seen {
   std::atomic<std::uint64_t> requests{0};
   std::atomic<bool> stop{false};
@@ -98,7 +98,7 @@ void work(const std::string &address, unsigned number, Seen &seen) {
   }
 }
 
-/// What a host that runs holds.
+/// The resources that a running host holds.
 struct Held {
   std::size_t copies, mapped;
   std::uint64_t resident;

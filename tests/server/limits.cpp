@@ -29,7 +29,7 @@ TEST_CASE("a head over the limit is 431") {
   CHECK(fits.ask("GET", "/a", {}, "X-Long: " + std::string(800, 'x') + "\r\n").status == 404);
 }
 
-TEST_CASE("a body over the limit is 413, before it is sent where its length is known") {
+TEST_CASE("a body over the limit is 413, before it is sent if its length is known") {
   omnistore::Config config = test::memory_config();
   config.http.max_body = 10'000;
   Host host(config);
@@ -51,7 +51,7 @@ TEST_CASE("a body over the limit is 413, before it is sent where its length is k
   CHECK_FALSE(host.storage.has("a"));
 }
 
-TEST_CASE("a refused body that is sent all the same does not lose the answer") {
+TEST_CASE("a refused body that is sent all the same does not lose the response") {
   omnistore::Config config = test::memory_config();
   config.http.max_body = 1000;
   Host host(config);
@@ -69,7 +69,7 @@ TEST_CASE("a chunk's head has a limit too") {
   CHECK(client.receive().status == 400);
 }
 
-TEST_CASE("connections over the limit are told so, and others served again when there is room") {
+TEST_CASE("connections over the limit get an error, and others are served when there is room") {
   omnistore::Config config = test::memory_config();
   config.http.max_connections = 2;
   Host host(config);
@@ -136,7 +136,7 @@ TEST_CASE("a head that trickles does not hold its connection") {
   CHECK(client.receive().status == 408);
 }
 
-TEST_CASE("a connection that was used gives its memory back when it is idle, and goes on") {
+TEST_CASE("a connection that was used gives its memory back when it is idle, and still works") {
   Host host;
   const std::string value(60'000, 'x');                      // that much room a connection keeps between two requests
   const auto in_use = [] { return ::mallinfo2().uordblks; }; // 0 under a sanitizer

@@ -150,7 +150,7 @@ TEST_CASE("with folders a listing shows each folder once, as a key that ends in 
   CHECK(client.ask("GET", "/?folders=false&depth=0").body == R"(["a"])");
 }
 
-TEST_CASE("a listing with start and end shows the keys between them, in the order that was asked for") {
+TEST_CASE("a listing with start and end shows the keys between them, in the requested order") {
   Host host;
   Client client(host.http());
   for (const char *key : {"a", "a:b", "a:c", "b", "c"}) host.storage.set(key, "x");
@@ -160,7 +160,7 @@ TEST_CASE("a listing with start and end shows the keys between them, in the orde
   CHECK(client.ask("GET", "/a/?start=a%3Ac").body == R"(["a/c"])");
 }
 
-TEST_CASE("the link to the next page keeps what the listing asked for") {
+TEST_CASE("the link to the next page keeps the parameters of the listing") {
   Host host;
   Client client(host.http());
   for (const char *key : {"a:b:1", "a:c:1", "a:d&e:1", "a:f", "b"}) host.storage.set(key, "x");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A GET of a value that goes out in pieces. A value of more than 1 MiB was once asked for twice, the first time only to
+// A GET of a value that goes out in pieces. A value of more than 1 MiB was once requested twice, the first time only to
 // find out that it is long, and counted as an internal error.
 #include <atomic>
 #include <string>
@@ -71,7 +71,7 @@ TEST_CASE("A GET is one call of the driver, however long the value is", "[long]"
   check_calls(host, "files", sizes, "/files/");
 }
 
-TEST_CASE("A GET of a long value asks an HTTP origin once", "[long]") {
+TEST_CASE("A GET of a long value sends one request to an HTTP origin", "[long]") {
   test::Origin origin;
   omnistore::Config config = test::memory_config();
   config.mounts["web"].store.driver = "http";
@@ -193,7 +193,7 @@ TEST_CASE("A failure of the store itself is counted once") {
   CHECK(failures(settled(host, "slow")) == 1);
 }
 
-TEST_CASE("A long body that is refused before it has come ends its connection, and the client is told") {
+TEST_CASE("A long body that is refused before it has come gets a response and ends its connection") {
   const test::Folder folder;
   omnistore::Config config = test::memory_config();
   config.mounts["files"].store.driver = "fs";

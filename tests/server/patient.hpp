@@ -8,7 +8,7 @@
 
 namespace test {
 
-/// memory_config() with a store at `slow:` that answers nothing before the deadline.
+/// memory_config() with a store at `slow:` that returns nothing before the deadline.
 inline omnistore::Config patient_config(std::int64_t request_timeout) {
   omnistore::Config config = memory_config();
   config.mounts["slow"].store.driver = "patient";

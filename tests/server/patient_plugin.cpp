@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A driver for tests: each of its functions waits until the call's time is up or it is called off, and says so. Option
+// A driver for tests: each of its functions waits until the call's time is up or it is cancelled, and says so. Option
 // `serialized`: it takes one call at a time.
 #include <algorithm>
 #include <cstdint>
@@ -19,7 +19,7 @@ struct Patient {
   }
 
   static omnistore_status wait(Call call) {
-    // Seldom, where many wait for long.
+    // Seldom, if many wait for long.
     for (unsigned pause = 1000; call.remaining() > 0; pause = std::min(pause * 2, 64'000u)) ::usleep(pause);
     return call.fail(OMNISTORE_TIMEOUT, "nothing came");
   }

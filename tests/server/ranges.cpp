@@ -30,7 +30,7 @@ TEST_CASE("a range of a value is 206 with its place in the whole") {
       {"bytes=7-100", 206, "789", "bytes 7-9/10"},
       {"bytes=-3", 206, "789", "bytes 7-9/10"},
       {"bytes=-100", 206, "0123456789", "bytes 0-9/10"},
-      // What is no single range is as if it were not there.
+      // A header that is no single range counts as absent.
       {"bytes=5-2", 200, "0123456789", ""},
       {"bytes=0-1,4-5", 200, "0123456789", ""},
       {"lines=0-1", 200, "0123456789", ""},
@@ -46,7 +46,7 @@ TEST_CASE("a range of a value is 206 with its place in the whole") {
   }
 }
 
-TEST_CASE("a range behind the value's end is 416 with the value's size") {
+TEST_CASE("a range after the value's end is 416 with the value's size") {
   Host host;
   Client client(host.http());
   client.ask("PUT", "/a", "0123456789");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the admin listener changes: a reload, mounts, and who may have them changed.
+// Changes through the admin listener: a reload, mounts, and the rights for them.
 #include <atomic>
 #include <future>
 
@@ -59,7 +59,7 @@ TEST_CASE("a mount that cannot be is refused with its reason, and changes nothin
   CHECK(host.storage.mounts().size() == 1);
 }
 
-TEST_CASE("a reload over HTTP tells what it changed, and beforehand what it would") {
+TEST_CASE("a reload over HTTP reports its changes, and beforehand those that it would make") {
   omnistore::Config config = test::memory_config();
   omnistore::Storage storage(config);
   omnistore::Config next = config;
@@ -94,7 +94,7 @@ TEST_CASE("a host that was started without a file has nothing to reload") {
   CHECK(Client(server.admin_address()).ask("POST", "/reload").status == 501);
 }
 
-TEST_CASE("what the admin listener changes needs a token that may write everything") {
+TEST_CASE("a change through the admin listener needs a token that may write everything") {
   omnistore::Config config = test::memory_config();
   config.admin.tokens = {{"reader-token", false, {}}, {"writer-token", true, {}}, {"part-token", true, {"a"}}};
   Host host(config);
@@ -124,14 +124,14 @@ TEST_CASE("a page of another origin changes nothing, and a wrong method names th
   CHECK(admin.ask("BREW", "/reload").status == 405);
 }
 
-TEST_CASE("what changes after the config was read, and before it is watched, is told at once") {
+TEST_CASE("a change after the config was read, and before it is watched, is reported at once") {
   const test::Folder folder;
   const std::string file = folder / "omnistore.jsonc";
   test::write_file(file, "{}");
   const std::string plugins = folder / "plugins";
   const auto paths = [&] { return omnistore::service::WatchedPaths{file, {plugins}}; };
   const omnistore::service::FileStates read = omnistore::service::states_of(paths());
-  // What a watch tells first, of the file or that it was asked.
+  // Returns a watch's first report, of the file or of a request.
   const auto first_told = [&](bool ask) {
     std::promise<std::string> told;
     std::atomic<bool> is_told{false};

@@ -30,7 +30,7 @@ json::value mount_stats(const json::value &stats, std::string_view point) {
 
 } // namespace
 
-TEST_CASE("Figures come without those of a driver that does not tell its own, and name its store") {
+TEST_CASE("Figures come without those of a driver that does not report its own, and name its store") {
   test::Gate gate;
   omnistore::Config config = gate.config(R"(, "reports": true)");
   config.mounts["well"] = gate.mount();
@@ -49,7 +49,7 @@ TEST_CASE("Figures come without those of a driver that does not tell its own, an
   const Answer metrics = Client(host.admin()).ask("GET", "/metrics");
   CHECK(metrics.body.find("omnistore_driver_counters_late{mount=\"slow\",driver=\"gate\"} 1\n") != std::string::npos);
   CHECK(metrics.body.find("omnistore_driver_counters_late{mount=\"well\",driver=\"gate\"} 0\n") != std::string::npos);
-  gate.await(1); // it was not asked once more while it hangs
+  gate.await(1); // it was not called once more while it hangs
   gate.open();
   for (;;) {
     const json::value stats = json::parse(Client(host.admin()).ask("GET", "/stats").body);

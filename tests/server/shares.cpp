@@ -42,7 +42,7 @@ omnistore::Config small_config(const test::Folder &folder, std::uint64_t most) {
   return config;
 }
 
-/// A client that has asked for something and takes next to nothing of it.
+/// A client that has sent a request and takes next to nothing of its response.
 std::unique_ptr<Client> slow_reader(const Host &host, const std::string &target, std::size_t taken = 4 * kib) {
   auto client = std::make_unique<Client>(host.http());
   client->hold_back(static_cast<int>(taken));
@@ -79,7 +79,7 @@ TEST_CASE("Fifty stores that hang leave a healthy one and the figures alone", "[
   CHECK(now.at("threads").at("total").to_number<int>() >= mounts * 16);
 }
 
-TEST_CASE("A thread that hangs in a driver is replaced and shown, and goes on when the driver comes back") {
+TEST_CASE("A thread that hangs in a driver is replaced and shown, and continues when the driver returns") {
   test::Gate gate;
   omnistore::Config config = gate.config();
   config.http.request_timeout = turn_time;
@@ -98,7 +98,7 @@ TEST_CASE("A thread that hangs in a driver is replaced and shown, and goes on wh
   while (figures(host).at("threads").at("stuck") != 0) std::this_thread::yield();
 }
 
-TEST_CASE("A store whose threads all hang answers 503 at once") {
+TEST_CASE("A store whose threads all hang responds with 503 at once") {
   test::Gate gate;
   omnistore::Config config = gate.config();
   config.http.request_timeout = turn_time;
@@ -191,7 +191,7 @@ TEST_CASE("A value of the memory driver is not copied for each slow reader") {
   for (const auto &reader : readers) CHECK(reader->head().status == 200);
   CHECK(memory(host, "refused") == 0);
   CHECK(memory(host, "peak") < 4 * mebibyte);
-  // What they read is what was there, whatever becomes of it.
+  // They read the value of their time, whatever becomes of it.
   host.storage.set("big", "short");
   CHECK(Client(host.http()).ask("GET", "/big").body == "short");
   CHECK((readers[0]->take_all(value.size()) == value));
@@ -200,7 +200,7 @@ TEST_CASE("A value of the memory driver is not copied for each slow reader") {
   Client part(host.http());
   host.storage.set("big", value + "tail");
   CHECK((part.ask("GET", "/big", {}, "Range: bytes=1-\r\n").body == value.substr(1) + "tail"));
-  part.send(test::request("GET", "/big") + test::request("GET", "/big")); // one behind the other
+  part.send(test::request("GET", "/big") + test::request("GET", "/big")); // one after the other
   for (int i = 0; i < 2; ++i) CHECK(part.receive().body.size() == value.size() + 4);
 }
 
@@ -219,7 +219,7 @@ TEST_CASE("A store closes when what it has lent is back") {
   closing.join();
 }
 
-TEST_CASE("Answers that nobody reads take no more memory than they may, and others go on") {
+TEST_CASE("Responses that nobody reads take no more memory than they may, and others continue") {
   const test::Folder folder;
   Host host(small_config(folder, 8 * mebibyte));
   host.storage.set("files:k", std::string(900 * kib, 'v')); // too short to go out in pieces
@@ -279,7 +279,7 @@ TEST_CASE("A body that is announced takes no memory before it comes") {
   CHECK(memory(host, "peak") <= 200 * 40 * kib);
 }
 
-TEST_CASE("A batch that gets long values answers with as many as fit", "[long]") {
+TEST_CASE("A batch that gets long values returns as many as fit", "[long]") {
   const test::Folder folder;
   omnistore::Config config = small_config(folder, 16 * mebibyte);
   config.http.max_body = 5 * mebibyte;
@@ -315,7 +315,7 @@ TEST_CASE("A batch of too many items ends before they are taken in") {
   CHECK(Client(host.http()).ask("POST", "/", body).body.find("at most 10000 items") != std::string::npos); // and no end
 }
 
-TEST_CASE("A page of a listing is short where its keys are long", "[long]") {
+TEST_CASE("A page of a listing is short if its keys are long", "[long]") {
   const test::Folder folder;
   Host host(small_config(folder, 64 * mebibyte));
   std::string longest(4000, 'k');
@@ -335,8 +335,7 @@ TEST_CASE("A page of a listing is short where its keys are long", "[long]") {
   CHECK(all == 3000);
 }
 
-TEST_CASE("More slow readers of long values than there are threads wait for their turn, or are told that it did not "
-          "come in time") {
+TEST_CASE("More slow readers of long values than threads wait for their turn, or get a timeout") {
   const test::Folder folder;
   omnistore::Config config = small_config(folder, 256 * mebibyte);
   config.http.request_timeout = turn_time;
@@ -348,7 +347,7 @@ TEST_CASE("More slow readers of long values than there are threads wait for thei
   for (const auto &reader : readers) {
     const Answer head = reader->head();
     served += head.status == 200;
-    // 504: its turn came, and too late for its store to answer in time.
+    // 504: its turn came too late for its store to finish in time.
     later += (head.status == 503 && head.header("retry-after") == "1") || head.status == 504;
     INFO(head.status << " " << head.body);
     CHECK((head.status == 200 || head.status == 503 || head.status == 504));

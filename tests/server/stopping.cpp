@@ -99,7 +99,7 @@ TEST_CASE("an address that is taken is named with what to do") {
   }
 }
 
-TEST_CASE("an address that cannot be is refused with its field") {
+TEST_CASE("the error of an impossible address names its field") {
   for (const char *listen : {"7700", "127.0.0.1:", "127.0.0.1:70000", "example.org:80", "127.0.0.1:x", "[::1:5"}) {
     INFO(listen);
     omnistore::Config config = test::memory_config();

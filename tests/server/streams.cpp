@@ -64,7 +64,7 @@ std::string framing_of(bool chunked, std::size_t size) {
 
 } // namespace
 
-TEST_CASE("a long value comes out as it went in, with a length or in chunks, and the connection goes on") {
+TEST_CASE("a long value comes out unchanged, with a length or in chunks, and the connection stays usable") {
   Files files;
   Client client(files.address());
   const std::string value = pattern(5 * MiB + 123);
@@ -78,7 +78,7 @@ TEST_CASE("a long value comes out as it went in, with a length or in chunks, and
   CHECK((files.host->storage.get("pieces") == value));
 }
 
-TEST_CASE("requests that follow a long body or a long answer at once have their answers in order") {
+TEST_CASE("requests right after a long body or a long response get responses in order") {
   Files files;
   Client client(files.address());
   const std::string value = pattern(3 * MiB);
@@ -91,7 +91,7 @@ TEST_CASE("requests that follow a long body or a long answer at once have their 
   CHECK(client.receive().body == "x");
 }
 
-TEST_CASE("a long value may be longer than maxBody where its store takes it in pieces, and nowhere else") {
+TEST_CASE("a long value may be longer than maxBody if its store takes it in pieces, and nowhere else") {
   Files files([](omnistore::Config &config) {
     config.http.max_body = 2 * MiB;
     config.http.max_stream = 6 * MiB;
@@ -149,7 +149,7 @@ TEST_CASE("malformed chunks in a long body are 400 and leave the old value") {
   CHECK(files.host->storage.get("k") == "old");
 }
 
-TEST_CASE("a long body that the store does not want is answered before all of it has come") {
+TEST_CASE("a long body that the store does not want has its response before all of it has come") {
   Files files([](omnistore::Config &config) { config.mounts[""].read_only = true; });
   Client client(files.address());
   client.send(head("/k", framing_of(false, std::size_t{1} << 33)) + pattern(2 * MiB));
@@ -169,7 +169,7 @@ TEST_CASE("a long body keeps its conditions, ttl and etag") {
   CHECK(std::stoi(got.header("x-ttl")) == Approx(3500).margin(100)); // the requests take time too
 }
 
-TEST_CASE("a client that asks whether it may send a long body is told so") {
+TEST_CASE("a client that sends Expect before a long body gets 100") {
   Files files;
   Client client(files.address());
   client.send(head("/k", framing_of(false, 2 * MiB), "Expect: 100-continue\r\n"));
@@ -210,7 +210,7 @@ TEST_CASE("a client that goes away in the middle of a long value ends the read, 
   CHECK(client.ask("GET", "/k").body.size() == 16 * MiB);
 }
 
-TEST_CASE("clients that read a long value slowly do not hold up short requests to the same store") {
+TEST_CASE("clients that read a long value slowly do not delay short requests to the same store") {
   Files files;
   files.host->storage.set("k", pattern(16 * MiB));
   files.host->storage.set("short", "x");
@@ -226,7 +226,7 @@ TEST_CASE("clients that read a long value slowly do not hold up short requests t
   CHECK(client.ask("PUT", "/other", "y").status == 200);
 }
 
-TEST_CASE("clients that send a long value slowly do not hold up short requests to the same store") {
+TEST_CASE("clients that send a long value slowly do not delay short requests to the same store") {
   Files files;
   files.host->storage.set("short", "x");
   std::vector<std::unique_ptr<Client>> slow;

@@ -32,7 +32,7 @@ struct FileHost {
   omnistore::service::Server server;
 };
 
-/// What clients saw.
+/// The results of the clients.
 struct Seen {
   std::atomic<std::uint64_t> requests{0};
   std::atomic<bool> stop{false};
@@ -83,7 +83,7 @@ struct Offer {
 
 TEST_CASE("two hundred switches of a driver under load, and what cannot be mounted in between, fail no request",
           "[long]") {
-  spdlog::default_logger_raw()->set_level(spdlog::level::off); // bad configs are told there
+  spdlog::default_logger_raw()->set_level(spdlog::level::off); // bad configs are reported there
   const test::Folder folder;
   const test::RedisServer redis;
   test::write_file(folder / "plugins/broken.so", "no library");

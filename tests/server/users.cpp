@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may use the admin listener: by user where there are no tokens, by the bases of the token where there are.
+// Access to the admin listener: by user if there are no tokens, by the bases of the token if there are.
 #include <memory>
 
 #include <boost/json/parse.hpp>
@@ -72,7 +72,7 @@ omnistore::Config tenants() {
 
 } // namespace
 
-TEST_CASE("the kernel tells in both of its ways which user is at the other end") {
+TEST_CASE("both of the kernel's interfaces give the user at the other end") {
   const Pair pairs[] = {Pair("127.0.0.1"), Pair("::1"), Pair("127.0.0.1", true)};
   for (const Pair &pair : pairs) {
     INFO(pair.ends().from);
@@ -103,7 +103,7 @@ TEST_CASE("without tokens the admin serves its own user") {
   CHECK(client.ask("DELETE", "/mounts/x").status == 200);
 }
 
-TEST_CASE("without tokens the admin refuses other users of the machine whatever they ask") {
+TEST_CASE("without tokens the admin refuses all requests of other users of the machine") {
   if (!can_be_another()) return;
   Host host;
   const auto client = client_of_nobody(host.admin());
@@ -244,7 +244,7 @@ TEST_CASE("wrong tokens of the data listener are slowed too") {
   CHECK(client.ask("GET", "/a", {}, bearer("right")).status == 404);
 }
 
-TEST_CASE("a host stops at once although it holds back the answer to a wrong token") {
+TEST_CASE("a host stops at once although it holds back the response to a wrong token") {
   omnistore::Config config = test::memory_config();
   config.http.tokens = {{"right", false, {}}};
   Host host(config);

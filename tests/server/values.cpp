@@ -22,7 +22,7 @@ TEST_CASE("a value that was put is got, byte for byte") {
   CHECK(host.storage.get("a:b") == value);
 }
 
-TEST_CASE("a value is text that no browser takes for a page, and bytes where Accept asks for bytes") {
+TEST_CASE("a value is text that no browser takes for a page, and bytes if Accept wants bytes") {
   Host host;
   Client client(host.http());
   client.ask("PUT", "/a", "<script>");
@@ -44,7 +44,7 @@ TEST_CASE("an empty value is a value") {
   CHECK(client.ask("HEAD", "/empty").status == 200);
 }
 
-TEST_CASE("what is absent is 404 with unstorage's message") {
+TEST_CASE("an absent value is 404 with unstorage's message") {
   Host host;
   Client client(host.http());
   const Answer got = client.ask("GET", "/absent");
@@ -54,20 +54,20 @@ TEST_CASE("what is absent is 404 with unstorage's message") {
   CHECK(client.ask("HEAD", "/absent").status == 404);
 }
 
-TEST_CASE("a HEAD has the fields of the GET and no body") {
+TEST_CASE("a HEAD has the headers of the GET and no body") {
   Host host;
   Client client(host.http());
   client.ask("PUT", "/a", "12345");
   const Answer head = client.ask("HEAD", "/a");
   CHECK(head.status == 200);
-  const Answer got = client.ask("GET", "/a"); // were there a body, it would stand in front of this answer
+  const Answer got = client.ask("GET", "/a"); // if there were a body, it would stand before this response
   CHECK(got.body == "12345");
   for (const char *name : {"content-type", "content-length", "etag", "last-modified", "cache-control"}) {
     CHECK(head.header(name) == got.header(name));
   }
 }
 
-TEST_CASE("a removal answers OK, also where there was nothing") {
+TEST_CASE("a removal responds with OK, even if there was nothing") {
   Host host;
   Client client(host.http());
   client.ask("PUT", "/a", "1");
@@ -152,7 +152,7 @@ TEST_CASE("a part of a value, or an encoded one, is not put") {
   CHECK_FALSE(host.storage.has("a"));
 }
 
-TEST_CASE("a value of unknown size is answered with its length") {
+TEST_CASE("a value of unknown size is sent with its length") {
   omnistore::Config config = test::memory_config();
   config.mounts["slow"].store.driver = "gate";
   Host host(config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Stores that wait hold up nobody else. Here "waits" is certain, not likely: the driver hangs at a named pipe until the
+// Stores that wait delay nobody else. Here "waits" is certain, not likely: the driver hangs at a named pipe until the
 // test opens it.
 #include <memory>
 #include <thread>
@@ -16,7 +16,7 @@ using test::hang;
 using test::Host;
 using test::request;
 
-TEST_CASE("a store that waits holds up no other connection, mount, listing or the admin") {
+TEST_CASE("a store that waits delays no other connection, mount, listing or the admin") {
   Gate gate;
   omnistore::Config config = gate.config();
   config.http.threads = 1;
@@ -39,7 +39,7 @@ TEST_CASE("a store that waits holds up no other connection, mount, listing or th
   for (const auto &waiting : hanging) CHECK(waiting->receive().status == 200);
 }
 
-TEST_CASE("what was asked before a request that waits is answered before it") {
+TEST_CASE("a request before one that waits gets its response first") {
   Gate gate;
   Host host(gate.config());
   host.storage.set("a", "1");

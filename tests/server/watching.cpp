@@ -39,7 +39,7 @@ extern "C" int inotify_add_watch(int notify, const char *path, uint32_t mask) no
 
 namespace {
 
-/// A watch of a config and a folder of plugins below `root`, with what it told.
+/// A watch of a config and a folder of plugins below `root`, with its reports.
 class Watched {
 public:
   explicit Watched(const fs::path &config, const fs::path &plugins = {}) {
@@ -56,12 +56,12 @@ public:
         });
     settle();
   }
-  /// Returns when everything that happened until now is told or was seen to be nothing.
+  /// Returns when everything that happened until now is reported or was seen to be nothing.
   void settle() {
     watch_->poke("asked");
     next("asked");
   }
-  /// The next that is told.
+  /// Returns the next report.
   std::string next() {
     std::unique_lock lock(mutex_);
     if (!changed_.wait_for(lock, std::chrono::seconds(30), [&] { return !told_.empty(); })) return "nothing";
@@ -94,7 +94,7 @@ const std::string changed = "the config file changed", gone = "the config file i
 
 } // namespace
 
-TEST_CASE("a config that a link leads to is watched where it is, and at the link") {
+TEST_CASE("a config at the end of a link is watched in its own folder, and at the link") {
   const test::Folder folder;
   const fs::path root = folder.path();
   fs::create_directory(root / "etc");
@@ -111,7 +111,7 @@ TEST_CASE("a config that a link leads to is watched where it is, and at the link
   CHECK(watched.next() == changed);
 }
 
-TEST_CASE("a config behind a chain of absolute and relative links is watched at each of them") {
+TEST_CASE("a config after a chain of absolute and relative links is watched at each of them") {
   const test::Folder folder;
   const fs::path root = folder.path();
   for (const char *name : {"a", "b", "c", "d"}) fs::create_directory(root / name);
@@ -232,7 +232,7 @@ TEST_CASE("links that lead in a circle are no config, until one is replaced") {
   CHECK(watched.next() == changed);
 }
 
-TEST_CASE("what else happens in the folders on the way is told to nobody") {
+TEST_CASE("other events in the folders on the way are not reported") {
   const test::Folder folder;
   const fs::path root = folder.path();
   fs::create_directory(root / "etc");
@@ -246,7 +246,7 @@ TEST_CASE("what else happens in the folders on the way is told to nobody") {
   CHECK(watched.next() == changed);
 }
 
-TEST_CASE("plugins that links lead to are watched where they are, and their folder behind a link") {
+TEST_CASE("plugins at the ends of links are watched in their own folders, and so is a folder that is a link") {
   const test::Folder folder;
   const fs::path root = folder.path();
   for (const char *name : {"store", "1", "2", "etc"}) fs::create_directory(root / name);
@@ -267,7 +267,7 @@ TEST_CASE("plugins that links lead to are watched where they are, and their fold
   CHECK(watched.next() == y + " changed");
 }
 
-TEST_CASE("a watch that cannot be set up says why and what to do, looks by itself, and is started again when asked") {
+TEST_CASE("a watch that cannot be set up says why, checks from time to time, and starts again on request") {
   const bool instances = GENERATE(true, false);
   std::atomic<int> &refused = instances ? refused_instances : refused_watches;
   refused = instances ? EMFILE : ENOSPC;

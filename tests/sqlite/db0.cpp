@@ -34,7 +34,7 @@ struct Db0 {
 
 } // namespace
 
-TEST_CASE("what unstorage's db0 driver wrote is read") {
+TEST_CASE("values that unstorage's db0 driver wrote are read") {
   Db0 f;
   f.sql(set_item("a:text", "{\"n\":1}"));
   f.sql(set_item_raw("a:raw", "00ff"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a write waits for.
+// The syncs that a write waits for.
 #include <sys/syscall.h>
 
 #include "driven.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What goes wrong with the file has a status of its own, and a message that names the file and the remedy.
+// Each failure of the file has a status of its own, and a message that names the file and the remedy.
 #include <cerrno>
 
 #include <sys/fsuid.h>
@@ -98,7 +98,7 @@ TEST_CASE("a damaged file is corrupt, and the message says how to save what is l
   host.drop_tasks();
 }
 
-TEST_CASE("a store of maxBytes that is full refuses a set, keeps the old value and goes on") {
+TEST_CASE("a store of maxBytes that is full refuses a set, keeps the old value and continues") {
   Folder folder;
   Host host;
   const std::string path = folder / "data.db";
@@ -187,7 +187,7 @@ TEST_CASE("a store of readOnly does not make its file") {
   CHECK_FALSE(std::filesystem::exists(folder / "none.db"));
 }
 
-TEST_CASE("a value that is too long for a row is too_large, and its batch goes on") {
+TEST_CASE("a value that is too long for a row is too_large, and its batch continues") {
   Fixture f;
   CHECK(f.store.traits.max_value_size > 900'000'000);
   CHECK(f.store.traits.max_value_size < 1'000'000'000);

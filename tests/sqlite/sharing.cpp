@@ -34,7 +34,7 @@ TEST_CASE("a set does not wait for another program beyond its deadline") {
   f.sql("ROLLBACK");
 }
 
-TEST_CASE("reads go on while another program writes") {
+TEST_CASE("reads continue while another program writes") {
   Fixture f;
   REQUIRE(f.store.set("k", "old") == OMNISTORE_OK);
   f.sql("BEGIN IMMEDIATE");

@@ -68,7 +68,7 @@ TEST_CASE("a part of a value is read, of a short one and of a long one") {
   }
 }
 
-TEST_CASE("one who reads a long value slowly holds up nobody, and gets the value that he began with") {
+TEST_CASE("a slow reader of a long value delays nobody, and gets the value that it began with") {
   Folder folder;
   Host host;
   Store store(host, folder / "data.db", R"(,"readers":1)");
@@ -103,7 +103,7 @@ struct Meanwhile : omnistore_source {
 
 } // namespace
 
-TEST_CASE("one who sends a long value slowly holds up no other writer") {
+TEST_CASE("a slow sender of a long value delays no other writer") {
   Fixture f;
   Meanwhile source([&] { CHECK(f.store.set("other", "value") == OMNISTORE_OK); });
   omnistore_set_request request = Driven::set_request({});

@@ -37,7 +37,7 @@ public:
     const std::lock_guard guard(lock_);
     return events_;
   }
-  /// Whether there are that many events, within some time.
+  /// Returns true if that many events come within some time.
   bool has(std::size_t count) {
     return eventually([&] { return events().size() >= count; });
   }

@@ -84,7 +84,7 @@ void every_allocation(Failing &failing, Operation operation) {
   FAIL("the callback never came to its end");
 }
 
-/// Runs an operation, whose failure is expected. What a source throws comes back as it is.
+/// Runs an operation, whose failure is expected. An exception of a source comes back unchanged.
 template <typename Operation>
 Status quietly(Operation operation) {
   try {

@@ -14,7 +14,7 @@ const std::string mounts = R"({ "": { "driver": "memory" }, "b": { "driver": "ba
                                 "r": { "driver": "memory", "readOnly": true } })";
 }
 
-TEST_CASE("a batch is answered in the order asked, each item with its own outcome") {
+TEST_CASE("a batch returns its items in the order of the request, each with its own outcome") {
   Storage storage = test::open(mounts);
   const auto set = storage.set_many(std::vector<SetItem>{{"x", "1", {}},
                                                          {"b:x", "2", {}},
@@ -54,7 +54,7 @@ TEST_CASE("in a batch the last set of a key wins") {
   CHECK(storage.get("b:x") == "2");
 }
 
-TEST_CASE("an empty batch is answered with nothing") {
+TEST_CASE("an empty batch returns nothing") {
   Storage storage = test::open(mounts);
   CHECK(storage.get_many({}).empty());
   CHECK(storage.set_many({}).empty());
@@ -99,7 +99,7 @@ TEST_CASE("a batch gets no more bytes than it may, and what does not fit is no f
   for (const omnistore::MountStats &stats : storage.stats()) CHECK(stats.errors == 0);
 }
 
-TEST_CASE("a listing with meta asks for the meta of many keys at once") {
+TEST_CASE("a listing with meta gets the meta of many keys at once") {
   test::Puppet puppet;
   puppet.traits.capabilities &= ~OMNISTORE_CAN_LIST_META;
   puppet.list = [](omnistore_call *, const omnistore_list_request &, omnistore_page *page) {
@@ -135,7 +135,7 @@ TEST_CASE("a listing with meta asks for the meta of many keys at once") {
   CHECK(alone == (has ? 0 : 600));
 }
 
-TEST_CASE("a batch of sets gives the etags of the new values where they are asked for") {
+TEST_CASE("a batch of sets gives the etags of the new values if it wants them") {
   Storage storage = test::open(
       R"({ "": { "driver": "memory" }, "o": { "driver": "overlay", "layers": [ { "driver": "memory" }, { "driver": "memory" } ] },
                                     "b": { "driver": "bare" } })");

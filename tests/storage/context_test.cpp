@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a driver learns of the request that an operation is part of, and what its failures tell.
+// A driver's knowledge of the request that an operation is part of, and its failures.
 #include <catch2/catch.hpp>
 
 #include "fixture.hpp"
@@ -56,7 +56,7 @@ omnistore_status fail(omnistore_call *call, omnistore_status status, std::uint32
 
 } // namespace
 
-TEST_CASE("a driver sees who asks, also below layers that wrap the call") {
+TEST_CASE("a driver sees the caller, also below layers that wrap the call") {
   Puppet puppet;
   std::optional<Seen> seen;
   puppet.get = [&](omnistore_call *call, std::string_view, const omnistore_get_request &, omnistore_sink *sink) {

@@ -17,7 +17,7 @@ using test::Puppet;
 
 namespace {
 
-/// What a failing operation says.
+/// Returns the message of a failing operation.
 template <typename Function>
 std::string error_of(Function function, Status &status) {
   std::string message;
@@ -78,7 +78,7 @@ TEST_CASE("ok without a value is an internal failure on every path that reads") 
   puppet.get = puppet.stat = [](auto...) { return OMNISTORE_OK; };
   const auto fails = [](const Way &way, Storage &storage) {
     Status status;
-    CHECK_THAT(error_of([&] { way.run(storage); }, status), Catch::Contains("answered ok and gave no value"));
+    CHECK_THAT(error_of([&] { way.run(storage); }, status), Catch::Contains("returned ok and gave no value"));
     CHECK(status == Status::internal);
   };
   each_way(puppet, reads, fails);
@@ -170,7 +170,7 @@ TEST_CASE("no such key after a value was announced is an internal failure") {
   });
 }
 
-TEST_CASE("a driver that goes on after the host refused does not make the read succeed") {
+TEST_CASE("a driver that continues after the host refused does not make the read succeed") {
   struct Refuses : omnistore::Reader {
     char *begin(const omnistore::Meta &) override { throw std::runtime_error("the client went away"); }
     void write(std::string_view) override {}
@@ -253,7 +253,7 @@ TEST_CASE("items that a batch leaves without a status are internal failures") {
 
 namespace {
 
-/// Lists these keys whatever is asked for.
+/// Lists these keys whatever the request is.
 auto lists(std::vector<std::string> keys) {
   return [keys = std::move(keys)](omnistore_call *, const omnistore_list_request &, omnistore_page *page) {
     for (const std::string &key : keys) page->emit(page, test::bytes(key), nullptr);
@@ -263,7 +263,7 @@ auto lists(std::vector<std::string> keys) {
 
 } // namespace
 
-TEST_CASE("keys outside the base that was asked for are dropped and counted") {
+TEST_CASE("keys outside the requested base are dropped and counted") {
   Puppet puppet;
   puppet.traits.order = GENERATE(OMNISTORE_ORDER_NONE, OMNISTORE_ORDER_KEYS);
   puppet.list = lists({"secret:password", "team", "team:a", "teams:x", "tenant"});
@@ -281,7 +281,7 @@ TEST_CASE("keys outside a mount's prefix or a view are dropped") {
   CHECK(storage.keys("").all() == std::vector<std::string>{"m:a"});
 }
 
-TEST_CASE("keys deeper than what was asked for are dropped") {
+TEST_CASE("keys below the requested depth are dropped") {
   Puppet puppet;
   puppet.list = lists({"a", "a:b", "a:b:c"});
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
@@ -309,7 +309,7 @@ TEST_CASE("a key that a page repeats is listed once") {
   CHECK(faults(storage) >= 2);
 }
 
-TEST_CASE("what cannot be a key is not listed") {
+TEST_CASE("a name that cannot be a key is not listed") {
   Puppet puppet;
   puppet.list =
       lists({"ok", "", ":a", "a:", "a::b", "a/b", "..:x", std::string("n\0l", 3), "\xff\xfe", std::string(4097, 'l')});

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// A place in a driver where calls hang until the test lets them go.
+/// A place in a driver that holds calls until the test releases them.
 class Trap {
 public:
   void enter() {
@@ -110,14 +110,14 @@ const Verb verbs[] = {
      [](Storage &storage) { const auto watch = storage.watch("p", [](const omnistore::Event &) {}); }},
 };
 
-/// Whether a change ends while the driver hangs.
+/// Returns true if a change ends while the driver hangs.
 bool ends(const std::function<void()> &change) {
   return std::async(std::launch::async, change).wait_for(20s) == std::future_status::ready;
 }
 
 } // namespace
 
-TEST_CASE("a hung call in one mount holds up no change of another, no figures and no close of another store") {
+TEST_CASE("a hung call in one mount delays no change of another, no figures and no close of another store") {
   const Verb &verb = GENERATE(from_range(std::begin(verbs), std::end(verbs)));
   INFO(verb.name);
   Trap trap;
@@ -192,7 +192,7 @@ TEST_CASE("a slow reader of a long value is shown as one that a store waits for"
   CHECK(storage.wait_closed(20s));
 }
 
-TEST_CASE("a store whose close hangs holds up no change, and is shown as closing") {
+TEST_CASE("a store whose close hangs delays no change, and is shown as closing") {
   Trap trap;
   Puppet hung;
   hung.close = [&] { trap.enter(); };
@@ -212,7 +212,7 @@ TEST_CASE("a store whose close hangs holds up no change, and is shown as closing
   CHECK(draining[0].waits_for() == "its close");
 }
 
-TEST_CASE("a watch that a store does not end holds up no change, and is shown") {
+TEST_CASE("a watch that a store does not end delays no change, and is shown") {
   Trap trap;
   Puppet hung;
   hung.unwatch = [&] { trap.enter(); };
@@ -234,7 +234,7 @@ TEST_CASE("a watch that a store does not end holds up no change, and is shown") 
   CHECK(draining[0].waits_for() == "1 watch");
 }
 
-TEST_CASE("a store whose open hangs holds up changes of its own mountpoint alone") {
+TEST_CASE("a store whose open hangs delays changes of its own mountpoint alone") {
   Trap trap;
   Puppet hung;
   hung.open = [&](omnistore_call *) { return trap.enter(), OMNISTORE_OK; };
@@ -255,7 +255,7 @@ TEST_CASE("a store whose open hangs holds up changes of its own mountpoint alone
   CHECK(test::status_of([&] { storage.unmount("p", at_once); }) == Status::unavailable);
 }
 
-TEST_CASE("a reload whose store hangs while it opens holds up no change of what was mounted at run time") {
+TEST_CASE("a reload whose store hangs while it opens delays no change of mounts made at run time") {
   Trap trap;
   Puppet hung;
   hung.open = [&](omnistore_call *) { return trap.enter(), OMNISTORE_OK; };
@@ -338,8 +338,7 @@ TEST_CASE("stores that a failed reload opened are closed, and it does not wait f
   CHECK(storage.wait_closed(20s));
 }
 
-TEST_CASE("a store that can be open only once is mounted again when the old one has closed, or the error says what it "
-          "waits for") {
+TEST_CASE("an exclusive store is mounted again once the old one has closed, or the error says why not") {
   Trap trap;
   Puppet sole;
   std::atomic<int> is_open{0};

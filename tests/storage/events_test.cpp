@@ -34,7 +34,7 @@ using Texts = std::vector<std::string>;
 
 } // namespace
 
-TEST_CASE("sets, removes, batches and clears are told, with keys as the user knows them") {
+TEST_CASE("sets, removes, batches and clears are reported, with keys as the user knows them") {
   Storage storage = test::open(watched_mounts, R"("prefix": "app/v1",)");
   Events events;
   const Watch watch = storage.watch("", events.callback());
@@ -47,7 +47,7 @@ TEST_CASE("sets, removes, batches and clears are told, with keys as the user kno
                                            "remove b:1 cleared", "remove c:1 removed"});
 }
 
-TEST_CASE("what changed nothing is not told") {
+TEST_CASE("an operation that changed nothing is not reported") {
   Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("", events.callback());
@@ -60,7 +60,7 @@ TEST_CASE("what changed nothing is not told") {
   CHECK(texts(events.wait_for(1)) == Texts{"update last"});
 }
 
-TEST_CASE("a watch of a base is told of that base and key alone") {
+TEST_CASE("a watch of a base gets that base and key alone") {
   Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("user/1", events.callback());
@@ -69,7 +69,7 @@ TEST_CASE("a watch of a base is told of that base and key alone") {
   CHECK(texts(events.wait_for(3)) == Texts{"update user:1:name", "update user:1", "update user:1:last"});
 }
 
-TEST_CASE("expiry and eviction are told with their cause") {
+TEST_CASE("expiry and eviction are reported with their cause") {
   Storage storage = test::open(watched_mounts);
   Events events;
   const Watch watch = storage.watch("", events.callback());
@@ -94,7 +94,7 @@ TEST_CASE("sequence numbers rise by one") {
   for (std::size_t i = 1; i < seen.size(); ++i) CHECK(seen[i].sequence == seen[i - 1].sequence + 1);
 }
 
-TEST_CASE("a slow watcher is bounded, told what it missed, and holds up neither writers nor others") {
+TEST_CASE("a slow watcher is bounded, learns what it missed, and delays neither writers nor others") {
   Storage storage = test::open(watched_mounts);
   std::atomic<bool> go{false};
   Events slow, quick;
@@ -109,7 +109,7 @@ TEST_CASE("a slow watcher is bounded, told what it missed, and holds up neither 
   CHECK(quick.wait_for(100).size() == 100);
   go = true;
   go.notify_all();
-  // Four waited, and up to one was taken out already; the rest was missed, and the next event comes behind the resync.
+  // Four waited, and up to one was taken out already; the rest was missed, and the next event comes after the resync.
   std::vector<Event> seen = slow.wait_for(5);
   storage.set("after", "");
   while (seen.empty() || seen.back().key != "after") {
@@ -171,7 +171,7 @@ TEST_CASE("a watch may be ended from inside its callback, and outlive its storag
 
 namespace {
 
-/// Watches that can be gone on with.
+/// Watches that can be resumed.
 omnistore::WatchOptions resumable(std::optional<std::uint64_t> after = {}) {
   omnistore::WatchOptions options;
   options.linger = 1min;
@@ -181,7 +181,7 @@ omnistore::WatchOptions resumable(std::optional<std::uint64_t> after = {}) {
 
 } // namespace
 
-TEST_CASE("a watch goes on behind the event it names, with what came in between") {
+TEST_CASE("a watch resumes after the event it names, with the events in between") {
   Storage storage = test::open(watched_mounts);
   Events before, behind;
   Watch watch = storage.watch("x", before.callback(), resumable());
@@ -195,7 +195,7 @@ TEST_CASE("a watch goes on behind the event it names, with what came in between"
   CHECK(texts(behind.wait_for(2)) == Texts{"update x:2", "update x:3"});
 }
 
-TEST_CASE("a watch that cannot go on where it was is told to resync") {
+TEST_CASE("a watch that cannot resume at its place gets a resync") {
   Storage storage = test::open(watched_mounts);
   Events first, events;
   const Watch plain = storage.watch("", first.callback());
@@ -220,7 +220,7 @@ TEST_CASE("a mount that changes is a resync for those who watch it, and for no o
   CHECK(texts(of_other.wait_for(1)) == Texts{"update tiny:k"});
 }
 
-TEST_CASE("a watch that saw nothing goes on from its position") {
+TEST_CASE("a watch that saw nothing resumes from its position") {
   Storage storage = test::open(watched_mounts);
   Events none, behind;
   Watch watch = storage.watch("x", none.callback(), resumable());
@@ -232,7 +232,7 @@ TEST_CASE("a watch that saw nothing goes on from its position") {
   CHECK(texts(behind.wait_for(1)) == Texts{"update x:1"});
 }
 
-TEST_CASE("watches that come and go leave no threads of their own behind") {
+TEST_CASE("watches that come and go leave no threads of their own") {
   Storage storage = test::open(watched_mounts);
   const int before = test::threads();
   for (int i = 0; i < 100; ++i)
@@ -241,7 +241,7 @@ TEST_CASE("watches that come and go leave no threads of their own behind") {
   CHECK(test::threads_fall_to(before + 4)); // those that all watches share
 }
 
-TEST_CASE("watches that are remembered have a bound, and who is forgotten is told to resync") {
+TEST_CASE("remembered watches have a bound, and one that is forgotten gets a resync") {
   Storage storage = test::open(watched_mounts);
   Events none, behind;
   std::uint64_t position = 0;

@@ -24,7 +24,7 @@ Storage layered(const test::Folder &folder, const std::string &options = "{}") {
 
 } // namespace
 
-TEST_CASE("explain tells the mount, its prefix and its ttl, and the key inside the store") {
+TEST_CASE("explain shows the mount, its prefix and its ttl, and the key inside the store") {
   Storage storage =
       test::open(R"({ "": { "driver": "memory" }, "a": { "driver": "memory", "prefix": "v1", "ttl": "5m" } })",
                  R"("prefix": "app", )");
@@ -44,7 +44,7 @@ TEST_CASE("explain tells the mount, its prefix and its ttl, and the key inside t
   CHECK(storage.explain("k").inside == "app:k");
 }
 
-TEST_CASE("explain tells a miss") {
+TEST_CASE("explain shows a miss") {
   Storage storage = test::open(R"({ "": { "driver": "memory" } })");
   const Explanation found = storage.explain("k");
   CHECK(found.status == Status::not_found);
@@ -53,7 +53,7 @@ TEST_CASE("explain tells a miss") {
   CHECK(found.meta.size == 0);
 }
 
-TEST_CASE("explain tells which layers were asked, in their order, and which answered") {
+TEST_CASE("explain shows which layers were called, in their order, and which had the value") {
   const test::Folder folder;
   Storage storage = layered(folder);
   storage.set("low:k", "below");
@@ -71,7 +71,7 @@ TEST_CASE("explain tells which layers were asked, in their order, and which answ
   CHECK(fs.order == 3);
 }
 
-TEST_CASE("explain shows the stores that were not asked as such") {
+TEST_CASE("explain shows the stores that were not called as such") {
   const test::Folder folder;
   Storage storage = layered(folder);
   storage.set("o:k", "above");
@@ -94,7 +94,7 @@ TEST_CASE("explain's times: a layer's holds those of the stores below it") {
   CHECK(found.store.time >= children[0].time + children[1].time);
 }
 
-TEST_CASE("explain promotes nothing, and tells again what it told before") {
+TEST_CASE("explain promotes nothing, and repeats its report") {
   const test::Folder folder;
   Storage storage = layered(folder, R"({ "promote": true })");
   storage.set("low:k", "below");
@@ -104,7 +104,7 @@ TEST_CASE("explain promotes nothing, and tells again what it told before") {
   CHECK(storage.explain("o:k").answered == Place{0});
 }
 
-TEST_CASE("explain counts as one read, and a get beside it is not told") {
+TEST_CASE("explain counts as one read, and a get beside it is not in the report") {
   const test::Folder folder;
   Storage storage = layered(folder);
   storage.set("o:k", "v");
@@ -117,7 +117,7 @@ TEST_CASE("explain counts as one read, and a get beside it is not told") {
     if (mount.mountpoint == "o") CHECK(mount.hits == 3);
 }
 
-TEST_CASE("explain tells a failure with the store's words, and the route to it") {
+TEST_CASE("explain shows a failure with the store's words, and the route to it") {
   const test::Folder folder;
   Storage storage = test::open(R"({ "f": { "driver": "fs", "options": { "base": ")" + (folder / "f") + R"(" } } })");
   std::filesystem::create_directories(folder.path() / "f");
@@ -131,7 +131,7 @@ TEST_CASE("explain tells a failure with the store's words, and the route to it")
   CHECK_THAT(found.message, Catch::Contains(found.store.message));
 }
 
-TEST_CASE("explain of a layer that goes on past one that fails shows both") {
+TEST_CASE("explain of a layer that continues past one that fails shows both") {
   const test::Folder folder;
   const std::string bad = folder / "bad", good = folder / "good";
   std::filesystem::create_directories(bad);
@@ -155,7 +155,7 @@ TEST_CASE("explain of a key that no open mount holds is an error, as of a get") 
   CHECK(test::status_of([&] { storage.explain(""); }) == Status::invalid);
 }
 
-TEST_CASE("explain shows what the host keeps for a store as no store that is asked") {
+TEST_CASE("explain does not show the host's own bookkeeping as a store") {
   Storage storage = test::open(R"({ "": { "driver": "bare" } })");
   omnistore::SetOptions hour;
   hour.ttl = std::chrono::hours(1);

@@ -21,7 +21,7 @@ inline omnistore::Storage open(const std::string &mounts, const std::string &res
       omnistore::Config::parse(text, "test.jsonc", {}, [](const std::string &) { return std::nullopt; }));
 }
 
-/// The status of the Error that a function throws; ok where it throws none.
+/// Returns the status of the Error that a function throws; ok if it throws none.
 template <typename Function>
 omnistore::Status status_of(Function function, std::string *message = nullptr) {
   try {

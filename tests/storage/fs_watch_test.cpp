@@ -28,7 +28,7 @@ std::string said(const Event &event) {
   return (event.type == Event::Type::update ? "update " : "remove ") + event.key + cause;
 }
 
-/// What was told, without the first `from`, up to an event that comes last.
+/// Returns the reports, without the first `from`, up to an event that comes last.
 std::vector<std::string> said_until(Events &events, const std::string &last, std::size_t from = 0) {
   std::vector<std::string> texts;
   for (std::size_t count = from + 1;; count = texts.size() + from + 1) {
@@ -47,7 +47,7 @@ Texts without_repeats(Texts texts) {
 
 } // namespace
 
-TEST_CASE("what another program does to a mount's files is told, and the storage's own writes are told once") {
+TEST_CASE("another program's changes to a mount's files are reported, and the storage's own writes once") {
   const test::Folder folder;
   Storage storage = test::open(file_mounts(folder));
   Events events;
@@ -65,7 +65,7 @@ TEST_CASE("what another program does to a mount's files is told, and the storage
   CHECK(said_until(events, "remove files:theirs removed", own.size()) == Texts{"remove files:theirs removed"});
 }
 
-TEST_CASE("of one key that a storage and another program set in turn, each change is told") {
+TEST_CASE("if a storage and another program set one key in turn, each change is reported") {
   const test::Folder folder;
   Storage storage = test::open(file_mounts(folder));
   Events events;
@@ -102,7 +102,7 @@ TEST_CASE("a watch of one key or base hears of files that appear later, and of n
   write_file(folder / "a/c", "v");
   write_file(folder / "a/bc", "v");
   write_file(folder / "a/b", "v");
-  // Of a file that is found while it is written, both may be told: that it is there, and that it was written.
+  // A file that is found while it is written may be reported twice: when it is found, and when it was written.
   CHECK(without_repeats(said_until(events, "update files:a:b")) == Texts{"update files:a:b"});
   std::filesystem::remove(folder / "a/b");
   std::filesystem::create_directory(folder / "a/b");

@@ -30,7 +30,7 @@ TEST_CASE("a store that is not healthy is named with its cause") {
   }
 }
 
-TEST_CASE("a store that hangs when it is asked holds up nobody for longer than a second or so") {
+TEST_CASE("a store that hangs in its health check delays nobody for longer than a second or so") {
   Puppet stuck;
   std::atomic<bool> go{false};
   std::atomic<int> asked{0};
@@ -47,13 +47,13 @@ TEST_CASE("a store that hangs when it is asked holds up nobody for longer than a
     CHECK(sick[0].status == Status::timeout);
   }
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(8));
-  CHECK(asked == 1); // it is not asked again while it hangs
+  CHECK(asked == 1); // it is not called again while it hangs
   storage.set("k", "v");
   go = true;
   go.notify_all();
 }
 
-TEST_CASE("a store is asked at most once a second") {
+TEST_CASE("a store's health is checked at most once a second") {
   Puppet puppet;
   std::atomic<int> asked{0};
   puppet.health = [&](omnistore_call *) {

@@ -39,7 +39,7 @@ TEST_CASE("keys may be any UTF-8") {
   for (const char *text : {"grüße:welt", "日本:語", "emoji:😀", "space in it", "%41:\x01"}) CHECK(normal(text) == text);
 }
 
-TEST_CASE("what cannot be a key is refused as invalid") {
+TEST_CASE("a text that cannot be a key is refused as invalid") {
   for (const char *text : {"", ":", "//", "?", "a:.:b", "a:..", "..", ".", "../a", "a/../b", "\xff", "a\xc0\x80",
                            "\xed\xa0\x80", "\xf5\x80\x80\x80", "a:\xe2\x82"})
     CHECK(refusal(text) == Status::invalid);
@@ -77,7 +77,7 @@ TEST_CASE("a cursor is URL-safe and comes back as it was") {
   }
 }
 
-TEST_CASE("what is no cursor is refused as invalid") {
+TEST_CASE("a text that is no cursor is refused as invalid") {
   for (const char *text : {"x", "!!", "AAAA", "äö", "MQ", "MmEAAAAA"})
     CHECK(test::status_of([&] { omnistore::Cursor::parse(text); }) == Status::invalid);
 }

@@ -76,7 +76,7 @@ TEST_CASE("pages of any size give the same keys as one listing") {
       CHECK(by_pages(storage, base, limit) == storage.keys(base).all());
 }
 
-TEST_CASE("what a deeper mount covers is masked in the one above") {
+TEST_CASE("keys that a deeper mount covers are masked in the one above") {
   Storage storage = test::open(R"({ "": { "driver": "memory" } })");
   storage.set("m:hidden", "1");
   storage.set("mm", "1");
@@ -118,7 +118,7 @@ TEST_CASE("a listing that runs while others write gives every key that stays, no
   }
 }
 
-TEST_CASE("meta comes with the keys where it is asked for") {
+TEST_CASE("meta comes with the keys if the request wants it") {
   Storage storage =
       test::open(R"({ "": { "driver": "memory" }, "b": { "driver": "bare", "options": { "etags": true } } })");
   storage.set("x", "four");
@@ -133,7 +133,7 @@ TEST_CASE("meta comes with the keys where it is asked for") {
   CHECK(page.items[1].meta.mtime == 1000);
 }
 
-TEST_CASE("a cursor whose mount is gone goes on with the next one") {
+TEST_CASE("a cursor whose mount is gone continues with the next one") {
   Storage storage = filled();
   ListOptions options;
   options.limit = 4; // a, a:b, a:b:c, n
@@ -147,7 +147,7 @@ TEST_CASE("a cursor whose mount is gone goes on with the next one") {
   CHECK(keys == Keys{"m:deep:1", "m:deep:2:3", "z:1"});
 }
 
-TEST_CASE("a cursor whose store was replaced by another begins with that one's first key, and the same store goes on") {
+TEST_CASE("a cursor of a replaced store begins with the new one's first key, and the same store continues") {
   omnistore::Storage storage = test::open(R"({ "a": { "driver": "memory" }, "b": { "driver": "memory" } })");
   for (const char *key : {"a:1", "a:2", "a:3", "b:1"}) storage.set(key, "");
   omnistore::ListOptions options;

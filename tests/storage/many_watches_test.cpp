@@ -115,7 +115,7 @@ TEST_CASE("threads that blocked callbacks needed go when the callbacks have retu
   CHECK(test::threads_fall_to(before + 10));
 }
 
-TEST_CASE("a watch that is too slow for its queue is told how many it missed, once it reads on") {
+TEST_CASE("a watch that is too slow for its queue learns how many events it missed, once it reads again") {
   Storage storage = test::open(memory);
   Gate gate;
   Events slow, quick;
@@ -160,7 +160,7 @@ TEST_CASE("long keys that wait are bounded by their bytes") {
   CHECK(missed > 10'000);
 }
 
-TEST_CASE("a watch that is ended by another's callback, or by its own, is told no more") {
+TEST_CASE("a watch that another's callback or its own ends gets no more events") {
   Storage storage = test::open(memory);
   Events events;
   Watch first = storage.watch("", [](const Event &) {}), second;

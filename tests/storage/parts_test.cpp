@@ -196,7 +196,7 @@ TEST_CASE("a mountpoint below the base is a folder once, also if nothing lies in
   }
 }
 
-TEST_CASE("what a deeper mount hides makes no folder") {
+TEST_CASE("keys that a deeper mount hides make no folder") {
   Storage storage = test::open(R"({ "": { "driver": "memory" } })");
   storage.set("a:b:hidden:1", "value");
   storage.set("c", "value");
@@ -207,7 +207,7 @@ TEST_CASE("what a deeper mount hides makes no folder") {
   CHECK(names(storage, "", folders(1)) == Keys{"a:b:", "c"});
 }
 
-TEST_CASE("names outside what was asked for are dropped, whatever the driver claims") {
+TEST_CASE("names outside the request are dropped, whatever the driver claims") {
   test::Puppet puppet;
   puppet.traits.capabilities |= OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_FOLDERS;
   puppet.traits.order = OMNISTORE_ORDER_KEYS;

@@ -13,8 +13,8 @@
 
 namespace test {
 
-/// What the stores of the driver `puppet` do. A function that is empty finds nothing, takes every write and lists no
-/// key. It must outlive its stores.
+/// The functions of the stores of the driver `puppet` do. A function that is empty finds nothing, takes every write and
+/// lists no key. It must outlive its stores.
 struct Puppet {
   omnistore_traits traits = [] {
     omnistore_traits all{};

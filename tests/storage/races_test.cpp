@@ -13,7 +13,7 @@ using omnistore::Event;
 using omnistore::Status;
 using omnistore::Storage;
 
-TEST_CASE("a batch that outlives its mount tells of its own mount's keys") {
+TEST_CASE("a batch that outlives its mount reports its own mount's keys") {
   test::Puppet slow;
   slow.traits.capabilities |= OMNISTORE_CAN_META; // the host has nothing to add to a batch
   const bool root = GENERATE(false, true);

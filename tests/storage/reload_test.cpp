@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A storage that takes up another config: what stays, what goes, and that it is all of it or nothing.
+// A storage that reloads: the mounts that stay and go, and that it is all or nothing.
 #include <filesystem>
 #include <future>
 
@@ -62,7 +62,7 @@ TEST_CASE("a reload of the same config changes nothing, whatever order its optio
   CHECK(texts(changes) == Texts{"kept root"});
   CHECK_FALSE(changes[0].changed);
   CHECK(storage.get("x") == "1");
-  CHECK(storage.stats()[0].writes == 1); // its counters go on
+  CHECK(storage.stats()[0].writes == 1); // its counters continue
 }
 
 TEST_CASE("an option that changes replaces the store, and is named, but not its value") {
@@ -97,7 +97,7 @@ TEST_CASE("ttl, prefix and read-only change around a store that stays open") {
   CHECK(storage.get("app:x") == "2");
 }
 
-TEST_CASE("where one store does not open, none is changed, and the reason is told") {
+TEST_CASE("if one store does not open, none is changed, and the reason is reported") {
   Storage storage(config(before));
   storage.set("a:x", "old");
   std::string message;
@@ -114,7 +114,7 @@ TEST_CASE("where one store does not open, none is changed, and the reason is tol
   CHECK(storage.get("a:x") == "old");
 }
 
-TEST_CASE("an optional mount may stay closed where it is new, and is no reason to close one that works") {
+TEST_CASE("an optional mount may stay closed if it is new, and is no reason to close one that works") {
   Storage storage(config(R"({ "a": { "driver": "memory" } })"));
   storage.set("a:x", "1");
   const std::string bad = R"({ "driver": "bare", "options": { "failOpen": "not today" }, "optional": true })";
@@ -130,7 +130,7 @@ TEST_CASE("an optional mount may stay closed where it is new, and is no reason t
   CHECK(storage.mounts()[1].available);
 }
 
-TEST_CASE("what was mounted at run time stays, until the config has a mount there itself") {
+TEST_CASE("a mount made at run time stays, until the config has a mount there itself") {
   Storage storage(config(R"({ "": { "driver": "memory" } })"));
   omnistore::MountConfig scratch;
   scratch.store.driver = "memory";
@@ -139,7 +139,7 @@ TEST_CASE("what was mounted at run time stays, until the config has a mount ther
   CHECK(texts(storage.reload(config(R"({ "": { "driver": "memory" } })")))[1].starts_with("kept scratch (mounted"));
   CHECK(storage.get("scratch:x") == "1");
   CHECK(storage.mounts()[1].runtime);
-  // The same store, now the config's: it goes on, and goes when the config no longer has it.
+  // The same store, now the config's: it stays, and goes when the config no longer has it.
   CHECK(texts(storage.reload(config(R"({ "": { "driver": "memory" }, "scratch": { "driver": "memory" } })"))) ==
         Texts{"kept root", "kept scratch"});
   CHECK(storage.get("scratch:x") == "1");
@@ -163,7 +163,7 @@ TEST_CASE("an operation in flight finishes on the old store, while new ones are 
   CHECK(storage.get("a:x") == "new");
 }
 
-TEST_CASE("a watch of what a reload changes is told to resync, and others go on") {
+TEST_CASE("a watch of a mount that a reload changes gets a resync, and others continue") {
   Storage storage(config(before));
   test::Events changed, kept;
   const auto one = storage.watch("a", changed.callback()), other = storage.watch("k", kept.callback());
@@ -187,7 +187,7 @@ TEST_CASE("a plugin file that was replaced is another driver, and the others are
   storage.set("x", "1");
   storage.set("a:x", "1");
   CHECK(texts(storage.reload(config(mounts, "", folder.path()))) == Texts{"kept root", "kept a"});
-  // A byte behind the end makes it another file that does the same.
+  // A byte after the end makes it another file that does the same.
   test::write_file(folder / "new", test::read_file(bare) + "\n");
   std::filesystem::rename(folder / "new", folder / "bare.so");
   CHECK(texts(storage.reload(config(mounts, "", folder.path()))) ==

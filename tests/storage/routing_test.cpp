@@ -122,7 +122,7 @@ TEST_CASE("unmounting does not wait for operations that are on the store, and it
   CHECK(slow.value == "1");
 }
 
-TEST_CASE("mounts tell what each store is and can do") {
+TEST_CASE("mounts describe each store and its capabilities") {
   Storage storage = test::open(R"({ "a": { "driver": "bare", "ttl": "1h", "prefix": "p/q", "readOnly": true } })");
   const auto mounts = storage.mounts();
   REQUIRE(mounts.size() == 1);
@@ -146,7 +146,7 @@ TEST_CASE("mounts tell what each store is and can do") {
   CHECK(how("if-match") == How::no);
 }
 
-TEST_CASE("an optional mount that cannot be opened says why, and the others go on") {
+TEST_CASE("an optional mount that cannot be opened says why, and the others continue") {
   Storage storage = test::open(R"({ "": { "driver": "memory" },
     "a": { "driver": "bare", "optional": true, "options": { "failOpen": "no such backend" } },
     "b": { "driver": "no-such-driver", "optional": true } })");
@@ -167,7 +167,7 @@ TEST_CASE("a driver that throws out of open is a failure of that mount") {
   CHECK_THAT(message, Catch::Contains("mount a") && Catch::Contains("thrown on purpose"));
 }
 
-TEST_CASE("every wrong option of every mount is told, with its place") {
+TEST_CASE("every wrong option of every mount is reported, with its place") {
   std::string message;
   CHECK(test::status_of(
             [] {

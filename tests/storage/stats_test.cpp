@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a storage counts, and what it says of operations in the log.
+// A storage's counters, and its log lines about operations.
 #include <future>
 
 #include <catch2/catch.hpp>
@@ -11,13 +11,13 @@ using omnistore::MountStats;
 using omnistore::Status;
 using omnistore::Storage;
 
-TEST_CASE("errors are counted by their kind, and answers that are none are not") {
+TEST_CASE("errors are counted by their kind, and outcomes that are no errors are not") {
   Storage storage = test::open(
       R"({ "": { "driver": "memory", "options": { "maxBytes": "1MiB" } }, "fixed": { "driver": "fs", "options": { "base": "/", "readOnly": true } } })");
   storage.get("absent");
   omnistore::SetOptions absent;
   absent.condition.kind = omnistore::Condition::Kind::if_present;
-  CHECK_FALSE(storage.set("absent", "", absent)); // an answer
+  CHECK_FALSE(storage.set("absent", "", absent)); // an outcome
   for (int i = 0; i < 2; ++i) CHECK_THROWS_AS(storage.set("big", std::string(2 << 20, 'x')), omnistore::Error);
   CHECK_THROWS_AS(storage.set("fixed:x", ""), omnistore::Error);
   const auto stats = storage.stats();
@@ -74,7 +74,7 @@ TEST_CASE("a quantile lies in the bucket that holds it, as far in as its part of
   CHECK(latency.quantile(0.99) == Approx(bounds.back()));
 }
 
-TEST_CASE("what is slow is a warning with mount and driver, at any level, and the rest is not told") {
+TEST_CASE("a slow operation is a warning with mount and driver, at any level, and the rest is not logged") {
   const test::LogLines log(test::LogLines::info);
   Storage storage = test::open(R"({ "files": { "driver": "bare" } })", R"("log": { "slow": "1ms" }, )");
   struct Pause : omnistore::Source {

@@ -17,7 +17,7 @@ using omnistore::Storage;
 
 namespace {
 
-/// Gives a text in pieces of at most `most` bytes, and throws behind `fails_after` of them.
+/// Gives a text in pieces of at most `most` bytes, and throws after `fails_after` of them.
 class Text : public omnistore::Source {
 public:
   explicit Text(std::string text, std::size_t most = 7, std::size_t fails_after = SIZE_MAX)
@@ -46,7 +46,7 @@ struct Place {
       : storage(test::open(driver == "fs"
                                ? R"({"": {"driver": "fs", "options": {"base": ")" + (folder / "data") + "\"}}}"
                                : R"({"": {"driver": ")" + driver + "\"}}")) {}
-  /// What lies in the folder of the files.
+  /// Returns the names in the folder of the files.
   std::size_t files() const {
     namespace fs = std::filesystem;
     const fs::path data = folder / "data";

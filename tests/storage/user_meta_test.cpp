@@ -49,7 +49,7 @@ void over_all(Run run) {
   }
 }
 
-/// A driver that keeps values and no user meta; others may change them too. It counts what it is asked.
+/// A driver that keeps values and no user meta; others may change them too. It counts its calls.
 struct Plain : test::Puppet {
   struct Value {
     std::string bytes;
@@ -201,7 +201,7 @@ TEST_CASE("an empty text and a remove of key$ take the user meta away, and nothi
   });
 }
 
-TEST_CASE("what key$ cannot have is refused") {
+TEST_CASE("a set of key$ with an option that user meta cannot have is refused") {
   over_all([](Storage &storage) {
     const auto status_of_set = [&](const char *key, const SetOptions &options) {
       return test::status_of([&] { storage.set(key, "x", options); });
@@ -282,7 +282,7 @@ TEST_CASE("a change of user meta is an update of its key") {
   }
 }
 
-TEST_CASE("a get, has or listing asks the driver once, whether or not it keeps user meta") {
+TEST_CASE("a get, has or listing calls the driver once, whether or not it keeps user meta") {
   Plain plain;
   Storage storage = test::open(at_root(plain));
   plain.put("k", "1");

@@ -77,7 +77,7 @@ TEST_CASE("a part of a value is what lies in the range") {
   }
 }
 
-TEST_CASE("a Reader is told the whole value's size, also of a part") {
+TEST_CASE("a Reader gets the whole value's size, also of a part") {
   struct Part : omnistore::Reader {
     std::string text;
     std::uint64_t size = 0;
@@ -102,7 +102,7 @@ TEST_CASE("a Reader is told the whole value's size, also of a part") {
   }
 }
 
-TEST_CASE("what a Reader throws comes out of read") {
+TEST_CASE("an exception of a Reader comes out of read") {
   struct Throws : omnistore::Reader {
     char *begin(const omnistore::Meta &) override { throw std::range_error("enough"); }
     void write(std::string_view) override {}
@@ -233,7 +233,7 @@ TEST_CASE("if-absent, if-present and if-match hold or change nothing") {
   }
 }
 
-TEST_CASE("of many that set a key if it is absent one does") {
+TEST_CASE("exactly one of many that set a key if it is absent succeeds") {
   for (const auto &mounts : {native, emulated}) {
     Storage storage = test::open(mounts);
     std::atomic<int> won{0};
@@ -266,7 +266,7 @@ TEST_CASE("many that count with if-match lose no step") {
   }
 }
 
-TEST_CASE("a condition on a store that others write to is refused where the driver has none") {
+TEST_CASE("a condition on a store that others write to is refused if the driver has none") {
   Storage storage = test::open(R"({ "": { "driver": "bare", "options": { "shared": true, "etags": true } } })");
   storage.set("k", "1");
   for (auto kind : {Condition::Kind::if_absent, Condition::Kind::if_present, Condition::Kind::if_match})
@@ -274,7 +274,7 @@ TEST_CASE("a condition on a store that others write to is refused where the driv
   CHECK(storage.get("k") == "1");
 }
 
-TEST_CASE("what expires under a driver without ttl is removed without being read") {
+TEST_CASE("an expired value under a driver without ttl is removed without being read") {
   Storage storage = test::open(R"({ "": { "driver": "bare" } })");
   test::Events events;
   const omnistore::Watch watch = storage.watch("", events.callback());
@@ -290,7 +290,7 @@ TEST_CASE("what expires under a driver without ttl is removed without being read
   CHECK(storage.keys().all() == std::vector<std::string>{"stays"});
 }
 
-TEST_CASE("what a store without ttl held before it was opened is swept too") {
+TEST_CASE("expired values that a store without ttl held before it was opened are swept too") {
   const test::Folder folder;
   const std::string mounts =
       R"({ "": { "driver": "bare", "options": { "keeps": true, "file": ")" + (folder / "values") + R"(" } } })";

@@ -26,7 +26,7 @@ Texts in_order(Texts texts) {
 
 } // namespace
 
-TEST_CASE("a view puts its base in front of every key that comes in") {
+TEST_CASE("a view puts its base before every key that comes in") {
   Storage storage = test::open(mounts);
   View view = storage.prefixed("a/b/");
   view.set("x/y", "1");
@@ -142,7 +142,7 @@ TEST_CASE("a view's events have keys without the base, and are of the view alone
   CHECK(some.wait_for(1).front().key == "x:1");
 }
 
-TEST_CASE("a view's watcher is told to resync too") {
+TEST_CASE("a view's watcher gets a resync too") {
   Storage storage = test::open(mounts);
   View view = storage.prefixed("a");
   Events events;
@@ -152,7 +152,7 @@ TEST_CASE("a view's watcher is told to resync too") {
   CHECK(events.wait_for(1).front().type == Event::Type::resync);
 }
 
-TEST_CASE("a view of a view has both bases, and needs neither the first view nor the place where the storage was") {
+TEST_CASE("a view of a view has both bases, and needs neither the first view nor the storage object") {
   Storage first = test::open(mounts, R"("prefix": "app:v1",)");
   View inner = first.prefixed("a").prefixed("b");
   Storage storage = std::move(first);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A watch over a store that cannot report what others change is told so.
+// A watch over a store that cannot report the changes of others learns this.
 #include <catch2/catch.hpp>
 
 #include <condition_variable>
@@ -17,7 +17,7 @@ using test::Puppet;
 
 namespace {
 
-/// Collects what a watch is told of its limits, and waits for it.
+/// Collects the limits that a watch reports, and waits for them.
 class Limits {
 public:
   WatchOptions options() {
@@ -54,7 +54,7 @@ std::string limit_of(const std::string &mount, const std::string &driver = "pupp
 
 } // namespace
 
-TEST_CASE("a watch is told which of its stores refuses to be watched, before other events") {
+TEST_CASE("a watch learns which of its stores refuses to be watched, before other events") {
   Puppet puppet = refusing();
   const test::LogLines log(test::LogLines::info);
   Storage storage = test::open(R"({ "": { "driver": "memory" }, "p": )" + puppet.mount() + " }");
@@ -70,7 +70,7 @@ TEST_CASE("a watch is told which of its stores refuses to be watched, before oth
   CHECK(log.lines() == told);
 }
 
-TEST_CASE("a watch is not told of limits of stores that it does not reach") {
+TEST_CASE("a watch gets no limits of stores that it does not reach") {
   Puppet puppet = refusing();
   Storage storage = test::open(R"({ "": )" + puppet.mount() + R"(, "m": { "driver": "memory" } })");
   Limits at_root, below, of_mount;
@@ -86,7 +86,7 @@ TEST_CASE("a watch is not told of limits of stores that it does not reach") {
   CHECK(below.wait_for(0).empty());
 }
 
-TEST_CASE("a watch is told once of a limit, whatever other watches come and go") {
+TEST_CASE("a watch gets a limit once, whatever other watches come and go") {
   Puppet puppet = refusing();
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
   Limits first, second;
@@ -102,7 +102,7 @@ TEST_CASE("a watch is told once of a limit, whatever other watches come and go")
   CHECK(first.wait_for(1).size() == 1);
 }
 
-TEST_CASE("a watch is told of the limits of a mount that comes later, and of one that takes its place") {
+TEST_CASE("a watch gets the limits of a mount that comes later, and of one that is replaced") {
   Puppet puppet = refusing();
   Storage storage = test::open(R"({ "": { "driver": "memory" } })");
   Limits limits;
@@ -118,7 +118,7 @@ TEST_CASE("a watch is told of the limits of a mount that comes later, and of one
   CHECK(told[1] == told[0]);
 }
 
-TEST_CASE("a store that refused is asked again when another watch begins") {
+TEST_CASE("a store that refused is tried again when another watch begins") {
   Puppet puppet = refusing();
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
   Limits first, second;
@@ -138,7 +138,7 @@ TEST_CASE("a store that refused is asked again when another watch begins") {
   CHECK(second.wait_for(0).empty());
 }
 
-TEST_CASE("a limit of a layer's child is told, and names the child's driver") {
+TEST_CASE("a limit of a layer's child is reported, and names the child's driver") {
   Puppet puppet = refusing();
   Storage storage =
       test::open(R"({ "o": { "driver": "overlay", "layers": [ { "driver": "memory" }, )" + puppet.mount() + " ] } }");

@@ -62,7 +62,7 @@ public:
     return "\"endpoints\":[" + list + "]";
   }
 
-  /// Ends a member at once, as a crash does.
+  /// Ends a member at once, like a crash.
   void kill(std::size_t member = 0) {
     pid_t &process = members_[member].process;
     if (process <= 0) return;

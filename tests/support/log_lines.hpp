@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the process logs, while it lives.
+// The lines that the process logs while it lives.
 #pragma once
 
 #include <algorithm>

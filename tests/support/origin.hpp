@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// An HTTP server that a test scripts: what it answers, when, and what went wrong with it.
+// An HTTP server that a test scripts: its responses, their times, and its failures.
 #pragma once
 
 #include <algorithm>
@@ -33,12 +33,12 @@
 namespace test {
 
 /// A server on a free port of 127.0.0.1, which keeps connections open. It is there when the constructor returns and
-/// gone with the object. Any thread may call it, and nothing in it sleeps: a test holds answers and lets them go.
+/// gone with the object. Any thread may call it, and nothing in it sleeps: a test holds responses and releases them.
 ///
-/// It answers GET and HEAD from a map of paths, 404 elsewhere; a GET or HEAD whose If-None-Match names the answer's
-/// ETag gets 304, one with a Range its part (206) unless `ranges(false)`. PUT keeps a body at its path under a new
-/// ETag, DELETE takes it away. GET of a path that ends in "/:" lists what lies below it as a JSON array, as unstorage's
-/// server does.
+/// It serves GET and HEAD from a map of paths, with 404 elsewhere; a GET or HEAD whose If-None-Match names the
+/// response's ETag gets 304, one with a Range its part (206) unless `ranges(false)`. PUT keeps a body at its path under
+/// a new ETag, DELETE takes it away. GET of a path that ends in "/:" lists what lies below it as a JSON array, as
+/// unstorage's server does.
 class Origin {
 public:
   using Headers = std::vector<std::pair<std::string, std::string>>;
@@ -59,13 +59,13 @@ public:
     std::string body;
     std::size_t connection = 0; ///< the how-manieth it came on, from 0
 
-    /// A header's value; empty where it did not come. The name in lower case.
+    /// Returns a header's value; empty if it did not come. The name is in lower case.
     std::string header(const std::string &name) const {
       const auto found = headers.find(name);
       return found == headers.end() ? std::string() : found->second;
     }
   };
-  /// Asked before the map; nullopt leaves the answer to it. Called on the connections' threads, one at a time.
+  /// Called before the map; nullopt leaves the response to the map. Called on the connections' threads, one at a time.
   using Handler = std::function<std::optional<Answer>(const Request &)>;
 
   Origin() { start(); }
@@ -74,10 +74,10 @@ public:
   ~Origin() { stop(); }
 
   std::uint16_t port() const { return port_; }
-  /// "http://127.0.0.1:PORT" and what is put behind it.
+  /// "http://127.0.0.1:PORT" and the text after it.
   std::string url(const std::string &path = "") const { return "http://127.0.0.1:" + std::to_string(port_) + path; }
 
-  // ------------------------------------------------------------------------------------------------- what is answered
+  // ------------------------------------------------------------------------------------------------------ the content
 
   void serve(const std::string &path, Answer answer) {
     const std::lock_guard guard(lock_);
@@ -98,7 +98,7 @@ public:
     const std::lock_guard guard(lock_);
     handler_ = std::move(handler);
   }
-  /// Whether a Range is answered by 206; else by 200 and the whole.
+  /// If true, a Range gets a 206; else a 200 with the whole.
   void ranges(bool on) {
     const std::lock_guard guard(lock_);
     ranges_ = on;
@@ -106,22 +106,22 @@ public:
 
   // ------------------------------------------------------------------------------------------------- what goes wrong
 
-  /// The next `count` requests are answered with this status and nothing else.
+  /// The next `count` requests get this status and nothing else.
   void fail(std::size_t count, unsigned status = 503) {
     const std::lock_guard guard(lock_);
     failures_ = count, failure_ = status;
   }
-  /// The connections of the next `count` requests end without an answer.
+  /// The connections of the next `count` requests end without a response.
   void drop(std::size_t count) {
     const std::lock_guard guard(lock_);
     drops_ = count;
   }
-  /// Requests are taken and counted, but not answered until release(). With a path only those for it.
+  /// Requests are taken and counted, but get no response until release(). With a path only those for it.
   void hold(const std::string &path = "") {
     const std::lock_guard guard(lock_);
     held_.insert(path);
   }
-  /// Lets every held answer, and every paused body, go.
+  /// Releases every held response and every paused body.
   void release() {
     {
       const std::lock_guard guard(lock_);
@@ -130,7 +130,7 @@ public:
     }
     changed_.notify_all();
   }
-  /// Ends every connection and listens no more: who connects is refused. What it serves and counted stays.
+  /// Ends every connection and listens no more: it refuses connections. Its content and its counters stay.
   void stop() {
     {
       const std::lock_guard guard(lock_);
@@ -167,7 +167,7 @@ public:
     acceptor_ = std::thread([this] { accept_all(); });
   }
 
-  // --------------------------------------------------------------------------------------------------- what was asked
+  // ----------------------------------------------------------------------------------------------------- the requests
 
   /// Requests so far, held and failed ones too. An empty method or path stands for all.
   std::size_t count(const std::string &method = "", const std::string &path = "") const {
@@ -188,7 +188,7 @@ public:
     const std::lock_guard guard(lock_);
     return accepted_;
   }
-  /// Of those, the ones that the client has ended.
+  /// Counts those that the client has ended.
   std::size_t ended() const {
     const std::lock_guard guard(lock_);
     return ended_;
@@ -339,9 +339,9 @@ private:
     }
   }
 
-  // ----------------------------------------------------------------------------------------------------- the answers
+  // --------------------------------------------------------------------------------------------------- the responses
 
-  /// Whether the connection goes on.
+  /// Returns true if the connection stays open.
   bool respond(Connection &connection, const Request &request) {
     std::unique_lock lock(lock_);
     requests_.push_back(request);

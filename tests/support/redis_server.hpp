@@ -30,7 +30,7 @@ namespace test {
 
 /// A running redis-server, on a free port of 127.0.0.1, with or without TLS, or on a unix socket. It takes connections
 /// when the constructor returns, and is gone with the object; should the test's program die, it dies too. Nothing is
-/// saved to disk unless the arguments say so. Throws std::runtime_error where redis-server is not installed or does not
+/// saved to disk unless the arguments say so. Throws std::runtime_error if redis-server is not installed or does not
 /// come up. To be started from a thread that outlives it.
 class RedisServer {
 public:
@@ -66,7 +66,7 @@ public:
     return (on_ == On::tls ? "rediss://" : "redis://") + by + "127.0.0.1:" + std::to_string(port_) + "/" + number;
   }
 
-  /// Ends it at once, as a crash does; nothing where it does not run.
+  /// Ends it at once, like a crash; does nothing if it does not run.
   void kill() {
     if (process_ <= 0) return;
     ::kill(process_, SIGKILL);
@@ -86,7 +86,7 @@ public:
     log_ = ends[0];
     await_ready();
   }
-  /// Stops it without ending it: it answers nothing, and its connections stay.
+  /// Stops it without ending it: it responds to nothing, and its connections stay.
   void freeze() {
     ::kill(process_, SIGSTOP);
     int status = 0;
@@ -96,8 +96,8 @@ public:
   void thaw() { ::kill(process_, SIGCONT); }
 
 private:
-  /// The rights that the driver's README says are enough, where OMNISTORE_TEST_REDIS_ACL names it: url() then logs in
-  /// as a user who has these and no others.
+  /// The rights that the driver's README says are enough, if OMNISTORE_TEST_REDIS_ACL names it: url() then logs in as a
+  /// user who has these and no others.
   static std::vector<std::string> rights() {
     std::vector<std::string> found;
     const char *readme = std::getenv("OMNISTORE_TEST_REDIS_ACL");

@@ -41,7 +41,7 @@ public:
     };
   }
 
-  /// Lets the clock go on to a moment, running each task when it is due.
+  /// Advances the clock to a moment, running each task when it is due.
   void run_until(std::int64_t moment) {
     Call call;
     for (;;) {

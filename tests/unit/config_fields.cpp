@@ -14,7 +14,7 @@ using test::parse;
 using test::problem;
 using test::problems;
 
-TEST_CASE("every field arrives where it belongs") {
+TEST_CASE("every field arrives in its member") {
   auto config = parse(R"({
     "$schema": "./omnistore.schema.json",
     "plugins": { "paths": ["/opt/plugins"],
@@ -178,7 +178,7 @@ TEST_CASE("a layer may have through of its own") {
   CHECK(store.children.at(0).children.at(0).driver == "d");
 }
 
-TEST_CASE("what does not exist yet is an unknown field") {
+TEST_CASE("a field that does not exist yet is an unknown field") {
   CHECK_THAT(problem(R"({"server":{"resp":{}}})"), StartsWith("server.resp: there is no such field"));
 }
 
@@ -263,7 +263,7 @@ TEST_CASE("a ttl is read alike wherever it is given, and never turns into for ev
   }
 }
 
-TEST_CASE("a ttl that is too long is told as such, wherever it is given") {
+TEST_CASE("a ttl that is too long is refused as such in every place") {
   std::int64_t value = 0;
   for (const char *text : {"100000000d", "1000000000000001ms", "99999999999999999999d", "1000000000000.001s"})
     CHECK(config::read_ttl(text, 1, value).starts_with("too long"));
@@ -280,7 +280,7 @@ TEST_CASE("a ttl that is too long is told as such, wherever it is given") {
   }
 }
 
-TEST_CASE("what is no duration is refused") {
+TEST_CASE("a text that is no duration is refused") {
   auto bad = GENERATE("", "s", "-1s", "1", "1x", "1 hour", "1.s", ".5s", "0.5ms", "1h30m", "9007199254740992ms",
                       "99999999999999999999d", "104249991375d", "1e3", "0x10", " 1s", "1s ");
   std::int64_t value = 0;
@@ -307,7 +307,7 @@ TEST_CASE("sizes have units of 1000 or 1024, or are bytes") {
   CHECK(value == good.value);
 }
 
-TEST_CASE("what is no size is refused") {
+TEST_CASE("a text that is no size is refused") {
   auto bad = GENERATE("", "KiB", "1K", "-1", "1.0001KiB", "8192TiB1", "9000000TiB", "1 kilobyte");
   std::int64_t value = 0;
   CHECK_FALSE(config::parse_bytes(bad, value));

@@ -117,7 +117,7 @@ TEST_CASE("no place of a replaced mount is left") {
   CHECK(config.mounts.at("a").store.places->find("mounts.a.options.o").line == 3);
 }
 
-TEST_CASE("what is wrong in a profile that is not chosen is found") {
+TEST_CASE("an error in a profile that is not chosen is found") {
   CHECK(problem(R"({"profiles":{"p":{"mounts":{"a":{"optoins":{}}}}}})") ==
         "profiles.p.mounts.a.optoins: there is no such field; did you mean \"options\"? (line 1, column 34)");
   CHECK_THAT(problem(R"({"profiles":{"p":{"log":{"level":"loud"}}}})"), StartsWith("profiles.p.log.level: expected "));
@@ -131,7 +131,7 @@ TEST_CASE("a profile's array replaces the whole one, so all of it is checked") {
              StartsWith("profiles.p.mounts.a.layers.0: expected an object, found null"));
 }
 
-TEST_CASE("what a field of a profile may be is told with null, which takes it away") {
+TEST_CASE("the message for a field of a profile names null, which takes it away") {
   CHECK(problems(R"({"profiles":{"p":{"mounts":{"a":null},"log":{"level":null},"ttl":null}}})").empty());
   CHECK_THAT(problem(R"({"profiles":{"p":{"log":5}}})"), StartsWith("profiles.p.log: expected an object or null"));
   CHECK_THAT(problem(R"({"profiles":{"p":{"log":{"level":"loud"}}}})"), Contains("or null, found \"loud\""));

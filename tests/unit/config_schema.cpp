@@ -48,7 +48,7 @@ std::string source(const std::string &file) { return std::string(OMNISTORE_SOURC
 
 } // namespace
 
-TEST_CASE("a manual tells what each choice means, and how long a text may be") {
+TEST_CASE("a manual explains each choice, and shows how long a text may be") {
   const std::string text = config::manual(parsed(R"({"type":"object","properties":{
     "mode":{"oneOf":[{"const":"fast","description":"Keeps nothing"},{"const":"safe"}],"default":"safe"},
     "name":{"type":"string","maxLength":9,"pattern":"^[a-z]+$"}}})"));
@@ -63,7 +63,7 @@ TEST_CASE("a good schema is given back") {
   CHECK(into.contains("properties"));
 }
 
-TEST_CASE("what is wrong with a schema is one sentence that names the place") {
+TEST_CASE("an error in a schema is one sentence that names the place") {
   CHECK(wrong("{'type'") ==
         "it is not JSON: expected ':' after the name, found the end of the file (line 1, column 8)");
   CHECK_THAT(wrong("{'type':'object',}"), StartsWith("it is not JSON: comments, and commas"));
@@ -150,8 +150,7 @@ TEST_CASE("every example config is right, with each of its profiles") {
   CHECK(test::problems(test::read_file(source("config/default.jsonc")), "test").empty());
 }
 
-TEST_CASE("the default config has a database at the root, memory under session:, files under local:, an overlay under "
-          "cache:, and the default addresses") {
+TEST_CASE("the default config has a database, memory, files and an overlay, and the default addresses") {
   Config config = Config::load(source("config/default.jsonc")), defaults;
   CHECK(config.mounts.size() == 4);
   CHECK(config.mounts.at("cache").store.driver == "overlay");
@@ -173,7 +172,7 @@ TEST_CASE("the default config's profile production adds a redis under shared:") 
   CHECK(config.mounts.size() == 5);
 }
 
-TEST_CASE("the editor's schema has each driver's options where a store of it stands") {
+TEST_CASE("the editor's schema has each driver's options in its store") {
   std::map<std::string, json::object> drivers;
   drivers["memory"] = parsed(R"({"type":"object","properties":{"size":{"format":"bytes","type":"integer"}}})");
   drivers["redis"] = parsed(R"({"type":"object","required":["url"],"$defs":{"u":{"type":"string"}},
@@ -213,7 +212,7 @@ TEST_CASE("in a profile every field may be null and none is needed") {
   CHECK_FALSE(schema.at("$defs").at("profile").at("properties").as_object().contains("profiles"));
 }
 
-TEST_CASE("the manual tells of each option its name, type, default, bounds, description and notes") {
+TEST_CASE("the manual shows each option's name, type, default, bounds, description and notes") {
   std::string text = config::manual(parsed(R"({"type":"object","required":["base"],"properties":{
     "base":{"type":"string","description":"The folder that holds the values, which is relative to the folder that the host was started in."},
     "size":{"type":"integer","default":1000,"minimum":1,"maximum":5000,"description":"Entries."},

@@ -66,7 +66,7 @@ TEST_CASE("a misspelt field of a token is hinted at without its name") {
         "admin.tokens.0.***: there is no such field; did you mean \"write\"? (line 1, column 41)");
 }
 
-TEST_CASE("the value of a variable is not shown where it does not fit") {
+TEST_CASE("the value of a variable is not shown if it does not fit") {
   const test::Variables variables{{"TOKEN", "S3CRET"}};
   CHECK(problem(R"({ "log": { "slow": "${TOKEN}" } })", {}, variables).find("found \"${TOKEN}\", whose value is not") !=
         std::string::npos);

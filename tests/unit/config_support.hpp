@@ -21,7 +21,7 @@ inline omnistore::Config parse(std::string_view text, std::string_view profile =
   });
 }
 
-/// Each problem as it is printed; none where the text is right.
+/// Returns each problem in its printed form; none if the text is right.
 inline std::vector<std::string> problems(std::string_view text, std::string_view profile = {},
                                          const Variables &variables = {}) {
   std::vector<std::string> out;

@@ -20,7 +20,7 @@ TEST_CASE("comments of both kinds and commas after the last are allowed") {
 
 TEST_CASE("a byte order mark at the front is no error") { CHECK(problems("\xEF\xBB\xBF{}").empty()); }
 
-TEST_CASE("a syntax error tells line, column and what was expected") {
+TEST_CASE("a syntax error names line, column and what was expected") {
   struct Case {
     const char *text, *message;
   };

@@ -162,7 +162,7 @@ TEST_CASE("each item of an array is checked") {
   CHECK(wrong("{'type':'array','items':{'type':'string'}}", "{'x':['a',1]}") == "o.x.1: expected a string, found 1");
 }
 
-TEST_CASE("all problems are told, not the first") {
+TEST_CASE("all problems are reported, not only the first") {
   CHECK(validate("{'type':'object','required':['c'],'properties':{'a':{'type':'string'},'b':{'minimum':1},'c':{}}}",
                  "{'x':{'a':1,'b':0,'d':0}, 'y':1}")
             .problems.size() == 5);

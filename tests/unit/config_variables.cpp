@@ -20,7 +20,7 @@ TEST_CASE("a variable's value is put into a text") {
   CHECK(prefix("${X}${Y_2}", {{"X", "1"}, {"Y_2", "2"}}) == "12");
 }
 
-TEST_CASE("a default is taken where the variable is unset or empty") {
+TEST_CASE("a default is taken if the variable is unset or empty") {
   CHECK(prefix("${X:-d}") == "d");
   CHECK(prefix("${X:-d}", {{"X", ""}}) == "d");
   CHECK(prefix("${X:-d}", {{"X", "v"}}) == "v");
@@ -76,7 +76,7 @@ TEST_CASE("$${ gives ${, and any other $ is itself") {
   CHECK(prefix("$$${X}", {{"X", "1"}}) == "$${X}");
 }
 
-TEST_CASE("what a variable holds is not looked at again") { CHECK(prefix("${X}", {{"X", "${Y}"}}) == "${Y}"); }
+TEST_CASE("the content of a variable is not expanded again") { CHECK(prefix("${X}", {{"X", "${Y}"}}) == "${Y}"); }
 
 TEST_CASE("variables are not put into names") {
   auto config = parse(R"({"mounts":{"${X}":{"driver":"m"}}})", "", {{"X", "a"}});

@@ -17,7 +17,7 @@ TEST_CASE("a list of etags names those in it, weak ones only to a weak compariso
   CHECK(parse_etags(", \"a\",,\"b\" ,")->tags.size() == 2);
 }
 
-TEST_CASE("what is no list of etags is none") {
+TEST_CASE("a text that is no list of etags is none") {
   for (const char *wrong : {"", "a", "\"a", "\"a\"\"b\"", "\"a\", b", "W/a", "*, \"a\"", ","}) {
     INFO(wrong);
     CHECK_FALSE(parse_etags(wrong));

@@ -6,7 +6,7 @@
 using namespace omnistore::http;
 using Progress = RequestParser::Progress;
 
-TEST_CASE("the fields that matter are kept, by any case of their names, and the others dropped") {
+TEST_CASE("the headers that matter are kept, by any case of their names, and the others dropped") {
   RequestParser parser(8192);
   const std::string message = "PUT /a?b HTTP/1.1\r\nhOST: here\r\nX-Other: x\r\nx-TTL: 5\r\nIf-Match:\r\n\r\nbody";
   REQUIRE(parser.head(message) == Progress::done);
@@ -22,7 +22,7 @@ TEST_CASE("the fields that matter are kept, by any case of their names, and the 
   CHECK_FALSE(request.has(Header::accept));
 }
 
-TEST_CASE("a head is read however it is cut, also where the buffer moves in between") {
+TEST_CASE("a head is read however it is cut, even if the buffer moves in between") {
   const std::string message = "GET /a HTTP/1.1\r\nHost: here\r\nAccept: b\r\nX-Ttl: 7\r\n\r\n";
   for (std::size_t first = 1; first < message.size(); ++first) {
     for (std::size_t second = first + 1; second < message.size(); second += 3) {

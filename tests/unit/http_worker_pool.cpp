@@ -15,7 +15,7 @@ using omnistore::http::WorkerPool;
 
 namespace {
 
-/// Opens once; what waits at it goes on then.
+/// Opens once; threads that wait at it then continue.
 class Latch {
 public:
   void open() {
@@ -36,7 +36,7 @@ private:
 
 } // namespace
 
-TEST_CASE("a lane that hangs holds up no other") {
+TEST_CASE("a lane that hangs delays no other") {
   Latch gate, done;
   WorkerPool pool({.lane_threads = 2, .lane_waiting = 100});
   for (int i = 0; i < 50; ++i) pool.submit({"hangs"}, [&] { gate.wait(); });
@@ -115,7 +115,7 @@ TEST_CASE("A job that waited while another of its lane moved runs at once") {
   gate.open();
 }
 
-TEST_CASE("A job cannot move to a lane that has all of its threads, and jobs of that lane wait for one that moved in") {
+TEST_CASE("A job cannot move to a lane that has all of its threads, and its jobs wait for one that moved in") {
   Latch gate, moved, done, last;
   std::atomic<bool> second{true}, waited{false};
   WorkerPool pool({.lane_threads = 1, .lane_waiting = 10});
@@ -178,7 +178,7 @@ TEST_CASE("A job that was given up before its turn does not run") {
   CHECK_FALSE(ran);
 }
 
-TEST_CASE("A lane whose threads all hang refuses further jobs at once, and takes them again when one has come back") {
+TEST_CASE("A lane whose threads all hang refuses further jobs at once, until one has come back") {
   std::vector<Latch> gates(3);
   std::vector<WorkerPool::Ticket> hung;
   WorkerPool pool({.lane_threads = 1, .lane_stuck = 2});

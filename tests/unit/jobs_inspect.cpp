@@ -13,11 +13,11 @@ using namespace omnistore::jobs;
 
 namespace {
 
-/// So many keys, listed in pages of at most `most`; remembers what was asked for.
+/// So many keys, listed in pages of at most `most`; remembers the requests.
 struct Listed {
   std::uint64_t count;
   std::uint64_t most = 1'000'000'000;
-  bool empty_first = false; ///< the first page has no key, and goes on
+  bool empty_first = false; ///< the first page has no key, and has a next one
   std::uint64_t pages = 0;
   std::vector<std::string> log{}; ///< "head", "key" and "page" in the order in which they came
 
@@ -57,7 +57,7 @@ InspectOptions options(std::uint64_t limit, bool count = true, std::string curso
 
 } // namespace
 
-TEST_CASE("of few keys the count is known before the first") {
+TEST_CASE("the count of few keys is known before the first") {
   Listed listed{30};
   Seen seen(listed);
   const Inspected result = inspect(listed.list(), options(20), seen);
@@ -68,7 +68,7 @@ TEST_CASE("of few keys the count is known before the first") {
   CHECK(result.cursor == "20");
 }
 
-TEST_CASE("of many keys the first are shown before the rest is counted") {
+TEST_CASE("the first of many keys are shown before the rest is counted") {
   Listed listed{1'000'000};
   Seen seen(listed);
   const Inspected result = inspect(listed.list(), options(20), seen);
@@ -88,7 +88,7 @@ TEST_CASE("without a count no more is read than is shown") {
   CHECK(result.cursor == "20");
 }
 
-TEST_CASE("walks that go on where the one before stopped show every key once") {
+TEST_CASE("walks that continue at the end of the one before show every key once") {
   Listed listed{47};
   std::vector<std::string> all;
   std::string cursor;
@@ -104,7 +104,7 @@ TEST_CASE("walks that go on where the one before stopped show every key once") {
   CHECK(all.back() == "46");
 }
 
-TEST_CASE("a walk goes over pages that are shorter than asked for, or empty") {
+TEST_CASE("a walk passes over pages that are shorter than requested, or empty") {
   Listed listed{47, 3, true};
   Seen seen(listed);
   const Inspected result = inspect(listed.list(), options(10), seen);
@@ -132,7 +132,7 @@ TEST_CASE("exactly as many keys as are shown leave none") {
   CHECK(result.cursor.empty());
 }
 
-TEST_CASE("of no keys the count is none") {
+TEST_CASE("the count of no keys is none") {
   Listed listed{0};
   Seen seen(listed);
   const Inspected result = inspect(listed.list(), options(10), seen);

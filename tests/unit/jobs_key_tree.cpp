@@ -42,7 +42,7 @@ TEST_CASE("a tree knows keys without its base") {
   CHECK(names(tree.root(), KeyTree::Order::name) == std::vector<std::string>{"c"});
 }
 
-TEST_CASE("what lies deeper than the tree counts for the folder above it") {
+TEST_CASE("keys deeper than the tree count for the folder above them") {
   KeyTree tree("", 1);
   tree.add("a:b:c:d", 7);
   tree.add("a:b:e", 1);

@@ -16,7 +16,7 @@ Preview whole(const std::string &value, std::size_t characters = 50) {
   return preview_of(value, value.size(), characters);
 }
 
-/// As it is shown where no more than the beginning of a value was read.
+/// Returns the preview if only the beginning of a value was read.
 Preview begun(const std::string &value, std::size_t characters = 50) {
   return preview_of(std::string_view(value).substr(0, preview_bytes(characters)), value.size(), characters);
 }
@@ -30,7 +30,7 @@ TEST_CASE("JSON is shown as JSON, without the spaces between its words") {
   CHECK_FALSE(preview.cut);
 }
 
-TEST_CASE("what only begins as JSON is text") {
+TEST_CASE("a text that only begins as JSON is text") {
   CHECK(whole("{ \"a\": }").kind == Preview::Kind::text);
   CHECK(whole("[note] read me").kind == Preview::Kind::text);
   CHECK(whole("[1, 2").kind == Preview::Kind::text);
@@ -60,7 +60,7 @@ TEST_CASE("text is cut at so many characters, not bytes") {
   CHECK(whole("ab\x1b", 3).text == "ab"); // an escape has no room
 }
 
-TEST_CASE("a character that was cut in two where reading ended does not make text bytes") {
+TEST_CASE("a character that was cut in two at the end of the read does not make text bytes") {
   std::string text(preview_bytes(50) - 1, 'a');
   text += "\xe6\x97\xa5 and on";
   CHECK(begun(text).kind == Preview::Kind::text);

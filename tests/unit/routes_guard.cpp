@@ -24,7 +24,7 @@ TEST_CASE("an address to listen on is read, and printed as it was") {
   }
 }
 
-TEST_CASE("an address that is none names its field and what it found") {
+TEST_CASE("the error of a bad address names its field and the value") {
   CHECK_THROWS_WITH(parse_listen("7700", "admin"),
                     "admin.listen: expected ADDRESS:PORT such as 127.0.0.1:7700 or [::1]:7700, found \"7700\"");
 }

@@ -59,7 +59,7 @@ TEST_CASE("segments that are steps are refused, also escaped, and dots elsewhere
   for (const char *path : {"/...", "/.a", "/a.", "/a/..b"}) CHECK(decode(path).valid);
 }
 
-TEST_CASE("a target is a path with a query, or a URL, whose authority is told") {
+TEST_CASE("a target is a path with a query, or a URL with its authority") {
   Target target;
   REQUIRE(split_target("/a?b=c?d", target));
   CHECK(target.path == "/a");

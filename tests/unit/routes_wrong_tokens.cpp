@@ -40,7 +40,7 @@ TEST_CASE("wrong tokens from elsewhere are counted apart, those of one network o
   CHECK_FALSE(wrong.add(here, start).slowed);
 }
 
-TEST_CASE("no more answers than a bound are held back at once") {
+TEST_CASE("at most a fixed number of responses is held back at once") {
   WrongTokens wrong("admin", 2);
   for (int i = 0; i < 12; ++i) wrong.add(here, start);
   const WrongTokens::Penalty over = wrong.add(here, start);

@@ -43,7 +43,7 @@ struct Echo {
 };
 constexpr omnistore_driver echo = omnistore::driver<Echo>("echo", "1.0.0", "Says each key");
 
-/// Keys by emit, in no order and some twice, and some that were not asked for.
+/// Keys by emit, in no order and some twice, and some that were not requested.
 struct Shuffled {
   std::optional<std::string> get(omnistore::Key) { return {}; }
   void list(omnistore::Key base, omnistore::Emit emit) {
@@ -107,7 +107,7 @@ TEST_CASE("two stores of one driver share nothing") {
   CHECK_FALSE(other.get("a"));
 }
 
-TEST_CASE("stat is told from get, with size and mtime") {
+TEST_CASE("stat is made of get, with size and mtime") {
   BareStore store(echo);
   CHECK(store.stat("four")->value_size == 4);
   CHECK(store.stat("four")->mtime == 1234);
@@ -232,7 +232,7 @@ TEST_CASE("a simple list is cut into pages in the order of the keys, each key on
   for (std::uint32_t limit = 1; limit <= 9; ++limit) CHECK(store.keys("", limit) == all);
 }
 
-TEST_CASE("a page of a simple list is full, and has a next one only where there are more keys") {
+TEST_CASE("a page of a simple list is full, and has a next one only if there are more keys") {
   BareStore store(shuffled);
   CHECK(store.list("", 3).keys.size() == 3);
   CHECK_FALSE(store.list("", 7).cursor.empty());
@@ -241,7 +241,7 @@ TEST_CASE("a page of a simple list is full, and has a next one only where there 
   CHECK(store.list("", UINT32_MAX).keys.size() == 8);
 }
 
-TEST_CASE("a simple list keeps to the base and the depth asked for") {
+TEST_CASE("a simple list keeps to the requested base and depth") {
   BareStore store(shuffled);
   CHECK(store.list("a:", 9).keys == std::vector<std::string>{"a:1", "a:1:y", "a:2"});
   CHECK(store.list("a:", 9, "", 0).keys == std::vector<std::string>{"a:1", "a:2"});
@@ -338,7 +338,7 @@ TEST_CASE("a constructor may take the host, the options, the traits, the childre
   const omnistore_store *const children[] = {below.raw()};
   BareStore store(layer, R"({"fast":true})", children);
   CHECK(store.get("a") == "from below");
-  CHECK(store.stat("a")->value_size == 10); // told from get, whose bytes are dropped
+  CHECK(store.stat("a")->value_size == 10); // made of get, whose bytes are dropped
   CHECK(store.traits().capabilities == (OMNISTORE_READS_ONLY | OMNISTORE_SHARED));
 }
 
@@ -363,7 +363,7 @@ TEST_CASE("a name of a driver is lower case letters, digits and dashes") {
   }
 }
 
-TEST_CASE("the part that a request asks for lies inside the value") {
+TEST_CASE("the requested part lies inside the value") {
   const auto part = [](std::uint64_t offset, std::uint64_t length) {
     return std::string(omnistore::part_of("0123456789", {sizeof(omnistore_get_request), 0, offset, length}));
   };

@@ -35,7 +35,7 @@ Few fill(std::string_view json) {
 
 } // namespace
 
-TEST_CASE("a struct's options have their defaults where the config says nothing") {
+TEST_CASE("a struct's options have their defaults if the config does not set them") {
   const Few few = fill(R"({"small":1})");
   CHECK(few.greeting == "say \"hi\"");
   CHECK(few.times == 3);

@@ -74,14 +74,14 @@ TEST_CASE("the keys of a range are those between its bounds that lie under the b
   CHECK(KeyBounds(request_of({.start = "b", .end = "b"})).empty());
 }
 
-TEST_CASE("a bound among the keys of a folder moves behind them") {
+TEST_CASE("a bound among the keys of a folder moves after them") {
   const KeyBounds shallow(request_of({.depth = 0, .flags = folders, .start = "a:m", .end = "c:m"}));
   CHECK((shallow.from == "a;" && shallow.to == "c;"));
   const KeyBounds exact(request_of({.depth = 0, .flags = folders, .start = "a:", .end = "c:"}));
   CHECK((exact.from == "a:" && exact.to == "c:"));
 }
 
-TEST_CASE("a page goes on behind the last name of the one before") {
+TEST_CASE("a page continues after the last name of the one before") {
   CHECK(KeyBounds(request_of({}), "a").from == std::string("a\0", 2));
   CHECK(KeyBounds(request_of({.depth = 0, .flags = folders}), "a:").from == "a;");
   CHECK(KeyBounds(request_of({.flags = reverse}), "a").to == "a");

@@ -13,7 +13,7 @@ using omnistore::Options;
 
 namespace {
 
-/// What is said of options that cannot be read.
+/// Returns the message about options that cannot be read.
 std::string refusal(const std::string &json) {
   try {
     Options options(json);
@@ -73,7 +73,7 @@ TEST_CASE("an object of strings is read as a map") {
   CHECK_THROWS_WITH(options.string_map("mixed"), "option mixed: expected an object of strings, found an object at n");
 }
 
-TEST_CASE("kind tells options that may be of several") {
+TEST_CASE("kind distinguishes options that may be of several") {
   const Options options(R"({"a":0,"b":[1],"c":"all","d":{},"e":false})");
   CHECK(options.kind("a") == Kind::number);
   CHECK(options.kind("b") == Kind::array);

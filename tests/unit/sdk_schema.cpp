@@ -38,7 +38,7 @@ TEST_CASE("the host accepts the schema that the SDK makes of a struct") {
   CHECK(omnistore::config::check_schema(omnistore::sdk::schema_text<None>.data(), schema) == "");
 }
 
-TEST_CASE("what the host makes of options by that schema fills the struct") {
+TEST_CASE("options that the host accepts by that schema fill the struct") {
   boost::json::object schema;
   REQUIRE(omnistore::config::check_schema(omnistore::sdk::schema_text<Some>.data(), schema) == "");
   boost::json::value options = boost::json::parse(R"({"url":"x","times":7})");

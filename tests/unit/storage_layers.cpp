@@ -53,7 +53,7 @@ TEST_CASE("a listing with a depth drops the keys below it, over all pages") {
   CHECK(caller.list({}, 1) == "a=e- b:c=e- e=e- ");
 }
 
-TEST_CASE("a driver that lists meta but no depth is not asked for each key's meta") {
+TEST_CASE("a driver that lists meta but no depth gets no calls for each key's meta") {
   plain::Store store;
   store.values = {{"a", "1"}, {"b:c", "2"}};
   omnistore::Functions stack = store.with_batches();

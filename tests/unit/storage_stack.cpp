@@ -56,7 +56,7 @@ TEST_CASE("a layer stands only before the functions that it changes") {
   CHECK(!(stack->top().list == driver.functions.list));
 }
 
-TEST_CASE("what the host keeps of a value needs room for its key") {
+TEST_CASE("the host's sidecar of a value needs room for its key") {
   Driver driver;
   CHECK(driver.stack(everything & ~std::uint64_t{OMNISTORE_CAN_META})->longest_value_key() == 4095);
   CHECK(driver.stack(everything & ~std::uint64_t{OMNISTORE_CAN_TTL})->longest_value_key() == 4095);

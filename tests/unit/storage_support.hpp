@@ -133,7 +133,7 @@ private:
   std::string etag_;
 };
 
-/// What the tests ask of a stack of layers.
+/// The calls of the tests on a stack of layers.
 struct Caller {
   omnistore::Functions functions;
   omnistore::testing::BareCall call{};

@@ -48,7 +48,7 @@ struct Caller {
 };
 
 /// The time limit and the cancellation of an operation. When the time is over, or when the operation is cancelled, a
-/// driver that waits gives up, and the operation throws Error(timeout) or Error(cancelled); a write may still take
+/// driver that waits returns, and the operation throws Error(timeout) or Error(cancelled); a write may still take
 /// place. If the driver does not notice, the operation returns when the driver does.
 struct CallOptions {
   std::chrono::milliseconds timeout{0}; ///< 0 for none

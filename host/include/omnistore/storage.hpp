@@ -21,7 +21,7 @@ namespace loader {
 class Registry;
 }
 
-/// The directions in which values can stream: a slow Reader or Source then holds up no other operation, and only one
+/// The directions in which values can stream: a slow Reader or Source then delays no other operation, and only one
 /// piece of the value is in memory.
 struct Streams {
   bool reads = false;  ///< into a Reader whose begin() returns null
@@ -137,7 +137,7 @@ struct Route {
 struct ChangeOptions {
   /// How long to wait for another change of the same mountpoints; negative for as long as it takes.
   std::chrono::milliseconds patience = std::chrono::seconds(3);
-  /// When to give up the whole change, even if a store has not had its openTimeout by then.
+  /// The time at which the whole change fails, even if a store has not had its openTimeout by then.
   std::chrono::steady_clock::time_point deadline = std::chrono::steady_clock::time_point::max();
 };
 
@@ -156,7 +156,7 @@ struct MountChange {
   bool changed = false; ///< false if nothing differs, which is so only for kept mounts
 };
 
-/// One store that may be asked for a key, and its result.
+/// One store on the way of a get, and its result.
 struct Hop {
   enum class Outcome {
     not_asked,

@@ -7,7 +7,8 @@
 namespace omnistore {
 namespace {
 
-/// The kernel's tick, some milliseconds coarse: a get or set asks it, and the exact clock costs as much as they do.
+/// The kernel's tick, some milliseconds coarse: a get or set reads it, because the exact clock costs as much as they
+/// do.
 #ifdef CLOCK_MONOTONIC_COARSE
 constexpr clockid_t tick = CLOCK_MONOTONIC_COARSE;
 #else

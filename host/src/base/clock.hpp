@@ -5,9 +5,9 @@
 
 namespace omnistore {
 
-/// The host's clock: Unix milliseconds, as the system's clock had it when the process first asked, carried on by the
-/// monotonic clock. A step of the system's clock neither ends values early nor brings ended ones back.
-/// It moves on with the kernel's tick, by 1 to 10 ms.
+/// The host's clock: Unix milliseconds of the system's clock at the process's first look, carried on by the monotonic
+/// clock. A step of the system's clock neither ends values early nor brings ended ones back. It moves on with the
+/// kernel's tick, by 1 to 10 ms.
 std::int64_t now_ms() noexcept;
 
 /// Sets the clock forward, for tests of what happens later. [any thread]

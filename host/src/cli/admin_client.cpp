@@ -23,7 +23,7 @@ namespace {
 
 constexpr int connect_ms = 10'000, idle_ms = 60'000;
 
-/// One connection. A message of a failure begins with what was done: "connect 127.0.0.1:7701: ...".
+/// One connection. A message of a failure begins with the operation: "connect 127.0.0.1:7701: ...".
 class Connection {
 public:
   explicit Connection(const HostUrl &url) : address_(url.address()) {

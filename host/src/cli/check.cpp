@@ -27,7 +27,7 @@ std::string counted(std::size_t count, const std::string &what) {
 }
 
 struct Finding {
-  std::string note; ///< what is not wrong, but perhaps not meant; may be empty
+  std::string note; ///< a hint about something valid that is perhaps not meant; may be empty
   std::string profile;
   std::size_t mounts = 0;
   std::vector<Problem> problems;

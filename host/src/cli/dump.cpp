@@ -32,7 +32,7 @@ int run_dump(const Global &global, const DumpKeys &options, const jobs::Endpoint
   const auto start = std::chrono::steady_clock::now();
   const bool to_output = options.file.empty() || options.file == "-";
   if (to_output && options.resume)
-    throw Failure(Status::invalid, "dump: what went to standard output cannot be gone on with",
+    throw Failure(Status::invalid, "dump: a dump to standard output cannot be resumed",
                   "write it to a file with -o FILE");
   if (to_output && !options.dry_run && is_terminal(results()) && !global.json)
     throw Failure(Status::invalid, "dump: standard output is a terminal",

@@ -37,7 +37,7 @@ std::string advice_on(Status status, const std::string &message, bool remote);
 /// Writes what went wrong and the next step to standard error: text, or one JSON object. Returns the exit code.
 int report(const Global &global, const std::exception &failure);
 
-/// Reports on standard error what a listing went on without, each place once. For one thread.
+/// Reports on standard error the places that a listing left out, each once. For one thread.
 class SkippedPlaces {
 public:
   explicit SkippedPlaces(const Global &global) : global_(global) {}

@@ -30,7 +30,7 @@ std::string first_place(std::string *tried = nullptr) {
   std::error_code ignored;
   for (const std::string &place : places()) {
     if (std::filesystem::exists(place, ignored)) return place;
-    // A place that cannot be looked at may hold a config. Whoever reads it then says what is wrong.
+    // A place that cannot be looked at may hold a config. Its reader then reports the error.
     if (ignored && ignored != std::errc::permission_denied) return place;
     if (tried) *tried += (tried->empty() ? "" : ", ") + place;
   }
@@ -69,7 +69,7 @@ std::string lock_beside(const std::string &config) {
 
 Config load_config(const Global &global) {
   Draft draft = load_draft(find_config(global), global.profile);
-  // Whoever opens the stores of a config that is right otherwise finds what is wrong in them.
+  // The opening of the stores of an otherwise right config finds their errors.
   if (!draft.problems.empty()) check_stores(draft, *open_registry(draft.config));
   return std::move(draft).finish();
 }

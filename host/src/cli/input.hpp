@@ -50,7 +50,7 @@ private:
   Input input_;
   std::string name_;
   const char end_;
-  std::string held_;   ///< what was read and no line has taken
+  std::string held_;   ///< bytes that were read and belong to no line yet
   std::size_t at_ = 0; ///< the place at which the next line begins
   std::size_t number_ = 0;
   bool ended_ = false;

@@ -44,7 +44,7 @@ Interrupt::Interrupt() : end_(::eventfd(0, EFD_CLOEXEC)), stopped_(::eventfd(0, 
       came_ = true;
       if (stop_) stop_();
     }
-    ::eventfd_write(stopped_, 1); // whoever waits for a pipe
+    ::eventfd_write(stopped_, 1); // for threads that wait for a pipe
     wait_for_stop(end_);          // this thread is the one that a second signal reaches
   });
 }
@@ -77,7 +77,7 @@ Total::Total(const jobs::Endpoint &from) {
       } while (!how.cursor.empty() && !stop_);
       if (!stop_) keys_ = keys;
     } catch (const Error &) {
-      // The job itself will say what is wrong with the source.
+      // The job itself will report the error of the source.
     }
   });
 }
@@ -223,7 +223,7 @@ int summarise(const Global &global, const JobEnding &ending, const jobs::Counts 
   std::snprintf(seconds, sizeof seconds, "; %.1f s", ending.seconds);
   complain(text + seconds);
   if (!ending.done)
-    complain(ending.can_resume ? "  the same command with --resume goes on, with --restart it begins anew"
+    complain(ending.can_resume ? "  the same command with --resume continues, with --restart it begins anew"
                                : "  the same command begins anew");
   else if (ending.failure != Status::ok && ending.can_resume)
     complain("  the same command with --resume tries those that failed again");
@@ -233,12 +233,12 @@ int summarise(const Global &global, const JobEnding &ending, const jobs::Counts 
 void rethrow_job(const Error &error, bool has_journal) {
   if (dynamic_cast<const Failure *>(&error) || dynamic_cast<const ConfigError *>(&error)) throw;
   if (dynamic_cast<const jobs::Unfinished *>(&error))
-    throw Failure(error.status(), error.what(), "go on with it: --resume; or forget what it did: --restart");
+    throw Failure(error.status(), error.what(), "continue it with --resume, or forget it with --restart");
   if (!has_journal) throw;
   if (error.status() == Status::conflict)
     throw Failure(error.status(), error.what(),
-                  "go on with --resume and --on-conflict skip or overwrite; --dry-run shows all conflicts");
-  throw Failure(error.status(), error.what(), "once that is mended, the same command with --resume goes on");
+                  "continue with --resume and --on-conflict skip or overwrite; --dry-run shows all conflicts");
+  throw Failure(error.status(), error.what(), "once that is mended, the same command with --resume continues");
 }
 
 } // namespace omnistore::cli

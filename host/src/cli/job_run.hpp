@@ -25,7 +25,7 @@ namespace omnistore::cli {
 
 constexpr int interrupted_code = 130;
 
-/// Ctrl-C and SIGTERM while a job runs: the first asks it to stop, a second ends the program at once. To be made before
+/// Ctrl-C and SIGTERM while a job runs: the first stops the job, a second ends the program at once. To be made before
 /// any thread starts.
 class Interrupt {
 public:
@@ -46,7 +46,7 @@ private:
   std::thread thread_;
 };
 
-/// Counts what is under a base, on a thread of its own.
+/// Counts the keys under a base, on a thread of its own.
 class Total {
 public:
   explicit Total(const jobs::Endpoint &from);

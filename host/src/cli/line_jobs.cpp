@@ -19,7 +19,7 @@ void add_rewrite(CLI::App &command, Job &job) {
       .add_option_function<std::vector<jobs::RewriteRule>>(
           "--rewrite",
           [&job](std::vector<jobs::RewriteRule> rules) {
-            for (auto &[pattern, replacement] : rules) // words_of() put a character in front
+            for (auto &[pattern, replacement] : rules) // words_of() put a character before it
               job.rewrite.emplace_back(pattern.substr(1), replacement.substr(1));
           },
           "Replace each match of a regular expression (Perl's) in the key after its base; $1 is a group. If there "
@@ -83,7 +83,7 @@ void add_journal(CLI::App &command, Job &job) {
 }
 
 void add_copying(CLI::App &command, Job &job) {
-  command.add_flag("--verify", job.verify, "Read back what was written, and compare");
+  command.add_flag("--verify", job.verify, "Read the written values back, and compare");
   add_conflicts(command, job);
   add_rewrite(command, job);
   add_pace(command, job);
@@ -208,7 +208,7 @@ Examples
       "The base to set them under (default: that of the dump); / is none");
   command.add_option("FILE,-f,--file", line.restore.file, "The dump (default: standard input, as -)")
       ->type_name("FILE");
-  command.add_flag("--verify", line.restore.verify, "Read back what was written, and compare");
+  command.add_flag("--verify", line.restore.verify, "Read the written values back, and compare");
   add_conflicts(command, line.restore);
   add_rewrite(command, line.restore);
   add_pace(command, line.restore);

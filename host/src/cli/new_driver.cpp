@@ -44,7 +44,7 @@ void check_name(const std::string &name) {
                   "`omnistore new-driver " + proper(name) + "`");
 }
 
-/// The folder above the program's own: where it is installed, or the build.
+/// The folder above the program's own: that of the installation, or the build.
 fs::path prefix() {
   std::error_code failed;
   return fs::read_symlink("/proc/self/exe", failed).parent_path().parent_path();

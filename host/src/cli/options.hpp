@@ -160,7 +160,7 @@ struct Unmount {
 
 struct ShowStats {
   std::string mountpoint;             ///< empty: all
-  std::chrono::milliseconds every{0}; ///< 0: once, what was counted in all
+  std::chrono::milliseconds every{0}; ///< 0: once, with the totals
   std::uint64_t count = 0;            ///< it ends after so many; 0: when a signal comes
 };
 

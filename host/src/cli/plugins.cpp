@@ -93,7 +93,7 @@ const loader::PluginInfo *info_of(const std::vector<loader::PluginInfo> &plugins
 
 int lock_plugins(const Global &global, const Work &work) {
   loader::SearchPaths paths = loader::search_paths(work.config);
-  paths.lock.clear(); // what is in the new lock is for its writer to say
+  paths.lock.clear(); // the writer decides the content of the new lock
   loader::Registry registry(std::move(paths));
   const std::vector<loader::PluginInfo> usable = registry.plugins();
   const std::vector<loader::RejectedPlugin> rejects = registry.rejected();

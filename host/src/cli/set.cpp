@@ -54,10 +54,10 @@ std::string begin_of(Input &input) {
 [[noreturn]] void refused(const Set &options) {
   const std::string what = "set " + options.key + ": ";
   if (options.condition.kind == Condition::Kind::if_absent)
-    throw Failure(Status::conflict, what + "the key is there already, and --if-absent was asked for",
+    throw Failure(Status::conflict, what + "the key exists already, and --if-absent was given",
                   "leave --if-absent out to replace it");
   if (options.condition.kind == Condition::Kind::if_present)
-    throw Failure(Status::conflict, what + "there is no such key, and --if-present was asked for",
+    throw Failure(Status::conflict, what + "there is no such key, and --if-present was given",
                   "leave --if-present out to make it");
   throw Failure(Status::conflict, what + "its etag is not " + options.condition.etag,
                 "`omnistore meta KEY` gives the etag that it has now");

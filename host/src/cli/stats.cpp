@@ -77,7 +77,7 @@ int run(const Global &global, const ShowStats &options) {
 int run(const Global &global, const Top &options) {
   Output out;
   const bool screen = is_terminal(results());
-  struct Screen { // the terminal as it was, whatever ends this
+  struct Screen { // restores the terminal, whatever ends this
     bool on;
     ~Screen() {
       if (on) [[maybe_unused]]

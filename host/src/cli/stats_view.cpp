@@ -190,8 +190,8 @@ std::string StatsView::headline(const StatsView &before) const {
   count(now_, connections, answers);
   count(before.now_, ignored, answers_before);
   return "processor " + percent(number(process, "cpu_seconds") - number(old, "cpu_seconds"), seconds) + "   memory " +
-         shown_bytes(number(process, "resident_bytes")) + "   connections " + count_text(connections) + "   answers " +
-         count_text((answers - answers_before) / seconds) + "/s";
+         shown_bytes(number(process, "resident_bytes")) + "   connections " + count_text(connections) +
+         "   responses " + count_text((answers - answers_before) / seconds) + "/s";
 }
 
 } // namespace omnistore::cli

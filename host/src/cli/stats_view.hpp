@@ -16,7 +16,7 @@ class StatsView {
 public:
   explicit StatsView(boost::json::object answer) : now_(std::move(answer)) {}
 
-  /// Prints what was counted since the stores were opened.
+  /// Prints the counters since the stores were opened.
   void print_totals(Output &out) const;
   /// Prints the rates per second since `before`, the busiest mounts first, in at most so many lines.
   void print_rates(Output &out, const StatsView &before, std::size_t lines) const;

@@ -5,7 +5,7 @@
 namespace omnistore::cli {
 
 /// Opens /dev/null on each of the descriptors 0 to 2 that is closed, so that no file or socket which is opened later
-/// takes its number and gets what is meant for a stream. To be called before anything else opens a descriptor.
+/// takes its number and gets the output of a stream. Call it before anything else opens a descriptor.
 void open_streams();
 
 /// Returns true if this descriptor, 0 to 2, was closed when open_streams() was called.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Mounts and drivers as people read them, from the JSON that report::describe makes: a running host's response is
-// printed by the same code as what is seen here.
+// printed by the same code as the tables here.
 #pragma once
 
 #include <boost/json/object.hpp>

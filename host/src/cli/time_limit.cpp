@@ -72,7 +72,7 @@ Texts &files() {
 /// Returns what the program waits for: calls of drivers, a host, or neither.
 std::string what_hangs() {
   std::vector<std::string> all;
-  for (const std::string &host : hosts().copy()) all.push_back("the host " + host + " has not answered");
+  for (const std::string &host : hosts().copy()) all.push_back("the host " + host + " has not responded");
   const bool waits_for_host = !all.empty(); // then the calls are those of the driver that waits for it
   base::for_each_call([&](const base::SeenCall &call) {
     if (call.depth != 0 || call.waits || waits_for_host) return;

@@ -154,7 +154,7 @@ int run(const Global &global, const ShowEvents &options) {
   if (global.remote()) spdlog::default_logger_raw()->set_level(spdlog::level::err);
   PulledWatch watch(
       *stores, options.base, [&news] { ::eventfd_write(news.number(), 1); }, WatchOptions());
-  const SignalsEnd signals_end; // before the watch, which a store may hold up
+  const SignalsEnd signals_end; // before the watch, which a store may delay
   spdlog::default_logger_raw()->set_level(level);
   for (bool begun = false, goes_on = true; goes_on;) {
     EventBatch batch;

@@ -6,7 +6,7 @@
 
 namespace omnistore::http {
 
-/// Where a listener listens.
+/// The address of a listener.
 struct Address {
   std::string host; ///< numeric, without brackets: "127.0.0.1", "::1"
   std::uint16_t port = 0;

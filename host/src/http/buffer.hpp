@@ -12,8 +12,8 @@ namespace omnistore::http {
 
 /// Bytes that grow at their end, in one piece. Unlike a std::string's, new room is not filled with zeros, which would
 /// cost as much as the copy of a value; and large blocks of memory are not given back to the system between two values,
-/// which would cost more than the copy. What it takes is counted in a budget, if it has one, which must outlive it:
-/// if that is used up, it does not grow and throws OverBudget. The budget keeps the large blocks too.
+/// which would cost more than the copy. A buffer may have a budget, which counts its memory and must outlive it: if
+/// that is used up, the buffer does not grow and throws OverBudget. The budget keeps the large blocks too.
 class Buffer {
 public:
   Buffer() = default;

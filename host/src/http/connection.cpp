@@ -72,7 +72,7 @@ void Connection::no_memory() {
   }
 }
 
-/// Does what the phase asks for. Returns false if the connection waits or is closed.
+/// Does the work of the phase. Returns false if the connection waits or is closed.
 bool Connection::step() {
   if (output_.unsent().size() >= gathered && !flush()) return false;
   switch (phase_) {
@@ -239,7 +239,7 @@ void Connection::responded(const Response &response) {
   last_.emplace(response);
   if (phase_ == Phase::body_piped) {
     close_ = close_ || !reader_.is_whole(); // the store did not want all of it
-    // The buffer of a read must stay: on_read() goes on when the read has ended.
+    // The buffer of a read must stay: on_read() continues when the read has ended.
     if (reading_) {
       error_code ignored;
       socket_.cancel(ignored);
@@ -250,7 +250,7 @@ void Connection::responded(const Response &response) {
   proceed();
 }
 
-/// The response is complete and nothing else goes on: sends it, or the rest of it.
+/// Sends the response, or the rest of it, once it is complete and nothing else is under way.
 void Connection::end_work() {
   const Response response = *last_;
   last_.reset();
@@ -306,7 +306,7 @@ bool Connection::send_lent() {
   return true;
 }
 
-/// The response goes on with events, on the thread of those.
+/// Continues the response with events, on the thread that sends them.
 void Connection::begin_feed(std::shared_ptr<Feed> feed) {
   const auto self = shared_from_this();
   error_code error, failed;
@@ -368,8 +368,8 @@ Request Connection::unread_request() const {
   return unread;
 }
 
-/// Responds to bytes that cannot be understood or taken. The connection ends, since it is not known where the next
-/// request begins.
+/// Responds to bytes that cannot be understood or taken. The connection ends, since nobody knows where the next request
+/// begins.
 bool Connection::refuse(unsigned status, std::string_view message, std::string_view extra) {
   Request unread = unread_request();
   unread.method = request_.method == Method::head ? Method::head : Method::get;

@@ -118,7 +118,7 @@ private:
   bool parked_ = false;          ///< it is idle and has no buffers, or will have none
   bool awaits_output_ = false;   ///< the socket takes no more now
   bool piping_ = false;          ///< a thread of the pool takes from the body's pipe, or will
-  std::optional<Response> last_; ///< the response, or its end, that waits for what is still on its way
+  std::optional<Response> last_; ///< the response, or its end, that waits for parts that are still on their way
   std::function<bool(Buffer &)> more_;
 };
 

@@ -120,8 +120,8 @@ void Connection::park() {
   });
 }
 
-/// Calls off the work for a client that has ended its side of the connection. If the client only sends no more, it
-/// still gets the response that there is.
+/// Cancels the work for a client that has ended its side of the connection. If the client only sends no more, it still
+/// gets the response that there is.
 void Connection::look_for_client() {
   pollfd seen{socket_.native_handle(), POLLRDHUP, 0};
   if (::poll(&seen, 1, 0) == 1) work_.cancel();
@@ -142,8 +142,8 @@ void Connection::late() {
       reply_error(unread, response, 503, not_its_turn, "Retry-After: 1\r\n");
     } else if (responding) {
       reply_error(unread, response, 504,
-                  is_write(request_.method) ? "The store did not answer in time; the write may still take place"
-                                            : "The store did not answer in time");
+                  is_write(request_.method) ? "The store did not respond in time; the write may still take place"
+                                            : "The store did not respond in time");
     } else {
       reply_error(unread, response, 408, "The request took too long to come");
     }

@@ -27,7 +27,7 @@ constexpr unsigned most_reads = 16;             // of what a client sends on, be
 
 } // namespace
 
-/// A client that gets events. What it sends is read and dropped; its end ends the stream.
+/// A client that gets events. Drops the input of the client; the end of the input ends the stream.
 class FeedConnection : public std::enable_shared_from_this<FeedConnection> {
 public:
   FeedConnection(FeedLoop &loop, tcp::socket socket, std::shared_ptr<Feed> feed)
@@ -63,7 +63,7 @@ public:
     send(loop_.out_.view());
   }
 
-  /// Tells the client, if it has read all there was, that this is the end.
+  /// Sends the client the end of the body, if it has read all before.
   void end() {
     if (closed_) return;
     if (!awaits_output_) {

@@ -29,21 +29,21 @@ class FeedConnection;
 /// Sends events, on one thread for all streams of a listener, so that requests do not wait while events go out. The
 /// thread is woken once when feeds have events. Events that come while others are sent go out together.
 ///
-/// A stream takes some hundred bytes, and what its client does not read: at most one take() of its feed.
+/// A stream takes some hundred bytes and the bytes that its client has not read: at most one take() of its feed.
 class FeedLoop {
 public:
   using Clock = std::chrono::steady_clock;
 
-  /// `closed` is called, on the loop's thread, for each connection that has gone.
-  /// What clients have not read counts in `memory`.
+  /// `closed` is called, on the loop's thread, for each connection that has gone. The bytes that clients have not read
+  /// count in `memory`.
   FeedLoop(const HttpConfig &config, MemoryBudget &memory, std::function<void()> closed);
   ~FeedLoop();
 
-  /// Takes over a connection on which a response begins that `feed` goes on with. `unsent` is what has still to go out
-  /// before. Starts the thread with the first connection. Returns false, and leaves the connection alone, if the
-  /// system's limit on threads is reached. On any thread.
+  /// Takes over a connection whose response `feed` continues. The bytes of `unsent` go out first. Starts the thread
+  /// with the first connection. Returns false, and leaves the connection alone, if the system's limit on threads is
+  /// reached. On any thread.
   bool add(const boost::asio::ip::tcp &protocol, int handle, std::string_view unsent, std::shared_ptr<Feed> feed);
-  /// Ends the streams, and those that are still to come. On any thread, as what follows.
+  /// Ends the streams, and those that are still to come. On any thread, like the functions that follow.
   void stop();
   void close_all();
   /// Lets the thread end.

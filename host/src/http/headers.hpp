@@ -16,7 +16,7 @@ struct HeaderName {
   Header header;
   std::string_view name;
   bool is_list = false; ///< its lines may be several and count as one; all others come once
-  bool is_sent = true;  ///< by scripts; browsers let them set no other
+  bool is_sent = true;  ///< scripts may set it; browsers let them set no other
 };
 
 constexpr std::array header_names = {
@@ -44,8 +44,8 @@ static_assert(header_names.size() == static_cast<std::size_t>(Header::count));
 static_assert(std::is_sorted(header_names.begin(), header_names.end(),
                              [](const HeaderName &a, const HeaderName &b) { return a.header < b.header; }));
 
-/// The fields of responses that a script is not shown unless they are named. A test sees that each field that a
-/// listener gives is among them, or is one that every script is shown or that means nothing to one.
+/// The headers of responses that browsers hide from scripts unless they are named. A test checks that each header that
+/// a listener sends is among them, unless browsers show it to every script or no script needs it.
 constexpr std::string_view exposed_headers =
     "Allow, Content-Range, ETag, Last-Modified, Link, Retry-After, WWW-Authenticate, X-Cursor, X-Skipped, X-Ttl, "
     "X-User-Meta";
@@ -53,7 +53,7 @@ constexpr std::string_view exposed_headers =
 /// Returns the value of Access-Control-Allow-Headers.
 inline const std::string &allowed_headers() {
   static const std::string names = [] {
-    std::string all = "Content-Type"; // a body's, which is taken whatever it is
+    std::string all = "Content-Type"; // a body's; every value of it is accepted
     for (const HeaderName &each : header_names)
       if (each.is_sent) all.append(", ").append(each.name);
     return all;

@@ -24,20 +24,20 @@ void check_bind(const Address &address, const std::string &field);
 /// All members but stats() are for one thread.
 class Listener {
 public:
-  /// Binds. Throws Error with the address and the reason. What it is given must outlive it. `accepting` is run by one
-  /// thread from before start() until after drain().
+  /// Binds. Throws Error with the address and the reason. The arguments must outlive the listener. One thread runs
+  /// `accepting` from before start() until after drain().
   Listener(const Address &address, const HttpConfig &config, const std::string &field, WorkerPool &pool,
            MemoryBudget &memory, boost::asio::io_context &accepting);
   ~Listener();
   Listener(const Listener &) = delete;
   Listener &operator=(const Listener &) = delete;
 
-  /// With the port that was really bound.
+  /// Returns the address with the port that was really bound.
   std::string address() const;
   /// Accepts from now on, for `threads` threads.
   void start(Application &application, unsigned threads);
-  /// Accepts no more and closes what is idle. Returns when all connections have gone, or at `deadline` how many have
-  /// not.
+  /// Accepts no more and closes idle connections. Returns 0 when all have gone, or at `deadline` the number of those
+  /// that have not.
   std::uint64_t drain(std::chrono::steady_clock::time_point deadline);
   /// Closes all that is left.
   void close_all();

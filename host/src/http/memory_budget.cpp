@@ -18,7 +18,7 @@ std::uint64_t number_in(const std::string &path) {
   return file >> number ? number : UINT64_MAX;
 }
 
-/// What the process's control group and those above it allow: of version 2, else of version 1.
+/// Returns the limit of the process's control group and of those above it: of version 2, else of version 1.
 std::uint64_t allowed_by_group() {
   std::ifstream groups("/proc/self/cgroup");
   std::uint64_t least = UINT64_MAX;

@@ -14,13 +14,13 @@ namespace omnistore::http {
 class OverBudget : public std::bad_alloc {
 public:
   /// The message for the client.
-  static constexpr const char *message = "Requests and answers take all the memory that they may; try again later";
+  static constexpr const char *message = "Requests and responses take all the memory that they may; try again later";
   const char *what() const noexcept override { return message; }
 };
 
 /// Counts the memory of connections, requests and responses, and limits it. A Buffer counts its memory here when it
-/// takes it. The blocks that are kept for the next long value count too, and go when they are in the way.
-/// Thread-safe.
+/// takes it. The blocks that are kept for the next long value count too, and are freed when other memory needs the
+/// room. Thread-safe.
 class MemoryBudget {
 public:
   /// `most` bytes; 0: by the machine (see memory_for_requests()).
@@ -46,7 +46,7 @@ public:
 
   struct Stats {
     std::uint64_t used = 0, most = 0, peak = 0;
-    std::uint64_t spare = 0;   ///< kept for the next long value; goes when it is in the way
+    std::uint64_t spare = 0;   ///< kept for the next long value; freed when other memory needs the room
     std::uint64_t refused = 0; ///< how often there was not enough
   };
   Stats stats() const;
@@ -76,7 +76,7 @@ public:
     if (budget_) budget_->take(bytes, bytes_ + bytes <= MemoryBudget::always);
     bytes_ += bytes;
   }
-  /// Gives back what is more than so many bytes.
+  /// Gives back all but so many bytes.
   void shrink(std::size_t bytes) {
     if (bytes >= bytes_) return;
     if (budget_) budget_->give_back(bytes_ - bytes);

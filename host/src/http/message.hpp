@@ -83,17 +83,17 @@ struct Request {
   bool has(Header header) const { return headers[static_cast<std::size_t>(header)].data() != nullptr; }
 };
 
-/// The body of a response that goes on for as long as its client stays: events, as they come. All but `ready` is called
-/// on the connection's thread. Destroying it ends it: `ready` is not called any more.
+/// A body that lasts for as long as its client stays: it holds events as they come. All but `ready` is called on the
+/// connection's thread. Destroying it ends it: `ready` is not called any more.
 class Feed {
 public:
   virtual ~Feed() = default;
 
-  /// Sets what is called, on any thread, when there is something to take and the last take() left nothing. Before the
-  /// first take() nothing is called.
+  /// Sets the callback, which is called on any thread when there is something to take and the last take() left nothing,
+  /// but not before the first take().
   virtual void start(std::function<void()> ready) = 0;
-  /// Appends what there is to `out`, a bounded number of bytes. Returns true if there is more. What comes while nobody
-  /// takes it is bounded too.
+  /// Appends a bounded number of bytes to `out`. Returns true if there are more. The bytes that wait for take() are
+  /// bounded too.
   virtual bool take(Buffer &out) = 0;
   /// Puts something that says no more than that the connection is alive.
   virtual void keep_alive(Buffer &out) = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who is at the other end of a TCP connection.
+// The client at the other end of a TCP connection.
 #pragma once
 
 #include <optional>
@@ -24,9 +24,9 @@ public:
   /// The client's address; 0.0.0.0 if it has gone.
   boost::asio::ip::address address() const;
 
-  /// The user of this machine who opened the client's socket, as the kernel says; nullopt if it does not say, or if
-  /// the client is elsewhere or has closed its socket. The kernel is asked until it has said it once: that takes about
-  /// 10 microseconds.
+  /// The user of this machine who opened the client's socket, as the kernel says; nullopt if it does not say, or if the
+  /// client is elsewhere or has closed its socket. A call queries the kernel, which takes about 10 microseconds, until
+  /// it has returned a user once.
   std::optional<uid_t> user();
 
   /// Opens what user() needs, so that it works also when the process may open no more files. On any thread.
@@ -40,8 +40,8 @@ private:
 };
 
 /// The user whose socket on this machine has these ends, as one of the kernel's two interfaces says: sock_diag(7),
-/// which finds one socket at once, or the tables below /proc/self/net, which list all of them and are there also where
-/// the first one is not. nullopt: there is no such open socket, or the interface is not there.
+/// which finds one socket at once, or the tables below /proc/self/net, which list all of them and exist even if the
+/// first one does not. Returns nullopt if there is no such open socket, or no such interface.
 std::optional<uid_t> user_from_diag(const Ends &ends);
 std::optional<uid_t> user_from_table(const Ends &ends);
 

@@ -41,8 +41,8 @@ public:
   ResponsePipe(MemoryBudget &budget, std::function<void()> ready, std::function<bool()> enter)
       : PieceChannel(&budget), ready_(std::move(ready)), enter_(std::move(enter)), driver_piece_(&budget, 0) {}
 
-  /// Returns true if the giving thread may use the pipe. If not, it gives up, and the request is repeated on a thread
-  /// that may. Throws OverBudget.
+  /// Returns true if the giving thread may use the pipe. If not, it stops, and the request is repeated on a thread that
+  /// may. Throws OverBudget.
   bool enter();
   /// Lets enter() return true from now on.
   void let_in() { entered_ = true; }

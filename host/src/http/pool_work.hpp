@@ -51,7 +51,7 @@ public:
     if (pipe_) pipe_->abandon();
   }
 
-  /// Calls off the driver's calls for this connection.
+  /// Cancels the driver's calls for this connection.
   void cancel() { gone_.store(true, std::memory_order_relaxed); }
   WorkerPool::State give_up();
   void end_request();
@@ -65,7 +65,7 @@ private:
   Connection &connection_;
   Handler &handler_;
   Request &request_;
-  std::atomic<bool> gone_{false}; ///< the client has gone: work for it is in vain
+  std::atomic<bool> gone_{false}; ///< the client has gone, so that its work can stop
   WorkerPool::Lane lane_;         ///< of the request at hand
   WorkerPool::Ticket ticket_;
   std::optional<ResponsePipe> pipe_;

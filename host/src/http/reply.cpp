@@ -68,7 +68,7 @@ void end_any_head(const Request &request, Response &response) {
     out.append(exposed_headers);
     out.append("\r\n");
   }
-  // Without it a cache would hand a response that grants nothing, or another origin, to every page.
+  // Without it a cache would give every page a response that grants nothing, or that grants another origin.
   if (request.varies_by_origin) out.append("Vary: Origin\r\n");
   if (response.close || !request.keep_alive) {
     out.append("Connection: close\r\n\r\n");
@@ -79,7 +79,7 @@ void end_any_head(const Request &request, Response &response) {
   }
 }
 
-/// The character that stands for a control character in JSON behind '\', or 0.
+/// Returns the character that stands after '\' for a control character in JSON, or 0.
 char short_escape(char c) {
   switch (c) {
   case '\b':

@@ -34,7 +34,7 @@ void end_chunked_head(const Request &request, Response &response);
 
 /// Makes room for a chunk's head, and returns its place. The chunk's bytes are appended after it.
 std::size_t open_chunk(Buffer &out);
-/// Frames what was appended since open_chunk(). An empty chunk is removed, since it would end the body.
+/// Frames the bytes that were appended since open_chunk(). An empty chunk is removed, since it would end the body.
 void close_chunk(Buffer &out, std::size_t at);
 /// `trailer` is whole lines of headers.
 void last_chunk(Buffer &out, std::string_view trailer = {});

@@ -103,7 +103,7 @@ unsigned judge_request_line(std::string_view line) {
 }
 
 /// Judges the value of Transfer-Encoding: 0, or the status that it is refused with. If chunked is not the last coding,
-/// nobody knows where the body ends.
+/// the end of the body is unknown.
 unsigned judge_transfer_codings(std::string_view list) {
   unsigned codings = 0, chunked = 0;
   bool is_last = false;
@@ -147,14 +147,14 @@ struct RequestParser::State {
   Head head;
   std::string_view message; ///< what the running call of head() was given
   std::size_t used = 0;     ///< how much of the message the parser took
-  std::size_t line = 0;     ///< where the line begins that has not ended yet
-  std::size_t scanned = 0;  ///< no line ends in front of here that was not looked at
+  std::size_t line = 0;     ///< the beginning of the line that has not ended yet
+  std::size_t scanned = 0;  ///< all lines that end before this were checked
   bool lines_done = false;  ///< the empty line that ends the head was seen
   std::vector<std::string> joined;
   bool head_done = false;
   std::uint64_t chunked = 0; ///< how much of a chunked body was read
   std::uint64_t most = 0;    ///< how much there may be
-  Buffer *body = nullptr;    ///< where the running call of chunks() puts them
+  Buffer *body = nullptr;    ///< the running call of chunks() appends to it
   unsigned status = 400;
   std::string failure;
 
@@ -164,7 +164,7 @@ struct RequestParser::State {
     return Progress::failed;
   }
 
-  /// Where a piece lies in the message.
+  /// Returns the place of a piece in the message.
   Span locate(string_view piece) const {
     if (piece.empty()) return {0, 0, true, false};
     return {static_cast<std::uint32_t>(piece.data() - message.data()), static_cast<std::uint32_t>(piece.size()), true,
@@ -231,7 +231,7 @@ std::size_t RequestParser::Parser::on_chunk_body_impl(std::uint64_t, string_view
   return bytes.size();
 }
 
-/// Looks at the lines of the head that have ended since the last call. False: one is malformed.
+/// Checks the lines of the head that have ended since the last call. Returns false if one is malformed.
 bool RequestParser::State::check_lines() {
   if (line == 0 && !is_token(message.substr(0, 1))) { // TLS, for example: there may never be a line end
     fail(400, malformed_line);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr unsigned most_empty_lines = 16;      // before a request
 constexpr std::size_t first_read = 8 * 1024;   // the first size of the input buffer
-constexpr std::size_t chunk_room = 32 * 1024;  // behind the head of a chunked request
+constexpr std::size_t chunk_room = 32 * 1024;  // after the head of a chunked request
 constexpr std::size_t first_body = 16 * 1024;  // the first size of a long body's buffer
 constexpr std::size_t body_read = 1024 * 1024; // how much of a body is read at once
 constexpr std::size_t kept_memory = 64 * 1024; // of a buffer between two requests
@@ -134,14 +134,14 @@ void RequestReader::cut_pipe() {
 
 RequestReader::Room RequestReader::room() {
   if (pipe_ && kind_ != Kind::chunked) return {body_, std::min<std::uint64_t>(*length_, stream_piece)};
-  if (kind_ == Kind::apart) // as much more at a time as has come: what is only announced takes no memory
+  if (kind_ == Kind::apart) // as much more at a time as has come: announced bytes take no memory
     return {body_, std::min<std::uint64_t>(*length_ - body_.size(), std::clamp(body_.size(), first_body, body_read))};
   if (kind_ == Kind::none) {
     input_.erase(0, start_);
     start_ = 0;
     input_.room(input_.capacity() == 0 ? first_read : 1);
   }
-  return {input_, input_.capacity() - input_.size()}; // behind a head it must not move: the headers lie in it
+  return {input_, input_.capacity() - input_.size()}; // after a head it must not move: the headers lie in it
 }
 
 void RequestReader::received(Buffer &into, std::size_t count) {

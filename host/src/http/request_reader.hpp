@@ -19,12 +19,12 @@
 namespace omnistore::http {
 
 /// Reads requests off the bytes of a connection, one after the other: the head, and a body that has a length or comes
-/// in chunks. It knows of no socket: the connection asks with room() for the place of the next bytes, and reports them
-/// with received().
+/// in chunks. It knows of no socket: room() gives the connection the place for the next bytes, and received() reports
+/// them.
 ///
-/// A short body stays behind its head in the input buffer; a longer one gets a buffer of its own, which grows as the
-/// bytes come. A long one goes to the store while it comes: then this class puts pieces into a BodyPipe, from which a
-/// thread of the worker pool takes them.
+/// A short body stays after its head in the input buffer; a longer one gets a buffer of its own, which grows as the
+/// bytes come. A long one goes to the store while it arrives: this class puts pieces into a BodyPipe, and a thread of
+/// the worker pool takes them.
 class RequestReader {
 public:
   RequestReader(MemoryBudget &memory, std::uint64_t max_header);
@@ -48,7 +48,7 @@ public:
   std::optional<std::uint64_t> content_length() const { return parser_.content_length(); }
   /// Returns true if all of the body has come with the head.
   bool has_body() const { return length_ && *length_ <= input_.size() - end_; }
-  /// Skips the body of a request that has been answered by its head, if has_body().
+  /// Skips the body of a request whose response needed only its head, if has_body().
   void skip_body() { end_ += *length_; }
 
   /// `most_piped` is how long a piped body may be; 0: it must be whole. Any other body has at most `max_body` bytes.
@@ -57,7 +57,7 @@ public:
   /// The whole body, after `done`.
   std::string_view body_view() const { return body_view_; }
 
-  /// Goes on with a long body. `has_room` is called on the thread that takes the pieces after `store` was returned.
+  /// Continues with a long body. `has_room` is called on the thread that takes the pieces, after `store` was returned.
   void begin_pipe(MemoryBudget &memory, Request &request, std::function<void()> has_room);
   bool is_piped() const { return pipe_ != nullptr; }
   /// Returns true if all of a piped body has come.
@@ -68,7 +68,7 @@ public:
   /// Ends the pipe since the client has gone.
   void cut_pipe();
 
-  /// The place for the next bytes: at most `most` of them, behind the content of `into`.
+  /// The place for the next bytes: at most `most` of them, after the content of `into`.
   struct Room {
     Buffer &into;
     std::size_t most;
@@ -77,7 +77,7 @@ public:
   void received(Buffer &into, std::size_t count);
 
   void end_request();
-  /// Drops all that came: it is not known where the next request begins.
+  /// Drops all input, since nobody knows where the next request begins.
   void drop() { end_ = input_.size(); }
   /// Makes room for bytes that nobody looks at.
   Room room_to_discard();
@@ -107,7 +107,7 @@ private:
   Kind kind_ = Kind::none;
   Buffer body_;
   std::string_view body_view_;
-  std::optional<std::uint64_t> length_; ///< of the body; of a piped one: what is still to come
+  std::optional<std::uint64_t> length_; ///< of the body, or of the rest of a piped one
   std::uint64_t most_piped_ = 0, max_body_ = 0;
   std::unique_ptr<BodyPipe> pipe_;
   bool whole_ = false;

@@ -100,7 +100,7 @@ bool WorkerPool::may_grow(const Work &lane) const {
   return lane.threads < most && lane.threads + lane.stuck < most + limits_.lane_stuck;
 }
 
-/// Sees that a thread more comes for the lane, if it may have one. False: none comes.
+/// Gets one more thread for the lane, if it may have one. Returns false if none comes.
 bool WorkerPool::call_for(Work &lane) {
   if (!may_grow(lane)) return false;
   if (idle_ > ready_.size()) {
@@ -117,7 +117,8 @@ bool WorkerPool::call_for(Work &lane) {
 /// A thread is done with the lane. Its next job has its turn after the other lanes.
 void WorkerPool::leave(Work &lane) {
   if (lane.waiting.size() > lane.ready) {
-    // The thread goes on to this entry, or to one before it; but one that left by move() does not come back for it.
+    // The thread continues with this entry, or with one before it; but one that left by move() does not come back for
+    // it.
     const bool comes_back = !current || current->lane == &lane;
     if (!comes_back && idle_ > ready_.size()) {
       wake_.notify_one();
@@ -132,12 +133,12 @@ void WorkerPool::leave(Work &lane) {
   forget(lane);
 }
 
-/// A lane without jobs and threads takes no memory: what is mounted changes.
+/// Drops a lane without jobs and threads, since the mounts change.
 void WorkerPool::forget(Work &lane) {
   if (lane.threads == 0 && lane.stuck == 0 && lane.ready == 0 && lane.waiting.empty()) lanes_.erase(Lane(*lane.name));
 }
 
-/// False: the system's limit is reached, and the threads that there are do the work, where there are any.
+/// Returns false if the system's limit is reached: the threads that exist do the work, if there are any.
 bool WorkerPool::add_thread() {
   const auto self = threads_.emplace(threads_.end());
   try {

@@ -26,7 +26,7 @@ class WorkerPool {
 public:
   struct Limits {
     unsigned lane_threads = 16;             ///< at work for one lane
-    unsigned long_threads = 128;            ///< at work for one lane of long values, where they mostly wait for clients
+    unsigned long_threads = 128;            ///< at work for one lane of long values; they mostly wait for clients
     unsigned lane_stuck = 16;               ///< of one lane that are replaced while they hang in a driver
     std::size_t lane_waiting = 4096;        ///< jobs of one lane that wait for a thread
     std::size_t kept = 16;                  ///< threads that stay, however long they have nothing to do

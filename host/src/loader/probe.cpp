@@ -36,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds longest{2000};
 constexpr std::size_t longest_report = 1 << 20;
 
-// ------------------------------------------------------------------------------------------------------- what is known
+// ---------------------------------------------------------------------------------------------------- the known facts
 
 /// A part of a record's name, so that records of a host with other checks do not count.
 constexpr std::string_view generation = "1.";

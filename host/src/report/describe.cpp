@@ -65,7 +65,7 @@ json::object limits_json(const omnistore_traits &traits) {
   return limits;
 }
 
-/// What an acknowledged write outlives.
+/// Names the failure that an acknowledged write survives.
 const char *keeps_name(std::uint32_t keeps) {
   return keeps >= OMNISTORE_KEEPS_POWER      ? "power"
          : keeps >= OMNISTORE_KEEPS_PROCESS  ? "process"
@@ -178,7 +178,7 @@ json::object listener_json(const ListenerStats &listener) {
           {"responses", std::move(responses)}};
 }
 
-/// A JSON object's text as what it says; null where it is none.
+/// Parses the text of a JSON object; returns null if it is none.
 json::value parsed(const std::string &text) {
   boost::system::error_code broken;
   json::value value = text.empty() ? json::value() : json::parse(text, broken);

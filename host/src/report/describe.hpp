@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the admin listener tells, as JSON.
+// The reports of the admin listener, as JSON.
 #pragma once
 
 #include <string>
@@ -16,11 +16,12 @@
 
 namespace omnistore::report {
 
-/// {size, mtime, expiry, etag, user}: bytes, Unix milliseconds, null for what is not known or not set. The user's meta
-/// is JSON if it is JSON, and to_text() prints it as it is; other text is a string; other bytes are base64 in "user64".
+/// {size, mtime, expiry, etag, user}: bytes, Unix milliseconds, null for values that are unknown or not set. The user's
+/// meta is JSON if it is JSON, and to_text() prints it as it is; other text is a string; other bytes are base64 in
+/// "user64".
 boost::json::object describe(const Meta &meta);
 
-/// What describe() gave, or holds in it what it gave, as text on one line.
+/// Returns a result of describe(), or a value that holds such results, as text on one line.
 std::string to_text(const boost::json::value &described);
 /// {driver, version, file, capabilities, children}, as in the next.
 boost::json::object describe(const StoreInfo &store);
@@ -51,20 +52,19 @@ boost::json::object describe(loader::Registry &registry, const std::vector<Mount
 boost::json::object describe(const loader::Inspected &plugin);
 
 /// {"time", "mounts": [...], "listeners": [...], "threads": {total, idle, stuck, waiting, lanes: [...]}, "memory":
-/// {...}, "reloads":
-/// {...}, "process": {...}}; "time" in Unix milliseconds. A lane is a store's share of the threads,
-/// with the store's number as in "draining"; a stuck thread is one whose driver has not come back from a request that
-/// nobody waits for any more, and "waiting" counts requests. "memory" is what connections, requests and answers take,
-/// in bytes, what is kept spare for the next long value, and how often there was not enough for one.
+/// {...}, "reloads": {...}, "process": {...}}; "time" in Unix milliseconds. A lane is a store's share of the threads,
+/// with the store's number as in "draining"; a stuck thread is one whose driver has not returned from a request that
+/// nobody waits for any more, and "waiting" counts requests. "memory" has the bytes of connections, requests and
+/// responses, the bytes that are kept for the next long value, and the number of refusals for lack of memory.
 boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
 
 /// {"config", "profile", "mounts": [{mountpoint, driver, change, details}], "later": [...]}; a change is "added",
 /// "kept", "replaced" or "removed".
 boost::json::object describe(const Reload &reload, const Config &config);
 
-/// {key, mount, prefix, inside, ttl, read_only, status, message, meta, layer:
-/// {driver, place}, store: {driver, outcome, order, asked, time, message, about, children}}. What is not known or not
-/// so is null; of a store that was not asked only driver, outcome and children are there. Times are microseconds.
+/// {key, mount, prefix, inside, ttl, read_only, status, message, meta, layer: {driver, place}, store: {driver, outcome,
+/// order, `asked`, time, message, about, children}}. A value that is unknown is null; a store that was not called has
+/// only driver, outcome and children. Times are microseconds.
 boost::json::object describe(const Explanation &explanation);
 
 } // namespace omnistore::report

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a running host reports, as plain data: the service fills it in, and describe() and metrics_text() show it.
+// The reports of a running host as plain data: the service fills them in, and describe() and metrics_text() show them.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace omnistore::report {
 
-/// What a listener did since it was started.
+/// The counters of a listener since its start.
 struct ListenerStats {
   std::string name;                         ///< "http", "admin"
   std::string address;                      ///< "127.0.0.1:7700"
@@ -22,14 +22,14 @@ struct ListenerStats {
   std::uint64_t timed_out = 0;              ///< connections that were closed since they were slow or idle
   std::array<std::uint64_t, 5> responses{}; ///< by class: 1xx to 5xx
   std::uint64_t accept_failures = 0;        ///< times that no connection could be accepted
-  std::uint64_t wrong_tokens = 0;           ///< requests with a token that is not known
+  std::uint64_t wrong_tokens = 0;           ///< requests with an unknown token
 };
 
 /// How reloads of the config went since the host was started.
 struct ReloadStats {
   std::uint64_t done = 0, failed = 0;
   bool last_failed = false;
-  std::int64_t last_done = 0; ///< Unix milliseconds, the start counts: since then the config that holds does
+  std::int64_t last_done = 0; ///< Unix milliseconds: the last successful reload, or the start
 };
 
 /// The worker pool of the data listener.
@@ -60,7 +60,7 @@ struct HostState {
   MemoryStats memory;
 };
 
-/// What a reload did, or would do.
+/// The outcome of a reload, or the outcome that it would have.
 struct Reload {
   std::vector<MountChange> mounts; ///< by mountpoint
   std::vector<std::string> later;  ///< other differences; they take effect when the host is started again

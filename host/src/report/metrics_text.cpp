@@ -45,7 +45,7 @@ constexpr Counter counters[] = {
     {"omnistore_written_bytes_total", "Bytes of the values that were written.", &MountStats::bytes_written},
     {"omnistore_evictions_total", "Values that were removed to make room.", &MountStats::evictions},
     {"omnistore_expirations_total", "Values that were removed at the end of their ttl.", &MountStats::expirations},
-    {"omnistore_driver_faults_total", "What the driver did against its contract, such as keys that were not asked for.",
+    {"omnistore_driver_faults_total", "Violations of the driver's contract, such as keys that were not requested.",
      &MountStats::driver_faults},
 };
 
@@ -103,7 +103,7 @@ void errors_text(std::string &out, const std::vector<MountStats> &mounts) {
              std::to_string(count));
 }
 
-/// What drivers tell by themselves. Each figure's name is the label `label`.
+/// Appends the figures that drivers report. Each figure's name is the label `label`.
 void driver_figures_text(std::string &out, const std::vector<MountStats> &mounts, const std::vector<Layer> &layers,
                          std::string_view name, std::string_view label,
                          std::vector<std::pair<std::string, std::uint64_t>> MountStats::*figures) {
@@ -124,7 +124,7 @@ void drivers_text(std::string &out, const std::vector<MountStats> &mounts, const
   driver_figures_text(out, mounts, layers, "omnistore_driver_gauge", "gauge", &MountStats::gauges);
 }
 
-/// Whether a store or one below it did not say what it counts.
+/// Returns true if a store or one below it did not report its counters in time.
 bool any_late(const MountStats &store) {
   return store.counters_late || std::any_of(store.layers.begin(), store.layers.end(), any_late);
 }
@@ -219,7 +219,7 @@ void draining_text(std::string &out, const std::vector<DrainingStore> &draining)
 }
 
 void memory_text(std::string &out, const MemoryStats &memory) {
-  family(out, "omnistore_request_memory_bytes", "gauge", "Memory that connections, requests and answers take.");
+  family(out, "omnistore_request_memory_bytes", "gauge", "Memory that connections, requests and responses take.");
   sample(out, "omnistore_request_memory_bytes", "", std::to_string(memory.used));
   family(out, "omnistore_request_memory_spare_bytes", "gauge", "Memory that is kept for the next long value.");
   sample(out, "omnistore_request_memory_spare_bytes", "", std::to_string(memory.spare));

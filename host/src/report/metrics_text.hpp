@@ -10,10 +10,10 @@
 
 namespace omnistore::report {
 
-/// Everything that is counted, in Prometheus' text format (version 0.0.4).
+/// Returns all counters in Prometheus' text format (version 0.0.4).
 std::string metrics_text(const std::vector<MountStats> &mounts, const std::vector<DrainingStore> &draining,
                          const HostState &host);
-/// The same of these stores alone.
+/// Returns those of these stores alone.
 std::string metrics_text(const std::vector<MountStats> &mounts, const std::vector<DrainingStore> &draining);
 
 /// A label's value with '\', '"' and line ends escaped.

@@ -19,7 +19,7 @@ double seconds(const timeval &time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
-/// When the process began: the system tells it in ticks since it was booted.
+/// Returns when the process began; the system gives it in ticks since it was booted.
 double start_time() {
   std::ifstream stat("/proc/self/stat");
   std::string line;

@@ -5,7 +5,7 @@
 
 namespace omnistore::report {
 
-/// What the system knows of this process.
+/// The system's figures of this process.
 struct ProcessStats {
   double start_time = 0;  ///< Unix seconds
   double cpu_seconds = 0; ///< user and system

@@ -23,11 +23,11 @@ namespace omnistore::routes {
 
 namespace json = boost::json;
 
-/// Who may use a path.
+/// The callers that may use a path.
 enum class AdminRoutes::Access {
-  anyone,  ///< everybody, also without a token where there are tokens
-  machine, ///< every user of this machine where there are no tokens, else whoever has one
-  part,    ///< a token of any bases, which is shown no more than what lies in them
+  anyone,  ///< everybody, also without a token if the config has tokens
+  machine, ///< every user of this machine if there are no tokens, else everybody who has one
+  part,    ///< a token of any bases; it sees no more than its bases
   whole,   ///< a token of all bases
   change   ///< a token that may write everything
 };
@@ -35,8 +35,8 @@ enum class AdminRoutes::Access {
 struct AdminRoutes::Path {
   std::string_view path, summary; ///< a path that ends in '/' stands for all below it
   Function function;
-  /// Of the pool, for what reads files or asks stores; empty: it does not wait. A store that hangs while it is opened
-  /// or explained holds up no figures.
+  /// The lane of the pool for functions that read files or call stores; empty if the function does not wait. A store
+  /// that hangs while it is opened or explained delays no figures.
   std::string_view lane{};
   Access access = Access::part;
   Method method = Method::get;
@@ -48,7 +48,7 @@ struct AdminRoutes::Path {
 
 const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method) {
   static constexpr Path paths[] = {
-      {"/", "What is here", &AdminRoutes::index},
+      {"/", "The pages of this listener", &AdminRoutes::index},
       {"/health", "200 as long as the process serves", &AdminRoutes::health, {}, Access::anyone},
       {"/ready",
        "200 when every mount that must be there is, and its store can do its work; else 503",
@@ -57,15 +57,15 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
        Access::anyone},
       {"/metrics", "Counters and latencies for Prometheus", &AdminRoutes::metrics, "admin", Access::machine},
       {"/stats", "Counters and latencies", &AdminRoutes::stats, "admin"},
-      {"/mounts", "What is mounted where, and what drains; PUT and DELETE below it mount and unmount",
+      {"/mounts", "The mounts and the stores that drain; PUT and DELETE below it mount and unmount",
        &AdminRoutes::mounts},
       {"/drivers", "The drivers that there are", &AdminRoutes::drivers, "admin", Access::whole},
-      {"/reload", "What a reload of the config would change; POST does it", &AdminRoutes::diff, "change",
+      {"/reload", "The changes that a reload of the config would make; POST makes them", &AdminRoutes::diff, "change",
        Access::whole},
       {"/reload", {}, &AdminRoutes::reload, "change", Access::change, Method::post},
       {"/mounts/", {}, &AdminRoutes::mount, "change", Access::change, Method::put},
       {"/mounts/", {}, &AdminRoutes::unmount, "change", Access::change, Method::remove},
-      {"/explain", "Which stores a get of this key asks, and what each answers", &AdminRoutes::explain, "explain"},
+      {"/explain", "The stores that a get of this key calls, and the result of each", &AdminRoutes::explain, "explain"},
   };
   if (method == Method::head) method = Method::get;
   for (const Path &known : paths)
@@ -88,15 +88,15 @@ std::string mountpoint_of(const Request &request) {
   return point;
 }
 
-/// A change ends before its request does, so that the response can say what came of it.
+/// A change ends before its request does, so that the response can report the outcome.
 ChangeOptions change_options(const Request &request) {
   ChangeOptions options;
   options.deadline = request.message.deadline;
   return options;
 }
 
-/// How long a request wants to wait until old stores are closed: ?wait=5s. Never longer than the request may take.
-/// Throws Error(invalid) if it is malformed.
+/// Returns how long a request waits until old stores are closed: ?wait=5s. It is never longer than the request may
+/// take. Throws Error(invalid) if it is malformed.
 std::chrono::milliseconds wait_of(const Request &request) {
   const std::optional<std::string> text = http::parameter(request.query, "wait");
   std::int64_t wait = 0;
@@ -130,7 +130,7 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
   }
   const std::string_view path = target.path.empty() ? "/" : target.path;
   if (!find(path, Method::other)) {
-    reply_error(request, response, 404, "There is no such page; / tells what is here");
+    reply_error(request, response, 404, "There is no such page; / lists the pages");
     return nullptr;
   }
   const Path *found = method == Method::other ? nullptr : find(path, method);
@@ -286,13 +286,13 @@ void AdminRoutes::diff(const Request &request, Response &response) {
 
 void AdminRoutes::reload(const Request &request, Response &response) {
   const auto wait = wait_of(request);
-  json::object body = report::describe(host_.reload("asked over HTTP", change_options(request)), host_.config());
+  json::object body = report::describe(host_.reload("requested over HTTP", change_options(request)), host_.config());
   if (wait.count() > 0) storage_.wait_closed(wait);
   add_draining(body, nullptr);
   reply_json(request, response, 200, body);
 }
 
-/// Says of a change which old stores are not closed yet: at this mountpoint, or null: anywhere.
+/// Adds the old stores that are not closed yet: those at this mountpoint, or all of them if `point` is null.
 void AdminRoutes::add_draining(json::object &body, const std::string *point) const {
   std::vector<DrainingStore> draining = storage_.draining();
   if (point) std::erase_if(draining, [&](const DrainingStore &store) { return store.mountpoint != *point; });

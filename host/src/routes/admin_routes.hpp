@@ -18,32 +18,32 @@
 
 namespace omnistore::routes {
 
-/// Shows how the host is and what it has mounted, and changes it. GET and HEAD show:
+/// Shows the state of the host and its mounts, and changes the mounts. GET and HEAD show:
 ///
-///     /         what is here
+///     /         the list of these pages
 ///     /health   200 as long as the process serves
 ///     /ready    200 when every mount that must be there is, and no store says that it cannot do its work; 503 with the
 ///               reasons, and while the host stops. It takes at most about a second
 ///     /metrics  counters and latencies in Prometheus' text format
 ///     /stats    the same as JSON
-///     /mounts   what is mounted where, what each store can do, and which old stores are not closed yet
+///     /mounts   the mounts, the capabilities of each store, and the old stores that are not closed yet
 ///     /drivers  the drivers that there are, and the plugin files that could not be used
 ///     /reload   what a reload of the config would change
-///     /explain  ?key=KEY: which stores a get of the key asks, and what each answers; nothing of the value
+///     /explain  ?key=KEY: the stores that a get of the key calls, and the result of each, without the value
 ///
 /// and these change something:
 ///
-///     POST /reload           reads the config anew, and brings the mounts to it
-///     PUT /mounts/POINT      mounts what the body says, as a mount of the config is written; /mounts/ is the root's
-///     DELETE /mounts/POINT   unmounts it
+///     POST /reload           reads the config again, and changes the mounts accordingly
+///     PUT /mounts/POINT      mounts the store in the body, which looks like a mount of the config; /mounts/ is the
+///     root DELETE /mounts/POINT   unmounts it
 ///
-/// /health and /ready are open. They show their status alone to whoever may not see more. Without tokens, only the user
+/// /health and /ready are open. A caller without further rights sees only their status. Without tokens, only the user
 /// that the host runs as and root may use the rest, except that a loopback listener shows /metrics to every user; with
-/// HttpConfig::any_user all is open. With tokens, a token is needed: one without bases for /drivers and /reload, one
-/// that may also write for what changes something. A token with bases sees of /mounts, /stats and /metrics the mounts
-/// that lie in them, and explains their keys.
-/// The response to a change comes when the change is in effect. Its "draining" has the old stores that are not closed
-/// yet. With ?wait=5s it comes when they are closed, after that time, or when the request's time is nearly up.
+/// HttpConfig::any_user all is open. With tokens, a request needs a token: one without bases for /drivers and /reload,
+/// and one that may also write for changes. On /mounts, /stats and /metrics, a token with bases sees the mounts that
+/// lie in them; it explains only keys in them. The response to a change comes when the change is in effect. Its
+/// "draining" has the old stores that are not closed yet. With ?wait=5s it comes when they are closed, after that time,
+/// or when the request's time is nearly up.
 class AdminRoutes final : public http::Application {
 public:
   /// `state` may be called on any thread.
@@ -60,9 +60,9 @@ private:
   static const Path *find(std::string_view path, Method method);
   const Path *admit(Request &request, Response &response) const;
   Guard::Verdict judge(const Request &request, Access access) const;
-  /// Returns true if an admitted request may see a mount and what is inside it; of the root: everything.
+  /// Returns true if an admitted request may see a mount and its content; for the root this means everything.
   bool shows(const Request &request, const std::string &mountpoint) const;
-  /// Returns those of the mounts, or of what was counted of them, that an admitted request may see.
+  /// Returns those of the mounts, or of their counters, that an admitted request may see.
   template <class Mount>
   std::vector<Mount> shown(const Request &request, std::vector<Mount> mounts) const {
     std::erase_if(mounts, [&](const Mount &mount) { return !shows(request, mount.mountpoint); });

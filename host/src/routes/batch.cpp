@@ -22,7 +22,7 @@ namespace omnistore::routes {
 namespace {
 
 constexpr std::size_t most_items = 10'000;
-constexpr std::size_t got_at_once = 64;                 // values that are asked for together
+constexpr std::size_t got_at_once = 64;                 // values that are read together
 constexpr std::uint64_t held_at_once = 4 * 1024 * 1024; // bytes that they may have; longer ones are read by themselves
 
 void put_meta(Buffer &out, const Meta &meta, std::uint64_t size) {
@@ -77,7 +77,7 @@ public:
   void get(const std::vector<std::string> &keys) {
     for (std::size_t from = 0; from < keys.size(); from += got_at_once) {
       const std::span<const std::string> some(keys.data() + from, std::min(got_at_once, keys.size() - from));
-      // What cannot be held together is read by itself.
+      // Values that do not fit together are read one by one.
       http::MemoryShare held(out_.budget(), http::MemoryBudget::always);
       const std::uint64_t wanted = std::min(left_, held_at_once);
       const bool has_room = wanted <= http::MemoryBudget::always || held.try_add(wanted - http::MemoryBudget::always);
@@ -134,7 +134,8 @@ public:
   bool wrote() const { return wrote_; }
 
 private:
-  /// The outcome of what may not be done; ok: it may, or the store will say what is wrong with the key.
+  /// Returns the outcome of an item that may not be done. If it is ok, the item may be done, or the store reports what
+  /// is wrong with the key.
   Outcome judge(const std::string &key, bool write) const {
     try {
       const Key whole(base_, key);
@@ -243,7 +244,7 @@ private:
       outcomes[i] = judge(key_of(items[i]), true);
       if (outcomes[i].status == Status::ok) places.push_back(i);
     }
-    const bool all = places.size() == items.size(); // values are long: they are copied only if some stay behind
+    const bool all = places.size() == items.size(); // values are long: they are copied only if some do not go along
     if (!all)
       for (const std::size_t place : places) granted.push_back(items[place]);
     wrote_ = true;
@@ -252,14 +253,14 @@ private:
     for (std::size_t i = 0; i < items.size(); ++i) put(key_of(items[i]), outcomes[i]);
   }
 
-  static constexpr const char *does_not_fit = "The answer is full: ask for this value by itself";
+  static constexpr const char *does_not_fit = "The response is full: get this value by itself";
   static constexpr const char *no_memory =
-      "Requests and answers take all the memory that they may; ask for this value later, or by itself";
+      "Requests and responses take all the memory that they may; get this value later, or by itself";
   static constexpr std::size_t base64_slice = 48 * 1024; // bytes, a multiple of three
 
   View view_;
   const Guard &guard_;
-  std::uint64_t left_; ///< bytes of values that the answer may have still
+  std::uint64_t left_; ///< bytes of values that the response may have still
   const Request &request_;
   const std::string base_;
   Buffer &out_;
@@ -293,9 +294,8 @@ void respond_to_batch(Storage &storage, const Guard &guard, std::uint64_t most, 
     out.append("}");
   } catch (const http::OverBudget &) {
     if (!batch.wrote()) throw;
-    throw Error(Status::unavailable,
-                "What was to be set and removed is done as far as it could be, but there is no memory for "
-                "the answer that tells of each item");
+    throw Error(Status::unavailable, "The sets and removes are done as far as possible, but there is no memory for "
+                                     "the response with the outcome of each item");
   }
   put_length(out, length_at, out.size() - begin);
 }

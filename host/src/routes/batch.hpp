@@ -10,13 +10,14 @@
 
 namespace omnistore::routes {
 
-/// Answers a POST to a base: many keys at once, each relative to the base, each with an outcome of its own. The body:
+/// Responds to a POST to a base: many keys at once, each relative to the base, each with an outcome of its own. The
+/// body:
 ///
 ///     {"set": [{"key": "a", "value": "text", "ttl": 60000}, {"key": "b", "base64": "/wA="}],
 ///      "get": ["a", "c"], "stat": ["a"], "remove": ["d", "e"]}
 ///
-/// in any choice, done in the order in which they stand; at most 10000 items in all. A ttl is in milliseconds, or a
-/// text as "5m". The answer, in the same order:
+/// Any of the lists may be absent. They are done in the order in which they stand, with at most 10000 items in all. A
+/// ttl is in milliseconds, or a text such as "5m". The response has the same order:
 ///
 ///     {"set": [{"key": "a", "status": 200}, ...],
 ///      "get": [{"key": "a", "status": 200, "value": "text", "meta": {"size", "mtime", "expiry", "etag"}},
@@ -24,8 +25,8 @@ namespace omnistore::routes {
 ///      "stat": [{"key": "a", "status": 200, "meta": {...}}],
 ///      "remove": [{"key": "d", "status": 200}, {"key": "e", "status": 200, "found": false}]}
 ///
-/// A status is what a request for that one key would have; bytes that are no UTF-8 come as "base64" in place of
-/// "value". What is got is at most `most` bytes in all: an item that does not fit has 413, and is there for a request
+/// A status is the one that a request for that key alone would have; bytes that are no UTF-8 come as "base64" in place
+/// of "value". A batch returns at most `most` bytes of values: an item that does not fit has 413, and needs a request
 /// of its own.
 ///
 /// Throws Error(invalid), before anything is done, if the body is not of this form.

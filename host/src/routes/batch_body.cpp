@@ -23,7 +23,7 @@ constexpr std::size_t taken_by_item = 256; // bytes that a storage takes for one
   throw Error(Status::invalid, base::printable(place) + ": expected " + expected);
 }
 
-/// Takes what the parser finds, one value after the other.
+/// Takes the values that the parser finds, one after the other.
 class Taker {
 public:
   static constexpr std::size_t max_object_size = SIZE_MAX, max_array_size = SIZE_MAX, max_key_size = SIZE_MAX,
@@ -158,7 +158,7 @@ private:
     item_.options.ttl = std::chrono::milliseconds(milliseconds);
   }
 
-  /// Something that does not belong where it stands.
+  /// Refuses a value that does not belong in its place.
   [[noreturn]] void wrong_value(const std::string &found) {
     switch (depth_) {
     case Depth::outside:

@@ -27,7 +27,7 @@ namespace {
 
 constexpr std::string_view data_methods = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
 constexpr std::string_view event_stream = "text/event-stream";
-constexpr int attempts = 8; // at a write whose condition had to be looked up first
+constexpr int attempts = 8; // at a write whose condition needs a look at the value first
 
 bool has_conditions(const Request &request) {
   return request.has(Header::if_match) || request.has(Header::if_none_match) ||
@@ -74,7 +74,7 @@ GetOptions read_options(const Request &request, const std::optional<http::ByteRa
   return options;
 }
 
-/// The event that a client has seen last; nullopt: it says nothing of one.
+/// Returns the number of the event that the client saw last, or nullopt if the request has none.
 std::optional<std::uint64_t> last_event(const Request &request) {
   std::string id(request[Header::last_event_id]);
   if (id.empty()) id = http::parameter(request.query, "lastEventId").value_or("");
@@ -83,8 +83,8 @@ std::optional<std::uint64_t> last_event(const Request &request) {
   throw Error(Status::invalid, "Last-Event-ID: expected the id of an event, which is a whole number");
 }
 
-/// Whether a part of a long body is still to come, which is not waited for: the connection ends, and the client is
-/// told.
+/// Returns true if a part of a long body is still to come. Nothing waits for it: the connection ends after the
+/// response.
 bool has_rest(const Request &request) { return request.message.source && !request.message.source->is_drained(); }
 
 /// A body that comes in pieces, for the storage.
@@ -97,7 +97,7 @@ private:
   http::BodyPipe &pipe_;
 };
 
-/// Puts an error in place of what was put together until now.
+/// Replaces the response that was begun with an error.
 void fail(const Request &request, Response &response, std::size_t mark, const Error &error) {
   log_defect(error.status(), error.what());
   response.out.truncate(mark);
@@ -172,7 +172,7 @@ bool DataRoutes::admit(Request &request, Response &response) const {
 
   request.caller = {request[Header::traceparent], guard_.identity(request[Header::authorization])};
   const bool write = is_write(request.message.method);
-  // What a batch may do is judged item by item.
+  // Each item of a batch is judged by itself.
   const Guard::Verdict verdict =
       request.message.method == Method::post
           ? guard_.judge(request[Header::authorization])
@@ -262,7 +262,7 @@ void DataRoutes::get_after_look(const Request &request, Response &response,
     if (!seen) return not_found(request, response);
     if (respond_if_not_met(request, response, *seen)) return;
     const std::optional<http::ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
-    // What was set since this look is another value: conditions and range were judged for the one that was seen.
+    // A value that was set since this look is another one: conditions and range were judged for the one that was seen.
     const bool binds = part || request.has(Header::if_match) || request.has(Header::if_unmodified_since);
     ValueReader reader(request, response, part, binds ? &*seen : nullptr);
     try {
@@ -292,8 +292,8 @@ void DataRoutes::touch(const Request &request, Response &response) {
   storage_.touch(request.key, *ttl, request.limits()) ? ok(request, response) : not_found(request, response);
 }
 
-/// No driver gives a ttl under a condition, and between a look and a touch another value could be set. So the value
-/// that was judged is set once more with the ttl, tied to its etag.
+/// No driver changes a ttl under a condition, and another value could be set between a look and a touch. So the value
+/// that was judged is set once more with the ttl, on the condition of its etag.
 void DataRoutes::touch_if(const Preconditions &asked, std::chrono::milliseconds ttl, const Request &request,
                           Response &response) {
   for (int attempt = 0; attempt < attempts; ++attempt) {
@@ -340,7 +340,7 @@ void DataRoutes::put(const Request &request, Response &response) {
     options.condition = std::move(condition.condition);
     const Stored stored = set(request, request.limited(options));
     if (stored) return ok(request, response, stored.etag);
-    if (!condition.pinned || request.message.source) break; // what has been read of a source does not come again
+    if (!condition.pinned || request.message.source) break; // a source cannot be read twice
   }
   response.close = has_rest(request);
   condition_failed(request, response);
@@ -355,7 +355,7 @@ void DataRoutes::remove(const Request &request, Response &response) {
   for (int attempt = 0; attempt < attempts; ++attempt) {
     WriteCondition condition = write_condition(storage_, request);
     if (condition.condition.kind == Condition::Kind::if_absent) {
-      // It may only be removed where it is not there.
+      // The condition allows only the remove of an absent key.
       condition.failed = storage_.has(request.key, request.limits());
       if (!condition.failed) return ok(request, response);
     }
@@ -386,7 +386,7 @@ void DataRoutes::watch(const Request &request, Response &response) {
   response.close = true;
   begin_head(response, 200);
   header(response, "Content-Type", event_stream);
-  // Proxies are told not to gather what should go on at once.
+  // The second header keeps proxies from gathering events that should go out at once.
   response.out.append("Cache-Control: no-store\r\nX-Accel-Buffering: no\r\n");
   end_chunked_head(request, response);
 }

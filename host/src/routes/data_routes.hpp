@@ -18,19 +18,19 @@ namespace omnistore::routes {
 
 struct Preconditions;
 
-/// The keys of a storage over HTTP, as unstorage's server has them and its http driver expects:
+/// The keys of a storage over HTTP, in the form of unstorage's server, which its http driver expects:
 ///
-///     GET    /a/b    the value: text, or bytes where Accept asks for application/octet-stream; Range, If-None-Match
-///     HEAD   /a/b    whether it is there, and what is known of it
+///     GET    /a/b    the value: text, or bytes if Accept is application/octet-stream; Range, If-None-Match
+///     HEAD   /a/b    its size, time, ttl and etag
 ///     PUT    /a/b    sets it; X-Ttl: SECONDS, If-Match, If-None-Match
-///     PATCH  /a/b    gives it another ttl, and nothing else: X-Ttl: SECONDS, 0 for ever; 404 where it is absent
-///     DELETE /a/b    removes it; OK also where it is absent
+///     PATCH  /a/b    gives it another ttl, and nothing else: X-Ttl: SECONDS, 0 for ever; 404 if it is absent
+///     DELETE /a/b    removes it; OK also if it is absent
 ///     GET    /a/     the keys under a base, as a JSON array; ?limit=&cursor=&depth=
 ///     DELETE /a/     removes them all
 ///     POST   /a/     gets, sets and removes many of them, see batch.hpp
-///     GET    /a/     with Accept: text/event-stream: what changes under a base, as server-sent events; GET /a: of a
+///     GET    /a/     with Accept: text/event-stream: the changes under a base, as server-sent events; GET /a: of a
 ///                    key, and of the keys under it. Last-Event-ID, ?lastEventId=
-///     OPTIONS        for browsers, where the config grants them access
+///     OPTIONS        for browsers, if the config grants them access
 class DataRoutes final : public http::Application {
 public:
   DataRoutes(Storage &storage, Guard guard, const HttpConfig &config);

@@ -10,7 +10,7 @@ namespace omnistore::routes {
 
 namespace {
 
-constexpr std::size_t most_taken = 64 * 1024;         // bytes of events that one take() gives, and one event more
+constexpr std::size_t most_taken = 64 * 1024;         // bytes that one take() gives; the last event may exceed it
 constexpr std::size_t most_queued = 16 * 1024;        // events that wait
 constexpr auto remembered = std::chrono::seconds(60); // for a client that comes back
 
@@ -58,7 +58,7 @@ std::string event_text(const Event &event) {
   return std::string(text.view());
 }
 
-/// Puts events behind a buffer, as one chunk if they are framed.
+/// Appends events to a buffer, as one chunk if they are framed.
 class FeedWriter final : public EventTaker {
 public:
   FeedWriter(Buffer &out, bool framed, std::string_view omitted)

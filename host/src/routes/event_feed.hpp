@@ -19,7 +19,7 @@ class StreamSlots {
 public:
   explicit StreamSlots(unsigned most) : most_(most), taken_(std::make_shared<std::atomic<unsigned>>(0)) {}
   unsigned most() const { return most_; }
-  /// A place, which is free again when its last owner lets it go; null: all are taken.
+  /// Returns a place, which is free again when its last owner releases it, or null if all are taken.
   std::shared_ptr<void> take();
 
 private:
@@ -27,7 +27,7 @@ private:
   const std::shared_ptr<std::atomic<unsigned>> taken_;
 };
 
-/// What changes in a storage, as server-sent events:
+/// Sends the changes in a storage as server-sent events:
 ///
 ///     id: 17
 ///     event: update                    or remove, or resync: some were lost
@@ -38,17 +38,17 @@ private:
 ///
 /// The feed has no thread and keeps no events: they wait in the hub, once for all feeds of a base, and take() copies
 /// those that this client has not had. A client that is slow, or reads nothing, costs the bytes of one take(), and gets
-/// a resync for what the hub no longer has.
+/// a resync for the events that the hub has dropped.
 class EventFeed final : public http::Feed {
 public:
-  /// What is watched: the keys under a base; or a key, and the keys under it.
+  /// The subject of a watch: the keys under a base; or a key, and the keys under it.
   struct Subject {
     std::string key;
     bool is_base = false;
   };
 
-  /// Begins to watch, which may wait for a store. `after`: goes on behind the event of this number. `framed`: in
-  /// chunks. `place` is kept as long as it watches.
+  /// Begins to watch, which may wait for a store. It resumes after the event with the number `after`. `framed` means in
+  /// chunks. It keeps `place` as long as it watches.
   EventFeed(Storage &storage, Subject subject, std::optional<std::uint64_t> after, bool framed,
             std::shared_ptr<void> place);
   ~EventFeed() override;

@@ -18,7 +18,7 @@ namespace omnistore::routes {
 
 namespace {
 
-constexpr unsigned most_held = 64; // answers to wrong tokens that wait at once
+constexpr unsigned most_held = 64; // responses to wrong tokens that wait at once
 
 } // namespace
 
@@ -63,7 +63,7 @@ bool Guard::same_origin(std::string_view origin, std::string_view host) {
   const std::size_t end = origin.find("://");
   if (end == std::string_view::npos) return false;
   const std::string_view scheme = origin.substr(0, end);
-  const bool is_secure = base::equal_ignoring_case(scheme, "https"); // of a proxy before the host
+  const bool is_secure = base::equal_ignoring_case(scheme, "https"); // of a proxy that forwards to the host
   if (!is_secure && !base::equal_ignoring_case(scheme, "http")) return false;
   const auto page = base::parse_authority(origin.substr(end + 3)), here = base::parse_authority(host);
   const std::uint16_t usual = is_secure ? 443 : 80;

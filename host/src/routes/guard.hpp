@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may do what on a listener.
+// Access to a listener: the rights of hosts, origins, tokens and users.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ public:
   /// elsewhere could have its own name point here (DNS rebinding) and read what it likes.
   bool serves_host(const base::Authority &host) const;
 
-  /// What Access-Control-Allow-Origin says to this origin; empty: nothing is granted.
+  /// Returns the value of Access-Control-Allow-Origin for this origin; empty if nothing is granted.
   std::string_view grant(std::string_view origin) const;
 
   /// Returns true if a page of this very host has this origin: the same name or address, and the same port.
@@ -44,16 +44,17 @@ public:
   /// Names the token of an Authorization header by its place in the config, "token 1"; empty: there are no tokens.
   std::string_view identity(std::string_view authorization) const;
   /// Judges if the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that
-  /// this process runs as, or root. Granted if there are tokens, which count then.
+  /// this process runs as, or root. It is granted if there are tokens, which count then.
   Verdict judge_user(const http::Request &request) const;
 
-  /// Responds to every verdict but `granted`: with 401 or 403, or, if too many wrong tokens came from there, 429.
+  /// Responds to every verdict but `granted`: with 401 or 403, or with 429 if too many wrong tokens came from the
+  /// client's address.
   void refuse(const http::Request &request, http::Response &response, Verdict verdict) const;
   /// Counts a wrong token, and holds its response back if there were too many. Returns true if there were.
   bool slow_down(const http::Request &request, http::Response &response) const;
 
   bool has_tokens() const { return !tokens_.empty(); }
-  /// How many wrong tokens came.
+  /// Returns how many wrong tokens came.
   std::uint64_t wrong_tokens() const { return wrong_->count(); }
   const std::string &config_field() const { return field_; }
 
@@ -78,7 +79,7 @@ private:
 /// Splits the target and judges the Host, which a URL as target overrides. Returns false if the request was refused.
 bool admit_target(const Guard &guard, http::Request &request, http::Response &response, http::Target &target);
 
-/// Grants the request what its Origin may have. Returns false if it comes from a page of an origin without access.
+/// Grants the request the access of its Origin. Returns false if it comes from a page of an origin without access.
 bool admit_origin(const Guard &guard, http::Request &request, const http::Target &target);
 void refuse_origin(const Guard &guard, const http::Request &request, http::Response &response);
 

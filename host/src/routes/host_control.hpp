@@ -11,7 +11,7 @@
 
 namespace omnistore::routes {
 
-/// What the admin routes can change in a running host. Thread-safe.
+/// The changes that the admin routes can make to a running host. Thread-safe.
 class HostControl {
 public:
   virtual ~HostControl() = default;

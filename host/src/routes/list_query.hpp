@@ -15,7 +15,7 @@ struct ListQuery {
   ListOptions options;
   bool paged = false; ///< it has a limit: the response is one page
 
-  /// Throws Error(invalid) for a parameter that is not right.
+  /// Throws Error(invalid) if a parameter is wrong.
   static ListQuery parse(std::string_view query);
   /// The query of the next page, which begins at `cursor`.
   std::string next(std::string_view cursor) const;

@@ -29,8 +29,8 @@ std::string skipped_line(const std::vector<Skipped> &places) {
   return std::string(report::skipped_header) + ": " + report::skipped_text(places) + "\r\n";
 }
 
-/// A whole listing as a JSON array, page by page. The head names what is missing from the first page, and a trailer
-/// what is missing from later ones. HTTP/1.0 has no trailers, so there the listing is cut off.
+/// A whole listing as a JSON array, page by page. The head names the missing parts of the first page, and a trailer
+/// those of later ones. HTTP/1.0 has no trailers, so there the listing is cut off.
 class KeyStream {
 public:
   /// The request stays as it is until the stream has ended; its deadline is that of the page at hand.
@@ -45,7 +45,7 @@ public:
     for (Skipped &each : page_.skipped) skipped_.push_back(std::move(each));
   }
   bool has_further_pages() const { return !page_.cursor.empty(); }
-  /// Returns what is missing from the pages read since the last call.
+  /// Returns the missing parts of the pages read since the last call.
   std::vector<Skipped> take_skipped() { return std::exchange(skipped_, {}); }
   /// Appends its keys to `out`. Returns true if there are further pages.
   bool put(Buffer &out) {
@@ -81,7 +81,7 @@ void begin_list_head(Response &response, bool folders) {
 void list_all(const Storage &storage, const Request &request, Response &response, ListOptions options) {
   const bool folders = options.folders;
   const auto keys = std::make_shared<KeyStream>(storage, request, std::move(options));
-  // The first page is read before the head is written, so that what is wrong has its own status.
+  // The first page is read before the head is written, so that a failure has its own status.
   keys->read();
   begin_list_head(response, folders);
   if (const std::vector<Skipped> skipped = keys->take_skipped(); !skipped.empty())

@@ -30,7 +30,7 @@ const char *decode_key(std::string_view path, std::string &key, bool &is_base) {
   key.resize(path.size()); // it only gets shorter
   char *const start = key.data();
   char *at = start;
-  const char *segment = start; // where the last one begins
+  const char *segment = start; // the beginning of the last one
   const char *problem = nullptr;
   const auto end_segment = [&] {
     if (is_step({segment, static_cast<std::size_t>(at - segment)})) problem = dot_segment;

@@ -26,8 +26,8 @@ bool reads(const Request &request) {
 /// The second in which the value was last changed, as Last-Modified shows it.
 std::int64_t second_of(const Meta &meta) { return meta.mtime / 1000 - (meta.mtime % 1000 < 0 ? 1 : 0); }
 
-/// Returns true if the second is over. Until then another change may come that the date could not tell from this one,
-/// so a date is no proof that a value is the same (RFC 9110 section 8.8.2.2).
+/// Returns true if the second is over. Until then another change may get the same date, so a date is no proof that a
+/// value is the same (RFC 9110 section 8.8.2.2).
 bool is_over(std::int64_t second) { return now_ms() / 1000 > second; }
 
 /// Returns true if the value was surely not changed after the date.
@@ -126,7 +126,7 @@ bool admit_conditions(const Request &request, Response &response, bool write) {
     if (asked.match) return refused(501, "There is no etag here, so If-Match cannot be kept");
     if (asked.unmodified_since)
       return refused(501, "There is no date of a change here, so If-Unmodified-Since cannot be kept");
-    // No etag is any of those that a list names: a read goes ahead, as the RFC has it.
+    // A value without an etag matches no list, so the RFC lets a read proceed.
     if (asked.none_match && (write || asked.none_match->any))
       return refused(501, "There is no etag here, so If-None-Match cannot be kept");
     return true;

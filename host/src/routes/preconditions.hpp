@@ -12,7 +12,7 @@
 
 namespace omnistore::routes {
 
-/// The conditions of a request. Those that the RFC tells a server to ignore are left out: If-Unmodified-Since beside
+/// The conditions of a request. It leaves out those that a server must ignore by the RFC: If-Unmodified-Since beside
 /// If-Match, and If-Modified-Since beside If-None-Match, with a malformed date, or for a method other than GET and
 /// HEAD.
 struct Preconditions {
@@ -26,8 +26,8 @@ struct Preconditions {
   bool any() const { return match || none_match || unmodified_since || modified_since; }
 
   enum class Outcome { hold, failed, unchanged };
-  /// Judges them in the order of section 13.2.2 for what is there now. `unchanged` is 304, only for reads. Throws
-  /// Error(unsupported) if a date is asked for and the store keeps none.
+  /// Judges them in the order of section 13.2.2 for the present value. `unchanged` is 304, only for reads. Throws
+  /// Error(unsupported) if a condition has a date and the store keeps none.
   Outcome judge(const std::optional<Meta> &now, bool read) const;
 };
 
@@ -35,7 +35,7 @@ struct Preconditions {
 /// they hold.
 bool respond_if_not_met(const Request &request, Response &response, const Meta &now);
 
-/// What the conditions of a write come to, for Storage to keep them while it writes.
+/// The conditions of a write in the form in which Storage keeps them while it writes.
 struct WriteCondition {
   bool failed = false; ///< they do not hold
   bool pinned = false; ///< the condition stands for the value that was looked up; if it fails, look again
@@ -46,14 +46,14 @@ struct WriteCondition {
 WriteCondition write_condition(const Storage &storage, const Request &request);
 
 /// The range to send, in numbers from the value's start. nullopt: the whole value, since If-Range names another one,
-/// the size is not known, or the value is empty and all of its last bytes are asked for.
+/// the size is not known, or the value is empty and the range is a suffix.
 std::optional<http::ByteRange> settled_range(http::ByteRange range, const Request &request, const Meta &meta);
 
 /// For a request whose subject has no etag and no date: a base, its events, a batch, a page of the admin listener.
 /// Refuses conditions that cannot be kept there. Returns false if `response` holds the refusal.
 bool admit_conditions(const Request &request, Response &response, bool write);
 
-/// 412.
+/// Responds with 412.
 void condition_failed(const Request &request, Response &response);
 
 } // namespace omnistore::routes

@@ -17,7 +17,7 @@ using http::Header;
 using http::Method;
 using http::Response;
 
-/// A request with what its target names. The routes fill it in when they admit the request.
+/// A request with the key and query that its target names. The routes fill it in when they admit the request.
 struct Request {
   explicit Request(http::Request &of) : message(of) {}
   Request(const Request &) = delete;
@@ -35,8 +35,8 @@ struct Request {
   std::string_view operator[](Header header) const { return message[header]; }
   bool has(Header header) const { return message.has(header); }
 
-  /// Returns the options with what is left of the request's time. All operations of a request get them, so that all
-  /// of them together end by its deadline.
+  /// Returns the options with the rest of the request's time. All operations of a request get them, so that all of them
+  /// together end by its deadline.
   template <typename Options>
   Options limited(Options options) const {
     using namespace std::chrono;

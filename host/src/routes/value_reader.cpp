@@ -44,7 +44,7 @@ bool wants_bytes(const Request &request) { return http::accepts(request, "applic
 void begin_value_head(const Request &request, Response &response, unsigned status, const Meta &meta) {
   Buffer &out = response.out;
   begin_head(response, status);
-  // Values are what others stored: a browser must not take one for a page.
+  // Others stored the values, so a browser must not take one for a page.
   out.append(wants_bytes(request)
                  ? "Content-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\nVary: Accept\r\n"
                  : "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\nVary: Accept\r\n");
@@ -58,7 +58,7 @@ void begin_value_head(const Request &request, Response &response, unsigned statu
     append_date(out, meta.mtime / 1000);
     out.append("\r\n");
   }
-  // The user's own, if the request has the field; what is too long for a field is under `key$`.
+  // The user's meta, if the client wants it. A meta that is too long for a header can be read under `key$`.
   constexpr std::size_t longest_user = 16 * 1024;
   if (request.has(Header::x_user_meta) && meta.user_known && meta.user.size() <= longest_user) {
     out.append("X-User-Meta: ");
@@ -90,7 +90,7 @@ void ValueReader::put_chunked_head() {
   response_.close = response_.close || !is_framed_; // what ends the body then
 }
 
-/// Sees what comes, and returns how many bytes of it go out; nullopt: that is not known, or none do.
+/// Looks at the value that comes, and returns how many bytes of it go out; nullopt if that is unknown or none do.
 std::optional<std::uint64_t> ValueReader::take(const Meta &meta) {
   if (seen_ && (seen_->size != meta.size || seen_->etag != meta.etag)) throw Changed();
   meta_ = meta;
@@ -159,7 +159,7 @@ void ValueReader::write(std::string_view bytes) {
   request_.message.pipe->give(out);
 }
 
-/// Moves what follows `middle` before what the value has begun with, without a copy of it.
+/// Moves the bytes after `middle` before the beginning of the value, without a copy of the value.
 void ValueReader::bring_forward(std::size_t middle) {
   Buffer &out = response_.out;
   std::rotate(out.data() + mark_, out.data() + middle, out.data() + out.size());
@@ -173,10 +173,10 @@ void ValueReader::finish() {
     std::string extra = "Content-Range: bytes */";
     extra += meta_.size == UINT64_MAX ? "0" : std::to_string(meta_.size);
     extra += "\r\n";
-    return reply_error(request_, response_, 416, "The range begins behind the value's end", extra);
+    return reply_error(request_, response_, 416, "The range begins after the value's end", extra);
   }
   if (meta_.size != UINT64_MAX) return;
-  // The length is known only now: the head goes in front of what has been written.
+  // The length is known only now: the head goes before the part that has been written.
   const std::size_t length = response_.out.size() - mark_;
   put_head(length);
   bring_forward(mark_ + length);

@@ -12,10 +12,10 @@
 
 namespace omnistore::routes {
 
-/// Slows down whoever guesses at a listener's tokens: after ten wrong ones from an address, each further response is
+/// Slows down clients that guess at a listener's tokens: after ten wrong ones from an address, each further response is
 /// held back, for a quarter of a second at first, twice as long each time, five seconds at most. A minute without a
-/// wrong token forgives. A right token is never asked about here, so that nobody can shut out others. Counts what came,
-/// and logs a line in ten seconds at most, without the token. Thread-safe. Its memory is fixed.
+/// wrong token forgives. A right token never comes here, so that nobody can lock out others. Counts the wrong tokens,
+/// and logs at most one line in ten seconds, without the token. Thread-safe. Its memory is fixed.
 class WrongTokens {
 public:
   using Clock = std::chrono::steady_clock;

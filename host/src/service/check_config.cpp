@@ -16,12 +16,12 @@
 namespace omnistore::service {
 namespace {
 
-/// The message without the path that a problem shows in front of it.
+/// Returns the message without the path with which it begins, since a problem shows the path itself.
 std::string without_path(const std::string &message, const std::string &path) {
   return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
 }
 
-/// The address of a listener that may be opened. Empty if it has none, or if something is wrong with it.
+/// Returns the address of a listener that may be opened; empty if it has none, or if something is wrong with it.
 std::optional<http::Address> check_listener(const HttpConfig &settings, const std::string &field, Draft &draft) {
   const std::string path = field + ".listen";
   if (settings.listen.empty() || has_problem(draft.problems, path, false)) return std::nullopt;
@@ -58,7 +58,7 @@ bool overlap(const http::Address &a, const http::Address &b) {
   return six(a) == six(b) && (any(a) || any(b));
 }
 
-/// Runs `open`, and makes a failure a problem of this path.
+/// Runs `open`, and reports a failure as a problem of this path.
 template <class F>
 void attempt(const Config &config, const std::string &path, std::vector<Problem> &problems, F open) {
   try {

@@ -13,12 +13,12 @@
 
 namespace omnistore::service {
 
-/// Adds what is wrong in the stores (storage/plan.hpp) and in the listeners: an address that is none, one that other
+/// Adds the problems of the stores (storage/plan.hpp) and of the listeners: an address that is none, one that other
 /// machines reach without tokens, two listeners at one address. `serve`, a reload and `check` all look here.
 void check_config(Draft &draft, loader::Registry &plugins);
 
-/// Opens each store and each listener on its own and closes it again. Returns what fails, without mounts that are
-/// optional. `config` has no problems. Stores do what they do when they open: fs makes its folder.
+/// Opens each store and each listener on its own and closes it again. Returns the failures, except those of optional
+/// mounts. `config` has no problems. Stores do their work of opening: fs makes its folder.
 std::vector<Problem> try_open(const Config &config, const std::shared_ptr<loader::Registry> &plugins);
 
 } // namespace omnistore::service

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells that files may have changed, along the whole way that leads to them (inotify(7)).
+// Reports that files may have changed, along the whole way that leads to them (inotify(7)).
 #pragma once
 
 #include <map>
@@ -18,19 +18,19 @@ public:
   FileEvents(const FileEvents &) = delete;
   FileEvents &operator=(const FileEvents &) = delete;
 
-  /// Begins a new set of paths; those that `finish` does not find in it are let go.
+  /// Begins a new set of paths; `finish` drops the watches that are not in it.
   void begin();
   void watch_file(const std::string &path);
   /// Watches the files in a folder whose names end in `ending`, and what they link to.
   void watch_folder(const std::string &path, const std::string &ending);
   void finish();
 
-  /// Whether something has happened to one of the paths since the last call. Does not wait.
+  /// Returns true if something has happened to one of the paths since the last call. Does not wait.
   bool drain();
 
-  /// What poll(2) waits for; negative: there is nothing to wait for, see `trouble`.
+  /// Returns the descriptor for poll(2); negative if there is none, see `trouble`.
   int descriptor() const { return notify_; }
-  /// Why not everything is watched, and what to do about it; empty: everything is.
+  /// Returns why not everything is watched, and the remedy; empty if everything is.
   const std::string &trouble() const { return trouble_; }
 
 private:

@@ -85,7 +85,8 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
   std::unique_lock reloading(reloading_, std::defer_lock);
   if (options.patience.count() < 0)
     reloading.lock();
-  else if (!reloading.try_lock_until(std::chrono::system_clock::now() + options.patience)) // which tsan of g++ 12 knows
+  else if (!reloading.try_lock_until(std::chrono::system_clock::now() + options.patience)) // tsan of g++ 12 knows this
+                                                                                           // one
     throw Error(Status::unavailable, "reload: another reload is under way; nothing was changed, try again later");
   const AtEnd end{hooks_.ended};
   try {
@@ -95,7 +96,7 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
     if (hooks_.applied) hooks_.applied(config);
     log_changes(done, why);
     const std::lock_guard lock(mutex_);
-    config.http = config_.http; // these hold on, see Reload::later
+    config.http = config_.http; // these stay, see Reload::later
     config.admin = config_.admin;
     config.log.json = config_.log.json;
     config_ = std::move(config);
@@ -125,8 +126,8 @@ void add_versions(const StoreInfo &store, std::vector<std::pair<std::string, std
   for (const StoreInfo &child : store.children) add_versions(child, versions);
 }
 
-/// Which versions run at a mountpoint now: "greet 1.0.0 -> 2.0.0", or "greet 1.0.0" where there was none before, or
-/// "greet 1.0.0 kept"; a layer's children follow.
+/// Names the versions that run at a mountpoint now: "greet 1.0.0 -> 2.0.0", or "greet 1.0.0" if there was none before,
+/// or "greet 1.0.0 kept"; a layer's children follow.
 std::string versions_text(const std::vector<std::pair<std::string, std::string>> &before,
                           const std::vector<std::pair<std::string, std::string>> &after) {
   std::string text;
@@ -147,7 +148,7 @@ void forget_places(StoreConfig &store) {
   for (StoreConfig &child : store.children) forget_places(child);
 }
 
-/// A config of one mount. Nobody wrote its text, so that no message names a line of it.
+/// Returns a config of one mount. It has no text, so no message names a line of it.
 Config parse_mount(const std::string &mountpoint, const boost::json::value &mount) {
   try {
     Config one = Config::parse(boost::json::serialize(boost::json::object{{"mounts", {{mountpoint, mount}}}}));

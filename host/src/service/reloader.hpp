@@ -20,9 +20,9 @@
 
 namespace omnistore::service {
 
-/// Reads the config of a running host anew, and changes the mounts accordingly. The log reports each change.
-/// Thread-safe: reloads happen one at a time, and hold up no other change but those of the mountpoints that they are
-/// about (Storage::reload). None waits for old stores.
+/// Reads the config of a running host again, and changes the mounts accordingly. The log reports each change.
+/// Thread-safe: reloads happen one at a time, and delay other changes only at their own mountpoints (Storage::reload).
+/// None waits for old stores.
 class Reloader final : public routes::HostControl {
 public:
   struct Hooks {
@@ -30,12 +30,12 @@ public:
     std::function<Draft()> load;
     /// Called before a store of this config is opened, with its plugins. May be null.
     std::function<void(const Config &, loader::Registry &)> opening;
-    /// Called when the config holds. May be null.
+    /// Called when the config is in effect. May be null.
     std::function<void(const Config &)> applied;
     /// Called at the end of each reload, also of one that failed. May be null.
     std::function<void()> ended = {};
   };
-  /// `config` is what the storage was opened with. `storage` must outlive it.
+  /// The storage was opened with `config`, and must outlive the reloader.
   Reloader(Storage &storage, Config config, Hooks hooks);
   Reloader(Storage &storage, Config config);
 
@@ -49,10 +49,10 @@ public:
   Storage &storage() { return storage_; }
 
 private:
-  /// The drivers that run at a mountpoint, layers included, with their versions.
+  /// Returns the drivers that run at a mountpoint, layers included, with their versions.
   std::vector<std::pair<std::string, std::string>> versions_at(const std::string &mountpoint) const;
   report::Reload changes(const Config &config, std::vector<MountChange> mounts) const;
-  /// A config that can be served, and its plugins. Throws ConfigError with everything that is wrong.
+  /// Returns a config that can be served, and its plugins. Throws ConfigError with all problems.
   std::pair<Config, std::shared_ptr<loader::Registry>> load() const;
 
   Storage &storage_;

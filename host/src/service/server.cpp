@@ -25,8 +25,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr unsigned most_threads = 4;                     // of a listener, where the config names no number
-constexpr std::uint64_t admin_memory = 64 * 1024 * 1024; // of its own: figures are there where the rest is used up
+constexpr unsigned most_threads = 4;                     // of a listener, if the config names no number
+constexpr std::uint64_t admin_memory = 64 * 1024 * 1024; // of its own: figures are available when the rest is used up
 constexpr auto admin_patience = std::chrono::seconds(1);
 
 constexpr rlim_t other_files = 1000; // of stores, plugins and the rest
@@ -35,7 +35,7 @@ unsigned threads_of(const HttpConfig &config, unsigned otherwise) {
   return config.threads != 0 ? config.threads : otherwise;
 }
 
-/// Each connection is an open file, of which a process may often have 1024 only, until it asks for more.
+/// Each connection is an open file. Many systems allow a process only 1024 of them until it raises its limit.
 void allow_files(const Config &config) {
   const rlim_t needed = rlim_t{config.http.max_connections} + config.admin.max_connections + other_files;
   rlimit limit{};
@@ -47,7 +47,7 @@ void allow_files(const Config &config) {
                limit.rlim_cur, needed);
 }
 
-/// A listener of the config, and who may use it.
+/// A listener of the config, and the guard of its access.
 struct Bound {
   const std::string name;
   routes::Guard guard;
@@ -98,9 +98,8 @@ public:
     if (!config_.admin.listen.empty()) {
       admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_);
       if (config_.admin.any_user && config_.admin.tokens.empty())
-        spdlog::warn(
-            "admin.anyUser: every user of this machine may change what is mounted, and so read and write every "
-            "file that this host can");
+        spdlog::warn("admin.anyUser: every user of this machine may change the mounts, and so read and write every "
+                     "file that this host can");
       admin_routes_.emplace(reloader, reloader.storage(), admin_->guard, [this] { return state(); });
     }
   }
@@ -129,7 +128,7 @@ public:
     if (!started_) return true;
     started_ = false;
     stopping_.store(true, std::memory_order_relaxed);
-    // The admin answers until the data listener has ended, so that one can see that it does.
+    // The admin listener responds until the data listener has ended, so that one can follow it.
     const auto deadline = Clock::now() + patience;
     std::uint64_t left = 0;
     if (http_) left += http_->listener.drain(deadline);

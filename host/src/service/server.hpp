@@ -10,11 +10,11 @@
 
 namespace omnistore::service {
 
-/// The listeners of a host: the data listener serves a storage's keys over HTTP, and the admin listener shows how the
-/// host is. Each has threads of its own, and operations that may wait run on further ones, so that no slow store holds
-/// up another connection or the admin.
+/// The listeners of a host: the data listener serves a storage's keys over HTTP, and the admin listener shows the state
+/// of the host. Each has threads of its own, and operations that may wait run on further ones, so that a slow store
+/// delays no other connection and not the admin listener.
 ///
-/// start, stop and the destructor are for one thread; the addresses may be asked for on any.
+/// start, stop and the destructor are for one thread; the addresses may be read on any.
 class Server {
 public:
   /// Binds the listeners that the config names, and does not accept yet. Throws Error(invalid, denied, unavailable)
@@ -25,17 +25,17 @@ public:
   Server(const Server &) = delete;
   Server &operator=(const Server &) = delete;
 
-  /// "127.0.0.1:7700", with the port that was really bound; empty: the config has no such listener.
+  /// Returns "127.0.0.1:7700", with the port that was really bound; empty if the config has no such listener.
   std::string http_address() const;
   std::string admin_address() const;
 
   /// Accepts from now on, on threads of its own; returns at once.
   void start();
-  /// Accepts no more, closes idle connections, finishes what is in flight for up to `patience`, then closes the rest
-  /// and joins the threads. False: connections were cut off. It returns when the last call into a driver has, so a
-  /// program that must end in time runs it on a thread of its own, and ends by _exit if it does not return.
+  /// Accepts no more, closes idle connections, finishes requests in flight for up to `patience`, then closes the rest
+  /// and joins the threads. Returns false if connections were cut off. It returns when the last call into a driver has,
+  /// so a program that must end in time runs it on a thread of its own, and ends by _exit if it does not return.
   bool stop(std::chrono::milliseconds patience);
-  /// How many are open. On any thread.
+  /// Returns how many are open. On any thread.
   std::uint64_t connections() const;
 
 private:

@@ -11,9 +11,9 @@
 
 namespace omnistore {
 
-/// Runs jobs that may take any time, such as the open and the close of a store, and that must not hold up each other:
-/// while a job runs, another thread is there for the next one. The threads end when nothing is left to do; they share
-/// this object, so that its owner can go while a job hangs that does not use the owner. Thread-safe.
+/// Runs jobs that may take any time, such as the open and the close of a store, and must not delay each other: while a
+/// job runs, another thread is there for the next one. The threads end when nothing is left to do. They share this
+/// object, so its owner can go while a job hangs, if the job does not use the owner. Thread-safe.
 class Background : public std::enable_shared_from_this<Background> {
 public:
   struct Job {
@@ -29,7 +29,7 @@ public:
 
   /// Returns at once. If the system has no thread for the job, it runs here.
   void submit(Job job);
-  /// Returns when every job has run, or at the deadline. False: jobs are left.
+  /// Returns when every job has run, or at the deadline. Returns false if jobs are left.
   bool wait_until(std::chrono::steady_clock::time_point deadline);
 
 private:

@@ -86,8 +86,8 @@ std::unique_lock<Mutex> lock_in_time(Mutex &mutex, omnistore_call *call) {
     lock.lock();
     return lock;
   }
-  // In short steps, to see that the call was called off. By the system's clock: the thread sanitizer of g++ 12 does not
-  // know a wait by the steady one, and a clock that is set makes a step longer or shorter, not the whole.
+  // In short steps, to notice a cancellation. By the system's clock: the thread sanitizer of g++ 12 does not know a
+  // wait by the steady one, and a clock that is set makes a step longer or shorter, not the whole.
   constexpr std::int64_t step = 100;
   for (std::int64_t left; (left = call->remaining(call)) > 0;) {
     const auto until = std::chrono::system_clock::now() + std::chrono::milliseconds(std::min(left, step));
@@ -148,7 +148,7 @@ std::string_view phrase(Status status) noexcept {
   case Status::unsupported:
     return "the driver cannot do this";
   case Status::timeout:
-    return "no answer in time";
+    return "no response in time";
   case Status::cancelled:
     return "the caller went away before the operation was done";
   case Status::unavailable:
@@ -158,7 +158,7 @@ std::string_view phrase(Status status) noexcept {
   case Status::io:
     return "the medium failed";
   case Status::corrupt:
-    return "what is stored cannot be read";
+    return "the stored value cannot be read";
   case Status::internal:
     return "the driver failed without saying why";
   }

@@ -22,9 +22,9 @@ inline std::string_view view(omnistore_bytes bytes) {
   return {static_cast<const char *>(bytes.data), static_cast<std::size_t>(bytes.size)};
 }
 
-/// The host's side of an omnistore_call: a deadline, who asks, and what a driver says of its failures. On the stack of
-/// the thread that runs the operation. Costs no clock read if there is no deadline, and no allocation if nothing
-/// fails.
+/// The host's side of an omnistore_call: a deadline, the caller, and the driver's messages about its failures. On the
+/// stack of the thread that runs the operation. Costs no clock read if there is no deadline, and no allocation if
+/// nothing fails.
 class HostCall : public omnistore_call {
   using Clock = std::chrono::steady_clock;
 
@@ -38,26 +38,26 @@ public:
     if (cancelled || caller) name(caller);
     renew();
   }
-  /// Of the options of an operation.
+  /// With the deadline and the caller of an operation's options.
   template <typename Options>
   requires requires(const Options &options) { options.cancelled; }
   explicit HostCall(const Options &options) : HostCall(options.timeout, options.cancelled, options.caller) {}
   HostCall(const HostCall &) = delete;
   HostCall &operator=(const HostCall &) = delete;
 
-  /// The time begins anew, as the operation got on.
+  /// Restarts the time, because the operation made progress.
   void renew() {
     if (timeout_.count() > 0) deadline_ = Clock::now() + timeout_;
   }
 
   /// The message for an item, or a phrase for the status if the driver gave none.
   std::string cause(omnistore_status status, std::uint32_t item = 0) const;
-  /// After how long a retry of the item may work; 0: not known.
+  /// Returns after how long a retry of the item may work; 0 if that is unknown.
   std::chrono::milliseconds retry_after(std::uint32_t item = 0) const;
   /// Returns true if the driver said that the item changed nothing.
   bool nothing_done(std::uint32_t item = 0) const;
 
-  /// The context of operations of which nothing is known.
+  /// The context of operations without a known caller.
   static const omnistore_context nobody;
 
 private:
@@ -91,8 +91,8 @@ bool is_traceparent(std::string_view text);
 template <class Mutex>
 std::unique_lock<Mutex> lock_in_time(Mutex &mutex, omnistore_call *call);
 
-/// Notes that the caller's side of a running operation gave up: a Reader that wants no more of a value, or a Source
-/// that cannot go on. The driver can only pass that on as a failure of its own, which must not be counted as one. A
+/// Notes that the caller's side of a running operation stopped it: a Reader that wants no more of a value, or a Source
+/// that cannot continue. The driver can only pass that on as a failure of its own, which must not be counted as one. A
 /// value passes through its layers on one thread, so a flag of the thread reaches the counters of all of them.
 class GivingUp {
 public:
@@ -102,7 +102,7 @@ public:
   GivingUp &operator=(const GivingUp &) = delete;
 
   void give_up() { gave_up_ = true; }
-  /// Of the innermost operation of this thread that has a Reader or Source.
+  /// Returns the note of the innermost operation of this thread that has a Reader or Source.
   static bool gave_up() { return gave_up_; }
 
 private:

@@ -15,8 +15,8 @@ namespace omnistore {
 /// Runs the callbacks of watches on a few threads that they share. Thread-safe.
 ///
 /// A callback may block for as long as it likes: one that takes longer than `patience` is slow. A slow task gets a
-/// thread of its own, up to `most` threads, and the quick ones go on with `quick` threads. So threads grow only with
-/// callbacks that block. A thread that has nothing to do for a while ends.
+/// thread of its own, up to `most` threads, and the quick ones keep `quick` threads. So only callbacks that block add
+/// threads. A thread that has nothing to do for a while ends.
 class CallbackPool : public std::enable_shared_from_this<CallbackPool> {
 public:
   static constexpr std::size_t quick = 4;
@@ -63,7 +63,7 @@ private:
   void join_ended();
   void relieve();
   void queue(Waiting waiting);
-  /// Has the supervisor look at the queues until they are empty.
+  /// Lets the supervisor look at the queues until they are empty.
   void look();
   std::size_t free_workers() const { return running_ - stuck_; }
 

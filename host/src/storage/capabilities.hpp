@@ -12,7 +12,7 @@ namespace omnistore {
 /// not.
 std::vector<StoreInfo::Capability> capabilities(const omnistore_driver &driver, const omnistore_traits &traits);
 
-/// The traits with what the host emulates (emulation/stack.hpp).
+/// Returns the traits with the host's emulations added (emulation/stack.hpp).
 omnistore_traits emulated(const omnistore_traits &traits);
 
 } // namespace omnistore

@@ -26,7 +26,7 @@ std::string changed_options(const Plan &old, const Plan &wanted) {
   return names;
 }
 
-/// Which code takes the place of which: "greet 1.0.0 -> 2.0.0, plugin file /x/greet.so".
+/// Names the old and the new code: "greet 1.0.0 -> 2.0.0, plugin file /x/greet.so".
 std::string changed_plugin(const loader::Driver &old, const loader::Driver &wanted) {
   return wanted.name + " " + old.version + " -> " + wanted.version + ", plugin file " + wanted.file;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a new config means for a mount that is there.
+// The effect of a new config on a mount that exists.
 #pragma once
 
 #include <string>
@@ -11,15 +11,15 @@
 
 namespace omnistore {
 
-/// Of a mount that is kept since the config says nothing of it.
+/// The detail of a mount that is kept because the config does not name it.
 inline const std::string runtime_detail = "mounted while the host ran; the config does not name it";
 
-/// Returns what happens to `old` (null: there is none) when `wanted`, which is not open yet, takes its place. The host
+/// Returns the change of `old` (null if there is none) when `wanted`, which is not open yet, takes its place. The host
 /// keeps a store if it is open and its plugin, driver, options and layers are the same.
 MountChange change_of(const Mount *old, bool was_open, const Mount &wanted);
 
-/// What a host that was started with one config changes when it reloads to another. Loads the plugins of both, and
-/// opens no store. Throws ConfigError, naming the file.
+/// Returns the changes of a host that was started with one config and reloads to another. Loads the plugins of both,
+/// and opens no store. Throws ConfigError, naming the file.
 std::vector<MountChange> changes_between(const Config &now, const Config &next);
 
 } // namespace omnistore

@@ -19,13 +19,13 @@ constexpr std::size_t longest_etag = 64;
 const char *text_of(Fault fault) {
   switch (fault) {
   case Fault::outside_base:
-    return "gives keys outside the base that was asked for; they are dropped";
+    return "gives keys outside the requested base; they are dropped";
   case Fault::outside_range:
-    return "lists keys outside the range that was asked for; they are dropped";
+    return "lists keys outside the requested range; they are dropped";
   case Fault::too_deep:
-    return "lists keys below the depth that was asked for; they are dropped";
+    return "lists keys below the requested depth; they are dropped";
   case Fault::beyond_limit:
-    return "lists more keys than were asked for; they are dropped";
+    return "lists more keys than were requested; they are dropped";
   case Fault::repeated:
     return "lists a key twice in one page; the second is dropped";
   case Fault::no_key:
@@ -37,7 +37,7 @@ const char *text_of(Fault fault) {
   case Fault::odd_event:
     return "announces an event of a kind that it cannot announce; it is dropped";
   case Fault::unknown_status:
-    return "answers with a status that this host does not know; it counts as internal";
+    return "returns a status that this host does not know; it counts as internal";
   case Fault::wrong_value:
     return "breaks the rules for giving out a value; the operation fails";
   case Fault::bad_cursor:
@@ -213,7 +213,7 @@ omnistore_status CheckedSink::settle_rest(omnistore_status status, omnistore_cal
   if (status == OMNISTORE_NOT_FOUND)
     return wrong(OMNISTORE_INTERNAL, "the driver announced a value and then said that there is none");
   if (status != OMNISTORE_OK) return status;
-  if (!begun_) return wrong(OMNISTORE_INTERNAL, "the driver answered ok and gave no value");
+  if (!begun_) return wrong(OMNISTORE_INTERNAL, "the driver returned ok and gave no value");
   if (unchanged && taken_ == 0) return OMNISTORE_OK;
   return wrong(OMNISTORE_CORRUPT, announced() + std::to_string(taken_));
 }
@@ -286,7 +286,7 @@ void OMNISTORE_CALL CheckedPage::next_(omnistore_page *page, omnistore_bytes cur
   }
 }
 
-/// A base that was not asked for is taken for the one that was; a status that is no failure, for io.
+/// A wrong base is replaced with the requested one, and a status that is no failure with io.
 omnistore_status OMNISTORE_CALL CheckedPage::skip_(omnistore_page *page, omnistore_bytes base, omnistore_status status,
                                                    omnistore_bytes message) noexcept {
   auto &self = *static_cast<CheckedPage *>(page);

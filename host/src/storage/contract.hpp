@@ -23,7 +23,7 @@
 
 namespace omnistore {
 
-/// Runs what a layer's call does in the host. An exception becomes a status, with its message given to the call.
+/// Runs the host's part of a layer's call. An exception becomes a status, and the call gets its message.
 template <class Function>
 omnistore_status without_exceptions(omnistore_call *call, Function run) noexcept {
   const char *message = "the host failed";
@@ -38,7 +38,7 @@ omnistore_status without_exceptions(omnistore_call *call, Function run) noexcept
   return fail(call, status, message);
 }
 
-/// Runs what a callback does that returns nothing. An exception ends it early.
+/// Runs a callback that returns nothing. An exception ends it early.
 template <class Function>
 void without_exceptions(Function run) noexcept {
   try {
@@ -67,10 +67,10 @@ enum class Fault : unsigned {
 /// Counts a store's faults, and logs the first of each kind. Thread-safe.
 class Faults {
 public:
-  /// `detail` is the key, or what else there is to show; it may hold any bytes.
+  /// `detail` is the key, or another detail to show; it may hold any bytes.
   void add(Fault fault, std::string_view detail = {}) noexcept;
   std::uint64_t count() const { return count_.load(std::memory_order_relaxed); }
-  /// Who is named in the log.
+  /// Sets the names for the log.
   void name(std::string mount, std::string driver) {
     mount_ = std::move(mount);
     driver_ = std::move(driver);
@@ -101,7 +101,7 @@ public:
   std::size_t out() const;
   /// Waits until everything is back: the store can be closed then.
   void wait();
-  /// The store's loan as one that is counted until it is released. Throws std::bad_alloc.
+  /// Returns the store's loan as one that is counted until it is released. Throws std::bad_alloc.
   omnistore_loan count(const omnistore_loan &loan);
   /// It was not taken after all: the store keeps it.
   static void uncount(const omnistore_loan &counted) noexcept;
@@ -130,7 +130,7 @@ public:
   CheckedSink &operator=(const CheckedSink &) = delete;
 
   bool begun() const { return begun_; }
-  /// The outcome of the driver's answer. `unchanged`: it may have left the bytes out.
+  /// Returns the outcome of the driver's call. With `unchanged` it may have left the bytes out.
   omnistore_status settle(omnistore_status status, omnistore_call *call, std::uint32_t item = 0,
                           bool unchanged = false) const {
     if (wrong_ == Wrong::nothing && refused_ == OMNISTORE_OK) [[likely]] {
@@ -157,7 +157,7 @@ private:
     wrong_ = wrong;
     return wrong == Wrong::absurd ? OMNISTORE_TOO_LARGE : OMNISTORE_INTERNAL;
   }
-  /// Runs what the host does with a part, and keeps what it answers.
+  /// Runs the host's function for a part, and keeps its status.
   template <class Function>
   omnistore_status host(Function run) noexcept {
     try {
@@ -166,7 +166,7 @@ private:
       wrong_ = Wrong::no_memory;
     } catch (const std::length_error &) {
       wrong_ = Wrong::no_memory;
-    } catch (...) { // the inner sink keeps what it wants to be known
+    } catch (...) { // the inner sink keeps the failure
     }
     return refused_ = OMNISTORE_INTERNAL;
   }
@@ -176,12 +176,12 @@ private:
   const std::uint64_t offset_, length_;
   Loans *const loans_;
   std::uint64_t expected_ = 0, taken_ = 0;
-  omnistore_status refused_ = OMNISTORE_OK; ///< what the host's side answered
+  omnistore_status refused_ = OMNISTORE_OK; ///< the status of the host's side
   bool begun_ = false;
   Wrong wrong_ = Wrong::nothing;
 };
 
-/// The page of a list or a clear. Keys that were not asked for are dropped.
+/// The page of a list or a clear. It drops keys that were not requested.
 class CheckedPage : public omnistore_page {
 public:
   CheckedPage(omnistore_page *inner, Faults &faults, const omnistore_list_request &request, std::uint32_t order)
@@ -208,7 +208,7 @@ private:
   bool is_folder(std::string_view name) const {
     return request_ && request_->flags & OMNISTORE_LIST_FOLDERS && name.ends_with(':');
   }
-  /// Returns true if the name was asked for, and not given before.
+  /// Returns true if the name was requested, and not given before.
   bool wanted(std::string_view name);
   bool repeated(std::string_view key);
 

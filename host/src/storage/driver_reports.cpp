@@ -72,8 +72,8 @@ void DriverReports::find() {
   if (explains_ && !OMNISTORE_HAS(omnistore_explain, explains_, explain)) explains_ = nullptr;
 }
 
-/// Returns the text that a driver gives into the sink that `ask` is called with; empty: it gives none, or a call of the
-/// store holds it for too long.
+/// Returns the text that a driver gives into the sink of `ask`; empty: it gives none, or a call of the store holds it
+/// for too long.
 template <typename Ask>
 std::string DriverReports::text_of(const char *operation, Ask ask) {
   ValueSink text;
@@ -98,7 +98,7 @@ void DriverReports::ask_counters() {
   std::string text = text_of("stats", [&](void *self, omnistore_call *call, omnistore_sink *sink) {
     return counts_->stats(self, call, sink);
   });
-  // What only rises must not fall to nothing while a call holds the store.
+  // A counter only rises, so it must not fall to nothing while a call holds the store.
   const std::lock_guard lock(counted_mutex_);
   if (!text.empty()) counted_ = std::move(text);
 }

@@ -16,8 +16,8 @@
 
 namespace omnistore {
 
-/// The turn of whoever asks a driver to report: one at a time, because a driver may never come back from it, and
-/// further threads would hang beside the first. The turn ends on any thread.
+/// The turn to call a driver for a report: one at a time, because a driver may never return from it, and further
+/// threads would hang beside the first. The turn ends on any thread.
 class ReportTurn {
 public:
   using Clock = std::chrono::steady_clock;
@@ -35,32 +35,31 @@ private:
   Clock::time_point since_;
 };
 
-/// What a driver reports of itself: what it knows of a key (omnistore/ext/explain.h), and what it counts (ext/stats.h).
-/// A driver may take as long as it likes for either, so both are asked for on threads that nobody waits for.
-/// Thread-safe.
+/// The reports of a driver: its knowledge of a key (omnistore/ext/explain.h), and its counters (ext/stats.h). A driver
+/// may take as long as it likes for either, so threads that nobody waits for make both calls. Thread-safe.
 class DriverReports {
 public:
   /// The host waits so long for a driver's report.
   static constexpr std::chrono::milliseconds report_time{1000};
 
   explicit DriverReports(DriverStore &store) : store_(store) {}
-  /// Finds out what the driver reports. The store is open.
+  /// Finds out which reports the driver has. The store is open.
   void find();
 
   bool explains() const { return explains_ != nullptr; }
   ReportTurn &explaining() { return explaining_; }
-  /// Returns a JSON object's text; empty: the driver knows nothing of the key.
+  /// Returns a JSON object's text; empty if the driver knows nothing of the key.
   std::string explain(omnistore_bytes key);
 
   bool counts() const { return counts_ != nullptr; }
   ReportTurn &counting() { return counting_; }
-  /// Asks the driver for its counters, for figures().
+  /// Gets the driver's counters for figures().
   void ask_counters();
   using Figure = std::pair<std::string, std::uint64_t>;
   struct Figures {
     std::vector<Figure> counters, gauges;
   };
-  /// What the driver counted when it was asked last.
+  /// Returns the driver's last counters.
   Figures figures();
 
 private:

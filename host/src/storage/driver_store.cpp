@@ -43,7 +43,7 @@ void DriverStore::open(const std::string &options, std::span<const omnistore_sto
 }
 
 void DriverStore::check_traits() {
-  // The host asks for nothing that it does not know, and neither may a layer above: the host would not pass on what
+  // The host requests nothing that it does not know, and neither may a layer above: the host would not pass on what
   // belongs to it.
   constexpr std::uint64_t known_capabilities = (OMNISTORE_CAN_LIST_FOLDERS << 1) - 1;
   traits_.capabilities &= known_capabilities;

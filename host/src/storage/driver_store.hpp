@@ -23,7 +23,7 @@
 
 namespace omnistore {
 
-/// A store's name in what base/in_flight.hpp knows, and whether its calls may block.
+/// A store's name for base/in_flight.hpp, and the flag that its calls may block.
 class StoreLabel : public base::CallLabel {
 public:
   StoreLabel(const loader::Driver &of, const std::string &mount_name, Faults &faults)
@@ -41,9 +41,9 @@ private:
   std::atomic<bool> never_blocks_{false};
 };
 
-/// One store of a driver, and the only place from which the host calls it. It locks as the driver's thread model asks
-/// for, keeps what the driver throws on this side, holds what it gives out to driver.h (contract.hpp), and splits
-/// batches into parts that the driver takes. It emulates nothing. Thread-safe.
+/// One store of a driver, and the only place from which the host calls it. It locks for the driver's thread model,
+/// stops the driver's exceptions, checks its results against driver.h (contract.hpp), and splits batches into parts
+/// that the driver takes. It emulates nothing. Thread-safe.
 class DriverStore {
 public:
   using Clock = std::chrono::steady_clock;
@@ -53,28 +53,28 @@ public:
   DriverStore(const DriverStore &) = delete;
   DriverStore &operator=(const DriverStore &) = delete;
 
-  /// Throws Error with the driver's reason. The driver is given the deadline; the call takes as long as it does.
+  /// Throws Error with the driver's reason. The driver gets the deadline; the call takes as long as the driver does.
   void open(const std::string &options, std::span<const omnistore_store *const> children, Clock::time_point deadline);
   bool is_open() const { return opened_; }
-  /// Waits for what the store has lent and for its tasks, and closes it. Nothing may use the store meanwhile.
+  /// Waits for the store's loans and tasks, and closes it. Nothing may use the store meanwhile.
   void close();
 
-  /// The functions that the driver has.
+  /// Returns the functions that the driver has.
   Functions functions();
   bool watches() const { return table().watch != nullptr; }
   omnistore_status watch(omnistore_call *call, const omnistore_watch_request *request, omnistore_watcher *watcher,
                          void **watch);
   void unwatch(void *watch);
 
-  /// An extension of the store, at least as long as `field` needs; null: the driver does not have it.
+  /// Returns an extension of the store, at least as long as `field` needs, or null if the driver does not have it.
   template <class Extension>
   const Extension *extension(const char *id) const {
     if (!table().extension) return nullptr;
     const base::InFlight in_flight(label_, "extension");
     return static_cast<const Extension *>(table().extension(self_, id));
   }
-  /// Calls the driver for a report of itself, which waits only briefly for a serialized store. Returns false if a call
-  /// of the store did not end meanwhile; `ask` has not run then. Passes on what the driver throws.
+  /// Calls the driver for a report of itself, which waits only briefly for a serialized store. Returns false, without
+  /// running `ask`, if a call of the store did not end meanwhile. Passes on the driver's exceptions.
   template <class Ask>
   bool report(const char *operation, Ask ask) {
     HostCall briefly(std::chrono::milliseconds(20));
@@ -86,7 +86,7 @@ public:
   }
 
   const loader::Driver &driver() const { return *driver_; }
-  /// Those that the store was opened with, as far as this host knows them.
+  /// The traits that the store was opened with, as far as this host knows them.
   const omnistore_traits &traits() const { return traits_; }
   bool can(std::uint64_t capability) const { return (traits_.capabilities & capability) != 0; }
   /// In bytes.

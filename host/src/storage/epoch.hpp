@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who may still be looking something up: lets the mount table be replaced without a lock or a counted pointer on the
-// way of an operation.
+// Lets the mount table be replaced without a lock or a counted pointer on the way of an operation, by counting the
+// readers that may still use the old one.
 #pragma once
 
 #include <array>
@@ -29,7 +29,7 @@ public:
       const unsigned slot = thread_slot();
       counter_ = &epoch.slots_[slot].readers[epoch.parity_.load(std::memory_order_relaxed)];
       shared_ = slot == shared_slot;
-      // Sequentially consistent: counted in before what is read next.
+      // Sequentially consistent, so that the count comes before the next read.
       if (shared_)
         counter_->fetch_add(1, std::memory_order_seq_cst);
       else

@@ -16,8 +16,8 @@ class Bound;
 template <class Result, class... Arguments>
 class Bound<Result(OMNISTORE_CALL *)(void *, Arguments...)> {
 public:
-  /// Makes it a member function of a layer, or a function whose first argument is the layer. The layer stays where it
-  /// is and outlives this.
+  /// Makes it a member function of a layer, or a function whose first argument is the layer. The layer does not move
+  /// and outlives this.
   template <auto Member, class Layer>
   void bind(Layer &layer) noexcept {
     self_ = &layer;
@@ -35,12 +35,12 @@ private:
   void *self_ = nullptr;
 };
 
-/// What a store can be called for: driver.h's functions, each with an object of its own. A layer copies the functions
-/// that it is stacked on, and puts its own in the place of those that it changes. So a call visits only the layers that
-/// change it: a store whose driver lacks nothing is called without a detour.
+/// The functions of a store: those of driver.h, each with an object of its own. A layer copies the functions below it,
+/// and replaces those that it changes. So a call visits only the layers that change it: a store whose driver lacks
+/// nothing is called directly.
 ///
 /// The first group is never empty. An empty batch means that the store does items one by one, an empty `clear` or
-/// `touch` that it cannot. The functions may throw what the host throws; drivers' exceptions do not get this far.
+/// `touch` that it cannot. The functions may throw the host's exceptions; drivers' exceptions do not get this far.
 struct Functions {
   Bound<decltype(omnistore_driver::get)> get;
   Bound<decltype(omnistore_driver::stat)> stat;
@@ -59,7 +59,7 @@ struct Functions {
   bool operator==(const Functions &) const = default;
 };
 
-/// Requests that ask for nothing special.
+/// Requests without anything special.
 inline constexpr omnistore_get_request whole_value{sizeof(omnistore_get_request), 0, 0, UINT64_MAX};
 inline constexpr omnistore_get_request whole_meta{sizeof(omnistore_get_request), OMNISTORE_GET_META, 0, UINT64_MAX};
 inline constexpr omnistore_remove_request plain_remove{

@@ -21,7 +21,7 @@ HealthReport::Answer HealthReport::wait(Clock::time_point deadline) {
   while (asking_ && Clock::now() < deadline)
     answered_.wait_until(lock, std::chrono::system_clock::now() + (deadline - Clock::now()));
   if (!asking_) return answer_;
-  return {Status::timeout, "no answer within " + std::to_string(patience.count()) + " s"};
+  return {Status::timeout, "no response within " + std::to_string(patience.count()) + " s"};
 }
 
 void HealthReport::run_(void *self, omnistore_call *) {

@@ -13,12 +13,12 @@
 
 namespace omnistore {
 
-/// Asks one store whether it is healthy, on a thread of the store's tasks, at most once a second. A store that hangs
-/// holds that thread and nobody else: who waits gives up at the deadline. Thread-safe.
+/// Checks the health of one store on a thread of the store's tasks, at most once a second. A store that hangs holds
+/// only that thread: callers wait until their deadline. Thread-safe.
 class HealthReport {
 public:
   using Clock = std::chrono::steady_clock;
-  /// How long a store may take to answer, and how long its answer counts.
+  /// The time that a store has for its report, and the time that a report counts.
   static constexpr std::chrono::seconds patience{1}, fresh{1};
 
   struct Answer {
@@ -35,9 +35,9 @@ public:
   HealthReport &operator=(const HealthReport &) = delete;
 
   const std::string &driver() const { return store_.driver().name; }
-  /// Begins to ask, unless a fresh answer is there or it is being asked already.
+  /// Begins a check, unless a fresh report is there or a check is under way.
   void begin();
-  /// Waits for the answer until the deadline.
+  /// Waits for the report until the deadline.
   Answer wait(Clock::time_point deadline);
 
 private:

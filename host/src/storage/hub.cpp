@@ -64,7 +64,7 @@ private:
     const std::vector<std::string> bases;
   };
 
-  /// What the dispatcher has not seen yet.
+  /// The events that the dispatcher has not seen yet.
   struct Batch {
     std::vector<SharedRecord> records; ///< a resync's key is the base that it concerns
     std::uint64_t overflow = 0;        ///< further events, which found no room
@@ -192,7 +192,7 @@ Hub::Core::Batch Hub::Core::take_pending() {
   return {std::exchange(pending_, {}), overflow_.exchange(0), history_.sequence()};
 }
 
-/// Under route_. Where memory is short, events become a resync, now or later.
+/// Under route_. If memory is short, events become a resync, now or later.
 void Hub::Core::distribute(const Batch &batch, Topic::States &woken) {
   std::uint64_t missed = batch.overflow;
   for (const SharedRecord &record : batch.records) {
@@ -292,7 +292,7 @@ Watch Hub::Core::begin(std::shared_ptr<State> state, std::optional<std::uint64_t
     const std::shared_lock lock(sources_mutex_);
     if (sources_) sources_->begin(state->base);
   }
-  end_sources(retired); // after the begin: a watch of a store goes on if both want it
+  end_sources(retired); // after the begin: a watch of a store continues if both want it
   if (state->topic_->limit(*state)) state->wake();
   return watch;
 }

@@ -24,7 +24,7 @@ struct Record {
     std::call_once(once_, [&] { text_ = write(event); });
     return text_;
   }
-  /// About how much memory it takes, with its text.
+  /// Returns about how much memory it takes, with its text.
   std::size_t bytes() const { return sizeof(Record) + 128 + 3 * event.key.size(); }
 
   explicit Record(Event of) : event(std::move(of)) {}
@@ -50,14 +50,14 @@ public:
 /// The dispatcher looks up the bases that the key lies under and appends the event to the topic of each. All watches of
 /// a base share its topic, a bounded list in which each watch has its own position. A watch whose position fell out of
 /// the list gets a resync. The dispatcher wakes the watches that had nothing left to read: callbacks run on the threads
-/// of a CallbackPool, and a front that has its own threads is told once that there is something to take.
+/// of a CallbackPool, and a front with threads of its own gets one call when there is something to take.
 class Hub {
 public:
   /// Watches the stores on behalf of the watches. Thread-safe. None of its functions is called after stop().
   class Sources {
   public:
     virtual ~Sources() = default;
-    /// A watch of `base` begins: changes from now on are published. Calls limit().
+    /// A watch of `base` begins: from now on the hub gets changes. Calls limit().
     virtual void begin(const std::string &base) = 0;
     /// One of the watches of `base` has ended.
     virtual void end(const std::string &base) = 0;
@@ -90,8 +90,8 @@ public:
     std::string message;
     bool operator==(const Limit &) const = default;
   };
-  /// Tells the watches of `base` of these limits, each watch of those that it was not told of before. A limit that is
-  /// no longer among them is forgotten.
+  /// Reports these limits to the watches of `base`, each of them once. A limit that is no longer among them is
+  /// forgotten.
   void limit(std::string_view base, const std::vector<Limit> &limits);
   /// Calls Sources::refresh().
   void refresh();

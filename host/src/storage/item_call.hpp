@@ -41,7 +41,8 @@ omnistore_status one_by_one(omnistore_call *call, std::uint32_t count, omnistore
   return OMNISTORE_OK;
 }
 
-/// Runs a batch in parts of what a driver takes at once; `most` 0: all. `part(from, count)` does its items.
+/// Runs a batch in parts of at most `most` items, or whole if `most` is 0. `part(from, count)` does the items of a
+/// part.
 template <typename Part>
 omnistore_status in_parts(std::uint32_t count, std::uint32_t most, Part part) {
   if (most == 0) most = count;

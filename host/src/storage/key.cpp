@@ -22,9 +22,9 @@ constexpr auto special = [] {
 
 enum class Form { normal, other, not_utf8, has_nul, dots };
 
-/// Which form a text has. Where it is `other` it still has to be normalised and looked at again.
+/// Returns the form of a text. If it is `other`, the text has to be normalised and looked at again.
 Form form_of(std::string_view text) {
-  std::size_t segment = 0; // where the running segment began
+  std::size_t segment = 0; // the beginning of the running segment
   auto dots = [&](std::size_t end) {
     return (end == segment + 1 && text[segment] == '.') ||
            (end == segment + 2 && text[segment] == '.' && text[segment + 1] == '.');
@@ -60,7 +60,7 @@ Form form_of(std::string_view text) {
   throw Error(status, "key '" + name + "': " + why);
 }
 
-/// As a store does that takes only shorter keys.
+/// The error is the one of a store that takes only shorter keys.
 [[noreturn]] void refuse_length(std::string_view text, const char *why) { refuse(text, why, Status::too_large); }
 
 void check(std::string_view text, std::string_view original) {

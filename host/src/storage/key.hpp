@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keys and bases as unstorage writes them, made one form.
+// Keys and bases in the forms of unstorage, brought to one normal form.
 #pragma once
 
 #include <cstdint>
@@ -18,15 +18,15 @@ class Key {
 public:
   static constexpr std::size_t max_size = OMNISTORE_MAX_KEY_SIZE;
 
-  /// Throws Error(invalid) saying what is wrong with the key.
+  /// Throws Error(invalid) with the defect of the key.
   explicit Key(std::string_view text);
-  /// The key that a view calls `text`: with the view's base, which ends in ':' or is empty, in front.
+  /// The key that a view calls `text`. It begins with the view's base, which ends in ':' or is empty.
   Key(std::string_view base, std::string_view text);
   Key(const Key &) = delete;
   Key &operator=(const Key &) = delete;
 
   std::string_view view() const { return view_; }
-  /// As the one who named it knows it, without the base of his view: for messages.
+  /// Returns the key without the base of the caller's view, for messages.
   std::string_view shown() const { return view_.substr(hidden_); }
   /// Returns true if it is the user meta of another key.
   bool is_meta() const { return is_sidecar(view_); }
@@ -40,7 +40,7 @@ private:
 /// The normal form of a base: a key and a ':' after it, or empty. Throws Error(invalid).
 std::string normal_base(std::string_view text);
 
-/// The normal form without a check of what it holds; may be empty. For mountpoints and prefixes.
+/// Returns the normal form without a check of its content; it may be empty. For mountpoints and prefixes.
 std::string normal_form(std::string_view text);
 
 /// Returns true if a text is a key in its normal form, of at most Key::max_size bytes.

@@ -12,7 +12,7 @@
 
 namespace omnistore {
 
-/// The events that are counted. Answers such as a failed condition are neither writes nor errors.
+/// The events that are counted. Outcomes such as a failed condition are neither writes nor errors.
 enum class Count : unsigned {
   hits,
   misses,
@@ -74,7 +74,7 @@ public:
   class Here {
   public:
     void add(Count count, std::uint64_t by = 1) { bump(block_.counts[static_cast<unsigned>(count)], by); }
-    /// An operation that failed, beside its Count.
+    /// Counts an operation that failed, beside its Count.
     void fail(std::int32_t status) {
       const auto kind = static_cast<std::size_t>(status) / 10; // a status that is none counts as internal
       bump(block_.failures[status == 85                                ? cancelled_kind
@@ -82,7 +82,7 @@ public:
                                                                        : internal_kind],
            1);
     }
-    /// An operation begins (1) or ends (-1) on this thread.
+    /// Counts the begin (1) or the end (-1) of an operation on this thread.
     void under_way(std::int32_t change) {
       if (shared_)
         block_.in_flight.fetch_add(change, std::memory_order_relaxed);
@@ -100,7 +100,7 @@ public:
   private:
     friend class Meter;
     Here(Block &block, bool shared) : block_(block), shared_(shared) {}
-    /// A slot that one thread has alone is counted without a read-modify-write.
+    /// Counts without a read-modify-write if one thread has the slot alone.
     void bump(Cell &cell, std::uint64_t by) {
       if (shared_)
         cell.fetch_add(by, std::memory_order_relaxed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a store counts its operations.
+// The counters and timers of a store's operations.
 #pragma once
 
 #include <chrono>
@@ -10,8 +10,8 @@
 
 namespace omnistore {
 
-/// Drivers that never block, and layers that such a driver may answer, have one operation in so many timed: reading the
-/// clock twice costs as much as the operation.
+/// Drivers that never block, and layers above such drivers, time only one operation in so many: reading the clock twice
+/// costs as much as the operation.
 inline constexpr unsigned timed_one_in = 64;
 
 inline bool has_failed(omnistore_status status) {
@@ -56,7 +56,7 @@ public:
   }
 
   omnistore_status read(omnistore_status status) {
-    // If the reader gave up, the store had the value.
+    // If the reader stopped, the store had the value.
     const bool is_hit = status == OMNISTORE_OK || (GivingUp::gave_up() && has_failed(status));
     if (!is_hit && status != OMNISTORE_NOT_FOUND) return failure(status, Count::read_errors);
     add(is_hit ? Count::hits : Count::misses);

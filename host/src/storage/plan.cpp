@@ -88,7 +88,7 @@ void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &
                 without_secrets(message, *plan.driver, plan.options));
 }
 
-/// Whether the number of children is right.
+/// Checks the number of children.
 bool check_children(const StoreConfig &config, const omnistore_driver &driver, const std::string &field,
                     std::vector<Problem> &problems) {
   if (config.short_form && config.children.size() == 1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a config's stores come to once their drivers are loaded and their options checked.
+// The stores of a config with their drivers loaded and their options checked.
 #pragma once
 
 #include <memory>
@@ -16,20 +16,20 @@ namespace omnistore {
 /// A store that can be opened.
 struct Plan {
   std::shared_ptr<const loader::Driver> driver; ///< null: the driver was not found, and `problem` says why
-  std::string options;                          ///< as the driver gets them
+  std::string options;                          ///< in the form that the driver gets
   std::vector<Plan> children;
   std::string problem;
 };
 
 /// Finds the drivers of a store and its children, and checks the number of children and the options: against the
-/// driver's schema, and by its extension validate. Adds what is wrong to `problems`; a driver that is not there is a
-/// problem too unless `optional`. Parts of the store that have problems already are passed over.
+/// driver's schema, and by its extension validate. Adds the problems to `problems`; a missing driver is one too unless
+/// `optional`. Parts of the store that have problems already are passed over.
 Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems);
 
-/// A driver's message without what its schema calls secret among the options of the store.
+/// Returns a driver's message without the options of the store that its schema calls secret.
 std::string without_secrets(std::string message, const loader::Driver &driver, const std::string &options);
 
-/// Adds everything that is wrong in the stores of a config, as far as it can be known without opening one.
+/// Adds all problems of a config's stores that can be found without opening one.
 void check_stores(Draft &draft, loader::Registry &registry);
 
 } // namespace omnistore

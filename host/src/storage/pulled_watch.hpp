@@ -11,8 +11,8 @@
 
 namespace omnistore {
 
-/// A watch for fronts that have threads of their own: it runs no callback, and its events are taken. See Hub::pull().
-/// Its destructor returns when `ready` is not running and will not be called any more.
+/// A watch for fronts that have threads of their own: it runs no callback, and the front takes the events. See
+/// Hub::pull(). Its destructor returns when `ready` is not running and will not be called any more.
 class PulledWatch {
 public:
   PulledWatch(Storage &storage, std::string_view base, std::function<void()> ready, const WatchOptions &options);

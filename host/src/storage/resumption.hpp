@@ -32,9 +32,9 @@ public:
   /// Returns the number of the last event.
   std::uint64_t sequence() const { return sequence_; }
 
-  /// One more watch can be resumed.
+  /// Counts one more watch that can be resumed.
   void keep() { ++resumable_; }
-  /// So many watches can no longer be resumed.
+  /// Counts watches that can no longer be resumed.
   void release(std::size_t count) { resumable_ -= count; }
   bool is_kept() const { return resumable_ != 0; }
 
@@ -43,7 +43,7 @@ public:
   /// Returns the events after this number that a watch of `base` has to get, at most `most` of them. If it drops older
   /// ones, the first event is a resync.
   std::deque<SharedRecord> replay(std::string_view base, std::size_t most, std::uint64_t after) const;
-  /// Leaves a gap in the numbers: nobody can resume from before it.
+  /// Leaves a gap in the numbers: no watch can resume from before it.
   void forget();
   void stop();
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where values go to on their way out of a Storage.
+// The sinks of values on their way out of a Storage.
 #pragma once
 
 #include <algorithm>
@@ -16,17 +16,17 @@
 
 namespace omnistore {
 
-/// How many bytes of a value will come, given the range that was asked for; UINT64_MAX if that is not known.
+/// Returns how many bytes of a value will come for the requested range; UINT64_MAX if that is not known.
 inline std::uint64_t expected(const omnistore_meta &meta, const GetOptions &options) {
   if (meta.value_size == OMNISTORE_UNKNOWN_SIZE) return UINT64_MAX;
   return std::min(options.length, meta.value_size - std::min(options.offset, meta.value_size));
 }
 
-/// Takes a value into a string; with `meta`, its meta too. The sinks here are only given to Stores, which
-/// check how a driver uses them and catch what they throw.
+/// Takes a value into a string; with `meta`, its meta too. The sinks here are only given to Stores, which check how a
+/// driver uses them and catch their exceptions.
 class StringSink : public omnistore_sink {
 public:
-  /// How many bytes the sinks that share it may still take. That one refuses a value is no failure of the store.
+  /// The bytes that the sinks that share it may still take. A refusal by one of them is no failure of the store.
   struct Room {
     std::atomic<std::uint64_t> &left;
     GivingUp &giving_up;
@@ -38,7 +38,7 @@ public:
   std::uint64_t taken() const { return taken_; }
 
 private:
-  /// More than this is not made room for at once, since it may never come.
+  /// The most room that is made at once, since the bytes may never come.
   static constexpr std::uint64_t most_at_once = std::uint64_t{64} << 20;
 
   bool fits(std::uint64_t count) {
@@ -101,8 +101,8 @@ private:
   Meta &meta_;
 };
 
-/// Hands a value to a Reader. What the reader throws must not pass through the driver: it is kept, and thrown by
-/// rethrow().
+/// Hands a value to a Reader. An exception of the reader must not pass through the driver, so rethrow() throws it
+/// later.
 class ReaderSink : public omnistore_sink {
 public:
   ReaderSink(Reader &reader, const GetOptions &options, HostCall &call)
@@ -163,7 +163,7 @@ private:
         omnistore_loan loan;
         bool taken;
       };
-      // Made before the reader has it, so that nothing is left to fail once it does.
+      // Made first, so that nothing can fail once the reader has it.
       const auto held = std::make_shared<Release>(Release{*loan, false});
       std::shared_ptr<const void> lent(data, [held](const void *) {
         if (held->taken) held->loan.release(held->loan.owner, held->loan.item);

@@ -12,8 +12,8 @@
 
 namespace omnistore {
 
-/// Hands a Source to a driver, and holds it to the size that was announced, whatever the driver looks at. What the
-/// source throws must not pass through the driver: it is kept, and thrown by rethrow().
+/// Hands a Source to a driver, and holds it to the announced size, whatever the driver checks. An exception of the
+/// source must not pass through the driver, so rethrow() throws it later.
 class SourceFeed : public omnistore_source {
 public:
   SourceFeed(Source &from, std::uint64_t announced, HostCall &for_call)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which stores are not healthy (omnistore/ext/health.h).
+// The health of stores (omnistore/ext/health.h).
 #include "storage/health_report.hpp"
 #include "storage/key_space.hpp"
 

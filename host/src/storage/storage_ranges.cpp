@@ -146,7 +146,7 @@ private:
   const std::size_t batch_size_;
   const bool reads_ahead_; ///< a store may wait
   bool started_ = false;
-  std::exception_ptr failed_; ///< of a key behind the last batch
+  std::exception_ptr failed_; ///< of a key after the last batch
   Batch batch_;
   std::size_t at_ = 0;
   std::future<std::optional<Batch>> next_;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // `k$`: the user's own meta of the value under `k`, read and written as unstorage does.
 //
-// It is no value of its own. It is a part of what is known of `k`, and ends with k's value; so it has no ttl and no
-// etag, and takes no condition.
+// It is no value of its own. It is a part of k's meta, and ends with k's value; so it has no ttl and no etag, and takes
+// no condition.
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
 #include "storage/sidecar_key.hpp"
@@ -11,7 +11,7 @@
 namespace omnistore {
 namespace {
 
-/// The meta, as the meta of a value would tell of it.
+/// Returns the meta of the user meta, in the form of a value's meta.
 Meta about(const Meta &of, std::uint64_t size) {
   Meta meta;
   meta.size = size;
@@ -28,7 +28,7 @@ std::string_view part(std::string_view text, const GetOptions &options) {
 } // namespace
 
 omnistore_bytes KeySpace::Route::owner() {
-  // Only the value's key has to fit: what is kept of it is no key of the store's, or the store has room for it.
+  // Only the value's key has to fit: its user meta has no key in the store, or the store has room for it.
   const std::string_view inside = owner_of(mount_->inside(key_.view(), room_));
   if (inside.size() > mount_->store->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
   return bytes(inside);

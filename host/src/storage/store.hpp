@@ -25,15 +25,15 @@ namespace omnistore {
 
 class HealthReport;
 
-/// An open store with all that the host adds to it: a DriverStore, the layers that emulate what the driver lacks
+/// An open store with the host's additions: a DriverStore, the layers that emulate what the driver lacks
 /// (emulation/stack.hpp), limits on keys and values, counters, watches and a description. A layer's children are Stores
 /// too, which the layer calls through the table of handle().
 ///
 /// Its functions have the meaning of the driver.h functions of the same name; keys are in normal form. Thread-safe.
 class Store {
 public:
-  /// Opens the store and those below it. Throws Error with the driver's reason. `mount` is for the log. The drivers are
-  /// given the deadline; the call takes as long as they do.
+  /// Opens the store and those below it. Throws Error with the driver's reason. `mount` is for the log. The drivers get
+  /// the deadline; the call takes as long as they do.
   static std::unique_ptr<Store> open(const Plan &plan, const std::shared_ptr<Tasks> &tasks, const std::string &mount,
                                      std::chrono::steady_clock::time_point deadline);
   /// Closes the store and those below it, unless close() did.
@@ -41,7 +41,7 @@ public:
   /// Closes the store and those below it. Takes as long as the drivers do. Nothing may use the store meanwhile, and
   /// afterwards only its description: info(), traits() and the like.
   void close();
-  /// How many of its values are lent to readers.
+  /// Returns how many of its values are lent to readers.
   std::size_t lent() const;
   Store(const Store &) = delete;
   Store &operator=(const Store &) = delete;
@@ -68,7 +68,7 @@ public:
   omnistore_status remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count,
                                const omnistore_remove_request *const *requests, omnistore_status *statuses);
   omnistore_status touch(omnistore_call *call, omnistore_bytes key, const omnistore_touch_request &request);
-  /// Of omnistore/ext/revalidate.h.
+  /// The function of omnistore/ext/revalidate.h.
   omnistore_status get_changed(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                omnistore_bytes etag, omnistore_sink *sink, std::uint32_t &unchanged);
 
@@ -81,9 +81,9 @@ public:
   /// Adds the limits of the watches that run on this store and below it.
   void add_limits(std::vector<WatchLimit> &limits);
 
-  /// The store as a layer above it sees it: every entry filled.
+  /// The store for the layer above it: every entry is filled.
   const omnistore_store &handle() const { return handle_; }
-  /// With what the host emulates.
+  /// The traits with the host's emulations added.
   const omnistore_traits &traits() const { return traits_; }
   /// The longest key that an operation takes, in bytes.
   std::uint64_t longest_key() const { return longest_value_key_; }
@@ -98,17 +98,17 @@ public:
   Meter &meter() { return meter_; }
   DriverReports &reports() { return reports_; }
   StoreInfo info() const;
-  /// Without the mountpoint. The driver's own counters are those that it gave last.
+  /// Returns the counters without the mountpoint. The driver's own ones are its last report.
   MountStats stats();
   const std::vector<std::unique_ptr<Store>> &children() const { return children_; }
   /// Returns true if a call that base/in_flight.hpp knows is one of this store's, or of those below it.
   bool is_of(const base::CallLabel &label) const;
   /// Adds the reports of this store's health, or, if its driver has none, those of the stores below it.
   void collect_health(std::vector<HealthReport *> &all);
-  /// Another number for each store of this process.
+  /// A number that no other store of this process has.
   std::uint64_t id() const { return id_; }
 
-  /// How many mounts have it, in the table or until their last operation has ended: the last of them closes it.
+  /// Counts the mounts that have it, in the table or until their last operation has ended: the last of them closes it.
   std::atomic<unsigned> mounts{0};
 
 private:
@@ -140,7 +140,7 @@ private:
   std::unique_ptr<EmulationStack> stack_;
   std::atomic<EmulationStack *> event_stack_{nullptr}; ///< stack_, for removals: these may come while it is opened
   Functions top_;                                      ///< of the stack
-  omnistore_traits traits_{};                          ///< with what is emulated
+  omnistore_traits traits_{};                          ///< with the emulations
   std::uint64_t longest_key_ = 0;                      ///< that the driver takes
   std::uint64_t longest_value_key_ = 0;
   std::uint64_t max_value_size_ = UINT64_MAX;

@@ -12,15 +12,14 @@
 
 namespace omnistore {
 
-/// A store whose changes by others are not reported to those who watch.
+/// A store that reports no changes by others to its watches.
 struct WatchLimit {
-  std::string cause; ///< what the driver said, as a printable text
-  bool refused;      ///< the driver may agree when it is asked again
+  std::string cause; ///< the driver's message, as a printable text
+  bool refused;      ///< the driver may agree at the next try
 };
 
-/// The watches of one store. Each is told of the removals that the store makes by itself, and of what the driver's own
-/// watch reports. If the driver has no watch or refuses one, a watch runs without it, and add_limits() says why.
-/// Thread-safe.
+/// The watches of one store. Each gets the removals that the store makes by itself, and the reports of the driver's own
+/// watch. If the driver has no watch or refuses one, a watch runs without it, and add_limits() says why. Thread-safe.
 class StoreWatches {
 public:
   explicit StoreWatches(DriverStore &store) : store_(store) {}

@@ -33,7 +33,7 @@ private:
   static std::int64_t OMNISTORE_CALL remaining_(const omnistore_call *call) {
     return static_cast<const Running *>(call)->context_.stop.load(std::memory_order_relaxed) ? 0 : INT64_MAX;
   }
-  /// Nobody waits for a task's answer: what it has to say goes to the log.
+  /// Nobody waits for a task's result, so its messages go to the log.
   static void OMNISTORE_CALL fail_(omnistore_call *, const omnistore_failure *failure) {
     without_exceptions([&] { spdlog::debug("background task: {}", view(failure->message)); });
   }

@@ -27,14 +27,15 @@ public:
   Tasks(const Tasks &) = delete;
   Tasks &operator=(const Tasks &) = delete;
 
-  /// False: the owner is being dropped, or too many wait. `label` must live until the owner's tasks are dropped.
+  /// Returns false if the owner is being dropped, or too many tasks wait. `label` must live until the owner's tasks are
+  /// dropped.
   bool submit(const void *owner, const base::CallLabel &label, omnistore_task task, void *argument,
               std::chrono::milliseconds delay, bool parallel = false);
 
-  /// Drops the owner's tasks that wait, tells its running ones to end and waits for them. Later submits of the owner
-  /// are refused until forget(). Not from a task of the same owner.
+  /// Drops the owner's waiting tasks, stops its running ones and waits for them. Later submits of the owner are refused
+  /// until forget(). Not from a task of the same owner.
   void drop(const void *owner);
-  /// The owner's address may be used by another one from now on.
+  /// Lets another owner have this address from now on.
   void forget(const void *owner);
 
 private:
@@ -58,7 +59,7 @@ private:
 
   void work();
   bool has_room(const Owner &owner) const;
-  /// The queue of the owner whose first task is to be looked at next; null: none of them may run.
+  /// Returns the queue of the owner whose first task comes next, or null if none of them may run.
   static Queue *next_of(Owner &owner);
   /// Finds the owner whose task is to run now: of those with a due one, one with as few running as any. If there is
   /// none, `due` is when to look again, at the latest.

@@ -17,8 +17,8 @@ Slots &slots() {
   return *slots;
 }
 
-/// Gives the slot back when the thread ends. What runs later in it, in destructors of other thread-locals, takes the
-/// shared slot.
+/// Gives the slot back when the thread ends. Code that runs later in it, in destructors of other thread-locals, takes
+/// the shared slot.
 struct Lease {
   unsigned slot = shared_slot;
   ~Lease() {

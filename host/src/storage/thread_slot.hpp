@@ -4,8 +4,8 @@
 
 namespace omnistore {
 
-/// The last slot is shared by all threads beyond the first ones: what is kept in it needs atomic read-modify-writes.
-/// The others have one thread at a time each, and a slot's next thread sees all that the one before it wrote.
+/// All threads beyond the first ones share the last slot, so it needs atomic read-modify-writes. Each of the others has
+/// one thread at a time, and a slot's next thread sees all writes of the one before it.
 inline constexpr unsigned thread_slots = 64;
 inline constexpr unsigned shared_slot = thread_slots - 1;
 

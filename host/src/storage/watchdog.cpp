@@ -28,8 +28,8 @@ using std::chrono::milliseconds;
 /// How often it looks: often while calls are under way, seldom otherwise.
 constexpr milliseconds pause_between{20}, idle_pause{50};
 
-/// Whether a thread of this process sleeps or waits for a device. One that computes, or that others keep off the
-/// processors, does not wait.
+/// Returns true if a thread of this process sleeps or waits for a device. One that computes, or that others keep off
+/// the processors, does not wait.
 bool waits(int thread) {
   char text[512];
   const std::string path = "/proc/self/task/" + std::to_string(thread) + "/stat";

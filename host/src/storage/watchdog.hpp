@@ -19,20 +19,20 @@ class Watchdog {
 public:
   static constexpr std::chrono::milliseconds default_stuck{10'000}, blocking{50};
 
-  /// The process's own: it runs as long as somebody holds it.
+  /// Returns the process's own, which runs as long as somebody holds it.
   static std::shared_ptr<Watchdog> shared();
   ~Watchdog();
   Watchdog(const Watchdog &) = delete;
   Watchdog &operator=(const Watchdog &) = delete;
 
-  /// After which time a call is logged. For tests, and for the program's config. Thread-safe.
+  /// Sets the time after which a call is logged. For tests, and for the program's config. Thread-safe.
   void set_stuck(std::chrono::milliseconds limit);
 
-  /// A call that was under way when it was looked at.
+  /// A call that is under way.
   struct Running {
     std::string operation, mount, driver;
-    std::chrono::steady_clock::duration age; ///< as far as it was seen: at most 50 ms too short
-    bool waits_for_client;                   ///< for one that reads a value, or sends one
+    std::chrono::steady_clock::duration age; ///< at most 50 ms too short
+    bool waits_for_client;                   ///< a client that reads a value, or sends one
   };
   /// The calls under way whose label is one of these; of nested calls only the outermost. Thread-safe.
   std::vector<Running> running(const std::function<bool(const base::CallLabel &)> &of) const;

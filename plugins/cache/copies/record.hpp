@@ -12,9 +12,9 @@ namespace cache {
 
 /// The facts about a key's copy, besides its bytes. Times are in Unix milliseconds.
 struct Record {
-  std::int64_t checked = 0; ///< when the origin was last asked
+  std::int64_t checked = 0; ///< the time of the last call of the origin
   bool absent = false;      ///< the origin had no such key, and there is no copy
-  bool doubtful = false;    ///< a write may have changed the origin since: it must be asked before the copy is used
+  bool doubtful = false;    ///< a write may have changed the origin since: a call must come before the copy is used
   std::string of;           ///< the state of the copy that this record describes (state_of)
   std::string etag;         ///< of the origin; empty: it gave none
   std::int64_t mtime = 0, expiry = 0; ///< of the origin; 0: unknown, or never

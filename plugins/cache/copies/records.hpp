@@ -52,7 +52,7 @@ public:
   omnistore_status begin_clear(omnistore::Call call, std::string_view base);
   void end_clear(omnistore::Call call, std::string_view base);
   /// Call it before copies are used. If a host was killed during a clear, removes the records under the cleared base,
-  /// so that the origin is asked for each key. Returns false if this was not possible yet: then no copy may be used.
+  /// so that each key is read from the origin. Returns false if this was not possible yet: then no copy may be used.
   bool settle_clears(omnistore::Call call);
   /// Notes that the records under a base could not be removed or made doubtful. settle_clears() then tries again before
   /// any copy is used.

@@ -15,7 +15,8 @@
 
 namespace cache {
 
-/// Allows one request to the origin, or one write, at a time for each key. Others wait, or go on without. Thread-safe.
+/// Allows one request to the origin, or one write, at a time for each key. Others wait, or continue without.
+/// Thread-safe.
 class Flights {
 public:
   /// Held while a key is requested from the origin or written.

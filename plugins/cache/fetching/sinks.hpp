@@ -16,7 +16,7 @@ enum class Age {
   unknown, ///< there is no record of it in memory
   fresh,
   stale, ///< it may be served, and must be refreshed
-  old,   ///< the origin is asked first; if that fails, it may be served
+  old,   ///< the origin is called first; if that fails, it may be served
   over,  ///< it is not served any more
 };
 

@@ -22,7 +22,7 @@
 
 namespace fs {
 
-// The functions that read an attribute throw a SystemFailure, which names `path`, if they cannot tell whether it
+// The functions that read an attribute throw a SystemFailure, which names `path`, if they cannot find out whether it
 // exists.
 
 /// Returns true if the filesystem of the open file supports user attributes.

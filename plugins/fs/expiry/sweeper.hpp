@@ -22,7 +22,7 @@
 
 namespace fs {
 
-/// The next expiries with their keys: the soonest `limit` of them. Of later ones it knows only when the first is due:
+/// The next expiries with their keys: the soonest `limit` of them. For later ones it knows only when the first is due:
 /// at that time the folders must be walked again. Thread-safe.
 class Deadlines {
 public:

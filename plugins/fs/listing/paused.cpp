@@ -36,7 +36,7 @@ std::unique_ptr<Walk> PausedWalks::resume(const Cursor &cursor, const Walk::Opti
   if (run == paused_.end()) return nullptr;
   const Walk &walk = *run->walk;
   Walk::Options own = walk.options();
-  own.from = options.from; // where it began itself does not matter
+  own.from = options.from; // its own beginning does not matter
   const bool fits = walk.key() == cursor.key && own == options && Clock::now() - run->begun < longest;
   names_ -= walk.held();
   std::unique_ptr<Walk> taken = fits ? std::move(run->walk) : nullptr;

@@ -21,7 +21,7 @@ constexpr std::size_t max_open = 16; ///< the most folders that a walk holds ope
 
 std::string_view name_of(std::string_view path) { return path.empty() ? "the base folder" : path; }
 
-/// What an entry of a folder may be: the value of a key (DT_REG, DT_LNK), a folder (DT_DIR), or DT_UNKNOWN if it is
+/// Returns the kind of a folder's entry: the value of a key (DT_REG, DT_LNK), a folder (DT_DIR), or DT_UNKNOWN if it is
 /// none of these or `ignore` hides it.
 unsigned char kind_of(int folder, std::string_view path, const Ignore &ignore, const char *raw, unsigned char type) {
   const std::string_view name(raw);
@@ -193,8 +193,8 @@ void Walk::enter(std::string prefix, std::uint32_t level) {
   stack_.push_back(std::move(frame));
 }
 
-/// Returns true if the walk goes on without a place: it is gone, or it cannot be read, which is reported. Returns false
-/// if the walk must fail. `is_base`: the place is the base of the walk, which the caller asked for by name.
+/// Returns true if the walk continues without a place: it is gone, or it cannot be read, which is reported. Returns
+/// false if the walk must fail. `is_base`: the place is the base of the walk, which the caller named.
 bool Walk::leaves_out(const std::string &base, int error, bool is_base) {
   if (is_base) return error == ENOENT || error == ENOTDIR || error == ENAMETOOLONG;
   if (is_gone(error)) return true;

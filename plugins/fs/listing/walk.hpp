@@ -32,7 +32,7 @@ public:
   };
   static constexpr std::size_t most = std::size_t(1) << 20;
 
-  /// Where reading begins: after a text, or at it.
+  /// The beginning of a read: after a text, or at it.
   struct From {
     std::string_view text; ///< empty: at the start
     bool included = false;
@@ -96,8 +96,8 @@ public:
   };
   enum class Step { value, folder, left, end };
 
-  // The constructor and each step throw a SystemFailure if they cannot tell what exists: nothing is taken for absent
-  // that may exist.
+  // The constructor and each step throw a SystemFailure if they cannot find out what exists: nothing is taken for
+  // absent that may exist.
   Walk(const Tree &tree, const Ignore &ignore, Options options);
 
   /// Moves on: to the next value, to a folder that the walk does not enter (`folder`), out of a folder whose keys are

@@ -11,7 +11,7 @@
 
 namespace fs {
 
-/// What a write waits for: nothing, the bytes of the value, or the folder too.
+/// The things that a write waits for: nothing, the bytes of the value, or the folder too.
 enum class Durability { none, data, full };
 
 struct Settings {

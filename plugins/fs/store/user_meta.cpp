@@ -58,7 +58,7 @@ void UserMeta::prepare(int folder, const TemporaryFile &file, const Slot &slot, 
   const std::string name = std::string(path.name()) + user_end;
   struct stat there;
   if (retry(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
-    throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, where user meta would lie");
+    throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, in the place of user meta");
   write_all(file.file(), user.data, user.size, 0, path);
   if (slot.has_value()) keep_access(context_.tree, file, slot, path.c_str());
   const timespec times[2] = {{0, UTIME_NOW}, mtime};

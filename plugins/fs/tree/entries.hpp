@@ -49,7 +49,7 @@ void read_entries(int folder, std::string_view path, Take take, Rest rest) {
   }
 }
 
-/// Returns the type of an entry. Asks for it with fstatat if it is unknown, and throws a SystemFailure if that fails.
+/// Returns the type of an entry. Calls fstatat if it is unknown, and throws a SystemFailure if that fails.
 inline unsigned char type_of(int folder, const char *name, unsigned char type) {
   struct stat status;
   if (type != DT_UNKNOWN) return type;

@@ -11,7 +11,7 @@
 
 namespace http {
 
-/// One event. Of a limit, `key` is the message.
+/// One event. For a limit, `key` is the message.
 struct HostEvent {
   std::uint32_t type = 0; ///< OMNISTORE_EVENT_...
   std::uint32_t cause = OMNISTORE_CAUSE_NONE;

@@ -47,7 +47,7 @@ Position position_of(std::string_view cursor) {
 std::string cursor_of(char kind, std::size_t strip, std::string_view at) {
   std::string cursor = kind + std::to_string(strip) + ":" + std::string(at);
   if (cursor.size() > LONGEST_CURSOR)
-    throw omnistore::Failure(OMNISTORE_UNSUPPORTED, "the listing would go on at a cursor of more than " +
+    throw omnistore::Failure(OMNISTORE_UNSUPPORTED, "the listing would continue at a cursor of more than " +
                                                         std::to_string(LONGEST_CURSOR) + " bytes");
   return cursor;
 }
@@ -104,7 +104,7 @@ std::string percent_decoded(std::string_view text) {
   return out;
 }
 
-/// Passes on the places that the server went on without. Its keys begin with `prefix`.
+/// Passes on the places that the server left out. Its keys begin with `prefix`.
 omnistore_status report_skipped(const Found &found, std::string_view prefix, omnistore_page &page) {
   for (const omnistore::Skip &skip : found.skipped) {
     std::string_view base = skip.base;

@@ -18,7 +18,7 @@ namespace http {
 /// '/', and the key then ends in a ':'. Throws Failure(OMNISTORE_UNSUPPORTED) if the text is not an array.
 std::vector<std::string> keys_in(std::string_view json, bool folders = false);
 
-/// Returns the places in a header X-Skipped, which an Omnistore host sends: the listing went on without them. They are
+/// Returns the places in a header X-Skipped, which an Omnistore host sends: the listing left them out. They are
 /// separated by commas, each "BASE;STATUS;MESSAGE" with BASE and MESSAGE percent-encoded.
 std::vector<omnistore::Skip> skipped_in(std::string_view header);
 

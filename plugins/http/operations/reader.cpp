@@ -38,7 +38,7 @@ void Reader::begin(const Response &response) {
   if (!known_.empty() && response.status == 304 && etag.empty()) meta.etag = omnistore::as_bytes(known_);
   unchanged_ = !known_.empty() && (response.status == 304 || etag == known_);
   if (!(request_.flags & OMNISTORE_GET_META)) meta.etag = {};
-  if (request_.flags & OMNISTORE_GET_USER) add_user_of(response, meta, user_); // otherwise the host asks with a stat
+  if (request_.flags & OMNISTORE_GET_USER) add_user_of(response, meta, user_); // otherwise the host sends a stat
   status_ = sink_.begin(&sink_, &meta, nullptr);
   skip_ = response.status == 206 ? 0 : request_.offset;
   left_ = unchanged_ ? 0 : request_.length;

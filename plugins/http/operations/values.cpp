@@ -9,7 +9,7 @@
 namespace http {
 namespace {
 
-/// With this header a GET or HEAD asks an Omnistore host for the user meta, and a PUT stores it with the value.
+/// With this header a GET or HEAD of an Omnistore host returns the user meta, and a PUT stores it with the value.
 constexpr const char *USER_HEADER = "X-User-Meta";
 /// Longer user meta goes in a request of its own, since servers limit their headers.
 constexpr std::size_t LONGEST_HEADER = 4096;
@@ -213,7 +213,7 @@ omnistore_status Values::health(omnistore::Call call) {
   return OMNISTORE_OK;
 }
 
-/// Reads the value under `key$`, where a server such as unstorage's has the user meta. Meta that is older than the
+/// Reads the value under `key$`, the place of user meta in a server such as unstorage's. Meta that is older than the
 /// value belongs to the value before.
 std::string Values::read_user(omnistore::Call call, std::string_view key, const Response &value) {
   std::string user;

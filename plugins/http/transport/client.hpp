@@ -29,7 +29,7 @@ using std::chrono::milliseconds;
 /// Names and values.
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
-/// What the options say of connections.
+/// The options for connections.
 struct Limits {
   milliseconds timeout;      ///< of a whole request
   milliseconds idle_timeout; ///< without a byte that moves
@@ -108,8 +108,8 @@ private:
   std::size_t leased_ = 0;
 };
 
-/// A request whose response goes on until the server or the client ends it, on a connection of its own. Redirects are
-/// not followed. One thread at a time uses it; wake() may be called on any.
+/// A request whose response lasts until the server or the client ends it, on a connection of its own. Redirects are not
+/// followed. One thread at a time uses it; wake() may be called on any.
 class Stream {
 public:
   Stream(const Client &client, std::string_view trace, Request request, Take take);

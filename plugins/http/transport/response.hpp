@@ -36,7 +36,7 @@ struct Response {
   /// lies between it and the response, a second change may have the same mtime (RFC 9110, section 8.8.2.2). `now`
   /// stands for a missing Date (section 6.6.1).
   std::int64_t reliable_mtime(std::int64_t now) const;
-  /// Returns how many milliseconds the server asks to wait before a retry; 0: it did not say.
+  /// Returns the server's pause before a retry in milliseconds; 0 if it named none.
   std::int64_t retry_delay(std::int64_t now) const;
   /// Returns the size of the whole value.
   std::uint64_t value_size() const;

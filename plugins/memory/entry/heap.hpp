@@ -40,7 +40,7 @@ private:
   struct Size {
     uint16_t capacity, taken; // bytes of a slot; and with its share of the slab's header
   };
-  /// Indexed by the bytes that are asked for, divided by 8.
+  /// Indexed by the requested bytes, divided by 8.
   static constexpr std::array<Size, 256> size_classes = [] {
     std::array<Size, 256> sizes{};
     for (size_t i = 1; i < sizes.size(); ++i) {

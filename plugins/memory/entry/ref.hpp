@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The address of an entry in six bytes. On Linux the upper two bytes of an address are zero unless a program asks for a
+// The address of an entry in six bytes. On Linux the upper two bytes of an address are zero unless a program requests a
 // larger space, and Heap refuses other addresses.
 #pragma once
 

@@ -44,7 +44,7 @@ class Index {
   };
   using OwnedLeaf = std::unique_ptr<Leaf, FreeLeaf>;
 
-  /// The first 16 bytes of a key after the prefix that all fences share. They nearly always tell keys apart.
+  /// The first 16 bytes of a key after the prefix that all fences share. They nearly always distinguish keys.
   struct Head {
     uint64_t first = 0, second = 0;
     auto operator<=>(const Head &) const = default;

@@ -2,7 +2,7 @@
 // The hash table that finds an entry by its key. A bucket is one line of the processor's cache: it has nine places for
 // entries, and a byte of each entry's hash (its tag). A look-up reads that one line and then, nearly always, only the
 // entry that it wants. If a bucket is full, its entries go into the next one, and the bucket counts them: a look-up
-// goes on to the next bucket only if that count is not zero.
+// continues in the next bucket only if that count is not zero.
 #pragma once
 
 #include <algorithm>

@@ -26,7 +26,7 @@ public:
     if (heap_.size() == heap_.capacity()) heap_.reserve(std::max<size_t>(16, heap_.size() * 3 / 2));
   }
 
-  /// Moves the entry to the place that its expiry asks for. If the entry is new here, reserve() must have made room.
+  /// Moves the entry to the place of its expiry. If the entry is new here, reserve() must have made room.
   void update(Entry *entry) noexcept {
     if (entry->expiry() == 0) return remove(entry);
     if (entry->timer() == no_place) {

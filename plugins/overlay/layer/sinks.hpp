@@ -85,7 +85,7 @@ public:
   /// Call it after the layer has finished. Returns true if the value is the marker, as far as the requested part shows.
   bool is_marker() const;
   /// Call it after the layer has finished. Returns true if the value may be the marker but the requested part is too
-  /// short to tell.
+  /// short to decide.
   bool may_be_marker() const { return state_ == State::held && suspicious() && !shows_marker(); }
   /// Passes the buffered value on.
   omnistore_status finish();

@@ -13,7 +13,7 @@
 namespace overlay {
 
 /// The writing side of a layer's store. If its watch also reports the overlay's own writes, it remembers the state that
-/// they left, so that the overlay can tell such an echo from a change that others made. Thread-safe.
+/// they left, so that the overlay can distinguish such an echo from a change that others made. Thread-safe.
 class Store {
 public:
   Store(omnistore::Child of, std::uint32_t layer) : child(of), layer_(layer), echoes_(of.can(OMNISTORE_WATCHES_OWN)) {}

@@ -192,7 +192,7 @@ bool Merge::ended() const {
   return std::all_of(streams_.begin(), streams_.end(), [](const LayerKeys &stream) { return stream.ended(); });
 }
 
-/// Returns OK if the listing goes on without a layer that failed. Such a listing claims that keys are absent, so only
+/// Returns OK if the listing continues without a layer that failed. Such a listing claims that keys are absent, so only
 /// `skip` allows it.
 omnistore_status Merge::failed(std::uint32_t layer, omnistore_status status) {
   if (query_.on_error != OnError::skip || !is_failure(status)) return status;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Decides if a write may go on. A condition is checked against the value that is seen through all layers. A layer that
-// only this store writes does not change while the key's stripe is held. A layer that others may write can decide by
-// itself, by a condition on the write that goes to it; at most one layer can do so. With `promote`, a layer that is not
-// in `writeTo` counts as read once: a later change there is hidden by the copy in any case, so the write need not be
-// guarded against it.
+// Decides if a write may proceed. A condition is checked against the value that is seen through all layers. A layer
+// that only this store writes does not change while the key's stripe is held. A layer that others may write can decide
+// by itself, by a condition on the write that goes to it; at most one layer can do so. With `promote`, a layer that is
+// not in `writeTo` counts as read once: a later change there is hidden by the copy in any case, so the write need not
+// be guarded against it.
 #include "overlay.hpp"
 
 #include "records/keys.hpp"

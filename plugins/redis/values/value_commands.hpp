@@ -50,7 +50,7 @@ public:
       commands.add(command, script, 1, full(key), arguments...);
   }
 
-  /// Adds commands that ask for a value's meta. The server runs them in one step.
+  /// Adds commands that read a value's meta. The server runs them in one step.
   void add_stat(Commands &commands, std::string_view key, const omnistore_get_request &request) const {
     if (wants_user(request) && may_have_user(key))
       add_script(commands, "EVAL", scripts_.stat_with_user.text, key, OMNISTORE_MAX_USER_SIZE);

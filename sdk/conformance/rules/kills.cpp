@@ -39,7 +39,7 @@ std::uint64_t number_of(const std::string &value) {
 }
 
 void keeps_through_close(Bench &bench) {
-  if (bench.is_layer()) throw Skipped("what is kept is kept by the stores under it");
+  if (bench.is_layer()) throw Skipped("the stores under it keep its values");
   const std::uint32_t keeps = bench.store().traits().keeps;
   if (keeps == OMNISTORE_KEEPS_UNKNOWN) throw Skipped("it does not say what it keeps");
   put(bench.store(), bench.key("k"), "value");
@@ -56,7 +56,7 @@ void keeps_through_close(Bench &bench) {
 }
 
 void keeps_through_kills(Bench &bench) {
-  if (bench.is_layer()) throw Skipped("what is kept is kept by the stores under it");
+  if (bench.is_layer()) throw Skipped("the stores under it keep its values");
   for (std::size_t round = 0; round < bench.times(4); ++round) {
     Memory memory;
     const bool ended = bench.in_process(

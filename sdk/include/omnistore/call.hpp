@@ -40,7 +40,7 @@ public:
   std::int64_t remaining() const { return call_->remaining(call_); }
   /// Returns true if the caller has gone away.
   bool cancelled() const { return context().cancelled(&context()) != 0; }
-  /// Returns the status to give up with if remaining() is 0:
+  /// Returns the status of a call whose remaining() is 0:
   /// `throw Failure(call.late(), "no response in time");`.
   omnistore_status late() const { return cancelled() ? OMNISTORE_CANCELLED : OMNISTORE_TIMEOUT; }
 

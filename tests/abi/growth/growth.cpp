@@ -129,7 +129,7 @@ TEST_CASE("failures pass between headers of different sizes") {
   } catch (const omnistore::Error &error) {
     CHECK(error.status() == Status::io);
     CHECK_THAT(error.what(), Catch::EndsWith("as told"));
-    CHECK(error.retry_after() == 0ms); // what lies behind a longer or shorter struct is not read
+    CHECK(error.retry_after() == 0ms); // bytes after a longer or shorter struct are not read
   }
 }
 

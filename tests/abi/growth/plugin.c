@@ -2,7 +2,7 @@
  *
  * Drivers of another minor: compiled against a driver.h whose structs are longer or shorter than this host's
  * (CMakeLists makes it). `leaf` keeps up to 64 values; `passing` hands all to its child, with requests, sinks, pages,
- * calls and watchers of its own size. What a longer struct has at its end is garbage. */
+ * calls and watchers of its own size. The end of a longer struct is garbage. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drivers that are wrong in one way each. Each sentence behind "says:" must stand in what the compiler says.
+// Drivers that are wrong in one way each. Each sentence after "says:" must stand in what the compiler says.
 #include <omnistore/driver.hpp>
 
 namespace {

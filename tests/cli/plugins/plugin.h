@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the plugins of these tests share: functions of a store that has nothing, and the plugin round one driver. */
+ * The parts that the plugins of these tests share: functions of a store that has nothing, and the plugin round one
+ * driver. */
 #include <omnistore/driver.h>
 
 static omnistore_status no_stat(void *self, omnistore_call *call, omnistore_bytes key,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A driver that prints, and takes the program down where a key says so: "segfault", "abort", "exit". */
+ * A driver that prints, and takes the program down if a key says so: "segfault", "abort", "exit". */
 #include "plugin.h"
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One driver that keeps the whole contract, in memory, and one for each rule of the kit that breaks that rule and as
-// little else as it can: "wrong-RULE". wrong("RULE") is where each goes astray.
+// little else as it can: "wrong-RULE". Each goes astray at wrong("RULE").
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -534,7 +534,7 @@ public:
   void unwatch(void *watch) {
     const std::lock_guard lock(watching_);
     auto *mine = static_cast<Watcher *>(watch);
-    if (wrong("watch-ends")) return; // and tells on
+    if (wrong("watch-ends")) return; // and reports further changes
     if (wrong("close-after-watch")) leak(std::fopen("/dev/null", "r"));
     watchers_.erase(mine);
     delete mine;

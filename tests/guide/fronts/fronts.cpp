@@ -29,7 +29,7 @@ public:
         {.folder = folder_.path().string(),
          .variables = {{"OMNISTORE_URL", host_.url}, {"OMNISTORE_ADMIN_URL", host_.admin}, {"URL", host_.url}}});
   }
-  /// What they print, where none of them fails.
+  /// Returns their output; none of them may fail.
   std::string out(const std::string &commands) const {
     const test::Result result = shell(commands);
     INFO(commands << "\n" << result.err);
@@ -73,7 +73,7 @@ TEST_CASE("guide, ttl, on the command line and over HTTP: an item's own ttl, a r
   )") == "1\nfive minutes\nan hour\n\"expiry\":null\n\"expiry\":null\n");
 }
 
-TEST_CASE("guide, ttl: what has expired is gone on every front") {
+TEST_CASE("guide, ttl: an expired value is absent in every front") {
   const Section section("ttl");
   const test::Result result = section.shell(R"(
     omnistore set short value --ttl 1ms
@@ -97,7 +97,7 @@ TEST_CASE("guide, stale-while-revalidate, on the command line and over HTTP") {
   CHECK(test::read_file(section.folder() / ".cache" / "page") == "first");
   origin.serve("/page", "second", "\"2\"");
   origin.hold();
-  CHECK(section.out("curl -sf \"$URL/page\"") == "first"); // the origin does not answer
+  CHECK(section.out("curl -sf \"$URL/page\"") == "first"); // the origin does not respond
   REQUIRE(origin.await(1, "HEAD"));
   origin.release();
   CHECK(section.out("until [[ $(omnistore get page) == second ]]; do :; done; curl -sf \"$URL/page\"") == "second");
@@ -122,7 +122,7 @@ TEST_CASE("guide, large sets, on the command line and over HTTP: pages, batches,
          "xxxxx5000000\n");
 }
 
-TEST_CASE("guide, development tools, on the command line and over HTTP: the inspector, and the layer that answers") {
+TEST_CASE("guide, development tools: the inspector and explain work on the command line and over HTTP") {
   const Section section("development-tools");
   CHECK(section.out(R"(
     for i in {10..34}; do omnistore set "wayback:site-$i" "{ \"n\": $i }"; done

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The guide's first example: three tiers behind one key space.
+// The guide's first example: three tiers in one key space.
 #include <cstdlib>
 #include <iostream>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A plugin of one driver whose every function but `remove`, which returns ANSWER, does nothing. The definitions below
+ * A plugin of one driver whose every function but `remove`, which returns `ANSWER`, does nothing. The definitions below
  * are what a test's CMakeLists.txt changes to make it good or bad in one way.
  */
 #include <omnistore/driver.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A plugin that lets exceptions out where none may go: from its entry, or from its driver's open.
+// A plugin that lets exceptions out: from its entry, or from its driver's open.
 #include <stdexcept>
 
 #include <omnistore/driver.h>

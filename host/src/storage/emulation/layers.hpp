@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The layers that give a store what its driver lacks, each in a file of its own. A function here stacks one layer: it
-// puts the layer's functions into `stack`, over those that are there. The layer lives as long as what the function
-// returns.
+// puts the layer's functions into `stack`, over those that are there. The layer lives as long as the returned object.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +14,7 @@ class Stripes;
 
 using Layer = std::shared_ptr<void>;
 
-/// Gives out parts of values for a driver that gives out whole ones (without OMNISTORE_CAN_RANGE): it reads the whole
+/// Reads parts of values for a driver that reads only whole ones (without OMNISTORE_CAN_RANGE): it reads the whole
 /// value and passes on the part.
 Layer stack_ranges(Functions &stack);
 
@@ -24,17 +23,17 @@ Layer stack_ranges(Functions &stack);
 /// driver's order. The descending order is refused if the driver does not have it, since every key would have to be in
 /// memory.
 ///
-/// What folders cost depends on the driver:
+/// The cost of folders depends on the driver:
 ///  - if it lists ranges in the order of keys: a listing of a few keys for each folder, whatever the folder holds;
 ///  - if it lists in the order of keys: all keys below the base are read once, over all pages;
 ///  - else: all keys below the base are read for each page, of which the first names are kept.
-/// A range without folders costs one read of all keys below the base, in the order of keys one of those before `end`.
-/// `traits` are the driver's.
+/// A range without folders costs one read of all keys below the base, or only of those before `end` if the driver lists
+/// in the order of keys. `traits` are the driver's.
 Layer stack_parts(Functions &stack, const omnistore_traits &traits);
 
 /// Lists with a depth and with meta, for a driver that lists all keys under a base (without OMNISTORE_CAN_DEPTH) or
-/// keys alone (without OMNISTORE_CAN_LIST_META). It drops the keys that lie deeper, and asks for each key's meta by
-/// stat. `capabilities` are the driver's.
+/// keys alone (without OMNISTORE_CAN_LIST_META). It drops the keys that lie deeper, and gets each key's meta by stat.
+/// `capabilities` are the driver's.
 Layer stack_listings(Functions &stack, std::uint64_t capabilities);
 
 /// Clears a base for a driver that has no clear: it lists the keys and removes each, under the locks of the store's

@@ -32,7 +32,7 @@ private:
     PageSink found([&](std::string_view key, const omnistore_meta *meta) {
       if (!lists(*request, key)) return OMNISTORE_OK;
       if (!adds_meta) return page->emit(page, as_bytes(key), meta);
-      keys.emplace_back(key); // the driver must be done before it is asked for the meta
+      keys.emplace_back(key); // the driver must be done before the calls for the meta
       return OMNISTORE_OK;
     });
     omnistore_status status = below_.list(call, &plain, &found);
@@ -44,7 +44,7 @@ private:
 
   /// Emits keys with the meta that stats of them give, in as few requests as the driver has a way for.
   omnistore_status emit_with_meta(omnistore_call *call, const std::vector<std::string> &keys, omnistore_page *page) {
-    constexpr std::size_t most = 256; // bounds what is held, and how long a request may take
+    constexpr std::size_t most = 256; // bounds the memory and the time of a request
     const std::vector<const omnistore_get_request *> requests(std::min(most, keys.size()), &whole_meta);
     for (std::size_t from = 0; from < keys.size(); from += most) {
       const std::size_t count = std::min(most, keys.size() - from);

@@ -29,7 +29,7 @@ omnistore_status refuse_cursor(omnistore_call *call) {
   return fail(call, OMNISTORE_INVALID, "the cursor is not one of such a listing");
 }
 
-/// The last folder of a page, which must not come again on the next: a number in front of the driver's cursor.
+/// The last folder of a page, which must not come again on the next one, is a number before the driver's cursor.
 using FolderMark = std::uint64_t;
 FolderMark mark_of(std::string_view folder) { return std::hash<std::string_view>()(folder); }
 
@@ -95,8 +95,8 @@ omnistore_list_request PartLayer::plain(const omnistore_list_request &request) c
   return keys;
 }
 
-/// From folder to folder: lists a few keys, and begins again behind the folder that the last one lies in. The cursor is
-/// the last name.
+/// Goes from folder to folder: lists a few keys, and begins again after the folder that the last one lies in. The
+/// cursor is the last name.
 omnistore_status PartLayer::jump(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
   constexpr std::uint32_t few = 16, many = 1000;
   std::string last(as_view(request.cursor)), cursor;
@@ -132,8 +132,8 @@ omnistore_status PartLayer::jump(omnistore_call *call, const omnistore_list_requ
   }
 }
 
-/// Gives those of a page of the driver's keys that are asked for. In the order of keys it gives folders too, and ends
-/// with the range.
+/// Gives those of a page of the driver's keys that the request wants. In the order of keys it gives folders too, and
+/// ends with the range.
 omnistore_status PartLayer::filter(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
   const bool adds_folders = wants_folders(request) && !has_folders_;
   std::string_view cursor = as_view(request.cursor);
@@ -171,7 +171,7 @@ omnistore_status PartLayer::filter(omnistore_call *call, const omnistore_list_re
   return OMNISTORE_OK;
 }
 
-/// Reads all keys and gives the first names behind the cursor, which is the last name of the page before.
+/// Reads all keys and gives the first names after the cursor, which is the last name of the page before.
 omnistore_status PartLayer::sort(omnistore_call *call, const omnistore_list_request &request, omnistore_page *page) {
   const std::string_view last = as_view(request.cursor);
   const KeyBounds bounds(request);
@@ -182,7 +182,7 @@ omnistore_status PartLayer::sort(omnistore_call *call, const omnistore_list_requ
     keys.end = as_bytes(bounds.to);
   }
   keys.limit = 1000;
-  const std::size_t wanted = std::size_t{request.limit} + 1; // one more tells whether there is a next page
+  const std::size_t wanted = std::size_t{request.limit} + 1; // one more shows whether there is a next page
   std::map<std::string, Gathered, std::less<>> names;
   std::string cursor;
   CursorCheck cursors;

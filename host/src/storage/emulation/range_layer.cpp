@@ -10,7 +10,7 @@
 namespace omnistore {
 namespace {
 
-/// Takes a whole value and passes on the part of it that a request asks for.
+/// Takes a whole value and passes on the requested part of it.
 class RangeSink final : public PassingSink {
 public:
   RangeSink(omnistore_sink &to, const omnistore_get_request &request)

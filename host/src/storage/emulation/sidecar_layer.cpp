@@ -101,7 +101,7 @@ void SidecarLayer::remove_expired(omnistore_call *call, std::string_view key) {
   Sidecar sidecar;
   if (!lock || sidecars_.read(call, key, sidecar) != OMNISTORE_OK) return;
   if (!has_passed(sidecar.expiry)) return; // it was set again meanwhile
-  // The value first: what is left behind by a failure is then still known to have expired.
+  // The value first: after a failure, a value that is left is still known to have expired.
   const omnistore_status removed = below_.remove(call, bytes(key), &plain_remove);
   if (removed != OMNISTORE_OK && removed != OMNISTORE_NOT_FOUND) return;
   sidecars_.remove(call, key);
@@ -128,7 +128,7 @@ omnistore_status SidecarLayer::live(omnistore_call *call, std::string_view key, 
 // ----------------------------------------------------------------------------------------------------------------
 // reads
 
-/// Reads a value, or its meta, with what its sidecar adds. `ask(request, sink)` calls the driver.
+/// Reads a value, or its meta, with its sidecar. `ask(request, sink)` calls the driver.
 template <class Ask>
 omnistore_status SidecarLayer::read(omnistore_call *call, omnistore_bytes key, const omnistore_get_request &request,
                                     omnistore_sink *sink, Ask ask) {
@@ -169,7 +169,7 @@ omnistore_status SidecarLayer::list(omnistore_call *call, const omnistore_list_r
     omnistore_meta meta;
   };
   const bool has_meta = request->flags & OMNISTORE_LIST_META;
-  std::vector<Listed> listed; // the driver must be done before it is asked for the sidecars
+  std::vector<Listed> listed; // the driver must be done before the reads of the sidecars
   PageSink found([&](std::string_view key, const omnistore_meta *meta) {
     const omnistore_meta known = has_meta && meta ? *meta : make_meta(OMNISTORE_UNKNOWN_SIZE);
     listed.push_back({std::string(key), std::string(as_view(known.etag)), std::string(as_view(known.user)), known});
@@ -241,7 +241,7 @@ omnistore_status SidecarLayer::set_with_sidecar(omnistore_call *call, omnistore_
   LaterStepCall rest{Call(call)};
   status = below_.set(changed ? &rest : call, key, &plain, next.user.empty() ? result : &stored);
   if (status != OMNISTORE_OK) {
-    // The old value stands, with what was kept of it. If that is not known, the earlier end holds.
+    // The old value and its sidecar stay. If that is not known, the earlier expiry holds.
     if (between.user != old.user || (changed && !may_have_changed(status))) write(&rest, view(key), old, 0);
     return status;
   }

@@ -13,13 +13,13 @@ namespace omnistore {
 
 class Stripes;
 
-/// Keeps what a driver cannot keep with a value: its expiry (without OMNISTORE_CAN_TTL) and its user meta (without
+/// Keeps a value's expiry if the driver cannot (without OMNISTORE_CAN_TTL), and its user meta (without
 /// OMNISTORE_CAN_META). Both lie in the value's sidecar, under `key$` in the same store. Each write of a value that has
 /// a sidecar, or gets one, holds the lock of its key.
 ///
-/// Expiry. The sidecar is written before a value that ends, and removed after one that does not: cut off in between, a
-/// value may end early, and never lives for ever. Reads lock nothing: an expired value is removed under the lock, after
-/// another look. A sweep removes those that nobody reads.
+/// Expiry. The sidecar is written before a value with an expiry, and removed after a value without one. If the host is
+/// cut off in between, a value may end early, but an expiry is never lost. Reads lock nothing: an expired value is
+/// removed under the lock, after another look. A sweep removes those that nobody reads.
 ///
 /// User meta. It names the state of the value that it belongs to (sidecar.hpp). It is written after the value, and
 /// shown only for a value in that state. If the driver gives no etags, the meta of the old value is removed before the
@@ -34,7 +34,7 @@ public:
 
   /// Looks for expiries that an earlier run has left. Called once, when the store is ready.
   void start();
-  /// The driver removed a value by itself: its sidecar follows.
+  /// Removes the sidecar of a value that the driver removed by itself.
   void value_removed(std::string_view key);
 
   /// Removes a value whose expiry has passed, and reports it to the host.

@@ -7,7 +7,7 @@
 
 namespace omnistore {
 
-/// Passes a value on with what its sidecar adds: its expiry, and its user meta if that is asked for.
+/// Passes a value on with its expiry from the sidecar, and with its user meta if the request wants that.
 class SidecarSink final : public PassingSink {
 public:
   /// With `insists` it refuses a value that the user meta does not belong to, so that both can be read again. Without,
@@ -16,7 +16,7 @@ public:
               bool insists)
       : PassingSink(to), request_(request), sidecar_(sidecar), adds_user_(adds_user), insists_(insists) {}
 
-  /// Returns true if the value was refused because the user meta is of another one.
+  /// Returns true if the value was refused because the user meta belongs to another one.
   bool is_of_another() const { return is_of_another_; }
 
 private:

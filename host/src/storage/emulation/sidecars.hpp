@@ -20,8 +20,9 @@ public:
   bool may_have(std::string_view key) const;
   /// Empty if there is none.
   omnistore_status read(omnistore_call *call, std::string_view key, Sidecar &sidecar) const;
-  /// The sidecars of those keys of a batch for which `wants(i)` is true; the others stay as they are. A status that is
-  /// not OMNISTORE_OK holds for all. An item whose sidecar cannot be read is put into `unreadable` with its status.
+  /// Reads the sidecars of those keys of a batch for which `wants(i)` is true; the others stay as they are. A status
+  /// that is not OMNISTORE_OK holds for all. An item whose sidecar cannot be read is put into `unreadable` with its
+  /// status.
   struct Unreadable {
     std::uint32_t item;
     omnistore_status status;
@@ -35,13 +36,13 @@ public:
         items.push_back(i);
     return items.empty() ? OMNISTORE_OK : read_items(call, keys, items, sidecars, unreadable);
   }
-  /// `expiry`: when the driver itself is to drop it; 0: never. An empty sidecar is removed.
+  /// The driver itself drops it at `expiry`; 0 means never. An empty sidecar is removed.
   omnistore_status write(omnistore_call *call, std::string_view key, const Sidecar &sidecar, std::int64_t expiry) const;
-  /// Returns OMNISTORE_OK if there was none, too.
+  /// Returns OMNISTORE_OK also if there was none.
   omnistore_status remove(omnistore_call *call, std::string_view key) const;
-  /// Those of a batch.
+  /// Removes those of a batch.
   omnistore_status remove_many(omnistore_call *call, const omnistore_bytes *keys, std::uint32_t count) const;
-  /// The keys of the sidecars that a batch's values may have.
+  /// Returns the keys of the sidecars that a batch's values may have.
   std::vector<std::string> names(const omnistore_bytes *keys, std::uint32_t count) const;
 
 private:

@@ -29,15 +29,15 @@ public:
   EmulationStack &operator=(const EmulationStack &) = delete;
 
   const Functions &top() const { return top_; }
-  /// The longest key that a value can have: what the host keeps of it needs a key, too.
+  /// The longest key that a value can have: its sidecar needs a key, too.
   std::uint64_t longest_value_key() const { return longest_value_key_; }
   /// Returns true if every write holds a lock of the host's meanwhile.
   bool locks_writes() const { return locks_writes_; }
-  /// The store is ready: work in the background may begin.
+  /// Begins the work in the background. The store is ready.
   void start() {
     if (sidecars_) sidecars_->start();
   }
-  /// The driver removed a value by itself.
+  /// Reports a value that the driver removed by itself.
   void value_removed(std::string_view key) {
     if (sidecars_) sidecars_->value_removed(key);
   }

@@ -13,14 +13,14 @@
 
 namespace omnistore {
 
-/// The locks of a store's emulations. A write that reads first holds the lock of its key, so that what it read is still
-/// so when it writes. Several keys share a lock; a key and its sidecar always do. A thread may lock what it holds: a
-/// layer does not know what the layers above it hold. Thread-safe.
+/// The locks of a store's emulations. A write that reads first holds the lock of its key, so that nothing changes
+/// between its read and its write. Several keys share a lock; a key and its sidecar always do. A thread may take a lock
+/// that it holds: a layer does not know the locks of the layers above it. Thread-safe.
 class Stripes {
 public:
   using Lock = std::unique_lock<std::recursive_timed_mutex>;
 
-  /// Not held if the call's time was up before; the call then has a message.
+  /// The lock is not held if the call's time was up before; the call then has a message.
   Lock lock(omnistore_call *call, std::string_view key) { return lock_in_time(mutexes_[place(key)], call); }
 
   /// Locks all keys of a batch, each lock once and in the order of their places, so that two batches never wait for

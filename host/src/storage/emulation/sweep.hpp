@@ -16,19 +16,19 @@ namespace omnistore {
 
 class SidecarLayer;
 
-/// Removes the values whose expiry the host keeps, once it has passed and although nobody reads them. It remembers the
-/// expiries of the values that are set while the store is open, and finds the others by a scan of the store, a page at
-/// a time. It works in the background, in short steps. Thread-safe.
+/// Removes expired values whose expiry the host keeps, even if nobody reads them. It remembers the expiries of the
+/// values that are set while the store is open, and finds the others by a scan of the store, a page at a time. It works
+/// in the background, in short steps. Thread-safe.
 class Sweep {
 public:
   Sweep(SidecarLayer &layer, const Functions &store, const Sidecars &sidecars, const omnistore_host &host)
       : layer_(layer), store_(store), sidecars_(sidecars), host_(host) {}
 
-  /// A value was set that ends then.
+  /// Notes the expiry of a value that was set.
   void expires(std::string_view key, std::int64_t expiry);
-  /// The driver removed a value by itself: its sidecar is removed, if the key has no value then.
+  /// Notes a value that the driver removed by itself: its sidecar is removed if the key then has no value.
   void orphaned(std::string_view key);
-  /// The store may hold values whose expiries are not remembered.
+  /// Looks for expiries that are not remembered.
   void scan();
 
 private:

@@ -5,7 +5,7 @@
  *
  * A driver offers it through `driver->extension(self, OMNISTORE_EXPLAIN)`, which returns a static
  * omnistore_explain, or null if the driver has nothing to add. A child has none: the host itself
- * asks every store on a key's way.
+ * calls every store on a key's way.
  */
 #ifndef OMNISTORE_EXT_EXPLAIN_H
 #define OMNISTORE_EXT_EXPLAIN_H

@@ -29,7 +29,7 @@ public:
     const auto found = set_.find(Wanted{hash, key});
     return found == set_.end() ? no_slot : reinterpret_cast<size_t>(&*found);
   }
-  /// The library does not tell where a look-up begins, so nothing can be prefetched.
+  /// The library does not show the place where a look-up begins, so nothing can be prefetched.
   const Entry *likely(uint64_t) const { return nullptr; }
   const void *home(uint64_t) const { return nullptr; }
 
