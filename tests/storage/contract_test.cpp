@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include <omnistore/child.hpp>
+
 #include "fixture.hpp"
 #include "puppet.hpp"
 
