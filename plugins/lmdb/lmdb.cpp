@@ -243,8 +243,8 @@ private:
   static omnistore_status begin(const Record &record, std::string_view key, std::uint32_t flags, omnistore_sink &sink,
                                 void **room) {
     omnistore_meta meta = omnistore::make_meta(record.value.size(), record.head.mtime, record.head.expiry);
-    const omnistore::NumberEtag etag(record.head.version);
-    if (flags & OMNISTORE_GET_META) meta.etag = as_bytes(etag.text());
+    std::optional<omnistore::NumberEtag> etag;
+    if (flags & OMNISTORE_GET_META) meta.etag = as_bytes(etag.emplace(record.head.version).text());
     if ((flags & OMNISTORE_GET_USER) && may_have_user(key)) omnistore::add_user(meta, record.user);
     return sink.begin(&sink, &meta, room);
   }

@@ -3,12 +3,14 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace postgres {
 namespace {
 
-/// How many gets go in one statement, and how many such statements run at once.
+/// How many gets go in one statement, and how many such statements run at once: the server works on one while the
+/// callers of the other wake up.
 constexpr std::size_t MOST_KEYS = 128;
 constexpr int MOST_LEADERS = 2;
 
@@ -72,45 +74,81 @@ std::vector<Found> read_many(Connection &connection, omnistore::Call call, std::
 }
 
 Found Gets::get(omnistore::Call call, std::string_view key) {
-  const auto wanted = std::make_shared<Wanted>();
-  wanted->key = key;
-  std::unique_lock lock(lock_);
-  queue_.push_back(wanted);
-  while (wanted->state != Wanted::done) {
+  const Shared own = join(key);
+  std::unique_lock lock(own->lock);
+  while (own->state != Wanted::done) {
     const std::int64_t left = call.remaining();
-    if (left == 0) {
-      if (wanted->state == Wanted::queued) std::erase(queue_, wanted);
-      wake_next();
+    if (own->state == Wanted::leads) {
+      lock.unlock();
+      lead(call, own);
+      lock.lock();
+    } else if (left == 0) {
+      lock.unlock();
+      leave(own);
       throw omnistore::Failure(call.late(), "the server did not respond in time");
+    } else {
+      own->woken.wait_for(lock, std::chrono::milliseconds(std::min<std::int64_t>(left, 100)));
     }
-    if (wanted->state == Wanted::queued && leaders_ < MOST_LEADERS)
-      lead(call, lock);
-    else
-      wanted->woken.wait_for(lock, std::chrono::milliseconds(std::min<std::int64_t>(left, 100)));
   }
-  if (wanted->failure) throw *wanted->failure;
-  return std::move(wanted->found);
+  if (own->failure) throw *own->failure;
+  return std::move(own->found);
 }
 
-void Gets::wake_next() {
-  if (!queue_.empty() && leaders_ < MOST_LEADERS) queue_.front()->woken.notify_one();
+/// The caller leads if there are few leaders; else it is queued.
+Gets::Shared Gets::join(std::string_view key) {
+  auto own = std::make_shared<Wanted>();
+  own->key = key;
+  const std::lock_guard guard(lock_);
+  if (leaders_ < MOST_LEADERS) {
+    ++leaders_;
+    own->state = Wanted::leads;
+  } else {
+    queue_.push_back(own);
+  }
+  return own;
 }
 
-/// Sends the gets that are queued and hands out what they find. If the caller's own time ends meanwhile, the others'
-/// gets are queued again.
-void Gets::lead(omnistore::Call call, std::unique_lock<std::mutex> &lock) {
-  ++leaders_;
-  const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), MOST_KEYS));
-  const Batch batch(queue_.begin(), end);
-  queue_.erase(queue_.begin(), end);
-  for (const auto &wanted : batch) wanted->state = Wanted::sent;
-  wake_next();
+/// For a caller whose time has ended. It may have become a leader just now.
+void Gets::leave(const Shared &own) {
+  std::unique_lock lock(lock_);
+  own->has_left = true;
+  std::erase(queue_, own);
+  own->lock.lock();
+  const bool leads = own->state == Wanted::leads;
+  own->lock.unlock();
+  if (leads) next_leader(std::move(lock));
+}
+
+/// A leader has done its work: the first of the queue takes its place.
+void Gets::next_leader(std::unique_lock<std::mutex> lock) {
+  if (queue_.empty()) {
+    --leaders_;
+    return;
+  }
+  const Shared next = std::move(queue_.front());
+  queue_.pop_front();
+  next->lock.lock();
+  next->state = Wanted::leads;
+  next->lock.unlock();
   lock.unlock();
+  next->woken.notify_one();
+}
+
+/// Sends the leader's get and those that are queued, and hands out what they find. If the leader's own time ends
+/// meanwhile, the others' gets are queued again.
+void Gets::lead(omnistore::Call call, const Shared &own) {
+  std::vector<Shared> batch{own};
+  {
+    const std::lock_guard guard(lock_);
+    const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), MOST_KEYS - 1));
+    batch.insert(batch.end(), std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+    queue_.erase(queue_.begin(), end);
+  }
   std::vector<Found> found;
   std::optional<omnistore::Failure> failure;
   try {
     std::vector<std::string_view> keys;
-    for (const auto &wanted : batch) keys.emplace_back(wanted->key);
+    for (const Shared &wanted : batch) keys.emplace_back(wanted->key);
     found = reading(pool_, call, [&](Connection &connection) {
       return read_many(connection, call, keys, true, false, host_.now(&host_));
     });
@@ -119,25 +157,24 @@ void Gets::lead(omnistore::Call call, std::unique_lock<std::mutex> &lock) {
   } catch (const std::exception &error) {
     failure.emplace(OMNISTORE_INTERNAL, error.what());
   }
-  const bool was_late = failure && call.remaining() == 0;
-  lock.lock();
-  --leaders_;
+  std::unique_lock lock(lock_);
+  if (failure && call.remaining() == 0) {
+    std::copy_if(batch.rbegin(), batch.rend() - 1, std::front_inserter(queue_),
+                 [](const Shared &wanted) { return !wanted->has_left; });
+    batch.resize(1);
+  }
+  next_leader(std::move(lock)); // it sends its gets while the others wake up
   for (std::size_t i = batch.size(); i-- > 0;) {
     Wanted &wanted = *batch[i];
-    if (was_late) {
-      // The caller itself is queued too: it sees that its time has ended.
-      wanted.state = Wanted::queued;
-      queue_.push_front(batch[i]);
-    } else {
-      wanted.state = Wanted::done;
-      if (failure)
-        wanted.failure = failure;
-      else
-        wanted.found = std::move(found[i]);
-    }
-    wanted.woken.notify_one();
+    wanted.lock.lock();
+    wanted.state = Wanted::done;
+    if (failure)
+      wanted.failure = failure;
+    else
+      wanted.found = std::move(found[i]);
+    wanted.lock.unlock();
+    if (&wanted != own.get()) wanted.woken.notify_one();
   }
-  wake_next();
 }
 
 } // namespace postgres

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How values are read. Single gets of many callers go together: while one round trip runs, the gets that come
-// meanwhile gather, and one of their callers then sends them all in one statement.
+// How values are read. Single gets of many callers go together: while round trips run, the gets that come meanwhile
+// gather, and one of their callers, the leader, then sends them all in one statement. Each caller waits with a lock of
+// its own, so that the many that wake up at once do not wait for each other.
 #pragma once
 
 #include <condition_variable>
@@ -24,8 +25,9 @@ namespace postgres {
 /// A value that was looked up.
 struct Found {
   bool is_there = false;
-  bool is_whole = true; ///< false: it is long, and its bytes were not read
-  std::int64_t version = 0, mtime = 0, expiry = 0;
+  bool is_whole = true;     ///< false: it is long, and its bytes were not read
+  std::int64_t version = 0; ///< 0: the layout has none, and no user meta
+  std::int64_t mtime = 0, expiry = 0;
   std::uint64_t size = 0;
   std::string user, bytes;
 
@@ -35,9 +37,10 @@ struct Found {
   template <class Use>
   auto with_meta(std::uint32_t flags, std::string_view key, Use use) const {
     omnistore_meta meta = omnistore::make_meta(size, mtime, expiry);
-    const omnistore::NumberEtag etag(static_cast<std::uint64_t>(version));
-    if (flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(etag.text());
-    if ((flags & OMNISTORE_GET_USER) && !key.ends_with('$')) omnistore::add_user(meta, user);
+    std::optional<omnistore::NumberEtag> etag;
+    if ((flags & OMNISTORE_GET_META) && version != 0)
+      meta.etag = omnistore::as_bytes(etag.emplace(static_cast<std::uint64_t>(version)).text());
+    if ((flags & OMNISTORE_GET_USER) && version != 0 && !key.ends_with('$')) omnistore::add_user(meta, user);
     return use(meta);
   }
   /// Sends it, with `part` as the requested part of the value.
@@ -76,20 +79,24 @@ public:
 private:
   struct Wanted {
     std::string key;
-    enum { queued, sent, done } state = queued;
+    std::mutex lock;
+    std::condition_variable woken;
+    enum { waits, leads, done } state = waits;
+    bool has_left = false; ///< its caller's time has ended; under the lock of the queue
     Found found;
     std::optional<omnistore::Failure> failure;
-    std::condition_variable woken;
   };
-  using Batch = std::vector<std::shared_ptr<Wanted>>;
+  using Shared = std::shared_ptr<Wanted>;
 
-  void lead(omnistore::Call call, std::unique_lock<std::mutex> &lock);
-  void wake_next();
+  Shared join(std::string_view key);
+  void lead(omnistore::Call call, const Shared &own);
+  void leave(const Shared &own);
+  void next_leader(std::unique_lock<std::mutex> lock);
 
   Pool &pool_;
   const omnistore_host &host_;
-  std::mutex lock_;
-  std::deque<std::shared_ptr<Wanted>> queue_;
+  std::mutex lock_; // for the queue. Who holds it may take the lock of a get, but not the other way round
+  std::deque<Shared> queue_;
   int leaders_ = 0;
 };
 

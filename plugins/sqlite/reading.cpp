@@ -11,12 +11,12 @@ constexpr std::uint64_t PIECE = 256 << 10;
 
 } // namespace
 
-Known Known::from(const Run &run) {
+Known Known::from(const Run &run, bool with_user) {
   Known known;
   known.mtime = run.integer_at(1);
   known.expiry = run.integer_at(2);
   known.version = run.integer_at(3);
-  known.user = run.bytes_at(5);
+  if (with_user) known.user = run.bytes_at(5);
   return known;
 }
 
@@ -29,9 +29,9 @@ omnistore_status Known::give(omnistore_sink &sink, std::uint32_t flags, bool giv
 namespace {
 
 /// The row of a live value; nothing else is read of it yet.
-bool find(Run &run, std::string_view key, std::int64_t now, Found &found) {
+bool find(Run &run, std::string_view key, bool with_user, std::int64_t now, Found &found) {
   if (!run.text(1, key).row()) return false;
-  found.known = Known::from(run);
+  found.known = Known::from(run, with_user);
   found.is_there = found.known.expiry == 0 || found.known.expiry > now;
   return found.is_there;
 }
@@ -43,8 +43,9 @@ bool wants_user(const omnistore_get_request &request) { return request.flags & O
 Found look_up(Connection &reader, std::string_view key, const omnistore_get_request &request, std::int64_t now,
               std::string &bytes, bool opens_blob) {
   Found found;
-  Run run(reader, wants_user(request) ? Query::get_with_user : Query::get);
-  if (!find(run, key, now, found)) return found;
+  const bool user = wants_user(request);
+  Run run(reader, user ? Query::get_with_user : Query::get);
+  if (!find(run, key, user, now, found)) return found;
   if (!run.is_null(0)) {
     const std::string_view value = run.bytes_at(0);
     found.known.size = value.size();
@@ -63,8 +64,9 @@ Found look_up(Connection &reader, std::string_view key, const omnistore_get_requ
 
 Found look_at(Connection &reader, std::string_view key, const omnistore_get_request &request, std::int64_t now) {
   Found found;
-  Run run(reader, wants_user(request) ? Query::stat_with_user : Query::stat);
-  if (!find(run, key, now, found)) return found;
+  const bool user = wants_user(request);
+  Run run(reader, user ? Query::stat_with_user : Query::stat);
+  if (!find(run, key, user, now, found)) return found;
   found.is_there = !run.is_null(0);
   found.known.size = static_cast<std::uint64_t>(run.integer_at(0));
   return found;

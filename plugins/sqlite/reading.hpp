@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,17 +24,18 @@ struct Known {
   std::int64_t mtime = 0, expiry = 0, version = 0;
   std::string user; ///< if it was requested
 
-  /// From the columns of a statement that reads one value (layout.hpp). `size` is left as it is.
-  static Known from(const Run &run);
-  /// Gives it, with `bytes` as the requested part of the value.
+  /// Takes the columns of a statement that reads one value (layout.hpp). It leaves `size` as it is.
+  static Known from(const Run &run, bool with_user);
+  /// Gives it, with `bytes` as the part of the value that was requested.
   omnistore_status give(omnistore_sink &sink, std::uint32_t flags, bool gives_etags, std::string_view key,
                         std::string_view bytes = {}) const;
   /// Calls use(meta) with meta that is valid for so long.
   template <class Use>
   auto with_meta(std::uint32_t flags, bool gives_etags, std::string_view key, Use use) const {
     omnistore_meta meta = omnistore::make_meta(size, mtime, expiry);
-    const omnistore::NumberEtag etag(static_cast<std::uint64_t>(version));
-    if (gives_etags && (flags & OMNISTORE_GET_META)) meta.etag = omnistore::as_bytes(etag.text());
+    std::optional<omnistore::NumberEtag> etag;
+    if (gives_etags && (flags & OMNISTORE_GET_META))
+      meta.etag = omnistore::as_bytes(etag.emplace(static_cast<std::uint64_t>(version)).text());
     if ((flags & OMNISTORE_GET_USER) && gives_etags && !key.ends_with('$')) omnistore::add_user(meta, user);
     return use(meta);
   }

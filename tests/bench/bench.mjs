@@ -16,6 +16,7 @@ import { lsGroup } from "./group-ls.mjs";
 import { memoryEngineGroup } from "./group-memory-engine.mjs";
 import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
+import { postgresGroup } from "./group-postgres.mjs";
 import { redisGroup } from "./group-redis.mjs";
 import { residentGroup } from "./group-resident.mjs";
 import { startGroup } from "./group-start.mjs";
@@ -48,6 +49,7 @@ const groups = [
     { task: "get", unit: "op/s", bar: 0.7 },
     { task: "batch-get", unit: "items/s", bar: 0.8 },
   ]),
+  postgresGroup("postgres", 10_000),
   etcdGroup("etcd", 1_000),
   httpGroup("http"),
   watchesGroup("watches"),

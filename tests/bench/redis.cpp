@@ -5,8 +5,6 @@
 #include <memory>
 #include <thread>
 
-#include <sched.h>
-
 #include <hiredis/hiredis.h>
 
 #include <omnistore/storage.hpp>
@@ -20,18 +18,10 @@ constexpr std::size_t value_size = 100;
 constexpr std::size_t batch = 100;
 constexpr unsigned many = 64;
 
-/// Programs that start from now on run there; does nothing if there is no such core.
-void run_on(int core) {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  CPU_SET(core, &cores);
-  sched_setaffinity(0, sizeof cores, &cores);
-}
-
 std::unique_ptr<test::RedisServer> start_server() {
-  run_on(1);
+  bench::run_on(1);
   auto server = std::make_unique<test::RedisServer>();
-  run_on(0);
+  bench::run_on(0);
   return server;
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include <sched.h>
 #include <time.h>
 
 namespace bench {
@@ -113,6 +114,14 @@ private:
   std::size_t count_;
   std::size_t at_ = 0;
 };
+
+/// Threads and processes that start from now on run on this core. If there is no such core, nothing changes.
+inline void run_on(int core) {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  CPU_SET(core, &cores);
+  sched_setaffinity(0, sizeof cores, &cores);
+}
 
 /// Serves lines until the input ends. Returns the exit code of the program.
 inline int serve(const std::map<std::string, Task> &tasks) {
