@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `redis` driver: keeps values in a Redis server. This file has the operations: each builds commands
-// (values/value_commands.hpp), runs them (connection/client.hpp) and reads the replies (values/replies.hpp).
+// (values/value_commands.hpp), runs them (servers/servers.hpp) and reads the replies (values/replies.hpp).
 #include <algorithm>
 #include <memory>
 #include <span>
@@ -10,8 +10,10 @@
 #include <omnistore/driver.hpp>
 #include <omnistore_schema.h>
 
-#include "connection/client.hpp"
+#include "listing/clear.hpp"
 #include "listing/listing.hpp"
+#include "servers/options.hpp"
+#include "servers/servers.hpp"
 #include "values/layout.hpp"
 #include "values/replies.hpp"
 #include "values/script.hpp"
@@ -71,36 +73,19 @@ void in_pieces(omnistore::Call call, std::size_t count, omnistore_status *status
   }
 }
 
-constexpr const char *default_url = "redis://127.0.0.1:6379";
-
-TlsOptions tls_of(const omnistore::Options &options) {
-  return {options.string("ca", ""), options.string("cert", ""), options.string("key", ""),
-          options.string("serverName", "")};
-}
-
-Endpoint endpoint_of(const omnistore::Options &options) {
-  Endpoint endpoint = parse_url(options.string("url", default_url));
-  const TlsOptions tls = tls_of(options);
-  check_tls(endpoint, tls);
-  if (endpoint.secure) endpoint.tls = std::make_shared<const TlsSettings>(tls);
-  return endpoint;
-}
-
 class Redis {
 public:
   Redis(const omnistore_host &host, omnistore::Options options, omnistore_traits &,
         std::span<const omnistore_store *const>, omnistore::Call call)
-      : host_(host), layout_(options.string("base", "")), ttl_(options.integer("ttl", 0)),
-        notify_(options.boolean("notify", false)),
-        client_(host, endpoint_of(options), milliseconds(options.integer("connectTimeout", 1000)),
-                milliseconds(options.integer("commandTimeout", 2000)),
-                static_cast<std::size_t>(options.integer("poolSize", 2))),
-        listings_(host, client_, layout_, static_cast<std::uint32_t>(options.integer("scanCount", 1000))) {
-    client_.open(call);
+      : host_(host), layout_(options.string("base", ""), options.boolean("cluster", false)),
+        ttl_(options.integer("ttl", 0)), notify_(options.boolean("notify", false)),
+        servers_(host, client_settings(options), seeds_of(options)),
+        listings_(host, servers_, layout_, static_cast<std::uint32_t>(options.integer("scanCount", 1000))) {
+    servers_.open(call);
   }
 
   static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
-    problems.check([&] { check_tls(parse_url(options.string("url", default_url)), tls_of(options)); });
+    problems.check([&] { check_options(options); });
   }
 
   // ------------------------------------------------------------------------------------------------------ one value
@@ -110,8 +95,9 @@ public:
     if (!is_whole(request)) return get_range(call, key, request, sink);
     if (wants_meta(request) || wants_user(request)) return get_with_meta(call, key, request, sink);
     Commands commands;
+    values_.route(commands, key);
     commands.add("GET", values_.full(key)).add("PEXPIRETIME", values_.full(key));
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
     if (is_nil(not_error(*replies[0]))) return OMNISTORE_NOT_FOUND;
     const long long expiry = integer_of(*replies[1]);
     if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
@@ -129,7 +115,7 @@ public:
       return give_meta_reply(*run_script(call, values_.scripts().stat, key, OnBroken::resend), request, sink);
     Commands commands;
     values_.add_stat(commands, key, request);
-    return give_stat(client_.run(call, commands, OnBroken::resend), request, sink);
+    return give_stat(servers_.run(call, commands, OnBroken::resend), request, sink);
   }
 
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
@@ -144,7 +130,7 @@ public:
     } else {
       Commands commands;
       values_.add_set(commands, key, request, expiry);
-      const Replies replies = client_.run(call, commands, OnBroken::fail);
+      const Replies replies = servers_.run(call, commands, OnBroken::fail);
       for (const Reply &reply : replies) not_error(*reply);
       status = outcome_of_set(*replies.back());
     }
@@ -159,7 +145,7 @@ public:
     }
     Commands commands;
     values_.add_remove(commands, key);
-    const Replies replies = client_.run(call, commands, OnBroken::fail);
+    const Replies replies = servers_.run(call, commands, OnBroken::fail);
     for (const Reply &reply : replies) not_error(*reply);
     return integer_of(*replies.back()) == 1 ? OMNISTORE_OK : OMNISTORE_NOT_FOUND;
   }
@@ -192,6 +178,7 @@ public:
         }
         return std::size_t{1};
       }
+      if (layout_.is_cluster()) return get_each(call, from, keys, requests, sinks, statuses);
       std::size_t count = 1; // consecutive items with equal requests form a piece
       while (count < piece_items && from + count < keys.size() && is_alike(request, requests[from + count])) ++count;
       get_piece(call, from, keys.subspan(from, count), request, sinks + from, statuses + from);
@@ -209,7 +196,7 @@ public:
         values_.add_stat(commands, as_view(keys[i]), requests[i]);
         items.push_back(commands.count());
       }
-      const Replies replies = client_.run(call, commands, OnBroken::resend);
+      const Replies replies = servers_.run(call, commands, OnBroken::resend);
       for (std::size_t i = 0; i < items.size(); ++i)
         statuses[from + i] = of_item(call, from + i, [&] {
           return give_stat({replies.data() + (i == 0 ? 0 : items[i - 1]), replies.data() + items[i]},
@@ -268,16 +255,18 @@ public:
   }
 
   omnistore_status health(omnistore::Call call) {
-    Commands commands;
-    commands.add("PING");
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
-    // NOPERM: the user may not ping, but is logged in.
-    if (!is_error(*replies[0]) || text_of(*replies[0]).starts_with("NOPERM")) return OMNISTORE_OK;
-    throw failure_of(*replies[0]);
+    for (Client *master : servers_.masters(call)) {
+      Commands commands;
+      commands.add("PING");
+      const Replies replies = master->run(call, commands, OnBroken::resend);
+      // NOPERM: the user may not ping, but is logged in.
+      if (is_error(*replies[0]) && !text_of(*replies[0]).starts_with("NOPERM")) throw failure_of(*replies[0]);
+    }
+    return OMNISTORE_OK;
   }
 
   std::string stats(omnistore::Call) const {
-    return "{\"gauges\":{\"connections_in_use\":" + std::to_string(client_.in_use()) + "}}";
+    return "{\"gauges\":{\"connections_in_use\":" + std::to_string(servers_.in_use()) + "}}";
   }
 
   // ----------------------------------------------------------------------------------------------------- whole bases
@@ -287,47 +276,12 @@ public:
   }
 
   omnistore_status clear(omnistore::Call call, const omnistore_clear_request &request, omnistore_page *removed) {
-    omnistore_status status = OMNISTORE_OK;
-    const auto remove_found = [&](std::span<const std::string_view> found) {
-      if (found.empty() || status != OMNISTORE_OK) return;
-      std::vector<std::string_view> keys, owners;
-      for (const std::string_view key : found) {
-        if (is_user_meta(key))
-          owners.push_back(owner_of(key));
-        else
-          keys.push_back(key);
-      }
-      watches_.expect_cleared(keys);
-      Commands commands;
-      Items items;
-      for (const std::string_view key : keys) {
-        values_.add_remove(commands, key);
-        items.push_back(commands.count());
-      }
-      // The value of this user meta is not among the keys: either SCAN returns it another time, or there is none.
-      std::vector<std::string_view> sorted = keys;
-      std::sort(sorted.begin(), sorted.end());
-      std::sort(owners.begin(), owners.end());
-      owners.erase(std::unique(owners.begin(), owners.end()), owners.end());
-      for (const std::string_view owner : owners)
-        if (!std::binary_search(sorted.begin(), sorted.end(), owner))
-          values_.add_script(commands, "EVAL", values_.scripts().remove_orphan.text, owner);
-      const Replies replies = client_.run(call, commands, OnBroken::fail);
-      for (std::size_t i = 0; i < keys.size() && status == OMNISTORE_OK; ++i) {
-        if (integer_of(*replies[items[i] - 1]) == 1 && removed)
-          status = removed->emit(removed, as_bytes(keys[i]), nullptr);
-      }
-      for (const Reply &reply : replies) not_error(*reply);
-    };
-    omnistore::partly_done([&] { listings_.scan(call, as_view(request.base), remove_found); });
-    return status;
+    return redis::clear(call, request, removed, {servers_, layout_, values_, listings_, watches_});
   }
 
   omnistore_status watch(omnistore::Call, const omnistore_watch_request &request, omnistore_watcher &watcher,
                          void **watch) {
-    *watch = watches_.add(
-        {host_, client_.endpoint(), layout_, client_.connect_timeout(), client_.command_timeout(), notify_},
-        as_view(request.base), watcher);
+    *watch = watches_.add({host_, servers_, layout_, notify_}, as_view(request.base), watcher);
     return OMNISTORE_OK;
   }
   void unwatch(void *watch) { watches_.end(watch); }
@@ -347,23 +301,18 @@ private:
                    const Arguments &...arguments) {
     Commands commands;
     values_.add_script(commands, "EVALSHA", script.hash, key, arguments...);
-    Reply reply = std::move(client_.run(call, commands, on_broken)[0]);
+    Reply reply = std::move(servers_.run(call, commands, on_broken)[0]);
     if (!is_error(*reply) || !text_of(*reply).starts_with("NOSCRIPT")) return reply;
     Commands whole;
     values_.add_script(whole, "EVAL", script.text, key, arguments...);
-    return std::move(client_.run(call, whole, on_broken)[0]);
+    return std::move(servers_.run(call, whole, on_broken)[0]);
   }
 
   omnistore_status get_with_meta(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                                  omnistore_sink &sink) {
-    const bool user = wants_user(request) && may_have_user(key);
     Commands commands;
-    commands.add("MULTI").add("GET", values_.full(key)).add("PEXPIRETIME", values_.full(key));
-    if (user) commands.add("MGET", values_.full(key, "$"), values_.full(key, "$$"));
-    commands.add("EXEC");
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
-    redisReply *const *parts = executed(replies);
-    return give_with_meta(*parts[0], *parts[1], user ? array_of(*parts[2], 2) : nullptr, wants_meta(request), sink);
+    values_.add_get_with_meta(commands, key, request);
+    return give_got(servers_.run(call, commands, OnBroken::resend), key, request, sink);
   }
 
   omnistore_status get_range(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
@@ -372,14 +321,15 @@ private:
     const std::uint64_t first = std::min(request.offset, past_any_end);
     const std::uint64_t end = first + std::min(request.length, past_any_end); // one past the last byte
     Commands commands;
-    commands.add("MULTI").add("STRLEN", values_.full(key)).add("PEXPIRETIME", values_.full(key));
+    values_.route(commands, key);
+    commands.multi().add("STRLEN", values_.full(key)).add("PEXPIRETIME", values_.full(key));
     // To the server, an end of -1 would be the end of the value.
     if (end == 0)
       commands.add("GETRANGE", values_.full(key), 1, 0);
     else
       commands.add("GETRANGE", values_.full(key), first, end - 1);
-    commands.add("EXEC");
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
+    commands.exec();
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = executed(replies);
     const long long size = integer_of(*parts[0]), expiry = integer_of(*parts[1]);
     if (expiry == no_such_key) return OMNISTORE_NOT_FOUND;
@@ -392,7 +342,7 @@ private:
   template <class Outcome>
   std::size_t each_reply(omnistore::Call call, Commands &commands, std::size_t from, const Items &items,
                          omnistore_status *statuses, Outcome outcome) {
-    const Replies replies = client_.run(call, commands, OnBroken::fail);
+    const Replies replies = servers_.run(call, commands, OnBroken::fail);
     for (std::size_t i = 0; i < items.size(); ++i) {
       statuses[from + i] = of_item(call, from + i, [&] {
         for (std::size_t at = i == 0 ? 0 : items[i - 1]; at < items[i]; ++at) not_error(*replies[at]);
@@ -409,10 +359,34 @@ private:
     if (items.empty()) return;
     Commands commands;
     for (const std::size_t i : items) commands.add("STRLEN", values_.full(as_view(keys[i])));
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
     for (std::size_t i = 0; i < items.size(); ++i)
       if (is_error(*replies[i]))
         statuses[items[i]] = of_item(call, first + items[i], [&] { return not_error(*replies[i]), OMNISTORE_OK; });
+  }
+
+  /// Gets some keys of a batch from a cluster, in which they have different slots. Returns how many.
+  std::size_t get_each(omnistore::Call call, std::size_t from, std::span<const omnistore_bytes> keys, Gets requests,
+                       omnistore_sink *const *sinks, omnistore_status *statuses) {
+    Commands commands;
+    Items items;
+    for (std::size_t i = from; i < keys.size() && items.size() < piece_items && is_whole(requests[i]); ++i) {
+      const std::string_view key = as_view(keys[i]);
+      if (wants_meta(requests[i]) || wants_user(requests[i]))
+        values_.add_get_with_meta(commands, key, requests[i]);
+      else
+        values_.route(commands, key), commands.add("GET", values_.full(key));
+      items.push_back(commands.count());
+    }
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const std::size_t first = i == 0 ? 0 : items[i - 1];
+      statuses[from + i] = of_item(call, from + i, [&] {
+        return give_got({replies.data() + first, replies.data() + items[i]}, as_view(keys[from + i]),
+                        requests[from + i], *sinks[from + i]);
+      });
+    }
+    return items.size();
   }
 
   /// Gets some keys of a batch with equal requests. `first` is their place in the whole batch. MGET returns nil for a
@@ -430,15 +404,15 @@ private:
         commands.begin(1 + 2 * keys.size());
         commands.word("MGET");
         for (const omnistore_bytes &key : keys) {
-          commands.word(values_.full(as_view(key), "$"));
-          commands.word(values_.full(as_view(key), "$$"));
+          commands.word(values_.meta(as_view(key), "$"));
+          commands.word(values_.meta(as_view(key), "$$"));
         }
       }
       commands.add("EXEC");
     } else {
       values_.add_keys(commands, "EXISTS", keys);
     }
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
     redisReply *const *parts = meta ? executed(replies) : nullptr;
     redisReply *const *values = array_of(meta ? *parts[0] : *replies[0], keys.size());
     redisReply *const *users = user ? array_of(*parts[1 + keys.size()], 2 * keys.size()) : nullptr;
@@ -467,7 +441,7 @@ private:
   const ValueCommands values_{layout_};
   const std::int64_t ttl_;
   const bool notify_;
-  Client client_;
+  Servers servers_;
   Listings listings_;
   Watches watches_;
 };

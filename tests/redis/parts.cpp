@@ -11,6 +11,7 @@
 #include "connection/commands.hpp"
 #include "connection/url.hpp"
 #include "listing/window.hpp"
+#include "servers/slots.hpp"
 #include "values/layout.hpp"
 
 using redis::Endpoint;
@@ -125,4 +126,48 @@ TEST_CASE("the key of user meta distinguishes it from values and from the record
   CHECK(redis::owner_of("a:b$") == "a:b");
   CHECK(redis::owner_of("a:b$$") == "a:b");
   CHECK(redis::owner_of("a:b") == "a:b");
+}
+
+TEST_CASE("a name has the slot that Redis gives it") {
+  CHECK(redis::slot_of("123456789") == 12739); // of the specification of Redis Cluster
+  CHECK(redis::slot_of("foo") == 12182);
+  CHECK(redis::slot_of("{foo}x") == redis::slot_of("foo"));
+  CHECK(redis::slot_of("a{foo}{bar}") == redis::slot_of("foo"));
+  CHECK(redis::slot_of("foo{{bar}}zap") == redis::slot_of("{bar"));
+  CHECK(redis::slot_of("foo{}{bar}") != redis::slot_of("bar"));
+  CHECK(redis::slot_of("app:{f", "oo}x") == redis::slot_of("foo"));
+  CHECK(redis::slot_of("fo", "o") == 12182);
+  for (std::uint16_t slot = 0; slot < redis::slot_count; ++slot)
+    REQUIRE(redis::slot_of(std::string(redis::prefix_for(slot)) + "any{}}name") == slot);
+}
+
+TEST_CASE("in a cluster user meta has the slot of its value, and its name is that of no other") {
+  const std::string parts[] = {"{", "}", "a", "b:", "{}", "}{", "$", "{a}"};
+  std::set<std::string> keys;
+  for (const auto &one : parts)
+    for (const auto &two : parts)
+      for (const auto &three : parts)
+        for (const auto &four : parts) keys.insert(one + two + three + four + "z");
+  for (const char *base : {"", "app", "{app}", "a}", "{a"}) {
+    const redis::Layout layout(base, true);
+    std::set<std::string> found;
+    std::size_t made = 0;
+    for (const std::string &key : keys) {
+      if (!redis::is_key(key) || key.find("$:") != key.npos) continue;
+      const std::string value = layout.prefix() + key;
+      for (const char *end : {"$", "$$"}) {
+        const redis::KeyParts name = layout.meta(key, end);
+        std::string full(name.before);
+        full.append(name.front).append(name.back).append(name.end);
+        INFO(full);
+        REQUIRE(redis::slot_of(full) == redis::slot_of(value));
+        REQUIRE(layout.owner_of_meta(full) == key);
+        REQUIRE_FALSE(layout.value_key_of(full));
+        found.insert(full);
+        ++made;
+      }
+      REQUIRE(layout.value_key_of(value) == key);
+    }
+    CHECK(found.size() == made);
+  }
 }

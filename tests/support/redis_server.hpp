@@ -34,9 +34,10 @@ namespace test {
 /// come up. To be started from a thread that outlives it.
 class RedisServer {
 public:
-  enum class On { port, socket, tls };
+  enum class On { port, socket, tls, sentinel, cluster, tls_cluster };
 
-  /// `arguments` as for redis-server: {"--requirepass", "word"}.
+  /// `arguments` as for redis-server: {"--requirepass", "word"}. Those of a sentinel are the lines of its file, without
+  /// its port.
   explicit RedisServer(std::vector<std::string> arguments = {}, On on = On::port)
       : arguments_(std::move(arguments)), on_(on), rights_(rights()),
         has_user_(!rights_.empty() &&
@@ -44,6 +45,8 @@ public:
     constexpr int tries = 5; // another program may take the port before the server does
     for (int i = 1;; ++i) {
       if (on_ != On::socket) port_ = free_port();
+      if (is_member()) bus_port_ = free_port();
+      if (on_ == On::sentinel) write_file(file(), sentinel_lines());
       try {
         start();
         return;
@@ -57,13 +60,16 @@ public:
   ~RedisServer() { kill(); }
 
   std::uint16_t port() const { return port_; }
+  /// The port on which the members of a cluster talk to one another.
+  std::uint16_t bus_port() const { return bus_port_; }
   std::string socket() const { return folder_ / "redis.sock"; }
   /// "redis://127.0.0.1:PORT/DATABASE" or "unix:///path?db=DATABASE". `login` is "user:password@".
   std::string url(unsigned database = 0, const std::string &login = "") const {
     const std::string number = std::to_string(database);
     const std::string by = login.empty() && has_user_ ? "omnistore:password@" : login;
     if (on_ == On::socket) return "unix://" + by + socket() + "?db=" + number;
-    return (on_ == On::tls ? "rediss://" : "redis://") + by + "127.0.0.1:" + std::to_string(port_) + "/" + number;
+    return (on_ == On::tls || on_ == On::tls_cluster ? "rediss://" : "redis://") + by +
+           "127.0.0.1:" + std::to_string(port_) + "/" + number;
   }
 
   /// Ends it at once, like a crash; does nothing if it does not run.
@@ -123,20 +129,40 @@ private:
     return ntohs(address.sin_port);
   }
 
+  bool is_member() const { return on_ == On::cluster || on_ == On::tls_cluster; }
+  std::string file() const { return folder_ / "sentinel.conf"; }
+  std::string sentinel_lines() const {
+    const bool tls = std::any_of(arguments_.begin(), arguments_.end(),
+                                 [](const std::string &line) { return line.starts_with("tls-cert-file"); });
+    const std::string port = std::to_string(port_);
+    std::string lines = "bind 127.0.0.1\ndir " + folder_.path().string() + "\n" +
+                        (tls ? "port 0\ntls-port " + port : "port " + port) + "\n";
+    for (const std::string &line : arguments_) lines += line + "\n";
+    return lines;
+  }
+
   [[noreturn]] void run(int output) const {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(output, STDOUT_FILENO);
     dup2(output, STDERR_FILENO);
-    std::vector<std::string> words{"redis-server",          "--save",     "",      "--dir",
-                                   folder_.path().string(), "--loglevel", "notice"};
-    if (on_ == On::tls)
-      words.insert(words.end(), {"--bind", "127.0.0.1", "--port", "0", "--tls-port", std::to_string(port_)});
-    else if (on_ == On::port)
-      words.insert(words.end(), {"--bind", "127.0.0.1", "--port", std::to_string(port_)});
+    std::vector<std::string> words{"redis-server"};
+    if (on_ == On::sentinel)
+      words.insert(words.end(), {file(), "--sentinel"});
     else
+      words.insert(words.end(), {"--save", "", "--dir", folder_.path().string(), "--loglevel", "notice"});
+    if (on_ == On::tls || on_ == On::tls_cluster)
+      words.insert(words.end(), {"--bind", "127.0.0.1", "--port", "0", "--tls-port", std::to_string(port_)});
+    else if (on_ == On::port || on_ == On::cluster)
+      words.insert(words.end(), {"--bind", "127.0.0.1", "--port", std::to_string(port_)});
+    else if (on_ == On::socket)
       words.insert(words.end(), {"--port", "0", "--unixsocket", socket()});
-    words.insert(words.end(), arguments_.begin(), arguments_.end());
-    if (has_user_) {
+    if (is_member())
+      words.insert(words.end(),
+                   {"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus_port_), "--cluster-node-timeout",
+                    "2000", "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"});
+    if (on_ == On::tls_cluster) words.insert(words.end(), {"--tls-cluster", "yes", "--tls-replication", "yes"});
+    if (on_ != On::sentinel) words.insert(words.end(), arguments_.begin(), arguments_.end());
+    if (has_user_ && on_ != On::sentinel) {
       words.insert(words.end(), {"--user", "omnistore", "on", ">password", "~*", "&*"});
       for (const std::string &right : rights_) words.push_back(right);
     }
@@ -153,7 +179,7 @@ private:
   void await_ready() {
     std::string log;
     for (;;) {
-      if (log.find("eady to accept connections") != log.npos) return;
+      if (log.find(on_ == On::sentinel ? "+monitor master" : "eady to accept connections") != log.npos) return;
       pollfd waited{log_, POLLIN, 0};
       char buffer[4096];
       const ssize_t got = poll(&waited, 1, 30'000) > 0 ? read(log_, buffer, sizeof buffer) : 0;
@@ -170,7 +196,7 @@ private:
   const std::vector<std::string> rights_;
   const bool has_user_; ///< url() logs in as the user who has these rights
   Folder folder_;
-  std::uint16_t port_ = 0;
+  std::uint16_t port_ = 0, bus_port_ = 0;
   pid_t process_ = 0;
   int log_ = -1;
 };

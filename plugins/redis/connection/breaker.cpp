@@ -9,7 +9,7 @@
 namespace redis {
 namespace {
 
-constexpr milliseconds first_pause{50}, longest_pause{5000};
+constexpr milliseconds first_pause{50};
 
 } // namespace
 
@@ -60,7 +60,7 @@ void Breaker::close() {
 }
 
 milliseconds Breaker::next_pause() {
-  pause_ = std::clamp(pause_ * 2, first_pause, longest_pause);
+  pause_ = std::clamp(pause_ * 2, first_pause, longest_pause_);
   std::uniform_int_distribution<milliseconds::rep> some(pause_.count() * 3 / 4, pause_.count());
   return milliseconds(some(random_));
 }

@@ -18,9 +18,11 @@ namespace redis {
 /// Thread-safe. It must not move.
 class Breaker {
 public:
-  /// The host runs `task(argument)` when an attempt is due. `one_try` is the longest time of one attempt.
-  Breaker(const omnistore_host &host, omnistore_task task, void *argument, milliseconds one_try)
-      : host_(host), task_(task), argument_(argument), one_try_(one_try) {}
+  /// The host runs `task(argument)` when an attempt is due. `one_try` is the longest time of one attempt,
+  /// and `longest_pause` that of a pause.
+  Breaker(const omnistore_host &host, omnistore_task task, void *argument, milliseconds one_try,
+          milliseconds longest_pause)
+      : host_(host), task_(task), argument_(argument), one_try_(one_try), longest_pause_(longest_pause) {}
 
   /// Returns if a request may be sent. Otherwise throws the failure that opened the breaker.
   void check() {
@@ -43,7 +45,7 @@ private:
   const omnistore_host &host_;
   const omnistore_task task_;
   void *const argument_;
-  const milliseconds one_try_;
+  const milliseconds one_try_, longest_pause_;
 
   std::atomic<bool> open_ = false;
   std::mutex mutex_;

@@ -14,6 +14,8 @@ constexpr milliseconds cancel_check{100};
 constexpr milliseconds check_after{50};
 /// A larger buffer is released after its use.
 constexpr std::size_t large_buffer = 1 << 20;
+/// The longest pause between two attempts to connect. After a failover a new master is there within seconds.
+constexpr milliseconds longest_pause{5000}, longest_failover_pause{500};
 
 milliseconds left(omnistore::Call call) { return milliseconds(call.remaining()); }
 
@@ -77,26 +79,55 @@ bool ConnectionSlot::follow(const std::shared_ptr<Exchange> &exchange, omnistore
   }
 }
 
+void ConnectionSlot::start(const std::shared_ptr<Exchange> &exchange, omnistore::Call call) {
+  exchange->unattended = true;
+  if (!enqueue(exchange)) return;
+  attempt([&] {
+    if (connect(left(call)) && !demoted_) take_queued(), send();
+  });
+  const std::lock_guard guard(mutex_);
+  pass_leadership();
+}
+
+void ConnectionSlot::finish(const std::shared_ptr<Exchange> &exchange, omnistore::Call call) {
+  bool leads;
+  {
+    const std::lock_guard guard(mutex_);
+    exchange->unattended = false;
+    if (exchange->wake() == Exchange::Wake::done) return;
+    leads = !std::exchange(has_leader_, true);
+  }
+  if (leads || !follow(exchange, call)) lead(exchange, call);
+}
+
+/// Runs a step of the leader. If it throws, all exchanges of the connection fail.
+template <class Step>
+void ConnectionSlot::attempt(Step step) {
+  try {
+    step();
+  } catch (const BrokenConnection &broken) {
+    fail_all({OMNISTORE_UNAVAILABLE, shared_.server.shown() + ": " + broken.what()}, true);
+  } catch (const omnistore::Failure &failure) {
+    const StoredFailure problem{failure.status(), failure.what()};
+    shared_.breaker.failed(problem);
+    fail_all(problem, false);
+  } catch (const std::exception &error) {
+    fail_all({OMNISTORE_INTERNAL, error.what()}, false);
+  }
+}
+
 void ConnectionSlot::lead(const std::shared_ptr<Exchange> &own, omnistore::Call call) {
   while (!own->done()) {
     if (left(call).count() <= 0) give_up(own, call);
-    try {
-      if (!connect(left(call))) continue;
-      take_queued();
+    attempt([&] {
+      if (!connect(left(call))) return;
+      if (!demoted_) take_queued();
       send();
       receive(std::min(left(call), shared_.command_timeout));
-    } catch (const BrokenConnection &broken) {
-      fail_all({OMNISTORE_UNAVAILABLE, shared_.endpoint.shown() + ": " + broken.what()}, true);
-    } catch (const omnistore::Failure &failure) {
-      const StoredFailure problem{failure.status(), failure.what()};
-      shared_.breaker.failed(problem);
-      fail_all(problem, false);
-    } catch (const std::exception &error) {
-      fail_all({OMNISTORE_INTERNAL, error.what()}, false);
-    }
+    });
   }
   try { // the server gets work while the next leader wakes up
-    if (connection_) take_queued(), send();
+    if (connection_ && !demoted_) take_queued(), send();
   } catch (const std::exception &) {
     // The next leader gets the same failure when it receives.
   }
@@ -118,7 +149,7 @@ void ConnectionSlot::give_up(const std::shared_ptr<Exchange> &own, omnistore::Ca
 void ConnectionSlot::pass_leadership() {
   for (const Waiting *waiting : {&in_flight_, &queued_}) {
     for (const auto &next : *waiting) {
-      if (next->abandoned) continue;
+      if (next->abandoned || next->unattended) continue;
       next->notify(Exchange::Wake::lead);
       return;
     }
@@ -154,11 +185,13 @@ void ConnectionSlot::fail_all(const StoredFailure &problem, bool broken) {
 /// so that the server is not at fault. If no connection exists it throws, so that the host's task connects with more
 /// time.
 bool ConnectionSlot::connect(milliseconds limit) {
-  if (connection_ && in_flight_.empty() && Clock::now() - last_heard_ > check_after && connection_->is_closed()) drop();
+  if (connection_ && in_flight_.empty() &&
+      (demoted_ || (Clock::now() - last_heard_ > check_after && connection_->is_closed())))
+    drop();
   if (connection_) return true;
   const auto start = Clock::now();
   try {
-    connection_ = std::make_unique<Connection>(shared_.endpoint, std::min(limit, shared_.connect_timeout));
+    connection_ = shared_.server.connect(std::min(limit, shared_.connect_timeout));
   } catch (const omnistore::Failure &) {
     const bool hurried = limit < shared_.connect_timeout && Clock::now() - start >= limit;
     if (hurried && shared_.connected > 0) return false;
@@ -180,6 +213,7 @@ void ConnectionSlot::drop() {
   if (connection_) shared_.connected.fetch_sub(1);
   connection_.reset();
   connected_ = false;
+  demoted_ = false;
 }
 
 void ConnectionSlot::adopt(std::unique_ptr<Connection> connection) {
@@ -224,12 +258,13 @@ void ConnectionSlot::receive(milliseconds wait) {
   if (in_flight_.empty()) return;
   if (!connection_->receive(wait, sent_ < out_.size())) {
     if (Clock::now() - last_heard_ < shared_.command_timeout) return;
-    throw omnistore::Failure(OMNISTORE_TIMEOUT, shared_.endpoint.shown() + ": no reply within " +
+    throw omnistore::Failure(OMNISTORE_TIMEOUT, shared_.server.shown() + ": no reply within " +
                                                     std::to_string(shared_.command_timeout.count()) + " ms");
   }
   last_heard_ = Clock::now();
   while (Reply reply = connection_->next()) {
     if (in_flight_.empty()) throw BrokenConnection("the server sent a reply to no request");
+    if (is_read_only(*reply) && shared_.server.has_sentinels()) demoted_ = true;
     const auto first = in_flight_.front();
     first->replies.push_back(std::move(reply));
     if (!first->done()) continue;
@@ -240,11 +275,12 @@ void ConnectionSlot::receive(milliseconds wait) {
 
 // --------------------------------------------------------------------------------------------------- all connections
 
-Client::Client(const omnistore_host &host, Endpoint endpoint, milliseconds connect_timeout,
-               milliseconds command_timeout, std::size_t pool_size)
-    : shared_{std::move(endpoint), connect_timeout, command_timeout,
-              Breaker(host, &Client::try_connection, this, connect_timeout + command_timeout)} {
-  for (std::size_t i = 0; i < pool_size; ++i) slots_.emplace_back(shared_);
+Client::Client(const omnistore_host &host, const ClientSettings &settings)
+    : shared_{Server(settings.endpoint, settings.sentinels), settings.connect_timeout, settings.command_timeout,
+              Breaker(host, &Client::try_connection, this, settings.connect_timeout + settings.command_timeout,
+                      settings.sentinels.addresses.empty() && !settings.is_cluster ? longest_pause
+                                                                                   : longest_failover_pause)} {
+  for (std::size_t i = 0; i < settings.pool_size; ++i) slots_.emplace_back(shared_);
 }
 
 /// Returns a slot that is connected and free; otherwise one that is free; otherwise the one with the fewest waiting.
@@ -264,16 +300,31 @@ std::size_t Client::in_use() const {
       std::count_if(slots_.begin(), slots_.end(), [](const ConnectionSlot &slot) { return slot.load() != 0; }));
 }
 
+/// The replies are those of a master that may have become a replica. Returns true if it refused all the commands for
+/// that, so that another master can be given all of them. Otherwise a refusal becomes a failure of its command.
+bool Client::settle_read_only(Replies &replies, bool last) {
+  const auto refused = [](const Reply &reply) { return is_read_only(*reply); };
+  if (!last && std::all_of(replies.begin(), replies.end(), refused)) return true;
+  for (Reply &reply : replies)
+    if (refused(reply)) reply = failed_reply({OMNISTORE_UNAVAILABLE, shared_.server.shown() + " has become a replica"});
+  return false;
+}
+
 Replies Client::run(omnistore::Call call, Commands &commands, OnBroken on_broken) {
   std::string bytes = std::move(commands.bytes());
-  for (bool second = false;; second = true) {
+  for (std::size_t tries = 0;; ++tries) {
     if (left(call).count() <= 0) throw too_late(call, false);
     shared_.breaker.check();
     const auto exchange = std::make_shared<Exchange>(std::move(bytes), commands.count());
     choose().run(exchange, call);
-    if (!exchange->failure) return std::move(exchange->replies);
+    if (!exchange->failure) {
+      if (!shared_.server.has_sentinels() || !settle_read_only(exchange->replies, tries > slots_.size()))
+        return std::move(exchange->replies);
+      bytes = std::move(exchange->bytes);
+      continue;
+    }
     const bool unknown = exchange->sent && on_broken == OnBroken::fail;
-    if (exchange->broken && !second && !unknown) {
+    if (exchange->broken && tries == 0 && !unknown) {
       bytes = std::move(exchange->bytes);
       continue;
     }
@@ -281,6 +332,14 @@ Replies Client::run(omnistore::Call call, Commands &commands, OnBroken on_broken
     exchange->failure->details.nothing_done = !exchange->sent;
     throw exchange->failure->failure();
   }
+}
+
+StartedExchange Client::start(omnistore::Call call, std::string bytes, std::uint32_t count) {
+  if (left(call).count() <= 0) throw too_late(call, false);
+  shared_.breaker.check();
+  StartedExchange started{&choose(), std::make_shared<Exchange>(std::move(bytes), count)};
+  started.slot->start(started.exchange, call);
+  return started;
 }
 
 void Client::open(omnistore::Call call) {
@@ -294,7 +353,7 @@ void Client::open(omnistore::Call call) {
 }
 
 void Client::connect(milliseconds limit) {
-  auto connection = std::make_unique<Connection>(shared_.endpoint, std::min(limit, shared_.connect_timeout));
+  auto connection = shared_.server.connect(std::min(limit, shared_.connect_timeout));
   shared_.connects.fetch_add(1);
   slots_.front().adopt(std::move(connection));
 }
@@ -302,7 +361,7 @@ void Client::connect(milliseconds limit) {
 void Client::try_connection(void *self, omnistore_call *call) {
   Client &client = *static_cast<Client *>(self);
   SharedState &shared = client.shared_;
-  if (!shared.breaker.begin_try()) return;
+  if (!shared.breaker.begin_try() || !client.wanted_) return;
   try {
     client.connect(left(omnistore::Call(call)));
     shared.breaker.worked();

@@ -21,6 +21,7 @@
 #include "connection/commands.hpp"
 #include "connection/connection.hpp"
 #include "connection/reply.hpp"
+#include "servers/server.hpp"
 
 namespace redis {
 
@@ -54,7 +55,9 @@ public:
   bool broken = false; ///< it failed because its connection broke
   std::optional<StoredFailure> failure;
 
-  bool abandoned = false; ///< nobody waits any more; guarded by the slot's lock
+  // Guarded by the slot's lock.
+  bool abandoned = false;  ///< nobody waits any more
+  bool unattended = false; ///< nobody waits yet: its thread is busy with another server
 
 private:
   mutable std::mutex mutex_;
@@ -64,7 +67,7 @@ private:
 
 /// The state that all connections of a store share. It outlives them.
 struct SharedState {
-  Endpoint endpoint;
+  Server server;
   milliseconds connect_timeout, command_timeout;
   Breaker breaker;
   std::atomic<std::uint64_t> connects = 0; ///< how many connections were made
@@ -82,6 +85,10 @@ public:
 
   /// Returns when the exchange is done. Throws Failure if the call's time is over.
   void run(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
+  /// Sends what can be sent without waiting for the server, and returns. finish() must follow.
+  void start(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
+  /// Returns when an exchange that was started is done. Throws Failure if the call's time is over.
+  void finish(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
   /// Takes a connection over, if there is none and nobody waits.
   void adopt(std::unique_ptr<Connection> connection);
 
@@ -91,6 +98,8 @@ private:
   bool enqueue(const std::shared_ptr<Exchange> &exchange);
   bool follow(const std::shared_ptr<Exchange> &exchange, omnistore::Call call);
   void lead(const std::shared_ptr<Exchange> &own, omnistore::Call call);
+  template <class Step>
+  void attempt(Step step);
   [[noreturn]] void give_up(const std::shared_ptr<Exchange> &own, omnistore::Call call);
   void pass_leadership();
   void settle(const std::shared_ptr<Exchange> &exchange);
@@ -117,17 +126,35 @@ private:
   std::string out_; ///< the bytes to send, from sent_ on
   std::size_t sent_ = 0;
   bool full_ = false;            ///< the system took no more bytes
+  bool demoted_ = false;         ///< the server has become a replica: the next connection finds its master
   Clock::time_point last_heard_; ///< when the server last accepted or sent bytes
+};
+
+struct ClientSettings {
+  Endpoint endpoint;
+  Sentinels sentinels;
+  milliseconds connect_timeout, command_timeout;
+  std::size_t pool_size; ///< the most connections to a server
+  bool is_cluster;
+};
+
+/// An exchange that a thread has started on one connection, while it deals with others.
+struct StartedExchange {
+  ConnectionSlot *slot = nullptr;
+  std::shared_ptr<Exchange> exchange;
 };
 
 /// Thread-safe. It must not move.
 class Client {
 public:
-  Client(const omnistore_host &host, Endpoint endpoint, milliseconds connect_timeout, milliseconds command_timeout,
-         std::size_t pool_size);
+  Client(const omnistore_host &host, const ClientSettings &settings);
 
   /// Runs the commands and returns a reply to each. It consumes `commands`. Throws Failure.
   Replies run(omnistore::Call call, Commands &commands, OnBroken on_broken);
+  /// Sends the commands, and does not wait for the replies. Throws Failure if nothing was sent.
+  StartedExchange start(omnistore::Call call, std::string bytes, std::uint32_t count);
+  /// A server that is not wanted is tried again only by calls.
+  void set_wanted(bool wanted) { wanted_ = wanted; }
   /// Makes the first connection. If the server is away, it is tried again later. Throws Failure if the server refuses
   /// the user or the database.
   void open(omnistore::Call call);
@@ -137,16 +164,17 @@ public:
   /// Returns the number of connections on which somebody waits.
   std::size_t in_use() const;
 
-  const Endpoint &endpoint() const { return shared_.endpoint; }
-  milliseconds connect_timeout() const { return shared_.connect_timeout; }
-  milliseconds command_timeout() const { return shared_.command_timeout; }
+  Server &server() { return shared_.server; }
+  const Endpoint &endpoint() const { return shared_.server.endpoint(); }
 
 private:
   static void OMNISTORE_CALL try_connection(void *self, omnistore_call *call);
   ConnectionSlot &choose();
+  bool settle_read_only(Replies &replies, bool last);
   void connect(milliseconds limit);
 
   SharedState shared_;
+  std::atomic<bool> wanted_ = true;
   std::deque<ConnectionSlot> slots_;
 };
 

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "connection/reply.hpp"
 
+#include <charconv>
+#include <new>
+
 namespace redis {
 namespace {
 
 constexpr const char *other_type_error =
     "WRONGTYPE Operation against a key holding the wrong kind of value; the key holds another type than a string";
+
+/// An error reply that starts so is one of failed_reply(). The status, a blank and the message follow.
+constexpr std::string_view own_failure = "\1";
 
 struct Kind {
   std::string_view start;
@@ -57,12 +63,30 @@ omnistore_status status_of(std::string_view error) {
 
 omnistore::Failure failure_of(const redisReply &error) {
   std::string words(text_of(error));
+  if (words.starts_with(own_failure)) {
+    omnistore_status status = OMNISTORE_INTERNAL;
+    const char *end = words.data() + words.size();
+    const char *stop = std::from_chars(words.data() + own_failure.size(), end, status).ptr;
+    return {status, std::string(stop, end).substr(1)};
+  }
   const omnistore_status status = status_of(words);
   while (words.ends_with('.')) words.pop_back();
   if (status == OMNISTORE_CORRUPT) words = other_type_error; // the text of a script's error also contains a line number
   if (words.starts_with("MOVED") || words.starts_with("ASK") || words.starts_with("CROSSSLOT"))
-    words += "; this driver speaks to single servers, not to a cluster";
+    words += "; the server is a member of a cluster: set the option cluster to true";
   return {status, words};
+}
+
+Reply failed_reply(const StoredFailure &failure) {
+  std::string line = "-" + std::string(own_failure) + std::to_string(failure.status) + " ";
+  for (const char c : failure.message) line += c == '\r' || c == '\n' ? ' ' : c;
+  line += "\r\n";
+  const std::unique_ptr<redisReader, void (*)(redisReader *)> reader(redisReaderCreate(), &redisReaderFree);
+  void *reply = nullptr;
+  if (!reader || redisReaderFeed(reader.get(), line.data(), line.size()) != REDIS_OK ||
+      redisReaderGetReply(reader.get(), &reply) != REDIS_OK || !reply)
+    throw std::bad_alloc();
+  return Reply(static_cast<redisReply *>(reply));
 }
 
 const redisReply &not_error(const redisReply &reply) {

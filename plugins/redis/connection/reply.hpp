@@ -21,6 +21,7 @@ using Replies = std::vector<Reply>;
 
 inline std::string_view text_of(const redisReply &reply) { return {reply.str, reply.len}; }
 inline bool is_error(const redisReply &reply) { return reply.type == REDIS_REPLY_ERROR; }
+inline bool is_read_only(const redisReply &reply) { return is_error(reply) && text_of(reply).starts_with("READONLY"); }
 inline bool is_nil(const redisReply &reply) { return reply.type == REDIS_REPLY_NIL; }
 
 /// A failure that is passed between threads. Each thread throws its own copy.
@@ -34,6 +35,9 @@ struct StoredFailure {
 
 /// Returns the failure for an error of Redis: its status, and its text as the message.
 omnistore::Failure failure_of(const redisReply &error);
+
+/// Returns a reply that stands for a failure of the driver's own: failure_of() returns its status and message.
+Reply failed_reply(const StoredFailure &failure);
 
 /// Each throws failure_of() if the reply is an error, and Failure(OMNISTORE_INTERNAL) if it has another type.
 const redisReply &not_error(const redisReply &reply);

@@ -117,6 +117,22 @@ std::string Endpoint::shown() const {
   return (host.find(':') == host.npos ? host : "[" + host + "]") + ":" + std::to_string(port);
 }
 
+Endpoint parse_address(const char *option, std::string_view address, std::uint16_t default_port) {
+  const auto refused = [&](const std::string &why) {
+    return omnistore::Failure(OMNISTORE_INVALID, std::string("option ") + option + ": " + why);
+  };
+  if (address.empty() || address.find_first_of("/@?%") != address.npos)
+    throw refused("each item is a server, as host:port");
+  Endpoint result;
+  result.port = default_port;
+  try {
+    take_address(address, result);
+  } catch (const omnistore::Failure &failure) {
+    throw refused(std::string(failure.what()).substr(std::string_view("option url: ").size()));
+  }
+  return result;
+}
+
 Endpoint parse_url(std::string_view url) {
   const std::size_t end = url.find("://");
   const std::string_view scheme = url.substr(0, end == url.npos ? 0 : end);

@@ -28,4 +28,7 @@ struct Endpoint {
 /// Throws Failure(OMNISTORE_INVALID), whose message contains no part of the url that may be a secret.
 Endpoint parse_url(std::string_view url);
 
+/// Reads "host[:port]", an item of the option `option`. Throws Failure(OMNISTORE_INVALID).
+Endpoint parse_address(const char *option, std::string_view address, std::uint16_t default_port);
+
 } // namespace redis

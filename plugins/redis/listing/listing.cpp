@@ -33,8 +33,8 @@ std::string cursor_of(std::uint64_t run, std::string_view last) {
 
 } // namespace
 
-Listings::Listings(const omnistore_host &host, Client &client, const Layout &layout, std::uint32_t scan_count)
-    : host_(host), client_(client), layout_(layout), scan_count_(scan_count) {
+Listings::Listings(const omnistore_host &host, Servers &servers, const Layout &layout, std::uint32_t scan_count)
+    : host_(host), servers_(servers), layout_(layout), scan_count_(scan_count) {
   // The numbers start at random, so that a cursor of another process does not match.
   std::random_device random;
   next_id_ = std::uint64_t{random()} << 32 | random();
@@ -83,9 +83,9 @@ Listings::PausedListing Listings::resume(omnistore::Call call, const Position &f
     }
   }
   Collector collector(from.last, window_budget);
-  scan(call, base, [&](std::span<const std::string_view> keys) {
-    for (const std::string_view key : keys)
-      if (!is_user_meta(key)) collector.add(key);
+  scan(call, layout_.pattern(base), [&](std::span<const std::string_view> names) {
+    for (const std::string_view name : names)
+      if (const auto key = layout_.value_key_of(name); key && key->starts_with(base)) collector.add(*key);
   });
   PausedListing run;
   run.base = base;
@@ -131,25 +131,34 @@ void Listings::prune_later(void *self, omnistore_call *) {
 
 /// Returns which of the keys still exist.
 std::vector<std::uint8_t> Listings::which_exist(omnistore::Call call, std::span<const std::string_view> keys) {
+  std::vector<std::uint8_t> alive(keys.size(), 1);
   Commands commands;
+  if (layout_.is_cluster()) { // each key has a slot of its own
+    for (const std::string_view key : keys) {
+      commands.route(layout_.slot(key));
+      commands.add("EXISTS", layout_.value(key));
+    }
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
+    for (std::size_t i = 0; i < keys.size(); ++i) alive[i] = integer_of(*replies[i]) != 0;
+    return alive;
+  }
   for (std::size_t from = 0; from < keys.size(); from += keys_at_once) {
     const auto some = keys.subspan(from, std::min(keys_at_once, keys.size() - from));
     commands.begin(1 + some.size());
     commands.word("EXISTS");
-    for (const std::string_view key : some) commands.word(KeyParts{layout_.prefix(), key});
+    for (const std::string_view key : some) commands.word(layout_.value(key));
   }
-  const Replies counts = client_.run(call, commands, OnBroken::resend);
-  std::vector<std::uint8_t> alive(keys.size(), 1);
+  const Replies counts = servers_.run(call, commands, OnBroken::resend);
   Commands single;
   std::vector<std::size_t> queried;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const std::size_t piece = i / keys_at_once, size = std::min(keys_at_once, keys.size() - piece * keys_at_once);
     if (integer_of(*counts[piece]) == static_cast<long long>(size)) continue;
-    single.add("EXISTS", KeyParts{layout_.prefix(), keys[i]});
+    single.add("EXISTS", layout_.value(keys[i]));
     queried.push_back(i);
   }
   if (queried.empty()) return alive;
-  const Replies replies = client_.run(call, single, OnBroken::resend);
+  const Replies replies = servers_.run(call, single, OnBroken::resend);
   for (std::size_t i = 0; i < queried.size(); ++i) alive[queried[i]] = integer_of(*replies[i]) != 0;
   return alive;
 }
@@ -173,10 +182,11 @@ omnistore_status Listings::emit_with_meta(omnistore::Call call, std::span<const 
     const auto some = keys.subspan(from, std::min(keys_at_once, keys.size() - from));
     Commands commands;
     for (const std::string_view key : some) {
-      const KeyParts full{layout_.prefix(), key};
+      const KeyParts full = layout_.value(key);
+      if (layout_.is_cluster()) commands.route(layout_.slot(key));
       commands.add("STRLEN", full).add("PEXPIRETIME", full);
     }
-    const Replies replies = client_.run(call, commands, OnBroken::resend);
+    const Replies replies = servers_.run(call, commands, OnBroken::resend);
     for (std::size_t i = 0; i < some.size(); ++i) {
       const redisReply &size = *replies[2 * i];
       const long long expiry = integer_of(*replies[2 * i + 1]);

@@ -18,8 +18,9 @@
 
 #include <omnistore/driver.hpp>
 
-#include "connection/client.hpp"
+#include "listing/scan.hpp"
 #include "listing/window.hpp"
+#include "servers/servers.hpp"
 #include "values/layout.hpp"
 
 namespace redis {
@@ -27,14 +28,15 @@ namespace redis {
 /// Thread-safe. It must not move.
 class Listings {
 public:
-  Listings(const omnistore_host &host, Client &client, const Layout &layout, std::uint32_t scan_count);
+  Listings(const omnistore_host &host, Servers &servers, const Layout &layout, std::uint32_t scan_count);
 
   omnistore_status list(omnistore::Call call, const omnistore_list_request &request, omnistore_page &page);
 
-  /// Calls take(keys) with the store's keys under a base, including those of user meta. Each key that exists during the
-  /// whole scan is given at least once. Throws Failure.
-  template <class Take>
-  void scan(omnistore::Call call, std::string_view base, Take take);
+  /// Calls take(names) with names in Redis, among them all that match the pattern. Each that exists during the whole
+  /// scan is given at least once. Throws Failure.
+  void scan(omnistore::Call call, const std::string &pattern, const TakeNames &take) {
+    redis::scan(servers_, call, pattern, scan_count_, take);
+  }
 
 private:
   /// The stored keys of a listing between two pages.
@@ -61,7 +63,7 @@ private:
   omnistore_status emit_with_meta(omnistore::Call call, std::span<const std::string_view> keys, omnistore_page &page);
 
   const omnistore_host &host_;
-  Client &client_;
+  Servers &servers_;
   const Layout &layout_;
   const std::uint32_t scan_count_;
 
@@ -70,32 +72,5 @@ private:
   std::uint64_t next_id_;
   bool prunes_ = false; ///< the host has a task that prunes
 };
-
-template <class Take>
-void Listings::scan(omnistore::Call call, std::string_view base, Take take) {
-  constexpr unsigned max_starts = 10;
-  const std::string pattern = layout_.pattern(base);
-  std::vector<std::string_view> keys;
-  for (unsigned start = 0; start < max_starts; ++start) {
-    const std::uint64_t epoch = client_.epoch();
-    std::string cursor = "0";
-    do {
-      Commands commands;
-      commands.add("SCAN", cursor, "MATCH", pattern, "COUNT", scan_count_, "TYPE", "string");
-      const Replies replies = client_.run(call, commands, OnBroken::resend);
-      if (client_.epoch() != epoch) break; // after a restart of the server this cursor may mean something else
-      redisReply *const *parts = array_of(*replies[0], 2);
-      cursor = string_of(*parts[0]);
-      keys.clear();
-      for (std::size_t i = 0; i < parts[1]->elements; ++i) {
-        if (const auto key = layout_.key_of(string_of(*parts[1]->element[i]))) keys.push_back(*key);
-      }
-      take(std::span<const std::string_view>(keys));
-      if (cursor == "0") return;
-    } while (true);
-  }
-  throw omnistore::Failure(OMNISTORE_UNAVAILABLE,
-                           client_.endpoint().shown() + ": the connection broke again and again while it was listed");
-}
 
 } // namespace redis

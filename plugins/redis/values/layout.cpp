@@ -6,6 +6,8 @@
 
 #include <omnistore/driver.h>
 
+#include "servers/slots.hpp"
+
 namespace redis {
 namespace {
 
@@ -62,7 +64,7 @@ bool is_user_meta(std::string_view key) {
   return key.ends_with("$$") || key.find("$:") == key.npos;
 }
 
-Layout::Layout(std::string_view base) : prefix_(base) {
+Layout::Layout(std::string_view base, bool is_cluster) : prefix_(base), is_cluster_(is_cluster) {
   const auto cut_end = [&] {
     if (prefix_.ends_with(':')) prefix_.pop_back();
   };
@@ -74,10 +76,45 @@ Layout::Layout(std::string_view base) : prefix_(base) {
   if (!prefix_.empty()) prefix_ += ':';
 }
 
+std::uint16_t Layout::slot(std::string_view key) const { return slot_of(prefix_, key); }
+
+KeyParts Layout::cluster_meta(std::string_view key, std::string_view end) const {
+  if (prefix_.find('}') == prefix_.npos && key.find('}') == key.npos)
+    return {prefix_, key, end == "$" ? "}$" : "}$$", "{"};
+  const std::string name = prefix_ + std::string(key);
+  if (!name.starts_with('{') && !hash_tag(name).empty()) return {prefix_, key, end};
+  return {prefix_, key, end, prefix_for(slot_of(name))};
+}
+
+std::optional<std::string_view> Layout::owner_of_meta(std::string_view full) const {
+  std::string_view name = owner_of(full);
+  const std::string_view end = full.substr(name.size());
+  if (end.empty()) return {};
+  if (name.starts_with('{')) {
+    const std::size_t close = name.find('}');
+    if (close == name.npos) return {};
+    name = close + 1 == name.size() ? name.substr(1, close - 1) : name.substr(close + 1);
+  } else if (const auto key = key_of(full); !key || !is_user_meta(*key)) {
+    return {};
+  }
+  const std::optional<std::string_view> key = key_of(name);
+  if (!key || key->ends_with('$')) return {};
+  const KeyParts parts = cluster_meta(*key, end);
+  std::string again(parts.before);
+  again.append(parts.front).append(parts.back).append(parts.end);
+  return again == full ? key : std::nullopt;
+}
+
 std::optional<std::string_view> Layout::key_of(std::string_view full) const {
   if (!full.starts_with(prefix_)) return {};
   const std::string_view key = full.substr(prefix_.size());
   return is_key(key) ? std::optional(key) : std::nullopt;
+}
+
+std::optional<std::string_view> Layout::value_key_of(std::string_view full) const {
+  const std::optional<std::string_view> key = key_of(full);
+  if (!key || is_user_meta(*key) || (is_cluster_ && owner_of_meta(full))) return {};
+  return key;
 }
 
 std::string Layout::pattern(std::string_view base) const {

@@ -47,6 +47,17 @@ omnistore_status give_with_meta(const redisReply &found, const redisReply &expir
   return omnistore::give(sink, meta, value);
 }
 
+omnistore_status give_got(std::span<const Reply> replies, std::string_view key, const omnistore_get_request &request,
+                          omnistore_sink &sink) {
+  if (replies.size() == 1) {
+    if (is_nil(not_error(*replies[0]))) return OMNISTORE_NOT_FOUND;
+    return omnistore::give(sink, string_of(*replies[0]));
+  }
+  redisReply *const *parts = executed(replies);
+  const bool user = wants_user(request) && may_have_user(key);
+  return give_with_meta(*parts[0], *parts[1], user ? array_of(*parts[2], 2) : nullptr, wants_meta(request), sink);
+}
+
 omnistore_status give_meta_reply(const redisReply &reply, const omnistore_get_request &request, omnistore_sink &sink) {
   if (is_nil(not_error(reply))) return OMNISTORE_NOT_FOUND;
   redisReply *const *parts = array_of(reply, reply.elements == 4 ? 4 : 3);

@@ -30,6 +30,9 @@ redisReply *const *executed(std::span<const Reply> replies);
 /// Gives a value and its meta. `user` points to the user meta and its binding, or is null if they are not wanted.
 omnistore_status give_with_meta(const redisReply &found, const redisReply &expiry, redisReply *const *user,
                                 bool with_etag, omnistore_sink &sink);
+/// Gives the value in the replies to the commands of ValueCommands::add_get_with_meta, or to GET alone.
+omnistore_status give_got(std::span<const Reply> replies, std::string_view key, const omnistore_get_request &request,
+                          omnistore_sink &sink);
 /// Gives the meta in the replies to the commands of ValueCommands::add_stat.
 omnistore_status give_stat(std::span<const Reply> replies, const omnistore_get_request &request, omnistore_sink &sink);
 /// Gives the meta in the reply to one of the scripts `stat` and `stat_with_user`.

@@ -22,9 +22,14 @@ public:
 
   const Scripts &scripts() const { return scripts_; }
 
-  /// Returns the key of Redis for a key. With the end "$" it is that of the user meta, with "$$" that of its binding
-  /// (script.hpp).
-  KeyParts full(std::string_view key, std::string_view end = {}) const { return {layout_.prefix(), key, end}; }
+  /// Returns the key of Redis for a key.
+  KeyParts full(std::string_view key) const { return layout_.value(key); }
+  /// Returns the key of Redis for the user meta of a key, with the end "$", or for its binding (script.hpp), with "$$".
+  KeyParts meta(std::string_view key, std::string_view end) const { return layout_.meta(key, end); }
+  /// In a cluster, the following commands go to the server that has this key.
+  void route(Commands &commands, std::string_view key) const {
+    if (layout_.is_cluster()) commands.route(layout_.slot(key));
+  }
 
   /// Returns true if the server decides a set by a script. Any other set is UNLINK and SET.
   static bool takes_script(const omnistore_set_request &request) {
@@ -44,20 +49,30 @@ public:
   template <class... Arguments>
   void add_script(Commands &commands, std::string_view command, std::string_view script, std::string_view key,
                   const Arguments &...arguments) const {
+    route(commands, key);
     if (may_have_user(key))
-      commands.add(command, script, 3, full(key), full(key, "$"), full(key, "$$"), arguments...);
+      commands.add(command, script, 3, full(key), meta(key, "$"), meta(key, "$$"), arguments...);
     else
       commands.add(command, script, 1, full(key), arguments...);
   }
 
-  /// Adds commands that read a value's meta. The server runs them in one step.
+  /// Adds commands that request a value, its expiry and, if the request wants it, its user meta. give_got() reads their
+  /// replies.
+  void add_get_with_meta(Commands &commands, std::string_view key, const omnistore_get_request &request) const {
+    route(commands, key);
+    commands.multi().add("GET", full(key)).add("PEXPIRETIME", full(key));
+    if (wants_user(request) && may_have_user(key)) commands.add("MGET", meta(key, "$"), meta(key, "$$"));
+    commands.exec();
+  }
+
+  /// Adds commands that request a value's meta. The server runs them in one step.
   void add_stat(Commands &commands, std::string_view key, const omnistore_get_request &request) const {
     if (wants_user(request) && may_have_user(key))
       add_script(commands, "EVAL", scripts_.stat_with_user.text, key, OMNISTORE_MAX_USER_SIZE);
     else if (wants_meta(request))
       add_script(commands, "EVAL", scripts_.stat.text, key);
     else
-      commands.add("MULTI").add("STRLEN", full(key)).add("PEXPIRETIME", full(key)).add("EXEC");
+      route(commands, key), commands.multi().add("STRLEN", full(key)).add("PEXPIRETIME", full(key)).exec();
   }
 
   /// Adds a set. The last reply is its outcome; the other replies must be no errors.
@@ -82,7 +97,13 @@ public:
     commands.add("UNLINK", full(key));
   }
   void add_remove_user(Commands &commands, std::string_view key) const {
-    if (may_have_user(key)) commands.add("UNLINK", full(key, "$"), full(key, "$$"));
+    route(commands, key);
+    if (!may_have_user(key)) return;
+    // While a slot of a cluster moves, a command with several keys that do not all exist is refused.
+    if (layout_.is_cluster())
+      commands.add("UNLINK", meta(key, "$")).add("UNLINK", meta(key, "$$"));
+    else
+      commands.add("UNLINK", meta(key, "$"), meta(key, "$$"));
   }
 
   /// Adds a command with the keys of a batch.

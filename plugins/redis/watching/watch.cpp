@@ -17,7 +17,9 @@
 namespace redis {
 namespace {
 
-constexpr milliseconds first_retry{50}, longest_retry{5000};
+constexpr milliseconds first_retry{50}, longest_retry{5000}, longest_failover_retry{500};
+/// How often a watch checks if the masters of a cluster are still the same.
+constexpr milliseconds check_pause{1000};
 /// The classes of events that a watch needs besides K: generic (del, expire, rename), strings, expired, evicted.
 constexpr std::string_view needed_classes = "g$xe";
 
@@ -56,8 +58,8 @@ bool enough(std::string_view flags) {
 
 Watch::Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &watcher)
     : setup_(setup), base_(base),
-      channel_("__keyspace@" + std::to_string(setup.endpoint.database) + "__:" + setup.layout.prefix()),
-      watcher_(watcher), connection_(subscribe()) {
+      channel_("__keyspace@" + std::to_string(setup.servers.settings().endpoint.database) + "__:"), watcher_(watcher),
+      feeds_(subscribe_all()) {
   if (pipe2(stop_, O_CLOEXEC) != 0)
     throw omnistore::Failure(OMNISTORE_IO, std::string("pipe: ") + std::strerror(errno));
   try {
@@ -70,6 +72,7 @@ Watch::Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &
 }
 
 Watch::~Watch() {
+  stopping_ = true;
   ::close(stop_[1]);
   thread_.join();
   ::close(stop_[0]);
@@ -84,9 +87,24 @@ void Watch::expect_cleared(std::span<const std::string_view> keys) {
 
 // --------------------------------------------------------------------------------------------------------- subscribing
 
-std::unique_ptr<Connection> Watch::subscribe() {
-  const auto deadline = Clock::now() + setup_.connect_timeout + setup_.command_timeout;
-  auto connection = std::make_unique<Connection>(setup_.endpoint, setup_.connect_timeout);
+/// Returns a connection to each server that has keys.
+std::vector<Watch::Feed> Watch::subscribe_all() {
+  omnistore::BackgroundCall call(&stopping_);
+  if (Cluster *const cluster = setup_.servers.cluster())
+    cluster->refresh(omnistore::Call(&call), cluster->map(omnistore::Call(&call)));
+  std::vector<Feed> feeds;
+  for (Client *master : setup_.servers.masters(omnistore::Call(&call))) feeds.push_back({master, subscribe(*master)});
+  next_check_ = Clock::now() + check_pause;
+  return feeds;
+}
+
+/// Returns the names of channels for a pattern of names.
+std::string Watch::channels(std::string_view names) const { return channel_ + std::string(names); }
+
+std::unique_ptr<Connection> Watch::subscribe(Client &server) {
+  const ClientSettings &settings = setup_.servers.settings();
+  const auto deadline = Clock::now() + settings.connect_timeout + settings.command_timeout;
+  auto connection = server.server().connect(settings.connect_timeout);
   try {
     require_notifications(*connection, deadline);
     Commands id;
@@ -99,13 +117,16 @@ std::unique_ptr<Connection> Watch::subscribe() {
       commands.add("CLIENT", "TRACKING", "ON", "REDIRECT", integer_of(*own[0]), "BCAST", "PREFIX", "\1\2\3");
     }
     commands.add("SUBSCRIBE", "__redis__:invalidate");
-    commands.add("PSUBSCRIBE",
-                 "__keyspace@" + std::to_string(setup_.endpoint.database) + "__:" + setup_.layout.pattern(base_));
+    const std::string names = setup_.layout.pattern(base_);
+    commands.add("PSUBSCRIBE", channels(names));
+    // In a cluster the names of user meta do not begin as those of values do (layout.hpp). "*" has all of them.
+    if (setup_.layout.is_cluster() && names != "*")
+      commands.add("PSUBSCRIBE", channels("{" + names + "}$"), channels("{*}" + names + "$"));
     const Replies replies = connection->exchange(commands, deadline);
     not_error(*replies.back());
     return connection;
   } catch (const BrokenConnection &broken) {
-    throw omnistore::Failure(OMNISTORE_UNAVAILABLE, setup_.endpoint.shown() + ": " + broken.what());
+    throw omnistore::Failure(OMNISTORE_UNAVAILABLE, server.server().shown() + ": " + broken.what());
   }
 }
 
@@ -136,11 +157,11 @@ void Watch::require_notifications(Connection &connection, Clock::time_point dead
 void Watch::run() noexcept {
   do {
     try {
-      listen(*connection_);
+      listen();
       return;
     } catch (const std::exception &error) {
       omnistore::log_line(setup_.host, OMNISTORE_LOG_WARN,
-                          "watch: " + setup_.endpoint.shown() + ": " + error.what() + "; it is tried again");
+                          std::string("watch: ") + error.what() + "; it is tried again");
     }
   } while (reconnect());
 }
@@ -148,12 +169,14 @@ void Watch::run() noexcept {
 /// Returns false if the watch ends.
 bool Watch::reconnect() {
   std::minstd_rand random(std::random_device{}());
-  connection_.reset();
-  for (milliseconds pause = first_retry;; pause = std::min(2 * pause, longest_retry)) {
+  feeds_.clear();
+  const bool fails_over = setup_.servers.cluster() || !setup_.servers.settings().sentinels.addresses.empty();
+  const milliseconds longest = fails_over ? longest_failover_retry : longest_retry;
+  for (milliseconds pause = first_retry;; pause = std::min(2 * pause, longest)) {
     std::uniform_int_distribution<milliseconds::rep> some(pause.count() * 3 / 4, pause.count());
     if (stopped(milliseconds(some(random)))) return false;
     try {
-      connection_ = subscribe();
+      feeds_ = subscribe_all();
       break;
     } catch (const std::exception &) {
       // The reason was logged when the connection was lost; the next try follows.
@@ -163,6 +186,7 @@ bool Watch::reconnect() {
     const std::lock_guard guard(mutex_);
     clearing_.clear();
   }
+  changes_.clear();
   report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {});
   return true;
 }
@@ -172,25 +196,61 @@ bool Watch::stopped(milliseconds wait) {
   return poll(&end, 1, static_cast<int>(wait.count())) > 0;
 }
 
-/// Returns when the watch ends.
-void Watch::listen(Connection &connection) {
-  bool pinged = false;
+/// Returns when the watch ends. Throws if a server is away, or the cluster has other masters.
+void Watch::listen() {
+  milliseconds patience = setup_.servers.settings().command_timeout;
+  if (setup_.servers.cluster()) patience = std::min(patience, check_pause);
+  std::vector<pollfd> ready;
   for (;;) {
-    while (const Reply message = connection.next()) take(*message);
-    pollfd ready[] = {{stop_[0], POLLIN, 0}, {connection.descriptor(), POLLIN, 0}};
-    const int count = poll(ready, 2, static_cast<int>(setup_.command_timeout.count()));
+    for (Feed &feed : feeds_) // bytes that arrived with the reply to the subscription, or that TLS has read
+      while (const Reply message = feed.connection->next()) take(*message);
+    take_changes();
+    ready.assign({{stop_[0], POLLIN, 0}});
+    for (const Feed &feed : feeds_) ready.push_back({feed.connection->descriptor(), POLLIN, 0});
+    const int count = poll(ready.data(), ready.size(), static_cast<int>(patience.count()));
     if (ready[0].revents != 0) return;
     just_changed_.clear();
-    if (count > 0) {
-      if (connection.receive(milliseconds(0))) pinged = false;
-    } else if (count == 0) { // nothing arrived: check that the server is still there
-      if (pinged) throw BrokenConnection("no reply within " + std::to_string(setup_.command_timeout.count()) + " ms");
-      Commands ping;
-      ping.add("PING");
-      pinged = connection.send(ping.bytes()) == ping.bytes().size();
-      if (!pinged) throw BrokenConnection("nothing can be sent");
+    for (std::size_t i = 0; i < feeds_.size(); ++i) {
+      if (ready[i + 1].revents == 0 && count != 0) continue;
+      try {
+        hear(feeds_[i], ready[i + 1].revents != 0);
+      } catch (const BrokenConnection &broken) {
+        throw BrokenConnection(feeds_[i].server->server().shown() + ": " + broken.what());
+      }
     }
+    check_masters();
   }
+}
+
+/// Receives what has arrived. If nothing has, checks that the server is still there.
+void Watch::hear(Feed &feed, bool has_bytes) {
+  if (has_bytes) {
+    if (feed.connection->receive(milliseconds(0))) feed.pinged = false;
+    return;
+  }
+  if (feed.pinged) throw BrokenConnection("the server does not respond");
+  Commands ping;
+  ping.add("PING");
+  feed.pinged = feed.connection->send(ping.bytes()) == ping.bytes().size();
+  if (!feed.pinged) throw BrokenConnection("nothing can be sent");
+}
+
+/// Throws if other masters than those of the feeds have the slots of the cluster now.
+void Watch::check_masters() {
+  Cluster *const cluster = setup_.servers.cluster();
+  if (!cluster || Clock::now() < next_check_) return;
+  next_check_ = Clock::now() + check_pause;
+  omnistore::BackgroundCall call(&stopping_);
+  std::vector<Client *> masters, own;
+  try {
+    masters = cluster->refresh(omnistore::Call(&call), cluster->map(omnistore::Call(&call)))->masters;
+  } catch (const omnistore::Failure &) {
+    return; // if the servers are away, the feeds will break
+  }
+  for (const Feed &feed : feeds_) own.push_back(feed.server);
+  std::sort(masters.begin(), masters.end());
+  std::sort(own.begin(), own.end());
+  if (own != masters) throw BrokenConnection("the cluster has other masters now");
 }
 
 void Watch::take(const redisReply &message) {
@@ -201,9 +261,46 @@ void Watch::take(const redisReply &message) {
   } else if (kind == "pmessage" && message.elements == 4) {
     std::string_view channel = string_of(*message.element[2]);
     if (!channel.starts_with(channel_)) return;
-    channel.remove_prefix(channel_.size());
-    if (is_key(channel)) take_change(channel, string_of(*message.element[3]));
+    take_notification(channel.substr(channel_.size()), string_of(*message.element[3]));
   }
+}
+
+void Watch::take_notification(std::string_view name, std::string_view what) {
+  if (!setup_.layout.is_cluster()) {
+    if (const auto key = setup_.layout.key_of(name)) take_change(*key, what);
+    return;
+  }
+  if (name.ends_with("$$")) return; // a binding
+  if (const auto owner = setup_.layout.owner_of_meta(name); owner && owner->starts_with(base_))
+    changes_.push_back({std::string(name), std::string(*owner) + "$", std::string(what)});
+  else if (const auto key = setup_.layout.key_of(name); key && key->starts_with(base_))
+    changes_.push_back({std::string(name), std::string(*key), std::string(what)});
+}
+
+/// Reports the changes that a cluster has sent. If a slot moves, its keys are restored at the new master and then
+/// deleted at the old one. So a key that is deleted and exists nevertheless is reported as an update.
+void Watch::take_changes() {
+  if (changes_.empty()) return;
+  std::vector<Change *> deleted;
+  Commands commands;
+  for (Change &change : changes_) {
+    if (change.what != "del") continue;
+    deleted.push_back(&change);
+    commands.route(slot_of(change.name));
+    commands.add("EXISTS", change.name);
+  }
+  if (!deleted.empty()) {
+    omnistore::BackgroundCall call(&stopping_);
+    try {
+      const Replies replies = setup_.servers.run(omnistore::Call(&call), commands, OnBroken::resend);
+      for (std::size_t i = 0; i < deleted.size(); ++i)
+        if (integer_of(*replies[i]) != 0) deleted[i]->what = "restore";
+    } catch (const omnistore::Failure &failure) {
+      throw BrokenConnection(failure.what());
+    }
+  }
+  for (const Change &change : changes_) take_change(change.key, change.what);
+  changes_.clear();
 }
 
 void Watch::take_change(std::string_view key, std::string_view what) {

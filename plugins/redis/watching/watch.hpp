@@ -11,10 +11,11 @@
 #include <string_view>
 #include <thread>
 #include <unordered_set>
+#include <vector>
 
 #include <omnistore/driver.h>
 
-#include "connection/connection.hpp"
+#include "servers/servers.hpp"
 #include "values/layout.hpp"
 
 namespace redis {
@@ -22,9 +23,8 @@ namespace redis {
 /// The parts of a store that a watch needs.
 struct WatchSetup {
   const omnistore_host &host;
-  const Endpoint &endpoint;
+  Servers &servers;
   const Layout &layout;
-  milliseconds connect_timeout, command_timeout;
   bool notify; ///< the watch may switch notifications on
 };
 
@@ -41,27 +41,47 @@ public:
   void expect_cleared(std::span<const std::string_view> keys);
 
 private:
-  std::unique_ptr<Connection> subscribe();
+  /// A connection to one of the servers that have the keys.
+  struct Feed {
+    Client *server;
+    std::unique_ptr<Connection> connection;
+    bool pinged = false;
+  };
+  /// A notification.
+  struct Change {
+    std::string name, key, what;
+  };
+
+  std::vector<Feed> subscribe_all();
+  std::unique_ptr<Connection> subscribe(Client &server);
+  std::string channels(std::string_view names) const;
   void require_notifications(Connection &connection, Clock::time_point deadline);
   void run() noexcept;
   bool reconnect();
-  void listen(Connection &connection);
+  void listen();
+  void hear(Feed &feed, bool has_bytes);
+  void check_masters();
   bool stopped(milliseconds wait);
   void take(const redisReply &message);
+  void take_notification(std::string_view name, std::string_view what);
+  void take_changes();
   void take_change(std::string_view key, std::string_view what);
   void report(std::uint32_t type, std::uint32_t cause, std::string_view key);
 
   const WatchSetup setup_;
   const std::string base_;
-  const std::string channel_; ///< the part of a channel's name before the key
+  const std::string channel_; ///< the part of a channel's name before the name of the key
   omnistore_watcher &watcher_;
-  std::unique_ptr<Connection> connection_;
-  std::string just_changed_; ///< the key of the previous event, if that was a set or an expiry in the same batch
+  std::vector<Feed> feeds_;
+  Clock::time_point next_check_; ///< of the cluster's masters
+  std::vector<Change> changes_;  ///< from a cluster, not reported yet
+  std::string just_changed_;     ///< the key of the previous event, if that was a set or an expiry in the same batch
 
   std::mutex mutex_;
   std::unordered_set<std::string> clearing_;
 
   int stop_[2] = {-1, -1}; ///< a pipe: the thread ends when the writing end closes
+  std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
 
