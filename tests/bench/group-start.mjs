@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// From the start of `omnistore serve` with the default config to its first good answer, and its memory when idle.
+// From the start of `omnistore serve` with the default config to its first good response, and its memory when idle.
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, output } from "./processes.mjs";
