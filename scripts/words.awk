@@ -38,7 +38,9 @@ function check(text,   t) {
     report("examples use \"such as\" or \"like\"", text)
 }
 
-FNR == 1 { block = fenced = 0; markdown = FILENAME ~ /\.md$/ }
+FNR == 1 { block = fenced = 0; markdown = FILENAME ~ /\.md$/; hash = FILENAME ~ /(\.txt|\.cmake|\.py)$/ }
+
+hash { if (match($0, /(^|[ \t])#+ /)) check(substr($0, RSTART + RLENGTH)); next }
 
 markdown {
   if (/^ *```/) fenced = !fenced

@@ -11,7 +11,7 @@
 #   LIBRARIES  what the plugin links, as for target_link_libraries
 #   OUTPUT     the folder the plugin is built into, in place of OMNISTORE_PLUGIN_DIRECTORY (by default `plugins` in
 #              the build folder). A plugin with an OUTPUT of its own has no install rule; others are installed to
-#              lib/omnistore/plugins, where a host of the same prefix finds them
+#              lib/omnistore/plugins; a host of the same prefix finds them there
 #   TARGET     the target's name, by default omnistore_plugin_NAME
 include_guard(GLOBAL)
 

@@ -19,7 +19,7 @@ set(keywords $schema $id $comment $ref $defs title description type properties r
   const oneOf minimum maximum minLength maxLength pattern format default examples secret)
 set(types string integer number boolean object array null)
 
-# Checks one schema of the text; `ARGN` is where it stands.
+# Checks one schema of the text; `ARGN` is its place.
 function(check_schema)
   string(JSON kind TYPE "${text}" ${ARGN})
   list(JOIN ARGN "." where)

@@ -33,7 +33,7 @@ TEST_CASE("both examples: a plugin of this header's version, with one driver of 
   }
 }
 
-TEST_CASE("both examples: what is set is got, until it is removed") {
+TEST_CASE("both examples: a value that is set can be read, until it is removed") {
   for (const char *name : {"hello", "c-map"}) {
     const Library library(example(name));
     BareStore store(library.driver());

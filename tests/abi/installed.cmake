@@ -26,7 +26,7 @@ run(${configure} -S ${FOLDER}/examples -B ${FOLDER}/build)
 run(${CMAKE_COMMAND} --build ${FOLDER}/build -j 2)
 run(${CMAKE_COMMAND} -E env OMNISTORE_EXAMPLES=${FOLDER}/build/examples ${TEST} "both examples:*")
 
-# What a plugin lacks is the link's error, not the load's.
+# A missing symbol of a plugin is an error of the link, not of the load.
 file(WRITE ${FOLDER}/broken/CMakeLists.txt "cmake_minimum_required(VERSION 3.25)\nproject(broken LANGUAGES C)\n"
   "find_package(OmnistoreSDK 1.0 REQUIRED)\nomnistore_add_driver(broken SOURCES broken.c)\n")
 file(WRITE ${FOLDER}/broken/broken.c "#include <omnistore/driver.h>\nconst omnistore_plugin *missing(void);\n"

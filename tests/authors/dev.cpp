@@ -57,7 +57,7 @@ TEST_CASE("one driver is served with its options, each operation is logged, and 
   CHECK(dev.interrupt().code == 0);
 }
 
-TEST_CASE("a plugin that is built again is opened anew, and one that is broken leaves the old one") {
+TEST_CASE("a plugin that is built again is reopened, and a broken one leaves the old one open") {
   const test::Folder folder;
   const std::string file = folder / "thing.so";
   const auto build = [&](const std::string &from) { // as a linker does: a new file in the place of the old

@@ -66,7 +66,7 @@ function median(figures) {
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** Whether a benchmark was asked for: by its name, or by the start of it up to a "-". */
+/** Returns true if a benchmark is wanted: by its name, or by the start of it up to a "-". */
 const wanted = (name) => names.length === 0 || names.some((asked) => name === asked || name.startsWith(`${asked}-`));
 
 /** Lets the sides of one benchmark take turns; a row for each peer, whose ratio is the median over the rounds. */
@@ -96,7 +96,7 @@ function check(groups_) {
   process.exit(2);
 }
 
-/** A folder on a filesystem in memory; nothing where the system has none. */
+/** Returns a folder on a filesystem in memory, or nothing if the system has none. */
 function folderInMemory() {
   try {
     return mkdtempSync("/dev/shm/omnistore-bench-");

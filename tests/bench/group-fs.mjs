@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fs driver, beside the bare system calls (same durability) and unstorage's, on the same files. What is read comes
-// from the page cache, so that the processor is all it takes; what is written waits for the disk too.
+// The fs driver, beside the bare system calls (same durability) and unstorage's, on the same files. Reads
+// come from the page cache, so that they take only the processor; writes wait for the disk too.
 import { join } from "node:path";
 import { rate, worker } from "./processes.mjs";
 
@@ -15,8 +15,8 @@ const tasks = [
   { task: "set-synced", peers: ["posix"] },
 ];
 
-/** What writes is measured on a filesystem in memory too: there it does not wait for the disk, nor for what ext4 has left
- *  to do of earlier work, so that its figures repeat. */
+/** Writes are measured on a filesystem in memory too: there they wait neither for the disk nor for earlier work of ext4,
+ *  so that the figures repeat. */
 const tasksInMemory = tasks.filter(({ task }) => task === "set-new" || task === "set-over");
 
 export function filesGroup(name, count) {

@@ -32,7 +32,7 @@ async function startUnstorage() {
   return `http://127.0.0.1:${port}`;
 }
 
-/** nginx with one worker over files, with its file cache. Only GET, and only where it is installed. */
+/** nginx with one worker over files, with its file cache. Only GET, and only if it is installed. */
 async function startNginx({ scratch }) {
   const program = ["nginx", "/usr/sbin/nginx"].find((path) => spawnSync(path, ["-v"]).status === 0);
   if (!program) return undefined;

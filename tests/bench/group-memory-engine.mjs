@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The memory driver's own table and index, beside the same driver with a library's in the place of one of them: `map` is
 // boost::unordered_flat_set in the place of the table, `tree` is absl::btree_set in the place of the index, and `heads`
-// is the same with the first 16 bytes of each key. Built only where absl is installed (Debian: libabsl-dev).
+// is the same with the first 16 bytes of each key. Built only if absl is installed (Debian: libabsl-dev).
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { rate, worker } from "./processes.mjs";

@@ -32,7 +32,7 @@ export function memoryGroup(name, count) {
           unstorage: rate(unstorage, task, seconds, "processor"),
         },
       }));
-      // What counting costs: a get with it done twice, beside one with it done once.
+      // The cost of counting: a get with it done twice, beside one with it done once.
       measured.push({
         name: `${name}-metrics`,
         unit: "op/s",

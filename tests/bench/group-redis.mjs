@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The redis driver, beside bare hiredis with the same server. threads-get is 64 threads of ours beside one of hiredis
-// that asks for one value at a time.
+// that reads one value at a time.
 import { join } from "node:path";
 import { rate, worker } from "./processes.mjs";
 

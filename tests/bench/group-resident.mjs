@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Resident memory: a million values of 100 bytes in `omnistore serve` beside redis-server, what is left of it after a
-// clear, and what long values that replace each other leave behind.
+// clear, and the memory that remains of long values that replace each other.
 import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The processes that a benchmark starts: pinned to a core, asked line by line, and all stopped at its end.
+// The processes that a benchmark starts: pinned to a core, driven line by line, and all stopped at its end.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -48,7 +48,7 @@ export function rate(ask, task, seconds, time) {
   };
 }
 
-/** Starts a server and waits until `answers()` holds; the server's process id. */
+/** Starts a server and waits until `answers()` holds; returns the server's process id. */
 export async function serverThat(answers, ...command) {
   const child = startOn(firstCore, command, "ignore");
   child.stdout.resume();
@@ -64,7 +64,7 @@ export async function serverThat(answers, ...command) {
   throw new Error(`${command.join(" ")}: no answer`);
 }
 
-/** The same for a server that answers HTTP. */
+/** The same for a server that speaks HTTP. */
 export const server = (url, ...command) => serverThat(async () => (await fetch(url)).ok, ...command);
 
 /** Runs a program to its end in a folder; its output. */

@@ -13,8 +13,8 @@ function bar(row) {
   return `${row.most ? "<= " : ">= "}${row.bar} ${holds ? "" : "MISSED"}`.trim();
 }
 
-/** The rows as people read them. A ratio is ours over the peer's in what is counted; more is better, save where the
- *  bar is a most. */
+/** The rows as people read them. A ratio is our figure over the peer's; more is better, unless the bar is an
+ *  upper limit. */
 export function table(rows) {
   const cells = [
     ["benchmark", "ours", "", "peer", "", "ratio", "bar"],

@@ -69,7 +69,7 @@ export async function repeat(seconds, block, weight, operation) {
   return result;
 }
 
-/** Answers lines "TASK SECONDS" until the input ends. */
+/** Serves lines "TASK SECONDS" until the input ends. */
 export async function serve(tasks) {
   for await (const line of createInterface({ input: process.stdin })) {
     const [name, seconds] = line.split(" ");

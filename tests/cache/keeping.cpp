@@ -58,7 +58,7 @@ TEST_CASE("two caches share their copies, and each sees what the other fetched")
   CHECK(origin.count() == 2);
 }
 
-TEST_CASE("no listing shows what is kept beside the copies, and a clear takes it along") {
+TEST_CASE("no listing shows the cache's own records, and a clear removes them too") {
   Origin origin;
   const Folder folder;
   origin.serve("/k", "v");

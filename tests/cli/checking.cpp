@@ -40,7 +40,7 @@ std::string mounts(const std::string &inner) {
 
 } // namespace
 
-TEST_CASE("check lists what every stage finds at once, and serve the same") {
+TEST_CASE("check lists the findings of every stage at once, and serve lists the same") {
   const Checked checked(R"({
     "ttl": "x",
     "prefx": "p",
@@ -86,7 +86,7 @@ TEST_CASE("check also looks into a mount whose mountpoint is taken or none") {
   CHECK(checked.lists("mounts.\"..\": this is not a mountpoint"));
 }
 
-TEST_CASE("check gives the line and column of what a driver finds in its options") {
+TEST_CASE("check gives the line and column of a driver's finding in its options") {
   const Checked checked("{ \"mounts\": {\n  \"a\": { \"driver\": \"overlay\",\n    \"options\": { \"writeTo\": 2 },\n"
                         "    \"layers\": [ { \"driver\": \"memory\" } ] } } }");
   CHECK(says(checked.result.err, "mounts.a.options.writeTo: 2 is no layer; there are 1, 0 to 0 (line 3, column 29)"));
@@ -191,7 +191,7 @@ TEST_CASE("check --open says that a listener's port is taken") {
   CHECK(says(opened.err, "server.http.listen: " + address + ": Address already in use"));
 }
 
-TEST_CASE("a mount at run time is held to the same checks") {
+TEST_CASE("a mount at run time passes the same checks") {
   const test::Place place;
   test::Host host(place.config());
   const Result mounted = test::omnistore(
@@ -200,7 +200,7 @@ TEST_CASE("a mount at run time is held to the same checks") {
   CHECK(says(mounted.err, "options.url: it begins with redis://"));
 }
 
-TEST_CASE("a reload is held to the same checks") {
+TEST_CASE("a reload passes the same checks") {
   const test::Place place;
   test::Host host(place.config());
   test::write_file(place.config(), R"({ "ttl": "x", "mounts": {

@@ -70,7 +70,7 @@ TEST_CASE("A write to a read-only store ends with 3 and names the mount") {
   CHECK(omnistore({"set", "fixed:k", "x", "--json"}).error().at("status") == "read_only");
 }
 
-TEST_CASE("A host that is not there ends with 6 and says what to do") {
+TEST_CASE("A host that is not there ends with 6, and the message has the remedy") {
   const DeadPort port;
   const Result failed = test::omnistore({"--url", port.url, "get", "k"});
   CHECK(failed.code == 6);
@@ -79,7 +79,7 @@ TEST_CASE("A host that is not there ends with 6 and says what to do") {
   CHECK(test::omnistore({"--url", port.url, "mounts"}).code == 6);
 }
 
-TEST_CASE("A URL that is none ends with 2") {
+TEST_CASE("A text that is no URL ends with 2") {
   for (const char *url : {"ftp://x", "host:7700", "http://", "http://h:0", "http://h:x", "http://user@h"}) {
     const Result failed = test::omnistore({"--url", url, "get", "k"});
     INFO(url);
@@ -132,7 +132,7 @@ TEST_CASE("A value that is longer than the host takes ends with 2") {
   CHECK(refused.error().at("status") == "too_large");
 }
 
-TEST_CASE("A line that cannot be read ends with 2 and names what is wrong") {
+TEST_CASE("A command line that cannot be read ends with 2, and the message names the error") {
   CHECK(says(test::omnistore({"gte", "k"}).err, "there is no command gte; is get meant?"));
   CHECK(says(test::omnistore({"get", "k", "--jsn"}).err, "get: unexpected --jsn"));
   CHECK(says(test::omnistore({"has", "a", "b"}).err, "has: unexpected b"));
@@ -167,13 +167,13 @@ TEST_CASE("Help and version go to standard output, and every command's help has 
   }
 }
 
-TEST_CASE("Nothing that is no terminal gets colours") {
+TEST_CASE("Output that goes to no terminal has no colours") {
   CHECK_FALSE(says(test::omnistore({"gte"}).err, "\033"));
   const Front omnistore(false);
   CHECK_FALSE(says(omnistore({"mounts"}).out, "\033"));
 }
 
-TEST_CASE("the last line of what a refused command says is ended") {
+TEST_CASE("the last line of a refused command's message is ended") {
   const test::Place place;
   const test::Folder folder;
   test::write_file(folder / "wrong.jsonc", R"({ "ttl": "x" })");

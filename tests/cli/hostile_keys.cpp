@@ -109,7 +109,7 @@ TEST_CASE("Keys that ls, inspect and verify print are the same keys to get and r
   CHECK(found(omnistore, omnistore({"ls"}).out) == others);
 }
 
-TEST_CASE("A line of --from that begins as JSON and is none is refused, with its number") {
+TEST_CASE("A line of --from that begins like JSON and is malformed is refused, with its number") {
   const Front omnistore(false);
   REQUIRE(omnistore({"set", "\"a", "x"}).code == 0);
   for (const char *line : {"\"a", "{\"key\":\"a\"", "\"a\" b", "{}", "\"\\ud800\""}) {

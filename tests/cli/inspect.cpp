@@ -30,7 +30,7 @@ void put_files(const test::Place &place, unsigned count) {
 
 } // namespace
 
-TEST_CASE("inspect shows what the guide's inspector shows, and more") {
+TEST_CASE("inspect shows all that the guide's inspector shows, and more") {
   const Front omnistore(GENERATE(false, true));
   REQUIRE(omnistore({"set", "doc:user", "{ \"name\": \"Ada\" }", "--ttl", "1h"}).code == 0);
   REQUIRE(omnistore({"set", "doc:kept", "for ever"}).code == 0);

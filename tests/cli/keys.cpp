@@ -59,7 +59,7 @@ TEST_CASE("ls takes a base, and a depth below it") {
   CHECK(omnistore({"ls", "nothing"}).code == 0);
 }
 
-TEST_CASE("ls --folders shows each folder once, with a ':' at its end, and what lies beside it") {
+TEST_CASE("ls --folders shows each folder once, with a ':' at its end, and the keys beside it") {
   const Front omnistore(GENERATE(false, true));
   for (const char *key : {"a:b", "a:b:c", "a:b:d", "a:e:f", "ab"}) REQUIRE(omnistore({"set", key, "x"}).code == 0);
   CHECK(omnistore({"ls", "a", "--folders"}).out == "a:b\na:b:\na:e:\n");

@@ -127,7 +127,7 @@ TEST_CASE("mounts shows a store that takes no writes as read-only, whatever the 
   for (const std::string &line : test::lines(result.out)) CHECK(says(line, "read-only") == line.starts_with("fixed:"));
 }
 
-TEST_CASE("mount says what it mounted, and names no line of a JSON that nobody wrote") {
+TEST_CASE("mount reports the mounted store, and names no line of a JSON that nobody wrote") {
   const test::Place place;
   test::Host host(place.config());
   const auto running = [&](Strings arguments) {

@@ -47,7 +47,7 @@ struct Running {
 
 } // namespace
 
-TEST_CASE("A host takes up its config's file when it changes, and says what that did") {
+TEST_CASE("A host reloads its config's file when it changes, and logs the changes") {
   Running running;
   REQUIRE(running({"set", "k", "kept"}).code == 0);
   running.write(R"({ "": { "driver": "memory" }, "new": { "driver": "memory" } })");
@@ -87,7 +87,7 @@ TEST_CASE("SIGHUP has a host read its config, whatever changed") {
   CHECK(running.host.stop().code == 0);
 }
 
-TEST_CASE("A new plugin in a folder is there for the next mount, and a replaced one is loaded anew") {
+TEST_CASE("A new plugin in a folder is there for the next mount, and a replaced one is loaded again") {
   Running running;
   std::filesystem::create_directories(running.folder.path() / "plugins");
   const std::string plugin = running.folder / "plugins/memory.so";
@@ -208,7 +208,7 @@ TEST_CASE("another user of the machine is refused with the reason and a next ste
   CHECK(running({"mounts"}).code == 0);
 }
 
-TEST_CASE("stats prints what was counted, and a second of it, and top the busiest mount first") {
+TEST_CASE("stats prints totals and rates, and top prints the busiest mount first") {
   Running running(R"({ "": { "driver": "memory" }, "busy": { "driver": "overlay",
     "layers": [ { "driver": "memory" }, { "driver": "memory" } ] } })");
   for (const char *key : {"busy:1", "busy:2"}) REQUIRE(running({"set", key, "12345"}).code == 0);

@@ -85,7 +85,7 @@ bool within(Clock::time_point since, int seconds) { return Clock::now() - since 
 
 } // namespace
 
-TEST_CASE("A host in which a driver hangs stops in time, closes the other stores and says what was cut off") {
+TEST_CASE("A host in which a driver hangs stops in time, closes the other stores and names the rest") {
   const std::string in = GENERATE("get", "set", "list", "clear");
   INFO(in);
   StuckHost host(in);

@@ -21,7 +21,7 @@ TEST_CASE("mounts shows each mount with its driver, ttl and state") {
   for (const auto &mount : mounts) CHECK(mount.at("store").at("capabilities").is_object());
 }
 
-TEST_CASE("drivers lists what is loaded from which file, and what each can do") {
+TEST_CASE("drivers lists the loaded drivers with their files and capabilities") {
   const Front omnistore(GENERATE(false, true));
   const Result shown = omnistore({"drivers"});
   CHECK(shown.code == 0);

@@ -113,7 +113,7 @@ TEST_CASE("A command that is done in time is as it is without a limit") {
   CHECK(test::run_command(stuck.local({"--timeout", "1m", "get", "k"}), stuck.here()).code == 1);
 }
 
-TEST_CASE("A time limit that is none is refused") {
+TEST_CASE("A malformed time limit is refused") {
   const Stuck stuck("nothing");
   for (const char *wrong : {"0", "-1s", "soon", ""}) {
     INFO(wrong);

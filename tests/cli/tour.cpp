@@ -36,7 +36,7 @@ void replace(std::string &text, const std::string &what, const std::string &with
 
 } // namespace
 
-TEST_CASE("Every command of the README's tour does what the README says") {
+TEST_CASE("Every command of the README's tour has the README's output") {
   const test::Folder folder;
   const test::Setting here{.folder = folder.path().string()};
   std::string config = test::read_file(OMNISTORE_SOURCE "/config/default.jsonc");

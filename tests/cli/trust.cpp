@@ -106,7 +106,7 @@ TEST_CASE("drivers --file gives a broken file the loader's diagnosis and exit co
   }
 }
 
-TEST_CASE("drivers --file shows what is good in a file that is half bad, with exit code 2") {
+TEST_CASE("drivers --file shows the good part of a file that is half bad, with exit code 2") {
   const Result half = omnistore({"drivers", "--file", built("half_bad")});
   CHECK(half.code == 2);
   CHECK(says(half.out, "\nother 1.0.0"));
@@ -181,7 +181,7 @@ TEST_CASE("a file that cannot be used is left out of the lock and reported") {
   CHECK_FALSE(says(read_file(place.lock()), "stranger"));
 }
 
-TEST_CASE("a command on a config with a lock refuses a plugin that differs and says what to run") {
+TEST_CASE("a command on a config with a lock refuses a plugin that differs and names the remedy") {
   const LockPlace place;
   REQUIRE(place.run({"plugins", "lock"}).code == 0);
   const std::string text = read_file(place.lock());

@@ -82,7 +82,7 @@ TEST_CASE("inspect, dump, copy, move and verify over a folder that cannot be rea
   CHECK(f.run({"ls", "other"}).out == "other:a\nother:z\n");
 }
 
-TEST_CASE("a listing over HTTP names what it left out, and a second host passes that on") {
+TEST_CASE("a listing over HTTP names the places that it left out, and a second host passes that on") {
   const Locked f;
   if (!f.works()) return;
   Process host(f.command({"--json", "serve"}), {});

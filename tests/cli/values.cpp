@@ -78,7 +78,7 @@ TEST_CASE("A miss leaves the file of get -o as it was, and nothing beside it") {
   CHECK(std::distance(std::filesystem::directory_iterator(folder.path()), {}) == 1);
 }
 
-TEST_CASE("get -o writes to what is no regular file") {
+TEST_CASE("get -o writes to a file that is not regular") {
   const Front omnistore(false);
   REQUIRE(omnistore({"set", "k", "x"}).code == 0);
   CHECK(omnistore({"get", "k", "-o", "/dev/null"}).code == 0);
@@ -110,7 +110,7 @@ TEST_CASE("has reports by its exit code") {
   CHECK(omnistore({"--json", "has", "other"}).json().at("has") == false);
 }
 
-TEST_CASE("rm removes keys, and one that is not there is no failure") {
+TEST_CASE("rm removes keys, and an absent key is no failure") {
   const Front omnistore(GENERATE(false, true));
   for (const char *key : {"a", "[b,c]", "d"}) REQUIRE(omnistore({"set", key, "x"}).code == 0);
   const Result removed = omnistore({"rm", "a", "absent", "[b,c]", "--json"});
@@ -180,7 +180,7 @@ TEST_CASE("A condition that did not hold is reported, with a remedy") {
   CHECK(omnistore({"set", "mem:k", "2", "--if-absent", "--json"}).error().at("status") == "conflict");
 }
 
-TEST_CASE("clear removes what lies under a base and nothing else") {
+TEST_CASE("clear removes the keys under a base and nothing else") {
   const Front omnistore(GENERATE(false, true));
   for (const char *key : {"a:1", "a:2:3", "ab", "b"}) REQUIRE(omnistore({"set", key, "x"}).code == 0);
   const Result cleared = omnistore({"clear", "a"});

@@ -87,7 +87,7 @@ int run_on(const Host &host, Strings arguments) {
 
 } // namespace
 
-TEST_CASE("watch prints what changes through a host, each line as it happens") {
+TEST_CASE("watch prints changes through a host, each line as it happens") {
   const Place place;
   const Host host(place.config());
   Watching watching({"--url", host.url}, {});
@@ -250,7 +250,7 @@ TEST_CASE("a watch of a store that refuses to be watched warns with the driver's
   CHECK(ended.out.empty());
 }
 
-TEST_CASE("watch --json prints what limits it as an object, which --count does not count") {
+TEST_CASE("watch --json prints its limits as objects, which --count does not count") {
   const test::Folder folder;
   const test::RedisServer redis;
   const Host host(config_of(folder, redis));

@@ -37,7 +37,7 @@ TEST_CASE("fs keeps the contract") { keeps_the_contract("fs", {"--options", in_f
 TEST_CASE("sqlite keeps the contract") {
   keeps_the_contract("sqlite", {"--options", R"({"path": "{folder}/data.db"})"});
 }
-TEST_CASE("sqlite keeps what it claims in unstorage's layout") {
+TEST_CASE("sqlite keeps its claims in unstorage's layout") {
   keeps_the_contract("sqlite", {"--options", R"({"path": "{folder}/data.db", "layout": "db0"})"});
 }
 TEST_CASE("lmdb keeps the contract") {
@@ -72,7 +72,7 @@ TEST_CASE("http keeps the contract over a host") {
   keeps_the_contract("http", {"--options", R"({"base": ")" + host.url + "\"" + server});
 }
 
-TEST_CASE("null keeps what a store can that keeps no value") { keeps_the_contract("null", {}); }
+TEST_CASE("null keeps the contract of a store that keeps no value") { keeps_the_contract("null", {}); }
 
 TEST_CASE("overlay keeps the contract over memory") {
   keeps_the_contract("overlay", {"--over", "memory", "--over", "memory"});

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// unstorage's http driver, unchanged, against our host: what a program that has it gets. Where unstorage's memory
-// driver can say what the answer is, it does.
+// unstorage's http driver, unchanged, against our host. If unstorage's memory driver can give the expected result, it
+// does.
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, beforeEach, describe, it } from "node:test";
@@ -216,13 +216,13 @@ for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
           );
     });
 
-    it("lists by itself no more than the base asked for, which the client would filter out", async () => {
+    it("lists no more than the requested base by itself, which the client would filter out", async () => {
       for (const key of ["a", "a:b", "a:c:d", "ab:c", "b:a"]) await storage.setItem(key, key);
       assert.deepEqual(sorted(await http({ base: host.url }).getKeys("a")), ["a/b", "a/c/d"]);
       assert.deepEqual(await http({ base: `${host.url}/a` }).getKeys("c"), ["a/c/d"]);
     });
 
-    it("lists nothing where nothing is", async () => {
+    it("lists nothing if there are no keys", async () => {
       assert.deepEqual(await storage.getKeys(), []);
       assert.deepEqual(await storage.getKeys("some:base"), []);
     });
@@ -244,7 +244,7 @@ for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
       assert.deepEqual(sorted(await storage.getKeys()), ["a", "a:b", "c", "c:d:e"]);
     });
 
-    it("answers a batch in the order asked, with null for what is not there", async () => {
+    it("returns a batch in the order of the request, with null for absent keys", async () => {
       await storage.setItems([
         { key: "x", value: 1 },
         { key: "y:z", value: { two: 2 } },
@@ -274,7 +274,7 @@ for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
       assert.deepEqual(sorted(await storage.getKeys()), ["a", "ab:c", "b:a"]);
     });
 
-    it("is one base of the host where the client's address has a path", async () => {
+    it("is one base of the host if the client's address has a path", async () => {
       const below = connect(`${host.url}/base/below`);
       await below.setItem("key", "value");
       await storage.setItem("base:beside", "stays");
@@ -285,7 +285,7 @@ for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
       assert.deepEqual(await storage.getKeys(), ["base:beside"]);
     });
 
-    it("is a part of the client's storage where it is mounted under a base there", async () => {
+    it("is a part of the client's storage if it is mounted under a base there", async () => {
       const mixed = createStorage().mount("remote", http({ base: host.url }));
       await mixed.setItem("local", "here");
       await mixed.setItem("remote:a:b", "there");
@@ -312,7 +312,7 @@ for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
       assert.equal(await storage.getItem("restored:c"), "text");
     });
 
-    it("tells the seconds that a value has left", async () => {
+    it("reports the seconds that a value has left", async () => {
       await storage.setItem("key", "value", { ttl: 100 });
       const { ttl } = await storage.getMeta("key");
       assert.ok(ttl > 90 && ttl <= 100, String(ttl));
@@ -345,7 +345,7 @@ for (const [name, root] of Object.entries({ ...roots, ...tiers(redis.url) })) {
 
     const unfit = { "a lone '$' for a part": "a:$:b", "a part of 256 bytes": "y".repeat(256) };
     for (const [what, key] of Object.entries(unfit))
-      it(`takes a key with ${what}, or says no to it where the store has no room for it`, async () => {
+      it(`takes a key with ${what}, or refuses it if the store has no room for it`, async () => {
         if (name === "fs") {
           await assert.rejects(storage.setItem(key, "value"), ({ status }) => status === 400 || status === 413);
           assert.deepEqual(await storage.getKeys(), []);

@@ -23,14 +23,14 @@ export async function omnistore(parameters, input = "") {
   return { code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() };
 }
 
-/** The first line of JSON that serve prints, which says where it listens. */
+/** The first line of JSON that serve prints, with its addresses. */
 async function announcement(child) {
   const { value, done } = await createInterface({ input: child.stdout })[Symbol.asyncIterator]().next();
   return done ? undefined : JSON.parse(value);
 }
 
 /**
- * Serves mounts from a fresh folder on a free port: url, folder, config, and stop(), which fails where the host did
+ * Serves mounts from a fresh folder on a free port: url, folder, config, and stop(), which fails if the host did
  * not end by itself with 0. "FOLDER" in a mount's options stands for that folder.
  */
 export async function serve(mounts) {

@@ -103,7 +103,7 @@ describe("a folder that unstorage's fs driver and ours share", () => {
     assert.deepEqual(sorted(await theirs.getKeys()), ["a", "b"]);
   });
 
-  it("tells both the same time of writing", async () => {
+  it("shows both the same time of writing", async () => {
     await ours.setItem("key", "value");
     const [mine, other] = [await ours.getMeta("key"), await theirs.getMeta("key")];
     assert.equal(Math.floor(other.mtime.getTime() / 1000), mine.mtime.getTime() / 1000);

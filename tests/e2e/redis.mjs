@@ -17,7 +17,7 @@ async function freePort() {
   return port;
 }
 
-/** url, and stop(). Fails where redis-server is not installed or does not come up. */
+/** url, and stop(). Fails if redis-server is not installed or does not start. */
 export async function startRedis() {
   const folder = mkdtempSync(join(tmpdir(), "omnistore-redis-"));
   for (let tries = 1; ; ++tries) {

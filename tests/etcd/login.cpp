@@ -34,7 +34,7 @@ struct Guarded {
 
 } // namespace
 
-TEST_CASE("a user with a password reads, writes and watches what the role permits") {
+TEST_CASE("a user with a password reads, writes and watches within its role") {
   Guarded g;
   Store store(g.host, g.etcd, "p/", Guarded::as("app", "open-sesame"));
   Watched watch(store);

@@ -33,7 +33,7 @@ TEST_CASE("exactly one of many that set a key if it is absent succeeds") {
   CHECK(refused == 7);
 }
 
-TEST_CASE("a clear removes what is under its base, and leaves another prefix") {
+TEST_CASE("a clear removes the keys under its base, and leaves another prefix") {
   Fixture f;
   Store elsewhere(f.host, shared_etcd(), own_prefix());
   elsewhere.set("a:1", "1");

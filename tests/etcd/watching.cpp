@@ -7,7 +7,7 @@
 using namespace test;
 using Events = std::vector<Heard>;
 
-TEST_CASE("a watch reports what others change under its base") {
+TEST_CASE("a watch reports changes of others under its base") {
   Fixture f;
   Watched watch(f.store, "a:");
   f.other.put(f.prefix + "b", "1");
@@ -16,7 +16,7 @@ TEST_CASE("a watch reports what others change under its base") {
   CHECK(watch.next(2) == Events{update("a:1"), removal("a:1")});
 }
 
-TEST_CASE("a watch reports what the store itself changes") {
+TEST_CASE("a watch reports the store's own changes") {
   Fixture f;
   Watched watch(f.store);
   f.store.set("a", "1");
@@ -62,7 +62,7 @@ TEST_CASE("a watch whose member was gone resumes with the changes made meanwhile
   CHECK(watch.next(2) == Events{update("b"), removal("a")});
 }
 
-TEST_CASE("a watch whose changes were compacted reports a resync and then what changes next") {
+TEST_CASE("a watch whose changes were compacted reports a resync and then the next changes") {
   Watching w;
   Watched watch(w.store);
   w.etcd.kill(0);

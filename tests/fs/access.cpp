@@ -230,7 +230,7 @@ TEST_CASE("new values, their user meta and folders are the owner's alone, whatev
     CHECK(mode_of(folder / path) == 0700);
 }
 
-TEST_CASE("the options mode and folderMode say what new values and folders get, whatever the umask takes") {
+TEST_CASE("the options mode and folderMode set the permissions of values and folders, whatever the umask") {
   const Umask closed(077);
   Folder folder;
   Host host;
@@ -272,7 +272,7 @@ TEST_CASE("a new folder keeps the set-group-id bit of the folder above it") {
   CHECK(mode_of(folder / "a") == 02770);
 }
 
-TEST_CASE("a mode that is none, or that locks the store out, is refused") {
+TEST_CASE("a malformed mode, or one that locks the store out, is refused") {
   Folder folder;
   Host host;
   for (const char *options : {R"(, "mode": "rw")", R"(, "mode": "0888")", R"(, "mode": "01777")", R"(, "mode": "0200")",

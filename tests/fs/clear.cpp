@@ -23,7 +23,7 @@ TEST_CASE("clear of a base without keys does nothing") {
   CHECK(f.store.list() == Keys{"a"});
 }
 
-TEST_CASE("clear leaves what is ignored and what is no value") {
+TEST_CASE("clear leaves ignored files and files that are no values") {
   Fixture f;
   write_file(f.file(".git/config"), "");
   write_file(f.file("a/node_modules/x"), "");

@@ -53,7 +53,7 @@ TEST_CASE("a symbolic link that leads out of base is refused, absolute or not") 
   CHECK(b.outside() == Keys{"secret"});
 }
 
-TEST_CASE("a set over a link replaces the link, not what it leads to") {
+TEST_CASE("a set over a link replaces the link, not its target") {
   Beside b;
   b.link(b.folder / "outside/secret", "k");
   b.link("nowhere", "dangling");

@@ -143,7 +143,7 @@ TEST_CASE("a removal whose fsync fails for want of space is io, for the value is
   CHECK(failed->message.find("a/k: ") != std::string::npos);
 }
 
-TEST_CASE("a clear whose fsync fails removes what it can") {
+TEST_CASE("a clear whose fsync fails removes the keys that it can") {
   Folder folder;
   Host host;
   Store store(host, folder.path().string(), full);

@@ -116,7 +116,7 @@ TEST_CASE("a large tree is cleaned in the background") {
   CHECK(names_in(folder.path()).size() == 1996);
 }
 
-TEST_CASE("a store that opens the base leaves what another has under way, and who is named by nobody") {
+TEST_CASE("a store that opens the base leaves another's unfinished files, and those without an owner's name") {
   Fixture f;
   write_file(f.file(".1.omnistore-tmp$"), "without an owner");
   write_file(f.file(left("1")), "of an owner that has no file");

@@ -136,7 +136,7 @@ TEST_CASE("a set that the system refuses at any step leaves the old value and no
   }
 }
 
-TEST_CASE("on a full disk a set fails, the old value stays, and what is removed makes room") {
+TEST_CASE("on a full disk a set fails, the old value stays, and a remove makes room") {
   Fixture f;
   const int line = in_a_child([&] {
     if (!mount_over(f.folder.path().string(), "size=64k")) return not_tried;

@@ -19,7 +19,7 @@ TEST_CASE("keys come in the order of their bytes, in pages of any size") {
   for (std::uint32_t limit = 1; limit < 15; ++limit) CHECK(f.store.list("", OMNISTORE_ANY_DEPTH, limit) == sorted);
 }
 
-TEST_CASE("a listing of a base gives what is under it, without the base's own key") {
+TEST_CASE("a listing of a base gives the keys under it, without the base's own key") {
   Fixture f;
   for (const std::string &key : some_keys()) f.store.set(key, "v");
   CHECK(f.store.list("a:", OMNISTORE_ANY_DEPTH, 2) == Keys{"a:b", "a:b!", "a:b:c", "a:c", "a:\xc3\xa9"});

@@ -142,7 +142,7 @@ private:
 
 } // namespace
 
-TEST_CASE("any sequence of operations leaves what a map would hold") {
+TEST_CASE("any sequence of operations has the same result as a map") {
   for (unsigned seed = 1; seed <= 20; ++seed) {
     INFO("seed " << seed);
     Model model(seed);

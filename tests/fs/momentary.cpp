@@ -94,7 +94,7 @@ TEST_CASE("a listing either has every key or fails with the place when a call fa
   }
 }
 
-TEST_CASE("a listing says what it leaves out when a call fails with damage") {
+TEST_CASE("a listing names the places that it leaves out when a call fails with damage") {
   Planted f;
   for (const int error : {EIO, EUCLEAN, EBADMSG}) {
     std::optional<Page> page;
@@ -164,7 +164,7 @@ TEST_CASE("a conditional write and a removal never take a value for absent when 
   }
 }
 
-TEST_CASE("a clear never reports success for what a call that fails for the moment kept it from") {
+TEST_CASE("a clear that a momentary failure cut short never reports success") {
   for (const int error : {EMFILE, ENOMEM, EIO, ESTALE}) {
     std::optional<Planted> f;
     omnistore_status status = OMNISTORE_OK;
@@ -179,7 +179,7 @@ TEST_CASE("a clear never reports success for what a call that fails for the mome
   }
 }
 
-TEST_CASE("a store does not open when it cannot find out for the moment what its base can do") {
+TEST_CASE("a store does not open when it cannot look at its base for the moment") {
   Planted f;
   for (const int error : {EMFILE, ENOMEM, EIO}) {
     omnistore_status status = OMNISTORE_OK;

@@ -49,7 +49,7 @@ TEST_CASE("if a folder has too many names for the room, the first are kept and r
   }
 }
 
-TEST_CASE("globs mean what unstorage's users know") {
+TEST_CASE("globs have the same meaning as in unstorage") {
   const auto matches = fs::glob_matches;
   CHECK(matches("*", "a"));
   CHECK(!matches("*", "a/b"));

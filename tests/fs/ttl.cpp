@@ -110,7 +110,7 @@ TEST_CASE("the sweeper has few tasks waiting, however many values expire") {
   CHECK(f.host.tasks() < 5);
 }
 
-TEST_CASE("a value that was set anew is not removed when the old one's expiry passes") {
+TEST_CASE("a value that was set again is not removed when the old one's expiry passes") {
   Fixture f;
   f.store.set("k", "old", {.expiry = f.host.time + minute});
   f.store.set("k", "new");
@@ -190,7 +190,7 @@ TEST_CASE("a sticky bit without an attribute means nothing") {
   CHECK(f.store.list() == Keys{"k", "l"});
 }
 
-TEST_CASE("a read-only store hides what has expired and leaves it") {
+TEST_CASE("a read-only store hides expired values and leaves them") {
   Fixture f;
   f.store.set("k", "v", {.expiry = f.host.time + 1});
   f.host.time += 1;

@@ -106,7 +106,7 @@ TEST_CASE("a folder whose names can be read but not its files is named by a list
         }) == 0);
 }
 
-TEST_CASE("a clear removes what it can and then says what it could not read") {
+TEST_CASE("a clear removes the keys that it can and then names the places that it could not read") {
   Lost f;
   CHECK(as_a_user([&] {
           Page removed;

@@ -247,7 +247,7 @@ TEST_CASE("a base that was removed is made again by the next write, and found ag
   CHECK(f.store.get("e") == "3");
 }
 
-TEST_CASE("durability data and full store and remove as none does, and say what they keep") {
+TEST_CASE("durability data and full store and remove like none, and state their promises") {
   for (const auto &[durability, keeps] : {std::pair{"none", OMNISTORE_KEEPS_PROCESS},
                                           {"data", OMNISTORE_KEEPS_PROCESS},
                                           {"full", OMNISTORE_KEEPS_POWER}}) {

@@ -108,7 +108,7 @@ TEST_CASE("another store on the same folder is another program") {
   CHECK(f.told() == Keys{"-a:b"});
 }
 
-TEST_CASE("if the system's limit is too low for a watch, it fails and says what would be right") {
+TEST_CASE("if the system's limit is too low for a watch, it fails and names the right limit") {
   Fixture f;
   for (int i = 0; i < 20; ++i) f.store.set("f" + std::to_string(i) + ":x", "v");
   int ends[2];

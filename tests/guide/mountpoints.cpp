@@ -5,7 +5,7 @@
 #include "guide.hpp"
 #include "support/redis_server.hpp"
 
-TEST_CASE("guide, mountpoints: each tier holds what was set under it, and one listing shows all") {
+TEST_CASE("guide, mountpoints: each tier holds the keys that were set under it, and one listing shows all") {
   const test::Workplace here;
   const test::RedisServer redis;
   const std::map<std::string, std::string> variables = {{"REDIS_URL", redis.url()}};

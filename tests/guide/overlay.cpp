@@ -18,7 +18,7 @@ TEST_CASE("guide, overlay: memory is checked first, then the disk, and writes go
   CHECK(storage.keys().all() == std::vector<std::string>{"both", "kept", "new"});
 }
 
-TEST_CASE("guide, overlay: what was removed does not come back from the layer below") {
+TEST_CASE("guide, overlay: a removed key does not come back from the layer below") {
   const test::Workplace here;
   test::write_file(".cache/kept", "on disk");
   omnistore::Storage storage = test::guide("overlay");

@@ -32,7 +32,7 @@ TEST_CASE("guide, ttl: an item's ttl comes before its mount's, and that before t
   CHECK(left(storage, "kept:for-ever") == -1);
 }
 
-TEST_CASE("guide, ttl: what has expired is not returned, listed or counted, and its end is an event") {
+TEST_CASE("guide, ttl: an expired value is not returned, listed or counted, and its end is an event") {
   const test::Workplace here;
   omnistore::Storage storage = test::guide("ttl");
   test::Events events;

@@ -95,7 +95,7 @@ TEST_CASE("A server that is not there is unavailable, and the message has its ad
   CHECK(store.get("k", got) == OMNISTORE_OK);
 }
 
-TEST_CASE("A name that nobody knows is unavailable") {
+TEST_CASE("An unknown host name is unavailable") {
   Store store("http://nobody.invalid:81");
   Got got;
   CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);

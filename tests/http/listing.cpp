@@ -141,7 +141,7 @@ TEST_CASE("A server without listings is distinguished from an empty one") {
   }
 }
 
-TEST_CASE("A cursor that this driver gave to nobody is refused") {
+TEST_CASE("A cursor that this driver did not give is refused") {
   Origin origin;
   origin.serve("/a", "x");
   Store store(origin);

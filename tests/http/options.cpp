@@ -23,7 +23,7 @@ std::string refusal(const std::string &base, const std::string &more = "") {
 
 } // namespace
 
-TEST_CASE("A base that is none is refused with a word on what would be right") {
+TEST_CASE("A base that is no URL is refused with the remedy") {
   CHECK(says(refusal("ftp://example.org/"), "http and https only; expected http[s]://host"));
   CHECK(says(refusal("example.org"), "option base: it is not a url"));
   CHECK(says(refusal(""), "it is not a url"));

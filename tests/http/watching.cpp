@@ -61,7 +61,7 @@ std::pair<omnistore_status, std::string> refusal(omnistore::testing::BareStore &
 
 } // namespace
 
-TEST_CASE("A watch reports what this store and others change, with the cause") {
+TEST_CASE("A watch reports the changes of this store and of others, with the cause") {
   const test::Folder folder;
   const test::Host host(config_in(folder));
   omnistore::testing::BareStore store = store_at(host.url);

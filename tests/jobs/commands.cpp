@@ -53,7 +53,7 @@ public:
 
 } // namespace
 
-TEST_CASE("copy says what it did, as a line on standard error or as one JSON object") {
+TEST_CASE("copy reports its work as a line on standard error or as one JSON object") {
   const Commands here;
   here.set("a/x/1", "one");
   here.set("a/x/2", "two");

@@ -198,7 +198,7 @@ TEST_CASE("a dump may begin with a byte order mark") {
   CHECK(here.same());
 }
 
-TEST_CASE("a dump that lies in what it dumps has neither itself nor an older one as a value") {
+TEST_CASE("a dump into the dumped store has neither itself nor an older one as a value") {
   const Dumps here;
   const std::string file = here.folder / "a/k/dump.jsonl";
   for (int i = 0; i < 2; ++i) {

@@ -183,7 +183,7 @@ TEST_CASE("a job between two names of one store whose keys stay apart is done") 
   for (const auto &[file, text] : here.files()) CHECK_FALSE(says(file, "probe"));
 }
 
-TEST_CASE("a rewrite between two names of one store leaves what it maps onto itself") {
+TEST_CASE("a rewrite between two names of one store leaves the keys that it maps onto themselves") {
   const Shared here;
   const std::string data = here.folder / "data";
   const std::string config = here.config("c.jsonc", {{"one", fs(data)}, {"two", fs(data)}});

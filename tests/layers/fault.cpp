@@ -37,7 +37,7 @@ TEST_CASE("fault tears a value after so many bytes") {
   CHECK(taken.bytes.size() == 70'000);
 }
 
-TEST_CASE("fault does what its trigger file says") {
+TEST_CASE("fault obeys its trigger file") {
   Trigger trigger;
   Storage storage = open_through(layer("fault", trigger.options()));
   const auto fails = [&] { return status_of([&] { storage.get("a"); }) != Status::ok; };

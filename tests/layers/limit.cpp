@@ -18,7 +18,7 @@ TEST_CASE("limit lets no more operations through than its rate") {
   CHECK(std::chrono::steady_clock::now() - start >= std::chrono::milliseconds(100));
 }
 
-TEST_CASE("limit refuses at once what would wait for too long, and says when to come again") {
+TEST_CASE("limit refuses at once an operation that would wait too long, and gives the time for a retry") {
   Storage storage = open_through(layer("limit", R"({ "rate": 0.001, "burst": 1, "maxWait": "1s" })"));
   storage.has("a");
   bool refused = false;

@@ -47,7 +47,7 @@ TEST_CASE("retry fails after its attempts, and says how many there were") {
   CHECK(counter(storage, "gave_up") == 1);
 }
 
-TEST_CASE("retry does not try again what would fail in the same way") {
+TEST_CASE("retry does not repeat an operation that would fail in the same way") {
   for (const char *status : {"io", "denied", "corrupt", "no_space", "internal"}) {
     Trigger trigger;
     Storage storage =

@@ -30,7 +30,7 @@ bool has(const std::string &text, std::string_view part) {
 
 } // namespace
 
-TEST_CASE("a folder whose data.mdb is no database is refused") {
+TEST_CASE("a folder whose data.mdb is no LMDB file is refused") {
   Folder folder;
   write_file(folder / "db/data.mdb", std::string(20'000, 'x'));
   const auto [status, message] = refusal(folder / "db");
@@ -99,7 +99,7 @@ TEST_CASE("a store whose folder was moved away is unhealthy") {
   CHECK(health->health(f.store.self(), &call) == OMNISTORE_UNAVAILABLE);
 }
 
-TEST_CASE("a second copy of the plugin does not open what the first one has open") {
+TEST_CASE("a second copy of the plugin does not open a database that the first one has open") {
   Fixture f;
   const std::string copy = f.folder / "lmdb.so";
   std::filesystem::copy_file(OMNISTORE_BUILD "/plugins/lmdb.so", copy);

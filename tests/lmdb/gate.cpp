@@ -12,7 +12,7 @@
 
 using omnistore::testing::BareCall;
 
-TEST_CASE("nobody is inside while one is alone") {
+TEST_CASE("nobody is inside while a caller is alone") {
   lmdb::Gate gate;
   std::atomic<int> inside = 0, wrong = 0;
   std::atomic<bool> stop = false;

@@ -90,18 +90,18 @@ TEST_CASE("a store whose open takes its thread model away is serialized") {
   CHECK(traits.thread_model == OMNISTORE_SERIALIZED);
 }
 
-TEST_CASE("an entry that returns null is refused with what the host speaks") {
+TEST_CASE("an entry that returns null is refused with the host's ABI version") {
   const RejectedPlugin reject = refused(built("returns_null"));
   CHECK(contains(reject.reason, "its entry returned no table"));
   CHECK(contains(reject.reason, host_version));
 }
 
-TEST_CASE("an entry that throws is refused with what it threw") {
+TEST_CASE("an entry that throws is refused with the exception's text") {
   CHECK(contains(refused(built("entry_throws")).reason, "its entry threw an exception: the entry has lost its way"));
   CHECK(contains(refused(built("entry_throws_stranger")).reason, "its entry threw an exception"));
 }
 
-TEST_CASE("an open that throws is an internal error with what it threw and the plugin's name") {
+TEST_CASE("an open that throws is an internal error with the exception's text and the plugin's name") {
   const DriverPtr driver = load("open_throws", "throws");
   omnistore_traits traits;
   Told told;

@@ -6,7 +6,7 @@
 
 using namespace test;
 
-TEST_CASE("a driver carries what its plugin says of it, in the host's own memory") {
+TEST_CASE("a driver has its plugin's facts in the host's own memory") {
   const DriverPtr driver = load("good");
   CHECK(driver->name == "sample");
   CHECK(driver->version == "1.0.0");

@@ -130,7 +130,7 @@ TEST_CASE("an undefined symbol is refused in the linker's own words, with the pl
   CHECK(contains(reject.advice, "-Wl,-z,defs"));
 }
 
-TEST_CASE("a symbolic link to nothing is refused as such") {
+TEST_CASE("a dangling symbolic link is refused as such") {
   const Folder folder;
   std::filesystem::create_symlink(folder / "nothing", folder / "sample.so");
   CHECK(contains(refused(folder / "sample.so").reason, "a dangling symbolic link (No such file"));

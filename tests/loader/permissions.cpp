@@ -73,7 +73,7 @@ TEST_CASE("a sticky folder that all can write is good, as /tmp is") {
   CHECK_NOTHROW(vet_permissions(file, ::geteuid()));
 }
 
-TEST_CASE("a plugin file of another user is refused, though nobody else can write it") {
+TEST_CASE("a plugin file of another user is refused, even if nobody else can write it") {
   const Folder folder;
   const std::string file = put(folder, "good", "sample");
   CHECK_NOTHROW(vet_permissions(file, ::geteuid()));

@@ -183,7 +183,7 @@ TEST_CASE("one file under two names is one plugin") {
   CHECK(registry.rejected().empty());
 }
 
-TEST_CASE("a driver that is not found lists the drivers, the places, what was off, and the nearest name") {
+TEST_CASE("a driver that is not found lists the drivers, the places, the rejects, and the nearest name") {
   const Folder folder;
   put(folder, "good", "first");
   put(folder, "other", "second");

@@ -68,7 +68,7 @@ TEST_CASE("an etag changes with each write of a key, also with the same value an
   REQUIRE(etags.size() == 100);
 }
 
-TEST_CASE("an etag does not come again when the store is opened anew a moment later") {
+TEST_CASE("an etag does not come again when the store is reopened a moment later") {
   std::set<std::string> etags;
   for (int opened = 0; opened < 3; ++opened) {
     Store store("{}", opened);
@@ -80,7 +80,7 @@ TEST_CASE("an etag does not come again when the store is opened anew a moment la
   REQUIRE(etags.size() == 3000);
 }
 
-TEST_CASE("an etag is stable while nobody writes, and short printable text") {
+TEST_CASE("an etag is stable without writes, and short printable text") {
   Store store;
   store.set("key", "1");
   const std::string etag = store.etag("key");

@@ -129,7 +129,7 @@ TEST_CASE("a shard that holds nothing but the new entry makes others give", "[lo
   }
 }
 
-TEST_CASE("maxBytes bounds what the entries take") {
+TEST_CASE("maxBytes bounds the memory of the entries") {
   const size_t most = GENERATE(100'000, 10'000'000);
   Store store(with_bytes(most));
   size_t set = 0;

@@ -44,7 +44,7 @@ TEST_CASE("a listing of a base holds the keys under it and no others") {
   REQUIRE(store.list("b:") == Keys{"b:a"});
 }
 
-TEST_CASE("a listing with a depth leaves out what lies deeper") {
+TEST_CASE("a listing with a depth leaves out deeper keys") {
   Store store;
   Keys deep;
   for (size_t i = 0; i < 500; ++i) store.set(numbered("x:y:", i), "v");

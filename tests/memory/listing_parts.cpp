@@ -84,7 +84,7 @@ TEST_CASE("a range gives the keys between its bounds in both directions") {
   }
 }
 
-TEST_CASE("a folder whose values have all expired is none") {
+TEST_CASE("a folder whose values have all expired is not listed") {
   Store store;
   for (size_t i = 0; i < 300; ++i) store.set(numbered("gone:k", i), "v", {.expiry = store.now() + 10});
   store.set("stays:k", "v");

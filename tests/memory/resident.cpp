@@ -167,7 +167,7 @@ TEST_CASE("evicted and replaced values go back, so long ones leave no more than 
   if (measures) REQUIRE(taken.bytes() < 64 * mebi * 1.1);
 }
 
-TEST_CASE("maxBytes counts what a store takes of memory, for short and for long values", "[long]") {
+TEST_CASE("maxBytes counts the memory of a store, for short and for long values", "[long]") {
   const size_t size = GENERATE(0, 20, 100, 500, 1000, 1500, 3000, 10'000, 20'000, 140'000, 1'000'000);
   const int64_t lives = GENERATE(0, 1'000'000);
   constexpr size_t most = 40'000'000;

@@ -120,7 +120,7 @@ TEST_CASE("if-match loses no update") {
   REQUIRE(store.get("count") == "4000");
 }
 
-TEST_CASE("threads with keys of their own each find what a map would hold") {
+TEST_CASE("threads with keys of their own each find the same values as in a map") {
   Store store;
   std::atomic<bool> broken{false};
   at_once(4, [&](size_t t) {

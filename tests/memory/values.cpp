@@ -123,7 +123,7 @@ TEST_CASE("mtime is that of the last set, not of a touch") {
   REQUIRE(set.mtime == first + 10);
 }
 
-TEST_CASE("the traits say what is so") {
+TEST_CASE("the traits are true") {
   const omnistore_traits &traits = *test::memory_driver().traits;
   REQUIRE(traits.thread_model == OMNISTORE_PARALLEL);
   REQUIRE(traits.order == OMNISTORE_ORDER_KEYS);

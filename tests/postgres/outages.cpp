@@ -53,7 +53,7 @@ TEST_CASE("a table of another program is refused") {
   CHECK_THAT(open_failure(f.options, OMNISTORE_INVALID), Catch::Contains("not the driver's"));
 }
 
-TEST_CASE("a store is unavailable while its server is gone, and then has what was acknowledged") {
+TEST_CASE("a store is unavailable while its server is gone, and then has the acknowledged values") {
   PostgresServer server;
   Host host;
   Store store(host, server.options());

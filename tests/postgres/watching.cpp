@@ -46,7 +46,7 @@ const std::string triggers = R"(,"triggers":true)";
 
 } // namespace
 
-TEST_CASE("a watch reports what another store and another program change under its base") {
+TEST_CASE("a watch reports changes of another store and another program under its base") {
   Fixture f;
   Store watched(f.host, f.options, triggers);
   Watch watch(watched, "a:");

@@ -216,7 +216,7 @@ TEST_CASE("a clear removes the keys of its base alone, and emits each that it re
   CHECK(other({"GET", "x" + store.full("b:1")}) == "v");
 }
 
-TEST_CASE("a clear of everything clears the store's base, and leaves what is no value") {
+TEST_CASE("a clear of everything clears the store's base, and leaves keys that are no values") {
   Store store;
   Client other(shared_server());
   store.set("a", "v");

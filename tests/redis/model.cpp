@@ -168,7 +168,7 @@ private:
 
 } // namespace
 
-TEST_CASE("random operations give what a map would give") {
+TEST_CASE("random operations give the same results as a map") {
   for (unsigned seed = 1; seed <= 5; ++seed) {
     CAPTURE(seed);
     Model model(seed);

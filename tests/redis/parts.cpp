@@ -45,7 +45,7 @@ TEST_CASE("a unix socket's url has a path, a login and a database") {
   CHECK_FALSE(parse_url("unix:///run/a@b.sock").has_password);
 }
 
-TEST_CASE("a url that is none is refused, without a word of it") {
+TEST_CASE("a malformed url is refused, without a word of it") {
   for (const char *url :
        {"", "127.0.0.1:6379", "redis:/h", "rediss://h:", "redis://h:", "redis://h:99999", "redis://h:1x",
         "redis://h/-1", "redis://h/99999999999", "redis://h?x=1", "redis://%zz@h", "redis://u:%4@h", "redis://user@h",

@@ -181,7 +181,7 @@ TEST_CASE("a key of another type stays corrupt when user meta is read or given")
   CHECK(other({"TYPE", store.full("list")}) == "list");
 }
 
-TEST_CASE("user meta that is no string, or too long, is none") {
+TEST_CASE("user meta that is no string, or too long, counts as absent") {
   Store store;
   Client other(shared_server());
   store.set("k", "1");
@@ -206,7 +206,7 @@ TEST_CASE("an etag that reads as another condition matches nothing") {
   }
 }
 
-TEST_CASE("a set with user meta that a full server refuses leaves what was there, whole") {
+TEST_CASE("a set with user meta that a full server refuses leaves the old value, whole") {
   test::RedisServer server({"--maxmemory", "100kb", "--maxmemory-policy", "noeviction"});
   Client other(server);
   Store store("{" + test::option("url", server.url()) + "}");

@@ -199,7 +199,7 @@ TEST_CASE("if notifications are off a watch is unsupported, with a remedy") {
   CHECK(call.message().find("CONFIG SET notify-keyspace-events KEA") != std::string::npos);
 }
 
-TEST_CASE("with the option notify a watch switches them on, and keeps what was on") {
+TEST_CASE("with the option notify a watch switches notifications on, and keeps those that were on") {
   RedisServer server({"--notify-keyspace-events", "Elh"});
   Store store(watched_options(server, ",\"notify\":true"));
   Watching watching(store);

@@ -125,7 +125,7 @@ TEST_CASE("a loopback listener serves only requests whose Host names it") {
   CHECK(admin.receive().status == 421);
 }
 
-TEST_CASE("A Host that is no authority is 400, whatever the target is") {
+TEST_CASE("A malformed Host is 400, whatever the target is") {
   Host host;
   for (const char *name : {"[::1]evil.com", "127.0.0.1:evil.com", "user@localhost", "", " ", "a b", "localhost:", "[",
                            "localhost:99999", "localhost/", "[::1%25lo]", "localhost\tx", "::1", ":80"}) {
@@ -165,7 +165,7 @@ TEST_CASE("A request of HTTP/1.1 needs one Host, also beside a URL as target") {
   }
 }
 
-TEST_CASE("A host in the config that is none is refused by name") {
+TEST_CASE("A malformed host in the config is refused by name") {
   omnistore::Config config = test::memory_config();
   config.http.hosts = {"store.internal", "[::1]x"};
   CHECK_THROWS_WITH(Host(config), Catch::Contains("server.http.hosts") && Catch::Contains("[::1]x"));
@@ -184,7 +184,7 @@ TEST_CASE("no origin is granted that the config does not grant") {
   CHECK(client.ask("PUT", "/a", "2", "Origin: http://localhost\r\n").status == 200); // its own
 }
 
-TEST_CASE("a granted origin may do what others may") {
+TEST_CASE("a granted origin has the rights of others") {
   omnistore::Config config = test::memory_config();
   config.http.origins = {"https://app.example"};
   Host host(config);

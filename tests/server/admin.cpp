@@ -78,7 +78,7 @@ TEST_CASE("the admin lists drivers, and plugin files that cannot be used with th
   CHECK(rejects.at(0).at("reason").as_string().size() > 0);
 }
 
-TEST_CASE("the admin counts what was done") {
+TEST_CASE("the admin counts operations") {
   Host host;
   Client data(host.http());
   data.ask("PUT", "/a", "12345");

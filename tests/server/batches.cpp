@@ -50,7 +50,7 @@ TEST_CASE("a batch sets, gets and removes in the order in which its lists stand,
   CHECK_FALSE(host.storage.has("a:b"));
 }
 
-TEST_CASE("a batch's stat gives what a get knows of each value, without the value") {
+TEST_CASE("a batch's stat gives the meta of each value, without the value") {
   Host host;
   host.storage.set("k", "value");
   Client client(host.http());
@@ -122,7 +122,7 @@ TEST_CASE("a malformed batch is 400, names the place, and does nothing") {
   CHECK_FALSE(host.storage.has("a"));
 }
 
-TEST_CASE("a batch has a bound of items, and one of what is got") {
+TEST_CASE("a batch has a bound of items, and one of bytes that it returns") {
   omnistore::Config config = test::memory_config();
   config.http.max_body = 100'000;
   Host host(config);

@@ -20,7 +20,7 @@ omnistore::Config config_with_gate() {
 
 } // namespace
 
-TEST_CASE("the driver sees the client's trace, and none if the header is no traceparent") {
+TEST_CASE("the driver sees the client's trace, and none if the header is malformed") {
   Host host(config_with_gate());
   Client client(host.http());
   CHECK(client.ask("GET", "/slow/who", {}, std::string("Traceparent: ") + trace + "\r\n").body ==

@@ -28,7 +28,7 @@ TEST_CASE("the etag of GET, HEAD and PUT is one, and changes with each write") {
   CHECK(client.ask("PUT", "/a", "1").header("etag") != first);
 }
 
-TEST_CASE("a GET of what the client has already is 304") {
+TEST_CASE("a GET of a value that the client has already is 304") {
   Host host;
   Client client(host.http());
   const std::string etag = client.ask("PUT", "/a", "1").header("etag");
@@ -44,7 +44,7 @@ TEST_CASE("a GET of what the client has already is 304") {
   CHECK(client.ask("GET", "/absent", {}, "If-None-Match: *\r\n").status == 404);
 }
 
-TEST_CASE("a PUT with If-None-Match: * stores only what is not there") {
+TEST_CASE("a PUT with If-None-Match: * stores only an absent value") {
   Host host;
   Client client(host.http());
   CHECK(client.ask("PUT", "/a", "first", "If-None-Match: *\r\n").status == 200);
@@ -52,7 +52,7 @@ TEST_CASE("a PUT with If-None-Match: * stores only what is not there") {
   CHECK(host.storage.get("a") == "first");
 }
 
-TEST_CASE("a PUT with If-Match stores only over what it names") {
+TEST_CASE("a PUT with If-Match stores only over the value that it names") {
   Host host;
   Client client(host.http());
   CHECK(client.ask("PUT", "/a", "x", "If-Match: *\r\n").status == 412);
@@ -77,7 +77,7 @@ TEST_CASE("a PUT with If-None-Match and an etag stores over anything else") {
   CHECK(client.ask("PUT", "/b", "2", "If-None-Match: \"other\"\r\n").status == 200);
 }
 
-TEST_CASE("a DELETE with If-Match removes only what it names") {
+TEST_CASE("a DELETE with If-Match removes only the value that it names") {
   Host host;
   Client client(host.http());
   const std::string etag = client.ask("PUT", "/a", "1").header("etag");

@@ -90,7 +90,7 @@ omnistore::Config with_tiny() {
 
 } // namespace
 
-TEST_CASE("a stream of events says what it is, and that nobody is to keep it") {
+TEST_CASE("a stream of events has its type, and forbids caches") {
   Host host;
   const Stream stream(host.http(), "/");
   CHECK(stream.head.status == 200);
@@ -186,7 +186,7 @@ TEST_CASE("a client that has seen no event yet has an id to resume from") {
   CHECK(second.event() == update("a"));
 }
 
-TEST_CASE("a stream says that a store does not report what others change, and why, without an id of its own") {
+TEST_CASE("a stream reports that a store does not see changes of others, with the reason and without an id") {
   const test::RedisServer redis; // its keyspace notifications are off
   omnistore::Config config = test::memory_config();
   config.mounts["r"].store.driver = "redis";
@@ -220,7 +220,7 @@ TEST_CASE("a stream that cannot resume at its place says so at once") {
   CHECK(stream.event() == update("a"));
 }
 
-TEST_CASE("a Last-Event-ID that is none is 400") {
+TEST_CASE("a malformed Last-Event-ID is 400") {
   Host host;
   Client client(host.http());
   CHECK(client.ask("GET", "/", {}, event_stream + "Last-Event-ID: x\r\n").status == 400);
@@ -395,7 +395,7 @@ TEST_CASE("input that a client sends while events come is dropped") {
   CHECK_FALSE(host.storage.has("sent"));
 }
 
-TEST_CASE("events are for those who may read") {
+TEST_CASE("events need the right to read") {
   omnistore::Config config = test::memory_config();
   config.http.tokens.push_back({"reader", false, {"shared"}});
   Host host(config);

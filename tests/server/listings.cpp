@@ -48,7 +48,7 @@ TEST_CASE("keys of any characters come back as they went in") {
   CHECK(keys == Keys{"\"\n\xe2\x82\xac\x7f"});
 }
 
-TEST_CASE("a depth leaves out what lies deeper") {
+TEST_CASE("a depth leaves out deeper keys") {
   Host host;
   Client client(host.http());
   for (const char *key : {"a", "a:b", "a:b:c", "a:b:c:d"}) host.storage.set(key, "x");

@@ -57,7 +57,7 @@ TEST_CASE("Figures come without those of a driver that does not report its own, 
   }
 }
 
-TEST_CASE("A key is explained without what its driver does not say in time, and the store is named") {
+TEST_CASE("An explanation leaves out a late driver's report, and names the store") {
   test::Gate gate;
   Host host(gate.config(R"(, "reports": true)"));
   for (int i = 0; i < 20; ++i) {

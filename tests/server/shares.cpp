@@ -149,7 +149,7 @@ TEST_CASE("The store that takes the place of one that hangs has all of its threa
   fresh.open();
 }
 
-TEST_CASE("Memory that is kept for the next long value gives way to what needs it", "[long]") {
+TEST_CASE("Memory that is kept for the next long value gives way to other requests", "[long]") {
   const test::Folder folder;
   Host host(small_config(folder, 8 * mebibyte));
   host.storage.set("files:k", std::string(900 * kib, 'v'));
@@ -161,7 +161,7 @@ TEST_CASE("Memory that is kept for the next long value gives way to what needs i
   CHECK((Client(host.http()).ask("GET", "/long").body == body));
 }
 
-TEST_CASE("The memory of connections, and of what drivers hold of long values, is counted") {
+TEST_CASE("The memory of connections, and of long values that drivers hold, is counted") {
   const test::Folder folder;
   Host host(small_config(folder, 64 * mebibyte));
   host.storage.set("files:long", std::string(16 * mebibyte, 'v'));
@@ -204,7 +204,7 @@ TEST_CASE("A value of the memory driver is not copied for each slow reader") {
   for (int i = 0; i < 2; ++i) CHECK(part.receive().body.size() == value.size() + 4);
 }
 
-TEST_CASE("A store closes when what it has lent is back") {
+TEST_CASE("A store closes when all its loans are back") {
   const test::Folder folder;
   Host host(small_config(folder, 4 * mebibyte));
   omnistore::MountConfig other;

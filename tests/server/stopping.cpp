@@ -15,7 +15,7 @@ using test::Gate;
 using test::Host;
 using test::request;
 
-TEST_CASE("a stop finishes what is in flight and closes what is idle") {
+TEST_CASE("a stop finishes requests in flight and closes idle connections") {
   Gate gate;
   Host host(gate.config());
   Client idle(host.http()), busy(host.http()), admin(host.admin());
@@ -53,7 +53,7 @@ TEST_CASE("the admin says that the host stops as long as it does") {
   stopper.join();
 }
 
-TEST_CASE("a stop without patience cuts off what is in flight") {
+TEST_CASE("a stop without patience cuts off requests in flight") {
   Gate gate;
   Host host(gate.config());
   Client busy(host.http());
@@ -85,7 +85,7 @@ TEST_CASE("a config without listeners has none") {
   CHECK(host.admin().empty());
 }
 
-TEST_CASE("an address that is taken is named with what to do") {
+TEST_CASE("the error of an address in use names the address and the remedy") {
   Host host;
   omnistore::Config config = test::memory_config();
   config.http.listen = host.http();

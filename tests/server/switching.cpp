@@ -81,8 +81,7 @@ struct Offer {
 
 } // namespace
 
-TEST_CASE("two hundred switches of a driver under load, and what cannot be mounted in between, fail no request",
-          "[long]") {
+TEST_CASE("two hundred switches of a driver under load, with failed mounts in between, fail no request", "[long]") {
   spdlog::default_logger_raw()->set_level(spdlog::level::off); // bad configs are reported there
   const test::Folder folder;
   const test::RedisServer redis;

@@ -81,7 +81,7 @@ TEST_CASE("both of the kernel's interfaces give the user at the other end") {
   }
 }
 
-TEST_CASE("a client that has closed its socket is nobody's, though the kernel calls that root's") {
+TEST_CASE("a client that has closed its socket belongs to nobody, although the kernel says root") {
   Pair pair("127.0.0.1");
   const Ends ends = pair.ends();
   pair.far.close();
@@ -90,7 +90,7 @@ TEST_CASE("a client that has closed its socket is nobody's, though the kernel ca
   CHECK_FALSE(Peer(pair.near.native_handle()).user());
 }
 
-TEST_CASE("a peer without a socket is nobody") {
+TEST_CASE("a peer without a socket belongs to nobody") {
   CHECK_FALSE(Peer().user());
   CHECK(Peer().address().is_unspecified());
 }

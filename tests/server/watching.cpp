@@ -202,7 +202,7 @@ TEST_CASE("a config whose folder is removed and made again is watched") {
   CHECK(watched.next() == changed);
 }
 
-TEST_CASE("a config is seen once the folders on its way are made, and what a dangling link leads to") {
+TEST_CASE("a config is seen once the folders on its way are made, and so is the target of a dangling link") {
   const test::Folder folder;
   const fs::path root = folder.path();
   fs::create_symlink("there/link", root / "etc");

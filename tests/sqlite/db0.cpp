@@ -49,7 +49,7 @@ TEST_CASE("values that unstorage's db0 driver wrote are read") {
   CHECK(got.mtime > 1'700'000'000'000);
 }
 
-TEST_CASE("unstorage's db0 driver reads what was set in its layout") {
+TEST_CASE("unstorage's db0 driver reads values in its layout") {
   Db0 f;
   REQUIRE(f.store->set("text", "h\xc3\xa9llo") == OMNISTORE_OK);
   REQUIRE(f.store->set("raw", "\xff\xfe") == OMNISTORE_OK);
@@ -68,7 +68,7 @@ TEST_CASE("a set in unstorage's layout leaves no older value in the other column
   CHECK(f.store->get("k") == "\xff");
 }
 
-TEST_CASE("unstorage's layout keeps conditions, and states what it cannot keep") {
+TEST_CASE("unstorage's layout keeps conditions, and states its limits") {
   Db0 f;
   CHECK(f.store->set("k", "1", {.condition = OMNISTORE_IF_PRESENT}) == OMNISTORE_CONFLICT);
   CHECK(f.store->set("k", "1", {.condition = OMNISTORE_IF_ABSENT}) == OMNISTORE_OK);

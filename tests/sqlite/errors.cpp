@@ -75,7 +75,7 @@ TEST_CASE("another program's database takes the table, and keeps its own marks")
   host.drop_tasks();
 }
 
-TEST_CASE("a damaged file is corrupt, and the message says how to save what is left") {
+TEST_CASE("a damaged file is corrupt, and the message says how to save the rest") {
   Folder folder;
   const std::string path = folder / "data.db";
   Host host;
@@ -163,7 +163,7 @@ TEST_CASE("a file that this user cannot write is refused as read_only, with the 
   CHECK(has(message, "readOnly"));
 }
 
-TEST_CASE("a store of readOnly reads, hides what has expired, and refuses every write") {
+TEST_CASE("a store of readOnly reads, hides expired values, and refuses every write") {
   Fixture f;
   REQUIRE(f.store.set("k", "v") == OMNISTORE_OK);
   REQUIRE(f.store.set("ends", "v", {.expiry = f.host.time + 10}) == OMNISTORE_OK);

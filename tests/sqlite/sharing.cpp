@@ -7,7 +7,7 @@
 
 using namespace test;
 
-TEST_CASE("a set while another program writes fails as unavailable, and says why and what to do") {
+TEST_CASE("a set while another program writes fails as unavailable, with the reason and the remedy") {
   Folder folder;
   Host host;
   const std::string path = folder / "data.db";

@@ -35,7 +35,7 @@ TEST_CASE("a value that expired while the store was closed is removed after it o
   host.drop_tasks();
 }
 
-TEST_CASE("a sweep finds what another process has set, within a minute") {
+TEST_CASE("a sweep finds expiries that another process has set, within a minute") {
   Fixture f;
   f.sql("INSERT INTO omnistore (key, value, expiry) VALUES ('k', 'v', " + std::to_string(f.host.time + 1000) + ")");
   f.host.run_for(70'000);

@@ -28,7 +28,7 @@ TEST_CASE("a row that another program inserted is a value, whatever its type is"
   CHECK(number.value_size == 2);
 }
 
-TEST_CASE("a listing gives no row whose key is no text") {
+TEST_CASE("a listing gives no row whose key is not text") {
   Fixture f;
   f.sql("INSERT INTO omnistore (key, value) VALUES (x'62', 'blob'), ('a', 'text')");
   CHECK(f.store.list() == Keys{"a"});
@@ -144,7 +144,7 @@ TEST_CASE("a long value replaces another if its condition holds, and leaves it i
   CHECK(f.store.get("k") == bytes_of(400'000) + bytes_of(400'000));
 }
 
-TEST_CASE("a listing of folders visits none of what lies in them") {
+TEST_CASE("a listing of folders skips the keys in them") {
   Fixture f;
   f.sql("INSERT INTO omnistore (key, value) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < "
         "20000) SELECT 'folder:' || i, 'x' FROM n");

@@ -125,7 +125,7 @@ TEST_CASE("a watch of a store that only reads says that something has changed") 
   host.drop_tasks();
 }
 
-TEST_CASE("a watch in unstorage's layout reports what unstorage writes") {
+TEST_CASE("a watch in unstorage's layout reports unstorage's writes") {
   Folder folder;
   Host host;
   const std::string path = folder / "data.db";

@@ -125,7 +125,7 @@ TEST_CASE("no exception leaves the sink of a read") {
   every_allocation(failing, [&] { quietly([&] { storage.explain(long_key, {}); }); });
 }
 
-TEST_CASE("no exception leaves what a call does with a message") {
+TEST_CASE("no exception leaves a call with a message") {
   Puppet puppet;
   Failing failing;
   puppet.get = [&](omnistore_call *call, std::string_view, const omnistore_get_request &,

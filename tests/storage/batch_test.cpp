@@ -82,7 +82,7 @@ TEST_CASE("removing in a batch takes the meta along") {
   CHECK_FALSE(storage.has("b:y$"));
 }
 
-TEST_CASE("a batch gets no more bytes than it may, and what does not fit is no failure of the store") {
+TEST_CASE("a batch gets no more bytes than it may, and a value that does not fit is no failure of the store") {
   Storage storage = test::open(mounts);
   for (const char *base : {"", "b:"}) {
     INFO(base);

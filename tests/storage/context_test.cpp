@@ -91,7 +91,7 @@ TEST_CASE("a driver sees that the caller went away, also below layers that wrap 
   CHECK(test::status_of([&] { storage.get("k", options); }) == Status::cancelled);
 }
 
-TEST_CASE("nothing is known of an operation that nobody is named for") {
+TEST_CASE("an operation without a named caller has no context") {
   Puppet puppet;
   std::optional<Seen> seen;
   puppet.set = [&](omnistore_call *call, auto...) {
@@ -106,7 +106,7 @@ TEST_CASE("nothing is known of an operation that nobody is named for") {
   CHECK(seen->cancelled == 0);
 }
 
-TEST_CASE("a text that is no traceparent is not passed on") {
+TEST_CASE("a malformed traceparent is not passed on") {
   Puppet puppet;
   std::optional<Seen> seen;
   puppet.set = [&](omnistore_call *call, auto...) {

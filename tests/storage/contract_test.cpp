@@ -350,7 +350,7 @@ TEST_CASE("a clear of a base reports no key outside it") {
   CHECK(storage.clear("team") == 1);
 }
 
-TEST_CASE("a watch hears of no key outside its base and of nothing that is no key") {
+TEST_CASE("a watch gets no key outside its base and no text that is no key") {
   Puppet puppet;
   omnistore_watcher *watcher = nullptr;
   puppet.watch = [&](omnistore_watcher *given) {

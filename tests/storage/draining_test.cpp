@@ -365,7 +365,7 @@ TEST_CASE("an exclusive store is mounted again once the old one has closed, or t
                           Catch::Contains("it waits for 1 call (get for "));
 }
 
-TEST_CASE("a close with a limit closes what it can, and names what it leaves") {
+TEST_CASE("a close with a limit closes the stores that it can, and names the others") {
   Trap trap;
   Puppet hung, other;
   std::atomic<bool> closed{false};

@@ -207,7 +207,7 @@ TEST_CASE("a watch that cannot resume at its place gets a resync") {
   CHECK(texts(events.wait_for(2)) == Texts{"resync ", "update z"});
 }
 
-TEST_CASE("a mount that changes is a resync for those who watch it, and for no others") {
+TEST_CASE("a mount that changes is a resync for its watches, and for no others") {
   Storage storage = test::open(watched_mounts);
   Events of_mount, of_other;
   const Watch watch = storage.watch("b:k", of_mount.callback()), other = storage.watch("tiny", of_other.callback());

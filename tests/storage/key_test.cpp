@@ -25,7 +25,7 @@ TEST_CASE("separators at either end of a key go") {
   CHECK(normal("/a/b//") == "a:b");
 }
 
-TEST_CASE("a question mark and what follows is cut") {
+TEST_CASE("a question mark and the text after it are cut") {
   CHECK(normal("a:b?x=1:2") == "a:b");
   CHECK(normal("a:?b") == "a");
 }

@@ -201,7 +201,7 @@ TEST_CASE("a storage may be closed while callbacks run, and waits for them") {
   opening.join();
 }
 
-TEST_CASE("a store is watched once for all watches, over what their bases have in common, until the last ends") {
+TEST_CASE("a store is watched once for all watches, over their common base, until the last ends") {
   test::Puppet puppet;
   int begun = 0;
   puppet.watch = [&](omnistore_watcher *) {

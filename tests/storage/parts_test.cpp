@@ -128,7 +128,7 @@ TEST_CASE("with meta a listing with folders gives that of its keys") {
   for (const auto &item : storage.list("", options).items) CHECK(item.meta.size == (item.key.ends_with(':') ? 0 : 5));
 }
 
-TEST_CASE("folders of a driver that seeks are found without reading what they hold") {
+TEST_CASE("folders of a driver that seeks are found without reading their keys") {
   Listed puppet(OMNISTORE_CAN_LIST_RANGE);
   for (const char *folder : {"a:", "b:", "c:", "d:"})
     for (int i = 0; i < 5000; ++i) puppet.keys.insert(folder + std::to_string(i));

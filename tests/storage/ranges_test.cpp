@@ -64,7 +64,7 @@ TEST_CASE("an empty base has an empty range") {
   CHECK(entries.begin() == entries.end());
 }
 
-TEST_CASE("all() gives what was not walked yet") {
+TEST_CASE("all() gives the keys that were not walked yet") {
   Storage storage = test::open(numbers(5));
   KeyRange keys = storage.keys("n");
   auto at = keys.begin();

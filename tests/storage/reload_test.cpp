@@ -40,7 +40,7 @@ const char *const after = R"({ "": { "driver": "memory" }, "a": { "driver": "bar
 
 } // namespace
 
-TEST_CASE("a reload keeps what is the same with what it holds, and adds, replaces and removes the rest") {
+TEST_CASE("a reload keeps unchanged mounts with their values, and adds, replaces and removes the rest") {
   Storage storage(config(before));
   for (const char *key : {"x", "a:x", "b:x"}) storage.set(key, "old");
   const Texts expected{"kept root", "replaced a (driver memory -> bare)", "removed b", "added c"};
@@ -204,7 +204,7 @@ TEST_CASE("a plugin file that was replaced is another driver, and the others are
   CHECK(storage.get("a:x") == "2");
 }
 
-TEST_CASE("a runtime mount takes up a replaced plugin file when it is mounted again or the config is reloaded") {
+TEST_CASE("a runtime mount loads a replaced plugin file when it is mounted again or the config is reloaded") {
   const test::Folder folder;
   const std::filesystem::path bare = OMNISTORE_BUILD "/tests/plugins/bare.so";
   std::filesystem::copy(bare, folder / "bare.so");

@@ -46,7 +46,7 @@ TEST_CASE("a key that no mount holds is an error that names the mountpoints") {
   CHECK_THAT(message, Catch::Contains("get b:x") && Catch::Contains("a, c"));
 }
 
-TEST_CASE("a store mounted while it runs hides what lies below, and unmounting shows it again") {
+TEST_CASE("a store mounted while it runs hides the keys below, and unmounting shows them again") {
   Storage storage = test::open(R"({ "": { "driver": "memory" } })");
   storage.set("a:x", "below");
   storage.mount("/a/", with_driver("memory"));

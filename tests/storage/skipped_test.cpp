@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A driver that says that a listing lacks something (omnistore_page.skip): whoever asked is told, through every layer.
+// A driver that says that a listing lacks something (omnistore_page.skip): the caller learns it, through every layer.
 #include <catch2/catch.hpp>
 
 #include <omnistore/ranges.hpp>
@@ -15,7 +15,7 @@ using test::Puppet;
 
 namespace {
 
-/// Lists `a` and `z`, and goes on without `locked:`.
+/// Lists `a` and `z`, and leaves out `locked:`.
 struct Locked : Puppet {
   std::string prefix;
 
@@ -41,14 +41,14 @@ void check_skipped(const Storage &storage, const std::string &listed, const std:
 
 } // namespace
 
-TEST_CASE("a listing names what its driver went on without") {
+TEST_CASE("a listing names the places that its driver left out") {
   Locked puppet;
   Storage storage = test::open(R"({ "m": )" + puppet.mount() + " }");
   check_skipped(storage, "m:", "m:locked:");
   check_skipped(storage, "", "m:locked:");
 }
 
-TEST_CASE("a listing with what the host emulates names what its driver went on without") {
+TEST_CASE("an emulated listing names the places that its driver left out") {
   Locked puppet;
   puppet.traits.capabilities = OMNISTORE_SHARED;
   puppet.get = [](omnistore_call *, std::string_view key, const omnistore_get_request &, omnistore_sink *sink) {
@@ -58,7 +58,7 @@ TEST_CASE("a listing with what the host emulates names what its driver went on w
   check_skipped(storage, "m:", "m:locked:");
 }
 
-TEST_CASE("a mount with a prefix names what is left out by the keys of its users") {
+TEST_CASE("a mount with a prefix names the places that were left out by the keys of its users") {
   Locked puppet;
   puppet.prefix = "team:";
   std::string mount = puppet.mount();
@@ -67,21 +67,21 @@ TEST_CASE("a mount with a prefix names what is left out by the keys of its users
   check_skipped(storage, "m:", "m:locked:");
 }
 
-TEST_CASE("an overlay passes on what a layer went on without") {
+TEST_CASE("an overlay passes on the places that a layer left out") {
   Locked puppet;
   Storage storage =
       test::open(R"({ "m": { "driver": "overlay", "layers": [ { "driver": "memory" }, )" + puppet.mount() + " ] } }");
   check_skipped(storage, "m:", "m:locked:");
 }
 
-TEST_CASE("a cache passes on what its origin went on without") {
+TEST_CASE("a cache passes on the places that its origin left out") {
   Locked puppet;
   Storage storage = test::open(R"({ "m": { "driver": "memory", "invalidation": { "maxAge": 60 }, "origin": )" +
                                puppet.mount() + " } }");
   check_skipped(storage, "m:", "m:locked:");
 }
 
-TEST_CASE("a clear that the host emulates removes what it can and is no success if something was left out") {
+TEST_CASE("an emulated clear removes the keys that it can and fails if something was left out") {
   Locked puppet;
   std::vector<std::string> removed;
   puppet.remove = [&](omnistore_call *, std::string_view key, const omnistore_remove_request &) {
@@ -95,7 +95,7 @@ TEST_CASE("a clear that the host emulates removes what it can and is no success 
   CHECK(removed == std::vector<std::string>{"a", "z"});
 }
 
-TEST_CASE("a clear whose driver left something out is no success") {
+TEST_CASE("a clear whose driver left something out fails") {
   Puppet puppet;
   puppet.clear = [](omnistore_call *, std::string_view, omnistore_page *page) {
     return page->skip(page, test::bytes("locked:"), OMNISTORE_DENIED, test::bytes("no key fits"));
@@ -104,7 +104,7 @@ TEST_CASE("a clear whose driver left something out is no success") {
   CHECK(test::status_of([&] { storage.clear("m:"); }) == Status::denied);
 }
 
-TEST_CASE("a walk over keys or entries gives all there are and then throws what was left out") {
+TEST_CASE("a walk over keys or entries gives all there are and then throws the places that were left out") {
   Locked puppet;
   puppet.get = [](omnistore_call *, std::string_view, const omnistore_get_request &, omnistore_sink *sink) {
     return test::give(sink, "v");
@@ -123,15 +123,15 @@ TEST_CASE("a walk over keys or entries gives all there are and then throws what 
   CHECK(keys == std::vector<std::string>{"m:a", "m:z"});
 }
 
-TEST_CASE("the text of what was left out can be read back, whatever is in it") {
+TEST_CASE("the text of the places that were left out has separators only between its parts") {
   const std::vector<Skipped> places = {{"a:b:", Status::denied, "list a:b: (mount root): no, really; 100%"},
                                        {"gr\xc3\xbc\xc3\x9f"
                                         "e",
                                         Status::io, "line\r\nX-Evil: 1"},
                                        {"", Status::unavailable, "away"}};
-  const std::string text = omnistore::report::skipped_text(places);
-  CHECK(text.find_first_of("\r\n") == text.npos);
-  CHECK(omnistore::report::read_skipped(text) == places);
+  CHECK(omnistore::report::skipped_text(places) ==
+        "a:b:;denied;list%20a:b:%20(mount%20root):%20no%2C%20really%3B%20100%25, "
+        "gr%C3%BC%C3%9Fe;io;line%0D%0AX-Evil:%201, ;unavailable;away");
 }
 
 TEST_CASE("the text of very many places has a bound and says how many more there are") {
@@ -139,5 +139,5 @@ TEST_CASE("the text of very many places has a bound and says how many more there
   for (int i = 0; i < 1000; ++i) places.push_back({"folder" + std::to_string(i) + ":", Status::denied, "why"});
   const std::string text = omnistore::report::skipped_text(places);
   CHECK(text.size() < 5000);
-  CHECK_THAT(omnistore::report::read_skipped(text).back().message, Catch::Contains(" more"));
+  CHECK_THAT(text, Catch::EndsWith("%20more"));
 }

@@ -117,7 +117,7 @@ TEST_CASE("A view's source goes under its base") {
   CHECK(place.storage.get("a:k") == "v");
 }
 
-TEST_CASE("The deadline of a streamed value begins anew with each of its pieces") {
+TEST_CASE("The deadline of a streamed value restarts with each of its pieces") {
   class Slow : public omnistore::Source {
   public:
     std::size_t read(char *into, std::size_t) override {

@@ -224,7 +224,7 @@ TEST_CASE("a set of key$ with an option that user meta cannot have is refused") 
   });
 }
 
-TEST_CASE("user meta of more than a MiB is too large, and leaves what was there") {
+TEST_CASE("user meta of more than a MiB is too large, and leaves the old meta") {
   over_all([](Storage &storage) {
     const std::string most(OMNISTORE_MAX_USER_SIZE, 'x');
     storage.set("k", "1", with_user(most));

@@ -58,7 +58,7 @@ TEST_CASE("an empty value is a value, and a miss is none") {
   }
 }
 
-TEST_CASE("a part of a value is what lies in the range") {
+TEST_CASE("a part of a value is its bytes in the range") {
   for (const auto &mounts : {native, emulated}) {
     Storage storage = test::open(mounts);
     storage.set("k", "0123456789");

@@ -76,7 +76,7 @@ TEST_CASE("a view lists its own keys, without the base, over all mounts below") 
   CHECK(in_order(paged) == Texts{"1", "2:3", "deep:4"});
 }
 
-TEST_CASE("a view's clear leaves what lies outside of it") {
+TEST_CASE("a view's clear leaves the keys outside of it") {
   Storage storage = test::open(R"({ "": { "driver": "memory" }, "a:deep": { "driver": "memory" } })");
   for (const char *key : {"a", "a:1", "a:2:3", "ab", "a:deep:4"}) storage.set(key, "");
   View view = storage.prefixed("a");

@@ -149,7 +149,7 @@ TEST_CASE("a limit of a layer's child is reported, and names the child's driver"
   CHECK(told[0].starts_with(limit_of("o", "overlay") + "puppet: "));
 }
 
-TEST_CASE("a shared store whose driver has no watch is a limit, and one that nobody shares is none") {
+TEST_CASE("a shared store whose driver has no watch is a limit, and one without other writers is not") {
   const bool shared = GENERATE(true, false);
   Storage storage = test::open(std::string(R"({ "b": { "driver": "bare", "options": { "shared": )") +
                                (shared ? "true" : "false") + " } } }");

@@ -166,7 +166,7 @@ class Client:
 
     def __init__(self, host, admin=False, timeout=60):
         self.host = host
-        self._last = "nothing"  # what was asked before on this connection
+        self._last = "nothing"  # the last request on this connection
         self._connection = http.client.HTTPConnection("127.0.0.1", host.admin if admin else host.port, timeout=timeout)
 
     def ask(self, method, target, body=None, headers=None):

@@ -31,7 +31,7 @@ TEST_CASE("Names, IPv4 addresses and IPv6 addresses in brackets are authorities,
   }
 }
 
-TEST_CASE("Everything else is no authority") {
+TEST_CASE("Any other text is no authority") {
   for (const char *bad : {"",
                           ":80",
                           "[::1]evil.com",
@@ -95,7 +95,7 @@ TEST_CASE("Only addresses of this machine and localhost are loopback") {
   }
 }
 
-TEST_CASE("Hosts are compared by what they mean") {
+TEST_CASE("Hosts are compared by their meaning") {
   const auto same = [](const char *a, const char *b) { return same_host(*parse_authority(a), *parse_authority(b)); };
   CHECK(same("Example.com:1", "example.COM.:2"));
   CHECK(same("[::1]", "[0:0::1]"));

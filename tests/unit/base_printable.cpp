@@ -32,7 +32,7 @@ TEST_CASE("Line separators, bidirectional controls and byte order marks become e
   CHECK(printable("\xef\xbb\xbf") == "\\u{feff}");
 }
 
-TEST_CASE("Characters that nobody sees become escapes") {
+TEST_CASE("Unseen characters become escapes") {
   CHECK(printable("a\xe2\x80\x8b\xe2\x81\xa0") == "a\\u{200b}\\u{2060}"); // without width
   CHECK(printable("\xef\xbf\xb9") == "\\u{fff9}");                        // annotations
   CHECK(printable("\xf3\xa0\x81\xa1") == "\\u{0e0061}");                  // tags
@@ -48,7 +48,7 @@ TEST_CASE("Bytes that are no UTF-8 become escapes") {
   CHECK(printable("\xf4\x90\x80\x80") == "\\xf4\\x90\\x80\\x80");
 }
 
-TEST_CASE("To escape what is escaped changes nothing") {
+TEST_CASE("Escaping an escaped text changes nothing") {
   const std::string once = printable("a\n\x1b\xff\xe2\x80\xae");
   CHECK(printable(once) == once);
 }
@@ -60,7 +60,7 @@ TEST_CASE("A message of several lines keeps them, and none can be taken for a li
   CHECK(printable_lines("a\r\n") == "a\\r\n");
 }
 
-TEST_CASE("JSON keeps its meaning and loses what acts on a terminal") {
+TEST_CASE("JSON keeps its meaning and loses characters that act on a terminal") {
   CHECK(printable_json("{\"a\":\"\\n\xc3\xa9\"}\n") == "{\"a\":\"\\n\xc3\xa9\"}\n");
   CHECK(printable_json("\"\x7f\xc2\x9b\xe2\x80\xae\"") == "\"\\u007f\\u009b\\u202e\"");
   CHECK(printable_json("\"\xf3\xa0\x81\xa1\"") == "\"\\udb40\\udc61\"");

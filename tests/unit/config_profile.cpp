@@ -102,7 +102,7 @@ TEST_CASE("after the merge a place is still that of the text") {
   CHECK(places->find("mounts.b.options").line == 6);
 }
 
-TEST_CASE("a problem in what a chosen profile gave has the profile's line") {
+TEST_CASE("a problem in a part of a chosen profile has the profile's line") {
   CHECK(problem("{ \"ttl\": 1,\n\"profiles\": { \"p\": {\n\"ttl\": true } } }", "p") ==
         "ttl: expected a duration (milliseconds, or a text such as \"100ms\", \"90s\", \"5m\", \"1h\", \"7d\"), found "
         "true "
@@ -144,7 +144,7 @@ TEST_CASE("a profile cannot hold profiles, chosen or not") {
   CHECK_THAT(problem(nested, "p"), StartsWith("profiles.p.profiles: a profile has no such field"));
 }
 
-TEST_CASE("a profile's own fields may be missing what the whole needs") {
+TEST_CASE("a profile's own fields may lack required members of the whole") {
   CHECK(problems(R"({"mounts":{"a":{"driver":"m"}},"profiles":{"p":{"mounts":{"a":{"ttl":"1h"}}}}})").empty());
   CHECK_THAT(problem(R"({"profiles":{"p":{"mounts":{"a":{"ttl":"1h"}}}}})", "p"), Contains("\"driver\" is missing"));
 }

@@ -18,7 +18,7 @@ TEST_CASE("comments of both kinds and commas after the last are allowed") {
   CHECK(config.http.hosts == std::vector<std::string>{"a", "b"});
 }
 
-TEST_CASE("a byte order mark at the front is no error") { CHECK(problems("\xEF\xBB\xBF{}").empty()); }
+TEST_CASE("a byte order mark at the beginning is no error") { CHECK(problems("\xEF\xBB\xBF{}").empty()); }
 
 TEST_CASE("a syntax error names line, column and what was expected") {
   struct Case {
@@ -80,7 +80,7 @@ TEST_CASE("a config must be an object") {
   CHECK(problem("[]") == "expected an object, found an array (line 1, column 1)");
 }
 
-TEST_CASE("a problem's text leaves out what is not known") {
+TEST_CASE("a problem's text leaves out unknown parts") {
   omnistore::Problem problem{"a.b", "wrong", 0, 0};
   CHECK(problem.text() == "a.b: wrong");
   problem.line = 3;

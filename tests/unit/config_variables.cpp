@@ -94,7 +94,7 @@ TEST_CASE("a missing variable is one problem, and not a wrong value too") {
   CHECK_THAT(problem(R"({"log":{"level":"${L}"}})"), Contains("L is not set"));
 }
 
-TEST_CASE("a ${ that is no variable is an error") {
+TEST_CASE("a malformed ${ is an error") {
   for (const char *bad : {"${}", "${1X}", "${A B}", "${A", "${A-b}", "${:-b}"})
     CHECK_THAT(problem("{\"prefix\":\"" + std::string(bad) + "\"}"), Contains("a plain ${ is written $${"));
 }

@@ -78,7 +78,7 @@ TEST_CASE("no more jobs of a lane run at once than it may have threads, and all 
   CHECK(most <= 3);
 }
 
-TEST_CASE("a pool that ends runs what waits still") {
+TEST_CASE("a pool that ends runs its waiting jobs") {
   std::atomic<int> ran{0};
   {
     WorkerPool pool({.lane_threads = 1, .lane_waiting = 100});

@@ -55,7 +55,7 @@ TEST_CASE("keys deeper than the tree count for the folder above them") {
   CHECK(flat.root().folders.empty());
 }
 
-TEST_CASE("folders beyond what a tree may hold count for the one above them") {
+TEST_CASE("folders beyond the size of a tree count for the one above them") {
   KeyTree tree("", 2, 2);
   tree.add("a:k", 1);
   tree.add("b:k", 1);

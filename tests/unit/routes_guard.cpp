@@ -44,7 +44,7 @@ TEST_CASE("an origin is the host's own only when it names host and port") {
   CHECK_FALSE(Guard::same_origin("", ""));
 }
 
-TEST_CASE("a token's base covers what lies under it and not the key of its name") {
+TEST_CASE("a token's base covers the keys under it and not the key of its name") {
   HttpConfig config;
   config.tokens = {{"t", true, {"a/b/"}}};
   const Guard guard(config, parse_listen("127.0.0.1:1", "server.http"), "server.http");

@@ -38,7 +38,7 @@ TEST_CASE("a path that ends in a separator is a base, others are keys") {
   }
 }
 
-TEST_CASE("an escaped separator at the end is no base: that would clear what was meant to be removed") {
+TEST_CASE("an escaped separator at the end makes no base, so that a remove cannot become a clear") {
   CHECK(decode("/a%3A").key == "a");
   CHECK_FALSE(decode("/a%3A").is_base);
   CHECK_FALSE(decode("/%2F").valid);

@@ -91,7 +91,7 @@ TEST_CASE("a number without a fraction is an integer, however it is written") {
   CHECK(options.integer("e") == INT64_MIN);
 }
 
-TEST_CASE("a number that is no 64-bit integer is refused as one") {
+TEST_CASE("a number outside of 64-bit integers is refused as such") {
   for (const char *number : {"1.5", "9223372036854775808", "1e300", "-1e19"}) {
     const Options options(std::string(R"({"n":)") + number + "}");
     CHECK_THROWS_WITH(options.integer("n"),
@@ -105,7 +105,7 @@ TEST_CASE("every escape of a string is read") {
   CHECK(options.string("s") == std::string("\"\\/\b\f\n\r\tA\u00e9\u20ac\U0001f600\0", 19));
 }
 
-TEST_CASE("escapes in an option's name count as what they stand for") {
+TEST_CASE("escapes in an option's name count as their characters") {
   CHECK(Options(R"({"b\u0061se":"x"})").string("base") == "x");
 }
 

@@ -55,7 +55,7 @@ TEST_CASE("options that the host accepts by that schema fill the struct") {
   CHECK(some.url == "x");
 }
 
-TEST_CASE("the host refuses what that schema refuses, by name") {
+TEST_CASE("the host refuses options that the schema refuses, by name") {
   boost::json::object schema;
   REQUIRE(omnistore::config::check_schema(omnistore::sdk::schema_text<Some>.data(), schema) == "");
   boost::json::value options = boost::json::parse(R"({"times":"often","greting":"x"})");

@@ -63,7 +63,7 @@ TEST_CASE("the host's sidecar of a value needs room for its key") {
   CHECK(driver.stack(OMNISTORE_READS_ONLY)->longest_value_key() == 4096);
 }
 
-TEST_CASE("writes are locked for expiries and for conditions that nobody else can break") {
+TEST_CASE("writes are locked for expiries and for conditions that others cannot break") {
   Driver driver;
   CHECK(driver.stack(everything & ~std::uint64_t{OMNISTORE_CAN_TTL})->locks_writes());
   CHECK(driver.stack(everything & ~std::uint64_t{OMNISTORE_CAN_IF_MATCH})->locks_writes());

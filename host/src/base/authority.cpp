@@ -17,7 +17,7 @@ namespace {
 
 using Six = std::array<unsigned char, 16>;
 
-/// An IPv6 address in network order; false: it is none.
+/// Reads an IPv6 address into network order. Returns false if it is none.
 bool read_ipv6(std::string_view text, Six &into) {
   char copy[INET6_ADDRSTRLEN];
   if (text.size() >= sizeof copy || text.find('\0') != std::string_view::npos) return false;

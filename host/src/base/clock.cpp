@@ -2,6 +2,7 @@
 #include "base/clock.hpp"
 
 #include <atomic>
+#include <cstdio>
 #include <ctime>
 
 namespace omnistore {
@@ -36,5 +37,11 @@ std::int64_t now_ms() noexcept {
 }
 
 void advance_clock(std::int64_t milliseconds) noexcept { advanced.fetch_add(milliseconds); }
+
+std::string seconds_text(std::chrono::duration<double> time) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f s", time.count());
+  return text;
+}
 
 } // namespace omnistore

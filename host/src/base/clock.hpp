@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace omnistore {
 
@@ -12,5 +14,8 @@ std::int64_t now_ms() noexcept;
 
 /// Sets the clock forward, for tests of what happens later. [any thread]
 void advance_clock(std::int64_t milliseconds) noexcept;
+
+/// "1.5 s", for messages.
+std::string seconds_text(std::chrono::duration<double> time);
 
 } // namespace omnistore

@@ -81,7 +81,7 @@ std::string bash_pattern(const std::string &command, const CompletedOption &opti
   return text;
 }
 
-/// Returns the function that offers them; empty: there is none.
+/// Returns the function that offers them; empty if there is none.
 std::string bash_offer(const Candidates &candidates) {
   switch (candidates.kind) {
   case Candidates::Kind::files:

@@ -25,7 +25,7 @@ std::vector<std::string> places() {
   return result;
 }
 
-/// The first of them that is there; empty: none. They are added to `tried`.
+/// Returns the first of them that exists; empty if none does. Adds them to `tried`.
 std::string first_place(std::string *tried = nullptr) {
   std::error_code ignored;
   for (const std::string &place : places()) {

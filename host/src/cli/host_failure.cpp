@@ -48,7 +48,7 @@ Status status_of(unsigned http) {
   }
 }
 
-/// Returns the next step after a token was refused; empty: it was not. RFC 6750 names the errors.
+/// Returns the next step after a token was refused; empty if it was not. RFC 6750 names the errors.
 std::string token_advice(std::string_view text, bool is_401) {
   if (text.find("invalid_token") != text.npos)
     return "check the token that --token, OMNISTORE_TOKEN or the config gives";

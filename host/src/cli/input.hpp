@@ -35,12 +35,12 @@ public:
   explicit Lines(const std::string &file, bool null = false)
       : input_(file), name_(file == "-" ? "standard input" : file), end_(null ? '\0' : '\n') {}
 
-  /// False: that was all.
+  /// Returns false after the last one.
   bool next(std::string &line);
-  /// A key as base::key_text() writes it: the line as it stands, or a JSON string; or the "key" of a JSON object.
-  /// False: that was all.
+  /// Reads a key in the form of base::key_text(): the line itself, or a JSON string; or the "key" of a JSON object.
+  /// Returns false after the last one.
   bool next_key(std::string &key);
-  /// {"key": ..., "value": ... or "base64": ..., "ttl": ...}. False: that was all.
+  /// Reads {"key": ..., "value": ... or "base64": ..., "ttl": ...}. Returns false after the last one.
   bool next_item(SetItem &item);
 
 private:

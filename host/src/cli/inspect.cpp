@@ -81,7 +81,7 @@ public:
   int code() const { return code_; }
 
 private:
-  /// Returns which mount and layer the key leads to; null: that is not known.
+  /// Returns the mount and layer of the key, or null if they are unknown.
   json::value explained(const std::string &key) {
     if (!explains_) return nullptr;
     try {

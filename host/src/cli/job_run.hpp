@@ -94,7 +94,7 @@ private:
   std::thread thread_;
 };
 
-/// Runs a job that Ctrl-C stops, also while it waits for a pipe. False: it did.
+/// Runs a job that Ctrl-C stops, even while it waits for a pipe. Returns false if it was stopped.
 template <typename Runs>
 bool run_job(Interrupt &interrupt, Runs &job) {
   interrupt.on_stop([&job] { job.stop(); });

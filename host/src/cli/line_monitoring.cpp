@@ -7,7 +7,7 @@ namespace {
 
 void fill_stats(CLI::App &command, Line &line) {
   command.footer(
-      R"(Prints what was counted since each store was opened, also for the stores below layers: reads, hits,
+      R"(Prints the counters since each store was opened, also for the stores below layers: reads, hits,
 writes, errors by kind, bytes, evictions, expiries, refreshes, operations under way, and how long
 operations took. With --watch it prints the rates per second since the last look; Ctrl-C ends it.
 

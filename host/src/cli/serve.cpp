@@ -3,7 +3,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -18,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
 #include "base/printable.hpp"
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
@@ -124,19 +124,13 @@ private:
   const std::shared_future<void> ended_ = state_->done.get_future().share();
 };
 
-std::string seconds(Clock::duration time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
-  return text;
-}
-
 /// Logs what a stop waits for.
-void tell_waiting(const service::Server &server) {
+void log_waiting(const service::Server &server) {
   if (const std::uint64_t open = server.connections(); open != 0)
     spdlog::warn("stopping: waits for {} {}", open, open == 1 ? "connection" : "connections");
   for (const Watchdog::Running &call : Watchdog::shared()->running([](const auto &) { return true; }))
     spdlog::warn("stopping: waits for {} (mount {}, driver {}), which has run for {}{}", call.operation,
-                 base::printable(call.mount), call.driver, seconds(call.age),
+                 base::printable(call.mount), call.driver, seconds_text(call.age),
                  call.waits_for_client ? " and waits for its client" : "");
 }
 
@@ -156,7 +150,7 @@ int stop(service::Server &server, std::optional<service::ConfigWatch> &watch, St
   const Aside serving([&] { return server.stop((limit - for_stores) * 9 / 10); });
   bool whole = true;
   if (!serving.by(std::min(serving_ends, Clock::now() + milliseconds(1000)))) {
-    tell_waiting(server);
+    log_waiting(server);
     whole = serving.by(serving_ends);
   }
   const bool finished = whole && serving.result();
@@ -172,7 +166,7 @@ int stop(service::Server &server, std::optional<service::ConfigWatch> &watch, St
     spdlog::warn("stopping: the store at {} (driver {}) is not closed; it waits for {}",
                  store.mountpoint.empty() ? "the root" : base::printable(store.mountpoint), store.driver,
                  store.waits_for());
-  if (!whole && !serving.by(Clock::now())) tell_waiting(server);
+  if (!whole && !serving.by(Clock::now())) log_waiting(server);
   if (!whole || !left.empty()) leave();
   return finished ? 0 : cut_off;
 }
@@ -203,7 +197,7 @@ private:
       spdlog::warn("{} while the host starts", signal == SIGINT ? "SIGINT" : "SIGTERM");
       for (const Watchdog::Running &call : Watchdog::shared()->running([](const auto &) { return true; }))
         spdlog::warn("starting: {} (mount {}, driver {}) has run for {}", call.operation, base::printable(call.mount),
-                     call.driver, seconds(call.age));
+                     call.driver, seconds_text(call.age));
       spdlog::default_logger()->flush();
       ::_exit(128 + signal);
     }
@@ -266,7 +260,7 @@ int run(const Global &global, const Serve &options) {
   while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");
   const milliseconds limit(reloader.config().stop_timeout);
   spdlog::info("{}: finishing what is in flight, within {}; once more stops at once",
-               signal == SIGINT ? "SIGINT" : "SIGTERM", seconds(limit));
+               signal == SIGINT ? "SIGINT" : "SIGTERM", seconds_text(limit));
   let_signals_end();
   return stop(server, watch, storage, limit);
 }

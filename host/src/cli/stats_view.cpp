@@ -43,7 +43,7 @@ std::string percent(double part_of, double whole) {
   return whole <= 0 ? "-" : formatted("%.1f%%", 100 * part_of / whole);
 }
 
-/// A mount's store or one below it, and the same in an earlier look; null: it was not there.
+/// A mount's store or one below it, and the same store in an earlier look, or null if it did not exist.
 struct Line {
   std::string name;
   const json::object *now, *before;

@@ -14,8 +14,8 @@ void set_stop_descriptor(int descriptor);
 /// Returns true if a job runs.
 bool stops_by_signal();
 /// Waits until `descriptor` gives or takes bytes (POLLIN, POLLOUT). Throws Stopped if the job is to stop before that.
-/// Returns at once, and true, if no job runs or the descriptor is of a regular file: then a call never waits. False: a
-/// write waits if it has more than PIPE_BUF bytes. [any thread]
+/// Returns at once, and true, if no job runs or the descriptor is of a regular file: then a call never waits. Returns
+/// false if a write of more than PIPE_BUF bytes would wait. [any thread]
 bool wait_or_stop(int descriptor, short events);
 
 /// From now on the signals, and SIGHUP if it is wanted too, wait for wait_for_stop(). Call it before any thread starts,

@@ -54,7 +54,7 @@ std::optional<EtagList> parse_etags(std::string_view text) {
 
 namespace {
 
-/// A position in a range; nullopt: it is no number.
+/// Returns a position in a range, or nullopt if it is no number.
 std::optional<std::uint64_t> position(std::string_view text) {
   if (text.empty() || text.find_first_not_of("0123456789") != std::string_view::npos) return std::nullopt;
   return number(text, 0, UINT64_MAX - 1).value_or(UINT64_MAX - 1);

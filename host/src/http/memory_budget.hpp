@@ -60,7 +60,8 @@ private:
   Spares spares_;
 };
 
-/// A part of a budget, for memory that no Buffer has; null: of none. It ends with the object. For one thread at a time.
+/// A part of a budget, which may be null, for memory that no Buffer has. It ends with the object. For one thread at a
+/// time.
 class MemoryShare {
 public:
   /// Throws OverBudget.

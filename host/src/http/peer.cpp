@@ -28,10 +28,10 @@ bool is_held(unsigned state, unsigned long inode) {
 }
 
 template <class F>
-std::optional<ip::tcp::endpoint> endpoint_of(int socket, F ask) {
+std::optional<ip::tcp::endpoint> endpoint_of(int socket, F get) {
   ip::tcp::endpoint endpoint;
   auto size = static_cast<socklen_t>(endpoint.capacity());
-  if (socket < 0 || ask(socket, endpoint.data(), &size) != 0) return std::nullopt;
+  if (socket < 0 || get(socket, endpoint.data(), &size) != 0) return std::nullopt;
   if (endpoint.data()->sa_family != AF_INET && endpoint.data()->sa_family != AF_INET6) return std::nullopt;
   const ip::address address = endpoint.address();
   if (address.is_v6() && address.to_v6().is_v4_mapped())
@@ -45,12 +45,12 @@ void put(const ip::address &address, Words &words) {
   address.is_v4() ? copy(address.to_v4().to_bytes()) : copy(address.to_v6().to_bytes());
 }
 
-/// The socket on which the kernel is asked. It stays open, so that it is there when no descriptor is left. -1: the
+/// The socket for queries to the kernel. It stays open, so that it is there when no descriptor is left. It is -1 if the
 /// system has none.
 struct Kernel {
   std::mutex mutex;
   const int socket = ::socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  std::uint32_t questions = 0;
+  std::uint32_t requests = 0;
 };
 
 Kernel &kernel() {
@@ -94,40 +94,40 @@ std::optional<uid_t> user_from_table(const char *file, const std::string &ends) 
 } // namespace
 
 std::optional<uid_t> user_from_diag(const Ends &ends) {
-  struct Question {
+  struct KernelRequest {
     nlmsghdr header;
-    inet_diag_req_v2 asked;
-  } question{};
-  question.asked.sdiag_family = static_cast<__u8>(ends.from.address().is_v4() ? AF_INET : AF_INET6);
-  question.asked.sdiag_protocol = IPPROTO_TCP;
-  question.asked.idiag_states = ~0u;
-  inet_diag_sockid &id = question.asked.id;
+    inet_diag_req_v2 query;
+  } request{};
+  request.query.sdiag_family = static_cast<__u8>(ends.from.address().is_v4() ? AF_INET : AF_INET6);
+  request.query.sdiag_protocol = IPPROTO_TCP;
+  request.query.idiag_states = ~0u;
+  inet_diag_sockid &id = request.query.id;
   id.idiag_sport = htons(ends.from.port());
   id.idiag_dport = htons(ends.to.port());
   put(ends.from.address(), id.idiag_src);
   put(ends.to.address(), id.idiag_dst);
   id.idiag_cookie[0] = id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 
-  struct Answer {
+  struct KernelResponse {
     nlmsghdr header;
     inet_diag_msg found;
-    char rest[4096]; // attributes, which nobody asked for
-  } answer{};
-  auto &[mutex, socket, questions] = kernel();
+    char rest[4096]; // attributes, which the query does not need
+  } response{};
+  auto &[mutex, socket, requests] = kernel();
   const std::lock_guard lock(mutex);
-  question.header = {sizeof question, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, ++questions, 0};
-  if (::send(socket, &question, sizeof question, 0) != sizeof question) return std::nullopt;
-  do { // the kernel has answered before send() returned
+  request.header = {sizeof request, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, ++requests, 0};
+  if (::send(socket, &request, sizeof request, 0) != sizeof request) return std::nullopt;
+  do { // the response is there before send() returns
     sockaddr_nl from{};
     socklen_t size = sizeof from;
     const ssize_t got =
-        ::recvfrom(socket, &answer, sizeof answer, MSG_DONTWAIT, reinterpret_cast<sockaddr *>(&from), &size);
-    if (got < static_cast<ssize_t>(sizeof answer.header) || from.nl_pid != 0) return std::nullopt;
-    if (got < static_cast<ssize_t>(offsetof(Answer, rest))) answer.header.nlmsg_type = NLMSG_ERROR;
-  } while (answer.header.nlmsg_seq != questions);
-  const inet_diag_msg &found = answer.found;
-  // It can be the socket of somebody who listens at the client's port, if the client's own has gone.
-  if (answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || found.id.idiag_sport != id.idiag_sport ||
+        ::recvfrom(socket, &response, sizeof response, MSG_DONTWAIT, reinterpret_cast<sockaddr *>(&from), &size);
+    if (got < static_cast<ssize_t>(sizeof response.header) || from.nl_pid != 0) return std::nullopt;
+    if (got < static_cast<ssize_t>(offsetof(KernelResponse, rest))) response.header.nlmsg_type = NLMSG_ERROR;
+  } while (response.header.nlmsg_seq != requests);
+  const inet_diag_msg &found = response.found;
+  // If the client's own socket has gone, this may be that of a program that listens at the client's port.
+  if (response.header.nlmsg_type != SOCK_DIAG_BY_FAMILY || found.id.idiag_sport != id.idiag_sport ||
       found.id.idiag_dport != id.idiag_dport || !is_held(found.idiag_state, found.idiag_inode))
     return std::nullopt;
   return static_cast<uid_t>(found.idiag_uid);
@@ -161,7 +161,7 @@ std::optional<uid_t> Peer::user() {
   if (!ends) return std::nullopt;
   std::optional<uid_t> user = user_from_diag(*ends);
   if (!user) user = user_from_table(*ends);
-  // Were this connection broken by now, another user's could have the same ends.
+  // If this connection is broken by now, another user's may have the same ends.
   if (user && this->ends()) user_ = user;
   return user_;
 }

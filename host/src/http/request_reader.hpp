@@ -44,7 +44,7 @@ public:
   Progress head();
   /// Fills in what the head says, after `done`. The views stay valid until end_request().
   void fill(Request &request);
-  /// The announced length of the body; nullopt: it comes in chunks.
+  /// Returns the announced length of the body, or nullopt if it comes in chunks.
   std::optional<std::uint64_t> content_length() const { return parser_.content_length(); }
   /// Returns true if all of the body has come with the head.
   bool has_body() const { return length_ && *length_ <= input_.size() - end_; }

@@ -48,16 +48,17 @@ public:
   WorkerPool(const WorkerPool &) = delete;
   WorkerPool &operator=(const WorkerPool &) = delete;
 
-  /// Null: too many wait in this lane already, or as many threads as it may have hang, and the job will not run. Jobs
-  /// must not throw.
+  /// Returns null, and does not run the job, if too many wait in this lane already, or if all threads that it may have
+  /// hang. Jobs must not throw.
   Ticket submit(const Lane &lane, std::function<void()> job);
 
-  /// Nobody waits for the job any more. One that waits for a thread is dropped. The thread of one that runs is taken to
-  /// be stuck, and its lane may have another in its place. Returns what the job did.
+  /// Ends the wait for a job. One that waits for a thread is dropped. The thread of one that runs counts as stuck, and
+  /// its lane may have another in its place. Returns the state of the job.
   State give_up(const Ticket &ticket);
 
   /// Called by a running job: its thread counts among those of another lane from now on, so that the job's own lane may
-  /// have a thread for its next job. False: the other lane has as many threads as it may have, and nothing changed.
+  /// have a thread for its next job. Returns false, without a change, if the other lane has as many threads as it may
+  /// have.
   bool move(const Lane &lane);
 
   struct LaneStats {

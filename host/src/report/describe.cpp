@@ -78,7 +78,7 @@ json::object reject_json(const loader::RejectedPlugin &reject) {
   return {{"file", reject.file}, {"reason", reject.reason}, {"advice", reject.advice}};
 }
 
-/// The first opened store of a driver, this one or below it; null: there is none.
+/// Returns the first opened store of a driver, this one or one below it, or null if there is none.
 const StoreInfo *opened(const StoreInfo &store, const std::string &driver) {
   if (store.driver == driver) return &store;
   for (const StoreInfo &child : store.children) {

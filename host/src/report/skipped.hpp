@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writes and reads the HTTP header X-Skipped, which names what a listing left out.
+// Writes the HTTP header X-Skipped, which names the places that a listing left out. The driver `http` reads it.
 #pragma once
 
 #include <string>
@@ -16,8 +16,5 @@ inline constexpr std::string_view skipped_header = "X-Skipped";
 /// Returns the header's value: "BASE;STATUS;MESSAGE" for each place, separated by ", ". BASE and MESSAGE are
 /// percent-encoded. It has at most about 4 KiB: places beyond that are counted in one more item, whose base is empty.
 std::string skipped_text(const std::vector<Skipped> &places);
-
-/// Reads what skipped_text() wrote. An item of another form becomes a place without a base.
-std::vector<Skipped> read_skipped(std::string_view text);
 
 } // namespace omnistore::report

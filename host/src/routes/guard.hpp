@@ -41,7 +41,7 @@ public:
   Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
   /// Judges if it holds any of the tokens.
   Verdict judge(std::string_view authorization) const;
-  /// Names the token of an Authorization header by its place in the config, "token 1"; empty: there are no tokens.
+  /// Names the token of an Authorization header by its place in the config, "token 1"; empty if there are no tokens.
   std::string_view identity(std::string_view authorization) const;
   /// Judges if the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that
   /// this process runs as, or root. It is granted if there are tokens, which count then.

@@ -45,8 +45,8 @@ struct WriteCondition {
 /// Error(unsupported) if the store has no etag or date to keep them with.
 WriteCondition write_condition(const Storage &storage, const Request &request);
 
-/// The range to send, in numbers from the value's start. nullopt: the whole value, since If-Range names another one,
-/// the size is not known, or the value is empty and the range is a suffix.
+/// Returns the range to send, in numbers from the value's start, or nullopt for the whole value, since If-Range names
+/// another one, the size is not known, or the value is empty and the range is a suffix.
 std::optional<http::ByteRange> settled_range(http::ByteRange range, const Request &request, const Meta &meta);
 
 /// For a request whose subject has no etag and no date: a base, its events, a batch, a page of the admin listener.

@@ -25,19 +25,20 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto quiet = std::chrono::milliseconds(100);    // without a change, before it is told
-constexpr auto longest = std::chrono::milliseconds(2000); // where it never gets quiet
-constexpr auto every = std::chrono::seconds(2);           // it is looked if not everything can be watched
+constexpr auto quiet = std::chrono::milliseconds(100);    // without a change, before a change is reported
+constexpr auto longest = std::chrono::milliseconds(2000); // if it never gets quiet
+constexpr auto every = std::chrono::seconds(2);           // between two looks if not everything can be watched
 
 std::int64_t nanoseconds(const timespec &time) { return time.tv_sec * 1'000'000'000 + time.tv_nsec; }
 
-/// An error that says what lies at a path: nothing, or nothing for this host. Any other may be gone at the next look.
+/// Returns true if the error means that nothing lies at the path, or nothing that this host may read. Any other error
+/// may be gone at the next look.
 bool says_none(int error) {
   return error == ENOENT || error == ENOTDIR || error == EACCES || error == EPERM || error == ELOOP ||
          error == ENAMETOOLONG;
 }
 
-/// If the file cannot be looked at for the moment, it is as it was.
+/// If the file cannot be read for the moment, its state is the one from before.
 FileState state_of(const std::string &path, const FileStates &before) {
   struct stat info {};
   if (::stat(path.c_str(), &info) == 0)
@@ -104,7 +105,7 @@ private:
     return (path == config_ ? "the config file" : path) + (state == FileState() ? " is gone" : " changed");
   }
 
-  /// Watches what there is to watch now, and remembers the states.
+  /// Watches the paths of now, and remembers the states.
   void look() {
     const WatchedPaths paths = paths_();
     config_ = paths.config;
@@ -124,7 +125,7 @@ private:
           every.count(), trouble_);
   }
 
-  /// What is another file, or another state of it, than when it was looked at last; empty: nothing.
+  /// Returns the first difference since the last look: another file, or another state of one. Empty if there is none.
   std::string difference() {
     const FileStates before = states_;
     look();
@@ -141,7 +142,7 @@ private:
     if (const std::string what = difference(); !what.empty()) changed_(what);
   }
 
-  /// How long nothing needs to be done if nothing happens; negative: for ever.
+  /// Returns how long to wait if nothing happens; negative means for ever.
   int patience(bool pending, Clock::time_point due) const {
     using std::chrono::milliseconds;
     if (pending)
@@ -150,7 +151,7 @@ private:
   }
 
   void run() {
-    // The host's first answers come before: nothing that changes meanwhile is missed.
+    // The host serves its first requests before: no change in the meantime is missed.
     pollfd early{wake_, POLLIN, 0};
     ::poll(&early, 1, static_cast<int>(quiet.count()));
     if (stopping_.load()) return;
@@ -162,23 +163,24 @@ private:
       pollfd ends[] = {{wake_, POLLIN, 0}, {events_.descriptor(), POLLIN, 0}};
       const int ready = ::poll(ends, 2, patience(pending, due)); // a negative descriptor is passed over
       if (ready < 0 && errno != EINTR) return;
-      const bool told = events_.drain();
+      const bool happened = events_.drain();
       drain_wake();
       const std::string poked = take_poke();
       if (stopping_.load()) return;
       if (!poked.empty()) {
-        look(); // what is there now is what will be read
+        look(); // the reload reads at least this state
         pending = false;
         changed_(poked);
         continue;
       }
       const auto now = Clock::now();
-      if (told || refresh_.exchange(false)) {
+      if (happened || refresh_.exchange(false)) {
         if (!pending) first = now;
         pending = true;
         due = std::min(now + quiet, first + longest);
       }
-      // A plugin that is still being written may be read too early, and is refused then; its end is told too.
+      // A plugin that is still being written may be read too early and is refused then; the end of the write is another
+      // change.
       if (pending ? now >= due : ready == 0) {
         pending = false;
         report_difference();
@@ -201,7 +203,7 @@ private:
   const std::function<void(std::string_view)> changed_;
   const int wake_;
   FileEvents events_;
-  std::string trouble_; ///< as it was logged last
+  std::string trouble_; ///< the text that was logged last
   std::string config_;
   FileStates states_;
   std::atomic<bool> stopping_{false}, refresh_{false};

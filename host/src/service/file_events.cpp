@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr unsigned most_links = 40; // on one way, as the kernel has it
+constexpr unsigned most_links = 40; // on one way, the kernel's own limit
 constexpr std::uint32_t entry_events = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
 constexpr std::uint32_t content_events = IN_CLOSE_WRITE | IN_ATTRIB;
 
@@ -31,7 +31,7 @@ std::string inside(const std::string &folder, const std::string &name) {
   return folder == "/" ? folder + name : folder + "/" + name;
 }
 
-/// Where a symbolic link leads to; empty: it is none.
+/// Returns the target of a symbolic link; empty if it is none.
 std::string link_target(const std::string &path) {
   char room[PATH_MAX];
   const ssize_t size = ::readlink(path.c_str(), room, sizeof room);
@@ -82,7 +82,7 @@ void FileEvents::watch_folder(const std::string &path, const std::string &ending
   add(path, {}, ending, true);
   for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed))
     if (std::error_code unknown; at->path().extension() == ending && at->is_symlink(unknown)) walk(at->path().string());
-  // A link that was not met is not watched: the files are looked at from time to time then.
+  // A link after the failure is not watched, so the host checks the files from time to time.
   if (failed && failed != std::errc::no_such_file_or_directory && failed != std::errc::not_a_directory &&
       trouble_.empty())
     trouble_ = reason(path, failed.value());
@@ -110,7 +110,7 @@ void FileEvents::walk(const std::string &path) {
     } else if (is_folder(full)) {
       folder = full;
     } else {
-      return; // the file, or what is not there yet
+      return; // the file, or a name that does not exist yet
     }
   }
 }
@@ -120,7 +120,7 @@ void FileEvents::add(const std::string &folder, const std::string &name, const s
   const int watch =
       ::inotify_add_watch(notify_, folder.c_str(), entry_events | IN_MASK_ADD | (contents ? content_events : 0));
   if (watch < 0) {
-    // A folder that has just gone is told of by the one around it.
+    // The folder around it reports a folder that has just gone.
     if (errno != ENOENT && errno != ENOTDIR && trouble_.empty()) trouble_ = reason(folder, errno);
     return;
   }
@@ -138,16 +138,16 @@ bool FileEvents::concerns(int watch, const char *name) const {
 }
 
 bool FileEvents::drain() {
-  bool told = false;
+  bool happened = false;
   alignas(inotify_event) char buffer[16 * 1024];
   for (ssize_t size = 0; notify_ >= 0 && (size = ::read(notify_, buffer, sizeof buffer)) > 0;) {
     for (const char *at = buffer; at < buffer + size;) {
       const auto &event = *reinterpret_cast<const inotify_event *>(at);
-      told = told || (event.mask & IN_Q_OVERFLOW) || concerns(event.wd, event.len != 0 ? event.name : "");
+      happened = happened || (event.mask & IN_Q_OVERFLOW) || concerns(event.wd, event.len != 0 ? event.name : "");
       at += sizeof event + event.len;
     }
   }
-  return told;
+  return happened;
 }
 
 } // namespace omnistore::service

@@ -39,14 +39,14 @@ public:
   KeySpace(const Config &config, std::shared_ptr<loader::Registry> registry);
   ~KeySpace() { close(std::chrono::steady_clock::time_point::max()); }
 
-  /// Where a key leads. While it lives the mount and its store stay open.
+  /// The mount and the store of a key. Both stay open while it lives.
   class Route {
   public:
     /// Throws Error(invalid) if no mount holds the key, Error(unavailable) if the mount is not open.
     Route(const KeySpace &space, const char *operation, const Key &key);
     /// Logs the operation, if operations are logged.
     ~Route() {
-      if (timer_.runs()) tell();
+      if (timer_.runs()) log();
     }
     /// Sets the operation's outcome for the log: "HIT", "MISS"; a literal.
     void came_to(const char *outcome) { outcome_ = outcome; }
@@ -62,7 +62,7 @@ public:
       if (inside.size() > mount_->store->longest_key()) check_length(operation_, key_.shown(), *mount_, inside.size());
       return bytes(inside);
     }
-    /// Of a key `k$`: k.
+    /// Returns `k` for a key `k$`.
     omnistore_bytes owner();
     /// Throws Error(read_only) if the config lets nobody write here.
     void check_writable() const;
@@ -74,7 +74,7 @@ public:
     [[noreturn]] void raise(omnistore_status status, const HostCall &call);
 
   private:
-    void tell() const noexcept;
+    void log() const noexcept;
 
     Hold mount_; ///< first: it goes last
     OpLog::Timer timer_;
@@ -85,7 +85,7 @@ public:
     std::string room_;
   };
 
-  /// Mounts a store, or takes the one at the mountpoint out if there is no config. False: there was none.
+  /// Mounts a store, or removes the one at the mountpoint if there is no config. Returns false if there was none.
   bool replace(const std::string &mountpoint, const MountConfig *config, const ChangeOptions &options);
   std::vector<MountChange> diff(const Config &config, loader::Registry &plugins) const;
   std::vector<MountChange> reload(const Config &config, std::shared_ptr<loader::Registry> plugins,
@@ -93,16 +93,16 @@ public:
 
   // storage_draining.cpp
   std::vector<DrainingStore> draining() const;
-  /// Null: at any mountpoint.
+  /// Waits for all mountpoints if `mountpoint` is null.
   bool wait_closed(const std::string *mountpoint, std::chrono::milliseconds timeout) const;
-  /// Ends everything, as far as it ends before the deadline.
+  /// Ends everything that can end before the deadline.
   void close(std::chrono::steady_clock::time_point deadline);
   bool is_closed() const { return closed_.load(); }
   std::shared_ptr<loader::Registry> registry() const {
     const std::lock_guard lock(mounting_);
     return registry_;
   }
-  /// For as long as an Epoch::Guard lives.
+  /// Valid for as long as an Epoch::Guard lives.
   const MountTable &table() const { return *table_.load(std::memory_order_acquire); }
   /// Keeps no store open.
   std::shared_ptr<const MountTable> kept_table() const {
@@ -115,17 +115,17 @@ public:
     return table().has(mount) ? Hold(mount, ends) : Hold();
   }
 
-  std::optional<std::string> told(const Mount &mount, Store &store, std::string key) const;
-  /// Has a store's drivers asked for their counters, on other threads.
+  std::optional<std::string> driver_report(const Mount &mount, Store &store, std::string key) const;
+  /// Gets the counters of a store's drivers, on other threads.
   void ask_counters(Store &store, const Mount &mount) const;
 
   /// Publishes a change that was made through this Storage, unless the store reports it itself.
   void publish(const Mount &mount, Event::Type type, Event::Cause cause, std::string_view key) {
-    if (hub.active() && !mount.tells_own.load(std::memory_order_relaxed)) publish_key(type, cause, key);
+    if (hub.active() && !mount.reports_own.load(std::memory_order_relaxed)) publish_key(type, cause, key);
   }
 
-  // The operations of a View. Keys and bases come with the base of the view that they were named in (empty: of the
-  // Storage), and go back without it, in messages too.
+  // The operations of a View. Keys and bases come with the base of the caller's view (empty for the Storage), and go
+  // back without it, in messages too.
   bool get(const Key &key, std::string &into, const GetOptions &options) const;
   std::optional<Entry> entry(const Key &key, const GetOptions &options) const;
   bool read(const Key &key, Reader &reader, const GetOptions &options) const;
@@ -187,12 +187,12 @@ private:
       return std::any_of(limits.begin(), limits.end(), [](const WatchLimit &limit) { return limit.refused; });
     }
   };
-  /// Something changed in a store, and not through this Storage.
+  /// Handles a change in a store that was not made through this Storage.
   void store_changed(const Mount &mount, const omnistore_event &event);
-  /// A store's own watch reports only a part of the changes.
+  /// Handles the report that a store's own watch sees only a part of the changes.
   void store_limited(const Mount &mount, const std::string &cause);
-  /// A mount that watches of the storage want to hear of. One thread at a time, the one that made it busy, calls the
-  /// driver, without the lock; before it leaves it looks whether more is to be done.
+  /// A mount whose changes watches of the storage want. One thread at a time, the one that made it busy, calls the
+  /// driver, without the lock; before it leaves it checks for more work.
   struct Watched {
     explicit Watched(std::shared_ptr<const Mount> of) : mount(std::move(of)) {}
     const std::shared_ptr<const Mount> mount;
@@ -200,11 +200,11 @@ private:
     std::vector<Hub::Limit> limits;
     std::vector<Hub::Limit> reported; ///< those of them that the store's own watch has reported
     bool busy = false;
-    std::unique_ptr<Backend> backend; ///< watches what the bases have in common; for the thread that made it busy
+    std::unique_ptr<Backend> backend; ///< watches the common part of the bases; for the thread that made it busy
 
     bool settled() const;
   };
-  /// The mounts that the watches of one base want to hear of.
+  /// The mounts whose changes the watches of one base want.
   struct Span {
     std::size_t watches = 0;
     std::vector<std::shared_ptr<const Mount>> wanted;
@@ -250,20 +250,20 @@ private:
   class MountWalk;
   using Mounts = std::vector<std::shared_ptr<Mount>>;
   struct Wanted;
-  /// What a config makes of the mounts of a table. Of those that were mounted at run time, only the ones at `claimed`
-  /// mountpoints change; null: any.
+  /// Returns the mounts that a config makes of those of a table. Mounts made at run time change only at `claimed`
+  /// mountpoints, or everywhere if that is null.
   static Wanted wanted_of(const Config &config, loader::Registry &plugins, const MountTable &now,
                           const std::set<std::string> *claimed);
-  /// Opens a mount's store within `open_timeout_`. If that fails: Error, or if it may fail a mount without a store and
-  /// with the reason.
+  /// Opens a mount's store within `open_timeout_`. If that fails, it throws Error, or leaves a mount with a reason in
+  /// place of a store if `may_fail`.
   void open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *change);
   std::shared_ptr<Store> open_store(const std::shared_ptr<Mount> &mount, std::chrono::steady_clock::time_point limit);
   /// Closes the stores of mounts that were in no table.
   void retire_unused(const Mounts &mounts);
   /// The same, since the storage was closed: throws Error(unavailable).
   [[noreturn]] void discard(const Mounts &mounts);
-  /// The table takes effect at once; what it no longer has drains. The mountpoints are those whose watches lost
-  /// something. Under mounting_.
+  /// Puts the table into effect at once; mounts that it no longer has drain. `changed` are the mountpoints whose
+  /// watches lost events. Under mounting_.
   void publish_table(Mounts mounts, const std::vector<std::string> &changed);
   std::chrono::milliseconds open_timeout() const {
     const std::lock_guard lock(mounting_);
@@ -275,8 +275,8 @@ private:
   }
 
   // storage_draining.cpp
-  /// Stores that no operation gets to any more, and that are not closed yet. Shared with those who open stores, which
-  /// may outlive the storage.
+  /// Stores that no operation reaches any more, and that are not closed yet. Shared with the threads that open stores,
+  /// which may outlive the storage.
   struct Drains {
     struct One {
       std::uint64_t id;
@@ -296,13 +296,13 @@ private:
     Mounts retired; ///< taken out of the table, and perhaps still used
     std::uint64_t last_id = 0;
   };
-  /// Closes the store of a mount that is in the table no more, when it is used no more and no other mount has it.
-  /// `stays`: one in the table has.
+  /// Closes the store of a mount that has left the table, when nobody uses it and no other mount has it. `stays` means
+  /// that one in the table has it.
   void retire(const std::shared_ptr<Mount> &mount, bool stays);
   /// The last operation on a retired mount has ended.
   void left(const std::shared_ptr<Mount> &mount);
   DrainingStore shown(const Drains::One &one, const Mounts &retired) const;
-  /// Waits a moment for stores of this mount's driver that drain. Returns true if one has gone; else `why` says what
+  /// Waits a moment for stores of this mount's driver that drain. Returns true if one has gone; else `why` names what
   /// they wait for, if there are any.
   bool await_same_driver(const Mount &mount, std::string &why) const;
   void end_watches();
@@ -332,7 +332,7 @@ std::string failure(std::string_view operation, std::string_view key, const Moun
 
 Meta to_meta(const omnistore_meta &meta);
 
-/// When a value set now ends. Throws Error(invalid) for a negative ttl.
+/// Returns the expiry of a value that is set now. Throws Error(invalid) for a negative ttl.
 std::int64_t expiry_of(const Mount &mount, const SetOptions &options);
 
 /// OMNISTORE_GET_...

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What listings and clears over mounts share.
+// The parts that listings and clears over mounts share.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 
 namespace omnistore {
 
-/// A page takes no more memory than this, and what comes at once: long keys make it a shorter one.
+/// A page ends at this size: long keys make it shorter. The last page of a driver in it may exceed the size.
 inline constexpr std::size_t most_page_bytes = 4 * 1024 * 1024;
 inline constexpr std::uint32_t most_asked_at_once = 2000;
 inline constexpr std::size_t most_bound_bytes = 4096;
@@ -31,14 +31,14 @@ inline bool lists_names(const ListOptions &options) {
   return options.reverse || (options.folders && options.depth != ListOptions::any_depth);
 }
 
-/// The part of a base that lies in one mount, as the store knows it.
+/// Returns the part of a base that lies in one mount, in the store's keys.
 inline std::string inner_base(const Mount &mount, std::string_view base) {
   std::string inner = mount.prefix;
   if (base.size() > mount.base.size()) inner.append(base.substr(mount.base.size()));
   return inner;
 }
 
-/// How deep a listing of a base may go inside a mount; false: not into it at all.
+/// Sets how deep a listing of a base may go inside a mount. Returns false if it does not reach the mount.
 inline bool inner_depth(const Mount &mount, std::string_view base, std::uint32_t depth, std::uint32_t &inner) {
   inner = depth;
   if (depth == ListOptions::any_depth || mount.base.size() <= base.size()) return true;
@@ -48,7 +48,8 @@ inline bool inner_depth(const Mount &mount, std::string_view base, std::uint32_t
   return true;
 }
 
-/// Takes keys out of a store: without prefix, meta keys, and those that a deeper mount hides. `take` gets the rest.
+/// Takes keys of a store without their prefix, leaves out meta keys and those that a deeper mount hides, and gives the
+/// rest to `take`.
 template <typename Take>
 class Outside : public omnistore_page {
 public:
@@ -116,17 +117,17 @@ inline void check_open(const char *operation, std::string_view base, const Mount
 }
 
 /// The part of a base that lies in a mount, for the log.
-inline std::string_view told_base(std::string_view base, const Mount &mount) {
+inline std::string_view logged_base(std::string_view base, const Mount &mount) {
   const std::string_view longer = base.size() > mount.base.size() ? base : mount.base;
   return longer.empty() ? std::string_view("(root)") : longer;
 }
 
-/// A bound that a view knows as `shown`; empty: there is none.
+/// Returns the whole of a bound that a view knows as `shown`; empty if there is none.
 inline std::string bound_in_view(std::string_view in, std::string_view shown) {
   return shown.empty() ? std::string() : in_view(in, shown);
 }
 
-/// The bounds of a listing as the store of a mount knows them.
+/// The bounds of a listing in the keys of a mount's store.
 struct InnerBounds {
   std::string start, end;
   bool empty; ///< nothing in the mount lies between them
@@ -136,14 +137,14 @@ struct InnerBounds {
         empty((start.empty() && from > mount.base) || (end.empty() && !to.empty() && to <= mount.base)) {}
 
 private:
-  /// Empty if the bound lies before or behind all of the mount.
+  /// Returns an empty text if the bound lies before or after all of the mount.
   static std::string inner(const Mount &mount, std::string_view bound) {
     if (bound.empty() || !bound.starts_with(mount.base)) return {};
     return mount.prefix + std::string(bound.substr(mount.base.size()));
   }
 };
 
-/// Adds what a store went on without to what is told of the whole listing.
+/// Adds the places that a store left out to those of the whole listing.
 inline void add_skipped(std::vector<Skipped> found, std::string_view in, const Mount &mount,
                         std::vector<Skipped> &skipped) {
   for (Skipped &each : found) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which mount a key belongs to.
+// The mounts, and the mount of a key.
 #pragma once
 
 #include <array>
@@ -19,7 +19,7 @@
 
 namespace omnistore {
 
-/// Counts who uses a mount: a counter for each thread, on a cache line of its own.
+/// Counts the users of a mount: a counter for each thread, on a cache line of its own.
 class Users {
 public:
   std::uint32_t count() const {
@@ -40,7 +40,7 @@ private:
 struct Mount : std::enable_shared_from_this<Mount> {
   std::string mountpoint; ///< normal form; "": the root
   std::string base;       ///< mountpoint and ':', or ""
-  std::string prefix;     ///< in front of every key inside the store: "app:v1:", or ""
+  std::string prefix;     ///< begins every key inside the store: "app:v1:", or ""
   std::int64_t ttl = 0;   ///< of values set without one; milliseconds, 0: never
   bool read_only = false;
   bool runtime = false; ///< mounted by a call, not by the config
@@ -50,11 +50,11 @@ struct Mount : std::enable_shared_from_this<Mount> {
   std::string reason;            ///< why it could not be opened, if store is null
   std::shared_ptr<Store>
       store; ///< shared with the mount that this one took the place of, if only settings outside the store changed
-  mutable std::atomic<bool> tells_own{false}; ///< the store reports this host's writes too, while it is watched
+  mutable std::atomic<bool> reports_own{false}; ///< the store reports this host's writes too, while it is watched
   mutable Users users;
   mutable std::atomic<std::uint32_t> watches{0}; ///< of its store, among the users
 
-  /// The key as the store knows it. `room` is used if the mount has a prefix.
+  /// Returns the store's key. Uses `room` if the mount has a prefix.
   std::string_view inside(std::string_view key, std::string &room) const {
     key.remove_prefix(base.size());
     if (prefix.empty()) return key;
@@ -62,7 +62,7 @@ struct Mount : std::enable_shared_from_this<Mount> {
     room.assign(prefix).append(key);
     return room;
   }
-  /// The other way. Returns false if the store's key is not one of this mount's.
+  /// Sets the public key of a store's key. Returns false if it is not one of this mount's.
   bool outside(std::string_view inner, std::string &key) const {
     if (!inner.starts_with(prefix)) return false;
     key.assign(base).append(inner.substr(prefix.size()));
@@ -76,7 +76,7 @@ struct Mount : std::enable_shared_from_this<Mount> {
 /// found in the table, so that a mount that was taken out gets no new one. Costs no fence and no read-modify-write.
 class Hold {
 public:
-  /// Where a hold may end.
+  /// The threads on which a hold may end.
   enum Ends { here, anywhere }; ///< on the thread that took it; on any thread
   Hold() = default;
   explicit Hold(const Mount &mount, Ends ends = here) : mount_(&mount) {
@@ -128,12 +128,12 @@ struct MountDefaults {
 std::shared_ptr<Mount> make_mount(const std::string &mountpoint, const MountConfig &config, Plan plan,
                                   const MountDefaults &defaults);
 
-/// The mounts at one moment. Immutable. Who keeps one keeps no store open: see Hold.
+/// The mounts at one moment. Immutable. A table keeps no store open: see Hold.
 class MountTable : public std::enable_shared_from_this<MountTable> {
 public:
   explicit MountTable(std::vector<std::shared_ptr<Mount>> mounts);
 
-  /// The mount with the longest mountpoint that the key lies under, by whole segments; null if there is none.
+  /// Returns the mount with the longest mountpoint that the key lies under, by whole segments; null if there is none.
   const Mount *find(std::string_view key) const {
     const Mount *found = root_;
     if (depth_ == 0 || key.empty() || !first_[static_cast<unsigned char>(key.front())]) return found;
@@ -147,13 +147,14 @@ public:
     return found;
   }
 
-  /// The mounts that a listing of a base spans, ordered by mountpoint: the one that holds it, and those below it.
+  /// Returns the mounts that a listing of a base spans, ordered by mountpoint: the one that holds it, and those below
+  /// it.
   std::vector<const Mount *> spanned(std::string_view base) const;
   /// Returns true if another mountpoint lies under this one's.
   bool has_deeper(const Mount &mount) const;
 
   const std::vector<std::shared_ptr<Mount>> &mounts() const { return mounts_; }
-  /// Returns the mount at exactly this mountpoint; null: there is none.
+  /// Returns the mount at exactly this mountpoint; null if there is none.
   std::shared_ptr<Mount> at(std::string_view mountpoint) const;
   bool has(const Mount &mount) const { return at(mount.mountpoint).get() == &mount; }
 

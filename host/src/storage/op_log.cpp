@@ -16,8 +16,8 @@ void OpLog::configure(std::int64_t slow) {
   wanted_.store(slow > 0 || each_.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
-void OpLog::tell(std::string_view what, std::string_view key, const Mount &mount, Clock::duration took,
-                 std::string_view error) const {
+void OpLog::log(std::string_view what, std::string_view key, const Mount &mount, Clock::duration took,
+                std::string_view error) const {
   const double milliseconds = std::chrono::duration<double, std::milli>(took).count();
   const std::int64_t slow = slow_.load(std::memory_order_relaxed);
   const bool is_slow = slow > 0 && milliseconds >= static_cast<double>(slow);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Opening and closing, and what is told of the mounts.
+// Opening and closing, and the reports of the mounts.
 #include <algorithm>
 
 #include <spdlog/spdlog.h>
@@ -71,7 +71,7 @@ KeySpace::Route::Route(const KeySpace &space, const char *operation, const Key &
   mount_ = Hold(*mount);
 }
 
-void KeySpace::Route::tell() const noexcept {
+void KeySpace::Route::log() const noexcept {
   constexpr std::pair<std::string_view, const char *> words[] = {
       {"get", "READ"}, {"set", "WRITE"}, {"remove", "REMOVE"}, {"touch", "TOUCH"}, {"has", "STAT"}, {"meta", "STAT"}};
   try {
@@ -79,7 +79,7 @@ void KeySpace::Route::tell() const noexcept {
     for (const auto &[operation, word] : words)
       if (operation == operation_) what = word;
     if (outcome_) what.append(" ").append(outcome_);
-    timer_.tell(what, key_.view(), *mount_, error_);
+    timer_.log(what, key_.view(), *mount_, error_);
   } catch (const std::exception &) { // nothing is lost but the line
   }
 }
@@ -220,7 +220,7 @@ std::vector<MountStats> Storage::stats() const {
   std::vector<std::pair<Hold, const Mount *>> held;
   for (const auto &mount : table->mounts())
     if (Hold hold = space().hold(*mount)) held.emplace_back(std::move(hold), mount.get()); // else it was taken out
-  // All stores are asked at once, so that those that do not answer take their time together.
+  // All stores are checked at once, so that those that do not respond take their time together.
   for (const auto &[hold, mount] : held)
     if (mount->store) space().ask_counters(*mount->store, *mount);
   const auto until = std::chrono::steady_clock::now() + DriverReports::report_time;

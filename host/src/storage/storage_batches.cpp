@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Batches: grouped by mount, answered in the order asked, each item with its own outcome.
+// Batches: grouped by mount, in the order of the request, each item with its own outcome.
 #include <algorithm>
 #include <atomic>
 #include <deque>
@@ -76,7 +76,7 @@ void run_groups(std::deque<Group> &groups, const OpLog &log, const char *what, c
     group.mount->outside(view(group.views.front()), keys);
     if (const std::size_t others = group.items.size() - 1; others != 0)
       keys += " and " + std::to_string(others) + (others == 1 ? " other" : " others");
-    timer.tell(what, keys, *group.mount);
+    timer.log(what, keys, *group.mount);
   };
   std::vector<std::future<void>> running;
   std::vector<Group *> here;

@@ -2,11 +2,11 @@
 // Stores that were taken out of the mounts: they are closed when their last operation has ended, and nobody waits for
 // that who does not want to.
 #include <algorithm>
-#include <cstdio>
 #include <future>
 
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "base/printable.hpp"
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
@@ -19,12 +19,6 @@ using std::chrono::milliseconds;
 
 /// How long a store that does not open waits for one of the same driver that drains.
 constexpr milliseconds moment{1000};
-
-std::string seconds_text(milliseconds time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
-  return text;
-}
 
 std::string counted(std::uint64_t count, const char *one, const char *more) {
   return std::to_string(count) + " " + (count == 1 ? one : more);

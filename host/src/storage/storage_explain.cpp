@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A get whose way is told.
+// A get that reports its way.
 #include <future>
 
 #include "storage/key.hpp"
@@ -10,29 +10,29 @@
 
 namespace omnistore {
 
-/// Returns what a store's driver adds about a key; nullopt: it did not say in time. The mount is held meanwhile, by the
-/// caller too.
-std::optional<std::string> KeySpace::told(const Mount &mount, Store &store, std::string key) const {
+/// Returns the report of a store's driver about a key, or nullopt if it did not come in time. The mount is held
+/// meanwhile, by the caller too.
+std::optional<std::string> KeySpace::driver_report(const Mount &mount, Store &store, std::string key) const {
   DriverReports &reports = store.reports();
   if (!reports.explains()) return std::string();
   const auto until = std::chrono::steady_clock::now() + DriverReports::report_time;
   if (!reports.explaining().begin(until)) return std::nullopt;
   const auto text = std::make_shared<std::promise<std::string>>();
-  std::future<std::string> told = text->get_future();
+  std::future<std::string> result = text->get_future();
   background_->submit(
       {nullptr, [text, &reports, key = std::move(key), hold = std::make_shared<Hold>(Hold(mount, Hold::anywhere))] {
          std::string about = reports.explain(bytes(key));
          reports.explaining().end();
          text->set_value(std::move(about));
        }});
-  if (told.wait_until(until) != std::future_status::ready) return std::nullopt;
-  return told.get();
+  if (result.wait_until(until) != std::future_status::ready) return std::nullopt;
+  return result.get();
 }
 
 Explanation KeySpace::explain(const Key &key, const CallOptions &options) const {
   Route route(*this, "explain", key);
   const Mount &mount = route.mount();
-  const bool is_user = key.is_meta(); // then the value is asked for its user meta
+  const bool is_user = key.is_meta(); // then the get reads the user meta of the value
   const omnistore_bytes asked = is_user ? route.owner() : route.key();
   Explanation result;
   result.key = key.shown();
@@ -49,7 +49,8 @@ Explanation KeySpace::explain(const Key &key, const CallOptions &options) const 
   StringSink sink(value, first, &result.meta);
   const std::uint32_t flags = OMNISTORE_GET_META | (is_user ? OMNISTORE_GET_USER : 0u);
   const omnistore_get_request request{sizeof request, flags, 0, is_user ? UINT64_MAX : first.length};
-  Trace trace(view(asked), [&](Store &asks, std::string_view of) { return told(mount, asks, std::string(of)); });
+  Trace trace(view(asked),
+              [&](Store &store, std::string_view of) { return driver_report(mount, store, std::string(of)); });
   omnistore_status status =
       is_user ? route.store().stat(&call, asked, request, &sink) : route.store().get(&call, asked, request, &sink);
   if (is_user && status == OMNISTORE_OK && result.meta.user.empty()) status = OMNISTORE_NOT_FOUND;

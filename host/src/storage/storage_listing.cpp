@@ -69,7 +69,7 @@ std::string KeySpace::list_step(std::string_view in, std::string_view text, cons
   if (options.cursor.empty())
     walk.begin();
   else
-    walk.begin_at(from.mountpoint); // if that mount is gone, the listing goes on with the next one
+    walk.begin_at(from.mountpoint); // if that mount is gone, the listing continues with the next one
   // If another store is mounted there now, it begins with that one's first key: its cursors are its own.
   const bool goes_on = walk && walk->mountpoint == from.mountpoint && walk->fingerprint == from.store;
   std::string cursor = goes_on ? from.driver : std::string();
@@ -96,14 +96,14 @@ std::string KeySpace::list_step(std::string_view in, std::string_view text, cons
     if (inside && !bounds.empty) {
       HostCall call(options);
       Outside outside(walk.table(), mount, [&](std::string_view key, const omnistore_meta *meta) {
-        if (!key.starts_with(in)) return; // a driver that does not keep to the base it was asked for
+        if (!key.starts_with(in)) return; // a driver that does not keep to the requested base
         take(key.substr(in.size()), options.meta ? meta : nullptr);
         ++taken;
         bytes_taken += key.size();
       });
       const OpLog::Timer timer(op_log);
       const omnistore_status status = mount.store->list(&call, request, &outside);
-      timer.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base, mount), mount);
+      timer.log(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", logged_base(base, mount), mount);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
       if (status != OMNISTORE_OK)
         throw Error(to_status(status), failure("list", shown, mount, call.cause(status)), call.retry_after());
@@ -179,7 +179,7 @@ std::uint64_t KeySpace::clear(std::string_view in, std::string_view text, const 
     });
     const OpLog::Timer timer(op_log);
     const omnistore_status status = mount.store->clear(&call, request, &outside);
-    timer.tell(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", told_base(base, mount), mount);
+    timer.log(status == OMNISTORE_OK ? "CLEAR" : "CLEAR ERROR", logged_base(base, mount), mount);
     if (outside.thrown) std::rethrow_exception(outside.thrown);
     if (status != OMNISTORE_OK)
       throw Error(to_status(status), failure("clear", shown, mount, call.cause(status), status, call.nothing_done()),

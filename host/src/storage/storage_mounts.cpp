@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The mounts as they change: opening, mounting and unmounting, and a reload of the config.
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <future>
 #include <optional>
 
 #include <spdlog/spdlog.h>
 
+#include "base/clock.hpp"
 #include "base/printable.hpp"
 #include "storage/changes.hpp"
 #include "storage/key.hpp"
@@ -64,11 +64,11 @@ bool same_plugins(const Plan &a, const Plan &b) {
          std::equal(a.children.begin(), a.children.end(), b.children.begin(), b.children.end(), same_plugins);
 }
 
-/// A runtime mount over the plugins that there are now; null: they are the ones that it has, or cannot be used.
-std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, const MountDefaults &defaults, bool tell) {
+/// Returns a runtime mount over the present plugins, or null if it has these already or they cannot be used.
+std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, const MountDefaults &defaults, bool warn) {
   std::vector<Problem> problems;
   Plan planned = plan(old.config.store, plugins, false, problems);
-  if (tell)
+  if (warn)
     for (const Problem &problem : problems)
       spdlog::warn("mount {}: kept as it is, since its plugin was replaced by one that cannot be used: {}", old.shown(),
                    problem.text());
@@ -91,12 +91,6 @@ void close_all(const std::vector<std::shared_ptr<Mount>> &mounts, Background &ba
                        }});
   }
   for (auto &one : closed) one.wait_until(deadline);
-}
-
-std::string seconds_text(Clock::duration time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
-  return text;
 }
 
 } // namespace
@@ -177,7 +171,7 @@ private:
   std::list<Change>::iterator change_;
 };
 
-/// What becomes of the mounts.
+/// The changes of the mounts.
 struct KeySpace::Wanted {
   std::vector<MountChange> changes; ///< by mountpoint
   Mounts mounts;                    ///< without those that were mounted at run time and stay as they are
@@ -224,7 +218,7 @@ void KeySpace::open(const std::shared_ptr<Mount> &mount, bool may_fail, Change *
   mount->reason = failed->what() + why;
   const std::string message = failure("open", {}, *mount, mount->reason);
   if (!may_fail) throw Error(failed->status(), message);
-  spdlog::warn("{}; the host goes on without this mount", message);
+  spdlog::warn("{}; the host continues without this mount", message);
 }
 
 /// Opens the store on another thread. If it takes too long, its thread closes it when it has opened after all.
@@ -306,7 +300,7 @@ void KeySpace::publish_table(Mounts mounts, const std::vector<std::string> &chan
   }
   background_->submit({nullptr, [this, shared] {
                          hub.refresh(); // no watch is left on an old store
-                         // What others changed in the new store before its watch began was not seen.
+                         // Changes that others made in the new store before its watch began were not seen.
                          for (const std::string &mountpoint : shared) hub.lost(mountpoint, 0);
                        }});
 }

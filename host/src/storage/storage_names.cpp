@@ -54,7 +54,7 @@ std::vector<Piece> pieces_of(const MountTable &table, const std::string &base, b
   return pieces;
 }
 
-/// The piece's bounds within those of the listing; false: nothing lies in both.
+/// Cuts the piece's bounds to those of the listing. Returns false if nothing lies in both.
 bool narrow(Piece &piece, const KeyBounds &bounds) {
   piece.from = std::max(piece.from, bounds.from);
   if (piece.to.empty() || (!bounds.to.empty() && bounds.to < piece.to)) piece.to = bounds.to;
@@ -93,7 +93,7 @@ public:
         if (!narrow(piece, KeyBounds(whole_, last_))) continue;
         const Hold hold = space_.hold(*piece.mount);
         changed = !hold;
-        if (changed) break; // go on behind the last name with the mounts that there are now
+        if (changed) break; // continue after the last name with the present mounts
         list(*table, piece);
         if (is_full()) return Cursor::of_name(last_.substr(in_.size()));
       }
@@ -147,7 +147,7 @@ private:
       });
       const OpLog::Timer timer(space_.op_log);
       const omnistore_status status = mount.store->list(&call, request, &outside);
-      timer.tell(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", told_base(base_, mount), mount);
+      timer.log(status == OMNISTORE_OK ? "LIST" : "LIST ERROR", logged_base(base_, mount), mount);
       if (outside.thrown) std::rethrow_exception(outside.thrown);
       if (status != OMNISTORE_OK)
         throw Error(to_status(status), failure("list", shown_, mount, call.cause(status)), call.retry_after());

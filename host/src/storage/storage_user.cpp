@@ -80,7 +80,7 @@ std::optional<Meta> KeySpace::meta_of_user(Route &route, HostCall &call) const {
   return about(*found, found->user.size());
 }
 
-/// Gives the value other user meta; empty: none. False: there is no value.
+/// Gives the value other user meta, or none if it is empty. Returns false if there is no value.
 bool KeySpace::set_user(Route &route, HostCall &call, std::string_view user) const {
   const omnistore_touch_request request{sizeof request, OMNISTORE_TOUCH_USER, 0, bytes(user)};
   const omnistore_status status = route.store().touch(&call, route.owner(), request);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Events: what is told of own writes, and the watches of the stores behind the mounts. Those run while a watch of the
-// storage wants to hear of a mount, one for each mount, over the keys that are wanted.
+// Events: those of the host's own writes, and the watches of the mounted stores. Those run while a watch of the storage
+// wants to hear of a mount, one for each mount, over the keys that are wanted.
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -25,7 +25,7 @@ std::string common_base(std::string_view a, std::string_view b) {
   return std::string(colon == same.npos ? std::string_view() : same.substr(0, colon + 1));
 }
 
-/// The base inside a mount's store that holds what a watch of `wanted` can be told of.
+/// Returns the base inside a mount's store that holds the changes for a watch of `wanted`.
 std::string watched_base(const Mount &mount, std::string_view wanted) {
   if (std::string_view(mount.base).starts_with(wanted) || wanted.size() <= mount.base.size()) return mount.prefix;
   const std::string_view inside = wanted.substr(mount.base.size());
@@ -44,7 +44,7 @@ KeySpace::Backend::Backend(KeySpace &storage, Hold watched, std::string keys)
 }
 
 KeySpace::Backend::~Backend() {
-  mount->tells_own.store(false);
+  mount->reports_own.store(false);
   mount->store->unwatch(watch);
   mount->watches.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -55,7 +55,7 @@ void KeySpace::Backend::event_(omnistore_watcher *watcher, const omnistore_event
 }
 
 void KeySpace::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
-  // A change of the meta is a change of what is known of its key.
+  // A change of the user meta is a change of its key's meta.
   const bool is_meta = is_sidecar(key);
   if (is_meta && type == Event::Type::remove && cause != Event::Cause::removed) return; // it went with its value
   if (is_meta) key = owner_of(key);
@@ -95,7 +95,7 @@ void KeySpace::store_limited(const Mount &mount, const std::string &cause) {
     if (std::find(span.reached.begin(), span.reached.end(), &mount) != span.reached.end()) tell_limits(base, span);
 }
 
-/// Finds the mounts that hold what a watch of `base` can be told of, and wants them. Under watching_.
+/// Finds the mounts whose changes concern a watch of `base`, and wants them. Under watching_.
 void KeySpace::reach(const std::string &base, Span &span) {
   span.wanted.clear();
   const Epoch::Guard guard(epoch);
@@ -151,7 +151,7 @@ bool KeySpace::cover(const std::shared_ptr<Watched> &watched, bool ask_again, st
     const bool begins = !watched->settled() || (std::exchange(ask_again, false) && watched->backend->refused());
     const std::string base = common_base(*watched->bases.begin(), *watched->bases.rbegin());
     lock.unlock();
-    // The wider one begins before the narrower ends: a change may be told twice, and none is lost.
+    // The wider one begins before the narrower ends: a change may be reported twice, and none is lost.
     if (begins) {
       Hold held = hold(mount, Hold::anywhere);
       if (!held) { // it was taken out meanwhile; a store that was may take any time to end its watch
@@ -162,7 +162,7 @@ bool KeySpace::cover(const std::shared_ptr<Watched> &watched, bool ask_again, st
       }
       watched->backend = std::make_unique<Backend>(*this, std::move(held), base);
     }
-    mount.tells_own.store(mount.store->reports_own(watched->backend->watch));
+    mount.reports_own.store(mount.store->reports_own(watched->backend->watch));
     watched->backend->limits.clear();
     mount.store->add_limits(watched->backend->limits);
     std::vector<Hub::Limit> limits;

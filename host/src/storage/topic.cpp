@@ -100,16 +100,16 @@ void Hub::Topic::disarm(State &state) {
   armed_.pop_back();
 }
 
-bool Hub::Topic::tell(State &state, const std::vector<Limit> &limits) {
+bool Hub::Topic::notify(State &state, const std::vector<Limit> &limits) {
   if (!state.limited_ && !state.pulled()) return false;
   std::vector<State::KnownLimit> now;
   bool news = false;
   for (const Limit &limit : limits) {
     const auto known = std::find_if(state.limits_.begin(), state.limits_.end(),
                                     [&](const State::KnownLimit &other) { return other.limit == limit; });
-    const bool told = known != state.limits_.end() && known->told;
-    news = news || !told;
-    now.push_back({limit, told});
+    const bool reported = known != state.limits_.end() && known->reported;
+    news = news || !reported;
+    now.push_back({limit, reported});
   }
   state.limits_ = std::move(now);
   if (!news || state.armed_ == State::none) return false;
@@ -122,12 +122,12 @@ void Hub::Topic::limit(const std::vector<Limit> &limits, States &woken) {
   if (limits == limits_) return;
   limits_ = limits;
   for (const auto &state : members_)
-    if (tell(*state, limits_)) woken.push_back(state);
+    if (notify(*state, limits_)) woken.push_back(state);
 }
 
 bool Hub::Topic::limit(State &state) {
   const std::lock_guard lock(mutex_);
-  return state.member_ != State::none && tell(state, limits_);
+  return state.member_ != State::none && notify(state, limits_);
 }
 
 // --------------------------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ Watch::State::State(std::shared_ptr<Hub::Core> core, std::string of, std::functi
 Watch::State::Turn Watch::State::next(std::string &limit, std::vector<SharedRecord> &events) {
   const std::lock_guard lock(topic_->mutex_);
   for (KnownLimit &known : limits_) {
-    if (std::exchange(known.told, true)) continue;
+    if (std::exchange(known.reported, true)) continue;
     limit = known.limit.message;
     return Turn::limit;
   }
@@ -149,7 +149,7 @@ Watch::State::Turn Watch::State::next(std::string &limit, std::vector<SharedReco
     events.push_back(record);
     return events.size() < most_at_once;
   });
-  if (!events.empty()) return Turn::events; // not armed: it reads on when they are told
+  if (!events.empty()) return Turn::events; // not armed: it continues to read when they are reported
   topic_->arm(*this);
   return Turn::nothing;
 }
@@ -198,8 +198,8 @@ bool Watch::State::call(const Callback &callback, const What &what) {
 void Watch::State::take(EventTaker &taker) {
   const std::lock_guard lock(topic_->mutex_);
   for (KnownLimit &known : limits_) {
-    if (known.told) continue;
-    known.told = true;
+    if (known.reported) continue;
+    known.reported = true;
     if (!taker.limited(known.limit.message)) return;
   }
   if (topic_->read(*this, [&](const SharedRecord &record) { return taker.event(*record); })) topic_->arm(*this);

@@ -39,22 +39,22 @@ public:
   static State &of(const Watch &watch) { return *watch.state_; }
   bool resumable() const { return linger.count() > 0; }
   bool pulled() const { return static_cast<bool>(ready_); }
-  /// There is something to read, and nobody reads: tells the front, or has the pool call run().
+  /// Called when there is something to read and nobody reads: notifies the front, or lets the pool call run().
   void wake();
   bool run() override;
   void take(EventTaker &taker);
   /// Ends the watch.
   void end();
-  /// No callback begins any more.
+  /// Lets no further callback begin.
   void leave();
-  /// Returns when no callback runs. Called from inside it: at once.
+  /// Returns when no callback runs, or at once if it is called from inside one.
   void await_callback();
 
 private:
   friend class Hub::Topic;
   struct KnownLimit {
     Hub::Limit limit;
-    bool told;
+    bool reported;
   };
   enum class Turn { nothing, limit, events };
 
@@ -70,8 +70,8 @@ private:
   // Under the topic's mutex.
   std::shared_ptr<Hub::Topic> topic_;
   static constexpr std::size_t none = SIZE_MAX;
-  std::size_t member_ = none;       ///< where it is among the topic's members
-  std::size_t armed_ = none;        ///< where it is among those that wait for an event
+  std::size_t member_ = none;       ///< its place among the topic's members
+  std::size_t armed_ = none;        ///< its place among those that wait for an event
   std::uint64_t number_ = 0;        ///< the entry to read next
   std::uint64_t at_ = 0;            ///< how many events were appended before that one
   std::deque<SharedRecord> replay_; ///< comes before the topic's entries
@@ -101,16 +101,16 @@ public:
   /// Adds the watches that have to be woken to `woken`. Drops the oldest events beyond the watches' queues and `room`
   /// bytes.
   void append(const SharedRecord &record, std::size_t room, States &woken);
-  /// A watch begins, behind what was appended, with `replay` to read first. Pulled ones, and those with something to
-  /// read, are not armed. Returns true if it is to be woken.
+  /// Adds a watch, which begins after the last event, with `replay` to read first. Pulled ones, and those with
+  /// something to read, are not armed. Returns true if it has to be woken.
   bool join(const std::shared_ptr<State> &state, std::deque<SharedRecord> replay);
   /// Returns false if it was no member.
   bool leave(State &state);
   bool empty() const;
   States members() const;
-  /// Tells all watches of new limits, those that wait through `woken`.
+  /// Gives all watches the new limits, and adds those that wait to `woken`.
   void limit(const std::vector<Limit> &limits, States &woken);
-  /// Tells one watch, which has just begun. Returns true if it is to be woken.
+  /// Gives a watch that has just begun the limits. Returns true if it has to be woken.
   bool limit(State &state);
 
 private:
@@ -125,10 +125,10 @@ private:
   bool read(State &state, const Take &take);
   std::uint64_t end() const { return first_ + entries_.size(); }
   void drop_first();
-  /// The watch has read everything: the next event wakes it. Under the mutex, like those below.
+  /// Lets the next event wake a watch that has read everything. Under the mutex, like those below.
   void arm(State &state);
   void disarm(State &state);
-  bool tell(State &state, const std::vector<Limit> &limits);
+  bool notify(State &state, const std::vector<Limit> &limits);
 
   const std::shared_ptr<Bytes> held_;
   mutable std::mutex mutex_;

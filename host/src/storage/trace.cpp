@@ -22,7 +22,7 @@ Trace::Listening::Listening(Trace &in, Store &store, omnistore_call *outer, omni
     asked.hop.order = static_cast<std::uint32_t>(in.asked_.size());
     const auto begun = std::chrono::steady_clock::now();
     Trace *resumed = std::exchange(current_, nullptr); // what the driver reads for this is no hop
-    std::optional<std::string> about = in.tell_(store, view(key));
+    std::optional<std::string> about = in.report_(store, view(key));
     asked.hop.about_late = !about;
     if (about) asked.hop.about = std::move(*about);
     current_ = resumed;

@@ -21,29 +21,29 @@ namespace omnistore {
 
 class Store;
 
-/// What the gets of one thread ask, store by store, as long as it lives: each store looks here when it is asked. One at
-/// a time for a thread; stores that a layer asks on another thread are not seen.
+/// Records the calls of one thread's gets, store by store, as long as it lives: each store looks here when it is
+/// called. One at a time for a thread; stores that a layer calls on another thread are not seen.
 class Trace {
 public:
-  /// Of one key, as the mount's store knows it: what layers ask beside it is their bookkeeping (its key ends in '$')
-  /// and no hop. `key` must outlive it. `tell` gives what a store's driver adds about a key; nullopt: it did not say in
+  /// Traces one key of the mount's store. Other keys that layers read are their bookkeeping (they end in '$') and no
+  /// hop. `key` must outlive it. `report` returns the driver's report about a key, or nullopt if it did not come in
   /// time.
-  using Tell = std::function<std::optional<std::string>(Store &store, std::string_view key)>;
-  Trace(std::string_view key, Tell tell) : key_(key), tell_(std::move(tell)) { current_ = this; }
+  using Report = std::function<std::optional<std::string>(Store &store, std::string_view key)>;
+  Trace(std::string_view key, Report report) : key_(key), report_(std::move(report)) { current_ = this; }
   ~Trace() { current_ = nullptr; }
   Trace(const Trace &) = delete;
   Trace &operator=(const Trace &) = delete;
 
-  /// This thread's; null: nobody wants to know.
+  /// This thread's trace, or null if there is none.
   static Trace *current() { return current_; }
 
-  /// Returns false if ask() is calling the store already: the store then does its work.
+  /// Returns false if ask() calls the store already: the store then does its work.
   bool enters(const Store &store) {
     if (entering_ != &store) return true;
     entering_ = nullptr;
     return false;
   }
-  /// Asks a store by `again` (its operation once more, with this call and sink), and keeps what it answers.
+  /// Calls a store by `again` (its operation once more, with this call and sink), and keeps the result.
   template <typename Again>
   omnistore_status ask(Store &store, omnistore_call *call, omnistore_bytes key, omnistore_sink *sink, Again again) {
     if (is_bookkeeping(key)) {
@@ -56,15 +56,15 @@ public:
         again(static_cast<omnistore_call *>(&listening.call), static_cast<omnistore_sink *>(&listening.sink)));
   }
 
-  /// The tree of stores from this one down.
+  /// Returns the tree of stores from this one down.
   Hop hop(const Store &store) const;
-  /// The way from a store that answered to the one below it that the value came from.
+  /// Returns the way from a store that had the value to the one below it that the value came from.
   std::vector<std::uint32_t> answered(const Store &store) const;
 
 private:
   struct Asked {
     Hop hop;               ///< without driver and children
-    std::uint32_t hit = 0; ///< when its last hit was, counted in hits; 0: it had none
+    std::uint32_t hit = 0; ///< the number of its last hit among all hits; 0 if it had none
   };
   /// Keeps the message of a store's failure, and passes it on.
   struct HopCall : WrappedCall {
@@ -97,7 +97,7 @@ private:
     Asked &asked;
     HopCall call;
     HopSink sink;
-    std::chrono::nanoseconds apart; ///< that passed for the trace itself before this began
+    std::chrono::nanoseconds apart; ///< the time of the trace itself before this began
     std::chrono::steady_clock::time_point start;
   };
   bool is_bookkeeping(omnistore_bytes key) const;
@@ -105,11 +105,11 @@ private:
   static inline constinit thread_local Trace *current_ = nullptr;
 
   const std::string_view key_;
-  const Tell tell_;
+  const Report report_;
   const Store *entering_ = nullptr;
   std::unordered_map<const Store *, Asked> asked_;
   std::uint32_t hits_ = 0;
-  std::chrono::nanoseconds apart_{0}; ///< what was asked for the trace alone took so long; it is in no hop's time
+  std::chrono::nanoseconds apart_{0}; ///< the time of calls for the trace alone, which is in no hop's time
 };
 
 } // namespace omnistore

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <cstdio>
 #include <map>
 #include <mutex>
 #include <string>
@@ -16,6 +15,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include "base/clock.hpp"
 #include "base/in_flight.hpp"
 #include "base/printable.hpp"
 
@@ -42,12 +42,6 @@ bool waits(int thread) {
   const std::size_t name_end = stat.rfind(')'); // the name before it may hold anything
   return name_end != stat.npos && name_end + 2 < stat.size() &&
          (stat[name_end + 2] == 'S' || stat[name_end + 2] == 'D');
-}
-
-std::string seconds(Clock::duration time) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f s", std::chrono::duration<double>(time).count());
-  return text;
 }
 
 } // namespace
@@ -97,7 +91,7 @@ struct Watchdog::Impl {
       }
       call.logged = base::printable(std::string(seen.operation) + " (mount " + seen.label->mount + ", driver " +
                                     seen.label->driver + ")");
-      stuck.push_back(call.logged + " has run for " + seconds(time));
+      stuck.push_back(call.logged + " has run for " + seconds_text(time));
     });
     for (const std::string &text : stuck) spdlog::warn("{}; it still runs", text);
     if (left_out_ != 0 && may_log(now)) spdlog::warn("{} more calls run for so long", std::exchange(left_out_, 0));
@@ -134,7 +128,7 @@ struct Watchdog::Impl {
   }
 
   static void ended(const Call &call, Clock::time_point now) {
-    if (!call.logged.empty()) spdlog::warn("{} ended after {}", call.logged, seconds(now - call.since));
+    if (!call.logged.empty()) spdlog::warn("{} ended after {}", call.logged, seconds_text(now - call.since));
   }
 
   void run() {

@@ -21,7 +21,7 @@ Store &shared(Bench &bench) {
   return store;
 }
 
-void tells_own(Bench &bench) {
+void reports_own(Bench &bench) {
   Store &store = bench.store();
   const std::unique_ptr<Watch> watch = store.watch(bench.key("w:"));
   put(store, bench.key("w:a"), "value");
@@ -109,7 +109,7 @@ void announces_truth(Bench &bench) {
 std::span<const Rule> watch_rules() {
   static constexpr Rule rules[] = {
       {"watch-own", "watch also reports the changes made through this store's functions", OMNISTORE_WATCHES_OWN,
-       tells_own},
+       reports_own},
       {"watch-others", "Starts to report to `watcher` the changes under a base that others made", 0, tells_others},
       {"watch-base", "changes of keys that start with it", 0, tells_its_base},
       {"watch-ends", "Ends a watch, and returns after its last event has been reported.", for_readers, ends},
