@@ -87,6 +87,19 @@ TEST_CASE("a layer is served over the stores that --over names") {
   CHECK(dev.get("a") == "1");
 }
 
+TEST_CASE("a plugin below a layer that is built again is opened anew") {
+  const test::Folder folder;
+  const std::string file = folder / "hello.so", bytes = test::read_file(example("hello"));
+  test::write_file(file, bytes);
+  Dev dev({OMNISTORE_BUILD "/plugins/readonly.so", "--over", "hello"},
+          {.variables = {{"OMNISTORE_PLUGIN_PATH", folder.path().string()}}});
+  CHECK(dev.get("you") == "hello you");
+  test::write_file(folder / "new", bytes + "another version");
+  fs::rename(folder / "new", file);
+  dev.await("mount root replaced");
+  CHECK(dev.get("you") == "hello you");
+}
+
 TEST_CASE("relative paths in the options start at dev's working folder") {
   const test::Folder folder;
   Dev dev({OMNISTORE_BUILD "/plugins/fs.so", "--options", R"({"base": "./data"})"}, {.folder = folder.path()});

@@ -39,12 +39,22 @@ TEST_CASE("a folder that exists is left alone") {
   CHECK(fs::is_empty(folder.path() / "mine"));
 }
 
-TEST_CASE("a layer in a language without a template of one is refused") {
+TEST_CASE("a language without a template is refused") {
   const test::Folder folder;
-  const auto refused = omnistore({"new-driver", "mine", "--layer", "--lang", "rust"}, {.folder = folder.path()});
-  CHECK(refused.code == 2);
-  CHECK(says(refused.err, "the template of a layer is in C++"));
   CHECK(omnistore({"new-driver", "mine", "--lang", "cobol"}, {.folder = folder.path()}).code == 2);
+  CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE("a layer in each language has the files of that language and a layer's schema") {
+  const std::pair<std::string, std::string> languages[] = {
+      {"c", "mine.c"}, {"cpp", "mine.cpp"}, {"rust", "src/layer.rs"}};
+  for (const auto &[language, file] : languages) {
+    const test::Folder folder;
+    REQUIRE(omnistore({"new-driver", "mine", "--layer", "--lang", language}, {.folder = folder.path()}).code == 0);
+    CHECK(fs::exists(folder.path() / "mine" / file));
+    CHECK(says(test::read_file(folder / "mine/options.schema.json"), "\"log\""));
+    CHECK(says(test::read_file(folder / "mine/README.md"), "\"layers\""));
+  }
 }
 
 TEST_CASE("a project goes into the folder that was named, with the driver's name put in") {

@@ -49,12 +49,12 @@ and a CI file. It builds with `make` and passes `omnistore test-driver` as it is
 Examples
   omnistore new-driver my-store
   omnistore new-driver my-store --lang rust --folder ~/src/my-store
-  omnistore new-driver my-layer --layer)");
+  omnistore new-driver my-layer --layer --lang c)");
   command.add_option("NAME", line.new_driver.name, "Its name in configs: a-z, 0-9 and -, a letter first")->required();
   command.add_option("--lang", line.new_driver.language, "The language: c, cpp or rust (default: cpp)")
       ->type_name("LANGUAGE")
       ->check(CLI::IsMember({"c", "cpp", "rust"}));
-  command.add_flag("--layer", line.new_driver.layer, "Write a layer over another store, in C++");
+  command.add_flag("--layer", line.new_driver.layer, "Write a layer over another store");
   command.add_option("--folder", line.new_driver.folder, "The project's folder (default: NAME here)")->type_name("DIR");
 }
 

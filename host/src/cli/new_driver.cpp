@@ -84,10 +84,7 @@ void copy_part(const fs::path &from, const fs::path &to, const std::string &name
 
 int run(const Global &global, const NewDriver &options) {
   check_name(options.name);
-  std::string language = options.language.empty() ? "cpp" : options.language;
-  if (options.layer && language != "cpp")
-    throw Failure(Status::invalid, "new-driver: the template of a layer is in C++",
-                  "leave out --layer or --lang " + language);
+  const std::string language = options.language.empty() ? "cpp" : options.language;
   const fs::path folder = options.folder.empty() ? fs::path(options.name) : fs::path(options.folder);
   std::error_code failed;
   if (fs::exists(fs::symlink_status(folder, failed)))
@@ -95,9 +92,10 @@ int run(const Global &global, const NewDriver &options) {
                   "name another folder with --folder, or remove it");
 
   const fs::path templates = prefix() / "share" / "omnistore" / "template";
-  std::vector<std::string> parts{"all"};
+  std::vector<std::string> parts{"all"}; // a later part replaces files of those before it
   if (language != "rust") parts.emplace_back("cmake");
-  parts.push_back(options.layer ? "cpp-layer" : language);
+  if (language == "rust" || !options.layer) parts.push_back(language);
+  if (options.layer) parts.insert(parts.end(), {"layer", language + "-layer"});
   for (const std::string &part : parts)
     if (!fs::is_directory(templates / part, failed))
       throw Failure(Status::unsupported, "new-driver: there are no templates in " + templates.string(),

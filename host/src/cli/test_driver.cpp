@@ -5,6 +5,8 @@
 #include <fstream>
 #include <random>
 
+#include <unistd.h>
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/parse.hpp>
@@ -131,6 +133,35 @@ void print(const kit::Result &result, bool all) {
   out.flush();
 }
 
+/// One line on standard error that is rewritten after each rule, if a person is there to read it.
+class ProgressLine {
+public:
+  ProgressLine(const Global &global, std::size_t rules)
+      : shown_(is_terminal(STDERR_FILENO) && !global.quiet && !global.json), rules_(rules) {
+    show();
+  }
+  /// Removes the line, so that a result can be printed in its place.
+  void clear() const { write("\r\033[K"); }
+  void add(const kit::Result &result) {
+    ++done_;
+    broken_ += !is_fine(result);
+    show();
+  }
+
+private:
+  const bool shown_;
+  const std::size_t rules_;
+  std::size_t done_ = 0, broken_ = 0;
+
+  void show() const {
+    write("\r" + std::to_string(done_) + " of " + std::to_string(rules_) + " rules" +
+          (broken_ ? ", " + std::to_string(broken_) + " broken" : "") + "\033[K");
+  }
+  void write(const std::string &text) const {
+    if (shown_) write_all(STDERR_FILENO, text, "standard error");
+  }
+};
+
 void list_rules(bool json) {
   Output out;
   for (const kit::Rule *rule : kit::all_rules()) {
@@ -164,9 +195,13 @@ int run(const Global &global, const TestDriver &options) {
   const auto begun = std::chrono::steady_clock::now();
   std::vector<kit::Result> results;
   try {
+    ProgressLine progress(global, how.only.empty() ? kit::all_rules().size() : how.only.size());
     results = kit::try_rules(subject, how, [&](const kit::Result &result) {
+      progress.clear();
       if (!global.json) print(result, options.all || global.verbose);
+      progress.add(result);
     });
+    progress.clear();
   } catch (const kit::NothingToTest &error) {
     throw Error(Status::invalid, error.what());
   }

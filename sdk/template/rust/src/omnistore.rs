@@ -10,6 +10,7 @@ pub const OK: Status = 0;
 pub const NOT_FOUND: Status = 10;
 pub const INVALID: Status = 20;
 pub const DENIED: Status = 30;
+pub const UNSUPPORTED: Status = 70;
 pub const TIMEOUT: Status = 80;
 pub const UNAVAILABLE: Status = 90;
 pub const NO_SPACE: Status = 100;
@@ -18,6 +19,8 @@ pub const CORRUPT: Status = 120;
 pub const INTERNAL: Status = 130;
 
 pub const SERIALIZED: u32 = 100;
+pub const PARALLEL: u32 = 200;
+pub const KEEPS_UNKNOWN: u32 = 0;
 pub const KEEPS_NOTHING: u32 = 100;
 pub const KEEPS_PROCESS: u32 = 200;
 pub const KEEPS_POWER: u32 = 300;
@@ -27,7 +30,19 @@ pub const READS_ONLY: u64 = 0x1;
 pub const NEVER_BLOCKS: u64 = 0x2;
 pub const SHARED: u64 = 0x4;
 pub const NESTS: u64 = 0x8;
+pub const CAN_TTL: u64 = 0x10;
+pub const CAN_META: u64 = 0x20;
+pub const CAN_ETAG: u64 = 0x40;
+pub const CAN_IF_ABSENT: u64 = 0x80;
+pub const CAN_IF_PRESENT: u64 = 0x100;
+pub const CAN_IF_MATCH: u64 = 0x200;
+pub const CAN_RANGE: u64 = 0x400;
+pub const CAN_STREAM: u64 = 0x800;
+pub const CAN_DEPTH: u64 = 0x1000;
 pub const CAN_LIST_META: u64 = 0x2000;
+pub const CAN_LIST_RANGE: u64 = 0x8000;
+pub const CAN_LIST_REVERSE: u64 = 0x10000;
+pub const CAN_LIST_FOLDERS: u64 = 0x20000;
 
 /// A driver implements this trait. The host calls one function of a store at a time (SERIALIZED). A panic becomes
 /// INTERNAL.
@@ -70,7 +85,7 @@ impl Failure {
 
 /// The host's services, valid as long as the store.
 #[derive(Clone, Copy)]
-pub struct Host(*const RawHost);
+pub struct Host(pub *const RawHost);
 
 // The functions of a host may be called on any thread.
 unsafe impl Send for Host {}
@@ -133,15 +148,28 @@ pub const fn driver<S: Store>(
         set: set::<S>,
         remove: remove::<S>,
         list: list::<S>,
-        optional: [std::ptr::null(); 9],
+        clear: None,
+        get_many: std::ptr::null(),
+        stat_many: std::ptr::null(),
+        set_many: std::ptr::null(),
+        remove_many: std::ptr::null(),
+        touch: None,
+        watch: std::ptr::null(),
+        unwatch: std::ptr::null(),
+        extension: std::ptr::null(),
     }
 }
 
 /// Makes the traits of a store of whole values without limits of its own.
 pub const fn traits(capabilities: u64, keeps: u32, order: u32) -> Traits {
+    traits_of(SERIALIZED, capabilities, keeps, order)
+}
+
+/// The same with a thread model.
+pub const fn traits_of(thread_model: u32, capabilities: u64, keeps: u32, order: u32) -> Traits {
     Traits {
         size: std::mem::size_of::<Traits>() as u32,
-        thread_model: SERIALIZED,
+        thread_model,
         capabilities,
         max_key_size: 0,
         max_value_size: 0,
@@ -176,7 +204,7 @@ fn check(status: Status) -> Result<(), Failure> {
 }
 
 /// Runs a function of the store, and reports its failure to the call.
-unsafe fn run(call: *mut RawCall, function: impl FnOnce() -> Result<Status, Failure>) -> Status {
+pub unsafe fn run(call: *mut RawCall, function: impl FnOnce() -> Result<Status, Failure>) -> Status {
     let failure = match catch_unwind(AssertUnwindSafe(function)) {
         Ok(Ok(status)) => return status,
         Ok(Err(failure)) => failure,
@@ -363,7 +391,7 @@ pub struct OpenRequest {
     pub size: u32,
     pub flags: u32,
     pub options: Bytes,
-    pub children: *const c_void,
+    pub children: *const *const RawStore,
     pub child_count: u32,
     pub reserved: u32,
 }
@@ -397,6 +425,21 @@ pub struct RemoveRequest {
     pub condition: u32,
     pub reserved: u32,
     pub etag: Bytes,
+}
+
+#[repr(C)]
+pub struct TouchRequest {
+    pub size: u32,
+    pub flags: u32,
+    pub expiry: i64,
+    pub user: Bytes,
+}
+
+#[repr(C)]
+pub struct ClearRequest {
+    pub size: u32,
+    pub flags: u32,
+    pub base: Bytes,
 }
 
 #[repr(C)]
@@ -446,8 +489,29 @@ pub struct Driver {
     pub set: unsafe extern "C" fn(*mut c_void, *mut RawCall, Bytes, *const SetRequest, *mut RawSink) -> Status,
     pub remove: unsafe extern "C" fn(*mut c_void, *mut RawCall, Bytes, *const RemoveRequest) -> Status,
     pub list: unsafe extern "C" fn(*mut c_void, *mut RawCall, *const ListRequest, *mut RawPage) -> Status,
-    /// clear, get_many, stat_many, set_many, remove_many, touch, watch, unwatch, extension: the host emulates them.
-    pub optional: [*const c_void; 9],
+    // The host emulates those that are null. A child has each of them.
+    pub clear: Option<unsafe extern "C" fn(*mut c_void, *mut RawCall, *const ClearRequest, *mut RawPage) -> Status>,
+    pub get_many: *const c_void,
+    pub stat_many: *const c_void,
+    pub set_many: *const c_void,
+    pub remove_many: *const c_void,
+    pub touch: Option<unsafe extern "C" fn(*mut c_void, *mut RawCall, Bytes, *const TouchRequest) -> Status>,
+    pub watch: *const c_void,
+    pub unwatch: *const c_void,
+    pub extension: *const c_void,
+}
+
+/// A store below a layer. `store` is what the header calls `self`.
+#[repr(C)]
+pub struct RawStore {
+    pub size: u32,
+    pub reserved: u32,
+    pub driver: *const Driver,
+    pub traits: *const Traits,
+    pub store: *mut c_void,
+    pub children: *const c_void,
+    pub child_count: u32,
+    pub reserved2: u32,
 }
 
 #[repr(C)]
@@ -475,5 +539,6 @@ macro_rules! sizes {
 #[cfg(target_pointer_width = "64")]
 sizes! {
     Bytes = 16, Meta = 64, RawFailure = 40, RawCall = 32, RawSink = 32, RawPage = 32, RawHost = 56, OpenRequest = 40,
-    GetRequest = 24, SetRequest = 88, RemoveRequest = 32, ListRequest = 80, Traits = 64, Driver = 184, Plugin = 48,
+    GetRequest = 24, SetRequest = 88, RemoveRequest = 32, TouchRequest = 32, ClearRequest = 24, ListRequest = 80,
+    Traits = 64, Driver = 184, RawStore = 48, Plugin = 48,
 }
