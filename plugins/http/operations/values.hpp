@@ -9,7 +9,7 @@
 
 #include <omnistore/driver.hpp>
 
-#include "operations/reader.hpp"
+#include "transport/reader.hpp"
 #include "transport/client.hpp"
 
 namespace http {

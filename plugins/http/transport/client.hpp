@@ -37,6 +37,7 @@ struct Limits {
   std::size_t connections;
   std::string ca;            ///< a file with the certificates to trust; empty: the system's
   bool is_omnistore = false; ///< the server is an Omnistore host
+  bool redirects = true;     ///< follow redirects; else they are responses like any other, and their text is kept
 };
 
 struct Request {
@@ -68,7 +69,7 @@ public:
   Client &operator=(const Client &) = delete;
   ~Client();
 
-  /// Sends a request and returns the response, whatever its status, after its body was taken. Follows redirects. Throws
+  /// Sends a request and returns the response, whatever its status, after its body was taken. Throws
   /// Failure if no whole response comes: OMNISTORE_TIMEOUT, OMNISTORE_UNAVAILABLE, or the failure of the body.
   Response run(omnistore::Call call, const Request &request, const Take &take);
 
