@@ -38,7 +38,7 @@ constexpr omnistore_traits TRAITS = [] {
   return t;
 }();
 /// What a server can do besides that keeps the conditions of writes.
-constexpr std::uint64_t WITH_CONDITIONS = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH;
+constexpr std::uint64_t WITH_CONDITIONS = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_MATCH;
 
 class S3 {
 public:

@@ -171,7 +171,6 @@ omnistore_status Writer::set(omnistore::Call call, std::string_view key, const o
   if (request.condition != OMNISTORE_ALWAYS) need_conditions(call);
   if (request.condition == OMNISTORE_IF_ABSENT) conditions = {{"if-none-match", "*"}};
   if (request.condition == OMNISTORE_IF_MATCH) conditions = {{"if-match", quoted(omnistore::as_view(request.etag))}};
-  if (request.condition == OMNISTORE_IF_PRESENT) conditions = {{"if-match", "*"}};
   const Written written = write(call, name, request, conditions);
   if (written.status != OMNISTORE_OK || !result) return written.status;
   omnistore_meta meta = omnistore::make_meta(written.size);
