@@ -127,7 +127,7 @@ Settings settings_in(const omnistore::Options &options) {
       slashed(options.string("base", "")),
       credentials_in(options, &from_environment),
       {milliseconds("timeout", 3'600'000), milliseconds("idleTimeout", 60'000), milliseconds("connectTimeout", 5'000),
-       static_cast<std::size_t>(options.integer("maxConnections", 8)), options.string("ca", ""), false, false},
+       static_cast<std::size_t>(options.integer("maxConnections", 8)), options.string("ca", ""), false, {}, {}, false},
       static_cast<unsigned>(options.integer("retries", 4))};
   const std::string style = options.string("style", "auto");
   settings.path_style = style == "path" || (style == "auto" && !settings.endpoint.empty());
