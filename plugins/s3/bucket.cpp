@@ -109,6 +109,10 @@ bool changed_nothing(const http::Response &response, const std::string &code) {
 
 } // namespace
 
+omnistore_status status_of(const Error &error) {
+  return kind_of(error.code, error.code == "AccessDenied" ? 403 : 500, true);
+}
+
 std::string slashed(std::string_view key) {
   std::string name(key);
   std::replace(name.begin(), name.end(), ':', '/');
@@ -119,16 +123,22 @@ Settings settings_in(const omnistore::Options &options) {
   const auto milliseconds = [&](const char *name, std::int64_t otherwise) {
     return http::milliseconds(options.integer(name, otherwise));
   };
-  Settings settings{
-      options.string("endpoint", ""),
-      options.string("bucket"),
-      region_in(options, &from_environment),
-      false,
-      slashed(options.string("base", "")),
-      credentials_in(options, &from_environment),
-      {milliseconds("timeout", 3'600'000), milliseconds("idleTimeout", 60'000), milliseconds("connectTimeout", 5'000),
-       static_cast<std::size_t>(options.integer("maxConnections", 8)), options.string("ca", ""), false, {}, {}, false},
-      static_cast<unsigned>(options.integer("retries", 4))};
+  Settings settings{options.string("endpoint", ""),
+                    options.string("bucket"),
+                    region_in(options, &from_environment),
+                    false,
+                    slashed(options.string("base", "")),
+                    credentials_in(options, &from_environment),
+                    {milliseconds("timeout", 3'600'000),
+                     milliseconds("idleTimeout", 60'000),
+                     milliseconds("connectTimeout", 5'000),
+                     static_cast<std::size_t>(options.integer("maxConnections", 8)),
+                     options.string("ca", ""),
+                     false,
+                     {},
+                     {},
+                     false},
+                    static_cast<unsigned>(options.integer("retries", 4))};
   const std::string style = options.string("style", "auto");
   settings.path_style = style == "path" || (style == "auto" && !settings.endpoint.empty());
   if (settings.endpoint.empty()) settings.endpoint = "https://s3." + settings.region + ".amazonaws.com";

@@ -13,8 +13,12 @@
 
 #include "signing.hpp"
 #include "transport/client.hpp"
+#include "xml.hpp"
 
 namespace s3 {
+
+/// Returns the kind of failure of one object of many.
+omnistore_status status_of(const Error &error);
 
 /// Returns the text with '/' in place of ':'.
 std::string slashed(std::string_view key);

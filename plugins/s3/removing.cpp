@@ -2,6 +2,8 @@
 #include "removing.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include <omnistore/failure.hpp>
 #include <omnistore/value.hpp>
@@ -12,6 +14,8 @@ namespace s3 {
 namespace {
 
 constexpr std::size_t MOST_NAMES = 1000;
+/// A call that was cancelled is noticed so soon.
+constexpr std::chrono::milliseconds LOCK_POLL_INTERVAL{50};
 
 void delete_some(Bucket &bucket, omnistore::Call call, const std::vector<std::string> &names,
                  std::vector<Undeleted> &left) {
@@ -61,9 +65,45 @@ omnistore_status clear(Bucket &bucket, omnistore::Call call, const omnistore_cle
         return status;
     }
     if (!left.empty())
-      throw omnistore::Failure(OMNISTORE_DENIED, "the server did not remove " + std::to_string(left.size()) +
-                                                     " objects: " + left[0].error.code + ": " + left[0].error.message);
+      throw omnistore::Failure(status_of(left[0].error), "the server did not remove " + std::to_string(left.size()) +
+                                                             " objects: " + left[0].error.code + ": " +
+                                                             left[0].error.message);
   }
+  return OMNISTORE_OK;
+}
+
+Remover::Lock::Lock(Remover &remover, omnistore::Call call, std::vector<std::string> names)
+    : remover_(remover), names_(std::move(names)) {
+  std::unique_lock lock(remover_.mutex_);
+  const auto is_free = [&] {
+    return std::none_of(names_.begin(), names_.end(),
+                        [&](const std::string &name) { return remover_.running_.contains(name); });
+  };
+  while (!remover_.ended_.wait_for(lock, LOCK_POLL_INTERVAL, is_free))
+    if (call.remaining() <= 0)
+      throw omnistore::Failure(call.late(), "another removal of the key took too long", omnistore::nothing_done);
+  remover_.running_.insert(names_.begin(), names_.end());
+}
+
+Remover::Lock::~Lock() {
+  {
+    const std::lock_guard guard(remover_.mutex_);
+    for (const std::string &name : names_) remover_.running_.erase(name);
+  }
+  remover_.ended_.notify_all();
+}
+
+omnistore_status Remover::remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
+  const std::string name = bucket_.name_of(key);
+  if (request.condition == OMNISTORE_IF_MATCH) {
+    Request remove{"DELETE", name};
+    remove.headers = conditions_.headers_of(call, request.condition, omnistore::as_view(request.etag));
+    remove.repeat = Repeat::if_untouched;
+    return bucket_.send(call, remove).good() ? OMNISTORE_OK : OMNISTORE_CONFLICT;
+  }
+  const Lock lock(*this, call, {name});
+  if (!bucket_.send(call, {"HEAD", name}).good()) return OMNISTORE_NOT_FOUND;
+  bucket_.send(call, {"DELETE", name});
   return OMNISTORE_OK;
 }
 

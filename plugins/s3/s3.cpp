@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `s3` driver keeps values as the objects of a bucket, under the names that unstorage's s3 driver gives them.
 // bucket.hpp signs and sends requests, over the transport of the http driver.
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <omnistore/driver.hpp>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/forward.hpp>
 #include <omnistore_schema.h>
 
+#include "batches.hpp"
 #include "bucket.hpp"
+#include "conditions.hpp"
 #include "listing.hpp"
+#include "reading.hpp"
 #include "removing.hpp"
-#include "transport/etag.hpp"
-#include "transport/reader.hpp"
 #include "writing.hpp"
 
 namespace s3 {
@@ -37,19 +38,23 @@ constexpr omnistore_traits TRAITS = [] {
   t.order = OMNISTORE_ORDER_NONE; // S3 sorts '/' before the digits
   return t;
 }();
-/// What a server can do besides that keeps the conditions of writes.
-constexpr std::uint64_t WITH_CONDITIONS = OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_MATCH;
+/// Returns the capabilities of a store over a server that keeps the conditions of the option conditionalWrites.
+std::uint64_t capabilities_with(const std::string &conditions) {
+  if (conditions == "all") return OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_MATCH;
+  return conditions == "create" ? OMNISTORE_CAN_IF_ABSENT : 0;
+}
 
 class S3 {
 public:
   S3(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
      std::span<const omnistore_store *const>, omnistore::Call call)
-      : host_(host), bucket_(host, settings_in(options)),
-        writer_(bucket_, static_cast<std::uint64_t>(options.integer("partSize", 8 << 20))) {
+      : bucket_(host, settings_in(options)),
+        writer_(bucket_, conditions_, static_cast<std::uint64_t>(options.integer("partSize", 8 << 20))) {
     traits.max_key_size -= bucket_.settings().base.size();
-    if (options.boolean("conditionalWrites", false)) traits.capabilities |= WITH_CONDITIONS;
+    traits.capabilities |= capabilities_with(options.string("conditionalWrites", "none"));
     try {
       bucket_.check(call);
+      if (const std::int64_t age = options.integer("abortUploadsAfter", 0); age > 0) abort_uploads(bucket_, call, age);
     } catch (const omnistore::Failure &failure) {
       if (failure.status() != OMNISTORE_UNAVAILABLE && failure.status() != OMNISTORE_TIMEOUT) throw;
       omnistore::log_line(host, OMNISTORE_LOG_WARN, "the bucket could not be checked: " + std::string(failure.what()));
@@ -63,44 +68,41 @@ public:
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                        omnistore_sink &sink) {
     bool unchanged = false;
-    return get_changed(call, key, request, {}, sink, unchanged);
+    return s3::get_changed(bucket_, call, key, request, {}, sink, unchanged);
   }
   omnistore_status get_changed(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                                std::string_view known, omnistore_sink &sink, bool &unchanged) {
-    if (request.length == 0) return stat(call, key, request, sink);
-    Request get{"GET", bucket_.name_of(key)};
-    if (request.offset != 0 || request.length != UINT64_MAX) {
-      const std::uint64_t last =
-          request.length > UINT64_MAX - request.offset ? UINT64_MAX : request.offset + request.length;
-      get.headers.emplace_back("range", "bytes=" + std::to_string(request.offset) + "-" +
-                                            (last == UINT64_MAX ? "" : std::to_string(last - 1)));
-    }
-    if (const std::string header = http::header_of(known); !header.empty())
-      get.headers.emplace_back("if-none-match", header);
-    http::Reader reader(host_, request, sink, known);
-    const http::Response response = bucket_.send(
-        call, get, [&reader](const http::Response &head, std::string_view piece) { return reader.take(head, piece); });
-    if (response.gone()) return OMNISTORE_NOT_FOUND;
-    if (response.status == 416) return stat(call, key, request, sink); // the range begins at or after the end
-    const omnistore_status status = reader.finish(response);
-    unchanged = reader.unchanged();
-    return status;
+    return s3::get_changed(bucket_, call, key, request, known, sink, unchanged);
   }
   omnistore_status stat(omnistore::Call call, std::string_view key, const omnistore_get_request &request,
                         omnistore_sink &sink) {
-    const http::Response response = bucket_.send(call, {"HEAD", bucket_.name_of(key)});
-    if (response.gone()) return OMNISTORE_NOT_FOUND;
-    std::string etag;
-    omnistore_meta meta = http::meta_of(response, host_, etag);
-    if (!(request.flags & OMNISTORE_GET_META)) meta.etag = {};
-    return omnistore::give(sink, meta);
+    return s3::stat(bucket_, call, key, request, sink);
   }
   omnistore_status set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                        omnistore_sink *result) {
     return writer_.set(call, key, request, result);
   }
   omnistore_status remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
-    return writer_.remove(call, key, request);
+    return remover_.remove(call, key, request);
+  }
+  omnistore_status get_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                            omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                            omnistore_status *statuses) {
+    return batches_.get_many(call, keys, requests, sinks, statuses);
+  }
+  omnistore_status stat_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses) {
+    return batches_.stat_many(call, keys, requests, sinks, statuses);
+  }
+  omnistore_status set_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                            omnistore::Requests<omnistore_set_request> requests, omnistore_sink *const *results,
+                            omnistore_status *statuses) {
+    return batches_.set_many(call, keys, requests, results, statuses);
+  }
+  omnistore_status remove_many(omnistore::Call call, std::span<const omnistore_bytes> keys,
+                               omnistore::Requests<omnistore_remove_request> requests, omnistore_status *statuses) {
+    return omnistore::partly_done([&] { return batches_.remove_many(call, keys, requests, statuses); });
   }
   omnistore_status list(omnistore::Call call, const omnistore_list_request &request, omnistore_page &page) {
     return s3::list(bucket_, call, request, page);
@@ -116,9 +118,11 @@ public:
   const void *extension(const char *id);
 
 private:
-  const omnistore_host &host_;
   Bucket bucket_;
+  Conditions conditions_{bucket_};
   Writer writer_;
+  Remover remover_{bucket_, conditions_};
+  Batches batches_{bucket_, writer_, remover_};
 };
 
 using Table = omnistore::sdk::Table<S3>;

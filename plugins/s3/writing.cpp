@@ -2,9 +2,9 @@
 #include "writing.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <cstring>
-#include <random>
+#include <deque>
+#include <future>
+#include <utility>
 
 #include <omnistore/failure.hpp>
 #include <omnistore/value.hpp>
@@ -19,23 +19,9 @@ namespace {
 using omnistore::Failure;
 
 constexpr std::uint64_t MOST_PARTS = 10'000;
-constexpr std::size_t GROWS_EVERY = 1'000;    // parts
-constexpr std::int64_t CLEAN_UP_TIME = 5'000; // milliseconds
-
-/// A call for what is cleaned up after a failure, when the time of the request's own call may be up.
-struct CleanUpCall : omnistore_call {
-  std::chrono::steady_clock::time_point end =
-      std::chrono::steady_clock::now() + std::chrono::milliseconds(CLEAN_UP_TIME);
-
-  explicit CleanUpCall(const omnistore::Call &call)
-      : omnistore_call{sizeof(omnistore_call), 0, &call.context(), {}, {}} {
-    remaining = [](const omnistore_call *self) noexcept -> std::int64_t {
-      const auto rest = static_cast<const CleanUpCall *>(self)->end - std::chrono::steady_clock::now();
-      return std::max<std::int64_t>(0, std::chrono::duration_cast<std::chrono::milliseconds>(rest).count());
-    };
-    fail = [](omnistore_call *, const omnistore_failure *) noexcept {};
-  }
-};
+constexpr std::size_t GROWS_EVERY = 1'000; // parts
+/// So many parts are on their way while the next one is read.
+constexpr std::size_t PARTS_IN_FLIGHT = 2;
 
 /// Fills the buffer from the body. Returns how many bytes came; fewer than the buffer's size: the body has ended.
 std::size_t fill(http::Body &body, std::string &buffer) {
@@ -50,22 +36,14 @@ std::size_t fill(http::Body &body, std::string &buffer) {
   return have;
 }
 
-/// Runs `probe` when it ends, whatever happens.
-template <class F>
-class AtEnd {
-public:
-  explicit AtEnd(F run) : run_(std::move(run)) {}
-  AtEnd(const AtEnd &) = delete;
-  AtEnd &operator=(const AtEnd &) = delete;
-  ~AtEnd() { run_(); }
-
-private:
-  F run_;
-};
-
-Repeat repeat_with(const Pairs &conditions) { return conditions.empty() ? Repeat::always : Repeat::if_untouched; }
-
-std::string quoted(std::string_view etag) { return "\"" + std::string(etag) + "\""; }
+/// Sends one part. Returns its etag.
+std::string send_part(Bucket &bucket, omnistore::Call call, const std::string &name, const std::string &id,
+                      std::size_t number, std::string_view bytes) {
+  const Pairs query = {{"partNumber", std::to_string(number)}, {"uploadId", id}};
+  const http::Response response = bucket.send(call, {"PUT", name, query, {}, true, bytes});
+  if (response.good()) return response.etag;
+  throw Failure(OMNISTORE_UNAVAILABLE, "the upload was ended by another program", omnistore::nothing_done);
+}
 
 } // namespace
 
@@ -74,79 +52,86 @@ std::uint64_t part_size(std::uint64_t least, std::uint64_t total, std::size_t nu
   return least << (number / GROWS_EVERY);
 }
 
-Writer::Written Writer::put(omnistore::Call call, const std::string &name, std::string_view bytes,
-                            const Pairs &conditions) {
-  const Request request{"PUT", name, {}, conditions, true, bytes, repeat_with(conditions)};
-  const http::Response response = bucket_.send(call, request);
-  if (response.status == 412 || response.status == 404) return {OMNISTORE_CONFLICT, {}, 0};
-  return {OMNISTORE_OK, http::etag_of(response.etag), bytes.size()};
+Written Writer::put(omnistore::Call call, const std::string &name, std::string_view bytes, const Pairs &conditions) {
+  const Repeat repeat = conditions.empty() ? Repeat::always : Repeat::if_untouched;
+  const http::Response response = bucket_.send(call, {"PUT", name, {}, conditions, true, bytes, repeat});
+  if (response.good()) return {OMNISTORE_OK, http::etag_of(response.etag), bytes.size()};
+  if (conditions.empty()) throw bucket_.refused("PUT", response, true);
+  return {OMNISTORE_CONFLICT}; // 412 or, with If-Match of an object that is not there, 404
 }
 
-Writer::Written Writer::upload(omnistore::Call call, const std::string &name, http::Body &body, std::uint64_t total,
-                               std::string part, const Pairs &conditions) {
+Written Writer::upload(omnistore::Call call, const std::string &name, http::Body &body, std::uint64_t total,
+                       std::string part, const Pairs &conditions) {
+  if (!conditions.empty()) conditions_.need(call, Conditions::uploads);
   std::string text;
   bucket_.send(call, {"POST", name, {{"uploads", ""}}, {}, true}, text);
   const std::string id = element_in(text, "UploadId");
   if (id.empty())
     throw Failure(OMNISTORE_UNAVAILABLE, "the server began an upload without an id", omnistore::nothing_done);
+  const auto abort = [&] {
+    clean_up(bucket_, call, {"DELETE", name, {{"uploadId", id}}},
+             "an upload could not be aborted, so that its parts stay in the bucket");
+  };
   try {
-    std::vector<std::string> etags;
-    std::uint64_t size = 0;
-    for (std::size_t have = part.size(); have != 0;) {
-      const Pairs query = {{"partNumber", std::to_string(etags.size() + 1)}, {"uploadId", id}};
-      const http::Response response =
-          bucket_.send(call, {"PUT", name, query, {}, true, std::string_view(part).substr(0, have)});
-      if (!response.good())
-        throw Failure(OMNISTORE_UNAVAILABLE, "the upload was ended by another program", omnistore::nothing_done);
-      etags.push_back(response.etag);
-      size += have;
-      if (have < part.size()) break;
-      part.resize(static_cast<std::size_t>(part_size(part_, total, etags.size())));
-      have = fill(body, part);
-    }
-    Written written = complete(call, name, id, etags, conditions);
-    written.size = size;
+    Written written = send_parts(call, name, id, body, total, std::move(part), conditions);
+    if (written.status != OMNISTORE_OK) abort();
     return written;
-  } catch (...) {
-    // The parts would stay, and cost money, until somebody ends the upload.
-    CleanUpCall later(call);
-    try {
-      bucket_.send(omnistore::Call(&later), {"DELETE", name, {{"uploadId", id}}});
-    } catch (const Failure &failure) {
-      omnistore::log_line(bucket_.host(), OMNISTORE_LOG_WARN,
-                          "an upload could not be aborted, so that its parts stay in the bucket: " +
-                              std::string(failure.what()));
-    }
+  } catch (...) { // the parts would stay, and cost money, until somebody ends the upload
+    abort();
     throw;
   }
 }
 
-Writer::Written Writer::complete(omnistore::Call call, const std::string &name, const std::string &id,
-                                 const std::vector<std::string> &etags, const Pairs &conditions) {
+/// Reads and hashes a part while those before it are on their way.
+Written Writer::send_parts(omnistore::Call call, const std::string &name, const std::string &id, http::Body &body,
+                           std::uint64_t total, std::string part, const Pairs &conditions) {
+  std::vector<std::string> etags;
+  std::uint64_t size = 0;
+  std::size_t number = 0;
+  std::deque<std::future<std::string>> in_flight; // a failure waits for all of them
+  const auto take_first = [&] {
+    etags.push_back(in_flight.front().get());
+    in_flight.pop_front();
+  };
+  for (std::size_t have = part.size(); have != 0;) {
+    const bool ends = have < part.size();
+    part.resize(have);
+    size += have;
+    ++number;
+    if (in_flight.size() == PARTS_IN_FLIGHT) take_first();
+    in_flight.push_back(std::async(std::launch::async, [this, call, &name, &id, number, bytes = std::move(part)] {
+      return send_part(bucket_, call, name, id, number, bytes);
+    }));
+    if (ends) break;
+    part = std::string(static_cast<std::size_t>(part_size(part_, total, number)), '\0');
+    have = fill(body, part);
+  }
+  while (!in_flight.empty()) take_first();
+  Written written = complete(call, name, id, etags, conditions);
+  written.size = size;
+  return written;
+}
+
+Written Writer::complete(omnistore::Call call, const std::string &name, const std::string &id,
+                         const std::vector<std::string> &etags, const Pairs &conditions) {
   const std::string body = complete_request(etags);
   std::string text;
   const http::Response response =
       bucket_.send(call, {"POST", name, {{"uploadId", id}}, conditions, true, body, Repeat::if_untouched}, text);
-  if (response.status == 412) {
-    bucket_.send(call, {"DELETE", name, {{"uploadId", id}}});
-    return {OMNISTORE_CONFLICT, {}, 0};
-  }
+  if (response.status == 412) return {OMNISTORE_CONFLICT};
   if (response.status == 404) { // with If-Match: there is no object
-    if (!conditions.empty() && error_in(response.text).code == "NoSuchKey") {
-      bucket_.send(call, {"DELETE", name, {{"uploadId", id}}});
-      return {OMNISTORE_CONFLICT, {}, 0};
-    }
+    if (!conditions.empty() && error_in(response.text).code == "NoSuchKey") return {OMNISTORE_CONFLICT};
     throw bucket_.refused("POST", response, true);
   }
   // A server that works for long begins with 200, and may end with an error.
   if (const Error error = error_in(text); !error.code.empty())
     throw Failure(OMNISTORE_UNAVAILABLE,
                   "the server did not put the parts together: " + error.code + ": " + error.message);
-  return {OMNISTORE_OK, http::etag_of(element_in(text, "ETag")), 0};
+  return {OMNISTORE_OK, http::etag_of(element_in(text, "ETag"))};
 }
 
-Writer::Written Writer::write(omnistore::Call call, const std::string &name, const omnistore_set_request &request,
-                              const Pairs &conditions) {
+Written Writer::write(omnistore::Call call, const std::string &name, const omnistore_set_request &request,
+                      const Pairs &conditions) {
   if (!request.source) return put(call, name, omnistore::as_view(request.value), conditions);
   http::Body body(request);
   const std::uint64_t total = request.source_size;
@@ -164,73 +149,38 @@ Writer::Written Writer::write(omnistore::Call call, const std::string &name, con
   return upload(call, name, body, total, std::move(part), conditions);
 }
 
+Written Writer::put(omnistore::Call call, std::string_view key, const omnistore_set_request &request) {
+  const Pairs headers = conditions_.headers_of(call, request.condition, omnistore::as_view(request.etag));
+  return write(call, bucket_.name_of(key), request, headers);
+}
+
 omnistore_status Writer::set(omnistore::Call call, std::string_view key, const omnistore_set_request &request,
                              omnistore_sink *result) {
-  const std::string name = bucket_.name_of(key);
-  Pairs conditions;
-  if (request.condition != OMNISTORE_ALWAYS) need_conditions(call);
-  if (request.condition == OMNISTORE_IF_ABSENT) conditions = {{"if-none-match", "*"}};
-  if (request.condition == OMNISTORE_IF_MATCH) conditions = {{"if-match", quoted(omnistore::as_view(request.etag))}};
-  const Written written = write(call, name, request, conditions);
+  return give(put(call, key, request), result);
+}
+
+void abort_uploads(Bucket &bucket, omnistore::Call call, std::int64_t age) {
+  Request list;
+  list.query = {{"uploads", ""}, {"prefix", bucket.settings().base}, {"encoding-type", "url"}};
+  const std::int64_t latest = bucket.host().now(&bucket.host()) - age;
+  std::string text;
+  try {
+    bucket.send(call, list, text);
+  } catch (const Failure &failure) {
+    omnistore::log_line(bucket.host(), OMNISTORE_LOG_WARN,
+                        std::string("uploads that did not end could not be listed: ") + failure.what());
+  }
+  for (const Upload &each : uploads_in(text)) {
+    if (each.begun > latest || !each.name.starts_with(bucket.settings().base)) continue;
+    clean_up(bucket, call, {"DELETE", each.name, {{"uploadId", each.id}}}, "an upload could not be aborted");
+  }
+}
+
+omnistore_status give(const Written &written, omnistore_sink *result) {
   if (written.status != OMNISTORE_OK || !result) return written.status;
   omnistore_meta meta = omnistore::make_meta(written.size);
   meta.etag = omnistore::as_bytes(written.etag);
   return result->begin(result, &meta, nullptr);
-}
-
-omnistore_status Writer::remove(omnistore::Call call, std::string_view key, const omnistore_remove_request &request) {
-  Request remove{"DELETE", bucket_.name_of(key)};
-  if (request.condition == OMNISTORE_IF_MATCH) {
-    need_conditions(call);
-    remove.headers = {{"if-match", quoted(omnistore::as_view(request.etag))}};
-    remove.repeat = Repeat::if_untouched;
-    return bucket_.send(call, remove).good() ? OMNISTORE_OK : OMNISTORE_CONFLICT;
-  }
-  // S3 does not say whether there was an object.
-  Request head{"HEAD", remove.name};
-  if (!bucket_.send(call, head).good()) return OMNISTORE_NOT_FOUND;
-  bucket_.send(call, remove);
-  return OMNISTORE_OK;
-}
-
-bool Writer::refuses(omnistore::Call call, const Request &request) { return bucket_.send(call, request).status == 412; }
-
-void Writer::need_conditions(omnistore::Call call) {
-  if (keeps_conditions_) return;
-  const std::lock_guard guard(probing_);
-  if (keeps_conditions_) return;
-  std::random_device random;
-  const std::string name =
-      bucket_.name_of("omnistore-probe-" + std::to_string(random()) + std::to_string(random()) + "$");
-  const Pairs absent = {{"if-none-match", "*"}}, other = {{"if-match", quoted("00000000000000000000000000000000")}};
-  bucket_.send(call, {"PUT", name, {}, {}, true, "probe"});
-  const AtEnd clean([&] {
-    CleanUpCall later(call);
-    try {
-      bucket_.send(omnistore::Call(&later), {"DELETE", name});
-    } catch (const Failure &failure) {
-      omnistore::log_line(bucket_.host(), OMNISTORE_LOG_WARN,
-                          "the object " + name + " could not be removed: " + failure.what());
-    }
-  });
-  const auto fail = [](const char *what) {
-    throw Failure(OMNISTORE_UNSUPPORTED,
-                  std::string("the server ignores ") + what +
-                      ", so that it keeps no conditions: set conditionalWrites to false",
-                  omnistore::nothing_done);
-  };
-  if (!refuses(call, {"PUT", name, {}, absent, true, "other"})) fail("If-None-Match of a PUT");
-  if (!refuses(call, {"PUT", name, {}, other, true, "other"})) fail("If-Match of a PUT");
-  std::string text;
-  bucket_.send(call, {"POST", name, {{"uploads", ""}}, {}, true}, text);
-  const std::string id = element_in(text, "UploadId");
-  const Pairs query = {{"partNumber", "1"}, {"uploadId", id}};
-  const http::Response part = bucket_.send(call, {"PUT", name, query, {}, true, "other"});
-  const std::string parts = complete_request({part.etag});
-  if (!refuses(call, {"POST", name, {{"uploadId", id}}, absent, true, parts})) fail("If-None-Match of an upload");
-  bucket_.send(call, {"DELETE", name, {{"uploadId", id}}});
-  if (!refuses(call, {"DELETE", name, {}, other})) fail("If-Match of a DELETE");
-  keeps_conditions_ = true;
 }
 
 } // namespace s3

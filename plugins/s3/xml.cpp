@@ -88,6 +88,19 @@ Listing listing_in(std::string_view text) {
   return listing;
 }
 
+std::vector<Upload> uploads_in(std::string_view text) {
+  pugi::xml_document document;
+  const pugi::xml_node root = root_of(document, text);
+  const bool is_encoded = std::strcmp(root.child_value("EncodingType"), "url") == 0;
+  std::vector<Upload> found;
+  for (const pugi::xml_node each : root.children("Upload")) {
+    const char *const name = each.child_value("Key");
+    found.push_back(
+        {is_encoded ? url_decoded(name) : name, each.child_value("UploadId"), time_in(each.child_value("Initiated"))});
+  }
+  return found;
+}
+
 std::string element_in(std::string_view text, const char *name) {
   pugi::xml_document document;
   return root_of(document, text).child_value(name);

@@ -29,6 +29,14 @@ struct Listing {
 /// Throws Failure(OMNISTORE_UNAVAILABLE) if the text is something else.
 Listing listing_in(std::string_view text);
 
+/// An upload in parts that has not ended.
+struct Upload {
+  std::string name, id;
+  std::int64_t begun = 0; ///< Unix milliseconds
+};
+/// Returns those in one response of ListMultipartUploads.
+std::vector<Upload> uploads_in(std::string_view text);
+
 /// Returns the text of one element below the root, such as UploadId; empty: there is none.
 std::string element_in(std::string_view text, const char *name);
 

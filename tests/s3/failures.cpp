@@ -72,7 +72,7 @@ TEST_CASE("a server that ignores conditions fails the first conditional write") 
   test::Host host;
   Origin origin;
   origin.handle([](const Origin::Request &) { return Origin::Answer{}; });
-  test::Store store(host, origin, R"(,"conditionalWrites":true)");
+  test::Store store(host, origin, R"(,"conditionalWrites":"all")");
   CHECK(store.set("a", "value", {.condition = OMNISTORE_IF_ABSENT}) == OMNISTORE_UNSUPPORTED);
   CHECK_THAT(store.message(), Catch::Contains("ignores If-None-Match"));
 }
@@ -82,7 +82,8 @@ TEST_CASE("without the option a store claims no conditions") {
   Origin origin;
   origin.handle([](const Origin::Request &) { return Origin::Answer{}; });
   CHECK((test::Store(host, origin).traits.capabilities & OMNISTORE_CAN_IF_ABSENT) == 0);
-  CHECK((test::Store(host, origin, R"(,"conditionalWrites":true)").traits.capabilities & OMNISTORE_CAN_IF_ABSENT) != 0);
+  CHECK((test::Store(host, origin, R"(,"conditionalWrites":"all")").traits.capabilities & OMNISTORE_CAN_IF_ABSENT) !=
+        0);
 }
 
 TEST_CASE("an upload whose source fails is aborted") {
@@ -118,4 +119,63 @@ TEST_CASE("a removal of many objects carries their digest and reports what stays
   CHECK(store.clear("a:", &removed) == OMNISTORE_DENIED);
   CHECK(removed.keys() == test::Keys{"a:b"});
   CHECK(digest.size() == 24);
+}
+
+TEST_CASE("a session token goes out with each request and is signed") {
+  test::Host host;
+  Origin origin;
+  origin.handle([](const Origin::Request &) { return Origin::Answer{}; });
+  test::Store store(host, origin, R"(,"sessionToken":"TOKEN")");
+  CHECK(store.set("a", "value") == OMNISTORE_OK);
+  const Origin::Request last = origin.requests().back();
+  CHECK(last.header("x-amz-security-token") == "TOKEN");
+  CHECK_THAT(last.header("authorization"), Catch::Contains("x-amz-security-token"));
+}
+
+TEST_CASE("an end of an upload that may have been done is not sent again") {
+  test::Host host;
+  Origin origin;
+  std::atomic<int> ends = 0;
+  origin.handle([&](const Origin::Request &request) -> std::optional<Origin::Answer> {
+    if (request.method == "POST" && request.target.ends_with("uploadId=one")) {
+      ++ends;
+      return test::error(500, "InternalError");
+    }
+    return request.method == "POST" ? test::xml("<R><UploadId>one</UploadId></R>") : Origin::Answer{};
+  });
+  test::Store store(host, origin, R"(,"partSize":5242880)");
+  test::Pieces source({std::string(6'000'000, 'x')});
+  CHECK(store.set("a", source) == OMNISTORE_UNAVAILABLE);
+  CHECK(ends == 1);
+}
+
+TEST_CASE("an upload that ends with an error after 200 has failed") {
+  test::Host host;
+  Origin origin;
+  origin.handle([&](const Origin::Request &request) -> std::optional<Origin::Answer> {
+    if (request.method != "POST") return Origin::Answer{};
+    if (!request.target.ends_with("uploadId=one")) return test::xml("<R><UploadId>one</UploadId></R>");
+    return test::xml("<Error><Code>InternalError</Code><Message>Words.</Message></Error>");
+  });
+  test::Store store(host, origin, R"(,"partSize":5242880)");
+  test::Pieces source({std::string(6'000'000, 'x')});
+  CHECK(store.set("a", source) == OMNISTORE_UNAVAILABLE);
+  CHECK_THAT(store.message(), Catch::Contains("did not put the parts together: InternalError"));
+}
+
+TEST_CASE("a value that breaks off is not read again after a part of it was handed on") {
+  test::Host host;
+  Origin origin;
+  std::atomic<int> gets = 0;
+  origin.handle([&](const Origin::Request &request) -> std::optional<Origin::Answer> {
+    if (request.method != "GET" || test::is_check(request)) return Origin::Answer{};
+    ++gets;
+    Origin::Answer answer = test::xml(std::string(100'000, 'x'));
+    answer.cut = 50'000;
+    return answer;
+  });
+  test::Store store(host, origin);
+  test::Got got;
+  CHECK(store.get("a", got) == OMNISTORE_UNAVAILABLE);
+  CHECK(gets == 1);
 }
