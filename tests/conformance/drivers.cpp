@@ -5,6 +5,7 @@
 #include "cli/program.hpp"
 #include "support/etcd_server.hpp"
 #include "support/postgres_server.hpp"
+#include "support/rados_gateway.hpp"
 #include "support/redis_server.hpp"
 
 namespace {
@@ -61,6 +62,12 @@ TEST_CASE("postgres keeps the contract over a PostgreSQL server") {
   const std::string triggers = GENERATE("false}", "true}");
   keeps_the_contract("postgres",
                      {"--options", "{" + server.options() + R"(, "table": "t{id}", "triggers": )" + triggers});
+}
+
+TEST_CASE("s3 keeps the contract over Ceph's radosgw") {
+  const test::RadosGateway server;
+  keeps_the_contract("s3",
+                     {"--options", "{" + server.options() + R"(, "base": "{id}", "conditionalWrites": "create"})"});
 }
 
 TEST_CASE("http keeps the contract over a host") {

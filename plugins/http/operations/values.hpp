@@ -9,8 +9,8 @@
 
 #include <omnistore/driver.hpp>
 
-#include "operations/reader.hpp"
 #include "transport/client.hpp"
+#include "transport/reader.hpp"
 
 namespace http {
 

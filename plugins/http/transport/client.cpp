@@ -113,6 +113,7 @@ struct Transfer {
   Response &response;
   const Take &take;
   Body *body;
+  int failing;                                          ///< the least status whose text is kept
   steady_clock::time_point moved = steady_clock::now(); ///< when the last byte moved
   bool has_body = false; ///< a byte of the body has come: what looks like a head now is a trailer
   bool enough = false;
@@ -146,7 +147,8 @@ struct Transfer {
         transfer.enough = !transfer.take(so_far, {data, size});
         return transfer.enough ? 0 : size;
       }
-      if (so_far.status >= 400) so_far.text.append(data, std::min(size, LONGEST_TEXT - so_far.text.size()));
+      if (so_far.status >= transfer.failing)
+        so_far.text.append(data, std::min(size, LONGEST_TEXT - so_far.text.size()));
       return size;
     });
   }
@@ -242,7 +244,8 @@ class Exchange {
 public:
   Exchange(const Client &client, Handle &handle, std::string_view trace, const std::string &url, const Request &request,
            const Take &take, milliseconds timeout)
-      : client_(client), handle_(handle), transfer_{response_, take, request.body} {
+      : client_(client),
+        handle_(handle), transfer_{response_, take, request.body, client.limits_.redirects ? 400 : 300} {
     const bool at_home = server_of(url) == client.server_; // secrets go to no other server
     list_.leave_out("Expect");
     if (at_home) {
@@ -388,7 +391,7 @@ Response Client::run(omnistore::Call call, const Request &request, const Take &t
   std::string url = base_.url + request.path;
   for (int redirects = 0;; ++redirects) {
     const Response response = once(call, handle, url, request, take, end);
-    if (!leads_on(request, response)) return response;
+    if (!limits_.redirects || !leads_on(request, response)) return response;
     const char *next = nullptr;
     curl_easy_getinfo(handle.easy, CURLINFO_REDIRECT_URL, &next);
     if (!next || server_of(next).empty()) return response;

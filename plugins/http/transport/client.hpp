@@ -38,6 +38,7 @@ struct Limits {
   std::string ca;                         ///< a file with the certificates to trust; empty: the system's
   bool is_omnistore = false;              ///< the server is an Omnistore host
   std::string certificate = {}, key = {}; ///< files (PEM) of the client's own certificate; empty: it has none
+  bool redirects = true; ///< follow redirects; else they are responses like any other, and their text is kept
 };
 
 struct Request {
@@ -70,7 +71,7 @@ public:
   Client &operator=(const Client &) = delete;
   ~Client();
 
-  /// Sends a request and returns the response, whatever its status, after its body was taken. Follows redirects. Throws
+  /// Sends a request and returns the response, whatever its status, after its body was taken. Throws
   /// Failure if no whole response comes: OMNISTORE_TIMEOUT, OMNISTORE_UNAVAILABLE, or the failure of the body.
   Response run(omnistore::Call call, const Request &request, const Take &take);
 

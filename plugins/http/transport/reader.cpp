@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "operations/reader.hpp"
+#include "transport/reader.hpp"
 
 #include <algorithm>
 
