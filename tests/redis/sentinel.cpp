@@ -159,7 +159,7 @@ TEST_CASE("a master is killed under load: writes go on at the new master, and th
   Writers writers(store, 4);
   REQUIRE(writers.goes_on());
   std::vector<std::string> before = writers.take();
-  // What the replicas have acknowledged to Redis cannot be lost; the driver itself does not wait for that.
+  // The writes that the replicas have acknowledged cannot be lost; the driver itself does not wait for that.
   REQUIRE(Client(servers.master()).number({"WAIT", "2", "0"}) == 2);
   RedisServer &old = servers.master();
   old.kill();

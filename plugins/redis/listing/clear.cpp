@@ -54,7 +54,7 @@ omnistore_status clear(omnistore::Call call, const omnistore_clear_request &requ
       else if (!is_cluster)
         owners.push_back(owner_of(*key));
     }
-    // Of an owner that is not among the keys, SCAN either returns the value another time, or there is none.
+    // If an owner is not among the keys, SCAN either returns its value another time, or there is none.
     Keys sorted = keys;
     sort_once(sorted);
     sort_once(owners);

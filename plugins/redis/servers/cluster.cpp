@@ -197,11 +197,11 @@ std::size_t Cluster::in_use() const {
 /// A unit that is not done.
 struct Waiting {
   std::uint32_t unit;
-  Client *node = nullptr; ///< where it was redirected to; null: the owner of its slot
+  Client *node = nullptr; ///< the server that it was redirected to; null: the owner of its slot
   bool asking = false;    ///< the slot is moving to `node`
 };
 
-/// What one server gets in a round.
+/// The commands that one server gets in a round.
 struct Cluster::Share {
   Client *client;
   std::string bytes;

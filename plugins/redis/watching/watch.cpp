@@ -228,7 +228,9 @@ void Watch::hear(Feed &feed, bool has_bytes) {
     if (feed.connection->receive(milliseconds(0))) feed.pinged = false;
     return;
   }
-  if (feed.pinged) throw BrokenConnection("the server does not respond");
+  if (feed.pinged)
+    throw BrokenConnection("no reply within " + std::to_string(setup_.servers.settings().command_timeout.count()) +
+                           " ms");
   Commands ping;
   ping.add("PING");
   feed.pinged = feed.connection->send(ping.bytes()) == ping.bytes().size();
