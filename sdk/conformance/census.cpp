@@ -70,11 +70,17 @@ void Census::compare(const std::string &after) const {
     require(before != descriptors.end() && before->second == target,
             "descriptor " + number + " (" + target + ") is left after " + after);
   }
-  require(now.folder == folder, "the working directory is another after " + after);
-  require(now.locale == locale, "the locale is another after " + after);
-  require(now.signals == signals, "a signal's handler is another after " + after);
-  require(now.variables == variables, "the environment is another after " + after);
-  require(now.mask == mask, "the umask is another after " + after);
+  now.require_settings(*this, after);
+}
+
+void Census::compare_settings(const std::string &after) const { take().require_settings(*this, after); }
+
+void Census::require_settings(const Census &before, const std::string &after) const {
+  require(folder == before.folder, "the working directory is another after " + after);
+  require(locale == before.locale, "the locale is another after " + after);
+  require(signals == before.signals, "a signal's handler is another after " + after);
+  require(variables == before.variables, "the environment is another after " + after);
+  require(mask == before.mask, "the umask is another after " + after);
 }
 
 std::size_t allocated() {

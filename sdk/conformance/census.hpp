@@ -23,6 +23,11 @@ struct Census {
   /// Throws Broken if there is a new resource or a setting has changed. Waits a moment for threads that have just
   /// ended.
   void compare(const std::string &after) const;
+  /// The same for the settings of the process alone.
+  void compare_settings(const std::string &after) const;
+
+private:
+  void require_settings(const Census &before, const std::string &after) const;
 };
 
 /// Returns the bytes that malloc has allocated in this process.

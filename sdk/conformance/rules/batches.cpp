@@ -154,6 +154,44 @@ void removes_many(Bench &bench) {
   expect_keys(store.keys(bench.base()), {bench.key("stays")}, "a listing after remove_many");
 }
 
+void messages_of_items(Bench &bench) {
+  Store &store = bench.store();
+  if (most(store, 3) < 3) throw Skipped("it takes no three items");
+  const omnistore_traits &traits = store.traits();
+  std::vector<Store::Item> items = {{bench.key("a"), "one"}, {bench.key("b"), "two"}, {bench.key("c"), "three"}};
+  if (traits.max_key_size && traits.max_key_size < OMNISTORE_MAX_KEY_SIZE)
+    items[1].key.append(traits.max_key_size, 'x');
+  else if (traits.max_value_size && traits.max_value_size < (64u << 20))
+    items[1].value.assign(traits.max_value_size + 1, 'x');
+  else
+    throw Skipped("it states no limit over which an item would fail");
+  const std::vector<CallResult> all = store.set_many(items);
+  if (all[1].ok()) throw Skipped("it takes more than it states");
+  expect_ok(all[0], "the item before one that fails");
+  expect_ok(all[2], "the item after one that fails");
+  require(!all[1].message.empty(),
+          "item 1 of set_many failed with " + name_of(all[1].status) + ", and gave no message with item 1");
+}
+
+void largest_batches(Bench &bench) {
+  Store &store = bench.store();
+  const std::size_t count = most(store, bench.times(256));
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < count; ++i) keys.push_back(bench.key("l" + std::to_string(i)));
+  std::vector<Store::Item> items;
+  for (const std::string &key : keys) items.push_back({key, "value of " + key});
+  const std::string what = " of " + std::to_string(count) + " items";
+  if (store.driver().set_many)
+    for (const CallResult &each : store.set_many(items)) expect_ok(each, "an item of set_many" + what);
+  else
+    for (const Store::Item &each : items) put(store, each.key, each.value);
+  if (store.driver().get_many)
+    for (std::size_t i = 0; const GetResult &each : store.get_many(keys))
+      expect_value(each, items[i++].value, "an item of get_many" + what);
+  if (store.driver().remove_many)
+    for (const CallResult &each : store.remove_many(keys)) expect_ok(each, "an item of remove_many" + what);
+}
+
 } // namespace
 
 std::span<const Rule> batch_rules() {
@@ -162,6 +200,8 @@ std::span<const Rule> batch_rules() {
       {"many-get-twice", "A key may stand in a batch twice", 0, gets_twice},
       {"many-get-beside-failure", "An item that fails, even because its sink does not take it, does not end the batch.",
        0, gets_beside_a_failure},
+      {"many-messages", "gives its failure to `fail` with item i", 0, messages_of_items},
+      {"many-largest", "items that one ..._many takes; 0 if there is no limit", 0, largest_batches},
       {"many-set", "The batches: get, stat, set and remove of `count` keys in fewer round trips than `count`.", 0,
        sets_many},
       {"many-set-last-wins", "then the last set wins", 0, last_wins},

@@ -5,6 +5,7 @@
 #include <regex>
 #include <thread>
 
+#include <omnistore/ext/explain.h>
 #include <omnistore/ext/health.h>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/ext/stats.h>
@@ -90,8 +91,8 @@ void use_all(Bench &bench, Store::Structs structs) {
   expect_value(store.get(key), "value", "get");
   expect_value(store.get(key, {.into = {.buffer = true}}), "value", "get into a buffer");
   expect_ok(store.stat(key, OMNISTORE_GET_META), "stat");
-  put(store, bench.key("f:long"), bytes_of(2'000'000));
-  expect_value(store.get(bench.key("f:long")), bytes_of(2'000'000), "get of a long value");
+  put(store, bench.key("f:long"), bytes_of(fitting(store, 2'000'000)));
+  expect_value(store.get(bench.key("f:long")), bytes_of(fitting(store, 2'000'000)), "get of a long value");
   if (store.can(OMNISTORE_CAN_TTL)) put(store, key, "value", {.expiry = KitHost::time() + 60'000});
   if (store.can(OMNISTORE_CAN_TTL) && store.driver().touch) expect_ok(store.touch(key, 0), "touch");
   if (store.can(OMNISTORE_CAN_IF_ABSENT))
@@ -283,6 +284,27 @@ struct TextSink : omnistore_sink {
   }
 };
 
+void explains(Bench &bench) {
+  Store &store = bench.store();
+  const auto *table = static_cast<const omnistore_explain *>(store.extension(OMNISTORE_EXPLAIN));
+  if (!table) throw Skipped("it has no omnistore.explain/1");
+  if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("x"), "the value's own bytes");
+  for (const std::string name : {"x", "missing"}) {
+    TextSink sink;
+    PlainCall call;
+    const std::string key = bench.key(name);
+    const omnistore_status status = table->explain(store.self(), &call, {key.data(), key.size()}, &sink);
+    if (status == OMNISTORE_NOT_FOUND) {
+      require(!sink.begun, "explain came to NOT_FOUND after begin");
+      continue;
+    }
+    require(status == OMNISTORE_OK, "explain failed with " + name_of(status) + " (" + call.message + ")");
+    require(sink.begun == 1 && sink.text.starts_with('{') && sink.text.ends_with('}') && sink.text.size() <= 65'536,
+            "explain gave no JSON object of at most 64 KiB: " + shown(sink.text));
+    require(sink.text.find("own bytes") == std::string::npos, "explain gave a part of the value");
+  }
+}
+
 void stats_are_numbers(Bench &bench) {
   Store &store = bench.store();
   const auto *stats = static_cast<const omnistore_stats *>(store.extension(OMNISTORE_STATS));
@@ -364,6 +386,7 @@ std::span<const Rule> call_rules() {
        stats_are_numbers},
       {"revalidate", "it calls the sink's begin with the value's meta, writes no bytes, and sets *unchanged to 1", 0,
        unchanged_is_told},
+      {"explain", "Writes one JSON object about the key to `sink`, as get writes a value", for_readers, explains},
       {"validate", "Adds every problem of the options to `problems`, and returns OMNISTORE_OK", for_readers, validates},
   };
   return rules;

@@ -59,6 +59,15 @@ void remove_if_match(Bench &bench) {
   expect_none(store.get(key), "get after remove if match");
 }
 
+void remove_if_present(Bench &bench) {
+  Store &store = bench.store();
+  put(store, bench.key("c"), "value");
+  expect_ok(store.remove(bench.key("c"), OMNISTORE_IF_PRESENT), "remove if present");
+  expect_none(store.get(bench.key("c")), "get after remove if present");
+  expect(store.remove(bench.key("c"), OMNISTORE_IF_PRESENT), OMNISTORE_NOT_FOUND,
+         "remove if present of a key that is not there");
+}
+
 void one_first(Bench &bench) {
   Store &store = bench.store();
   constexpr int threads = 4;
@@ -113,6 +122,7 @@ std::span<const Rule> condition_rules() {
       {"if-absent", "there is no live value", OMNISTORE_CAN_IF_ABSENT, if_absent},
       {"if-present", "there is a live value", OMNISTORE_CAN_IF_PRESENT, if_present},
       {"if-match", "there is a live value, and its etag is the request's", OMNISTORE_CAN_IF_MATCH, if_match},
+      {"if-present-remove", "OMNISTORE_IF_PRESENT (the same here)", OMNISTORE_CAN_IF_PRESENT, remove_if_present},
       {"if-match-remove", "(with OMNISTORE_IF_MATCH: OMNISTORE_CONFLICT)", OMNISTORE_CAN_IF_MATCH, remove_if_match},
       {"if-absent-one-wins", "OMNISTORE_IF_ABSENT, atomically, against every other writer", OMNISTORE_CAN_IF_ABSENT,
        one_first},

@@ -25,6 +25,19 @@ inline void put(Store &store, std::string_view key, std::string_view value, cons
   expect_ok(store.set(key, value, how), "set of " + shown(key));
 }
 
+/// Returns `wanted`, or the largest size of a value that the store states if that is less.
+inline std::size_t fitting(Store &store, std::size_t wanted) {
+  const std::uint64_t most = store.traits().max_value_size;
+  return most && most < wanted ? static_cast<std::size_t>(most) : wanted;
+}
+
+/// Returns true if a store gives the expiry that was set. The backend of a shared store may keep the time that is left,
+/// and have a clock of its own.
+inline bool same_expiry(Store &store, std::int64_t told, std::int64_t right) {
+  const std::int64_t tolerance = store.can(OMNISTORE_SHARED) && told && right ? 1000 : 0;
+  return told >= right - tolerance && told <= right + tolerance;
+}
+
 /// Returns the etag of an existing value.
 inline std::string etag_of(Store &store, const std::string &key) {
   const GetResult found = store.stat(key, OMNISTORE_GET_META);

@@ -162,6 +162,27 @@ void largest_value(Bench &bench) {
   expect_value(store.get(bench.key("old")), value, "get of a value of max_value_size");
 }
 
+/// A value and its user meta that are together as long as may be, and longer.
+void user_counts(Bench &bench) {
+  Store &store = bench.store();
+  const std::uint64_t most = store.traits().max_value_size;
+  if (!most || most > (64u << 20)) throw Skipped("it states no limit that can be tried");
+  const std::string user = bytes_of(std::min<std::uint64_t>(1000, most / 2)), value = bytes_of(most - user.size());
+  const std::string key = bench.key("u");
+  const auto expect_both = [&](std::string_view bytes, const std::string &meta, const std::string &what) {
+    expect_value(store.get(key), bytes, "get of " + what);
+    require(store.stat(key, OMNISTORE_GET_USER).known_meta().user == meta, "other user meta than that of " + what);
+  };
+  put(store, key, value, {.user = user});
+  expect_both(value, user, "a value and user meta of max_value_size together");
+  put(store, key, "old", {.user = "mine"});
+  const std::string longer = bytes_of(most);
+  const CallResult done = store.set(key, longer, {.user = user});
+  if (done.ok()) return expect_both(longer, user, "a value and user meta over max_value_size, which were taken");
+  expect(done, OMNISTORE_TOO_LARGE, "set of a value and user meta over max_value_size");
+  expect_both("old", "mine", "the value before one that was too large");
+}
+
 } // namespace
 
 std::span<const Rule> key_rules() {
@@ -173,6 +194,8 @@ std::span<const Rule> key_rules() {
       {"key-longest", "bytes; 0 if the store has no limit of its own", 0, longest_key},
       {"key-too-long", "over a limit that the traits state", 0, too_long_key},
       {"value-largest", "over a limit that the traits state", 0, largest_value},
+      {"value-with-user", "bytes of a value and its user meta together; 0 if there is no limit", OMNISTORE_CAN_META,
+       user_counts},
   };
   return rules;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // list and clear.
 #include <atomic>
+#include <iterator>
 #include <set>
 #include <thread>
 
@@ -41,6 +42,24 @@ void pages(Bench &bench) {
   const std::vector<std::string> keys = plant(bench);
   for (const std::uint32_t limit : {1u, 2u, 3u, 7u, 29u, 30u, 31u, UINT32_MAX})
     expect_keys(bench.store().keys(bench.base(), limit), keys, "a listing by pages of " + std::to_string(limit));
+}
+
+void resumes(Bench &bench) {
+  Store &store = bench.store();
+  const std::vector<std::string> keys = plant(bench);
+  static constexpr std::uint32_t limits[] = {1, 5, 2, 11};
+  std::vector<std::string> all;
+  ListOptions how;
+  for (std::size_t page = 0; page == 0 || !how.cursor.empty(); ++page) {
+    how.limit = limits[page % std::size(limits)];
+    how.meta = page % 2 && store.can(OMNISTORE_CAN_LIST_META);
+    const Page next = store.list(bench.base(), how);
+    expect_ok(next, "a page with another limit than the page before it");
+    all.insert(all.end(), next.keys.begin(), next.keys.end());
+    require(page < 1000, "a listing of " + std::to_string(keys.size()) + " keys has 1000 pages");
+    how.cursor = next.cursor;
+  }
+  expect_keys(all, keys, "a listing by pages with different limits");
 }
 
 void depths(Bench &bench) {
@@ -88,6 +107,13 @@ void lists_meta(Bench &bench) {
     same("mtime", meta->second.mtime, found.known_meta().mtime);
     same("expiry", meta->second.expiry, found.known_meta().expiry);
   }
+}
+
+void meta_only_when_asked(Bench &bench) {
+  plant(bench);
+  const Page page = bench.store().list(bench.base(), {});
+  expect_ok(page, "a listing without meta");
+  require(page.metas.empty(), "a listing gives meta without OMNISTORE_LIST_META");
 }
 
 void limit_holds(Bench &bench) {
@@ -207,11 +233,15 @@ std::span<const Rule> listing_rules() {
       {"list-base", "only keys that start with it; it ends in ':' or is empty", 0, lists_a_base},
       {"list-nothing", "A base without keys is an empty page.", for_readers, lists_nothing},
       {"list-pages", "a run over all pages gives every key that was there throughout, none twice", 0, pages},
+      {"list-resumes", "Its limit may be another.", 0, resumes},
       {"list-limit", "the most keys to emit in this page; it is at least 1", 0, limit_holds},
       {"list-depth", "only keys with at most this many ':' after the base", OMNISTORE_CAN_DEPTH, depths},
       {"list-order", "ascending by the keys' bytes", 0, in_order},
       {"list-meta", "requests meta with each key, if it is known without reading the value", OMNISTORE_CAN_LIST_META,
        lists_meta},
+      {"list-meta-when-asked",
+       "`meta` is the value's meta if it was requested and is known without reading the value, else null.",
+       OMNISTORE_CAN_LIST_META, meta_only_when_asked},
       {"list-emit-fails", "If emit does not return OMNISTORE_OK, the driver stops and returns that status.", 0,
        emit_stops},
       {"list-cursor-lives",

@@ -34,6 +34,13 @@ void etags_agree(Bench &bench) {
           "get gave the etag " + shown(got.known_meta().etag) + ", stat gives " + shown(etag));
 }
 
+void etags_only_when_asked(Bench &bench) {
+  Store &store = bench.store();
+  put(store, bench.key("e"), "value");
+  require(store.stat(bench.key("e")).known_meta().etag.empty(), "stat gives an etag without OMNISTORE_GET_META");
+  require(store.get(bench.key("e")).known_meta().etag.empty(), "get gives an etag without OMNISTORE_GET_META");
+}
+
 void etags_after_removal(Bench &bench) {
   Store &store = bench.store();
   put(store, bench.key("e"), "first");
@@ -120,6 +127,7 @@ std::span<const Rule> meta_rules() {
   static constexpr Rule rules[] = {
       {"etag-changes", "differs for each different value of the key", OMNISTORE_CAN_ETAG, etags_change},
       {"etag-agrees", "the driver calls its begin once with the new value's meta", OMNISTORE_CAN_ETAG, etags_agree},
+      {"etag-when-asked", "Without the flag leave it empty", OMNISTORE_CAN_ETAG, etags_only_when_asked},
       {"etag-after-removal", "differs for each different value of the key", OMNISTORE_CAN_ETAG, etags_after_removal},
       {"mtime", "when the value was last set, or 0 if unknown", 0, times_are_times},
       {"user-kept", "the user's own meta, byte for byte", OMNISTORE_CAN_META, user_is_kept},

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Random operations on the driver and on a map. A run that fails is shortened as long as it still fails (Zeller and
 // Hildebrandt's ddmin, "Simplifying and isolating failure-inducing input", 2002).
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <random>
+#include <string>
+#include <vector>
 
 #include <sys/mman.h>
 
@@ -30,6 +33,11 @@ struct Op {
     remove_many,
     get_many,
     range,
+    set_until,
+    touch,
+    match,
+    set_user,
+    touch_user,
     reopen,
     kinds
   };
@@ -51,7 +59,40 @@ public:
     switch (op.kind) {
     case Op::set:
       expect_ok(store.set(key, value), "set");
-      model_[key] = value;
+      model_[key] = {value};
+      break;
+    case Op::set_until:
+      if (!store.can(OMNISTORE_CAN_TTL)) break;
+      expect_ok(store.set(key, value, {.expiry = expiry(op)}), "set with an expiry");
+      model_.erase(key);
+      if (!has_passed(op)) model_[key] = {value, expiry(op)};
+      break;
+    case Op::touch:
+      if (!store.can(OMNISTORE_CAN_TTL) || !store.driver().touch) break;
+      expect(store.touch(key, expiry(op)), model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "touch");
+      if (!model_.contains(key)) break;
+      model_[key].expiry = expiry(op);
+      if (has_passed(op)) model_.erase(key);
+      break;
+    case Op::match: {
+      if (!store.can(OMNISTORE_CAN_IF_MATCH)) break;
+      const bool holds = model_.contains(key) && op.other % 3;
+      expect(store.set(key, value,
+                       {.condition = OMNISTORE_IF_MATCH, .etag = holds ? etag_of(store, key) : std::string("none")}),
+             holds ? OMNISTORE_OK : OMNISTORE_CONFLICT, "set if match");
+      if (holds) model_[key] = {value};
+      break;
+    }
+    case Op::set_user:
+      if (!store.can(OMNISTORE_CAN_META)) break;
+      expect_ok(store.set(key, value, {.user = user(op)}), "set with user meta");
+      model_[key] = {value, 0, user(op)};
+      break;
+    case Op::touch_user:
+      if (!store.can(OMNISTORE_CAN_META)) break;
+      expect(store.touch(key, {}, user(op)), model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND,
+             "touch of the user meta");
+      if (model_.contains(key)) model_[key].user = user(op);
       break;
     case Op::remove:
       expect(store.remove(key), model_.erase(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "remove");
@@ -60,19 +101,29 @@ public:
       right(store.get(key), key, "get");
       break;
     case Op::stat: {
-      const GetResult got = store.stat(key);
+      const GetResult got = store.stat(key, store.can(OMNISTORE_CAN_META) ? OMNISTORE_GET_USER : 0);
       expect(got, model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND, "stat");
-      require(!got.ok() || got.known_meta().size == OMNISTORE_UNKNOWN_SIZE ||
-                  got.known_meta().size == model_[key].size(),
+      if (!got.ok()) break;
+      const Kept &kept = model_[key];
+      require(got.known_meta().size == OMNISTORE_UNKNOWN_SIZE || got.known_meta().size == kept.bytes.size(),
               "stat gives another size than was set");
+      require(!store.can(OMNISTORE_CAN_TTL) || same_expiry(store, got.known_meta().expiry, kept.expiry),
+              "stat gives the expiry " + std::to_string(got.known_meta().expiry) + "; " + std::to_string(kept.expiry) +
+                  " is right");
+      require(!store.can(OMNISTORE_CAN_META) || got.known_meta().user == kept.user,
+              "stat gives the user meta " + shown(got.known_meta().user) + "; " + shown(kept.user) + " is right");
       break;
     }
     case Op::list: {
       const std::string base = base_ + (op.other % 3 == 0 ? "" : op.other % 3 == 1 ? "c:" : "d:");
+      const std::uint32_t depth = store.can(OMNISTORE_CAN_DEPTH) && op.seed % 2 ? op.seed % 3 : OMNISTORE_ANY_DEPTH;
       std::vector<std::string> keys;
       for (const auto &[each, ignored] : model_)
-        if (each.starts_with(base)) keys.push_back(each);
-      expect_keys(store.keys(base, 1 + op.size % 5), keys, "list by pages of " + std::to_string(1 + op.size % 5));
+        if (each.starts_with(base) &&
+            std::count(each.begin() + static_cast<std::ptrdiff_t>(base.size()), each.end(), ':') <= depth)
+          keys.push_back(each);
+      expect_keys(values_among(store.keys(base, 1 + op.size % 5, depth)), keys,
+                  "list by pages of " + std::to_string(1 + op.size % 5));
       break;
     }
     case Op::clear: {
@@ -83,7 +134,7 @@ public:
         if (each.starts_with(base)) keys.push_back(each);
       const Page page = store.clear(base);
       expect_ok(page, "clear");
-      expect_keys(page.keys, keys, "the keys that a clear says it has removed");
+      expect_keys(values_among(page.keys), keys, "the keys that a clear says it has removed");
       for (const std::string &each : keys) model_.erase(each);
       break;
     }
@@ -91,21 +142,21 @@ public:
       if (!store.can(OMNISTORE_CAN_IF_ABSENT)) break;
       expect(store.set(key, value, {.condition = OMNISTORE_IF_ABSENT}),
              model_.contains(key) ? OMNISTORE_CONFLICT : OMNISTORE_OK, "set if absent");
-      model_.emplace(key, value);
+      model_.try_emplace(key, Kept{value});
       break;
     case Op::present:
       if (!store.can(OMNISTORE_CAN_IF_PRESENT)) break;
       expect(store.set(key, value, {.condition = OMNISTORE_IF_PRESENT}),
              model_.contains(key) ? OMNISTORE_OK : OMNISTORE_CONFLICT, "set if present");
-      if (model_.contains(key)) model_[key] = value;
+      if (model_.contains(key)) model_[key] = {value};
       break;
     case Op::set_many:
       if (!store.driver().set_many || store.traits().max_batch == 1) break;
       for (const CallResult &each :
            store.set_many({{key, value}, {name(op.other), bytes_of(op.size / 2, op.seed + 1)}}))
         expect_ok(each, "set_many");
-      model_[key] = value;
-      model_[name(op.other)] = bytes_of(op.size / 2, op.seed + 1);
+      model_[key] = {value};
+      model_[name(op.other)] = {bytes_of(op.size / 2, op.seed + 1)};
       break;
     case Op::remove_many: {
       if (!store.driver().remove_many || store.traits().max_batch == 1 || key == name(op.other)) break;
@@ -123,7 +174,7 @@ public:
     }
     case Op::range: {
       if (!store.can(OMNISTORE_CAN_RANGE) || !model_.contains(key)) break;
-      const std::string &whole = model_[key];
+      const std::string &whole = model_[key].bytes;
       const std::size_t offset = op.seed % (whole.size() + 2);
       expect_value(store.get(key, {.offset = offset, .length = op.size}),
                    offset < whole.size() ? std::string_view(whole).substr(offset, op.size) : "", "get of a range");
@@ -132,8 +183,8 @@ public:
     case Op::reopen:
       if (!bench_.keeps() || bench_.is_layer()) break;
       bench_.close();
-      for (const auto &[each, right_value] : model_)
-        expect_value(bench_.store().get(each), right_value, "get after the store was closed and opened");
+      for (const auto &[each, kept] : model_)
+        expect_value(bench_.store().get(each), kept.bytes, "get after the store was closed and opened");
       break;
     case Op::kinds:
       break;
@@ -141,9 +192,23 @@ public:
   }
 
   std::string describe(const Op &op) const {
-    static constexpr const char *verbs[] = {"set",           "remove",      "get",           "stat",
-                                            "list",          "clear",       "set if absent", "set if present",
-                                            "set_many",      "remove_many", "get_many",      "get a range of",
+    static constexpr const char *verbs[] = {"set",
+                                            "remove",
+                                            "get",
+                                            "stat",
+                                            "list",
+                                            "clear",
+                                            "set if absent",
+                                            "set if present",
+                                            "set_many",
+                                            "remove_many",
+                                            "get_many",
+                                            "get a range of",
+                                            "set with an expiry",
+                                            "touch",
+                                            "set if match",
+                                            "set with user meta",
+                                            "touch the user meta of",
                                             "close and open"};
     std::string text = verbs[op.kind];
     if (op.kind == Op::list) return text + " " + (op.other % 3 == 0 ? "everything" : op.other % 3 == 1 ? "c:" : "d:");
@@ -160,15 +225,36 @@ public:
 private:
   Bench &bench_;
   std::string base_;
-  std::map<std::string, std::string> model_;
+  struct Kept {
+    std::string bytes{};
+    std::int64_t expiry = 0;
+    std::string user{};
+  };
+  std::map<std::string, Kept> model_;
+  const std::int64_t begun_ = KitHost::time();
 
+  /// An expiry has passed or is far off, so that no result depends on how long the run takes.
+  static bool has_passed(const Op &op) { return op.seed % 8 == 0; }
+  std::int64_t expiry(const Op &op) const {
+    if (has_passed(op)) return begun_ - 10'000;
+    if (op.seed % 8 == 1 && op.kind == Op::touch) return 0;
+    const std::int64_t grain = std::max<std::int64_t>(bench_.store().traits().ttl_grain, 1);
+    return (begun_ + 3'600'000 + op.seed) / grain * grain;
+  }
+  static std::string user(const Op &op) { return op.seed % 4 ? bytes_of(op.size % 300, op.seed + 2) : std::string(); }
+
+  /// A store may keep the user meta of `a` as the value of `a$`.
+  static std::vector<std::string> values_among(std::vector<std::string> keys) {
+    std::erase_if(keys, [](const std::string &key) { return key.ends_with('$'); });
+    return keys;
+  }
   std::string name(unsigned which) const { return base_ + key_names[which]; }
   void right(const GetResult &got, const std::string &key, const std::string &what) {
     const auto found = model_.find(key);
     if (found == model_.end())
       expect_none(got, what);
     else
-      expect_value(got, found->second, what);
+      expect_value(got, found->second.bytes, what);
   }
 };
 
@@ -220,10 +306,12 @@ private:
 
 /// Returns the shortest run that still fails.
 std::vector<Op> shrunk(Attempts &attempts, std::vector<Op> ops, std::string &why) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(4);
+  // On a busy machine an attempt takes long, and only their number says how much has been tried.
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+  std::size_t left = 500;
   for (std::size_t chunk = ops.size() / 2; chunk > 0;) {
     bool shorter = false;
-    for (std::size_t at = 0; at < ops.size() && std::chrono::steady_clock::now() < end;) {
+    for (std::size_t at = 0; at < ops.size() && left && std::chrono::steady_clock::now() < end; --left) {
       std::vector<Op> fewer = ops;
       fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(at),
                   fewer.begin() + static_cast<std::ptrdiff_t>(std::min(at + chunk, fewer.size())));
@@ -243,7 +331,7 @@ std::vector<Op> shrunk(Attempts &attempts, std::vector<Op> ops, std::string &why
 
 void random_operations(Bench &bench) {
   const bool nests = bench.store().can(OMNISTORE_NESTS);
-  const std::uint64_t most = bench.store().traits().max_value_size ? bench.store().traits().max_value_size : UINT64_MAX;
+  const std::size_t most = fitting(bench.store(), 71'000);
   bench.close();
   Attempts attempts(bench);
   for (std::size_t round = 0; round < bench.times(3); ++round) {
@@ -261,7 +349,7 @@ void random_operations(Bench &bench) {
       op.key = pick(keys);
       op.other = pick(keys);
       static constexpr unsigned sizes[] = {1, 20, 500, 70'000};
-      op.size = static_cast<unsigned>(std::min<std::uint64_t>(most, pick(sizes[pick(4)])));
+      op.size = static_cast<unsigned>(std::min<std::size_t>(most > 300 ? most - 300 : 1, pick(sizes[pick(4)])));
       op.seed = pick(1'000'000);
     }
     std::optional<std::string> why = attempts.run(ops);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Expiries. They use the system's clock, from which the clock of a remote backend may differ, so that each expiry has
 // some seconds of tolerance.
+#include <algorithm>
 #include <thread>
 
 #include "expect.hpp"
@@ -61,6 +62,35 @@ void set_in_the_past(Bench &bench) {
   require(becomes([&] { return store.get(bench.key("p")).status == OMNISTORE_NOT_FOUND; }),
           "get gives a value whose expiry had passed when it was set, or the one before it");
   expect_keys(store.keys(bench.base()), {}, "a listing after it");
+}
+
+void expiry_is_exact(Bench &bench) {
+  Store &store = bench.store();
+  const std::int64_t grain = std::max<std::int64_t>(store.traits().ttl_grain, 1);
+  const auto told = [&] { return store.stat(bench.key("t")).known_meta().expiry; };
+  const std::string after = "; its ttl_grain is " + std::to_string(store.traits().ttl_grain);
+  for (const std::int64_t more : {3'600'001, 7'200'499}) {
+    const std::int64_t end = (KitHost::time() + more + grain - 1) / grain * grain;
+    put(store, bench.key("t"), "value", {.expiry = end});
+    require(same_expiry(store, told(), end),
+            "stat gives the expiry " + std::to_string(told()) + ", and " + std::to_string(end) + " was set" + after);
+    if (!store.driver().touch) continue;
+    expect_ok(store.touch(bench.key("t"), end + grain), "touch of the expiry");
+    require(same_expiry(store, told(), end + grain), "stat gives the expiry " + std::to_string(told()) +
+                                                         ", and touch set " + std::to_string(end + grain) + after);
+  }
+}
+
+void condition_before_expiry(Bench &bench) {
+  Store &store = bench.store();
+  const SetOptions how{.expiry = KitHost::time() - 10'000, .condition = OMNISTORE_IF_ABSENT};
+  put(store, bench.key("p"), "old");
+  expect(store.set(bench.key("p"), "new", how), OMNISTORE_CONFLICT,
+         "set if absent, with an expiry in the past, of a key that is there");
+  expect_value(store.get(bench.key("p")), "old", "get after a set that conflicted");
+  expect_ok(store.set(bench.key("q"), "new", how), "set if absent, with an expiry in the past, of a new key");
+  require(becomes([&] { return store.get(bench.key("q")).status == OMNISTORE_NOT_FOUND; }),
+          "get gives a value whose expiry had passed when it was set");
 }
 
 void touch_moves(Bench &bench) {
@@ -128,6 +158,10 @@ std::span<const Rule> ttl_rules() {
       {"ttl-ends", "from the moment now() >= expiry on, a value is not given out or listed", OMNISTORE_CAN_TTL,
        values_end},
       {"ttl-told", "when the value expires, or 0 if never", OMNISTORE_CAN_TTL, expiry_is_told},
+      {"ttl-grain", "expiries are multiples of it, in milliseconds; 0 if they are exact", OMNISTORE_CAN_TTL,
+       expiry_is_exact},
+      {"ttl-condition", "The driver checks the condition first.", OMNISTORE_CAN_TTL | OMNISTORE_CAN_IF_ABSENT,
+       condition_before_expiry},
       {"ttl-past", "the set removes the key and returns OMNISTORE_OK", OMNISTORE_CAN_TTL, set_in_the_past},
       {"ttl-touch", "without rewriting it: its etag and mtime stay", OMNISTORE_CAN_TTL, touch_moves},
       {"ttl-touch-past", "An expiry that has passed removes the value.", OMNISTORE_CAN_TTL, touch_in_the_past},

@@ -12,6 +12,19 @@ bool is_about(const Change &change, std::uint32_t type, const std::string &key) 
   return change.type == OMNISTORE_EVENT_RESYNC || (change.type == type && change.key == key);
 }
 
+/// Skips the rule if the watch has said that it does not report all changes of others.
+void skip_if_limited(const Watch &watch) {
+  for (const Change &each : watch.changes())
+    if (each.type == OMNISTORE_EVENT_LIMITED) throw Skipped("a watch reports only a part of the changes: " + each.key);
+}
+
+/// Throws unless the watch reports this change of another store.
+void expect_change(const Watch &watch, std::uint32_t type, const std::string &key, const std::string &what) {
+  if (watch.wait([&](const Change &c) { return is_about(c, type, key); }, Store::patience)) return;
+  skip_if_limited(watch);
+  throw Broken("a watch did not report " + what);
+}
+
 /// Skips the rule unless a store can see the changes of another store with the same options.
 Store &shared(Bench &bench) {
   if (bench.is_layer()) throw Skipped("the stores below it report the changes of others");
@@ -39,13 +52,9 @@ void tells_others(Bench &bench) {
   const std::unique_ptr<Watch> watch = store.watch(bench.key("w:"));
   const std::unique_ptr<Store> other = bench.another();
   put(*other, bench.key("w:a"), "value");
-  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:a")); },
-                      Store::patience),
-          "a watch did not report a set by another store");
+  expect_change(*watch, OMNISTORE_EVENT_UPDATE, bench.key("w:a"), "a set by another store");
   expect_ok(other->remove(bench.key("w:a")), "remove by another store");
-  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_REMOVE, bench.key("w:a")); },
-                      Store::patience),
-          "a watch did not report a removal by another store");
+  expect_change(*watch, OMNISTORE_EVENT_REMOVE, bench.key("w:a"), "a removal by another store");
 }
 
 void tells_its_base(Bench &bench) {
@@ -57,11 +66,10 @@ void tells_its_base(Bench &bench) {
   Store &writer = own ? store : *other;
   for (const std::string name : {"v:a", "ww:a", "x"}) put(writer, bench.key(name), "value");
   put(writer, bench.key("w:last"), "value");
-  require(watch->wait([&](const Change &c) { return is_about(c, OMNISTORE_EVENT_UPDATE, bench.key("w:last")); },
-                      Store::patience),
-          "a watch did not report a set under its base");
+  expect_change(*watch, OMNISTORE_EVENT_UPDATE, bench.key("w:last"), "a set under its base");
   for (const Change &each : watch->changes())
-    require(each.type == OMNISTORE_EVENT_RESYNC || each.key.starts_with(bench.key("w:")),
+    require((each.type != OMNISTORE_EVENT_UPDATE && each.type != OMNISTORE_EVENT_REMOVE) ||
+                each.key.starts_with(bench.key("w:")),
             "a watch of " + shown(bench.key("w:")) + " reported " + shown(each.key));
 }
 
@@ -72,6 +80,21 @@ void ends(Bench &bench) {
     if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w" + std::to_string(i)), "value");
     watch->end(); // a later event uses unmapped memory and faults
     if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w"), "value");
+  }
+}
+
+void limits_have_reasons(Bench &bench) {
+  Store &store = bench.store();
+  const std::unique_ptr<Watch> watch = store.watch(bench.base());
+  if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("w"), "value");
+  const auto is_limit = [](const Change &c) { return c.type == OMNISTORE_EVENT_LIMITED; };
+  if (!watch->wait(is_limit, std::chrono::milliseconds(300))) throw Skipped("its watches report no limit");
+  for (const Change &each : watch->changes()) {
+    if (!is_limit(each)) continue;
+    require(!each.key.empty(), "a watch said that it does not report all changes, and gave no reason");
+    require(!each.key.starts_with(bench.base()), "a key in place of the reason why a watch is limited");
+    require(each.key.find('\n') == std::string::npos && !each.key.ends_with('.'),
+            "the reason why a watch is limited is not one line without a full stop: " + shown(each.key));
   }
 }
 
@@ -112,6 +135,7 @@ std::span<const Rule> watch_rules() {
        reports_own},
       {"watch-others", "Starts to report to `watcher` the changes under a base that others made", 0, tells_others},
       {"watch-base", "changes of keys that start with it", 0, tells_its_base},
+      {"watch-limited", "is not a key but the reason, a text for people.", for_readers, limits_have_reasons},
       {"watch-ends", "Ends a watch, and returns after its last event has been reported.", for_readers, ends},
       {"watch-many", "Starts to report to `watcher` the changes under a base", for_readers, many_watches},
       {"announces-truth", "Reports a removal that the store made by itself (causes EXPIRED and EVICTED).",
