@@ -55,7 +55,7 @@ TEST_CASE("after a write whose outcome is not known the copy goes as soon as the
   CHECK(storage.get("o:k") == "new");
 }
 
-TEST_CASE("a clear that failed half way leaves no copy of what it removed, whatever it failed with") {
+TEST_CASE("a clear that failed half way leaves no copy of a removed value, whatever it failed with") {
   const int status = GENERATE(30, 80, 90, 100, 110, 130);
   INFO(status);
   Layers layers(options_of_copies, {"memory", "jar"});

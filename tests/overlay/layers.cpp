@@ -143,7 +143,7 @@ TEST_CASE("a removal is recorded only if a lower layer has the key") {
   CHECK(files(layers.folder(0)) == Keys{"overlay$/removed/a$"});
 }
 
-TEST_CASE("a cleared base is one record, and what is set later is seen") {
+TEST_CASE("a cleared base is one record, and later values are seen") {
   Layers layers("{}", {"fs", "jar"});
   auto storage = layers.open();
   for (int i = 0; i < 50; ++i) storage.set("l1:a:" + std::to_string(i), "old");
@@ -161,7 +161,7 @@ TEST_CASE("a cleared base is one record, and what is set later is seen") {
   CHECK(storage.keys("o").all().empty());
 }
 
-TEST_CASE("a clear of everything keeps what was recorded of removals before it") {
+TEST_CASE("a clear of everything keeps the records of removals before it") {
   Layers layers(R"({ "writeTo": [0, 1] })", {"fs", "jar", "jar"});
   auto storage = layers.open();
   storage.set("l2:a", "old");
@@ -350,7 +350,7 @@ TEST_CASE("the user's meta is seen through the layers, and goes with its key") {
 
 // ---------------------------------------------------------------------------------------------------------- promotion
 
-TEST_CASE("a hit from below is copied into the layers above, with what is left of its ttl") {
+TEST_CASE("a hit from below is copied into the layers above, with the rest of its ttl") {
   Layers layers(R"({ "promote": true })", {"jar", "memory", "jar"});
   auto storage = layers.open();
   omnistore::SetOptions hour;
@@ -443,7 +443,7 @@ TEST_CASE("onLayerError skip: a layer that fails counts as empty for a read") {
   CHECK(storage.get("o:c") == "lost");
 }
 
-TEST_CASE("onLayerError stale: what is below is served, and nothing is said to be absent") {
+TEST_CASE("onLayerError stale: the value from below is served, and no key counts as absent") {
   Layers layers(R"({ "onLayerError": "stale" })", {"memory", "jar", "jar"});
   auto storage = layers.open();
   storage.set("l2:b", "below");
@@ -469,7 +469,7 @@ TEST_CASE("a write needs every layer that it goes to, whatever onLayerError says
   CHECK(storage.get("o:a") == "below");
 }
 
-TEST_CASE("a request that is wrong is no failure of a layer") {
+TEST_CASE("a wrong request is no failure of a layer") {
   Layers layers(R"({ "onLayerError": "skip" })", {"jar", "jar"});
   auto storage = layers.open();
   storage.set("l0:!fail", "20");
@@ -482,204 +482,6 @@ TEST_CASE("a copy that a layer does not take is no failure of the read") {
   storage.set("l1:a", "below");
   storage.set("l0:!fail", "100");
   CHECK(storage.get("o:a") == "below");
-}
-
-// ------------------------------------------------------------------------------------------------- etags, conditions
-
-namespace {
-
-omnistore::SetOptions only(omnistore::Condition::Kind kind, std::string etag = "") {
-  omnistore::SetOptions options;
-  options.condition = {kind, std::move(etag)};
-  return options;
-}
-using Kind = omnistore::Condition::Kind;
-
-} // namespace
-
-TEST_CASE("conditions hold against what is seen through all layers") {
-  Layers layers("{}", {"memory", "private"});
-  {
-    auto storage = layers.open();
-    storage.set("l1:a", "below"); // beside the overlay, before it is read
-  }
-  auto storage = layers.open();
-  CHECK_FALSE(storage.set("o:a", "new", only(Kind::if_absent)));
-  const std::string etag = storage.meta("o:a")->etag;
-  CHECK_FALSE(storage.set("o:a", "new", only(Kind::if_match, etag + "x")));
-  CHECK(storage.set("o:a", "new", only(Kind::if_match, etag)));
-  CHECK_FALSE(storage.set("o:a", "newer", only(Kind::if_match, etag)));
-  CHECK(storage.meta("o:a")->etag != etag);
-  CHECK(storage.set("o:a", "newer", only(Kind::if_present)));
-  omnistore::RemoveOptions match;
-  match.condition = {Kind::if_match, etag};
-  CHECK(status_of([&] { storage.remove("o:a", match); }) == Status::conflict);
-  match.condition.etag = storage.meta("o:a")->etag;
-  CHECK(storage.remove("o:a", match));
-  CHECK_FALSE(storage.set("o:a", "new", only(Kind::if_present)));
-  CHECK(storage.set("o:a", "new", only(Kind::if_absent)));
-}
-
-TEST_CASE("the etag of a set is the one that a read gives") {
-  Layers layers(R"({ "writeTo": "all" })", {"memory", "jar"});
-  auto storage = layers.open();
-  const std::string etag = storage.set("o:a", "value", {}, true).etag;
-  CHECK_FALSE(etag.empty());
-  CHECK(storage.meta("o:a")->etag == etag);
-  CHECK(storage.entry("o:a")->meta.etag == etag);
-}
-
-TEST_CASE("a condition on a layer that others write, and that is not written to, is unsupported") {
-  Layers layers("{}", {"memory", "jar"});
-  auto storage = layers.open();
-  storage.set("l1:a", "below");
-  storage.set("o:b", "above");
-  const std::string below = storage.meta("o:a")->etag, above = storage.meta("o:b")->etag;
-  CHECK(status_of([&] { storage.set("o:c", "new", only(Kind::if_absent)); }) == Status::unsupported);
-  std::string message;
-  CHECK(status_of([&] { storage.set("o:a", "new", only(Kind::if_match, below)); }, &message) == Status::unsupported);
-  CHECK_THAT(message, Catch::Contains("layer 1 (jar)"));
-  CHECK(storage.get("o:a") == "below");
-  CHECK(storage.set("o:b", "new", only(Kind::if_match, above))); // nobody else can write there
-  CHECK_FALSE(storage.set("o:b", "newer", only(Kind::if_match, above)));
-}
-
-TEST_CASE("only one of two overlays over one store sets a key that is absent") {
-  Layers layers(R"({ "writeTo": "all" })", {"memory", "jar"});
-  auto storage = layers.open(R"(, "p": { "driver": "overlay", "options": { "writeTo": "all" }, "layers": [
-                               { "driver": "memory" }, )" +
-                             layers.layer(1) + "] }");
-  constexpr int rounds = 2000;
-  std::atomic<int> at[2] = {0, 0}, winners[rounds] = {};
-  const auto take = [&](int self, const std::string &mount) {
-    for (int i = 0; i < rounds; ++i) {
-      at[self] = i;
-      while (at[1 - self] < i) std::this_thread::yield(); // both come to a key at once
-      if (storage.set(mount + ":k" + std::to_string(i), mount, only(Kind::if_absent))) ++winners[i];
-    }
-    at[self] = rounds;
-  };
-  std::thread other(take, 1, "p");
-  take(0, "o");
-  other.join();
-  CHECK(std::all_of(std::begin(winners), std::end(winners), [](const auto &count) { return count == 1; }));
-}
-
-TEST_CASE("a condition that two stores which others write would have to decide is unsupported") {
-  Layers layers(R"({ "writeTo": "all" })", {"jar", "jar"});
-  auto storage = layers.open();
-  storage.set("l1:a", "below");
-  storage.set("l0:b", "above");
-  const std::string below = storage.meta("o:a")->etag, above = storage.meta("o:b")->etag;
-  CHECK(status_of([&] { storage.set("o:a", "new", only(Kind::if_match, below)); }) == Status::unsupported);
-  CHECK(storage.set("o:b", "new", only(Kind::if_match, above))); // the higher decides alone
-  CHECK_FALSE(storage.set("o:b", "newer", only(Kind::if_match, above)));
-}
-
-// ----------------------------------------------------------------------------------------------------------- listings
-
-TEST_CASE("a listing merges the layers' pages, each key once, in order") {
-  const std::string kind = GENERATE("jar", "unordered", "fs", "memory");
-  Layers layers("{}", {"memory", kind == "memory" ? "jar" : kind, "jar"});
-  auto storage = layers.open();
-  Keys expected;
-  for (int i = 100; i < 500; ++i) {
-    const std::string key = "k:" + std::to_string(i);
-    if (i % 2) storage.set("l1:" + key, "1");
-    if (i % 3) storage.set("l2:" + key, "2");
-    if (i % 5 == 0) storage.set("o:" + key, "0");
-    if (i % 2 || i % 3 || i % 5 == 0) expected.push_back("o:" + key);
-  }
-  omnistore::ListOptions options;
-  options.limit = GENERATE(1u, 7u, 1000u);
-  Keys keys;
-  do {
-    const omnistore::Page page = storage.list("o:k", options);
-    for (const auto &item : page.items) keys.push_back(item.key);
-    options.cursor = page.cursor;
-  } while (!options.cursor.empty());
-  CHECK(keys == expected);
-}
-
-TEST_CASE("a listing reads no values") {
-  Layers layers("{}", {"jar", "jar"});
-  auto storage = layers.open();
-  for (int i = 0; i < 20; ++i) storage.set(i % 2 ? "l0:" + std::to_string(i) : "l1:" + std::to_string(i), "value");
-  storage.remove("o:3");
-  const std::string before = *storage.get("l0:!reads"), below = *storage.get("l1:!reads");
-  CHECK(storage.keys("o").all().size() == 19);
-  CHECK(storage.get("l0:!reads") == before);
-  CHECK(storage.get("l1:!reads") == below);
-}
-
-TEST_CASE("a listing with a depth stops there") {
-  Layers layers("{}", {"memory", "fs"});
-  auto storage = layers.open();
-  for (const char *key : {"o:a", "o:a:b", "l1:c", "l1:c:d:e"}) storage.set(key, "value");
-  CHECK(storage.keys("o", 0).all() == Keys{"o:a", "o:c"});
-  CHECK(storage.keys("o:a", 0).all() == Keys{"o:a:b"});
-}
-
-TEST_CASE("listings beyond the number that is kept continue, each at its place") {
-  Layers layers("{}", {"memory", "unordered", "jar"});
-  auto storage = layers.open();
-  for (int i = 10; i < 60; ++i) storage.set((i % 2 ? "l1:" : "l2:") + std::to_string(i), "value");
-  std::vector<omnistore::ListOptions> listings(40);
-  std::vector<Keys> keys(listings.size());
-  for (int page = 0; page < 10; ++page) {
-    for (std::size_t i = 0; i < listings.size(); ++i) {
-      listings[i].limit = 6;
-      if (page > 0 && listings[i].cursor.empty()) continue;
-      const omnistore::Page got = storage.list("o", listings[i]);
-      for (const auto &item : got.items) keys[i].push_back(item.key);
-      listings[i].cursor = got.cursor;
-    }
-  }
-  for (const Keys &one : keys) CHECK(one == storage.keys("o").all());
-}
-
-TEST_CASE("a listing that runs while others write gives every key that was there throughout, none twice") {
-  Layers layers(R"({ "promote": true })", {"memory", "jar", "unordered"});
-  auto storage = layers.open();
-  for (int i = 1000; i < 1300; ++i) storage.set((i % 2 ? "l1:" : "l2:") + std::to_string(i), "stays");
-  std::atomic<bool> done{false};
-  std::thread writer([&] {
-    for (unsigned i = 0; !done; ++i) {
-      const std::string key = std::to_string(1000 + i * 7 % 300);
-      storage.get("o:" + key); // promotes it
-      storage.set("o:" + key + "x", "comes");
-      storage.remove("o:" + key + "x");
-      storage.set("o:" + key, "again");
-    }
-  });
-  for (int run = 0; run < 20; ++run) {
-    omnistore::ListOptions options;
-    options.limit = 23;
-    Keys stayed, all;
-    do {
-      const omnistore::Page page = storage.list("o", options);
-      for (const auto &item : page.items) {
-        all.push_back(item.key);
-        if (!item.key.ends_with('x')) stayed.push_back(item.key);
-      }
-      options.cursor = page.cursor;
-    } while (!options.cursor.empty());
-    CHECK(stayed.size() == 300);
-    CHECK(std::adjacent_find(all.begin(), all.end(), std::greater_equal<>()) == all.end());
-  }
-  done = true;
-  writer.join();
-}
-
-TEST_CASE("a cursor of another store is refused") {
-  Layers layers("{}", {"memory", "jar"});
-  auto storage = layers.open();
-  for (const char *key : {"o:a:1", "o:a:2", "o:b:1", "o:b:2", "l1:a"}) storage.set(key, "value");
-  omnistore::ListOptions options;
-  options.limit = 1;
-  options.cursor = storage.list("o:a", options).cursor;
-  CHECK(status_of([&] { storage.list("o:b", options); }) == Status::invalid);
-  options.cursor = storage.list("l1", options.cursor.empty() ? options : omnistore::ListOptions{}).cursor;
 }
 
 TEST_CASE("an overlay over stores that never block never blocks") {
