@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What crosses the border besides results: nothing.
+// Exceptions do not cross the border, and a driver leaves the settings of the process alone.
 #include <exception>
 #include <functional>
 

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The capabilities that this layer has if its child has them, since the functions below pass everything down unchanged. */
+/* The capabilities that this layer has if its child has them, since the functions below pass everything down unchanged.
+ */
 #define PASSED_ON                                                                                                      \
   (OMNISTORE_READS_ONLY | OMNISTORE_NEVER_BLOCKS | OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_TTL |            \
    OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT |                      \
@@ -30,7 +31,8 @@ static omnistore_status OMNISTORE_CALL open_layer(const omnistore_host *host, om
     call->fail(call, &failure);
     return OMNISTORE_NO_SPACE;
   }
-  /* The host has checked the options: `log` is the only one, and a `t` begins its `true`. For more, use a JSON parser. */
+  /* The host has checked the options: `log` is the only one, and a `t` begins its `true`. For more, use a JSON parser.
+   */
   const int logs = request->options.size && memchr(request->options.data, 't', (size_t)request->options.size);
   *l = (layer){host, request->children[0], logs};
   /* The store's traits are the child's: of each struct, the part that both sides know. */
