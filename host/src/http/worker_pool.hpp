@@ -48,10 +48,12 @@ public:
   WorkerPool(const WorkerPool &) = delete;
   WorkerPool &operator=(const WorkerPool &) = delete;
 
-  /// Null: too many wait in this lane already, or as many threads as it may have hang, and the job will not run. Jobs
-  /// must not throw.
-  Ticket submit(const Lane &lane, std::function<void()> job);
+  /// Returns null if too many wait in this lane already, or if as many threads as it may have hang; the job will not
+  /// run then. `first` puts it before all that wait, however many they are. Jobs must not throw.
+  Ticket submit(const Lane &lane, std::function<void()> job, bool first = false);
 
+  /// Drops the job if it still waits for a thread. Returns false if it does not.
+  bool withdraw(const Ticket &ticket);
   /// Nobody waits for the job any more. One that waits for a thread is dropped. The thread of one that runs is taken to
   /// be stuck, and its lane may have another in its place. Returns what the job did.
   State give_up(const Ticket &ticket);
@@ -79,6 +81,7 @@ private:
     unsigned stuck = 0;    ///< whose job was given up and still runs
     std::size_t ready = 0; ///< its entries in ready_
   };
+  std::function<void()> drop(Job &job);
   bool may_grow(const Work &lane) const;
   bool call_for(Work &lane);
   void leave(Work &lane);
