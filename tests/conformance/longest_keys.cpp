@@ -146,7 +146,8 @@ const Verb verbs[] = {
      [](const Ground &on, const std::string &key) {
        return of_item(on.http("POST", "/", batch("stat", quoted(key))));
      }},
-    {"a listing below it", [](const Ground &on, const std::string &key) { return of(on.http("GET", path(key) + "/")); }, true},
+    {"a listing below it",
+     [](const Ground &on, const std::string &key) { return of(on.http("GET", path(key) + "/")); }, true},
     {"a clear below it",
      [](const Ground &on, const std::string &key) { return of(on.http("DELETE", path(key) + "/")); }, true},
     {"a watch", watched, true},
