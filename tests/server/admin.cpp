@@ -182,3 +182,14 @@ TEST_CASE("the admin grants origins only if its own config does") {
   CHECK(refused.status == 403);
   CHECK(refused.body.find("admin.origins") != std::string::npos);
 }
+
+TEST_CASE("a mount that is described at length is refused before it is read") {
+  Host host;
+  const std::string options = R"({"driver": "memory", "options": {"none": [1)";
+  std::string body = options;
+  while (body.size() < 2'000'000) body += ",1";
+  const Answer refused = Client(host.admin()).ask("PUT", "/mounts/m", body + "]}}");
+  CHECK(refused.status == 413);
+  CHECK(refused.body.find("262144") != std::string::npos);
+  CHECK(Client(host.admin()).ask("PUT", "/mounts/m", options + "]}}").status == 400); // it is read
+}

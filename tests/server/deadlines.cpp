@@ -188,13 +188,26 @@ constexpr Asked requests[] = {
 
 } // namespace
 
+namespace {
+
+/// Asks again as long as the request has no turn in its short time, which can happen on a busy machine.
+template <typename Ask>
+Answer in_its_turn(const Ask &ask) {
+  for (;;)
+    if (Answer answer = ask(); answer.status != 503) return answer;
+}
+
+} // namespace
+
 TEST_CASE("Every method ends at the deadline with 504, and one that writes says that it may still take place") {
   Host host(test::patient_config(50));
   Client client(host.http());
   for (const Asked &asked : requests) {
-    client.send(test::request(asked.method, asked.target, asked.body, asked.headers));
     const bool is_head = std::string(asked.method) == "HEAD";
-    const Answer answer = client.receive(is_head);
+    const Answer answer = in_its_turn([&] {
+      client.send(test::request(asked.method, asked.target, asked.body, asked.headers));
+      return client.receive(is_head);
+    });
     INFO(asked.method << " " << asked.target << " " << asked.headers << answer.body);
     CHECK(answer.status == 504);
     const bool writes = std::string(asked.method) != "GET" && !is_head;
@@ -212,7 +225,7 @@ TEST_CASE("A batch ends at the deadline, and each of its items says so") {
        {R"({"get": ["a", "b"]})", R"({"set": [{"key": "a", "value": "v"}, {"key": "b", "value": "v"}]})",
         R"({"remove": ["a", "b"]})"}) {
     INFO(body);
-    const Answer answer = client.ask("POST", "/slow/", body);
+    const Answer answer = in_its_turn([&] { return client.ask("POST", "/slow/", body); });
     REQUIRE(answer.status == 200);
     const auto said = boost::json::parse(answer.body).as_object();
     const auto &items = said.begin()->value().as_array();
@@ -225,7 +238,7 @@ TEST_CASE("A batch ends at the deadline, and each of its items says so") {
 TEST_CASE("An explanation ends at the deadline") {
   Host host(test::patient_config(50));
   Client admin(host.admin());
-  const Answer answer = admin.ask("GET", "/explain?key=slow:k");
+  const Answer answer = in_its_turn([&] { return admin.ask("GET", "/explain?key=slow:k"); });
   CHECK(answer.status == 200);
   CHECK(answer.body.find("timeout") != std::string::npos);
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,6 +49,12 @@ public:
     for (char byte; count > 0; --count) {
       if (::read(arrivals_, &byte, 1) != 1) throw std::runtime_error("read " + path_ + ".in");
     }
+  }
+  /// Returns how many have come that await() has not counted.
+  int arrived() const {
+    int bytes = 0;
+    if (::ioctl(arrivals_, FIONREAD, &bytes) != 0) throw std::runtime_error("ioctl " + path_ + ".in");
+    return bytes;
   }
   /// Lets all go, those that wait and those that come.
   void open() {

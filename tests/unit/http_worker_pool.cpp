@@ -178,6 +178,46 @@ TEST_CASE("A job that was given up before its turn does not run") {
   CHECK_FALSE(ran);
 }
 
+TEST_CASE("A job that is to be first runs before those that wait, even if no more may wait") {
+  Latch gate, begun, done;
+  WorkerPool pool({.lane_threads = 1, .lane_waiting = 1});
+  std::vector<int> order; // the lane has one thread
+  pool.submit({"a"}, [&] {
+    begun.open();
+    gate.wait();
+  });
+  begun.wait();
+  CHECK(pool.submit({"a"}, [&] {
+    order.push_back(2);
+    done.open();
+  }));
+  CHECK(pool.submit(
+      {"a"}, [&] { order.push_back(1); }, true));
+  gate.open();
+  done.wait();
+  CHECK(order == std::vector<int>{1, 2});
+}
+
+TEST_CASE("A job is withdrawn only as long as it waits") {
+  Latch gate, begun;
+  bool ran = false;
+  {
+    WorkerPool pool({.lane_threads = 1});
+    const auto running = pool.submit({"a"}, [&] {
+      begun.open();
+      gate.wait();
+    });
+    begun.wait();
+    const auto waiting = pool.submit({"a"}, [&] { ran = true; });
+    CHECK_FALSE(pool.withdraw(running));
+    CHECK(pool.withdraw(waiting));
+    CHECK_FALSE(pool.withdraw(waiting));
+    CHECK(pool.stats().stuck == 0);
+    gate.open();
+  }
+  CHECK_FALSE(ran);
+}
+
 TEST_CASE("A lane whose threads all hang refuses further jobs at once, until one has come back") {
   std::vector<Latch> gates(3);
   std::vector<WorkerPool::Ticket> hung;

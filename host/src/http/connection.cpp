@@ -25,6 +25,7 @@ constexpr std::size_t beside_connection = 1536; // its parser, its handler, and 
 constexpr std::size_t gathered = 256 * 1024;    // responses that wait for each other to be sent in one go
 constexpr int most_unsent = 128 * 1024;         // bytes that the system holds and has not sent yet
 constexpr auto linger_time = std::chrono::seconds(2);
+constexpr std::string_view too_many_wait = "Too many requests wait for this store";
 
 } // namespace
 
@@ -177,10 +178,10 @@ bool Connection::pipe_body() {
   if (!flush()) return false;
   if (!piping_) {
     work_.use(handler_->lane());
-    const auto deadline = request_deadline();
-    if (!work_.submit_long(deadline)) return too_busy();
+    begin_time();
+    if (!work_.submit_long(limits_)) return too_busy(too_many_wait);
     piping_ = true;
-    await_pool(deadline);
+    await_turn();
   }
   if (reading_) return false;
   switch (reader_.pipe()) {
@@ -211,16 +212,17 @@ bool Connection::respond() {
   if (!flush()) return false; // earlier responses need not wait for this one
   work_.use(std::move(lane));
   if (request_.method == Method::get) work_.offer_pipe();
-  const auto deadline = request_deadline();
-  if (!work_.submit(deadline)) return too_busy();
-  await_pool(deadline);
+  begin_time();
+  if (!work_.submit(limits_)) return too_busy(too_many_wait);
+  await_turn();
   phase_ = Phase::work;
   return false;
 }
 
-bool Connection::too_busy() {
+/// Refuses a request that the pool does not have. The connection stays if the request's body was read.
+bool Connection::too_busy(std::string_view message) {
   Response response(output_.buffer());
-  reply_error(request_, response, 503, "Too many requests wait for this store", "Retry-After: 1\r\n");
+  reply_error(request_, response, 503, message, "Retry-After: 1\r\n");
   close_ = close_ || reader_.is_piped(); // the rest of its body is not waited for
   finish_response(response);
   return true;
@@ -228,12 +230,11 @@ bool Connection::too_busy() {
 
 void Connection::responded(const Response &response) {
   if (phase_ == Phase::closed) return;
-  if (response.retry) { // a long value, and the lane of long values was full: the request waits there for its turn
-    const auto deadline = request_deadline();
-    if (work_.retry(deadline))
-      await_pool(deadline);
+  if (response.retry) { // the lane that it belongs to was full: the request waits there for its turn
+    if (work_.retry(response, limits_))
+      await_turn();
     else
-      too_busy();
+      too_busy(too_many_wait);
     return proceed();
   }
   last_.emplace(response);
@@ -262,6 +263,7 @@ void Connection::end_work() {
 
 void Connection::pipe_ready() {
   if (phase_ == Phase::work) phase_ = Phase::piped;
+  may_wait_ = false;
   if (phase_ == Phase::piped) proceed();
 }
 
@@ -287,7 +289,7 @@ bool Connection::stream() {
     return false;
   }
   phase_ = Phase::work;
-  await_pool(Loop::Clock::now() + timeout);
+  pace_.wait_until(request_deadline() + work_grace);
   return false;
 }
 
@@ -351,6 +353,7 @@ void Connection::let_go() {
 void Connection::end_request() {
   more_ = nullptr;
   piping_ = false;
+  may_wait_ = false;
   pace_.forget_pause();
   work_.end_request();
   reader_.end_request();

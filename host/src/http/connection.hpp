@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -29,7 +30,9 @@ namespace omnistore::http {
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
   static constexpr std::string_view not_its_turn =
-      "This store had no thread free in the request's time; nothing was done";
+      "This store had no thread free in half of the request's time; nothing was done";
+
+  static constexpr std::chrono::seconds work_grace{1}; ///< for a driver to notice that its time is up
 
   Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
 
@@ -78,7 +81,7 @@ private:
   bool send_lent();
   bool last_write();
 
-  bool too_busy();
+  bool too_busy(std::string_view message);
   void end_work();
   void finish_response(const Response &response);
   void begin_feed(std::shared_ptr<Feed> feed);
@@ -89,14 +92,16 @@ private:
 
   bool await_input();
   void await_store();
-  void await_pool(Loop::Clock::time_point deadline);
+  void await_turn();
   void read(RequestReader::Room room);
   void on_read(Buffer &into, std::size_t count, bool failed);
   void park();
   bool flush();
   void limit_time();
   void look_for_client();
+  bool still_in_time();
   void late();
+  void begin_time();
   Loop::Clock::time_point request_deadline() const;
 
   Loop &loop_;
@@ -118,6 +123,8 @@ private:
   bool parked_ = false;          ///< it is idle and has no buffers, or will have none
   bool awaits_output_ = false;   ///< the socket takes no more now
   bool piping_ = false;          ///< a thread of the pool takes from the body's pipe, or will
+  bool may_wait_ = false;        ///< the pool has the request, and may not have begun it
+  PoolWork::Limits limits_;      ///< of the request that the pool has
   std::optional<Response> last_; ///< the response, or its end, that waits for parts that are still on their way
   std::function<bool(Buffer &)> more_;
 };

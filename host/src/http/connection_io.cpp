@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr auto idle_memory = std::chrono::seconds(2); // for so long an idle connection keeps its buffers
-constexpr auto work_grace = std::chrono::seconds(1);  // for a driver to notice that its time is up
 
 } // namespace
 
@@ -89,8 +88,35 @@ void Connection::limit_time() {
 }
 
 /// The connection waits until the store has taken or given a piece.
-void Connection::await_store() { pace_.pause(request_deadline() + work_grace); }
-void Connection::await_pool(Loop::Clock::time_point deadline) { pace_.wait_until(deadline + work_grace); }
+void Connection::await_store() { pace_.pause(may_wait_ ? limits_.turn : request_deadline() + work_grace); }
+/// The connection waits until a thread of the pool begins with the request.
+void Connection::await_turn() {
+  may_wait_ = true;
+  pace_.wait_until(limits_.turn);
+}
+
+/// A request may wait for its turn in the first half of its time, so that its store has at least the other half.
+void Connection::begin_time() {
+  const auto now = Loop::Clock::now();
+  const milliseconds timeout(loop_.config.request_timeout);
+  limits_ = {now + timeout / 2, now + timeout};
+}
+
+/// Runs when the time for the request's turn is up. Returns true if there is nothing to end: the request was refused
+/// because it has not had its turn, or its store has the rest of the time.
+bool Connection::still_in_time() {
+  if (!may_wait_) return false;
+  may_wait_ = false;
+  if (work_.withdraw()) {
+    Loop::count(loop_.counts.timed_out);
+    too_busy(not_its_turn);
+    proceed();
+    return true;
+  }
+  const auto deadline = (phase_ == Phase::work ? limits_.deadline : request_deadline()) + work_grace;
+  pace_.wait_until(deadline);
+  return loop_.now < deadline;
+}
 
 Loop::Clock::time_point Connection::request_deadline() const {
   return Loop::Clock::now() + milliseconds(loop_.config.request_timeout);
@@ -98,7 +124,11 @@ Loop::Clock::time_point Connection::request_deadline() const {
 
 void Connection::check_time() {
   if (phase_ == Phase::work) look_for_client();
-  if (pace_.is_late(loop_.now)) return phase_ == Phase::held && !awaits_output_ ? let_go() : late();
+  if (pace_.is_late(loop_.now)) {
+    if (phase_ == Phase::held && !awaits_output_) return let_go();
+    if ((phase_ == Phase::work || (phase_ == Phase::body_piped && !reading_)) && still_in_time()) return;
+    return late();
+  }
   // An idle connection gives its memory back: its read, which has a buffer, is cancelled, and then it parks.
   if (phase_ != Phase::head || !reading_ || parked_ || awaits_output_ || !reader_.idle()) return;
   if (pace_.idle_since(loop_.now) < idle_memory) return;
@@ -133,14 +163,12 @@ void Connection::late() {
       (phase_ == Phase::head && !reader_.idle()) || phase_ == Phase::body || (phase_ == Phase::body_piped && reading_);
   const bool responding = (phase_ == Phase::work && !more_) || (phase_ == Phase::body_piped && !reading_);
   if (phase_ != Phase::linger) Loop::count(loop_.counts.timed_out);
-  const WorkerPool::State work = work_.give_up();
+  work_.give_up();
   if (!awaits_output_ && (reads_request || responding)) {
     Buffer last;
     Response response(last);
     const Request unread = unread_request();
-    if (responding && work == WorkerPool::State::waiting) {
-      reply_error(unread, response, 503, not_its_turn, "Retry-After: 1\r\n");
-    } else if (responding) {
+    if (responding) {
       reply_error(unread, response, 504,
                   is_write(request_.method) ? "The store did not respond in time; the write may still take place"
                                             : "The store did not respond in time");

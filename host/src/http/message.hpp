@@ -75,6 +75,8 @@ struct Request {
   const std::atomic<bool> *cancelled = nullptr;
   /// Takes a response that is too long for memory, piece by piece. Null if the response must be whole.
   ResponsePipe *pipe = nullptr;
+  /// The pool that runs the request; null if the connection's thread does.
+  WorkerPool *pool = nullptr;
   /// The client. For the connection's thread alone; null if it is not known.
   Peer *peer = nullptr;
 
@@ -108,7 +110,10 @@ struct Response {
   Buffer &out;         ///< the whole response, head and body, is appended here
   unsigned status = 0; ///< for the counters
   bool close = false;  ///< the connection ends after this response
-  bool retry = false;  ///< the pipe could not be entered: the request is to be repeated on a thread that may enter it
+  /// Nothing was done, and the request is to be repeated on a thread of `lane`, or, if that has no name, of the store's
+  /// long values.
+  bool retry = false;
+  WorkerPool::Lane lane{};
   /// The body, or its end, if a store lends it. It goes out after `out`.
   std::string_view lent{};
   std::shared_ptr<const void> loan{};

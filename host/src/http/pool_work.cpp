@@ -16,14 +16,14 @@ namespace asio = boost::asio;
 PoolWork::PoolWork(Connection &connection, Handler &handler, Request &request)
     : connection_(connection), handler_(handler), request_(request), written_(&connection.loop().memory) {}
 
-bool PoolWork::submit(Clock::time_point deadline) { return submit_to(lane_, deadline); }
+bool PoolWork::submit(const Limits &limits) { return submit_to(lane_, limits); }
 
 // The lane is that of the store that the request went to, even if another one has taken its place since.
-bool PoolWork::submit_long(Clock::time_point deadline) { return submit_to(long_lane(), deadline); }
+bool PoolWork::submit_long(const Limits &limits) { return submit_to(long_lane(), limits); }
 
-bool PoolWork::submit_to(const WorkerPool::Lane &lane, Clock::time_point deadline) {
+bool PoolWork::submit_to(const WorkerPool::Lane &lane, const Limits &limits) {
   ticket_ =
-      connection_.loop().pool.submit(lane, [self = connection_.shared_from_this(), this, deadline] { run(deadline); });
+      connection_.loop().pool.submit(lane, [self = connection_.shared_from_this(), this, limits] { run(limits); });
   return ticket_ != nullptr;
 }
 
@@ -39,11 +39,12 @@ void PoolWork::offer_pipe() {
 }
 
 /// On a thread of the pool. Until responded() has been posted, nothing else touches the request.
-void PoolWork::run(Clock::time_point deadline) {
+void PoolWork::run(const Limits &limits) {
   Response response(written_);
-  request_.deadline = deadline;
+  request_.deadline = limits.deadline;
   request_.cancelled = &gone_;
-  if (gone_.load(std::memory_order_relaxed) || Clock::now() >= deadline) {
+  request_.pool = &connection_.loop().pool;
+  if (gone_.load(std::memory_order_relaxed) || Clock::now() >= limits.turn) {
     reply_error(request_, response, 503, Connection::not_its_turn, "Retry-After: 1\r\n");
   } else {
     handler_.respond(response);
@@ -52,16 +53,17 @@ void PoolWork::run(Clock::time_point deadline) {
              [self = connection_.shared_from_this(), response = std::move(response)] { self->responded(response); });
 }
 
-bool PoolWork::retry(Clock::time_point deadline) {
+bool PoolWork::retry(const Response &response, const Limits &limits) {
   written_.clear(0);
+  if (!response.lane.name.empty()) return submit_to(response.lane, limits);
   pipe_->let_in();
-  return submit_long(deadline);
+  return submit_long(limits);
 }
 
 bool PoolWork::submit_part(WorkerPool::Lane lane, std::function<bool(Buffer &)> &more,
                            std::chrono::milliseconds timeout) {
   ticket_ = connection_.loop().pool.submit(
-      lane, [self = connection_.shared_from_this(), this, &more, timeout] { run_part(more, timeout); });
+      lane, [self = connection_.shared_from_this(), this, &more, timeout] { run_part(more, timeout); }, true);
   return ticket_ != nullptr;
 }
 
@@ -84,6 +86,8 @@ void PoolWork::end_pipe() {
   request_.pipe = nullptr;
 }
 
+bool PoolWork::withdraw() { return ticket_ && connection_.loop().pool.withdraw(ticket_); }
+
 WorkerPool::State PoolWork::give_up() {
   return ticket_ ? connection_.loop().pool.give_up(ticket_) : WorkerPool::State::done;
 }
@@ -93,6 +97,7 @@ void PoolWork::end_request() {
   ticket_.reset();
   request_.deadline = Clock::time_point::max();
   request_.cancelled = nullptr;
+  request_.pool = nullptr;
 }
 
 } // namespace omnistore::http

@@ -27,17 +27,22 @@ public:
 
   /// Sets the lane for what follows.
   void use(WorkerPool::Lane lane) { lane_ = std::move(lane); }
+  /// Until when a request may wait for a thread, and until when it must be done.
+  struct Limits {
+    Clock::time_point turn, deadline;
+  };
   /// Lets the pool respond to the request. Connection::responded() is called when it has. Returns false if too many
   /// requests wait.
-  bool submit(Clock::time_point deadline);
+  bool submit(const Limits &limits);
   /// The same in the lane of the store's long values.
-  bool submit_long(Clock::time_point deadline);
+  bool submit_long(const Limits &limits);
   /// Gives the request a pipe, in case that its response is a long value. Connection::pipe_ready() is called for each
   /// piece.
   void offer_pipe();
-  /// Repeats a request whose response is a long value, in the lane of the store's long values.
-  bool retry(Clock::time_point deadline);
-  /// Lets the pool write the next part of a long response. Connection::part_written() is called when it has.
+  /// Repeats a request as its response says.
+  bool retry(const Response &response, const Limits &limits);
+  /// Lets the pool write the next part of a long response, before the requests that wait. Connection::part_written() is
+  /// called when it has.
   bool submit_part(WorkerPool::Lane lane, std::function<bool(Buffer &)> &more, std::chrono::milliseconds timeout);
 
   /// The place where the pool's threads put responses.
@@ -54,12 +59,14 @@ public:
   /// Cancels the driver's calls for this connection.
   void cancel() { gone_.store(true, std::memory_order_relaxed); }
   WorkerPool::State give_up();
+  /// Takes the request back if it still waits for a thread. Returns false if it does not.
+  bool withdraw();
   void end_request();
 
 private:
   WorkerPool::Lane long_lane() const { return {lane_.name, lane_.store, true}; }
-  bool submit_to(const WorkerPool::Lane &lane, Clock::time_point deadline);
-  void run(Clock::time_point deadline);
+  bool submit_to(const WorkerPool::Lane &lane, const Limits &limits);
+  void run(const Limits &limits);
   void run_part(std::function<bool(Buffer &)> &more, std::chrono::milliseconds timeout);
 
   Connection &connection_;

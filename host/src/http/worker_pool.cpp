@@ -34,7 +34,7 @@ WorkerPool::~WorkerPool() {
   }
 }
 
-WorkerPool::Ticket WorkerPool::submit(const Lane &name, std::function<void()> function) {
+WorkerPool::Ticket WorkerPool::submit(const Lane &name, std::function<void()> function, bool first) {
   auto ticket = std::make_shared<Job>(std::move(function));
   std::unique_lock lock(mutex_);
   join_ended(lock);
@@ -42,23 +42,36 @@ WorkerPool::Ticket WorkerPool::submit(const Lane &name, std::function<void()> fu
   Work &lane = known->second;
   lane.name = &known->first;
   ticket->lane = &lane;
-  if (lane.waiting.size() >= limits_.lane_waiting) return nullptr;
-  ticket->place = lane.waiting.insert(lane.waiting.end(), ticket);
+  if (!first && lane.waiting.size() >= limits_.lane_waiting) return nullptr;
+  ticket->place = lane.waiting.insert(first ? lane.waiting.begin() : lane.waiting.end(), ticket);
   if (call_for(lane) || lane.threads > 0) return ticket;
-  lane.waiting.pop_back();
+  lane.waiting.erase(ticket->place);
   forget(lane);
   return nullptr;
 }
 
+/// Takes a waiting job out of its lane. What it holds is for the caller, who destroys it outside the lock.
+std::function<void()> WorkerPool::drop(Job &job) {
+  job.state = State::done;
+  job.lane->waiting.erase(job.place);
+  return std::exchange(job.run, nullptr);
+}
+
+bool WorkerPool::withdraw(const Ticket &ticket) {
+  std::function<void()> dropped;
+  const std::lock_guard lock(mutex_);
+  if (ticket->state != State::waiting) return false;
+  dropped = drop(*ticket);
+  return true;
+}
+
 WorkerPool::State WorkerPool::give_up(const Ticket &ticket) {
-  std::function<void()> dropped; // what it holds goes outside the lock
+  std::function<void()> dropped;
   const std::lock_guard lock(mutex_);
   Work &lane = *ticket->lane;
-  const State state = std::exchange(ticket->state, ticket->state == State::waiting ? State::done : ticket->state);
+  const State state = ticket->state;
   if (state == State::waiting) {
-    lane.waiting.erase(ticket->place);
-    dropped = std::move(ticket->run);
-    ticket->run = nullptr;
+    dropped = drop(*ticket);
   } else if (state == State::running && !ticket->stuck) {
     ticket->stuck = true;
     ++lane.stuck;

@@ -49,9 +49,11 @@ public:
   WorkerPool &operator=(const WorkerPool &) = delete;
 
   /// Returns null, and does not run the job, if too many wait in this lane already, or if all threads that it may have
-  /// hang. Jobs must not throw.
-  Ticket submit(const Lane &lane, std::function<void()> job);
+  /// hang. `first` puts the job before all that wait, however many they are. Jobs must not throw.
+  Ticket submit(const Lane &lane, std::function<void()> job, bool first = false);
 
+  /// Drops the job if it still waits for a thread. Returns false if it does not.
+  bool withdraw(const Ticket &ticket);
   /// Ends the wait for a job. One that waits for a thread is dropped. The thread of one that runs counts as stuck, and
   /// its lane may have another in its place. Returns the state of the job.
   State give_up(const Ticket &ticket);
@@ -80,6 +82,7 @@ private:
     unsigned stuck = 0;    ///< whose job was given up and still runs
     std::size_t ready = 0; ///< its entries in ready_
   };
+  std::function<void()> drop(Job &job);
   bool may_grow(const Work &lane) const;
   bool call_for(Work &lane);
   void leave(Work &lane);

@@ -11,6 +11,7 @@
 
 #include "base/printable.hpp"
 #include "config/formats.hpp"
+#include "http/memory_budget.hpp"
 #include "http/reply.hpp"
 #include "http/target.hpp"
 #include "report/describe.hpp"
@@ -75,6 +76,8 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
 
 namespace {
 
+constexpr std::size_t longest_mount = 256 * 1024; // bytes of JSON
+constexpr std::size_t parsed_size = 32;           // bytes that a byte of JSON may take when it is read
 constexpr std::string_view admin_methods = "GET, HEAD, POST, PUT, DELETE, OPTIONS";
 
 /// Returns the mountpoint that a path below /mounts/ names. Throws Error(invalid).
@@ -302,14 +305,18 @@ void AdminRoutes::add_draining(json::object &body, const std::string *point) con
 void AdminRoutes::mount(const Request &request, Response &response) {
   const std::string point = mountpoint_of(request);
   const auto wait = wait_of(request);
-  const HostControl::Mounted mounted = host_.mount(point, request.message.body, change_options(request));
-  json::object body{
+  const std::string_view body = request.message.body;
+  if (body.size() > longest_mount)
+    throw Error(Status::too_large, "a mount may be described by at most " + std::to_string(longest_mount) + " bytes");
+  const http::MemoryShare parsed(response.out.budget(), body.size() * parsed_size);
+  const HostControl::Mounted mounted = host_.mount(point, body, change_options(request));
+  json::object result{
       {"mountpoint", point}, {"change", mounted.replaced ? "replaced" : "added"}, {"drivers", mounted.drivers}};
   for (const MountInfo &mount : storage_.mounts())
-    if (mount.mountpoint == point) body["store"] = report::describe(mount.store);
+    if (mount.mountpoint == point) result["store"] = report::describe(mount.store);
   if (wait.count() > 0) storage_.wait_closed(point, wait);
-  add_draining(body, &point);
-  reply_json(request, response, 200, body);
+  add_draining(result, &point);
+  reply_json(request, response, 200, result);
 }
 
 void AdminRoutes::unmount(const Request &request, Response &response) {

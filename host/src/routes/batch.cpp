@@ -267,6 +267,26 @@ private:
   bool wrote_ = false;
 };
 
+/// Returns the lane of the store that all the batch's keys lead to, so that a batch waits for that store alone. The
+/// lane has no name if there are several such stores, or if the store never blocks.
+http::WorkerPool::Lane lane_of(const Storage &storage, const Request &request, const BatchBody &asked) {
+  const std::string base = request.key.empty() ? "" : request.key + ":";
+  Route only;
+  const auto leads_elsewhere = [&](const std::string &key) {
+    Route route = storage.route(base + key, false);
+    if (route.never_blocks || route.store == only.store) return false;
+    if (only.store != 0) return true;
+    only = std::move(route);
+    return false;
+  };
+  for (const auto *keys : {&asked.gets, &asked.stats, &asked.removes})
+    if (std::any_of(keys->begin(), keys->end(), leads_elsewhere)) return {};
+  for (const SetItem &item : asked.sets)
+    if (leads_elsewhere(item.key)) return {};
+  if (only.store == 0) return {};
+  return {"mount " + only.mountpoint, only.store};
+}
+
 } // namespace
 
 void respond_to_batch(Storage &storage, const Guard &guard, std::uint64_t most, const Request &request,
@@ -274,6 +294,11 @@ void respond_to_batch(Storage &storage, const Guard &guard, std::uint64_t most, 
   Buffer &out = response.out;
   http::MemoryShare parsed(out.budget(), 0);
   const BatchBody asked = read_batch(request.message.body, most_items, parsed);
+  if (request.message.pool && request.route.several && !request.route.never_blocks) {
+    response.lane = lane_of(storage, request, asked);
+    response.retry = !response.lane.name.empty() && !request.message.pool->move(response.lane);
+    if (response.retry) return;
+  }
   Batch batch(storage, guard, most, request, out);
   begin_head(response, 200);
   out.append("Content-Type: application/json\r\n");

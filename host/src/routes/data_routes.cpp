@@ -200,7 +200,15 @@ http::WorkerPool::Lane DataRoutes::lane(Request &request) const {
   request.route = storage_.route(request.key, request.is_base);
   const Route &route = request.route;
   // Stores may be slow to begin a watch, and listings and clears wait for each of the mounts that they span.
-  if (route.several) return {(request.events ? "watches below " : "mounts below ") + request.key, route.store};
+  // A batch goes on in the lane of its keys' store, if they have one store.
+  if (route.several) {
+    const bool is_batch = request.message.method == Method::post;
+    return {(request.events ? "watches below "
+             : is_batch     ? "batches below "
+                            : "mounts below ") +
+                request.key,
+            route.store};
+  }
   if (request.events) return {"watches of " + route.mountpoint, route.store};
   if (!request.is_base && route.never_blocks) return {};
   return {"mount " + route.mountpoint, route.store};

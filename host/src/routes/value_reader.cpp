@@ -138,13 +138,7 @@ char *ValueReader::begin(const Meta &meta) {
 
 void ValueReader::write(std::string_view bytes) {
   Buffer &out = response_.out;
-  if (is_long_) {
-    const std::size_t chunk = is_framed_ ? open_chunk(out) : 0;
-    out.append(bytes);
-    if (is_framed_) close_chunk(out, chunk);
-    if (out.size() >= http::stream_piece) request_.message.pipe->give(out);
-    return;
-  }
+  if (is_long_) return stream(bytes);
   if (expected_ != 0) out.room(std::exchange(expected_, 0)); // all of it at once, now that it comes
   out.append(bytes);
   if (meta_.size != UINT64_MAX) return;
@@ -157,6 +151,19 @@ void ValueReader::write(std::string_view bytes) {
   if (is_framed_) close_chunk(out, chunk - (end - mark_));
   is_long_ = true;
   request_.message.pipe->give(out);
+}
+
+/// Hands on a part of a long value. However much a driver gives at once, the buffers on the way stay short.
+void ValueReader::stream(std::string_view bytes) {
+  Buffer &out = response_.out;
+  while (!bytes.empty()) {
+    const std::string_view some = bytes.substr(0, http::stream_piece);
+    bytes.remove_prefix(some.size());
+    const std::size_t chunk = is_framed_ ? open_chunk(out) : 0;
+    out.append(some);
+    if (is_framed_) close_chunk(out, chunk);
+    if (out.size() >= http::stream_piece) request_.message.pipe->give(out);
+  }
 }
 
 /// Moves the bytes after `middle` before the beginning of the value, without a copy of the value.

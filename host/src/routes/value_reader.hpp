@@ -46,6 +46,7 @@ private:
   std::optional<std::uint64_t> take(const Meta &meta);
   void put_head(std::uint64_t length);
   void put_chunked_head();
+  void stream(std::string_view bytes);
   void bring_forward(std::size_t middle);
 
   const Request &request_;

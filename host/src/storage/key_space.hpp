@@ -33,6 +33,9 @@ namespace omnistore {
 
 /// Throws Error(too_large) if a key, or a base, would reach the store with so many bytes and that is too long.
 void check_length(const char *operation, std::string_view shown, const Mount &mount, std::size_t inside);
+/// Returns false if no key under the base, given as the store knows it, is short enough for the store. Throws
+/// Error(too_large) if a key of the base's own name is too long as well.
+bool may_hold(const char *operation, std::string_view shown, const Mount &mount, std::string_view inner);
 
 class KeySpace : private Hub::Sources {
 public:

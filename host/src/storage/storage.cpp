@@ -51,6 +51,12 @@ void check_length(const char *operation, std::string_view shown, const Mount &mo
   throw Error(Status::too_large, failure(operation, name, mount, why));
 }
 
+bool may_hold(const char *operation, std::string_view shown, const Mount &mount, std::string_view inner) {
+  if (inner.size() <= mount.store->longest_key()) return true;
+  check_length(operation, shown, mount, inner.size() - 1);
+  return false;
+}
+
 // ----------------------------------------------------------------------------------------------------------------
 // Route
 

@@ -37,7 +37,9 @@ std::string DrainingStore::waits_for() const {
       text += running.size() > 1 ? ", ...)" : ")";
     }
   }
-  if (readers != 0)
+  if (readers != 0 && calls == 0) // they read what the store has lent
+    text = counted(readers, "value", "values") + " that a client reads";
+  else if (readers != 0)
     text += ", of which " + std::to_string(readers) + (readers == 1 ? " waits" : " wait") + " for a client";
   if (watches != 0) text += (text.empty() ? "" : ", ") + counted(watches, "watch", "watches");
   return text.empty() ? "nothing" : text;

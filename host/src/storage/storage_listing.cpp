@@ -83,9 +83,8 @@ std::string KeySpace::list_step(std::string_view in, std::string_view text, cons
     request.size = sizeof request;
     request.flags = options.meta ? OMNISTORE_LIST_META : 0u;
     const std::string inner = inner_base(mount, base);
-    check_length("list", shown, mount, inner.size());
     request.base = bytes(inner);
-    const bool inside = inner_depth(mount, base, options.depth, request.depth);
+    const bool inside = may_hold("list", shown, mount, inner) && inner_depth(mount, base, options.depth, request.depth);
     request.limit = std::min(options.limit - taken, most_asked_at_once);
     request.cursor = bytes(cursor);
     const InnerBounds bounds(mount, start, end);
@@ -159,7 +158,7 @@ std::uint64_t KeySpace::clear(std::string_view in, std::string_view text, const 
   const std::string shown = normal_base(text), base = in_view(in, shown);
   const auto check = [&](const Mount &mount) {
     check_open("clear", shown, mount);
-    check_length("clear", shown, mount, inner_base(mount, base).size());
+    may_hold("clear", shown, mount, inner_base(mount, base));
     if (mount.read_only || mount.store->traits().capabilities & OMNISTORE_READS_ONLY)
       throw Error(Status::read_only, failure("clear", shown, mount, "the store takes no writes; nothing was cleared"));
   };
@@ -172,6 +171,7 @@ std::uint64_t KeySpace::clear(std::string_view in, std::string_view text, const 
     const Mount &mount = *walk;
     check(mount);
     const std::string inner = inner_base(mount, base);
+    if (!may_hold("clear", shown, mount, inner)) continue;
     const omnistore_clear_request request{sizeof request, 0, bytes(inner)};
     Outside outside(walk.table(), mount, [&](const std::string &key, const omnistore_meta *) {
       ++cleared;

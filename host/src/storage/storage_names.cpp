@@ -132,7 +132,7 @@ private:
     check_open("list", shown_, mount);
     const std::string inner = inner_base(mount, base_);
     const InnerBounds bounds(mount, piece.from, piece.to);
-    check_length("list", shown_, mount, inner.size());
+    if (!may_hold("list", shown_, mount, inner)) return;
     request.base = bytes(inner);
     request.start = bytes(bounds.start);
     request.end = bytes(bounds.end);

@@ -33,6 +33,13 @@ std::string watched_base(const Mount &mount, std::string_view wanted) {
   return mount.prefix + std::string(colon == inside.npos ? std::string_view() : inside.substr(0, colon + 1));
 }
 
+/// Throws Error(too_large) if no key of this name, or below it, can ever be in its store.
+void check_watched(const MountTable &table, std::string_view key) {
+  const Mount *mount = table.find(key);
+  if (!mount || !mount->store || key.size() < mount->base.size()) return;
+  check_length("watch", key, *mount, mount->prefix.size() + key.size() - mount->base.size());
+}
+
 } // namespace
 
 KeySpace::Backend::Backend(KeySpace &storage, Hold watched, std::string keys)
@@ -255,6 +262,10 @@ Watch KeySpace::watch(std::string_view in, std::string_view base, std::function<
                       const WatchOptions &options) {
   std::string normal = std::string(in) + normal_base(base);
   if (!normal.empty()) normal.pop_back();
+  {
+    const Epoch::Guard guard(epoch);
+    check_watched(table(), normal);
+  }
   if (in.empty()) return hub.watch(std::move(normal), std::move(callback), options);
   auto without_base = [in = std::string(in), callback = std::move(callback)](const Event &event) {
     if (event.key.empty()) return callback(event);
@@ -269,6 +280,10 @@ Watch KeySpace::watch(std::string_view in, std::string_view base, std::function<
 Watch KeySpace::pull(std::string_view base, std::function<void()> ready, const WatchOptions &options) {
   std::string normal = normal_base(base);
   if (!normal.empty()) normal.pop_back();
+  {
+    const Epoch::Guard guard(epoch);
+    check_watched(table(), normal);
+  }
   return hub.pull(std::move(normal), std::move(ready), options);
 }
 

@@ -34,7 +34,7 @@ bool belongs(const struct stat &user, const struct stat &value, const Life &life
 
 bool UserMeta::read(const Path &path, const OpenValue &found, std::string &user) const {
   user.clear();
-  const std::string name = std::string(path.text()) + user_end;
+  const std::string name = path.user();
   const Fd file = context_.tree.open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file && is_gone(errno)) return true;
   struct stat status;
@@ -51,11 +51,7 @@ void UserMeta::prepare(int folder, const TemporaryFile &file, const Slot &slot, 
   if (user.size > OMNISTORE_MAX_USER_SIZE)
     throw Failure(OMNISTORE_TOO_LARGE, "user meta of " + std::to_string(user.size) + " bytes; at most " +
                                            std::to_string(OMNISTORE_MAX_USER_SIZE) + " are kept");
-  const std::string_view last = path.name();
-  if (!has_room_for_user(last))
-    throw Failure(OMNISTORE_TOO_LARGE, "a last segment of " + std::to_string(last.size()) +
-                                           " bytes leaves no room for the name of its user meta");
-  const std::string name = std::string(path.name()) + user_end;
+  const std::string name = user_name_of(path.name());
   struct stat there;
   if (retry(::fstatat, folder, name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(there.st_mode))
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, in the place of user meta");
@@ -67,8 +63,8 @@ void UserMeta::prepare(int folder, const TemporaryFile &file, const Slot &slot, 
 }
 
 void UserMeta::move_in(int folder, TemporaryFile &file, const Path &path) const {
-  const std::string name = std::string(path.name()) + user_end;
-  std::optional<OwnChanges::Entry> place = context_.own_changes.changing(std::string(path.text()) + user_end);
+  const std::string name = user_name_of(path.name());
+  std::optional<OwnChanges::Entry> place = context_.own_changes.changing(path.user());
   if (retry(::renameat, file.folder(), file.name(), folder, name.c_str()) != 0) fail(errno, path.text());
   file.moved();
   struct stat status;
@@ -77,10 +73,10 @@ void UserMeta::move_in(int folder, TemporaryFile &file, const Path &path) const 
 
 bool UserMeta::drop(int folder, const Path &path) const {
   if (folder < 0 || path.text().ends_with(user_end)) return false;
-  const std::string name = std::string(path.name()) + user_end;
-  std::optional<OwnChanges::Entry> place = context_.own_changes.changing(std::string(path.text()) + user_end);
+  const std::string name = user_name_of(path.name());
+  std::optional<OwnChanges::Entry> place = context_.own_changes.changing(path.user());
   if (retry(::unlinkat, folder, name.c_str(), 0) != 0) {
-    if (errno == EIO) fail(errno, std::string(path.text()) + user_end);
+    if (errno == EIO) fail(errno, path.user());
     return false; // a file that cannot be removed belongs to no value from now on
   }
   if (place) place->note_removed();
@@ -89,7 +85,7 @@ bool UserMeta::drop(int folder, const Path &path) const {
 
 void UserMeta::restamp(int folder, const Slot &slot, const Life &before, const Path &path) const {
   if (path.text().ends_with(user_end)) return;
-  const std::string name = std::string(path.name()) + user_end;
+  const std::string name = user_name_of(path.name());
   struct stat status;
   if (retry(::fstatat, folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (!is_gone(errno)) fail(errno, path.text());
@@ -97,7 +93,7 @@ void UserMeta::restamp(int folder, const Slot &slot, const Life &before, const P
   }
   if (!is_user_file(status)) return;
   if (same_time(status.st_mtim, slot.status.st_mtim) || !belongs(status, slot.status, before)) return;
-  std::optional<OwnChanges::Entry> place = context_.own_changes.changing(std::string(path.text()) + user_end);
+  std::optional<OwnChanges::Entry> place = context_.own_changes.changing(path.user());
   const timespec times[2] = {{0, UTIME_OMIT}, slot.status.st_mtim};
   const Fd file(retry(::openat, folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
   if (!file || retry(::futimens, file.get(), times) != 0) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// User meta: the file `b$` beside the value's file `b`, as in unstorage.
+// User meta: the file `b$` beside the value's file `b`, as in unstorage (user_name_of() has the exception).
 //
 // The file gets the mtime of the value's file, to the nanosecond. Other programs keep that time when they copy, pack or
 // move files, and change it when they write one. So user meta belongs to a value if both files have one mtime.

@@ -15,7 +15,7 @@
 
 namespace fs {
 
-inline constexpr std::uint64_t piece = 1024 * 1024; ///< the most bytes that one system call reads or writes
+inline constexpr std::uint64_t piece = 256 * 1024; ///< the most bytes that one system call reads or writes
 
 /// A value that is open for reading.
 struct OpenValue {

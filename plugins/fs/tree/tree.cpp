@@ -177,6 +177,19 @@ bool is_segment(std::string_view name) {
   return !(seen & unfit) && (!(seen & high) || is_utf8(name));
 }
 
+std::string user_name_of(std::string_view name) {
+  if (name.size() < longest_name) return std::string(name) + '$';
+  // FNV-1a. If two names had one digest, their user meta would still be told apart by the mtime of their values.
+  __extension__ using Wide = unsigned __int128;
+  Wide digest = (Wide{0x6c62272e07bb0142} << 64) + 0x62b821756295c58d;
+  constexpr Wide prime = (Wide{1} << 88) + 0x13b;
+  for (const char c : name) digest = (digest ^ static_cast<unsigned char>(c)) * prime;
+  std::string short_name = ":";
+  for (int shift = 124; shift >= 0; shift -= 4)
+    short_name += "0123456789abcdef"[static_cast<unsigned>(digest >> shift) & 15];
+  return short_name + '$';
+}
+
 Path::Path(std::string_view key) : size_(static_cast<std::uint32_t>(key.size())) {
   if (key.size() > longest_key) {
     throw omnistore::Failure(OMNISTORE_TOO_LARGE, "a key of " + std::to_string(key.size()) + " bytes; at most " +

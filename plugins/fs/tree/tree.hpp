@@ -83,10 +83,10 @@ inline constexpr std::size_t longest_name = 255;
 /// nothing.
 void set_mode_of_folder(int folder, mode_t mode);
 
-/// Returns true if the name has room for the `$` that the file of its user meta ends with.
-inline bool has_room_for_user(std::string_view name) {
-  return name.size() + (name.ends_with('$') ? 0 : 1) <= longest_name;
-}
+/// Returns the name of the file with the user meta of the file `name`: `name$`. If a name has no room for the `$`, it
+/// is
+/// `:DIGEST$`, with a digest of 128 bits. No key can have a `:` in its name.
+std::string user_name_of(std::string_view name);
 
 /// A key as a path below base. The constructor throws a Failure if no file can stand for the key.
 class Path {
@@ -97,6 +97,8 @@ public:
   std::string_view text() const { return {text_, size_}; }
   const char *name() const { return text_ + name_; }                           ///< the last segment
   std::string_view folder() const { return {text_, name_ ? name_ - 1u : 0u}; } ///< the path before it; empty: base
+  /// The path of the file with the user meta.
+  std::string user() const { return std::string(text_, name_) + user_name_of({text_ + name_, size_ - name_}); }
 
 private:
   std::uint32_t size_, name_ = 0;
