@@ -20,7 +20,7 @@ inline const omnistore_driver &lmdb_driver() {
 
 class Store : public Driven {
 public:
-  /// `more`: further options, as JSON members behind a comma. Nothing waits for the disk unless they say so.
+  /// `more`: further options: JSON members after a comma. Nothing waits for the disk unless they say so.
   Store(Host &host, const std::string &path, std::string_view more = "") : Driven(lmdb_driver()) {
     const std::string durability = more.find("durability") == more.npos ? R"(,"durability":"none")" : "";
     open(host, "{" + option("path", path) + durability + std::string(more) + "}");

@@ -32,7 +32,7 @@ inline PostgresServer &shared_server() {
 
 class Store : public Driven {
 public:
-  /// `more`: further options, as JSON members behind a comma.
+  /// `more`: further options: JSON members after a comma.
   Store(Host &host, const std::string &options, std::string_view more = "") : Driven(postgres_driver()) {
     open(host, "{" + options + R"(,"table":"t")" + std::string(more) +
                    (more.find("triggers") == more.npos ? R"(,"triggers":false)" : "") +

@@ -39,7 +39,7 @@ inline int64_t now_ms() {
 }
 
 /// Returns when the condition holds; false when it does not within 30 seconds. For what another process does in its own
-/// time and tells nobody.
+/// time and notifies nobody.
 template <class Condition>
 bool eventually(Condition holds) {
   const auto end = Steady::now() + std::chrono::seconds(30);
@@ -164,7 +164,7 @@ public:
     if (at == options_.npos) return {};
     return options_.substr(at + name.size(), options_.find('"', at + name.size()) - at - name.size());
   }
-  /// Where a key lies in the server.
+  /// The place of a key in the server.
   std::string full(std::string_view key) const { return base() + ":" + std::string(key); }
 
 private:

@@ -26,7 +26,7 @@ inline const omnistore_driver &sqlite_driver() {
 
 class Store : public Driven {
 public:
-  /// `more`: further options, as JSON members behind a comma.
+  /// `more`: further options: JSON members after a comma.
   Store(Host &host, const std::string &path, std::string_view more = "") : Driven(sqlite_driver()) {
     open(host, "{" + option("path", path) + std::string(more) + "}");
   }
@@ -85,7 +85,7 @@ struct Fixture {
 };
 
 /// Returns when the condition holds; false if it does not within 30 seconds. For what another thread does in its own
-/// time and tells nobody.
+/// time and notifies nobody.
 template <class Condition>
 bool eventually(Condition holds) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the tests of a driver drive it with: its C table, called as a host calls it, without anything that a host adds.
+// Drives a driver in tests by its C table like a host, but without the host's additions.
 #pragma once
 
 #include <cstddef>
@@ -21,13 +21,13 @@ using omnistore::testing::StatusError;
 using Call = omnistore::testing::BareCall;
 using Keys = std::vector<std::string>;
 
-/// What a get or stat gave, and how.
+/// The result of a get or stat, and its form.
 struct Got : omnistore_sink {
   std::string bytes, etag, user;
   std::uint64_t value_size = 0;
   std::int64_t mtime = 0, expiry = 0;
   int begun = 0, writes = 0;
-  bool offers_buffer = true; ///< where the size is known
+  bool offers_buffer = true; ///< if the size is known
   std::function<omnistore_status()> on_write = [] { return OMNISTORE_OK; };
 
   Got() : omnistore_sink{sizeof(omnistore_sink), 0, nullptr, nullptr, nullptr} {
@@ -112,7 +112,7 @@ struct Page : omnistore_page {
   }
 };
 
-/// How a set is done, where it is not the plain one.
+/// The options of a set that is not the plain one.
 struct How {
   std::int64_t expiry = 0;
   std::uint32_t condition = OMNISTORE_ALWAYS;
@@ -120,7 +120,7 @@ struct How {
   std::string_view user = {};
 };
 
-/// A driver's store. Any thread may call it. Members give the driver's status where there is no other word.
+/// A driver's store. Any thread may call it. Members return the driver's status unless they say otherwise.
 class Driven {
 public:
   omnistore_traits traits; ///< the driver's, and what it changed when the store was opened
@@ -172,7 +172,7 @@ public:
     const omnistore_get_request request{sizeof request, flags, offset, length};
     return kept(call, driver_.get(self_, &call, omnistore::as_bytes(key), &request, &into));
   }
-  /// The value; nothing where the key has none. Throws StatusError.
+  /// Returns the value, or nothing if the key has none. Throws StatusError.
   std::optional<std::string> get(std::string_view key) {
     Got got;
     const auto status = get(key, got, 0, UINT64_MAX, 0);
