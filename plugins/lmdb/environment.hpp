@@ -48,7 +48,7 @@ public:
   /// Lets the map grow while `bytes`, which lie in it, are still being read. Returns the place at which they stay until
   /// the transaction ends; nothing else may be read from it. If the file cannot be mapped again, the map waits.
   std::string_view keep(std::string_view bytes) noexcept;
-  /// Ends it before the object does. What was read is not valid any more.
+  /// Ends it before the object does. Its reads are not valid any more.
   void end() noexcept;
 
 private:

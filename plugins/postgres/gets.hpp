@@ -95,7 +95,7 @@ private:
 
   Pool &pool_;
   const omnistore_host &host_;
-  std::mutex lock_; // for the queue. Who holds it may take the lock of a get, but not the other way round
+  std::mutex lock_; // for the queue. Its holder may take the lock of a get, but not the other way round
   std::deque<Shared> queue_;
   int leaders_ = 0;
 };

@@ -40,7 +40,7 @@ private:
 };
 
 /// Runs work(i) for every item on threads of their own, at most `width` at once, and then take(call, i, result) on the
-/// calling thread, in order. What either throws is the failure of the item.
+/// calling thread, in order. If either throws, the item fails with that.
 template <class Work, class Take>
 void run(omnistore::Call call, std::size_t count, std::size_t width, omnistore_status *statuses, Work work, Take take) {
   std::deque<std::future<decltype(work(std::size_t{}))>> running;

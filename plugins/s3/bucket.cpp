@@ -205,7 +205,7 @@ Failure Bucket::refused(const char *method, const http::Response &response, bool
 }
 
 http::Response Bucket::send(omnistore::Call call, const Request &request, const http::Take &take) {
-  bool taken = false; // a part of the value has gone on, so that the request cannot begin anew
+  bool taken = false; // a part of the value was passed on, so that the request cannot start again
   const http::Take noted = [&](const http::Response &response, std::string_view piece) {
     taken = true;
     return take(response, piece);

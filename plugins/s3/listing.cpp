@@ -148,7 +148,7 @@ std::string position_before(const std::string &base, std::string_view start) {
 std::string bound_after(const std::string &base, std::string_view end) {
   if (end.empty()) return {};
   const std::size_t colon = end.find(':');
-  // Keys that go on with a digit in the place of the ':' are less than `end`, and come after '/'.
+  // Keys that have a digit in the place of the ':' are less than `end`, and come after '/'.
   return base + std::string(end.substr(0, colon)) + (colon == end.npos ? "" : ":");
 }
 

@@ -52,7 +52,7 @@ private:
   test::Host host_, target_;
 };
 
-/// What came of a verb, over HTTP or in the command line.
+/// The outcome of a verb, over HTTP or in the command line.
 struct Outcome {
   bool ok = false, too_large = false;
   std::string text;

@@ -90,7 +90,7 @@ std::map<std::string, std::string> files_in(const fs::path &folder) {
 
 } // namespace
 
-TEST_CASE("values go from files through every engine and come back byte for byte, though each copy is killed once") {
+TEST_CASE("values go through every engine and come back byte for byte, though each copy is killed once") {
   const Engines engines;
   const fs::path files = engines.folder("files");
   std::mt19937 random(17);

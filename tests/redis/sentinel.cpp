@@ -151,7 +151,7 @@ TEST_CASE("a master that becomes a replica while its connections stay is left fo
   CHECK(Client(fresh)({"GET", "k"}) == "w");
 }
 
-TEST_CASE("a master is killed under load: writes go on at the new master, and the watch resumes with a resync") {
+TEST_CASE("after the kill of a master under load, another takes the writes and the watch gets a resync") {
   RedisSentinels servers;
   Store store(options_for(servers, ",\"connectTimeout\":2000,\"commandTimeout\":2000"));
   Events watcher;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a server refuses, in words that say what to do, and what is sent again.
+// The refusals of a server, in words that say what to do, and the requests that are sent again.
 #include <atomic>
 #include <optional>
 #include <string>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a real server refuses, and how a store lives through its failures.
+// The refusals of a real server, and how a store lives through its failures.
 #include <csignal>
 #include <cstdlib>
 #include <string>

@@ -135,7 +135,7 @@ TEST_CASE("a stream that fails leaves no parts and no value") {
   CHECK_THAT(curl("/bucket?uploads="), Catch::Contains("ListMultipartUploadsResult") && !Catch::Contains(f.base));
 }
 
-TEST_CASE("a store aborts old uploads under its base if it is told to") {
+TEST_CASE("a store aborts old uploads under its base if an option says so") {
   OverServer f;
   curl(f.path("old") + "?uploads=", "-X POST");
   const auto is_there = [&] { return curl("/bucket?uploads=").find(f.base + "/old") != std::string::npos; };

@@ -190,7 +190,7 @@ constexpr Asked requests[] = {
 
 namespace {
 
-/// Asks again as long as the request has no turn in its short time, which can happen on a busy machine.
+/// Sends the request again as long as the request has no turn in its short time, which can happen on a busy machine.
 template <typename Ask>
 Answer in_its_turn(const Ask &ask) {
   for (;;)

@@ -377,7 +377,7 @@ TEST_CASE("More slow readers of long values than there are threads wait for thei
   for (const auto &reader : waiting) CHECK(reader->head().status == 200);
 }
 
-TEST_CASE("A long value whose turn does not come in half of the request's time is 503, and the connection stays") {
+TEST_CASE("A long value without a turn in half of the request's time is 503, and the connection stays") {
   const test::Folder folder;
   Host host(config_of_long_values(folder, 1000));
   host.storage.set("files:big", std::string(4 * mebibyte, 'v'));

@@ -50,7 +50,7 @@ WorkerPool::Ticket WorkerPool::submit(const Lane &name, std::function<void()> fu
   return nullptr;
 }
 
-/// Takes a waiting job out of its lane. What it holds is for the caller, who destroys it outside the lock.
+/// Takes a waiting job out of its lane. The caller destroys its contents outside the lock.
 std::function<void()> WorkerPool::drop(Job &job) {
   job.state = State::done;
   job.lane->waiting.erase(job.place);

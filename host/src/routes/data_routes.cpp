@@ -200,7 +200,7 @@ http::WorkerPool::Lane DataRoutes::lane(Request &request) const {
   request.route = storage_.route(request.key, request.is_base);
   const Route &route = request.route;
   // Stores may be slow to begin a watch, and listings and clears wait for each of the mounts that they span.
-  // A batch goes on in the lane of its keys' store, if they have one store.
+  // A batch continues in the lane of its keys' store, if they have one store.
   if (route.several) {
     const bool is_batch = request.message.method == Method::post;
     return {(request.events ? "watches below "

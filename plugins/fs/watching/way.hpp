@@ -12,7 +12,7 @@ namespace fs {
 /// the base's path may lead to another folder after it. Not thread-safe.
 class Way {
 public:
-  /// What a notification says about the way.
+  /// The news in a notification about the way.
   struct News {
     bool is_step = false;       ///< its folder is one of the way
     bool concerns_base = false; ///< the path of the base may lead elsewhere now

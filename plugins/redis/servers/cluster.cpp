@@ -146,7 +146,8 @@ std::shared_ptr<const SlotMap> Cluster::read(omnistore::Call call, Client &clien
     const redisReply &range = *reply.element[i];
     if (range.type != REDIS_REPLY_ARRAY || range.elements < 3) continue;
     Client &master = server_of(*range.element[2]);
-    for (std::size_t at = 3; at < range.elements; ++at) server_of(*range.element[at]); // a replica may be asked later
+    for (std::size_t at = 3; at < range.elements; ++at)
+      server_of(*range.element[at]); // a replica may serve the map later
     const long long last = std::min<long long>(integer_of(*range.element[1]), slot_count - 1);
     for (long long slot = std::max(integer_of(*range.element[0]), 0LL); slot <= last; ++slot)
       fresh->owners[static_cast<std::size_t>(slot)] = &master;

@@ -72,7 +72,7 @@ private:
 
   bool is_read_ = false;        ///< a thread reads the map
   Clock::time_point refreshed_; ///< when the map was read, or could not be
-  std::size_t next_ = 0;        ///< which candidate is asked first
+  std::size_t next_ = 0;        ///< the candidate that is tried first
 };
 
 } // namespace redis

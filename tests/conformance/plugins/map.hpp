@@ -24,8 +24,8 @@
 #include <omnistore/listing.hpp>
 #include <omnistore/value.hpp>
 
-/// A store that keeps the whole contract, in memory, and breaks the one rule that it is made for. wrong("RULE") is
-/// where it goes astray.
+/// A store that keeps the whole contract, in memory, and breaks the one rule that it is made for. At wrong("RULE")
+/// it goes astray.
 namespace wrong_map {
 
 using omnistore::as_bytes;
@@ -283,7 +283,7 @@ public:
   void unwatch(void *watch) {
     const std::lock_guard lock(watching_);
     auto *mine = static_cast<Watcher *>(watch);
-    if (wrong("watch-ends")) return; // and tells on
+    if (wrong("watch-ends")) return; // and reports on
     if (wrong("close-after-watch")) leak(std::fopen("/dev/null", "r"));
     watchers_.erase(mine);
     delete mine;
