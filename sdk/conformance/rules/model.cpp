@@ -37,7 +37,7 @@ struct Op {
     touch,
     match,
     set_user,
-    touch_user,
+    touch_meta,
     reopen,
     kinds
   };
@@ -88,7 +88,7 @@ public:
       expect_ok(store.set(key, value, {.user = user(op)}), "set with user meta");
       model_[key] = {value, 0, user(op)};
       break;
-    case Op::touch_user:
+    case Op::touch_meta:
       if (!store.can(OMNISTORE_CAN_META)) break;
       expect(store.touch(key, {}, user(op)), model_.contains(key) ? OMNISTORE_OK : OMNISTORE_NOT_FOUND,
              "touch of the user meta");
