@@ -45,8 +45,9 @@ public:
         omnistore::Config::parse(text, "test.jsonc", {}, [](const std::string &) { return std::nullopt; });
     omnistore::loader::Registry registry({config.plugin_paths, config.pins});
     std::vector<omnistore::Problem> problems;
-    store_ = omnistore::Store::open(plan(config.mounts.begin()->second.store, registry, false, problems), tasks_, "o",
-                                    std::chrono::steady_clock::now() + std::chrono::seconds(30));
+    store_ = omnistore::Store::open(
+        plan(config.mounts.begin()->second.store, registry, false, problems, *omnistore::Background::make()), tasks_,
+        "o", std::chrono::steady_clock::now() + std::chrono::seconds(30));
   }
 
   omnistore_status set(const std::string &key, Source source, std::uint64_t size,

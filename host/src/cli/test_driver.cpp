@@ -34,7 +34,7 @@ public:
   Opened(const std::vector<StoreConfig> &configs, loader::Registry &registry) : tasks_(std::make_shared<Tasks>()) {
     for (const StoreConfig &config : configs) {
       std::vector<Problem> problems;
-      plans_.push_back(plan(config, registry, false, problems));
+      plans_.push_back(plan(config, registry, false, problems, *Background::make()));
       if (!problems.empty()) throw Error(Status::invalid, "--over " + config.driver + ": " + problems[0].text());
     }
     for (const Plan &each : plans_)

@@ -74,11 +74,11 @@ struct Validation : omnistore_problems {
 
 /// Lets the driver check its options. A driver that does not return in time is a problem of this store alone: it keeps
 /// its thread, and the next driver gets another one.
-void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems) {
+void ask_driver(const StoreConfig &config, const Plan &plan, const std::string &field, std::vector<Problem> &problems,
+                Background &validations) {
   const auto asked = std::make_shared<Validation>(plan.driver, plan.options, plan.children.size());
   const std::future<void> done = asked->done.get_future();
-  static const std::shared_ptr<Background> validations = Background::make();
-  validations->submit({nullptr, [asked] { asked->run(); }});
+  validations.submit({nullptr, [asked] { asked->run(); }});
   if (done.wait_for(validate_time) != std::future_status::ready)
     return add_problem(problems, config, field,
                        "driver " + config.driver + " has not come back from checking them after " +
@@ -104,7 +104,8 @@ bool check_children(const StoreConfig &config, const omnistore_driver &driver, c
 
 } // namespace
 
-Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems) {
+Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems,
+          Background &validations) {
   Plan result;
   const auto at = [&](const std::string &field) { return config.path.empty() ? field : config.path + "." + field; };
   // Without a driver's name, or if the store is no object, the config's own check has said so.
@@ -117,7 +118,7 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
     }
   }
   for (const StoreConfig &child : config.children) {
-    result.children.push_back(plan(child, registry, optional, problems));
+    result.children.push_back(plan(child, registry, optional, problems, validations));
     if (result.problem.empty()) result.problem = result.children.back().problem;
   }
   if (!result.driver) return result;
@@ -138,7 +139,7 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   config::validate(result.driver->schema, options, at(field), config.places.get(), problems, config.folder);
   result.options = boost::json::serialize(options);
   if (complete && problems.size() == before && result.driver->table.extension)
-    ask_driver(config, result, field, problems);
+    ask_driver(config, result, field, problems, validations);
   return result;
 }
 
@@ -151,8 +152,9 @@ std::string without_secrets(std::string message, const loader::Driver &driver, c
 }
 
 void check_stores(Draft &draft, loader::Registry &registry) {
+  const auto validations = Background::make();
   for (const auto &[mountpoint, mount] : draft.config.mounts)
-    plan(mount.store, registry, mount.optional, draft.problems);
+    plan(mount.store, registry, mount.optional, draft.problems, *validations);
 }
 
 } // namespace omnistore

@@ -10,6 +10,7 @@
 
 #include "config/draft.hpp"
 #include "loader/registry.hpp"
+#include "storage/background.hpp"
 
 namespace omnistore {
 
@@ -22,9 +23,10 @@ struct Plan {
 };
 
 /// Finds the drivers of a store and its children, and checks the number of children and the options: against the
-/// driver's schema, and by its extension validate. Adds the problems to `problems`; a missing driver is one too unless
-/// `optional`. Parts of the store that have problems already are passed over.
-Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems);
+/// driver's schema, and by its extension validate, which runs in `validations`. Adds the problems to `problems`; a
+/// missing driver is one too unless `optional`. Parts of the store that have problems already are passed over.
+Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems,
+          Background &validations);
 
 /// Returns a driver's message without the options of the store that its schema calls secret.
 std::string without_secrets(std::string message, const loader::Driver &driver, const std::string &options);

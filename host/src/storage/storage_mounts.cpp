@@ -27,8 +27,9 @@ MountDefaults defaults_of(const Config &config) { return {with_colon(config.pref
 std::vector<Plan> plans_of(const Config &config, loader::Registry &registry) {
   std::vector<Problem> problems;
   std::vector<Plan> plans;
+  const auto validations = Background::make();
   for (const auto &[mountpoint, mount] : config.mounts)
-    plans.push_back(plan(mount.store, registry, mount.optional, problems));
+    plans.push_back(plan(mount.store, registry, mount.optional, problems, *validations));
   if (!problems.empty()) throw ConfigError(config.file, std::move(problems));
   return plans;
 }
@@ -67,7 +68,7 @@ bool same_plugins(const Plan &a, const Plan &b) {
 /// Returns a runtime mount over the present plugins, or null if it has these already or they cannot be used.
 std::shared_ptr<Mount> renewed(const Mount &old, loader::Registry &plugins, const MountDefaults &defaults, bool warn) {
   std::vector<Problem> problems;
-  Plan planned = plan(old.config.store, plugins, false, problems);
+  Plan planned = plan(old.config.store, plugins, false, problems, *Background::make());
   if (warn)
     for (const Problem &problem : problems)
       spdlog::warn("mount {}: kept as it is, since its plugin was replaced by one that cannot be used: {}", old.shown(),
@@ -313,7 +314,7 @@ bool KeySpace::replace(const std::string &mountpoint, const MountConfig *config,
   if (!config && !old) return false;
   if (config) {
     std::vector<Problem> problems;
-    Plan planned = plan(config->store, *registry(), config->optional, problems);
+    Plan planned = plan(config->store, *registry(), config->optional, problems, *Background::make());
     if (!problems.empty()) throw ConfigError("mount " + mountpoint, std::move(problems));
     MountDefaults defaults;
     {
