@@ -31,8 +31,8 @@ inline std::size_t fitting(Store &store, std::size_t wanted) {
   return most && most < wanted ? static_cast<std::size_t>(most) : wanted;
 }
 
-/// Returns true if a store gives the expiry that was set. The backend of a shared store may have a clock of its own, and
-/// get the time that is left, in whole seconds; a busy machine adds the time that a request takes.
+/// Returns true if a store gives the expiry that was set. The backend of a shared store may have a clock of its own,
+/// and get the time that is left, in whole seconds; a busy machine adds the time that a request takes.
 inline bool same_expiry(Store &store, std::int64_t told, std::int64_t right) {
   const std::int64_t tolerance = store.can(OMNISTORE_SHARED) && told && right ? 3000 : 0;
   return told >= right - tolerance && told <= right + tolerance;
