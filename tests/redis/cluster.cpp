@@ -287,7 +287,7 @@ TEST_CASE("a master that hangs fails only its own items of a batch, within the t
 
 TEST_CASE(
     "a master of a cluster is killed under load: all goes on at its replica, and the watch resumes with a resync") {
-  RedisCluster cluster(3, 1);
+  RedisCluster cluster(3, 1, {"--cluster-node-timeout", "2000"});
   Store store(hurried_options(cluster));
   Events events;
   const StoreWatch watching(store, events);

@@ -159,7 +159,7 @@ private:
     if (is_member())
       words.insert(words.end(),
                    {"--cluster-enabled", "yes", "--cluster-port", std::to_string(bus_port_), "--cluster-node-timeout",
-                    "2000", "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"});
+                    "10000", "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0"});
     if (on_ == On::tls_cluster) words.insert(words.end(), {"--tls-cluster", "yes", "--tls-replication", "yes"});
     if (on_ != On::sentinel) words.insert(words.end(), arguments_.begin(), arguments_.end());
     if (has_user_ && on_ != On::sentinel) {

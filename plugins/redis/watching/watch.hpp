@@ -72,16 +72,16 @@ private:
   const std::string base_;
   const std::string channel_; ///< the part of a channel's name before the name of the key
   omnistore_watcher &watcher_;
-  std::vector<Feed> feeds_;
   Clock::time_point next_check_; ///< of the cluster's masters
   std::vector<Change> changes_;  ///< from a cluster, not reported yet
-  std::string just_changed_;     ///< the key of the previous event, if that was a set or an expiry in the same batch
+  std::atomic<bool> stopping_ = false;
+  std::vector<Feed> feeds_;  ///< after the members above, which subscribe_all() uses
+  std::string just_changed_; ///< the key of the previous event, if that was a set or an expiry in the same batch
 
   std::mutex mutex_;
   std::unordered_set<std::string> clearing_;
 
   int stop_[2] = {-1, -1}; ///< a pipe: the thread ends when the writing end closes
-  std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };
 
