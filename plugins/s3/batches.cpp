@@ -26,19 +26,6 @@ using omnistore::as_view;
 /// A longer value is read again, by the calling thread, and handed on as it comes.
 constexpr std::size_t LONGEST_KEPT = 1 << 20;
 
-/// The call for one item: its failure is that of the item.
-class ItemCall : public omnistore::WrappedCall {
-public:
-  ItemCall(omnistore::Call outer, std::uint32_t item) noexcept : WrappedCall(outer, &fail_), item_(item) {}
-
-private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    const auto *self = static_cast<ItemCall *>(call);
-    self->pass_on(self->item_, as_view(failure->message), omnistore::details_of(*failure));
-  }
-  const std::uint32_t item_;
-};
-
 /// Runs work(i) for every item on threads of their own, at most `width` at once, and then take(call, i, result) on the
 /// calling thread, in order. If either throws, the item fails with that.
 template <class Work, class Take>
@@ -46,7 +33,7 @@ void run(omnistore::Call call, std::size_t count, std::size_t width, omnistore_s
   std::deque<std::future<decltype(work(std::size_t{}))>> running;
   std::size_t taken = 0;
   const auto take_first = [&] {
-    ItemCall item(call, static_cast<std::uint32_t>(taken));
+    omnistore::ItemCall item(call, static_cast<std::uint32_t>(taken));
     statuses[taken] =
         omnistore::sdk::guarded(&item, [&](omnistore::Call c) { return take(c, taken, running.front().get()); });
     running.pop_front();
@@ -127,7 +114,7 @@ omnistore_status Batches::remove_many(omnistore::Call call, std::span<const omni
   for (std::size_t i = 0; i < keys.size(); ++i) alone = alone || requests[i].condition != OMNISTORE_ALWAYS;
   if (alone) {
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      ItemCall item(call, static_cast<std::uint32_t>(i));
+      omnistore::ItemCall item(call, static_cast<std::uint32_t>(i));
       statuses[i] = omnistore::sdk::guarded(
           &item, [&](omnistore::Call c) { return remover_.remove(c, as_view(keys[i]), requests[i]); });
     }

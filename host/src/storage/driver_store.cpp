@@ -136,7 +136,7 @@ struct DriverStore::Calls {
   static omnistore_status read_many(DriverStore &store, omnistore_call *call, const char *operation,
                                     std::uint32_t count, omnistore_status *statuses, Make make_sink, Ask ask) {
     return in_parts(count, store.traits_.max_batch, [&](std::uint32_t from, std::uint32_t part) {
-      ItemCall items(call, from);
+      ItemCall items(Call(call), from);
       std::deque<CheckedSink> checked;
       std::vector<omnistore_sink *> sinks;
       for (std::uint32_t i = from; i < from + part; ++i) sinks.push_back(&make_sink(checked, i));
@@ -180,7 +180,7 @@ struct DriverStore::Calls {
                                    std::uint32_t count, const omnistore_set_request *const *requests,
                                    omnistore_sink *const *results, omnistore_status *statuses) {
     return in_parts(count, store.traits_.max_batch, [&](std::uint32_t from, std::uint32_t part) {
-      ItemCall items(call, from);
+      ItemCall items(Call(call), from);
       std::deque<CheckedSink> checked;
       std::vector<omnistore_sink *> sinks;
       for (std::uint32_t i = from; results && i < from + part; ++i)
@@ -203,7 +203,7 @@ struct DriverStore::Calls {
                                       std::uint32_t count, const omnistore_remove_request *const *requests,
                                       omnistore_status *statuses) {
     return in_parts(count, store.traits_.max_batch, [&](std::uint32_t from, std::uint32_t part) {
-      ItemCall items(call, from);
+      ItemCall items(Call(call), from);
       const omnistore_status status = store.guarded(&items, "remove_many", [&] {
         return store.table().remove_many(store.self_, &items, keys + from, part, requests + from, statuses + from);
       });

@@ -86,7 +86,7 @@ public:
   }
 
   const loader::Driver &driver() const { return *driver_; }
-  /// The traits that the store was opened with, as far as this host knows them.
+  /// Returns the traits that the driver stated at open, without the ones that this host does not know.
   const omnistore_traits &traits() const { return traits_; }
   bool can(std::uint64_t capability) const { return (traits_.capabilities & capability) != 0; }
   /// In bytes.

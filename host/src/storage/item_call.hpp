@@ -10,33 +10,19 @@
 
 namespace omnistore {
 
-/// The call for a part of a batch, or for one item: it passes failures on for the item's place in the whole batch.
-class ItemCall : public WrappedCall {
-public:
-  ItemCall(omnistore_call *outer, std::uint32_t from) : WrappedCall(Call(outer), fail_), from_(from) {}
-
-  /// Returns false if the batch's time is up. The item then has a message that says so.
-  bool in_time() {
-    if (remaining(this) > 0) return true;
-    ::omnistore::fail(this, OMNISTORE_UNAVAILABLE, "the batch's time was up before this item's turn", 0,
-                      OMNISTORE_NOTHING_DONE);
-    return false;
-  }
-
-private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    const auto &self = *static_cast<ItemCall *>(call);
-    self.pass_on(failure->item + self.from_, as_view(failure->message), details_of(*failure));
-  }
-  const std::uint32_t from_;
-};
+/// Returns false if the time of a call for one item is up. The item then has a message that says so.
+inline bool in_time(omnistore_call *item) {
+  if (item->remaining(item) > 0) return true;
+  fail(item, OMNISTORE_UNAVAILABLE, "the batch's time was up before this item's turn", 0, OMNISTORE_NOTHING_DONE);
+  return false;
+}
 
 /// Does the items of a batch one by one: `run(i, call)` returns the item's status.
 template <typename Run>
 omnistore_status one_by_one(omnistore_call *call, std::uint32_t count, omnistore_status *statuses, Run run) {
   for (std::uint32_t i = 0; i < count; ++i) {
-    ItemCall item(call, i);
-    statuses[i] = item.in_time() ? run(i, static_cast<omnistore_call *>(&item)) : OMNISTORE_UNAVAILABLE;
+    ItemCall item(Call(call), i);
+    statuses[i] = in_time(&item) ? run(i, static_cast<omnistore_call *>(&item)) : OMNISTORE_UNAVAILABLE;
   }
   return OMNISTORE_OK;
 }

@@ -14,7 +14,7 @@ namespace omnistore {
 
 /// A store that reports no changes by others to its watches.
 struct WatchLimit {
-  std::string cause; ///< the driver's message, as a printable text
+  std::string cause; ///< the driver's message, made printable
   bool refused;      ///< the driver may agree at the next try
 };
 

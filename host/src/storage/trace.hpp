@@ -21,8 +21,8 @@ namespace omnistore {
 
 class Store;
 
-/// Records the calls of one thread's gets, store by store, as long as it lives: each store looks here when it is
-/// called. One at a time for a thread; stores that a layer calls on another thread are not seen.
+/// Records the calls of one thread's gets, store by store, until it is destroyed: each store looks here when it is
+/// called. A thread has at most one. It does not see stores that a layer calls on another thread.
 class Trace {
 public:
   /// Traces one key of the mount's store. Other keys that layers read are their bookkeeping (they end in '$') and no

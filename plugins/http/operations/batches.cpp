@@ -20,19 +20,6 @@ constexpr std::size_t LARGEST_BODY = 4 << 20;  // of a request
 constexpr std::size_t LARGEST_VALUE = 1 << 20; // a longer one is sent alone, without base64
 constexpr std::size_t LARGEST_RESPONSE = 256 << 20;
 
-/// The call for one item that goes alone: its failure is that of the item.
-class ItemCall : public omnistore::WrappedCall {
-public:
-  ItemCall(omnistore::Call outer, std::uint32_t item) noexcept : WrappedCall(outer, &fail_), item_(item) {}
-
-private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    const auto *self = static_cast<ItemCall *>(call);
-    self->pass_on(self->item_, as_view(failure->message), omnistore::details_of(*failure));
-  }
-  const std::uint32_t item_;
-};
-
 template <class Number>
 Number number_in(const JsonValue &value) {
   Number number{};
@@ -143,7 +130,7 @@ void Batches::run(omnistore::Call call, std::size_t count, Kind kind, omnistore_
   const std::string begin = "{\"" + std::string(kind.name) + "\":[";
   std::string body = begin;
   const auto alone = [&](std::uint32_t i) {
-    ItemCall item(call, i);
+    omnistore::ItemCall item(call, i);
     statuses[i] = omnistore::sdk::guarded(&item, [&](omnistore::Call c) { return kind.alone(c, i); });
   };
   const auto settle = [&](std::uint32_t i, const Request &request, const BatchItem &item) {

@@ -15,7 +15,7 @@
 namespace overlay {
 
 using omnistore::as_bytes, omnistore::as_view, omnistore::Call, omnistore::Child, omnistore::is_failure,
-    omnistore::FailureDetails, omnistore::CapturingCall, omnistore::whole;
+    omnistore::ItemCall, omnistore::FailureDetails, omnistore::CapturingCall, omnistore::whole;
 
 inline constexpr std::uint32_t max_layers = 16; ///< one hexadecimal digit names a layer
 
@@ -79,19 +79,6 @@ private:
   const std::uint32_t *items_;
   FailureDetails details_;
   bool has_message_ = false;
-};
-
-/// A call for one item of a batch whose items are single operations.
-class ItemCall : public omnistore::WrappedCall {
-public:
-  ItemCall(Call outer, std::uint32_t item) : WrappedCall(outer, fail_), item_(item) {}
-
-private:
-  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) noexcept {
-    const auto &self = *static_cast<ItemCall *>(call);
-    self.pass_on(self.item_, as_view(failure->message), omnistore::details_of(*failure));
-  }
-  std::uint32_t item_;
 };
 
 inline constexpr omnistore_remove_request plain_remove{

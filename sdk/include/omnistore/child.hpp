@@ -96,6 +96,21 @@ private:
   omnistore_call *outer_;
 };
 
+/// A call for a part of a batch, or for one of its items: it passes failures on for the item's
+/// place in the whole batch, of which `from` is the part's first.
+class ItemCall : public WrappedCall {
+public:
+  ItemCall(Call outer, std::uint32_t from) noexcept : WrappedCall(outer, &fail_), from_(from) {}
+
+private:
+  static void OMNISTORE_CALL fail_(omnistore_call *call,
+                                   const omnistore_failure *failure) noexcept {
+    const auto &self = *static_cast<ItemCall *>(call);
+    self.pass_on(failure->item + self.from_, as_view(failure->message), details_of(*failure));
+  }
+  const std::uint32_t from_;
+};
+
 /// A call that captures the failure that a store reports instead of passing it on, so that the
 /// layer can add to the message, or drop it.
 class CapturingCall : public WrappedCall {
