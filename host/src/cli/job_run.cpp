@@ -112,13 +112,9 @@ void Progress::end() {
 
 void Progress::run() {
   constexpr auto pause = std::chrono::milliseconds(200);
-  const auto show = [](const std::string &text) {
-    const std::string line = "\r" + text + "\033[K";
-    if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return; // nobody would read it
-  };
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, pause, [&] { return ended_; })) show(text());
-  show("");
+  while (!changed_.wait_for(lock, pause, [&] { return ended_; })) show_progress(text());
+  show_progress("");
 }
 
 std::string Progress::text() const {

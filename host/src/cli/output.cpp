@@ -101,6 +101,11 @@ std::string paint(Colour colour, std::string_view text, int descriptor) {
   return codes[static_cast<int>(colour)] + std::string(text) + "\033[0m";
 }
 
+void show_progress(std::string_view text) {
+  const std::string line = "\r" + std::string(text) + "\033[K";
+  if (::write(STDERR_FILENO, line.data(), line.size()) < 0) return; // nobody would read it
+}
+
 void print_null(Output &out, std::string_view key) {
   out.write(key);
   out.write({"\0", 1});

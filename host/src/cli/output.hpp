@@ -39,6 +39,8 @@ private:
 /// Writes one line to standard error as it is. Text from others must have gone through base::printable().
 void complain(std::string_view line);
 void complain_json(const boost::json::value &value);
+/// Shows the text in place of the last line of standard error, a terminal. An empty text removes that line.
+void show_progress(std::string_view text);
 
 enum class Colour { bold, red, green, yellow };
 /// Returns the text in a colour if the descriptor is a terminal that wants it (NO_COLOR is not set).

@@ -138,14 +138,14 @@ class ProgressLine {
 public:
   ProgressLine(const Global &global, std::size_t rules)
       : shown_(is_terminal(STDERR_FILENO) && !global.quiet && !global.json), rules_(rules) {
-    show();
+    show(text());
   }
   /// Removes the line, so that a result can be printed in its place.
-  void clear() const { write("\r\033[K"); }
+  void clear() const { show(""); }
   void add(const kit::Result &result) {
     ++done_;
     broken_ += !is_fine(result);
-    show();
+    show(text());
   }
 
 private:
@@ -153,12 +153,12 @@ private:
   const std::size_t rules_;
   std::size_t done_ = 0, broken_ = 0;
 
-  void show() const {
-    write("\r" + std::to_string(done_) + " of " + std::to_string(rules_) + " rules" +
-          (broken_ ? ", " + std::to_string(broken_) + " broken" : "") + "\033[K");
+  std::string text() const {
+    return std::to_string(done_) + " of " + std::to_string(rules_) + " rules" +
+           (broken_ ? ", " + std::to_string(broken_) + " broken" : "");
   }
-  void write(const std::string &text) const {
-    if (shown_) write_all(STDERR_FILENO, text, "standard error");
+  void show(const std::string &text) const {
+    if (shown_) show_progress(text);
   }
 };
 
