@@ -102,26 +102,7 @@ bench::Result raw_batch_get(Bench &bench, double seconds) {
 
 /// Single gets, by many threads at once.
 bench::Result ours_threads_get(Bench &bench, double seconds) {
-  std::atomic<bool> stop = false;
-  std::atomic<std::uint64_t> done = 0, missed = 0;
-  std::vector<std::thread> threads;
-  bench::Result result;
-  const bench::Stopwatch watch;
-  for (unsigned i = 0; i < many; ++i) {
-    threads.emplace_back([&, i] {
-      std::string value;
-      std::uint64_t own = 0;
-      for (std::size_t at = i * 97; !stop; at += 31, ++own)
-        if (!bench.storage.get(bench.keys[at % bench.keys.size()], value) || value.size() != value_size) ++missed;
-      done += own;
-    });
-  }
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-  stop = true;
-  for (std::thread &thread : threads) thread.join();
-  watch.add_to(result, done);
-  bench::require(missed == 0, "a miss");
-  return result;
+  return bench::get_by_many(bench.storage, bench.keys, many, value_size, seconds);
 }
 
 } // namespace

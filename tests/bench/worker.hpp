@@ -3,6 +3,8 @@
 // can let two workers, or two tasks of one, take turns.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +15,7 @@
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <sched.h>
@@ -121,6 +124,32 @@ inline void run_on(int core) {
   CPU_ZERO(&cores);
   CPU_SET(core, &cores);
   sched_setaffinity(0, sizeof cores, &cores);
+}
+
+/// Measures single gets by many threads at once. Throws std::runtime_error if a get misses.
+template <class Storage>
+Result get_by_many(Storage &storage, const std::vector<std::string> &keys, unsigned threads, std::size_t value_size,
+                   double seconds) {
+  std::atomic<bool> stop = false;
+  std::atomic<std::uint64_t> done = 0, missed = 0;
+  std::vector<std::thread> running;
+  Result result;
+  const Stopwatch watch;
+  for (unsigned i = 0; i < threads; ++i) {
+    running.emplace_back([&, i] {
+      std::string value;
+      std::uint64_t own = 0;
+      for (std::size_t at = i * 97; !stop; at += 31, ++own)
+        if (!storage.get(keys[at % keys.size()], value) || value.size() != value_size) ++missed;
+      done += own;
+    });
+  }
+  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+  stop = true;
+  for (std::thread &thread : running) thread.join();
+  watch.add_to(result, done);
+  require(missed == 0, "a miss");
+  return result;
 }
 
 /// Serves lines until the input ends. Returns the exit code of the program.

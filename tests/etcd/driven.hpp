@@ -102,16 +102,4 @@ struct Fixture {
   Gateway other{shared_etcd().url()};
 };
 
-/// Returns when the condition holds; false if it does not within 30 seconds. For what another process does in its own
-/// time and reports to nobody.
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return true;
-}
-
 } // namespace test

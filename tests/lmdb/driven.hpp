@@ -63,10 +63,4 @@ inline omnistore_status get(Store &store, std::string_view key, omnistore_sink &
   return store.driver().get(store.self(), &call, omnistore::as_bytes(key), &request, &sink);
 }
 
-inline std::string bytes_of(std::size_t size, unsigned seed = 1) {
-  std::string bytes(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 131 + i / 257 + seed) & 0xff);
-  return bytes;
-}
-
 } // namespace test

@@ -79,15 +79,4 @@ struct Fixture {
   Sql sql{server, database};
 };
 
-/// Returns true when the condition holds; false if it does not within 30 seconds.
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
 } // namespace test

@@ -38,18 +38,6 @@ inline int64_t now_ms() {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-/// Returns when the condition holds; false when it does not within 30 seconds. For what another process does in its own
-/// time and notifies nobody.
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto end = Steady::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (Steady::now() > end) return false;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  return true;
-}
-
 /// Runs tasks one at a time on a thread of its own, unless it refuses them.
 class Host : public omnistore_host {
 public:

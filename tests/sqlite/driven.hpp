@@ -84,22 +84,4 @@ struct Fixture {
   Sql sql{path};
 };
 
-/// Returns when the condition holds; false if it does not within 30 seconds. For what another thread does in its own
-/// time and notifies nobody.
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
-
-inline std::string bytes_of(std::size_t size, unsigned seed = 1) {
-  std::string bytes(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 131 + i / 257 + seed) & 0xff);
-  return bytes;
-}
-
 } // namespace test

@@ -2,6 +2,7 @@
 // Drives a driver in tests by its C table like a host, but without the host's additions.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -9,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -277,6 +279,25 @@ private:
 /// "name":"text", for options.
 inline std::string option(std::string_view name, std::string_view text) {
   return "\"" + std::string(name) + "\":\"" + std::string(text) + "\"";
+}
+
+/// Returns bytes of all kinds, other ones for each seed.
+inline std::string bytes_of(std::size_t size, unsigned seed = 1) {
+  std::string bytes(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>((i * 131 + i / 257 + seed) & 0xff);
+  return bytes;
+}
+
+/// Returns true when the condition holds, and false if it does not within 30 seconds. It is for changes that another
+/// process makes in its own time, and of which it notifies nobody.
+template <class Condition>
+bool eventually(Condition holds) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 } // namespace test
