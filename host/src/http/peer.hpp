@@ -24,8 +24,8 @@ public:
   /// The client's address; 0.0.0.0 if it has gone.
   boost::asio::ip::address address() const;
 
-  /// The user of this machine who opened the client's socket, as the kernel says; nullopt if it does not say, or if the
-  /// client is elsewhere or has closed its socket. A call queries the kernel, which takes about 10 microseconds, until
+  /// Returns the user of this machine who opened the client's socket, which the kernel knows; nullopt if it does not
+  /// know the user, or if the client is elsewhere or has closed its socket. A call queries the kernel, which takes about 10 microseconds, until
   /// it has returned a user once.
   std::optional<uid_t> user();
 

@@ -21,9 +21,9 @@ namespace omnistore::report {
 /// "user64".
 boost::json::object describe(const Meta &meta);
 
-/// Returns a result of describe(), or a value that holds such results, as text on one line.
+/// Returns the text of a result of describe(), or of a value that holds such results. It has one line.
 std::string to_text(const boost::json::value &described);
-/// {driver, version, file, capabilities, children}, as in the next.
+/// Returns {driver, version, file, capabilities, children}, the object that describe() below has for a store.
 boost::json::object describe(const StoreInfo &store);
 
 /// {"mounts": [{mountpoint, prefix, ttl, read_only, available, reason, store: {driver, version, file, capabilities,

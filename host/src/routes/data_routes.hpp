@@ -28,8 +28,8 @@ struct Preconditions;
 ///     GET    /a/     the keys under a base, as a JSON array; ?limit=&cursor=&depth=
 ///     DELETE /a/     removes them all
 ///     POST   /a/     gets, sets and removes many of them, see batch.hpp
-///     GET    /a/     with Accept: text/event-stream: the changes under a base, as server-sent events; GET /a: of a
-///                    key, and of the keys under it. Last-Event-ID, ?lastEventId=
+///     GET    /a/     with Accept: text/event-stream: sends the changes under a base by server-sent events; GET /a
+///                    sends those of a key, and of the keys under it. Last-Event-ID, ?lastEventId=
 ///     OPTIONS        for browsers, if the config grants them access
 class DataRoutes final : public http::Application {
 public:

@@ -58,7 +58,7 @@ std::string event_text(const Event &event) {
   return std::string(text.view());
 }
 
-/// Appends events to a buffer, as one chunk if they are framed.
+/// Appends events to a buffer. If they are framed, all of them are one chunk.
 class FeedWriter final : public EventTaker {
 public:
   FeedWriter(Buffer &out, bool framed, std::string_view omitted)

@@ -28,7 +28,7 @@ struct WatchedPaths {
   std::string config;               ///< empty: none
   std::vector<std::string> plugins; ///< folders and files
 };
-/// The states of the config's file, and of each plugin, as they are now. A file that cannot be read for the moment (no
+/// Returns the present states of the config's file and of each plugin. A file that cannot be read for the moment (no
 /// descriptor left, a signal) has its state from `before`.
 FileStates states_of(const WatchedPaths &paths, const FileStates &before = {});
 
