@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a move takes away, and what it leaves.
 #include <atomic>
+#include <latch>
 #include <thread>
 
 #include <catch2/catch.hpp>
@@ -61,7 +62,9 @@ TEST_CASE("a value that is set while its key is moved is not lost") {
     ground.storage.set(from + key, "0");
     std::atomic<bool> over{false};
     std::string last = "0";
+    std::latch both(2);
     std::thread writer([&] {
+      both.arrive_and_wait();
       omnistore::SetOptions present; // what was moved away is not made again
       present.condition.kind = omnistore::Condition::Kind::if_present;
       // A set comes while the move begins, or when the move has copied the value before it and is about to remove it.
@@ -74,6 +77,7 @@ TEST_CASE("a value that is set while its key is moved is not lost") {
     });
     test::CopyOptions options = moving();
     options.on_conflict = OnConflict::overwrite;
+    both.arrive_and_wait();
     ground.copy(from, "to", std::move(options));
     over = true;
     writer.join();

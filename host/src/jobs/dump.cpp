@@ -97,7 +97,7 @@ void Dump::list(const Submit &submit) {
     Page page = from_.storage->list(from_.base, how);
     std::vector<std::string> keys;
     for (const Page::Item &item : page.items)
-      if (!probe_.empty() && item.key.ends_with(probe_)) // a restore behind other programs
+      if (!probe_.empty() && item.key.ends_with(probe_)) // a restore that reads through other programs
         refuse_restore({item.key.substr(0, item.key.size() - probe_.size()), "the target's "});
     for (Page::Item &item : page.items)
       if (!options_.left_out.contains(item.key) && !is_probe(item.key) &&
