@@ -58,15 +58,14 @@ class Etcd {
 public:
   Etcd(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits)
       : host_(host), prefix_(options.string("prefix", "")),
-        most_bytes_(static_cast<std::uint64_t>(options.integer("maxRequestBytes", 1'572'864))), cluster_(options),
-        leases_(cluster_) {
-    if (BESIDE + prefix_.size() >= most_bytes_)
-      throw Failure(OMNISTORE_INVALID, "option prefix: it is too long for maxRequestBytes");
-    most_value_ = traits.max_value_size = most_bytes_ - BESIDE - prefix_.size();
+        most_bytes_(static_cast<std::uint64_t>(options.integer("maxRequestBytes", 1'572'864))),
+        most_value_(largest_value(options)), cluster_(options), leases_(cluster_) {
+    traits.max_value_size = most_value_;
   }
 
   static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
     problems.check([&] { Cluster checked(options); });
+    problems.check([&] { largest_value(options); });
   }
 
   // ------------------------------------------------------------------------------------------------------ one value
@@ -203,6 +202,13 @@ public:
   }
 
 private:
+  static std::uint64_t largest_value(const omnistore::Options &options) {
+    const auto most = static_cast<std::uint64_t>(options.integer("maxRequestBytes", 1'572'864));
+    const std::uint64_t beside = BESIDE + options.string("prefix", "").size();
+    if (beside >= most) throw Failure(OMNISTORE_INVALID, "option prefix: it is too long for maxRequestBytes");
+    return most - beside;
+  }
+
   struct Write {
     std::size_t item;
     std::string key;
@@ -371,7 +377,7 @@ private:
   const omnistore_host &host_;
   const std::string prefix_;
   const std::uint64_t most_bytes_; ///< of a request
-  std::uint64_t most_value_ = 0;   ///< bytes of a value
+  const std::uint64_t most_value_; ///< bytes of a value
   Cluster cluster_;
   Leases leases_;
 };

@@ -10,7 +10,9 @@
 #include <system_error>
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 #include "record.hpp"
 
@@ -33,6 +35,7 @@ omnistore_status status_of(int code) {
   case MDB_MAP_FULL:
   case ENOSPC:
   case EDQUOT:
+  case EFBIG:
   case ENOMEM:
     return OMNISTORE_NO_SPACE;
   case MDB_BAD_VALSIZE:
@@ -63,6 +66,8 @@ const char *remedy_of(int code) {
     return "; it is damaged: restore it from a copy";
   case MDB_READERS_FULL:
     return "; too many processes or slow readers read it at once";
+  case EFBIG:
+    return ": the process's limit on the size of a file (ulimit -f), or the filesystem's own, is reached";
   case EACCES:
   case EPERM:
   case EROFS:
@@ -189,7 +194,9 @@ void Environment::write(omnistore::Call call, unsigned flags, const std::functio
     try {
       const Inside inside{gate_, txn};
       run(txn);
-      check(mdb_txn_commit(std::exchange(txn, nullptr)));
+      const int code = mdb_txn_commit(std::exchange(txn, nullptr));
+      // LMDB reports a write that was cut short as EIO.
+      check(code == EIO ? limit_reached().value_or(code) : code);
       return;
     } catch (const MapFull &) {
     }
@@ -235,6 +242,18 @@ void Environment::set_map_size(std::uint64_t size) {
     second_map_.reset();
   }
   check(mdb_env_set_mapsize(env_, static_cast<std::size_t>(size)));
+}
+
+/// Returns the errno of the limit that keeps the file from growing, if it has reached one.
+std::optional<int> Environment::limit_reached() const {
+  int file = -1;
+  struct stat status;
+  struct statvfs disk;
+  rlimit limit;
+  if (mdb_env_get_fd(env_, &file) != 0 || fstat(file, &status) != 0) return std::nullopt;
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && static_cast<rlim_t>(status.st_size) >= limit.rlim_cur) return EFBIG;
+  if (fstatvfs(file, &disk) == 0 && disk.f_bavail == 0) return ENOSPC;
+  return std::nullopt;
 }
 
 std::uint64_t Environment::map_size() const {

@@ -1,13 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
+#include <algorithm>
+#include <charconv>
+#include <iterator>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include <libpq-fe.h>
 
 #include <omnistore/failure.hpp>
 
 namespace postgres {
+namespace {
+
+using omnistore::Failure;
+
+/// libpq itself looks at these only when it connects, and the store would then wait for a server that is never there.
+/// The message does not quote a port, which may be a part of a password that is not encoded.
+void check(std::string_view parameter, std::string_view value) {
+  if (parameter == "port") {
+    for (std::size_t at = 0; at <= value.size();) { // one for each host
+      const std::size_t end = std::min(value.find(',', at), value.size());
+      const std::string_view port = value.substr(at, end - at);
+      unsigned number = 0;
+      const auto [rest, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+      if (!port.empty() && (error != std::errc() || rest != port.data() + port.size() || number == 0 || number > 65535))
+        throw Failure(OMNISTORE_INVALID, "option url: its port is no number from 1 to 65535");
+      at = end + 1;
+    }
+  } else if (parameter == "sslmode") {
+    constexpr std::string_view modes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+    if (std::find(std::begin(modes), std::end(modes), value) == std::end(modes))
+      throw Failure(OMNISTORE_INVALID, "option url: there is no sslmode " + std::string(value));
+  }
+}
+
+} // namespace
 
 Settings::Settings(const omnistore::Options &options)
     : table(options.string("table")), triggers(options.boolean("triggers")),
@@ -20,10 +50,13 @@ Settings::Settings(const omnistore::Options &options)
         PQconninfoParse(options.string("url").c_str(), &error), &PQconninfoFree);
     PQfreemem(error); // it may quote the password
     if (!parts)
-      throw omnistore::Failure(OMNISTORE_INVALID,
-                               "option url: it is no connection URI such as postgresql://user@host:5432/database");
-    for (const PQconninfoOption *part = parts.get(); part->keyword; ++part)
-      if (part->val) parameters.emplace_back(part->keyword, part->val);
+      throw Failure(OMNISTORE_INVALID,
+                    "option url: it is no connection URI such as postgresql://user@host:5432/database");
+    for (const PQconninfoOption *part = parts.get(); part->keyword; ++part) {
+      if (!part->val) continue;
+      check(part->keyword, part->val);
+      parameters.emplace_back(part->keyword, part->val);
+    }
   }
   for (const auto &[option, parameter] : {std::pair{"host", "host"},
                                           {"user", "user"},

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <thread>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace sqlite {
@@ -35,15 +36,34 @@ void make_file(const Settings &settings) {
                   "the folder " + settings.folder + " cannot be made: " + error.message());
   if (mknod(settings.path.c_str(), S_IFREG | 0600, 0) != 0 && errno != EEXIST) {
     const int cause = errno;
-    throw Failure(cause == EACCES                      ? OMNISTORE_DENIED
-                  : cause == EROFS                     ? OMNISTORE_READ_ONLY
-                  : cause == ENOSPC || cause == EDQUOT ? OMNISTORE_NO_SPACE
-                                                       : OMNISTORE_IO,
+    throw Failure(cause == EACCES     ? OMNISTORE_DENIED
+                  : cause == EROFS    ? OMNISTORE_READ_ONLY
+                  : is_no_room(cause) ? OMNISTORE_NO_SPACE
+                                      : OMNISTORE_IO,
                   settings.path + " cannot be made: " + std::strerror(cause));
   }
 }
 
+/// Returns true if a file of a database has reached the process's limit.
+bool is_as_long_as_allowed(const std::string &path) {
+  rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
+  for (const char *file : {"", "-wal", "-journal"}) {
+    struct stat status;
+    if (stat((path + file).c_str(), &status) == 0 && static_cast<rlim_t>(status.st_size) >= limit.rlim_cur) return true;
+  }
+  return false;
+}
+
 } // namespace
+
+bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+std::string no_room(const std::string &path, int error) {
+  if (error == EFBIG)
+    return path + ": the process's limit on the size of a file (ulimit -f), or the filesystem's own, is reached";
+  return "the disk of " + path + " is full";
+}
 
 Settings::Settings(const omnistore::Options &options)
     : path(options.string("path")), folder(std::filesystem::path(path).parent_path().string()),
@@ -51,7 +71,14 @@ Settings::Settings(const omnistore::Options &options)
       synchronous(synchronous_of(options.string("durability", "data"))), read_only(options.boolean("readOnly", false)),
       max_bytes(options.integer("maxBytes", 0)), cache(options.integer("cache", 8 << 20)),
       busy_timeout(options.integer("busyTimeout", 5000)), watch_interval(options.integer("watchInterval", 20)),
-      readers(static_cast<std::size_t>(options.integer("readers", 4))) {}
+      readers(static_cast<std::size_t>(options.integer("readers", 4))) {
+  if (sqlite3_strnicmp(layout.table().c_str(), "sqlite_", 7) == 0)
+    throw Failure(OMNISTORE_INVALID, "option table: SQLite keeps the names that begin with sqlite_ for itself");
+  constexpr std::int64_t least = 64 << 10; // the empty tables and indexes
+  if (max_bytes != 0 && max_bytes < least)
+    throw Failure(OMNISTORE_INVALID, "option maxBytes: " + std::to_string(max_bytes) +
+                                         " holds no table; the least is 64KiB, and 0 is no limit");
+}
 
 Connection::Connection(const Settings &settings, Kind kind, omnistore::Call call, std::atomic<std::uint64_t> &waits)
     : settings_(settings), waits_(waits) {
@@ -202,7 +229,9 @@ omnistore::Failure Connection::failure(int code) const {
   case SQLITE_AUTH:
     return {OMNISTORE_DENIED, path + ": " + cause};
   case SQLITE_IOERR:
-    if (error == ENOSPC || error == EDQUOT) return {OMNISTORE_NO_SPACE, "the disk of " + path + " is full"};
+    if (is_no_room(error)) return {OMNISTORE_NO_SPACE, no_room(path, error)};
+    // SQLite gives no errno for a write that was cut short.
+    if (error == 0 && is_as_long_as_allowed(path)) return {OMNISTORE_NO_SPACE, no_room(path, EFBIG)};
     return {OMNISTORE_IO, path + ": " + cause};
   case SQLITE_ERROR:
   case SQLITE_CONSTRAINT:

@@ -18,6 +18,11 @@
 
 namespace sqlite {
 
+/// Returns true if an errno says that a file cannot grow.
+bool is_no_room(int error);
+/// Says which limit such an errno is about, after the name of the file.
+std::string no_room(const std::string &path, int error);
+
 /// The options. They do not change while the store is open.
 struct Settings {
   std::string path, folder;

@@ -13,6 +13,7 @@
 #include <omnistore/failure.hpp>
 #include <omnistore/value.hpp>
 
+#include "connection.hpp"
 #include "layout.hpp"
 
 namespace sqlite {
@@ -21,8 +22,9 @@ namespace {
 constexpr std::size_t READ_SIZE = 64 << 10;
 
 [[noreturn]] void fail(const char *what, const std::string &folder, int error) {
-  throw omnistore::Failure(error == ENOSPC || error == EDQUOT ? OMNISTORE_NO_SPACE : OMNISTORE_IO,
-                           std::string(what) + " a temporary file in " + folder + ": " + std::strerror(error),
+  const std::string file = "a temporary file in " + folder;
+  if (is_no_room(error)) throw omnistore::Failure(OMNISTORE_NO_SPACE, no_room(file, error), omnistore::nothing_done);
+  throw omnistore::Failure(OMNISTORE_IO, std::string(what) + ' ' + file + ": " + std::strerror(error),
                            omnistore::nothing_done);
 }
 

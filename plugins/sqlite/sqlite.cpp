@@ -73,6 +73,10 @@ public:
     if (sweeps()) plan_sweep(*writer);
   }
 
+  static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
+    problems.check([&] { Settings checked(options); });
+  }
+
   // ------------------------------------------------------------------------------------------------------ one value
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {

@@ -26,6 +26,25 @@ TEST_CASE("A limit on the size of files ends a set with 7 and leaves no unfinish
   CHECK(std::filesystem::is_empty(place.folder / "root"));
 }
 
+TEST_CASE("a limit on the size of files is no_space of a database in a file, which keeps what it has and goes on") {
+  const Place place;
+  const auto [driver, option] =
+      GENERATE(table<std::string, std::string>({{"sqlite", "path"}, {"lmdb", "path"}, {"fs", "base"}}));
+  const std::string config = place.folder / "limited.jsonc";
+  test::write_file(config, R"({ "mounts": { "": { "driver": ")" + driver + R"(", "options": { ")" + option + "\": \"" +
+                               (place.folder / "database") + R"(" } } } })");
+  REQUIRE(under("-f 200", "-c " + config + " set k old", {}).code == 0);
+  const std::size_t size = GENERATE(300'000, 3'000'000); // written at once, and through a temporary file
+  const Result set = under("-f 200", "-c " + config + " set k -f -", {.input = std::string(size, 'x')});
+  INFO(driver << ", " << size << ": " << set.err);
+  CHECK(set.signal == 0);
+  CHECK(set.code == 7);
+  CHECK(says(set.err, "ulimit -f"));
+  CHECK(says(set.err, "make room"));
+  CHECK(under("-f 200", "-c " + config + " get k", {}).out == "old");
+  CHECK(under("-f 200", "-c " + config + " set k new", {}).code == 0);
+}
+
 TEST_CASE("A limit on the size of files ends a dump with 7, not with a signal") {
   const Place place;
   REQUIRE(test::omnistore({"-c", place.config(), "set", "k", "-f", "-"}, {.input = std::string(3 << 20, 'x')}).code ==

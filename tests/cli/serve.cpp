@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include <poll.h>
+
 #include "program.hpp"
 
 using test::Result;
@@ -25,6 +27,15 @@ test::Strings words(const std::string &line) {
       word += c;
   }
   return result;
+}
+
+/// Returns how often the watchdog of a process has begun to wait, as the kernel counts it.
+std::string waits_of_watchdog(pid_t process) {
+  for (const auto &thread : std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+    const std::string status = test::read_file(thread.path() / "status");
+    if (says(status, "Name:\twatchdog\n")) return status.substr(status.find("\nvoluntary_ctxt_switches"));
+  }
+  return "";
 }
 
 } // namespace
@@ -97,4 +108,21 @@ TEST_CASE("A host continues when nobody reads its output") {
   while (!says(line, "nobody reads standard output")) line = process.error_line();
   ::kill(process.pid(), SIGTERM);
   CHECK(process.finish().code == 0);
+}
+
+TEST_CASE("the watchdog of a host that gets no requests sleeps") {
+  const test::Place place;
+  test::Host host(place.config());
+  REQUIRE(test::omnistore({"--url", host.url, "set", "k", "v"}).code == 0);
+  const pid_t process = host.process().pid();
+  REQUIRE(says(waits_of_watchdog(process), "voluntary_ctxt_switches"));
+  // It looks once more after the request, so that one second of many has to be quiet.
+  bool is_asleep = false;
+  for (int second = 0; second < 20 && !is_asleep; ++second) {
+    const std::string before = waits_of_watchdog(process);
+    ::poll(nullptr, 0, 1000);
+    is_asleep = waits_of_watchdog(process) == before;
+  }
+  CHECK(is_asleep);
+  CHECK(host.stop().code == 0);
 }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // User meta lies in the file `b$` beside the value's `b`, as unstorage has it, and belongs to one value.
 #include "driven.hpp"
+#include "injected.hpp"
+
+#include <csignal>
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace test;
 
@@ -25,6 +30,27 @@ struct stat status_of(const std::filesystem::path &file) {
 void set_time(const std::filesystem::path &file, const timespec &mtime) {
   const timespec times[2] = {{0, UTIME_OMIT}, mtime};
   REQUIRE(utimensat(AT_FDCWD, file.c_str(), times, 0) == 0);
+}
+
+/// Removes a key in a child, which is killed before its second unlink, that of the user meta. False: the kernel has no
+/// such filters.
+bool kill_amid_a_removal(const std::string &base, const char *key) {
+  const pid_t child = fork();
+  if (child == 0) {
+    Host host;
+    Store store(host, base);
+    int unlinks = 0;
+    const auto decide = [&](const Made &) {
+      if (++unlinks == 2) kill(getpid(), SIGKILL);
+      return 0;
+    };
+    _exit(run_with_failures({SYS_unlinkat}, decide, [&] { store.remove(key); }) ? 1 : 2);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 2) return false;
+  REQUIRE(WIFSIGNALED(status));
+  return true;
 }
 
 } // namespace
@@ -85,6 +111,40 @@ TEST_CASE("user meta is not shown for a file that was replaced or written from o
   }
   CHECK(f.store.get("k") == "2");
   CHECK(f.store.user("k").empty());
+}
+
+TEST_CASE("user meta that a killed removal left is given to no later value of the name, whatever its times are") {
+  Folder folder;
+  const std::string file = folder / "k", meta = folder / "k$", base = folder.path().string();
+  {
+    Host host;
+    Store store(host, base);
+    store.set("k", "1", with(user));
+  }
+  if (!kill_amid_a_removal(base, "k")) {
+    WARN("NOT RUN: the kernel has no filters of system calls");
+    return;
+  }
+  REQUIRE_FALSE(std::filesystem::exists(file));
+  REQUIRE(std::filesystem::exists(meta));
+  Host host;
+  Store store(host, base);
+  CHECK(store.user("k").empty());
+  SECTION("a set") { store.set("k", "2"); }
+  SECTION("a file with an older time, such as that of a backup, before the owner of all files is changed") {
+    write_file(file, "2");
+    set_time(file, {1'000'000'000, 0});
+    REQUIRE(chmod(meta.c_str(), 0640) == 0);
+  }
+  SECTION("a set when the clock was turned back") {
+    store.set("k", "2");
+    set_time(file, {1'000'000'000, 0});
+    REQUIRE(chmod(meta.c_str(), 0600) == 0);
+  }
+  CHECK(store.get("k") == "2");
+  CHECK(store.user("k").empty());
+  CHECK(store.remove("k") == OMNISTORE_OK);
+  CHECK(names_in(folder.path()).empty());
 }
 
 TEST_CASE("user meta goes along with a copy that keeps the times") {

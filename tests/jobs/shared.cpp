@@ -102,10 +102,14 @@ TEST_CASE("a job between two bases of one mount that a link makes one is refused
 TEST_CASE("a job between a store and a layer over it is refused, in both directions") {
   const Shared here;
   const std::string data = here.folder / "data", other = here.folder / "other";
-  const std::string layers[] = {overlay(other, data), overlay(data, other),
+  const std::string layers[] = {overlay(other, data),
+                                overlay(data, other),
                                 overlay(other, data, R"(, "options": { "promote": true })"),
-                                R"({ "driver": "cache", "layers": [{ "driver": "memory" }, )" + fs(data) + "] }"};
-  const std::string layer = layers[GENERATE(0, 1, 2, 3)];
+                                R"({ "driver": "cache", "layers": [{ "driver": "memory" }, )" + fs(data) + "] }",
+                                R"({ "driver": "compress", "layers": [)" + fs(data) + "] }",
+                                R"({ "driver": "encrypt", "options": { "keys": "a )" + std::string(64, '7') +
+                                    R"(" }, "layers": [)" + fs(data) + "] }"};
+  const std::string layer = layers[GENERATE(0, 1, 2, 3, 4, 5)];
   const std::string config = here.config("c.jsonc", {{"plain", fs(data)}, {"layer", layer}});
   check_refused(here, {"plain", "layer"}, {"-c", config});
   check_refused(here, {"layer", "plain"}, {"-c", config});
@@ -221,4 +225,104 @@ TEST_CASE("a source that takes no writes is copied") {
   check_refused(here, {"fixed", "same"}, {"-c", config});
   CHECK(here({"-c", config, "copy", "fixed", "other"}).code == 0);
   CHECK(test::read_file(other + "/k/1") == "data/k/1");
+}
+
+namespace {
+
+/// Runs a dump and a restore that a pipe joins. `between` is a command in the pipe.
+struct Piped {
+  std::string codes; ///< of all programs in the pipe
+  test::Result result;
+};
+Piped pipe_through(const Shared &here, const std::string &dump, const std::string &restore,
+                   const std::string &between = "") {
+  const std::string script = test::program() + " " + dump + (between.empty() ? "" : " | " + between) + " | " +
+                             test::program() + " " + restore + "; echo \"${PIPESTATUS[*]}\"";
+  Piped piped;
+  piped.result = test::run_command({"bash", "-c", script}, {.folder = here.folder.path().string(),
+                                                            .variables = {{"XDG_STATE_HOME", here.folder / "state"}}});
+  const Strings lines = test::lines(piped.result.out);
+  piped.codes = lines.empty() ? "" : lines.back();
+  return piped;
+}
+
+} // namespace
+
+TEST_CASE("a dump that a pipe restores into its own store is refused, and nothing has changed") {
+  const Shared here;
+  const std::string data = here.folder / "data", other = here.folder / "other";
+  std::filesystem::create_directory_symlink("data", here.folder.path() / "link");
+  here.config("served.jsonc", {{"", fs(data)}});
+  test::Host host(here.folder / "served.jsonc");
+  here.config("c.jsonc",
+              {{"old", fs(data)},
+               {"new", fs("link")},
+               {"part", fs(data + "/sub")},
+               {"fixed", R"({ "driver": "fs", "options": { "base": ")" + data + R"(", "readOnly": true } })"},
+               {"below", overlay(other, data)},
+               {"above", overlay(data, other)},
+               {"cached", R"({ "driver": "cache", "layers": [{ "driver": "memory" }, )" + fs(data) + "] }"},
+               {"hidden", R"({ "driver": "encrypt", "options": { "keys": "a )" + std::string(64, '7') +
+                              R"(" }, "layers": [)" + fs(data) + "] }"},
+               {"packed", R"({ "driver": "fs", "options": { "base": ")" + data + R"(" }, "prefix": "k" })"},
+               {"host", R"({ "driver": "http", "options": { "base": ")" + host.url + R"(" } })"}});
+  const auto [source, target] = GENERATE(table<std::string, std::string>({
+      {"-c c.jsonc dump old", "-c c.jsonc restore new"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore old"},
+      {"-c c.jsonc dump old:k", "-c c.jsonc restore new:k --rewrite '^(.*)$' 'x$1'"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore old:backup"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore part --on-conflict overwrite"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore packed --on-conflict skip"},
+      {"-c c.jsonc dump fixed", "-c c.jsonc restore new"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore above"},
+      {"-c c.jsonc dump above", "-c c.jsonc restore old"},
+      {"-c c.jsonc dump below", "-c c.jsonc restore old"},
+      {"-c c.jsonc dump cached", "-c c.jsonc restore old"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore cached"},
+      {"-c c.jsonc dump old", "-c c.jsonc restore hidden"},
+      {"-c c.jsonc dump host", "-c c.jsonc restore old"},
+      {"-c c.jsonc dump old:k", "-c c.jsonc restore host:k"},
+      {"-c c.jsonc dump old:k", "-c c.jsonc restore new:k --dry-run"},
+      {"-c served.jsonc dump /", "-c served.jsonc restore backup"},
+      {"-c served.jsonc dump k", "-c c.jsonc restore old:k"},
+      {"-c served.jsonc dump k", "--url HOST restore k"},
+      {"--url HOST dump k", "-c served.jsonc restore k"},
+      {"--url HOST dump /", "-c c.jsonc restore part"},
+      {"--url HOST dump /", "--url HOST restore copy"},
+  }));
+  const auto at_host = [&](std::string command) {
+    if (const std::size_t place = command.find("HOST"); place != command.npos) command.replace(place, 4, host.url);
+    return command;
+  };
+  const std::string from = at_host(source), to = at_host(target);
+  const auto before = here.files();
+  const Piped piped = pipe_through(here, from, to);
+  INFO(from << " | " << to << ": " << piped.result.out << piped.result.err);
+  CHECK(piped.codes == "2 2");
+  CHECK(says(piped.result.err, "writes into the same store"));
+  CHECK(here.files() == before);
+}
+
+TEST_CASE("a dump that a pipe restores into another store, or another part of its own, is restored") {
+  const Shared here;
+  const std::string data = here.folder / "data", other = here.folder / "other";
+  here.config("c.jsonc", {{"old", fs(data)}, {"new", fs(other)}});
+  const auto [to, file] = GENERATE(table<std::string, std::string>({{"new", "other/1"}, {"old:copy", "data/copy/1"}}));
+  const std::string between = GENERATE("", "cat", "dd bs=7 2>/dev/null");
+  const Piped piped = pipe_through(here, "-c c.jsonc dump old:k", "-c c.jsonc restore " + to, between);
+  INFO(piped.result.out << piped.result.err);
+  CHECK(piped.codes == (between.empty() ? "0 0" : "0 0 0"));
+  CHECK(test::read_file(here.folder / file) == "data/k/1");
+  for (const auto &[name, text] : here.files()) CHECK_FALSE(says(name, "probe"));
+}
+
+TEST_CASE("a dump whose reader waits for its end ends") {
+  const Shared here;
+  here.config("c.jsonc", {{"", fs(here.folder / "data")}});
+  // The reader reads nothing before `dumped` exists, which is made when the dump has ended.
+  const std::string script =
+      "mkfifo dumped; { " + test::program() + " -c c.jsonc dump / && : >dumped; } | { : <dumped; wc -l; }";
+  const test::Result result = test::run_command({"bash", "-c", script}, {.folder = here.folder.path().string()});
+  INFO(result.err);
+  CHECK(says(result.out, "6"));
 }

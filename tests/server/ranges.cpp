@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "host.hpp"
+#include "support/redis_server.hpp"
 #include "support/temporary.hpp"
 
 using test::Answer;
@@ -101,4 +102,23 @@ TEST_CASE("with If-Range the range holds only for the value that it names") {
   CHECK(other.status == 200);
   CHECK(other.body == "0123456789");
   CHECK(client.ask("GET", "/a", {}, "Range: bytes=0-1\r\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT\r\n").status == 200);
+}
+
+TEST_CASE("a store that has no etag for a part of a value gives the whole value for a range that depends on it") {
+  const test::RedisServer server;
+  omnistore::Config config = test::memory_config();
+  config.mounts["r"].store.driver = "redis";
+  config.mounts["r"].store.options = R"({"url": ")" + server.url() + "\"}";
+  Host host(config);
+  Client client(host.http());
+  const std::string etag = client.ask("PUT", "/r/a", "0123456789").header("etag");
+  REQUIRE_FALSE(etag.empty());
+  for (const std::string &range :
+       {std::string("bytes=-3"), "bytes=0-1\r\nIf-Range: " + etag, "bytes=0-1\r\nIf-Match: " + etag}) {
+    const Answer answer = client.ask("GET", "/r/a", {}, "Range: " + range + "\r\n");
+    INFO(range << ": " << answer.body);
+    CHECK(answer.status == 200);
+    CHECK(answer.body == "0123456789");
+  }
+  CHECK(client.ask("GET", "/r/a", {}, "Range: bytes=2-3\r\n").body == "23");
 }

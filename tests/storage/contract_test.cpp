@@ -290,6 +290,28 @@ TEST_CASE("keys below the requested depth are dropped") {
   CHECK(storage.keys("", 1).all() == std::vector<std::string>{"a", "a:b"});
 }
 
+TEST_CASE("keys and folders outside the range or the base of a listing are dropped, in either order") {
+  Puppet puppet;
+  puppet.traits.capabilities |= OMNISTORE_CAN_LIST_RANGE | OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS;
+  puppet.traits.order = OMNISTORE_ORDER_KEYS;
+  const bool reverse = GENERATE(false, true);
+  std::vector<std::string> given = {"secret:", "team:", "team:a", "team:b", "team:c:", "team:c:d:", "team:e", "teams:"};
+  if (reverse) std::reverse(given.begin(), given.end());
+  puppet.list = lists(given);
+  Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
+  omnistore::ListOptions options;
+  options.start = "team:b";
+  options.end = "team:e";
+  options.depth = 0;
+  options.folders = true;
+  options.reverse = reverse;
+  std::vector<std::string> listed;
+  for (const auto &item : storage.list("team", options).items) listed.push_back(item.key);
+  std::sort(listed.begin(), listed.end());
+  CHECK(listed == std::vector<std::string>{"team:b", "team:c:"});
+  CHECK(faults(storage) >= 6);
+}
+
 TEST_CASE("keys beyond the limit are dropped") {
   Puppet puppet;
   puppet.list = lists({"a", "b", "c"});

@@ -6,6 +6,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace omnistore::base {
@@ -101,6 +103,40 @@ void for_each_call(const std::function<void(const SeenCall &)> &see) {
       if (call.number != 0 && call.operation && all.labels.contains(call.label)) see(call);
     }
   }
+}
+
+std::uint64_t call_activity() {
+  Calls &all = calls();
+  const std::lock_guard lock(all.mutex);
+  std::uint64_t sum = 0;
+  for (const detail::CallSlot *slot : all.slots) sum += slot->frames[0].number.load(std::memory_order_relaxed);
+  return sum;
+}
+
+namespace {
+
+/// Lets every running thread of the process pass a full memory barrier, so that the threads need none of their own.
+/// Returns false if the system cannot.
+bool pass_barrier_everywhere() {
+  static const bool registered = ::syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+  return registered && ::syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+} // namespace
+
+void detail::wake_watcher() noexcept {
+  watcher_sleeps.store(false);
+  watcher_sleeps.notify_all();
+}
+
+void await_call(const std::atomic<bool> &stop) {
+  detail::watcher_sleeps.store(true);
+  // A thread stores its depth and then loads `watcher_sleeps`. After the barrier either the depth is visible here, or
+  // the thread's load comes later and finds true.
+  bool is_needed = stop || !pass_barrier_everywhere();
+  if (!is_needed) for_each_call([&](const SeenCall &) { is_needed = true; });
+  if (is_needed) return detail::wake_watcher();
+  detail::watcher_sleeps.wait(true);
 }
 
 bool innermost_call(const char *&file, const char *&driver, const char *&mount, const char *&operation) noexcept {

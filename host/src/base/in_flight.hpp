@@ -3,7 +3,7 @@
 // fatal signal.
 //
 // Each thread keeps the calls that it is inside in a slot of its own, without a lock, a clock or a read-modify-write:
-// entering and leaving a call costs five plain stores.
+// entering and leaving a call costs five plain stores, and a load that finds out if the watchdog sleeps.
 #pragma once
 
 #include <array>
@@ -56,6 +56,10 @@ struct alignas(64) CallSlot {
 };
 
 inline constinit thread_local CallSlot *this_slot = nullptr;
+/// True while the watchdog sleeps because no call is under way. It has a cache line of its own, which rarely changes.
+alignas(64) inline constinit std::atomic<bool> watcher_sleeps{false};
+void wake_watcher() noexcept;
+
 CallSlot &take_call_slot();
 inline CallSlot &call_slot() { return this_slot ? *this_slot : take_call_slot(); }
 
@@ -75,6 +79,10 @@ public:
       frame.number.store(kind == timed ? ++slot_.numbers : 0, std::memory_order_relaxed);
     }
     slot_.depth.store(depth_ + 1, std::memory_order_release);
+    // The processor may run the load before the store: await_call() makes up for it.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    if (kind == timed && detail::watcher_sleeps.load(std::memory_order_relaxed)) [[unlikely]]
+      detail::wake_watcher();
   }
   ~InFlight() { slot_.depth.store(depth_, std::memory_order_release); }
   InFlight(const InFlight &) = delete;
@@ -111,6 +119,13 @@ struct SeenCall {
 
 /// Calls `see` for each timed call under way, the outermost of a thread first. No label goes meanwhile. Thread-safe.
 void for_each_call(const std::function<void(const SeenCall &)> &see);
+
+/// Returns a number that changes when calls begin.
+std::uint64_t call_activity();
+
+/// Waits until a timed call begins or wake_watcher() is called. Returns at once if such a call is under way, if `stop`
+/// is true, or if the system has no membarrier(2). For the watchdog's thread.
+void await_call(const std::atomic<bool> &stop);
 
 /// Finds the call that runs on this thread, for a signal handler. Returns false if it is in no plugin.
 /// Async-signal-safe.

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobs/dump.hpp"
 
+#include <cerrno>
+
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/key_text.hpp"
@@ -17,6 +23,30 @@ namespace {
 class DumpToOutput : public jobs::DumpFile {
 public:
   void write(std::string_view bytes) override { write_all(results(), bytes, "to standard output"); }
+  bool is_pipe() const override {
+    struct stat status;
+    return ::fstat(results(), &status) == 0 && S_ISFIFO(status.st_mode);
+  }
+  /// A restore holds a lock of the pipe from its start to its end. If no restore shows up, the reader may be one that
+  /// waits for this program to end.
+  bool await_restore(const std::atomic<bool> &stop) override {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+    for (int unread = 1; !stop;) {
+      if (::ioctl(results(), FIONREAD, &unread) != 0) return false;
+      if (unread == 0) return is_locked();
+      pollfd nobody_reads{results(), 0, 0};
+      if (::poll(&nobody_reads, 1, 1) > 0) return false;
+      if (std::chrono::steady_clock::now() > until && !is_locked()) return false;
+    }
+    return false;
+  }
+
+private:
+  static bool is_locked() {
+    if (::flock(results(), LOCK_EX | LOCK_NB) != 0) return errno == EWOULDBLOCK;
+    ::flock(results(), LOCK_UN);
+    return false;
+  }
 };
 
 /// A dump that lies in what it dumps would have itself as a value.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "jobs/restore.hpp"
 
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.hpp"
@@ -13,11 +15,20 @@
 namespace omnistore::cli {
 namespace {
 
+/// Returns true if standard input is a pipe. A dump at its other end finds the lock, and waits until this process has
+/// read its first lines.
+bool lock_pipe() {
+  struct stat status;
+  return ::fstat(STDIN_FILENO, &status) == 0 && S_ISFIFO(status.st_mode) &&
+         ::flock(STDIN_FILENO, LOCK_EX | LOCK_NB) == 0;
+}
+
 int run_restore(const Global &global, const RestoreKeys &options, Interrupt &interrupt, bool &at_work) {
   const auto start = std::chrono::steady_clock::now();
   const bool from_input = options.file.empty() || options.file == "-";
   if (from_input && is_terminal(STDIN_FILENO))
     throw Failure(Status::invalid, "restore: there is no dump", "name its file, or give it through a pipe");
+  const bool from_pipe = from_input && lock_pipe();
   Input input(from_input ? "-" : options.file);
   jobs::DumpReader reader(input, from_input ? "from standard input" : options.file);
   JobEnd target = options.to;
@@ -26,6 +37,7 @@ int run_restore(const Global &global, const RestoreKeys &options, Interrupt &int
   const jobs::Endpoint to = ends.from();
   jobs::CopyOptions how = copy_options(options, "restore");
   if (!from_input) how.dump_file = options.file;
+  how.from_pipe = from_pipe;
   if (how.journal.empty() && !how.dry_run)
     how.journal = jobs::Journal::default_file(jobs::Restore::identity(reader, to, how));
   Progress *shows = nullptr;

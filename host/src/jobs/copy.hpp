@@ -28,7 +28,8 @@ struct CopyOptions {
   std::uint64_t bytes_a_second = 0, keys_a_second = 0; ///< 0 for no limit
   std::string journal;                                 ///< its file; empty for no journal
   Journal::Start start = Journal::Start::fresh;
-  std::string dump_file; ///< for a restore: the file that it reads, which no entry may replace
+  std::string dump_file;  ///< for a restore: the file that it reads, which no entry may replace
+  bool from_pipe = false; ///< for a restore: it reads a pipe, which the dump knows (DumpFile::await_restore())
 };
 
 /// Copies or moves every key under a base, with its meta and its expiry. An object runs once.

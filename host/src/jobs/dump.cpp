@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "jobs/shared_keys.hpp"
 #include "jobs/worker_pool.hpp"
 #include "jobs/writer.hpp"
 
@@ -47,12 +46,12 @@ private:
 } // namespace
 
 Dump::Dump(const Endpoint &from, DumpOptions options, DumpFile &out, const DumpPart *part, OnProblem problem)
-    : from_(from), options_(options), part_(part),
+    : from_(from), options_(options), part_(part), out_(out),
       writer_([&out](std::string_view bytes) { out.write(bytes); }, part ? part->sum : DumpSum()),
       bytes_(options.bytes_a_second), keys_(options.keys_a_second), problems_(std::move(problem)) {}
 
 bool Dump::run() {
-  if (!options_.dry_run && !(part_ && part_->resumed())) writer_.header(from_.shown());
+  if (!options_.dry_run && !(part_ && part_->resumed())) greet_restore();
   if (part_) {
     counters_.add(KeyOutcome::listed, part_->sum.entries);
     counters_.add(KeyOutcome::copied, part_->sum.entries);
@@ -65,6 +64,28 @@ bool Dump::run() {
   return true;
 }
 
+/// Writes the first line. If a restore reads it at the other end of a pipe, finds out if it writes into what is dumped
+/// (FORMAT.md has the handshake): each key that it writes would then be dumped and restored again, without an end.
+void Dump::greet_restore() {
+  const std::string id = writer_.header(from_.shown(), out_.is_pipe());
+  if (!out_.is_pipe()) return;
+  probe_ = restore_probe(id);
+  if (!out_.await_restore(stop_)) return;
+  writer_.handshake("look");
+  if (!out_.await_restore(stop_)) return;
+  if (const std::optional<SharedKeys> shared = find_restore(from_, id)) refuse_restore(*shared);
+  writer_.handshake("apart");
+}
+
+void Dump::refuse_restore(const SharedKeys &shared) {
+  const std::string message = "dump " + (from_.base.empty() ? "the whole storage" : from_.shown()) +
+                              ": the restore that reads it writes into the same store: " + shared.target +
+                              "KEY there is " + shared.source +
+                              "KEY here, which would be dumped again; write the dump to a file first";
+  writer_.handshake("shared", message);
+  throw Error(Status::invalid, message);
+}
+
 template <typename Submit>
 void Dump::list(const Submit &submit) {
   ListOptions how;
@@ -75,6 +96,9 @@ void Dump::list(const Submit &submit) {
   do {
     Page page = from_.storage->list(from_.base, how);
     std::vector<std::string> keys;
+    for (const Page::Item &item : page.items)
+      if (!probe_.empty() && item.key.ends_with(probe_)) // a restore that reads through other programs
+        refuse_restore({item.key.substr(0, item.key.size() - probe_.size()), "the target's "});
     for (Page::Item &item : page.items)
       if (!options_.left_out.contains(item.key) && !is_probe(item.key) &&
           (!part_ || !part_->known.contains(item.key.substr(from_.base.size()))))

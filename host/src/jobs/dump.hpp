@@ -16,6 +16,7 @@
 #include "jobs/journal.hpp"
 #include "jobs/problem_reporter.hpp"
 #include "jobs/rate.hpp"
+#include "jobs/shared_keys.hpp"
 
 namespace omnistore::jobs {
 
@@ -31,6 +32,11 @@ class DumpFile {
 public:
   virtual ~DumpFile() = default;
   virtual void write(std::string_view bytes) = 0;
+  /// Returns true if a restore may read what is written while it is written.
+  virtual bool is_pipe() const { return false; }
+  /// Returns true as soon as a restore has read everything that was written, and false if no restore reads it, or
+  /// `stop` is true.
+  virtual bool await_restore(const std::atomic<bool> &stop) { return static_cast<void>(stop), false; }
 };
 
 /// A dump in a file. Until it is complete it is named FILE.part, so that an interrupted dump can be resumed. The file
@@ -80,6 +86,8 @@ private:
   };
   template <typename Submit>
   void list(const Submit &submit);
+  void greet_restore();
+  [[noreturn]] void refuse_restore(const SharedKeys &shared);
   void work(Batch &batch);
   void write_long(const std::string &key, const StoredValue &known);
   void failed(const Outcome &outcome);
@@ -88,7 +96,9 @@ private:
   const Endpoint from_;
   const DumpOptions options_;
   const DumpPart *part_;
+  DumpFile &out_;
   DumpWriter writer_;
+  std::string probe_; ///< the last segment of the keys that a restore of this dump writes to be recognised
   Rate bytes_, keys_;
   std::atomic<bool> stop_{false};
   Counters counters_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -15,6 +16,7 @@
 
 namespace omnistore::jobs {
 
+constexpr std::size_t dump_id_bytes = 16;
 constexpr std::size_t dump_part = 256 * 1024; ///< the bytes of a long value on one line
 
 /// The sums of a dump so far, which its last line records.
@@ -32,7 +34,9 @@ public:
   /// is the part that a resumed dump already has.
   explicit DumpWriter(std::function<void(std::string_view)> out, DumpSum begun = {});
 
-  void header(std::string_view base);
+  /// Returns the dump's id. `handshake` says if a restore is to take part in a handshake.
+  std::string header(std::string_view base, bool handshake);
+  void handshake(const char *step, std::string_view message = {});
   /// Writes entries whose values are loaded. `keys` are relative to the base.
   void entries(std::span<const std::string_view> keys, std::span<const StoredValue *const> values);
   void checkpoint(std::string_view cursor);
@@ -72,6 +76,7 @@ public:
       entry,
       long_entry, ///< part() reads its value
       checkpoint, ///< `cursor` is set
+      handshake,  ///< if the dump refuses the restore, `problem` says why
       other,      ///< a kind that this program does not know
       damaged,    ///< `problem` says why; the next line may be valid
       end         ///< the last line, and all checksums are right
@@ -95,6 +100,12 @@ public:
   /// Skips the rest of a long value.
   void skip_long();
 
+  /// Returns true if the dump takes part in a handshake. settle_handshake() then comes before next(). It reads the
+  /// handshake's lines if there are any, and returns the reason for which the dump refuses the restore, or "".
+  bool wants_handshake() const { return wants_handshake_; }
+  std::string settle_handshake();
+
+  const std::string &id() const { return id_; }
   const std::string &base() const { return base_; }
   const std::string &first_line() const { return first_; } ///< it identifies this dump
   /// Return the sums of the lines before the one that was read last, and the number of their bytes.
@@ -113,7 +124,9 @@ private:
   std::string buffer_; ///< bytes that were read and belong to no line yet
   std::size_t at_ = 0;
   std::uint64_t number_ = 0, position_ = 0;
-  std::string first_, base_;
+  std::string first_, id_, base_;
+  bool wants_handshake_ = false;
+  std::optional<Line> pending_;           ///< it was read, and next() has not returned it
   DumpSum sum_;                           ///< the lines before the one that was read last
   std::uint64_t entries_ = 0, bytes_ = 0; ///< the line that was read last
   std::string last_;                      ///< the line that was read last, with its newline

@@ -76,6 +76,10 @@ DumpReader::DumpReader(Source &in, std::string name) : in_(in), name_(std::move(
       throw Error(Status::unsupported,
                   "dump " + name_ + ": its version is " + std::to_string(version) + ", but this program knows only 1");
     base_ = text_at(fields, "base");
+    if (fields.contains("handshake")) {
+      id_ = text_at(fields, "id");
+      wants_handshake_ = id_.size() == 2 * dump_id_bytes && base::is_lower_hex(id_); // it becomes a part of a key
+    }
   } catch (const Malformed &wrong) {
     throw Error(Status::corrupt, "dump " + name_ + ": it is not a dump: " + wrong.what);
   }
@@ -113,7 +117,24 @@ bool DumpReader::read_line(std::string &line) {
   return true;
 }
 
+std::string DumpReader::settle_handshake() {
+  Line line;
+  while (next(line)) {
+    if (line.kind != Line::Kind::handshake) {
+      pending_ = std::move(line);
+      break;
+    }
+    if (!line.problem.empty()) return line.problem;
+  }
+  return "";
+}
+
 bool DumpReader::next(Line &line) {
+  if (pending_) {
+    line = std::move(*pending_);
+    pending_.reset();
+    return true;
+  }
   line = {};
   if (in_long_) skip_long();
   if (!read_line(line_)) return false;
@@ -126,6 +147,8 @@ bool DumpReader::next(Line &line) {
       line.kind = Line::Kind::checkpoint, line.cursor = text_at(fields, "checkpoint");
     else if (fields.contains("entries"))
       read_end(fields, line);
+    else if (fields.contains("handshake"))
+      line.kind = Line::Kind::handshake, line.problem = fields.contains("message") ? text_at(fields, "message") : "";
     else if (fields.contains("part") || fields.contains("end"))
       throw Malformed{"the start of its long value is missing"};
   } catch (const Malformed &wrong) {

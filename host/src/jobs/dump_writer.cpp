@@ -46,12 +46,23 @@ void DumpWriter::put(std::string_view lines, std::uint64_t count) {
 
 void DumpWriter::put(const json::object &line) { put(json::serialize(line) + "\n", 1); }
 
-void DumpWriter::header(std::string_view base) {
-  char random[8];
+std::string DumpWriter::header(std::string_view base, bool handshake) {
+  char random[dump_id_bytes];
   randombytes_buf(random, sizeof random);
-  const std::string id = base::to_hex({random, sizeof random});
+  std::string id = base::to_hex({random, sizeof random});
+  json::object line{
+      {"omnistore", "dump"}, {"version", 1}, {"id", id}, {"created", config::shown_moment(now_ms())}, {"base", base}};
+  if (handshake) line["handshake"] = true;
   const std::lock_guard lock(mutex_);
-  put({{"omnistore", "dump"}, {"version", 1}, {"id", id}, {"created", config::shown_moment(now_ms())}, {"base", base}});
+  put(line);
+  return id;
+}
+
+void DumpWriter::handshake(const char *step, std::string_view message) {
+  json::object line{{"handshake", step}};
+  if (!message.empty()) line["message"] = message;
+  const std::lock_guard lock(mutex_);
+  put(line);
 }
 
 void DumpWriter::entries(std::span<const std::string_view> keys, std::span<const StoredValue *const> values) {

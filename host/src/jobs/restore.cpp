@@ -109,6 +109,11 @@ Restore::Restore(DumpReader &dump, const Endpoint &to, CopyOptions options, OnPr
     : dump_(dump), to_(to), options_(std::move(options)), problems_(std::move(problem)),
       mapping_("restore", to, options_.rewrite), writer_("restore", *to.storage, options_.on_conflict, options_.verify),
       bytes_(options_.bytes_a_second), keys_(options_.keys_a_second) {
+  if (options_.from_pipe && dump.wants_handshake()) {
+    probes_.emplace(to, dump.id(), dump.base());
+    if (const std::string refusal = dump.settle_handshake(); !refusal.empty())
+      throw Error(Status::invalid, "restore: refused by the " + refusal);
+  }
   if (!options_.dump_file.empty()) own_ = keys_of_file(to, options_.dump_file);
   if (options_.dry_run || options_.journal.empty()) return;
   log_.emplace(options_.journal, identity(dump, to, options_), options_.start);
@@ -144,6 +149,9 @@ void Restore::read(const Submit &submit) {
     case DumpReader::Line::Kind::damaged:
       problems_.failed(Error(Status::corrupt, line.problem));
       if (!submit_batch() || line.is_last) return;
+      break;
+    case DumpReader::Line::Kind::handshake:
+      if (!line.problem.empty()) throw Error(Status::invalid, "restore: refused by the " + line.problem);
       break;
     case DumpReader::Line::Kind::checkpoint:
     case DumpReader::Line::Kind::other:

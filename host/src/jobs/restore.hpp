@@ -11,6 +11,7 @@
 
 #include "jobs/copy.hpp"
 #include "jobs/dump_lines.hpp"
+#include "jobs/shared_keys.hpp"
 
 namespace omnistore::jobs {
 
@@ -81,6 +82,7 @@ private:
 
   DumpReader &dump_;
   const Endpoint to_;
+  std::optional<RestoreProbes> probes_; ///< a dump that is still written looks for them
   const CopyOptions options_;
   ProblemReporter problems_;
   Mapping mapping_;

@@ -37,7 +37,7 @@ constexpr std::string_view probe_text = "A probe of omnistore, which may be remo
 /// was written.
 class Probes {
 public:
-  explicit Probes(Storage &storage) : storage_(storage), name_(probe_name()) {}
+  explicit Probes(Storage &storage, std::string name = probe_name()) : storage_(storage), name_(std::move(name)) {}
   ~Probes() {
     for (const std::string &base : bases_) remove(storage_, base + name_);
     for (const auto &[storage, key] : seen_) remove(*storage, key);
@@ -51,7 +51,13 @@ public:
     how.caller = &background;
     how.ttl = std::chrono::minutes(1);
     bases_.push_back(base); // a write that fails may still have written
-    storage_.set(base + name_, std::string(probe_text) + base, how);
+    try {
+      storage_.set(base + name_, std::string(probe_text) + base, how);
+    } catch (const Error &error) { // the destructor removes it
+      if (error.status() != Status::unsupported) throw;
+      how.ttl.reset();
+      storage_.set(base + name_, std::string(probe_text) + base, how);
+    }
   }
   /// Removes a copy of a key too, such as one in a cache.
   void seen(Storage &storage, const std::string &key) { seen_.emplace_back(&storage, key); }
@@ -127,6 +133,41 @@ bool is_elsewhere(const Endpoint &end) {
   });
 }
 
+/// Calls found(base of the write, base at which it is seen, key) for each key that exists, since nobody else makes such
+/// a name. If a layer such as encrypt keeps the value in another form, the base of the write is unknown, and the first
+/// one is assumed.
+template <typename Found>
+void resolve_probes(Storage &storage, const std::string &first_base, std::string_view name,
+                    const std::vector<std::string> &keys, const Found &found) {
+  const std::vector<EntryOutcome> outcomes = storage.get_many(keys);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const EntryOutcome &outcome = outcomes[i];
+    if (outcome.status == Status::unavailable || outcome.status == Status::timeout)
+      throw Error(outcome.status, outcome.message);
+    if (outcome.status != Status::ok && outcome.status != Status::corrupt) continue;
+    const std::string &value = outcome.entry.value;
+    const bool is_readable = outcome.status == Status::ok && value.starts_with(probe_text);
+    found(is_readable ? value.substr(probe_text.size()) : first_base, keys[i].substr(0, keys[i].size() - name.size()),
+          keys[i]);
+  }
+}
+
+/// Calls found(keys) for the keys under a base, a page at a time, that end in the name of a probe.
+template <typename Found>
+void list_probes(const Endpoint &end, std::string_view name, const Found &found) {
+  ListOptions how;
+  how.caller = &background;
+  how.limit = 8 * batch_keys;
+  do {
+    Page page = end.storage->list(end.base, how);
+    std::vector<std::string> keys;
+    for (Page::Item &item : page.items)
+      if (item.key.ends_with(name)) keys.push_back(std::move(item.key));
+    if (!keys.empty()) found(keys);
+    how.cursor = std::move(page.cursor);
+  } while (!how.cursor.empty());
+}
+
 /// Writes probes at one end and looks for them at the other.
 class Search {
 public:
@@ -154,34 +195,18 @@ public:
   /// The same for probes that are seen anywhere.
   template <typename Found>
   void look_everywhere(const Found &found) {
-    ListOptions how;
-    how.caller = &background;
-    how.limit = 8 * batch_keys;
-    do {
-      Page page = seen_.storage->list(seen_.base, how);
-      std::vector<std::string> keys;
-      for (Page::Item &item : page.items)
-        if (item.key.ends_with(probes_.name())) keys.push_back(std::move(item.key));
-      if (!keys.empty()) resolve_existing(keys, found);
-      how.cursor = std::move(page.cursor);
-    } while (!how.cursor.empty());
+    list_probes(seen_, probes_.name(), [&](const std::vector<std::string> &keys) { resolve_existing(keys, found); });
   }
 
 private:
   template <typename Found>
   void resolve_existing(const std::vector<std::string> &keys, const Found &found) {
-    const std::vector<EntryOutcome> outcomes = seen_.storage->get_many(keys);
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      const EntryOutcome &outcome = outcomes[i];
-      if (outcome.status == Status::unavailable || outcome.status == Status::timeout)
-        throw Error(outcome.status, outcome.message);
-      if (outcome.status != Status::ok || !outcome.entry.value.starts_with(probe_text)) continue;
-      const std::string as_written = outcome.entry.value.substr(probe_text.size());
-      const std::string as_seen = keys[i].substr(0, keys[i].size() - probes_.name().size());
-      if (written_.storage == seen_.storage && as_written == as_seen) continue;
-      probes_.seen(*seen_.storage, keys[i]);
-      found(as_written, as_seen);
-    }
+    resolve_probes(*seen_.storage, written_.base, probes_.name(), keys,
+                   [&](const std::string &as_written, const std::string &as_seen, const std::string &key) {
+                     if (written_.storage == seen_.storage && as_written == as_seen) return;
+                     probes_.seen(*seen_.storage, key);
+                     found(as_written, as_seen);
+                   });
   }
 
   const Endpoint &written_, &seen_;
@@ -220,6 +245,45 @@ std::vector<SharedKeys> find_shared_keys(const std::string &verb, const Endpoint
     at_source.look_everywhere(add);
   }
   check(at_source.failure(), move && shared.empty());
+  return shared;
+}
+
+class RestoreProbes::Written : public Probes {
+  using Probes::Probes;
+};
+
+RestoreProbes::RestoreProbes(const Endpoint &to, const std::string &dump_id, std::string_view dump_base)
+    : written_(std::make_unique<Written>(*to.storage, restore_probe(dump_id))) {
+  Names below;
+  add_mounts_below(below, to);
+  add_ends_of(below, dump_base);
+  for (const std::string &base : below) {
+    try {
+      written_->write(to.base + base);
+    } catch (const Error &) { // the restore itself reports what fails
+    }
+  }
+}
+
+RestoreProbes::~RestoreProbes() = default;
+
+std::string restore_probe(const std::string &dump_id) { return std::string(probe_start) + dump_id; }
+
+std::optional<SharedKeys> find_restore(const Endpoint &from, const std::string &dump_id) {
+  const std::string name = restore_probe(dump_id);
+  std::optional<SharedKeys> shared;
+  const auto look = [&](const std::vector<std::string> &keys) {
+    resolve_probes(*from.storage, "", name, keys,
+                   [&](const std::string &as_written, const std::string &as_seen, const std::string &) {
+                     if (!shared || as_seen.size() < shared->source.size()) shared = {as_seen, as_written};
+                   });
+  };
+  Names below;
+  add_mounts_below(below, from);
+  std::vector<std::string> keys;
+  for (const std::string &base : below) keys.push_back(from.base + base + name);
+  look(keys);
+  if (!shared) list_probes(from, name, look);
   return shared;
 }
 

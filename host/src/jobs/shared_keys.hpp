@@ -2,6 +2,8 @@
 // Finds out if the two ends of a job are one store under two names.
 #pragma once
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,7 +31,26 @@ struct SharedKeys {
 /// messages.
 std::vector<SharedKeys> find_shared_keys(const std::string &verb, const Endpoint &from, const Endpoint &to, bool move);
 
-/// Returns true for a key that find_shared_keys() wrote. After a kill such a key can stay for a minute.
+/// The same for a dump and a restore that are joined by a pipe. The restore writes keys whose names contain the id of
+/// the dump, and the dump looks for them. The destructor removes the keys. A write that fails is left out.
+class RestoreProbes {
+public:
+  /// Writes under the target's base, under each mount below it, and at the places under it at which the dump's base can
+  /// lie.
+  RestoreProbes(const Endpoint &to, const std::string &dump_id, std::string_view dump_base);
+  ~RestoreProbes();
+
+private:
+  class Written;
+  std::unique_ptr<Written> written_;
+};
+/// Looks for such a key at the source of a dump. Lists all of its keys if there is none at the expected places.
+std::optional<SharedKeys> find_restore(const Endpoint &from, const std::string &dump_id);
+/// Returns the last segment of such a key.
+std::string restore_probe(const std::string &dump_id);
+
+/// Returns true for a key that find_shared_keys() or a RestoreProbes wrote. After a kill such a key can stay for a
+/// minute.
 bool is_probe(std::string_view key);
 
 /// Returns the keys under which an end has a file of this machine, if any. A key counts as the file if its name, size

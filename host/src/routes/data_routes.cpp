@@ -265,19 +265,22 @@ void DataRoutes::get(const Request &request, Response &response) {
 void DataRoutes::get_after_look(const Request &request, Response &response,
                                 const std::optional<http::ByteRange> &range) {
   const std::size_t mark = response.out.size();
+  bool gives_parts = true;
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const std::optional<Meta> seen = storage_.meta(request.key, request.limited(MetaOptions{.user = false}));
     if (!seen) return not_found(request, response);
     if (respond_if_not_met(request, response, *seen)) return;
-    const std::optional<http::ByteRange> part = range ? settled_range(*range, request, *seen) : std::nullopt;
+    const std::optional<http::ByteRange> part =
+        range && gives_parts ? settled_range(*range, request, *seen) : std::nullopt;
     // A value that was set since this look is another one: conditions and range were judged for the one that was seen.
     const bool binds = part || request.has(Header::if_match) || request.has(Header::if_unmodified_since);
     ValueReader reader(request, response, part, binds ? &*seen : nullptr);
     try {
       if (!storage_.read(request.key, reader, read_options(request, part))) return not_found(request, response);
       return reader.finish();
-    } catch (const ValueReader::Changed &) {
+    } catch (const ValueReader::Changed &changed) {
       response.out.truncate(mark);
+      gives_parts = gives_parts && !changed.is_unknown; // the whole value then, which is right for any range
     }
   }
   throw Error(Status::unavailable, "The value changed each time that it was read; try again");

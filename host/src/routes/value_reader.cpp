@@ -92,7 +92,7 @@ void ValueReader::put_chunked_head() {
 
 /// Looks at the value that comes, and returns how many bytes of it go out; nullopt if that is unknown or none do.
 std::optional<std::uint64_t> ValueReader::take(const Meta &meta) {
-  if (seen_ && (seen_->size != meta.size || seen_->etag != meta.etag)) throw Changed();
+  if (seen_ && (seen_->size != meta.size || seen_->etag != meta.etag)) throw Changed{meta.etag.empty()};
   meta_ = meta;
   if (meta.size == UINT64_MAX) return std::nullopt;
   if (!range_) return meta.size;

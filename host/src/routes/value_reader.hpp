@@ -23,8 +23,11 @@ class ValueReader final : public Reader {
 public:
   /// Thrown out of the read if the value is long, and this thread may not enter the request's pipe.
   struct LongValue {};
-  /// Thrown out of the read if the value is not the one that was looked at.
-  struct Changed {};
+  /// Thrown out of the read if the value is not the one that was looked at, or if that is unknown: a store that
+  /// computes the etag from the whole value gives none with a part of it.
+  struct Changed {
+    bool is_unknown;
+  };
 
   /// `seen` is the value for which the range was made, if any.
   ValueReader(const Request &request, Response &response, const std::optional<http::ByteRange> &range,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -25,7 +26,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/// How often it looks: often while calls are under way, seldom otherwise.
+/// How often it looks: often while calls are under way, less often while calls begin and end between the looks. If none
+/// has begun since the last look, it sleeps until one begins.
 constexpr milliseconds pause_between{20}, idle_pause{50};
 
 /// Returns true if a thread of this process sleeps or waits for a device. One that computes, or that others keep off
@@ -132,16 +134,20 @@ struct Watchdog::Impl {
   }
 
   void run() {
-    std::unique_lock lock(mutex_);
+    ::pthread_setname_np(::pthread_self(), "watchdog");
+    std::uint64_t activity = 0;
     while (!stopping_) {
-      lock.unlock();
-      bool any = false;
+      bool any = false, is_idle = false;
       try {
         any = look();
+        const std::uint64_t before = std::exchange(activity, base::call_activity());
+        is_idle = activity == before && !any && left_out_ == 0;
       } catch (const std::exception &) { // out of memory: the next look may go better
       }
-      lock.lock();
-      changed_.wait_for(lock, any ? pause_between : idle_pause, [this] { return stopping_; });
+      if (is_idle) base::await_call(stopping_);
+      // A call that woke it is looked at after a pause too: most end within it.
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, any ? pause_between : idle_pause, [this] { return stopping_.load(); });
     }
   }
 
@@ -154,7 +160,7 @@ struct Watchdog::Impl {
   std::uint64_t left_out_ = 0; ///< calls that were not logged, and not counted in the log yet
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool stopping_ = false;
+  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 
@@ -172,6 +178,7 @@ Watchdog::~Watchdog() {
     impl_->stopping_ = true;
   }
   impl_->changed_.notify_all();
+  base::detail::wake_watcher();
   if (impl_->thread_.joinable()) impl_->thread_.join();
 }
 

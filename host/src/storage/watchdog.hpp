@@ -14,7 +14,8 @@ namespace omnistore {
 /// Looks on a thread of its own for calls into drivers that take too long. It logs a call that has run for 10 seconds,
 /// with mount, driver and operation, and logs it again when it ends. If a driver says that it never blocks and is found
 /// waiting for 50 ms, its calls move to the worker pool. The watchdog samples what base/in_flight.hpp knows, so the
-/// calls pay nothing for it. Time in which the host waits for a client counts for no driver.
+/// calls pay nothing for it. It sleeps while no call begins. Time in which the host waits for a client counts for no
+/// driver.
 class Watchdog {
 public:
   static constexpr std::chrono::milliseconds default_stuck{10'000}, blocking{50};

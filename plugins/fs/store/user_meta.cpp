@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/user_meta.hpp"
 
+#include <array>
 #include <cerrno>
 #include <optional>
 
@@ -20,6 +21,16 @@ bool is_user_file(const struct stat &status) {
   return S_ISREG(status.st_mode) && status.st_size <= OMNISTORE_MAX_USER_SIZE;
 }
 
+constexpr time_t mark_seconds = 10 * 365 * 24 * 60 * 60; ///< how much later the time of access is than the mtime
+
+/// Returns the times of a file with user meta that the store writes.
+std::array<timespec, 2> times_of(const timespec &mtime) {
+  return {timespec{mtime.tv_sec + mark_seconds, mtime.tv_nsec}, mtime};
+}
+
+/// Returns true if the store has written the file with user meta, and nobody since.
+bool is_own(const struct stat &user) { return same_time(user.st_atim, times_of(user.st_mtim)[0]); }
+
 /// Returns true if the file with user meta belongs to the value: it has the value's mtime, or another program, such as
 /// unstorage, has written it after the value.
 bool belongs(const struct stat &user, const struct stat &value, const Life &life) {
@@ -27,6 +38,7 @@ bool belongs(const struct stat &user, const struct stat &value, const Life &life
     return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(time.tv_nsec);
   };
   if (same_time(user.st_mtim, value.st_mtim)) return true;
+  if (is_own(user)) return false;
   return nanoseconds(user.st_mtim) > nanoseconds(value.st_mtim) && nanoseconds(user.st_ctim) >= life.written_at;
 }
 
@@ -57,8 +69,7 @@ void UserMeta::prepare(int folder, const TemporaryFile &file, const Slot &slot, 
     throw Failure(OMNISTORE_UNSUPPORTED, std::string(path.text()) + "$: it is a folder, in the place of user meta");
   write_all(file.file(), user.data, user.size, 0, path);
   if (slot.has_value()) keep_access(context_.tree, file, slot, path.c_str());
-  const timespec times[2] = {{0, UTIME_NOW}, mtime};
-  if (retry(::futimens, file.file(), times) != 0) fail(errno, path.text());
+  if (retry(::futimens, file.file(), times_of(mtime).data()) != 0) fail(errno, path.text());
   if (context_.settings.is_durable() && retry(::fsync, file.file()) != 0) fail(errno, path.text());
 }
 
@@ -94,9 +105,8 @@ void UserMeta::restamp(int folder, const Slot &slot, const Life &before, const P
   if (!is_user_file(status)) return;
   if (same_time(status.st_mtim, slot.status.st_mtim) || !belongs(status, slot.status, before)) return;
   std::optional<OwnChanges::Entry> place = context_.own_changes.changing(path.user());
-  const timespec times[2] = {{0, UTIME_OMIT}, slot.status.st_mtim};
   const Fd file(retry(::openat, folder, name.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC));
-  if (!file || retry(::futimens, file.get(), times) != 0) {
+  if (!file || retry(::futimens, file.get(), times_of(slot.status.st_mtim).data()) != 0) {
     if (!is_gone(errno) && errno != EACCES && errno != EPERM) fail(errno, path.text());
     return; // the file belongs to another user, who may want it so
   }

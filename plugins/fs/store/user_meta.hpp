@@ -3,6 +3,12 @@
 //
 // The file gets the mtime of the value's file, to the nanosecond. Other programs keep that time when they copy, pack or
 // move files, and change it when they write one. So user meta belongs to a value if both files have one mtime.
+//
+// unstorage gives `b$` no time of its own, so a file that another program wrote after the value belongs to it too. A
+// file that the store wrote, and nobody since, is recognised by its time of access: it is the mtime and ten years more.
+// No reader changes such a time, since it is in the future. Such a file stays behind if another program removes the
+// value, or if the host is killed between the two unlinks of a removal. No other value ever gets it, whatever its times
+// are.
 #pragma once
 
 #include <string>
