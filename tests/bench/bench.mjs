@@ -18,6 +18,7 @@ import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
 import { redisGroup } from "./group-redis.mjs";
 import { residentGroup } from "./group-resident.mjs";
+import { s3Group } from "./group-s3.mjs";
 import { startGroup } from "./group-start.mjs";
 import { watchesGroup } from "./group-watches.mjs";
 import { stopAll } from "./processes.mjs";
@@ -49,6 +50,7 @@ const groups = [
     { task: "batch-get", unit: "items/s", bar: 0.8 },
   ]),
   etcdGroup("etcd", 1_000),
+  s3Group("s3"),
   httpGroup("http"),
   watchesGroup("watches"),
   agesGroup("ages", 1_000_000),
