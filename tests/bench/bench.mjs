@@ -19,6 +19,7 @@ import { overlayGroup } from "./group-overlay.mjs";
 import { postgresGroup } from "./group-postgres.mjs";
 import { redisGroup } from "./group-redis.mjs";
 import { residentGroup } from "./group-resident.mjs";
+import { s3Group } from "./group-s3.mjs";
 import { startGroup } from "./group-start.mjs";
 import { watchesGroup } from "./group-watches.mjs";
 import { stopAll } from "./processes.mjs";
@@ -51,6 +52,7 @@ const groups = [
   ]),
   postgresGroup("postgres", 10_000),
   etcdGroup("etcd", 1_000),
+  s3Group("s3"),
   httpGroup("http"),
   watchesGroup("watches"),
   agesGroup("ages", 1_000_000),
