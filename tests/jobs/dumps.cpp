@@ -78,6 +78,19 @@ TEST_CASE("a restored dump has the same values, meta and expiries, from a file a
   CHECK_FALSE(std::filesystem::exists(here.file() + ".part"));
 }
 
+TEST_CASE("a dump has no byte that acts on a terminal, and its entries are restored as they were") {
+  const Dumps here;
+  const test::Strings points{"\x7f", "\u0085", "\u009b31m", "\u202e", "\u2066", "\ufeff", "\U000e0041"};
+  std::string acts;
+  for (const std::string &point : points) acts += point;
+  CHECK(here({"set", "a:" + acts, "-f", "-"}, acts).code == 0);
+  CHECK(here({"set", "a:" + acts + "$", "{\"by\":\"" + acts + "\"}"}).code == 0);
+  const std::string text = here.dump();
+  for (const std::string &point : points) CHECK(text.find(point) == std::string::npos);
+  CHECK(here.restore(text).code == 0);
+  CHECK(here.same());
+}
+
 TEST_CASE("another program reads a dump by FORMAT.md, and finds every checksum right") {
   const Dumps here;
   here.dump();

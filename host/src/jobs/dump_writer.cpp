@@ -4,6 +4,7 @@
 
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
+#include "base/printable.hpp"
 #include "config/formats.hpp"
 #include "config/names.hpp"
 #include "jobs/dump_lines.hpp"
@@ -29,6 +30,9 @@ void add_meta(json::object &line, const StoredValue &value) {
   if (!value.user.empty()) add_bytes(line, value.user, "meta", "meta64");
 }
 
+/// A dump on a terminal acts on it in no way, since nothing in it is unseen.
+std::string text_of(const json::object &line) { return base::printable_json(json::serialize(line)); }
+
 } // namespace
 
 void DumpSum::add_line(std::string_view line) {
@@ -44,7 +48,7 @@ void DumpWriter::put(std::string_view lines, std::uint64_t count) {
   out_(lines);
 }
 
-void DumpWriter::put(const json::object &line) { put(json::serialize(line) + "\n", 1); }
+void DumpWriter::put(const json::object &line) { put(text_of(line) + "\n", 1); }
 
 std::string DumpWriter::header(std::string_view base, bool handshake) {
   char random[dump_id_bytes];
@@ -75,7 +79,7 @@ void DumpWriter::entries(std::span<const std::string_view> keys, std::span<const
     line["size"] = value.bytes.size();
     add_meta(line, value);
     line["sha256"] = digest_of(value.bytes);
-    text += json::serialize(line);
+    text += text_of(line);
     text += '\n';
     bytes += value.bytes.size();
   }
