@@ -181,8 +181,9 @@ void Environment::write(omnistore::Call call, unsigned flags, const std::functio
       environment.written_.notify_one();
     }
   } turn{*this};
+  set_durability(flags);
   for (;;) {
-    MDB_txn *txn = begin_writing(call, flags); // inside the gate
+    MDB_txn *txn = begin_writing(call); // inside the gate
     struct Inside {
       Gate &gate;
       MDB_txn *&txn;
@@ -205,11 +206,22 @@ void Environment::write(omnistore::Call call, unsigned flags, const std::functio
 }
 
 /// Likewise.
-MDB_txn *Environment::begin_writing(omnistore::Call call, unsigned flags) {
+/// The caller is the only writer of this process. LMDB 0.9 ignores such flags of a transaction, so the environment has
+/// those of the store that writes.
+void Environment::set_durability(unsigned flags) {
+  constexpr unsigned all = MDB_NOSYNC | MDB_NOMETASYNC;
+  unsigned now = 0;
+  check(mdb_env_get_flags(env_, &now));
+  if ((now & all) == flags) return;
+  check(mdb_env_set_flags(env_, all & ~flags, 0));
+  if (flags != 0) check(mdb_env_set_flags(env_, flags, 1));
+}
+
+MDB_txn *Environment::begin_writing(omnistore::Call call) {
   for (;;) {
     gate_.enter(call);
     MDB_txn *txn = nullptr;
-    const int code = mdb_txn_begin(env_, nullptr, flags, &txn);
+    const int code = mdb_txn_begin(env_, nullptr, 0, &txn);
     if (code == MDB_SUCCESS) return txn;
     gate_.leave();
     if (code != MDB_MAP_RESIZED) fail(code);

@@ -93,7 +93,8 @@ private:
   void refuse_second_copy() const;
   MDB_txn *take_idle() noexcept;
   MDB_txn *begin_reading(omnistore::Call call);
-  MDB_txn *begin_writing(omnistore::Call call, unsigned flags);
+  MDB_txn *begin_writing(omnistore::Call call);
+  void set_durability(unsigned flags);
   std::shared_ptr<const Mapping> second_map(const void *inside);
   void set_map_size(std::uint64_t size);
   void grow(omnistore::Call call);
