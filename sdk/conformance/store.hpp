@@ -148,7 +148,12 @@ public:
   GetResult stat(std::string_view key, std::uint32_t flags = 0);
   CallResult set(std::string_view key, std::string_view value, const SetOptions &how = {});
   CallResult remove(std::string_view key, std::uint32_t condition = OMNISTORE_ALWAYS, std::string_view etag = {});
+  /// Returns false if the driver states that it cannot list.
+  bool lists() const { return !can(OMNISTORE_CANNOT_LIST); }
+  /// Throws Skipped if the driver cannot list.
   Page list(std::string_view base, const ListOptions &how = {});
+  /// Lists also if the driver cannot.
+  Page try_list(std::string_view base, const ListOptions &how = {});
   Page clear(std::string_view base, bool wants_keys = true);
   std::vector<GetResult> get_many(const std::vector<std::string> &keys, const GetOptions &how = {},
                                   std::optional<std::size_t> failing_sink = {}, bool stat = false);

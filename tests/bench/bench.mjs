@@ -17,7 +17,7 @@ import { memoryEngineGroup } from "./group-memory-engine.mjs";
 import { memoryGroup } from "./group-memory.mjs";
 import { overlayGroup } from "./group-overlay.mjs";
 import { postgresGroup } from "./group-postgres.mjs";
-import { redisGroup } from "./group-redis.mjs";
+import { redisClusterGroup, redisGroup } from "./group-redis.mjs";
 import { residentGroup } from "./group-resident.mjs";
 import { s3Group } from "./group-s3.mjs";
 import { startGroup } from "./group-start.mjs";
@@ -42,6 +42,7 @@ const groups = [
   copyGroup("copy", 100_000),
   overlayGroup("overlay", 10_000),
   redisGroup("redis", 10_000),
+  redisClusterGroup("redis-cluster", 10_000),
   engineGroup("sqlite", 100_000, [
     { task: "get", unit: "op/s", bar: 0.8 },
     { task: "batch-set", unit: "items/s", bar: 0.8 },

@@ -28,3 +28,23 @@ export function redisGroup(name, count) {
     },
   };
 }
+
+// Batches of 100 in a cluster of three masters, beside one pipeline of hiredis to each. Ours also removes the user meta
+// that a value may have had, which is why a set is three commands beside one, and has no bar.
+export function redisClusterGroup(name, count) {
+  return {
+    names: [`${name}-batch-get`, `${name}-batch-set`],
+    async open({ build }) {
+      const ask = worker(join(build, "bench", "bench_redis_cluster"), count);
+      return ["batch-get", "batch-set"].map((task) => ({
+        name: `${name}-${task}`,
+        unit: "items/s",
+        bars: { hiredis: task === "batch-get" ? 0.8 : undefined },
+        sides: {
+          ours: rate(ask, `ours.${task}`, seconds, "seconds"),
+          hiredis: rate(ask, `raw.${task}`, seconds, "seconds"),
+        },
+      }));
+    },
+  };
+}

@@ -3,9 +3,13 @@
 #include <catch2/catch.hpp>
 
 #include "cli/program.hpp"
+#include "support/certificates.hpp"
 #include "support/etcd_server.hpp"
+#include "support/memcached_server.hpp"
 #include "support/postgres_server.hpp"
 #include "support/rados_gateway.hpp"
+#include "support/redis_cluster.hpp"
+#include "support/redis_sentinels.hpp"
 #include "support/redis_server.hpp"
 
 namespace {
@@ -25,8 +29,12 @@ void keeps_the_contract(const std::string &driver, const test::Strings &argument
 
 const std::string in_folder = R"({"base": "{folder}"})", over_fs = "fs " + in_folder;
 
+/// More options of redis: timeouts that no busy machine reaches.
+const std::string patient = R"(, "connectTimeout": "30s", "commandTimeout": "30s")";
+
 std::string over_redis(const test::RedisServer &server, const std::string &more = "") {
-  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}")" + more + "}";
+  return R"(redis {"url": "redis://127.0.0.1:)" + std::to_string(server.port()) + R"(", "base": "{id}")" + patient +
+         more + "}";
 }
 
 } // namespace
@@ -53,6 +61,29 @@ TEST_CASE("etcd keeps the contract over a member of etcd") {
 TEST_CASE("redis keeps the contract over a redis-server") {
   const test::RedisServer server;
   keeps_the_contract("redis", {"--options", over_redis(server).substr(6)});
+}
+
+TEST_CASE("redis keeps the contract over TLS") {
+  const test::Authority authority;
+  const test::RedisServer server(authority.redis_arguments(), test::RedisServer::On::tls);
+  keeps_the_contract("redis", {"--options", R"({"url": ")" + server.url() + R"(", "ca": ")" + authority.ca() +
+                                                R"(", "base": "{id}")" + patient + "}"});
+}
+
+TEST_CASE("redis keeps the contract over a master that sentinels know") {
+  const test::RedisSentinels servers(1, 1, 600'000); // a busy machine is no reason for a failover
+  keeps_the_contract("redis", {"--options", "{" + servers.options() + R"(, "base": "{id}")" + patient + "}"});
+}
+
+TEST_CASE("redis keeps the contract over a cluster") {
+  const test::RedisCluster cluster;
+  keeps_the_contract("redis", {"--options", "{" + cluster.options() + R"(, "base": "{id}")" + patient + "}"});
+}
+
+TEST_CASE("memcached keeps the contract over two servers") {
+  const test::MemcachedServer one({"-I", "8m"}), two({"-I", "8m"}); // the kit writes values of 3 MB
+  keeps_the_contract("memcached", {"--options", R"({"servers": [")" + one.address() + R"(", ")" + two.address() +
+                                                    R"("], "base": "{id}", "commandTimeout": "30s"})"});
 }
 
 TEST_CASE("postgres keeps the contract over a PostgreSQL server") {

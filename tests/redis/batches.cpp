@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-using test::Client;
 using test::Got;
 using test::Item;
 using test::Many;
+using test::RedisClient;
 using test::shared_server;
 using test::Store;
 
@@ -62,7 +62,7 @@ TEST_CASE("a batch of sets does each in its way, and the last of a key wins") {
   Store store;
   store.set("there", "old");
   const std::string etag = store.etag("there");
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const int64_t expiry = test::now_ms() + 3'600'000;
   Many many;
   const std::deque<Item> items{{"1", {}},
@@ -106,7 +106,7 @@ TEST_CASE("a batch of removes says which were there") {
 
 TEST_CASE("if a part of a batch is refused each item says so for itself") {
   test::RedisServer server;
-  Client other(server);
+  RedisClient other(server);
   REQUIRE(other({"ACL", "SETUSER", "default", "resetkeys", "~good*"}) == "OK");
   Store store("{" + test::option("url", server.url()) + "}");
   Many many;
@@ -120,7 +120,7 @@ TEST_CASE("a key of another type fails only its own item of a batch, however the
   const uint32_t flags = GENERATE(0u, OMNISTORE_GET_META);
   const uint64_t length = GENERATE(uint64_t{2}, UINT64_MAX);
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("a", "1");
   store.set("b", "2");
   other({"LPUSH", store.full("list"), "x"});
@@ -136,7 +136,7 @@ TEST_CASE("a key of another type fails only its own item of a batch, however the
 
 TEST_CASE("a key of another type is reported after the first piece of a batch") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   std::vector<std::string> names;
   for (size_t i = 0; i < 1200; ++i) names.push_back(batch_key(i));
   other({"LPUSH", store.full(names[1100]), "x"});
@@ -149,7 +149,7 @@ TEST_CASE("a key of another type is reported after the first piece of a batch") 
 
 TEST_CASE("a key of another type fails only its own item of a batch of sets with conditions, and stays") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const std::vector<std::string> bad{"l1", "l2", "l3"};
   for (const std::string &name : bad) other({"LPUSH", store.full(name), "x"});
   store.set("there", "old");
@@ -169,7 +169,7 @@ TEST_CASE("a key of another type fails only its own item of a batch of sets with
 
 TEST_CASE("a batch of sets stores user meta with each value, and drops that of older values") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const int64_t expiry = test::now_ms() + 3'600'000;
   for (const char *key : {"a", "b", "c"}) store.set(key, "old", {.user = "old"});
   Many many;
@@ -189,7 +189,7 @@ TEST_CASE("a batch of sets stores user meta with each value, and drops that of o
 
 TEST_CASE("a batch of removes takes user meta along") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   for (const char *key : {"a", "b"}) store.set(key, "1", {.user = "mine"});
   Many many;
   REQUIRE(remove_many(store, Keys({"a", "none", "b"}), many) == OMNISTORE_OK);
@@ -199,7 +199,7 @@ TEST_CASE("a batch of removes takes user meta along") {
 
 TEST_CASE("a batch of gets gives user meta if it wants it, and never that of another value") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("a", "1", {.user = "mine"});
   store.set("b", "2");
   store.set("stale", "3", {.user = "mine"});

@@ -15,9 +15,9 @@
 
 namespace test {
 
-class Client {
+class RedisClient {
 public:
-  explicit Client(const RedisServer &server)
+  explicit RedisClient(const RedisServer &server)
       : context_(server.port() != 0 ? redisConnect("127.0.0.1", server.port())
                                     : redisConnectUnix(server.socket().c_str())) {
     if (!context_ || context_->err) throw std::runtime_error("another client cannot connect");

@@ -9,12 +9,12 @@
 #include "watched.hpp"
 
 using test::BatchKeys;
-using test::Client;
 using test::Events;
 using test::eventually;
 using test::Got;
 using test::How;
 using test::Many;
+using test::RedisClient;
 using test::RedisCluster;
 using test::RedisServer;
 using test::refusal;
@@ -295,7 +295,7 @@ TEST_CASE(
   Many set;
   REQUIRE(set_all(store, keys, set) == OMNISTORE_OK);
   for (std::size_t i = 0; i < 3; ++i) { // what the replicas have is not lost
-    Client client(cluster.servers[i]);
+    RedisClient client(cluster.servers[i]);
     REQUIRE(client({"SET", std::string(redis::prefix_for(static_cast<std::uint16_t>(16384 * i / 3))), "v"}) == "OK");
     REQUIRE(client({"WAIT", "1", "0"}) == "1");
   }

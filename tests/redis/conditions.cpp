@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driven.hpp"
 
-using test::Client;
 using test::Got;
+using test::RedisClient;
 using test::shared_server;
 using test::Store;
 
@@ -49,7 +49,7 @@ TEST_CASE("if-match holds for the etag of the live value alone") {
 
 TEST_CASE("an if-match set keeps its expiry, and without one takes the older away") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const int64_t expiry = test::now_ms() + 3'600'000;
   store.set("k", "a");
   REQUIRE(store.set("k", "b", {expiry, OMNISTORE_IF_MATCH, store.etag("k")}) == OMNISTORE_OK);
@@ -62,7 +62,7 @@ TEST_CASE("a write of another client breaks a match") {
   Store store;
   store.set("k", "a");
   const std::string etag = store.etag("k");
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"SET", store.full("k"), "theirs"});
   CHECK(store.set("k", "b", {.condition = OMNISTORE_IF_MATCH, .etag = etag}) == OMNISTORE_CONFLICT);
   CHECK(store.get("k") == "theirs");
@@ -73,9 +73,9 @@ TEST_CASE("a server that forgot its scripts is given them again") {
   Store store("{" + test::option("url", server.url()) + "}");
   store.set("k", "a");
   const std::string first = store.etag("k");
-  CHECK(Client(server)({"SCRIPT", "FLUSH"}) == "OK");
+  CHECK(RedisClient(server)({"SCRIPT", "FLUSH"}) == "OK");
   CHECK(store.etag("k") == first);
-  CHECK(Client(server)({"SCRIPT", "FLUSH"}) == "OK");
+  CHECK(RedisClient(server)({"SCRIPT", "FLUSH"}) == "OK");
   CHECK(store.set("k", "b", {.condition = OMNISTORE_IF_MATCH, .etag = first}) == OMNISTORE_OK);
 }
 

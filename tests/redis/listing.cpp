@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <set>
 
-using test::Client;
 using test::Page;
+using test::RedisClient;
 using test::shared_server;
 using test::Store;
 
@@ -18,7 +18,7 @@ std::string numbered(std::string_view prefix, size_t number) {
 }
 
 /// Sets `count` keys with another client, quickly.
-void fill(Client &other, const std::string &prefix, size_t count) {
+void fill(RedisClient &other, const std::string &prefix, size_t count) {
   other({"EVAL", "for i = 1, tonumber(ARGV[2]) do redis.call('SET', string.format('%s%06d', ARGV[1], i), 'v') end", "0",
          prefix, std::to_string(count)});
 }
@@ -42,7 +42,7 @@ TEST_CASE("glob characters in a base are characters") {
   const std::string option = test::option("url", shared_server().url());
   for (const char *base : {"g*", "g?", "g[ab]", "g[^a]", "g\\\\d", "g]-"}) {
     Store store("{" + option + "," + test::option("base", base) + "}");
-    Client other(shared_server());
+    RedisClient other(shared_server());
     for (const char *near : {"gx:k", "ga:k", "gb:k", "gxy:k", "gd:k"}) other({"SET", near, "v"});
     store.set("x*y:k", "v");
     store.set("xzy:k", "v");
@@ -55,7 +55,7 @@ TEST_CASE("glob characters in a base are characters") {
 
 TEST_CASE("a base that begins another's name does not hold its keys") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"SET", store.base() + "x:k", "v"});
   other({"SET", "x" + store.base() + ":k", "v"});
   other({"SET", store.base(), "v"});
@@ -65,7 +65,7 @@ TEST_CASE("a base that begins another's name does not hold its keys") {
 
 TEST_CASE("names that are no keys of a store, and keys without values, are not listed") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   for (const char *name : {"a::b", ":a", "a:", "a/b", "a?b", "a:..:b", "\xff"}) other({"SET", store.full(name), "v"});
   other({"SET", store.full(std::string(5000, 'k')), "v"});
   other({"LPUSH", store.full("list"), "v"});
@@ -74,7 +74,7 @@ TEST_CASE("names that are no keys of a store, and keys without values, are not l
 }
 
 TEST_CASE("a cursor is good in another store and after a restart of the host") {
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const std::string base = Store::own_base();
   const std::string options = "{" + test::option("url", shared_server().url()) + "," + test::option("base", base) + "}";
   fill(other, base + ":", 300);
@@ -150,13 +150,13 @@ public:
 
 private:
   void run(const test::RedisServer &server) {
-    Client other(server);
+    RedisClient other(server);
     while (!stop_) {
       each(other, "redis.call('SET', key, 'v')");
       each(other, "redis.call('UNLINK', key)");
     }
   }
-  void each(Client &other, const std::string &what) {
+  void each(RedisClient &other, const std::string &what) {
     for (size_t i = 0; i < keys_ && !stop_; i += 500)
       other({"EVAL",
              "for i = ARGV[1], ARGV[1] + 499 do local key = string.format('%s%06d', ARGV[2], i) " + what + " end", "0",
@@ -175,7 +175,7 @@ TEST_CASE("while others write a listing gives each key that was there throughout
   test::RedisServer server({"--hz", "500"}); // so often the server looks whether its table should shrink
   Store store("{" + test::option("url", server.url()) + "," + test::option("base", "b") +
               ",\"scanCount\":10,\"commandTimeout\":60000}");
-  Client other(server);
+  RedisClient other(server);
   constexpr size_t stays = 1000;
   fill(other, "b:stay:", stays);
   const Tide tide(server, "b:go:", 12'000); // SCAN then gives again what it had given
@@ -190,7 +190,7 @@ TEST_CASE("while others write a listing gives each key that was there throughout
 
 TEST_CASE("many listings at once are each whole") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   fill(other, store.full("k"), 1000);
   std::atomic<int> whole = 0;
   std::vector<std::thread> threads;
@@ -202,7 +202,7 @@ TEST_CASE("many listings at once are each whole") {
 
 TEST_CASE("a clear removes the keys of its base alone, and emits each that it removed once") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   fill(other, store.full("b:"), 2500);
   store.set("bb", "v");
   store.set("b", "v");
@@ -218,7 +218,7 @@ TEST_CASE("a clear removes the keys of its base alone, and emits each that it re
 
 TEST_CASE("a clear of everything clears the store's base, and leaves keys that are no values") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("a", "v");
   store.set("a$", "v");
   other({"LPUSH", store.full("list"), "v"});
@@ -231,7 +231,7 @@ TEST_CASE("a clear of everything clears the store's base, and leaves keys that a
 TEST_CASE("a listing and a clear during which another server takes over are whole") {
   test::RedisServer first, second; // the same keys, in other places of their tables
   for (test::RedisServer *server : {&first, &second}) {
-    Client other(*server);
+    RedisClient other(*server);
     fill(other, "k", 5000);
   }
   test::Forwarder forwarder(first.port());

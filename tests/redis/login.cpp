@@ -3,7 +3,7 @@
 #include "driven.hpp"
 
 using omnistore::testing::StatusError;
-using test::Client;
+using test::RedisClient;
 using test::RedisServer;
 using test::Store;
 
@@ -37,7 +37,7 @@ TEST_CASE("a password lets in, a wrong one or none fails the open as denied, and
 
 TEST_CASE("a user of the server's has its rights and no more") {
   RedisServer server;
-  Client other(server);
+  RedisClient other(server);
   REQUIRE(other({"ACL", "SETUSER", "reader", "on", ">pw", "~r:*", "+@read", "+select"}) == "OK");
   other({"SET", "r:k", "v"});
   Store store("{" + test::option("url", server.url(0, "reader:pw@")) + "," + test::option("base", "r") + "}");
@@ -52,7 +52,7 @@ TEST_CASE("the url's database is the one that is used") {
   Store three(url_options(server.url(3))), zero(url_options(server.url()));
   three.set("k", "v");
   CHECK(zero.get("k") == std::nullopt);
-  Client other(server);
+  RedisClient other(server);
   other({"SELECT", "3"});
   CHECK(other({"GET", "k"}) == "v");
 }

@@ -6,9 +6,9 @@
 
 #include "driven.hpp"
 
-using test::Client;
 using test::Got;
 using test::How;
+using test::RedisClient;
 using test::Store;
 
 namespace {
@@ -35,7 +35,7 @@ public:
       (this->*STEPS[below(std::size(STEPS))])();
   }
   void finish() {
-    Client other(server_);
+    RedisClient other(server_);
     REQUIRE(store_.list() == keys(""));
     long long lie = 0;
     for (const auto &[key, value] : model_) {

@@ -5,10 +5,10 @@
 
 #include "driven.hpp"
 
-using test::Client;
 using test::eventually;
 using test::Got;
 using test::milliseconds;
+using test::RedisClient;
 using test::RedisServer;
 using test::Steady;
 using test::Store;
@@ -117,7 +117,7 @@ TEST_CASE("many threads use no more connections than poolSize") {
   Store store("{" + test::option("url", server.url()) + Store::patient() + ",\"poolSize\":2}");
   Load load(store, 16);
   REQUIRE(goes_on(load, 2000));
-  const std::string clients = Client(server)({"CLIENT", "LIST"});
+  const std::string clients = RedisClient(server)({"CLIENT", "LIST"});
   CHECK(std::count(clients.begin(), clients.end(), '\n') == 2 + 1); // and the one of this command
 }
 
@@ -194,7 +194,7 @@ TEST_CASE("a call's own time is kept, and the connection with it") {
   CHECK(in_time == 6);
   server.thaw();
   CHECK(store.get("k") == "v");
-  const std::string clients = Client(server)({"CLIENT", "LIST"});
+  const std::string clients = RedisClient(server)({"CLIENT", "LIST"});
   CHECK(std::count(clients.begin(), clients.end(), '\n') <= 2 + 1);
 }
 
@@ -276,7 +276,7 @@ TEST_CASE("a password that is changed while the store is open is denied, and tak
   RedisServer server({"--requirepass", "pw"});
   Store store("{" + test::option("url", server.url(0, ":pw@")) + "}");
   REQUIRE(store.set("k", "v") == OMNISTORE_OK);
-  Client other(server);
+  RedisClient other(server);
   REQUIRE(other({"AUTH", "pw"}) == "OK");
   REQUIRE(other({"CONFIG", "SET", "requirepass", "new"}) == "OK");
   REQUIRE(other.number({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"}) == 1);
@@ -289,7 +289,7 @@ TEST_CASE("a password that is changed while the store is open is denied, and tak
 TEST_CASE("a listing while the server is restarted is whole or a failure") {
   RedisServer server({"--appendonly", "yes", "--appendfsync", "no"});
   Store store(options_of(server, ",\"scanCount\":20"));
-  Client other(server);
+  RedisClient other(server);
   other({"EVAL", "for i = 1, 20000 do redis.call('SET', 'k' .. i, 'v') end", "0"});
   std::atomic<bool> stop = false;
   std::atomic<int> wrong = 0, whole = 0;

@@ -5,10 +5,10 @@
 #include "support/certificates.hpp"
 #include "support/redis_sentinels.hpp"
 
-using test::Client;
 using test::Events;
 using test::eventually;
 using test::Got;
+using test::RedisClient;
 using test::RedisSentinels;
 using test::RedisServer;
 using test::refusal;
@@ -40,7 +40,7 @@ std::vector<std::string> stubborn(const RedisServer &master) {
 /// A server that is being turned into a replica closes its connections.
 bool is_replica(const RedisServer &server) {
   try {
-    return Client(server)({"ROLE"}).starts_with("slave");
+    return RedisClient(server)({"ROLE"}).starts_with("slave");
   } catch (const std::runtime_error &) {
     return false;
   }
@@ -103,7 +103,7 @@ TEST_CASE("a store finds its master by the first sentinel that responds") {
   const RedisServer master, sentinel(stubborn(master), RedisServer::On::sentinel);
   Store store(options_with({"127.0.0.1:1", address_of(sentinel)}, Store::patient()));
   CHECK(store.set("k", "v") == OMNISTORE_OK);
-  CHECK(Client(master)({"GET", "k"}) == "v");
+  CHECK(RedisClient(master)({"GET", "k"}) == "v");
 }
 
 TEST_CASE("a sentinel that hangs leaves time for the next one") {
@@ -119,17 +119,17 @@ TEST_CASE("a sentinel that hangs leaves time for the next one") {
 TEST_CASE("a sentinel that names a replica is not believed, and the next one is") {
   RedisServer old, fresh;
   const RedisServer stale(stubborn(old), RedisServer::On::sentinel), right(stubborn(fresh), RedisServer::On::sentinel);
-  REQUIRE(Client(old)({"REPLICAOF", "127.0.0.1", std::to_string(fresh.port())}) == "OK");
+  REQUIRE(RedisClient(old)({"REPLICAOF", "127.0.0.1", std::to_string(fresh.port())}) == "OK");
   Store store(options_with({address_of(stale), address_of(right)}, Store::patient()));
   CHECK(store.set("k", "v") == OMNISTORE_OK);
-  CHECK(Client(fresh)({"GET", "k"}) == "v");
+  CHECK(RedisClient(fresh)({"GET", "k"}) == "v");
 }
 
 TEST_CASE("no write is acknowledged while the server that the sentinels name is a replica") {
   RedisServer master, other;
   const RedisServer sentinel(stubborn(master), RedisServer::On::sentinel);
   // A replica that takes writes would acknowledge them.
-  Client client(master);
+  RedisClient client(master);
   REQUIRE(client({"CONFIG", "SET", "replica-read-only", "no"}) == "OK");
   REQUIRE(client({"REPLICAOF", "127.0.0.1", std::to_string(other.port())}) == "OK");
   Store store(options_with({address_of(sentinel)}));
@@ -145,10 +145,10 @@ TEST_CASE("a master that becomes a replica while its connections stay is left fo
       next(stubborn(fresh), RedisServer::On::sentinel);
   Store store(options_with({address_of(sentinel), address_of(next)}, Store::patient()));
   REQUIRE(store.set("k", "v") == OMNISTORE_OK);
-  REQUIRE(Client(old)({"GET", "k"}) == "v");
-  REQUIRE(Client(old)({"REPLICAOF", "127.0.0.1", std::to_string(fresh.port())}) == "OK");
+  REQUIRE(RedisClient(old)({"GET", "k"}) == "v");
+  REQUIRE(RedisClient(old)({"REPLICAOF", "127.0.0.1", std::to_string(fresh.port())}) == "OK");
   CHECK(store.set("k", "w") == OMNISTORE_OK); // READONLY, then the other sentinel
-  CHECK(Client(fresh)({"GET", "k"}) == "w");
+  CHECK(RedisClient(fresh)({"GET", "k"}) == "w");
 }
 
 TEST_CASE("after the kill of a master under load, another takes the writes and the watch gets a resync") {
@@ -160,7 +160,7 @@ TEST_CASE("after the kill of a master under load, another takes the writes and t
   REQUIRE(writers.goes_on());
   std::vector<std::string> before = writers.take();
   // The writes that the replicas have acknowledged cannot be lost; the driver itself does not wait for that.
-  REQUIRE(Client(servers.master()).number({"WAIT", "2", "0"}) == 2);
+  REQUIRE(RedisClient(servers.master()).number({"WAIT", "2", "0"}) == 2);
   RedisServer &old = servers.master();
   old.kill();
   REQUIRE(eventually([&] { return &servers.master() != &old; }));
@@ -177,7 +177,7 @@ TEST_CASE("after the kill of a master under load, another takes the writes and t
   // The old master comes back as one, until a sentinel turns it into a replica.
   old.start();
   for (int i = 0; i < 100; ++i) CHECK(store.set("back" + std::to_string(i), "v") == OMNISTORE_OK);
-  Client fresh(servers.master());
+  RedisClient fresh(servers.master());
   CHECK(fresh({"GET", "back99"}) == "v");
 }
 
@@ -187,14 +187,14 @@ TEST_CASE("SENTINEL FAILOVER under load: no write is lost that the new master ha
   Writers writers(store, 4);
   REQUIRE(writers.goes_on());
   RedisServer &old = servers.master();
-  REQUIRE(Client(servers.sentinels.front())({"SENTINEL", "FAILOVER", RedisSentinels::name}) == "OK");
+  REQUIRE(RedisClient(servers.sentinels.front())({"SENTINEL", "FAILOVER", RedisSentinels::name}) == "OK");
   REQUIRE(eventually([&] { return &servers.master() != &old; }));
   REQUIRE(eventually([&] { return is_replica(old); }));
   writers.take();
   REQUIRE(writers.goes_on(500));
   writers.stop();
   CHECK(writers.wrong == 0);
-  Client fresh(servers.master());
+  RedisClient fresh(servers.master());
   std::size_t lost = 0;
   for (const std::string &key : writers.take()) lost += fresh({"GET", key}) != key;
   CHECK(lost == 0);

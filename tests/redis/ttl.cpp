@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driven.hpp"
 
-using test::Client;
 using test::eventually;
 using test::Got;
 using test::now_ms;
+using test::RedisClient;
 using test::shared_server;
 using test::Store;
 
@@ -27,7 +27,7 @@ std::string with_ttl(int64_t ttl) {
 
 TEST_CASE("an expiry is kept to the millisecond, and another client sees it") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const int64_t expiry = now_ms() + HOUR + 123;
   REQUIRE(store.set("k", "v", {.expiry = expiry}) == OMNISTORE_OK);
   CHECK(other.number({"PEXPIRETIME", store.full("k")}) == expiry);
@@ -44,7 +44,7 @@ TEST_CASE("an expiry is kept to the millisecond, and another client sees it") {
 
 TEST_CASE("an expiry that another client set is reported") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"SET", store.full("k"), "v", "EX", "3600"});
   CHECK(expiry_of(store, "k") == other.number({"PEXPIRETIME", store.full("k")}));
   other({"PERSIST", store.full("k")});

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-using test::Client;
 using test::Got;
 using test::How;
+using test::RedisClient;
 using test::shared_server;
 using test::Store;
 
@@ -26,7 +26,7 @@ How with(std::string_view text, std::int64_t expiry = 0, std::uint32_t condition
 
 TEST_CASE("user meta comes back with its value, byte for byte, and lies at unstorage's key") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   CHECK(store.set("k", "v", with(user)) == OMNISTORE_OK);
   CHECK(store.user("k") == user);
   CHECK(other({"GET", store.full("k$")}) == user);
@@ -41,7 +41,7 @@ TEST_CASE("user meta comes back with its value, byte for byte, and lies at unsto
 
 TEST_CASE("user meta goes with its value, however that ends") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("k", "1", with(user));
   SECTION("set") { store.set("k", "2"); }
   SECTION("set if present") { store.set("k", "2", with("", 0, OMNISTORE_IF_PRESENT)); }
@@ -74,7 +74,7 @@ TEST_CASE("user meta goes with its value, however that ends") {
 
 TEST_CASE("user meta has the end of its value") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const std::int64_t expiry = test::now_ms() + 3'600'000;
   store.set("k", "1", with(user, expiry));
   for (const char *key : {"k", "k$", "k$$"}) CHECK(other({"PEXPIRETIME", store.full(key)}) == std::to_string(expiry));
@@ -90,7 +90,7 @@ TEST_CASE("user meta has the end of its value") {
 
 TEST_CASE("a touch changes user meta alone, and needs a value") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   CHECK(store.touch_user("k", user) == OMNISTORE_NOT_FOUND);
   CHECK(other({"EXISTS", store.full("k$"), store.full("k$$")}) == "0");
   store.set("k", "1");
@@ -105,7 +105,7 @@ TEST_CASE("a touch changes user meta alone, and needs a value") {
 
 TEST_CASE("user meta that unstorage writes belongs to the value that is there") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"SET", store.full("k"), "1"});
   other({"SET", store.full("k$"), R"({"n":1})"});
   CHECK(store.user("k") == R"({"n":1})");
@@ -138,7 +138,7 @@ TEST_CASE("user meta is not listed") {
 
 TEST_CASE("a clear removes user meta with its value or without one, and emits values alone") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   const std::string longest(4096, 'k');
   for (const char *key : {"b:1", "b:2", "b:gone", "a"}) store.set(key, "1", with(user));
   store.set("b:" + longest.substr(2), "1", with(user));
@@ -156,7 +156,7 @@ TEST_CASE("a clear removes user meta with its value or without one, and emits va
 
 TEST_CASE("user meta of a value that is gone is not found") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("k", "1", with(user));
   other({"DEL", store.full("k")});
   Got got;
@@ -167,7 +167,7 @@ TEST_CASE("user meta of a value that is gone is not found") {
 
 TEST_CASE("a key of another type stays corrupt when user meta is read or given") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"LPUSH", store.full("list"), "x"});
   Got got;
   CHECK(store.stat("list", got, OMNISTORE_GET_USER) == OMNISTORE_CORRUPT);
@@ -183,7 +183,7 @@ TEST_CASE("a key of another type stays corrupt when user meta is read or given")
 
 TEST_CASE("user meta that is no string, or too long, counts as absent") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("k", "1");
   SECTION("a list") { other({"LPUSH", store.full("k$"), "x"}); }
   SECTION("too long") { other({"SET", store.full("k$"), std::string(OMNISTORE_MAX_USER_SIZE + 1, 'x')}); }
@@ -208,7 +208,7 @@ TEST_CASE("an etag that reads as another condition matches nothing") {
 
 TEST_CASE("a set with user meta that a full server refuses leaves the old value, whole") {
   test::RedisServer server({"--maxmemory", "100kb", "--maxmemory-policy", "noeviction"});
-  Client other(server);
+  RedisClient other(server);
   Store store("{" + test::option("url", server.url()) + "}");
   CHECK(store.set("k", "x", with(user)) == OMNISTORE_NO_SPACE);
   CHECK(other({"EXISTS", "k", "k$", "k$$"}) == "0");
@@ -223,7 +223,7 @@ TEST_CASE("a set with user meta that a full server refuses leaves the old value,
 TEST_CASE("the option ttl ends value and user meta together") {
   Store store("{" + test::option("url", shared_server().url()) + "," + test::option("base", Store::own_base()) +
               ",\"ttl\":3600000}");
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("k", "1", with(user));
   const std::string expiry = other({"PEXPIRETIME", store.full("k")});
   CHECK(expiry != "-1");
@@ -232,7 +232,7 @@ TEST_CASE("the option ttl ends value and user meta together") {
 
 TEST_CASE("user meta whose time is over with its value is gone from the server") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   store.set("k", "1", with(user, test::now_ms() + 30));
   CHECK(test::eventually([&] {
     return other({"EXISTS", store.full("k"), store.full("k$"), store.full("k$$")}) == "0";

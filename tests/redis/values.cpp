@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driven.hpp"
 
-using test::Client;
 using test::Got;
+using test::RedisClient;
 using test::shared_server;
 using test::Store;
 
@@ -49,7 +49,7 @@ TEST_CASE("a value of 16 MiB goes both ways") {
 
 TEST_CASE("keys lie as unstorage's driver puts them: base, ':' and key") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   REQUIRE(store.set("a:b", "ours") == OMNISTORE_OK);
   CHECK(other({"GET", store.base() + ":a:b"}) == "ours");
   other({"SET", store.base() + ":a", "theirs"});
@@ -61,7 +61,7 @@ TEST_CASE("a base is taken as unstorage's driver takes it") {
   for (const auto &[base, prefix] : {std::pair{"x1/y", "x1:y:"}, {"x2:", "x2:"}, {":x3:", "x3:"}, {"x4", "x4:"}}) {
     Store store("{" + test::option("url", shared_server().url()) + "," + test::option("base", base) + "}");
     REQUIRE(store.set("k", base) == OMNISTORE_OK);
-    CHECK(Client(shared_server())({"GET", prefix + std::string("k")}) == base);
+    CHECK(RedisClient(shared_server())({"GET", prefix + std::string("k")}) == base);
   }
 }
 
@@ -69,7 +69,7 @@ TEST_CASE("without a base a key lies under its own name") {
   test::RedisServer server;
   Store store("{" + test::option("url", server.url()) + "}");
   REQUIRE(store.set("a:b", "v") == OMNISTORE_OK);
-  CHECK(Client(server)({"KEYS", "*"}) == "a:b");
+  CHECK(RedisClient(server)({"KEYS", "*"}) == "a:b");
   CHECK(store.list() == std::vector<std::string>{"a:b"});
 }
 
@@ -121,7 +121,7 @@ TEST_CASE("get, stat and set have the same etag, which changes with the value") 
 
 TEST_CASE("a key of another type is corrupt, and the message says so") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"LPUSH", store.full("list"), "x"});
   Got got;
   CHECK(store.get("list", got) == OMNISTORE_CORRUPT);
@@ -135,7 +135,7 @@ TEST_CASE("a key of another type is corrupt, and the message says so") {
 
 TEST_CASE("a write with a condition, or a new ttl, of a key of another type is corrupt and leaves it") {
   Store store;
-  Client other(shared_server());
+  RedisClient other(shared_server());
   other({"LPUSH", store.full("list"), "x"});
   const auto is_corrupt = [&](omnistore_status status) {
     return status == OMNISTORE_CORRUPT && store.message().find("another type than a string") != std::string::npos;
@@ -161,7 +161,7 @@ TEST_CASE("a server that is full is no space") {
 
 TEST_CASE("a replica takes no writes") {
   test::RedisServer server;
-  Client other(server);
+  RedisClient other(server);
   Store store("{" + test::option("url", server.url()) + "}");
   REQUIRE(store.set("k", "v") == OMNISTORE_OK);
   REQUIRE(other({"CONFIG", "SET", "replica-serve-stale-data", "yes"}) == "OK");

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <deque>
 
-using test::Client;
 using test::eventually;
+using test::RedisClient;
 using test::RedisServer;
 using test::Store;
 
@@ -90,7 +90,7 @@ TEST_CASE("writes, removals and renames of another client are reported") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
-  Client other(server);
+  RedisClient other(server);
   other({"SELECT", "2"});
   other({"SET", "w:a:b", "v"});
   CHECK(watching.next() == update("a:b"));
@@ -107,7 +107,7 @@ TEST_CASE("an expired value is reported as expired") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
-  Client other(server);
+  RedisClient other(server);
   other({"SELECT", "2"});
   other({"SET", "w:a", "v", "PX", "20"});
   CHECK(watching.next() == update("a"));
@@ -117,7 +117,7 @@ TEST_CASE("an expired value is reported as expired") {
 TEST_CASE("an evicted value is reported as evicted") {
   RedisServer server({"--notify-keyspace-events", "KEA", "--maxmemory-policy", "allkeys-lru"});
   Store store(watched_options(server));
-  Client other(server);
+  RedisClient other(server);
   other({"SELECT", "2"});
   other({"SET", "w:a", "v"});
   Watching watching(store);
@@ -153,7 +153,7 @@ TEST_CASE("user meta is reported once, with its value or as its own key, and its
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
-  Client other(server);
+  RedisClient other(server);
   other({"SELECT", "2"});
   const auto end = [&](const char *mark) { other({"SET", std::string("w:") + mark, "v"}); };
   store.set("a", "v", {.expiry = test::now_ms() + 3'600'000, .user = "mine"});
@@ -178,7 +178,7 @@ TEST_CASE("a watch of a base reports keys of the store in that base and database
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store, "a[*]:");
-  Client other(server);
+  RedisClient other(server);
   other({"SET", "w:a[*]:other-database", "v"});
   other({"SELECT", "2"});
   for (const char *name : {"w:b", "w:a", "w:ax:k", "x:a[*]:k", "w:a[*]::", "w:a[*]:k"}) other({"SET", name, "v"});
@@ -205,7 +205,7 @@ TEST_CASE("with the option notify a watch switches notifications on, and keeps t
   Watching watching(store);
   store.set("a", "v");
   CHECK(watching.next() == update("a"));
-  Client other(server);
+  RedisClient other(server);
   const std::string flags = other({"CONFIG", "GET", "notify-keyspace-events"});
   for (const char flag : std::string("Elh")) CHECK(flags.substr(flags.rfind(' ')).find(flag) != std::string::npos);
 }
@@ -215,7 +215,7 @@ TEST_CASE("a flushed database is a resync") {
   Store store(watched_options(server));
   store.set("a", "v");
   Watching watching(store);
-  Client other(server);
+  RedisClient other(server);
   other({"FLUSHALL"});
   CHECK(watching.next() == RESYNC);
 }
@@ -224,7 +224,7 @@ TEST_CASE("a lost connection is a resync, and later changes are reported") {
   RedisServer server(NOTIFIES);
   Store store(watched_options(server));
   Watching watching(store);
-  Client other(server);
+  RedisClient other(server);
   REQUIRE(other.number({"CLIENT", "KILL", "TYPE", "pubsub"}) == 1);
   CHECK(watching.next() == RESYNC);
   store.set("a", "v");

@@ -444,5 +444,5 @@ TEST_CASE("a layer finds every function of its child, and no capability that the
   }
   CHECK_FALSE(table.open);
   CHECK_FALSE(table.close);
-  CHECK(layer.children[0]->traits->capabilities <= (OMNISTORE_CAN_LIST_FOLDERS << 1) - 1);
+  CHECK(layer.children[0]->traits->capabilities <= (OMNISTORE_CANNOT_LIST << 1) - 1);
 }

@@ -63,7 +63,7 @@ public:
   std::string id(std::size_t server) { return text(server, {"CLUSTER", "MYID"}); }
   std::size_t owner(std::uint16_t slot) const { return (slot * masters_ + masters_ - 1) / 16384; }
   std::string text(std::size_t server, std::vector<std::string> words) {
-    Client client(servers[server]);
+    RedisClient client(servers[server]);
     return client(words);
   }
 
@@ -74,7 +74,7 @@ public:
   }
   /// Moves some keys of the slot. Returns false if there are none left.
   bool move_keys(std::uint16_t slot, std::size_t from, std::size_t to, int most = 1'000'000) {
-    Client source(servers[from]);
+    RedisClient source(servers[from]);
     std::vector<std::string> words = {"MIGRATE", "127.0.0.1", std::to_string(servers[to].port()), "", "0",
                                       "30000",   "KEYS"};
     const auto keys = source.strings({"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), std::to_string(most)});

@@ -25,7 +25,7 @@ public:
     for (std::size_t i = 0; i < replicas; ++i)
       servers.emplace_back(
           std::vector<std::string>{"--replicaof", "127.0.0.1", port, "--notify-keyspace-events", "KEA"});
-    Client(servers.front())({"CONFIG", "SET", "repl-diskless-sync-delay", "0", "notify-keyspace-events", "KEA"});
+    RedisClient(servers.front())({"CONFIG", "SET", "repl-diskless-sync-delay", "0", "notify-keyspace-events", "KEA"});
     const std::string quorum = std::to_string(watchers / 2 + 1), master = name;
     for (std::size_t i = 0; i < watchers; ++i)
       sentinels.emplace_back(
@@ -53,7 +53,7 @@ public:
   }
   /// Returns the server that the sentinels now call the master.
   RedisServer &master() {
-    const std::string answer = Client(sentinels.back())({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name});
+    const std::string answer = RedisClient(sentinels.back())({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", name});
     for (RedisServer &server : servers)
       if (answer == "127.0.0.1 " + std::to_string(server.port())) return server;
     throw std::runtime_error("the sentinels name " + answer);
@@ -64,7 +64,7 @@ public:
 private:
   static bool has(const RedisServer &server, std::initializer_list<std::string_view> command, std::string_view mark,
                   std::size_t times) {
-    const std::string text = Client(server)(command);
+    const std::string text = RedisClient(server)(command);
     std::size_t found = 0;
     for (std::size_t at = text.find(mark); at != text.npos; at = text.find(mark, at + 1)) ++found;
     return found >= times;

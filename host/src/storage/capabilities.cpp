@@ -28,6 +28,7 @@ omnistore_traits emulated(const omnistore_traits &traits) {
 
 std::vector<StoreInfo::Capability> capabilities(const omnistore_driver &driver, const omnistore_traits &traits) {
   const bool writes = !(traits.capabilities & OMNISTORE_READS_ONLY);
+  const bool lists = !(traits.capabilities & OMNISTORE_CANNOT_LIST);
   auto bit = [&](std::uint64_t which, bool emulates) {
     return traits.capabilities & which ? How::native : emulates ? How::emulated : How::no;
   };
@@ -48,13 +49,13 @@ std::vector<StoreInfo::Capability> capabilities(const omnistore_driver &driver, 
       {"if-match", bit(OMNISTORE_CAN_IF_MATCH, writes && can_lock(traits) && traits.capabilities & OMNISTORE_CAN_ETAG)},
       {"range", bit(OMNISTORE_CAN_RANGE, true)},
       {"stream", bit(OMNISTORE_CAN_STREAM, writes)},
-      {"depth", bit(OMNISTORE_CAN_DEPTH, true)},
-      {"list-meta", bit(OMNISTORE_CAN_LIST_META, true)},
-      {"list-range", bit(OMNISTORE_CAN_LIST_RANGE, true)},
+      {"depth", bit(OMNISTORE_CAN_DEPTH, lists)},
+      {"list-meta", bit(OMNISTORE_CAN_LIST_META, lists)},
+      {"list-range", bit(OMNISTORE_CAN_LIST_RANGE, lists)},
       {"list-reverse", bit(OMNISTORE_CAN_LIST_REVERSE, false)},
-      {"list-folders", bit(OMNISTORE_CAN_LIST_FOLDERS, true)},
+      {"list-folders", bit(OMNISTORE_CAN_LIST_FOLDERS, lists)},
       {"nesting", bit(OMNISTORE_NESTS, false)},
-      {"clear", entry(driver.clear, writes)},
+      {"clear", entry(driver.clear, writes && lists)},
       {"get-many", entry(driver.get_many)},
       {"set-many", entry(driver.set_many, writes)},
       {"remove-many", entry(driver.remove_many, writes)},

@@ -45,7 +45,7 @@ void DriverStore::open(const std::string &options, std::span<const omnistore_sto
 void DriverStore::check_traits() {
   // The host requests nothing that it does not know, and neither may a layer above: the host would not pass on what
   // belongs to it.
-  constexpr std::uint64_t known_capabilities = (OMNISTORE_CAN_LIST_FOLDERS << 1) - 1;
+  constexpr std::uint64_t known_capabilities = (OMNISTORE_CANNOT_LIST << 1) - 1;
   traits_.capabilities &= known_capabilities;
   traits_.min_ttl = std::clamp<std::int64_t>(traits_.min_ttl, 0, config::max_ttl);
   traits_.ttl_grain = std::clamp<std::int64_t>(traits_.ttl_grain, 0, config::max_ttl);

@@ -39,8 +39,8 @@ void no_exceptions(Bench &bench) {
   if (writes) check("set", [&] { store.set(longest, "value"); });
   if (writes) check("remove", [&] { store.remove(longest); });
   for (const std::string cursor : {"no cursor", "\xff", "-1"}) {
-    check("list", [&] { store.list(bench.base(), {.cursor = cursor}); });
-    check("list", [&] { store.list("", {.emit_fails = OMNISTORE_TIMEOUT}); });
+    check("list", [&] { store.try_list(bench.base(), {.cursor = cursor}); });
+    check("list", [&] { store.try_list("", {.emit_fails = OMNISTORE_TIMEOUT}); });
   }
   if (writes && store.driver().clear) check("clear", [&] { store.clear(bench.key("nothing:")); });
   if (store.driver().extension) check("extension", [&] { store.extension("kit.unknown/1"); });
@@ -50,7 +50,7 @@ void no_exceptions(Bench &bench) {
   }
   store.limit({0, true});
   check("get", [&] { store.get(key); });
-  check("list", [&] { store.list(bench.base()); });
+  check("list", [&] { store.try_list(bench.base()); });
   if (writes) check("set", [&] { store.set(key, "value"); });
 }
 
@@ -58,7 +58,7 @@ void process_is_the_hosts(Bench &bench) {
   const Census before = Census::take();
   Store &store = bench.store();
   store.get(bench.key("missing"));
-  store.list(bench.base());
+  store.try_list(bench.base());
   if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("x"), "value");
   before.compare_settings("open and a few calls");
 }

@@ -63,6 +63,12 @@ inline void expect_keys(std::vector<std::string> found, std::vector<std::string>
   throw Broken(what + ": missing " + joined(missing) + "; too many " + joined(more));
 }
 
+/// Throws Broken unless a listing of the base shows these keys. A driver that cannot list passes.
+inline void expect_listed(Store &store, std::string_view base, const std::vector<std::string> &right,
+                          const std::string &what) {
+  if (store.lists()) expect_keys(store.keys(base), right, what);
+}
+
 /// Returns `size` varied bytes, in which a cut or a mixture is found.
 inline std::string bytes_of(std::size_t size, unsigned seed = 1) {
   std::string bytes(size, '\0');

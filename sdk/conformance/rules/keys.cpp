@@ -74,9 +74,9 @@ void names_are_names(Bench &bench) {
   }
   for (const std::string &key : taken)
     expect_value(store.get(key), "value of " + key.substr(bench.base().size()), "get of the key " + shown(key));
-  expect_keys(store.keys(bench.base()), taken, "a listing of strange keys");
+  expect_listed(store, bench.base(), taken, "a listing of strange keys");
   for (const std::string &key : taken) expect_ok(store.remove(key), "remove of the key " + shown(key));
-  expect_keys(store.keys(bench.base()), {}, "a listing after all was removed");
+  expect_listed(store, bench.base(), {}, "a listing after all was removed");
 }
 
 void keys_nest(Bench &bench) {
@@ -85,7 +85,7 @@ void keys_nest(Bench &bench) {
                                          bench.key("d")};
   for (const std::string &key : keys) put(store, key, "at " + key);
   for (const std::string &key : keys) expect_value(store.get(key), "at " + key, "get of " + shown(key));
-  expect_keys(store.keys(bench.base()), keys, "a listing of keys in keys");
+  expect_listed(store, bench.base(), keys, "a listing of keys in keys");
   expect_ok(store.remove(bench.key("a")), "remove of a");
   expect_none(store.get(bench.key("a")), "get of a after its removal");
   expect_value(store.get(bench.key("a:b")), "at " + bench.key("a:b"), "get of a:b after the removal of a");
@@ -128,7 +128,7 @@ void longest_key(Bench &bench) {
   put(store, key, "far");
   expect_value(store.get(key), "far", "get of a key of " + std::to_string(size) + " bytes");
   expect_ok(store.stat(key), "stat of it");
-  expect_keys(store.keys(bench.base()), {key}, "a listing of it");
+  expect_listed(store, bench.base(), {key}, "a listing of it");
   if (store.can(OMNISTORE_CAN_TTL) && store.driver().touch) expect_ok(store.touch(key, 0), "touch of it");
   expect_ok(store.remove(key), "remove of it");
   expect_none(store.get(key), "get after its removal");
@@ -142,7 +142,7 @@ void too_long_key(Bench &bench) {
   const CallResult done = store.set(key, "x");
   if (done.ok()) { // it takes more than it states
     expect_value(store.get(key), "x", "get of a key over max_key_size, which was taken");
-    expect_keys(store.keys(bench.base()), {key}, "a listing of it");
+    expect_listed(store, bench.base(), {key}, "a listing of it");
     return;
   }
   require(done.status == OMNISTORE_TOO_LARGE || done.status == OMNISTORE_INVALID,

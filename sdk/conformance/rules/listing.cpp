@@ -22,6 +22,12 @@ void lists_all(Bench &bench) {
   require(found.size() == all.size(), "a listing of everything gives a key twice");
 }
 
+void refuses_to_list(Bench &bench) {
+  for (const std::string &base : {std::string(), bench.base()})
+    expect(bench.store().try_list(base), OMNISTORE_UNSUPPORTED, "list in a driver that cannot list");
+  require(!bench.driver().clear, "a driver that cannot list has a clear");
+}
+
 void lists_a_base(Bench &bench) {
   std::vector<std::string> keys = plant(bench);
   for (const std::string name : {"ab:x", "a-:x", "b:cc:x"}) {
@@ -230,6 +236,8 @@ void clears_no_neighbours(Bench &bench) {
 std::span<const Rule> listing_rules() {
   static constexpr Rule rules[] = {
       {"list-all", "Emits the keys under a base, a page at a time", 0, lists_all},
+      {"list-refused", "list always returns OMNISTORE_UNSUPPORTED", for_readers | OMNISTORE_CANNOT_LIST,
+       refuses_to_list},
       {"list-base", "only keys that start with it; it ends in ':' or is empty", 0, lists_a_base},
       {"list-nothing", "A base without keys is an empty page.", for_readers, lists_nothing},
       {"list-pages", "a run over all pages gives every key that was there throughout, none twice", 0, pages},

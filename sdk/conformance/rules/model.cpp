@@ -126,6 +126,7 @@ public:
       break;
     }
     case Op::list: {
+      if (!store.lists()) break;
       const std::string base = base_ + (op.other % 3 == 0 ? "" : op.other % 3 == 1 ? "c:" : "d:");
       const std::uint32_t depth = store.can(OMNISTORE_CAN_DEPTH) && op.seed % 2 ? op.seed % 3 : OMNISTORE_ANY_DEPTH;
       std::vector<std::string> keys;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Opening and closing, and the resources after them.
+#include <future>
+
 #include "census.hpp"
 #include "expect.hpp"
 #include "rule.hpp"
@@ -16,7 +18,7 @@ void use(Bench &bench, Store &store) {
   }
   store.get(bench.key("missing"));
   store.stat(bench.key("missing"));
-  store.list(bench.base());
+  store.try_list(bench.base());
   if (!store.can(OMNISTORE_READS_ONLY)) store.remove(bench.key("used"));
 }
 
@@ -73,7 +75,10 @@ void memory_is_freed(Bench &bench) {
   constexpr std::size_t rounds = 8;
   for (int window = 0; window < 4; ++window) {
     const std::size_t before = allocated();
-    for (std::size_t i = 0; i < rounds; ++i) once();
+    // Malloc counts what a thread has freed and still caches as allocated. The cache ends with its thread.
+    std::async(std::launch::async, [&] {
+      for (std::size_t i = 0; i < rounds; ++i) once();
+    }).get();
     const std::size_t after = allocated();
     left = after > before ? after - before : 0;
     if (left < rounds * 512) return;

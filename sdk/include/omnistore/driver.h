@@ -580,14 +580,14 @@ struct omnistore_host {
 #define OMNISTORE_WATCHES_OWN 0x4000ull   /* watch also reports the changes made through this
                                              store's functions; the host then does not report
                                              them itself while a watch runs */
-#define OMNISTORE_CAN_LIST_RANGE 0x8000ull    /* list honours `start` and `end`. In a store that
-                                                 lists in the order of keys this costs a seek and
-                                                 what lies between them */
+#define OMNISTORE_CAN_LIST_RANGE 0x8000ull    /* list honours `start` and `end`. In the order of
+                                                 keys a range costs a seek and its own keys */
 #define OMNISTORE_CAN_LIST_REVERSE 0x10000ull /* list honours OMNISTORE_LIST_REVERSE. Only with
                                                  OMNISTORE_ORDER_KEYS */
 #define OMNISTORE_CAN_LIST_FOLDERS 0x20000ull /* list honours OMNISTORE_LIST_FOLDERS, and does not
                                                  visit what lies below a folder. Only with
                                                  OMNISTORE_CAN_DEPTH */
+#define OMNISTORE_CANNOT_LIST 0x40000ull      /* list always returns OMNISTORE_UNSUPPORTED */
 
 /* The properties and capabilities of a store. The driver's table holds the traits of most of its
  * stores; `open` may change the copy that it receives if options or children make a difference. */

@@ -378,7 +378,7 @@ protected:
   bool gathers() const noexcept { return gathers_; }
 
 private:
-  static constexpr std::uint64_t known = (OMNISTORE_CAN_LIST_FOLDERS << 1) - 1;
+  static constexpr std::uint64_t known = (OMNISTORE_CANNOT_LIST << 1) - 1;
 
   Layer &layer() noexcept { return static_cast<Layer &>(*this); }
   static Step many(Operation operation, std::span<const omnistore_bytes> keys,

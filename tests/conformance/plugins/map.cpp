@@ -47,6 +47,7 @@ omnistore_status open_as(std::string_view rule, const omnistore_host *host, omni
     traits->keeps = OMNISTORE_KEEPS_PROCESS;
   if (rule == "shared-seen" || rule == "watch-others") claims(OMNISTORE_SHARED);
   if (rule == "watch-others") traits->capabilities &= ~OMNISTORE_WATCHES_OWN;
+  if (rule == "list-refused") claims(OMNISTORE_CANNOT_LIST);
   if (rule == "claims-fit") traits->capabilities &= ~OMNISTORE_CAN_ETAG;
   if (rule == "read-only") traits->capabilities = OMNISTORE_READS_ONLY;
   if (rule == "keys-without-nesting") traits->capabilities &= ~OMNISTORE_NESTS;
