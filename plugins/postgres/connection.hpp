@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,9 +21,13 @@
 
 namespace postgres {
 
-/// The parameters of a statement, in libpq's binary form. Bytes are not copied.
+/// The parameters of a statement, in libpq's binary form. Bytes are not copied. An object can be moved, also by a vector
+/// that grows: the numbers that it owns keep their place. A copy would point into the original.
 class Params {
 public:
+  Params() = default;
+  Params(Params &&) noexcept = default;
+  Params &operator=(Params &&) noexcept = default;
   Params &bytes(std::string_view bytes);
   Params &integer(std::int64_t value);
   /// NULL if the bytes are empty or the number is 0.
@@ -38,7 +42,7 @@ public:
 private:
   friend class Connection;
   Params &own(std::string bytes);
-  std::deque<std::string> owned_;
+  std::list<std::string> owned_;
   std::vector<const char *> values_;
   std::vector<int> lengths_, formats_;
 };
