@@ -5,7 +5,6 @@
 #include <chrono>
 #include <deque>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <catch2/catch.hpp>
@@ -43,16 +42,6 @@ public:
   /// Timeouts that no busy machine reaches.
   static std::string patient() { return R"(,"connectTimeout":30000,"commandTimeout":30000)"; }
 };
-
-template <class Condition>
-bool eventually(Condition holds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!holds()) {
-    if (std::chrono::steady_clock::now() > end) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
 
 /// A batch of gets.
 struct Batch {
