@@ -64,7 +64,11 @@ Failure refusal(std::string_view text) {
   }
   // A certificate that is wrong stays wrong until somebody changes it.
   const bool certificate = text.find("certificate") != text.npos && text.find("could not") == text.npos;
-  return Failure(certificate ? OMNISTORE_DENIED : OMNISTORE_UNAVAILABLE, one_line(text), omnistore::nothing_done);
+  const char *const remedy = text.find("certificate verify failed") == text.npos
+                                 ? ""
+                                 : "; sslrootcert must name the authority that signed the server's certificate";
+  return Failure(certificate ? OMNISTORE_DENIED : OMNISTORE_UNAVAILABLE, one_line(text) + remedy,
+                 omnistore::nothing_done);
 }
 
 Failure failure_of(const PGresult *result) {

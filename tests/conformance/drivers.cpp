@@ -63,6 +63,11 @@ TEST_CASE("postgres keeps the contract over a PostgreSQL server") {
                      {"--options", "{" + server.options() + R"(, "table": "t{id}", "triggers": )" + triggers});
 }
 
+TEST_CASE("postgres keeps what it claims in unstorage's layout") {
+  const test::PostgresServer server;
+  keeps_the_contract("postgres", {"--options", "{" + server.options() + R"(, "table": "t{id}", "layout": "db0"})"});
+}
+
 TEST_CASE("http keeps the contract over a host") {
   const test::Folder folder;
   test::write_file(folder / "host.json", R"({"mounts": {"": {"driver": "memory"}},

@@ -75,3 +75,47 @@ TEST_CASE("gets of many threads at once each find their own value") {
   for (std::thread &thread : threads) thread.join();
   CHECK(wrong == 0);
 }
+
+TEST_CASE("a batch with conditions has an outcome for each item, and the others are written") {
+  Fixture f;
+  for (const char *key : {"there", "old"}) REQUIRE(f.store.set(key, "before") == OMNISTORE_OK);
+  const std::string etag = f.store.etag("there");
+  REQUIRE(f.store.set("old", "newer") == OMNISTORE_OK);
+  const omnistore_set_request requests[] = {
+      Driven::set_request("1", {.condition = OMNISTORE_IF_ABSENT}),
+      Driven::set_request("2", {.condition = OMNISTORE_IF_ABSENT}),
+      Driven::set_request("3", {.condition = OMNISTORE_IF_MATCH, .etag = etag}),
+      Driven::set_request("4", {.condition = OMNISTORE_IF_MATCH, .etag = etag}),
+      Driven::set_request("5", {.condition = OMNISTORE_IF_PRESENT}),
+      Driven::set_request("6"),
+  };
+  const char *const names[] = {"fresh", "there", "there", "old", "none", "plain"};
+  omnistore_bytes keys[6];
+  const omnistore_set_request *pointers[6];
+  omnistore_status statuses[6];
+  for (std::size_t i = 0; i < 6; ++i) keys[i] = omnistore::as_bytes(names[i]), pointers[i] = &requests[i];
+  Call call;
+  REQUIRE(f.store.driver().set_many(f.store.self(), &call, keys, 6, pointers, nullptr, statuses) == OMNISTORE_OK);
+  CHECK(std::vector<omnistore_status>(statuses, statuses + 6) ==
+        std::vector<omnistore_status>{OMNISTORE_OK, OMNISTORE_CONFLICT, OMNISTORE_OK, OMNISTORE_CONFLICT,
+                                      OMNISTORE_CONFLICT, OMNISTORE_OK});
+  CHECK(f.store.get("fresh") == "1");
+  CHECK(f.store.get("there") == "3");
+  CHECK(f.store.get("old") == "newer");
+  CHECK(f.store.get("none") == std::nullopt);
+  CHECK(f.store.get("plain") == "6");
+}
+
+TEST_CASE("a touch changes the expiry or the user meta, and leaves the value and its etag") {
+  Fixture f;
+  REQUIRE(f.store.set("k", "v", {.user = "mine"}) == OMNISTORE_OK);
+  const std::string etag = f.store.etag("k");
+  CHECK(f.store.touch("k", f.host.time + 1000) == OMNISTORE_OK);
+  CHECK(f.store.touch_user("k", "other") == OMNISTORE_OK);
+  CHECK(f.store.user("k") == "other");
+  CHECK(f.store.etag("k") == etag);
+  CHECK(f.store.touch("none", f.host.time + 1000) == OMNISTORE_NOT_FOUND);
+  f.host.time += 1000;
+  CHECK(f.store.get("k") == std::nullopt);
+  CHECK(f.store.touch("k", 0) == OMNISTORE_NOT_FOUND);
+}
