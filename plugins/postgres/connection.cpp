@@ -35,7 +35,7 @@ omnistore_status status_of(std::string_view state) {
   if (state == "25006") return OMNISTORE_READ_ONLY;
   if (state == "53100") return OMNISTORE_NO_SPACE;
   if (kind == "08" || kind == "53" || kind == "57" || kind == "40" || state == "55P03") return OMNISTORE_UNAVAILABLE;
-  if (kind == "54") return OMNISTORE_TOO_LARGE;
+  if (kind == "54" || state == "22001") return OMNISTORE_TOO_LARGE;
   if (kind == "3D" || kind == "3F" || kind == "42" || kind == "22") return OMNISTORE_INVALID;
   if (state == "XX001" || state == "XX002") return OMNISTORE_CORRUPT;
   if (kind == "58") return OMNISTORE_IO;
@@ -64,7 +64,11 @@ Failure refusal(std::string_view text) {
   }
   // A certificate that is wrong stays wrong until somebody changes it.
   const bool certificate = text.find("certificate") != text.npos && text.find("could not") == text.npos;
-  return Failure(certificate ? OMNISTORE_DENIED : OMNISTORE_UNAVAILABLE, one_line(text), omnistore::nothing_done);
+  const char *const remedy = text.find("certificate verify failed") == text.npos
+                                 ? ""
+                                 : "; sslrootcert must name the authority that signed the server's certificate";
+  return Failure(certificate ? OMNISTORE_DENIED : OMNISTORE_UNAVAILABLE, one_line(text) + remedy,
+                 omnistore::nothing_done);
 }
 
 Failure failure_of(const PGresult *result) {

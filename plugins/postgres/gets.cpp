@@ -2,9 +2,12 @@
 #include "gets.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <iterator>
-#include <utility>
+#include <climits>
+#include <ctime>
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace postgres {
 namespace {
@@ -73,82 +76,96 @@ std::vector<Found> read_many(Connection &connection, omnistore::Call call, std::
   return all;
 }
 
+namespace {
+
+/// Waits for a wake, unless the word has another value already.
+void wait(const std::atomic<std::uint32_t> &word, std::uint32_t value, std::int64_t milliseconds) {
+  const timespec time{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, value, &time, nullptr, 0);
+}
+void wake(const std::atomic<std::uint32_t> &word, int most) {
+  syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, most, nullptr, nullptr, 0);
+}
+static_assert(sizeof(std::atomic<std::uint32_t>) == 4 && std::atomic<std::uint32_t>::is_always_lock_free);
+
+} // namespace
+
 Found Gets::get(omnistore::Call call, std::string_view key) {
-  const Shared own = join(key);
-  std::unique_lock lock(own->lock);
-  while (own->state != Wanted::done) {
+  const auto [batch, place] = join(key);
+  for (;;) {
+    const std::uint32_t state = batch->state.load(std::memory_order_acquire);
+    if (state == Batch::done) break;
     const std::int64_t left = call.remaining();
-    if (own->state == Wanted::leads) {
-      lock.unlock();
-      lead(call, own);
-      lock.lock();
-    } else if (left == 0) {
-      lock.unlock();
-      leave(own);
+    if (left == 0) {
+      leave(batch);
       throw omnistore::Failure(call.late(), "the server did not respond in time");
-    } else {
-      own->woken.wait_for(lock, std::chrono::milliseconds(std::min<std::int64_t>(left, 100)));
     }
+    if (state != Batch::needs_leader)
+      wait(batch->state, state, std::min<std::int64_t>(left, 100));
+    else if (claim(batch))
+      lead(call, batch);
   }
-  if (own->failure) throw *own->failure;
-  return std::move(own->found);
+  if (batch->failure) throw *batch->failure;
+  return std::move(batch->found[place]);
 }
 
-/// The caller leads if there are few leaders; else it is queued.
-Gets::Shared Gets::join(std::string_view key) {
-  auto own = std::make_shared<Wanted>();
-  own->key = key;
+/// Returns the caller's batch and its place in it. A caller that finds few leaders makes its batch need one, and so it
+/// will lead.
+std::pair<Gets::Shared, std::size_t> Gets::join(std::string_view key) {
   const std::lock_guard guard(lock_);
-  if (leaders_ < MOST_LEADERS) {
+  if (queue_.empty() || queue_.back()->keys.size() >= MOST_KEYS) queue_.push_back(std::make_shared<Batch>());
+  const Shared &batch = queue_.back();
+  batch->keys.emplace_back(key);
+  ++batch->callers;
+  if (batch->state == Batch::gathers && leaders_ < MOST_LEADERS) {
     ++leaders_;
-    own->state = Wanted::leads;
-  } else {
-    queue_.push_back(own);
+    batch->state = Batch::needs_leader;
   }
-  return own;
+  return {batch, batch->keys.size() - 1};
 }
 
-/// For a caller whose time has ended. It may have become a leader just now.
-void Gets::leave(const Shared &own) {
-  std::unique_lock lock(lock_);
-  own->has_left = true;
-  std::erase(queue_, own);
-  own->lock.lock();
-  const bool leads = own->state == Wanted::leads;
-  own->lock.unlock();
-  if (leads) next_leader(std::move(lock));
+/// Returns true if the caller leads its batch from now on.
+bool Gets::claim(const Shared &batch) {
+  const std::lock_guard guard(lock_);
+  if (batch->state != Batch::needs_leader) return false;
+  batch->state = Batch::has_leader;
+  std::erase(queue_, batch);
+  return true;
 }
 
-/// A leader has done its work: the first of the queue takes its place.
-void Gets::next_leader(std::unique_lock<std::mutex> lock) {
-  if (queue_.empty()) {
-    --leaders_;
-    return;
-  }
-  const Shared next = std::move(queue_.front());
-  queue_.pop_front();
-  next->lock.lock();
-  next->state = Wanted::leads;
-  next->lock.unlock();
-  lock.unlock();
-  next->woken.notify_one();
-}
-
-/// Sends the leader's get and those that are queued, and hands out what they find. If the leader's own time ends
-/// meanwhile, the others' gets are queued again.
-void Gets::lead(omnistore::Call call, const Shared &own) {
-  std::vector<Shared> batch{own};
+/// For a caller whose time has ended. It may be the one that was woken up to lead.
+void Gets::leave(const Shared &batch) {
+  Shared next;
   {
     const std::lock_guard guard(lock_);
-    const auto end = queue_.begin() + static_cast<std::ptrdiff_t>(std::min(queue_.size(), MOST_KEYS - 1));
-    batch.insert(batch.end(), std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
-    queue_.erase(queue_.begin(), end);
+    const bool needs_leader = batch->state == Batch::needs_leader;
+    if (--batch->callers == 0)
+      std::erase(queue_, batch);
+    else if (needs_leader)
+      next = batch;
+    if (needs_leader && !next) next = next_batch();
   }
+  if (next) wake(next->state, 1);
+}
+
+/// Returns the batch that follows one that a leader has ended, with one caller to be woken up; null if there is none.
+Gets::Shared Gets::next_batch() {
+  const auto next =
+      std::find_if(queue_.begin(), queue_.end(), [](const Shared &batch) { return batch->state == Batch::gathers; });
+  if (next == queue_.end()) {
+    --leaders_;
+    return nullptr;
+  }
+  (*next)->state = Batch::needs_leader;
+  return *next;
+}
+
+/// Sends a batch and hands out its values. If the leader's own time ends meanwhile, the others' gets are queued again.
+void Gets::lead(omnistore::Call call, const Shared &batch) {
   std::vector<Found> found;
   std::optional<omnistore::Failure> failure;
   try {
-    std::vector<std::string_view> keys;
-    for (const Shared &wanted : batch) keys.emplace_back(wanted->key);
+    const std::vector<std::string_view> keys(batch->keys.begin(), batch->keys.end());
     found = reading(pool_, call, [&](Connection &connection) {
       return read_many(connection, call, keys, true, false, host_.now(&host_));
     });
@@ -157,24 +174,25 @@ void Gets::lead(omnistore::Call call, const Shared &own) {
   } catch (const std::exception &error) {
     failure.emplace(OMNISTORE_INTERNAL, error.what());
   }
-  std::unique_lock lock(lock_);
-  if (failure && call.remaining() == 0) {
-    std::copy_if(batch.rbegin(), batch.rend() - 1, std::front_inserter(queue_),
-                 [](const Shared &wanted) { return !wanted->has_left; });
-    batch.resize(1);
+  const bool is_late = failure && call.remaining() == 0;
+  Shared next;
+  {
+    const std::lock_guard guard(lock_);
+    if (is_late) {
+      if (--batch->callers > 0) {
+        batch->state = Batch::gathers;
+        queue_.push_front(batch);
+      }
+    } else {
+      batch->found = std::move(found);
+      batch->failure = failure;
+      batch->state.store(Batch::done, std::memory_order_release);
+    }
+    next = next_batch();
   }
-  next_leader(std::move(lock)); // it sends its gets while the others wake up
-  for (std::size_t i = batch.size(); i-- > 0;) {
-    Wanted &wanted = *batch[i];
-    wanted.lock.lock();
-    wanted.state = Wanted::done;
-    if (failure)
-      wanted.failure = failure;
-    else
-      wanted.found = std::move(found[i]);
-    wanted.lock.unlock();
-    if (&wanted != own.get()) wanted.woken.notify_one();
-  }
+  if (next) wake(next->state, 1); // its leader sends it while the callers of this one wake up
+  if (is_late) throw *failure;
+  wake(batch->state, INT_MAX);
 }
 
 } // namespace postgres

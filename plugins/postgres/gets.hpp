@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // How values are read. Single gets of many callers go together: while round trips run, the gets that come meanwhile
-// gather, and one of their callers, the leader, then sends them all in one statement. Each caller waits with a lock of
-// its own, so that the many that wake up at once do not wait for each other.
+// gather in a batch, and one of their callers, the leader, then sends them all in one statement. The callers wait on a
+// futex of their batch: a condition variable would cost each of them a system call to wake up, and a lock.
 #pragma once
 
-#include <condition_variable>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <omnistore/driver.hpp>
@@ -68,6 +69,18 @@ auto reading(Pool &pool, omnistore::Call call, Work work) {
   return work(*pool.take(call));
 }
 
+/// Gets that are sent in one statement. Their callers wait on `state`, so that one system call wakes up all of them.
+struct Batch {
+  enum : std::uint32_t { gathers, needs_leader, has_leader, done };
+  std::atomic<std::uint32_t> state{gathers};
+  // Under the lock of the queue. The keys do not change while the batch has a leader.
+  std::vector<std::string> keys;
+  std::size_t callers = 0; ///< that have not left
+  // When it is done. Each caller takes the one of its own key.
+  std::vector<Found> found;
+  std::optional<omnistore::Failure> failure;
+};
+
 /// Safe for threads.
 class Gets {
 public:
@@ -77,27 +90,19 @@ public:
   Found get(omnistore::Call call, std::string_view key);
 
 private:
-  struct Wanted {
-    std::string key;
-    std::mutex lock;
-    std::condition_variable woken;
-    enum { waits, leads, done } state = waits;
-    bool has_left = false; ///< its caller's time has ended; under the lock of the queue
-    Found found;
-    std::optional<omnistore::Failure> failure;
-  };
-  using Shared = std::shared_ptr<Wanted>;
+  using Shared = std::shared_ptr<Batch>;
 
-  Shared join(std::string_view key);
-  void lead(omnistore::Call call, const Shared &own);
-  void leave(const Shared &own);
-  void next_leader(std::unique_lock<std::mutex> lock);
+  std::pair<Shared, std::size_t> join(std::string_view key);
+  bool claim(const Shared &batch);
+  void lead(omnistore::Call call, const Shared &batch);
+  void leave(const Shared &batch);
+  Shared next_batch();
 
   Pool &pool_;
   const omnistore_host &host_;
-  std::mutex lock_; // for the queue. Its holder may take the lock of a get, but not the other way round
-  std::deque<Shared> queue_;
-  int leaders_ = 0;
+  std::mutex lock_;          // for all below, and for the batches
+  std::deque<Shared> queue_; // batches that nobody leads yet
+  int leaders_ = 0;          // leaders, and batches that need one
 };
 
 } // namespace postgres

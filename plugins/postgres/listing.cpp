@@ -29,7 +29,8 @@ struct Names {
   bool more = false;
 };
 
-Names find(Connection &connection, omnistore::Call call, std::int64_t now, const omnistore_list_request &request) {
+Names find(Connection &connection, omnistore::Call call, const Statements &statements, std::int64_t now,
+           const omnistore_list_request &request) {
   const bool back = request.flags & OMNISTORE_LIST_REVERSE, meta = request.flags & OMNISTORE_LIST_META;
   const Query query = meta ? back ? Query::list_meta_back : Query::list_meta : back ? Query::list_back : Query::list;
   Names names;
@@ -39,8 +40,9 @@ Names find(Connection &connection, omnistore::Call call, std::int64_t now, const
     if (bounds.empty()) return names;
     const std::int64_t most =
         std::min<std::int64_t>(MOST_ROWS, static_cast<std::int64_t>(request.limit - names.items.size()) + 1);
-    const std::string to = bounds.to.empty() ? "\xff" : bounds.to; // no key has this byte
-    const Rows rows = connection.run(call, query, Params().bytes(bounds.from).bytes(to).integer(now).integer(most));
+    const std::string from = statements.bound(bounds.from),
+                      to = statements.bound(bounds.to.empty() ? NO_KEY : std::string_view(bounds.to));
+    const Rows rows = connection.run(call, query, Params().bytes(from).bytes(to).integer(now).integer(most));
     ended = rows.count() < most;
     for (int row = 0; row < rows.count(); ++row) {
       const std::string_view key = rows.bytes(row, 0);
@@ -63,12 +65,13 @@ Names find(Connection &connection, omnistore::Call call, std::int64_t now, const
 
 } // namespace
 
-omnistore_status list(omnistore::Call call, Pool &pool, std::int64_t now, const omnistore_list_request &request,
-                      omnistore_page &page) {
+omnistore_status list(omnistore::Call call, Pool &pool, const Statements &statements, std::int64_t now,
+                      const omnistore_list_request &request, omnistore_page &page) {
   if (const std::string_view cursor = as_view(request.cursor);
       !cursor.empty() && !cursor.starts_with(as_view(request.base)))
     return call.fail(OMNISTORE_INVALID, "the cursor is none of this listing");
-  const Names names = reading(pool, call, [&](Connection &connection) { return find(connection, call, now, request); });
+  const Names names =
+      reading(pool, call, [&](Connection &connection) { return find(connection, call, statements, now, request); });
   for (const Item &item : names.items) {
     const omnistore_status status = item.is_key && (request.flags & OMNISTORE_LIST_META)
                                         ? item.found.with_meta(OMNISTORE_GET_META, item.name,

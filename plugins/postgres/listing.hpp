@@ -5,11 +5,12 @@
 #include <omnistore/driver.hpp>
 
 #include "pool.hpp"
+#include "statements.hpp"
 
 namespace postgres {
 
 /// Emits one page of a listing.
-omnistore_status list(omnistore::Call call, Pool &pool, std::int64_t now, const omnistore_list_request &request,
-                      omnistore_page &page);
+omnistore_status list(omnistore::Call call, Pool &pool, const Statements &statements, std::int64_t now,
+                      const omnistore_list_request &request, omnistore_page &page);
 
 } // namespace postgres

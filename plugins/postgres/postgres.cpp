@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `postgres` driver: values in a table of a PostgreSQL database. statements.hpp has the table and the statements,
-// connection.hpp runs them, pool.hpp says how threads share connections, gets.hpp how values are read, listing.hpp how
-// keys are listed, watch.hpp how the changes of others are reported.
+// The `postgres` driver: values in a table of a PostgreSQL database. layout.hpp has the two layouts of the table and
+// their statements, connection.hpp runs them, pool.hpp says how threads share connections, gets.hpp how values are
+// read, writes.hpp how they are written, listing.hpp how keys are listed, watch.hpp how the changes of others are
+// reported.
 #include <algorithm>
 #include <atomic>
-#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -24,6 +24,7 @@
 #include "settings.hpp"
 #include "statements.hpp"
 #include "watch.hpp"
+#include "writes.hpp"
 
 namespace postgres {
 namespace {
@@ -55,21 +56,22 @@ class Postgres {
 public:
   Postgres(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
            std::span<const omnistore_store *const>, Call call)
-      : host_(host), settings_(options), statements_(settings_.table),
+      : host_(host), settings_(options), statements_(settings_.is_db0, settings_.table),
         pool_(settings_.connections, [this](Call with) { return open(with); }), gets_(pool_, host),
         watches_(host, statements_, [this](Call with) { return open(with); }), sweep_(host, &Postgres::sweep, this) {
     bool triggers = settings_.triggers;
+    statements_.limit(traits);
     try {
       const Pool::Lease lease = pool_.take(call);
       triggers = triggers || statements_.has_triggers(*lease, call);
       const Rows lasts = lease->text(
           call, "SELECT current_setting('fsync') = 'on' AND current_setting('synchronous_commit') <> 'off'");
       if (lasts.bytes(0, 0) == "t") traits.keeps = OMNISTORE_KEEPS_POWER;
-      plan_sweep(*lease, call);
+      if (!statements_.is_db0()) plan_sweep(*lease, call);
     } catch (const omnistore::Failure &failure) {
       if (failure.status() != OMNISTORE_UNAVAILABLE) throw;
       omnistore::log_line(host, OMNISTORE_LOG_WARN, std::string("opened without the server: ") + failure.what());
-      sweep_.schedule(INT64_MAX, now());
+      if (!statements_.is_db0()) sweep_.schedule(INT64_MAX, now());
     }
     if (triggers) traits.capabilities |= OMNISTORE_WATCHES_OWN;
   }
@@ -98,12 +100,12 @@ public:
 
   omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result) {
     const std::int64_t moment = now();
-    const std::optional<Step> step = setting(key, request, moment);
+    const std::optional<Step> step = setting(statements_, key, request, moment);
     if (!step) return OMNISTORE_CONFLICT;
     std::int64_t version = 0;
     {
       const Pool::Lease lease = pool_.take(call);
-      if (!was_set(*step, request, lease->run(call, step->query, step->params), version)) return OMNISTORE_CONFLICT;
+      if (!was_set(*step, lease->run(call, step->query, step->params), version)) return OMNISTORE_CONFLICT;
     }
     return written(key, request, version, moment, result);
   }
@@ -136,7 +138,6 @@ public:
   // --------------------------------------------------------------------------------------------------------- batches
 
   using GetRequests = omnistore::Requests<omnistore_get_request>;
-  using SetRequests = omnistore::Requests<omnistore_set_request>;
   using RemoveRequests = omnistore::Requests<omnistore_remove_request>;
 
   omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys, GetRequests requests,
@@ -179,12 +180,23 @@ public:
                 (requests[to].expiry == 0 || requests[to].expiry > moment);
       }
       std::vector<std::int64_t> versions(to - from);
-      piece(call, from, to, statuses, [&] {
+      std::fill(statuses + from, statuses + to, OMNISTORE_OK);
+      try {
+        const auto some = keys.subspan(from, to - from);
         if (plain)
-          set_arrays(call, keys.subspan(from, to - from), requests.from(from), moment, versions);
+          set_arrays(*pool_.take(call), call, statements_, some, requests.from(from), moment, versions);
         else
-          set_pipeline(call, keys.subspan(from, to - from), requests.from(from), moment, versions, statuses + from);
-      });
+          set_pipeline(*pool_.take(call), call, statements_, some, requests.from(from), moment, versions,
+                       statuses + from);
+      } catch (const omnistore::Failure &failure) {
+        const bool refused = failure.status() == OMNISTORE_TOO_LARGE || failure.status() == OMNISTORE_INVALID;
+        for (std::size_t i = from; i < to; ++i)
+          item(call, i, statuses[i], [&] { // if the server refused an item, the others are set nevertheless
+            if (!refused || to - from == 1) throw failure;
+            return set(call, as_view(keys[i]), requests[i], results ? results[i] : nullptr);
+          });
+        continue;
+      }
       for (std::size_t i = from; i < to; ++i)
         if (statuses[i] == OMNISTORE_OK)
           statuses[i] =
@@ -227,11 +239,12 @@ public:
   // ----------------------------------------------------------------------------------------------------- whole bases
 
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page) {
-    return postgres::list(call, pool_, now(), request, page);
+    return postgres::list(call, pool_, statements_, now(), request, page);
   }
 
   omnistore_status clear(Call call, const omnistore_clear_request &request, omnistore_page *removed) {
-    const std::string from(as_view(request.base)), to = from.empty() ? "\xff" : omnistore::after(from);
+    const std::string from(as_view(request.base)),
+        to = statements_.bound(from.empty() ? std::string(NO_KEY) : omnistore::after(from));
     if (!removed) {
       pool_.take(call)->run(call, Query::clear, Params().bytes(from).bytes(to));
       return OMNISTORE_OK;
@@ -296,48 +309,6 @@ private:
 
   // --------------------------------------------------------------------------------------------------------- writing
 
-  /// The statement of a set; nothing if its condition cannot hold.
-  static std::optional<Step> setting(std::string_view key, const omnistore_set_request &request, std::int64_t moment) {
-    const auto version = omnistore::NumberEtag::parse(as_view(request.etag));
-    const bool matches = request.condition == OMNISTORE_IF_MATCH;
-    if (matches && !version) return std::nullopt;
-    Step step{Query::set, {}};
-    if (request.expiry != 0 && request.expiry <= moment) { // it removes the key
-      step.query = matches                                     ? Query::remove_if_match
-                   : request.condition == OMNISTORE_IF_PRESENT ? Query::remove
-                   : request.condition == OMNISTORE_IF_ABSENT  ? Query::is_present
-                                                               : Query::remove_any;
-      step.params.bytes(key);
-      if (step.query != Query::remove_any) step.params.integer(moment);
-    } else {
-      step.query = matches                                     ? Query::set_if_match
-                   : request.condition == OMNISTORE_IF_PRESENT ? Query::set_if_present
-                   : request.condition == OMNISTORE_IF_ABSENT  ? Query::set_if_absent
-                                                               : Query::set;
-      step.params.bytes(key).integer(moment).integer_or_null(request.expiry);
-      step.params.bytes_or_null(as_view(request.user)).bytes(as_view(request.value));
-    }
-    if (matches) step.params.integer(static_cast<std::int64_t>(*version));
-    return step;
-  }
-
-  /// Returns true if the condition of a set held.
-  static bool was_set(const Step &step, const omnistore_set_request &, const Rows &rows, std::int64_t &version) {
-    switch (step.query) {
-    case Query::is_present:
-      return rows.count() == 0;
-    case Query::remove_any:
-      return true;
-    case Query::remove:
-    case Query::remove_if_match:
-      return rows.changed() > 0;
-    default:
-      if (rows.count() == 0) return false;
-      version = rows.integer(0, 0);
-      return true;
-    }
-  }
-
   /// After a set has been committed.
   omnistore_status written(std::string_view key, const omnistore_set_request &request, std::int64_t version,
                            std::int64_t moment, omnistore_sink *result) {
@@ -351,64 +322,6 @@ private:
     return found.give_meta(*result, OMNISTORE_GET_META, key);
   }
 
-  /// Sets without conditions, in one statement. The last one of a key wins. The order of keys prevents deadlocks.
-  void set_arrays(Call call, std::span<const omnistore_bytes> keys, SetRequests requests, std::int64_t moment,
-                  std::vector<std::int64_t> &versions) {
-    std::map<std::string_view, std::size_t> last;
-    for (std::size_t i = 0; i < keys.size(); ++i) last[as_view(keys[i])] = i;
-    std::vector<std::string_view> names, users, values;
-    std::vector<std::int64_t> expiries;
-    for (const auto &each : last) {
-      const omnistore_set_request &request = requests[each.second];
-      names.push_back(each.first);
-      users.push_back(as_view(request.user));
-      values.push_back(as_view(request.value));
-      expiries.push_back(request.expiry);
-    }
-    Params params;
-    params.array(names).integer(moment).array(expiries).array(users, true).array(values);
-    const Pool::Lease lease = pool_.take(call);
-    const Rows rows = lease->run(call, Query::set_many, params);
-    std::map<std::string_view, std::int64_t> found;
-    for (int row = 0; row < rows.count(); ++row) found[rows.bytes(row, 0)] = rows.integer(row, 1);
-    for (std::size_t i = 0; i < keys.size(); ++i) versions[i] = found[as_view(keys[i])];
-  }
-
-  /// Sets with conditions, in one round trip and one transaction.
-  void set_pipeline(Call call, std::span<const omnistore_bytes> keys, SetRequests requests, std::int64_t moment,
-                    std::vector<std::int64_t> &versions, omnistore_status *statuses) {
-    std::vector<Step> steps;
-    std::vector<std::size_t> items;
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      std::optional<Step> step = setting(as_view(keys[i]), requests[i], moment);
-      if (!step) {
-        statuses[i] = OMNISTORE_CONFLICT;
-        continue;
-      }
-      steps.push_back(std::move(*step));
-      items.push_back(i);
-    }
-    const std::vector<Rows> rows = pool_.take(call)->pipeline(call, steps);
-    for (std::size_t k = 0; k < items.size(); ++k)
-      if (!was_set(steps[k], requests[items[k]], rows[k], versions[items[k]])) statuses[items[k]] = OMNISTORE_CONFLICT;
-  }
-
-  static std::optional<Step> removing(std::string_view key, const omnistore_remove_request &request,
-                                      std::int64_t moment) {
-    const bool matches = request.condition == OMNISTORE_IF_MATCH;
-    const auto version = omnistore::NumberEtag::parse(as_view(request.etag));
-    if (matches && !version) return std::nullopt;
-    Step step{matches ? Query::remove_if_match : Query::remove, {}};
-    step.params.bytes(key).integer(moment);
-    if (matches) step.params.integer(static_cast<std::int64_t>(*version));
-    return step;
-  }
-  static omnistore_status removed(const omnistore_remove_request &request, bool was_there) {
-    return was_there                                 ? OMNISTORE_OK
-           : request.condition == OMNISTORE_IF_MATCH ? OMNISTORE_CONFLICT
-                                                     : OMNISTORE_NOT_FOUND;
-  }
-
   /// Runs one item of a batch; its failure is its own.
   template <class Work>
   static void item(Call call, std::size_t i, omnistore_status &status, Work work) {
@@ -416,18 +329,6 @@ private:
       status = work();
     } catch (const omnistore::Failure &failure) {
       status = call.fail(static_cast<std::uint32_t>(i), failure.status(), failure.what(), failure.details());
-    }
-  }
-
-  /// Runs one transaction of a batch; its failure is that of its items.
-  template <class Work>
-  static void piece(Call call, std::size_t from, std::size_t to, omnistore_status *statuses, Work work) {
-    std::fill(statuses + from, statuses + to, OMNISTORE_OK);
-    try {
-      work();
-    } catch (const omnistore::Failure &failure) {
-      for (std::size_t i = from; i < to; ++i)
-        statuses[i] = call.fail(static_cast<std::uint32_t>(i), failure.status(), failure.what(), failure.details());
     }
   }
 

@@ -40,8 +40,8 @@ void check(std::string_view parameter, std::string_view value) {
 } // namespace
 
 Settings::Settings(const omnistore::Options &options)
-    : table(options.string("table")), triggers(options.boolean("triggers")),
-      connections(static_cast<std::size_t>(options.integer("connections"))),
+    : is_db0(options.string("layout", "omnistore") == "db0"), table(options.string("table", "")),
+      triggers(options.boolean("triggers")), connections(static_cast<std::size_t>(options.integer("connections"))),
       connect_timeout(options.integer("connectTimeout")) {
   parameters.emplace_back("fallback_application_name", "omnistore");
   if (options.has("url")) {

@@ -15,7 +15,8 @@ struct Settings {
   explicit Settings(const omnistore::Options &options);
 
   std::vector<std::pair<std::string, std::string>> parameters; ///< of libpq; they hold the password
-  std::string table;
+  bool is_db0;
+  std::string table; ///< empty: the layout's own name
   bool triggers;
   std::size_t connections;
   std::int64_t connect_timeout; ///< milliseconds

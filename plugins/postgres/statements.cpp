@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 #include <omnistore/failure.hpp>
 
@@ -31,55 +32,25 @@ std::string filled(std::string_view text, const std::string &table) {
   return out;
 }
 
-// Columns of a value: version, mtime, expiry, size.
-#define META "t.version, t.mtime, t.expiry, octet_length(t.value)::int8"
-#define LIVE(now) "(t.expiry IS NULL OR t.expiry > " now "::int8)"
-#define NEW_VALUE                                                                                                      \
-  " version = nextval('@_version'), mtime = $2::int8, expiry = $3::int8, user_meta = $4::bytea, value = $5::bytea "
-#define INSERT                                                                                                         \
-  "INSERT INTO @ AS t (key, version, mtime, expiry, user_meta, value) VALUES ($1::bytea, nextval('@_version'), "       \
-  "$2::int8, $3::int8, $4::bytea, $5::bytea) ON CONFLICT (key) DO UPDATE SET" REPLACE
-#define REPLACE                                                                                                        \
-  " version = excluded.version, mtime = excluded.mtime, expiry = excluded.expiry, user_meta = excluded.user_meta, "    \
-  "value = excluded.value "
-#define LIST(columns, order)                                                                                           \
-  "SELECT t.key" columns                                                                                               \
-  " FROM @ t WHERE t.key >= $1::bytea AND t.key < $2::bytea AND " LIVE("$3") " ORDER BY t.key " order                  \
-                                                                             " LIMIT $4::int8"
-
-constexpr std::string_view TABLE = R"(
-  CREATE SEQUENCE IF NOT EXISTS @_version;
-  CREATE TABLE IF NOT EXISTS @ (
-    key bytea PRIMARY KEY,
-    version bigint NOT NULL DEFAULT nextval('@_version'),
-    mtime bigint NOT NULL DEFAULT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
-    expiry bigint,
-    user_meta bytea,
-    value bytea NOT NULL);
-  ALTER TABLE @ ALTER COLUMN value SET STORAGE EXTERNAL;
-  CREATE INDEX IF NOT EXISTS @_expiry ON @ (expiry) WHERE expiry IS NOT NULL;
-  COMMENT ON TABLE @ IS 'omnistore schema 1';
-)";
-
 constexpr std::string_view TRIGGERS = R"(
   CREATE OR REPLACE FUNCTION @_notify() RETURNS trigger LANGUAGE plpgsql AS $body$
   BEGIN
     IF TG_OP = 'TRUNCATE' THEN
       PERFORM pg_notify('%', 'c');
     ELSIF TG_OP = 'DELETE' THEN
-      PERFORM pg_notify('%', CASE WHEN OLD.expiry <= extract(epoch FROM clock_timestamp()) * 1000 THEN 'e' ELSE 'r' END
-                             || encode(OLD.key, 'hex'));
+      PERFORM pg_notify('%', {removal}
+                             || encode({old}, 'hex'));
     ELSE
       IF TG_OP = 'UPDATE' AND OLD.key <> NEW.key THEN
-        PERFORM pg_notify('%', 'r' || encode(OLD.key, 'hex'));
+        PERFORM pg_notify('%', 'r' || encode({old}, 'hex'));
       END IF;
-      PERFORM pg_notify('%', 'u' || encode(NEW.key, 'hex'));
+      PERFORM pg_notify('%', 'u' || encode({new}, 'hex'));
     END IF;
     RETURN NULL;
   END $body$;
   CREATE OR REPLACE TRIGGER @_changed AFTER INSERT OR DELETE ON @ FOR EACH ROW EXECUTE FUNCTION @_notify();
   CREATE OR REPLACE TRIGGER @_updated AFTER UPDATE ON @ FOR EACH ROW
-    WHEN (OLD.value IS DISTINCT FROM NEW.value OR OLD.version <> NEW.version OR OLD.key <> NEW.key)
+    WHEN ({changed})
     EXECUTE FUNCTION @_notify();
   CREATE OR REPLACE TRIGGER @_truncated AFTER TRUNCATE ON @ FOR EACH STATEMENT EXECUTE FUNCTION @_notify();
 )";
@@ -100,66 +71,42 @@ void in_transaction(Connection &connection, omnistore::Call call, const std::str
 
 } // namespace
 
-Statements::Statements(const std::string &table) : table_(table) {
-  const auto put = [&](Query query, std::string_view text) {
-    texts_[static_cast<std::size_t>(query)] = filled(text, table);
-  };
-  const std::string together = std::to_string(MOST_TOGETHER);
-  put(Query::get,
-      "SELECT " META ", CASE WHEN $3::int8 <> 0 THEN t.user_meta END, substring(t.value FROM $4::int8::int4 "
-      "FOR $5::int8::int4) FROM @ t WHERE t.key = $1::bytea AND " LIVE("$2"));
-  put(Query::stat,
-      "SELECT " META ", CASE WHEN $3::int8 <> 0 THEN t.user_meta END FROM @ t WHERE t.key = $1::bytea AND " LIVE("$2"));
-  const std::string many =
-      " FROM unnest($1::bytea[]) WITH ORDINALITY AS k(key, i) JOIN @ t ON t.key = k.key WHERE " LIVE("$2");
-  const std::string user = ", CASE WHEN $3::int8 <> 0 THEN t.user_meta END, k.i";
-  put(Query::get_many,
-      "SELECT " META + user + ", CASE WHEN octet_length(t.value) <= " + together + " THEN t.value END" + many);
-  put(Query::stat_many, "SELECT " META + user + many);
-  put(Query::set, INSERT "RETURNING version");
-  put(Query::set_if_absent, INSERT "WHERE t.expiry <= $2::int8 RETURNING version");
-  put(Query::set_if_present, "UPDATE @ t SET" NEW_VALUE "WHERE t.key = $1::bytea AND " LIVE("$2") " RETURNING version");
-  put(Query::set_if_match, "UPDATE @ t SET" NEW_VALUE
-                           "WHERE t.key = $1::bytea AND t.version = $6::int8 AND " LIVE("$2") " RETURNING version");
-  put(Query::set_many, "INSERT INTO @ AS t (key, version, mtime, expiry, user_meta, value) SELECT n.key, "
-                       "nextval('@_version'), $2::int8, n.expiry, n.user_meta, n.value FROM unnest($1::bytea[], "
-                       "$3::int8[], $4::bytea[], $5::bytea[]) AS n(key, expiry, user_meta, value) "
-                       "ON CONFLICT (key) DO UPDATE SET" REPLACE "RETURNING key, version");
-  put(Query::remove, "DELETE FROM @ t WHERE t.key = $1::bytea AND " LIVE("$2"));
-  put(Query::remove_any, "DELETE FROM @ t WHERE t.key = $1::bytea");
-  put(Query::remove_if_match, "DELETE FROM @ t WHERE t.key = $1::bytea AND t.version = $3::int8 AND " LIVE("$2"));
-  put(Query::remove_many,
-      "DELETE FROM @ t USING (SELECT o.key FROM unnest($1::bytea[]) AS k(key) JOIN @ o ON o.key = "
-      "k.key ORDER BY o.key FOR UPDATE OF o) AS g WHERE t.key = g.key AND " LIVE("$2") " RETURNING t.key");
-  put(Query::is_present, "SELECT 1 FROM @ t WHERE t.key = $1::bytea AND " LIVE("$2"));
-  put(Query::touch, "UPDATE @ t SET expiry = CASE WHEN $3::int8 <> 0 THEN $4::int8 ELSE t.expiry END, user_meta = CASE "
-                    "WHEN $5::int8 <> 0 THEN $6::bytea ELSE t.user_meta END WHERE t.key = $1::bytea AND " LIVE("$2"));
-  put(Query::list, LIST("", ""));
-  put(Query::list_meta, LIST(", " META, ""));
-  put(Query::list_back, LIST("", "DESC"));
-  put(Query::list_meta_back, LIST(", " META, "DESC"));
-  put(Query::clear, "DELETE FROM @ t WHERE t.key >= $1::bytea AND t.key < $2::bytea");
-  put(Query::clear_some, "DELETE FROM @ t USING (SELECT key FROM @ WHERE key >= $1::bytea AND key < $2::bytea ORDER BY "
-                         "key LIMIT $3::int8 FOR UPDATE) AS g WHERE t.key = g.key RETURNING t.key");
-  put(Query::expire, "DELETE FROM @ t USING (SELECT key FROM @ WHERE expiry <= $1::int8 ORDER BY expiry LIMIT $2::int8 "
-                     "FOR UPDATE SKIP LOCKED) AS g WHERE t.key = g.key RETURNING t.key");
-  put(Query::next_expiry, "SELECT min(expiry) FROM @");
+Statements::Statements(bool db0, const std::string &table)
+    : layout_(db0 ? db0_layout() : own_layout()), table_(table.empty() ? layout_.default_table : table) {
+  for (std::size_t i = 0; i < QUERIES; ++i) texts_[i] = filled(layout_.texts[i], table_);
+}
+
+std::string Statements::bound(std::string_view text) const {
+  if (!layout_.is_db0) return std::string(text);
+  if (text == NO_KEY) return "\U0010ffff"; // a column of text has no other bytes, and no key begins with this character
+  std::string bound(text);
+  std::replace(bound.begin(), bound.end(), '\0', '\1'); // likewise, and no key has a NUL
+  return bound;
+}
+
+void Statements::limit(omnistore_traits &traits) const {
+  if (!layout_.is_db0) return;
+  traits.capabilities &= ~(OMNISTORE_CAN_TTL | OMNISTORE_CAN_META | OMNISTORE_CAN_ETAG | OMNISTORE_CAN_IF_MATCH |
+                           OMNISTORE_CAN_LIST_RANGE);
+  traits.max_key_size = 255; // the column's characters
 }
 
 void Statements::prepare_table(Connection &connection, omnistore::Call call) const {
-  const std::string find = filled("SELECT coalesce(obj_description(to_regclass('@'), 'pg_class'), ''), "
-                                  "to_regclass('@') IS NOT NULL",
-                                  table_);
-  Rows found = connection.text(call, find);
-  if (found.bytes(0, 1) == "f") {
-    in_transaction(connection, call, filled(TABLE, table_));
-    found = connection.text(call, find);
-  }
+  const auto run = [&](const char *text) { return connection.text(call, filled(text, table_)); };
+  if (run("SELECT to_regclass('@') IS NOT NULL").bytes(0, 0) == "f")
+    in_transaction(connection, call, filled(layout_.create, table_));
+  if (layout_.is_db0)
+    prepare_db0(connection, call);
+  else
+    check_comment(run("SELECT coalesce(obj_description(to_regclass('@'), 'pg_class'), '')").bytes(0, 0));
+}
+
+void Statements::check_comment(std::string_view comment) const {
   constexpr std::string_view ours = "omnistore schema ";
-  const std::string_view comment = found.bytes(0, 0);
   if (!comment.starts_with(ours))
     throw omnistore::Failure(OMNISTORE_INVALID, "the table " + table_ + " is not the driver's: its comment is not \"" +
-                                                    std::string(ours) + "1\"");
+                                                    std::string(ours) +
+                                                    "1\"; the options layout and table say which table is meant");
   const std::string_view number = comment.substr(ours.size());
   int version = 0;
   std::from_chars(number.data(), number.data() + number.size(), version);
@@ -169,8 +116,33 @@ void Statements::prepare_table(Connection &connection, omnistore::Call call) con
                                                         std::to_string(SCHEMA));
 }
 
+/// A listing needs an index in the order of bytes. If the user may not make it, the server sorts all keys.
+void Statements::prepare_db0(Connection &connection, omnistore::Call call) const {
+  const auto run = [&](const char *text) { return connection.text(call, filled(text, table_)); };
+  if (run("SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('@') AND NOT attisdropped AND attname IN "
+          "('key', 'value', 'blob', 'created_at', 'updated_at')")
+          .bytes(0, 0) != "5")
+    throw omnistore::Failure(OMNISTORE_INVALID, "the table " + table_ +
+                                                    " is not one of unstorage's db0 driver: it lacks a column of key, "
+                                                    "value, blob, created_at, updated_at");
+  if (run("SELECT to_regclass('@_omnistore') IS NOT NULL").bytes(0, 0) == "t") return;
+  try {
+    in_transaction(connection, call,
+                   filled("CREATE INDEX IF NOT EXISTS @_omnistore ON @ (key COLLATE \"C\"); ", table_));
+  } catch (const omnistore::Failure &failure) {
+    if (failure.status() != OMNISTORE_DENIED && failure.status() != OMNISTORE_READ_ONLY) throw;
+  }
+}
+
 void Statements::install_triggers(Connection &connection, omnistore::Call call) const {
-  if (!has_triggers(connection, call)) in_transaction(connection, call, filled(TRIGGERS, table_));
+  if (has_triggers(connection, call)) return;
+  std::string sql(TRIGGERS);
+  for (const auto &[mark, with] : {std::pair<std::string_view, const std::string &>{"{old}", layout_.old_key},
+                                   {"{new}", layout_.new_key},
+                                   {"{removal}", layout_.removal},
+                                   {"{changed}", layout_.changed}})
+    for (std::size_t at = 0; (at = sql.find(mark, at)) != sql.npos;) sql.replace(at, mark.size(), with);
+  in_transaction(connection, call, filled(sql, table_));
 }
 
 bool Statements::has_triggers(Connection &connection, omnistore::Call call) const {

@@ -121,9 +121,9 @@ void Watches::take(std::string_view payload) {
   }
 }
 
-bool Watches::wait(int socket, int milliseconds, bool &readable) {
+bool Watches::wait(int socket, int timeout, bool &readable) {
   pollfd waited[2] = {{wake_, POLLIN, 0}, {socket, POLLIN, 0}};
-  poll(waited, 2, milliseconds);
+  poll(waited, 2, timeout);
   readable = waited[1].revents != 0;
   return !stopping_;
 }

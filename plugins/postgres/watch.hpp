@@ -41,8 +41,8 @@ private:
   void report(std::uint32_t type, std::uint32_t cause, std::string_view key);
   void take(std::string_view payload);
   void stop();
-  /// Waits for the connection or the end. Returns false at the end.
-  bool wait(int socket, int milliseconds, bool &readable);
+  /// Waits for the connection or the end, at most `timeout` milliseconds. Returns false at the end.
+  bool wait(int socket, int timeout, bool &readable);
 
   const omnistore_host &host_;
   const Statements &statements_;

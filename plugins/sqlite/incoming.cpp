@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <omnistore/failure.hpp>
+#include <omnistore/utf8.hpp>
 #include <omnistore/value.hpp>
 
 #include "connection.hpp"
@@ -78,35 +79,14 @@ void Incoming::append(const char *data, std::size_t count) {
     return;
   }
   while (count > 0) {
-    const ssize_t written = write(file_, data, count);
+    const ssize_t written = ::write(file_, data, count);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail("cannot write", "the database's folder", errno);
     data += written, count -= static_cast<std::size_t>(written), size_ += static_cast<std::uint64_t>(written);
   }
 }
 
-bool Incoming::is_text() const {
-  const std::string_view text = bytes_;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
-    const unsigned lead = byte(i);
-    const std::size_t size = lead < 0x80   ? 1
-                             : lead < 0xc2 ? 0
-                             : lead < 0xe0 ? 2
-                             : lead < 0xf0 ? 3
-                             : lead < 0xf5 ? 4
-                                           : 0;
-    if (size == 0 || lead == 0) return false;
-    for (std::size_t k = 1; k < size; ++k)
-      if ((byte(i + k) & 0xc0) != 0x80) return false;
-    const unsigned second = byte(i + 1);
-    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) || (lead == 0xf0 && second < 0x90) ||
-        (lead == 0xf4 && second > 0x8f))
-      return false;
-    i += size;
-  }
-  return true;
-}
+bool Incoming::is_text() const { return omnistore::is_text(bytes_); }
 
 void Incoming::read(void *into, std::size_t count, std::uint64_t from) const {
   for (char *at = static_cast<char *>(into); count > 0;) {

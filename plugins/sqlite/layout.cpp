@@ -36,7 +36,8 @@ constexpr Text COMMON[] = {
 };
 
 constexpr Text OWN[] = {
-    {Query::get, "SELECT " SHORT_VALUE ROW "NULL FROM {t} WHERE key = ?1"},
+    {Query::get, "SELECT " SHORT_VALUE ", mtime, expiry FROM {t} WHERE key = ?1"},
+    {Query::get_with_version, "SELECT " SHORT_VALUE ROW "NULL FROM {t} WHERE key = ?1"},
     {Query::get_with_user, "SELECT " SHORT_VALUE ROW "user FROM {t} WHERE key = ?1"},
     {Query::stat, "SELECT " SIZE ROW "NULL FROM {t} WHERE key = ?1"},
     {Query::stat_with_user, "SELECT " SIZE ROW "user FROM {t} WHERE key = ?1"},
@@ -86,6 +87,7 @@ constexpr Text OWN[] = {
 #define UPDATE "UPDATE {t} SET value = " NEW_TEXT ", blob = " NEW_BLOB ", updated_at = " NEW_TIME " WHERE key = ?1"
 constexpr Text DB0[] = {
     {Query::get, "SELECT " VALUE DB0_ROW},
+    {Query::get_with_version, "SELECT " VALUE DB0_ROW},
     {Query::get_with_user, "SELECT " VALUE DB0_ROW},
     {Query::stat, "SELECT " DB0_SIZE DB0_ROW},
     {Query::stat_with_user, "SELECT " DB0_SIZE DB0_ROW},

@@ -20,8 +20,9 @@ enum class Query {
   begin,       ///< of a transaction that reads
   begin_write, ///< of one that writes
   commit,
-  get,           ///< the value is NULL if it is longer than LONGEST_INLINE
-  get_with_user, ///< the same, with user meta
+  get,              ///< the value is NULL if it is longer than LONGEST_INLINE
+  get_with_version, ///< the same, with the version and the row's number
+  get_with_user,    ///< the same, with user meta too
   stat,
   stat_with_user,
   set,

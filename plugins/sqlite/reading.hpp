@@ -25,7 +25,7 @@ struct Known {
   std::string user; ///< if it was requested
 
   /// Takes the columns of a statement that reads one value (layout.hpp). It leaves `size` as it is.
-  static Known from(const Run &run, bool with_user);
+  static Known from(const Run &run, bool with_version, bool with_user);
   /// Gives it, with `bytes` as the part of the value that was requested.
   omnistore_status give(omnistore_sink &sink, std::uint32_t flags, bool gives_etags, std::string_view key,
                         std::string_view bytes = {}) const;

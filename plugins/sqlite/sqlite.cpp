@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The `sqlite` driver: values in a table of an SQLite database. layout.hpp has its statements, pool.hpp says how
-// threads share connections, reading.hpp how values go out, incoming.hpp how long ones come in, listing.hpp how keys
-// are listed, watch.hpp how the changes of others are found.
+// threads share connections, reading.hpp how values go out, writing.hpp how they are written, incoming.hpp how long
+// ones come in, listing.hpp how keys are listed, watch.hpp how the changes of others are found.
 #include <algorithm>
 #include <atomic>
 #include <functional>
@@ -24,6 +24,7 @@
 #include "pool.hpp"
 #include "reading.hpp"
 #include "watch.hpp"
+#include "writing.hpp"
 
 namespace sqlite {
 namespace {
@@ -50,8 +51,6 @@ constexpr std::uint64_t BESIDE_VALUE = OMNISTORE_MAX_KEY_SIZE + OMNISTORE_MAX_US
 constexpr std::size_t PIECE_BYTES = 4 << 20;
 /// A clear and a sweep remove so many keys in one transaction, so that other writers need not wait for long.
 constexpr std::int64_t PIECE_KEYS = 1000;
-/// A long value goes into its place in parts of this size.
-constexpr std::size_t PART = 256 << 10;
 
 class Sqlite {
 public:
@@ -100,18 +99,14 @@ public:
     Incoming value;
     if (const omnistore_status status = value.gather(call, request, settings_.folder); status != OMNISTORE_OK)
       return status;
-    Known known;
-    omnistore_status status;
-    {
-      const Lease writer = writers_.take(call);
-      status = write(*writer, key, request, value, known);
-    }
+    Known known = fresh();
+    const omnistore_status status = write(*writers_.take(call), key, request, value, known);
     return status == OMNISTORE_OK ? written(key, known, result) : status;
   }
 
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request) {
     if (settings_.read_only) return refuse(call);
-    return remove(*writers_.take(call), key, request);
+    return sqlite::remove(*writers_.take(call), key, request, now());
   }
 
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request) {
@@ -119,19 +114,9 @@ public:
     const bool user = request.flags & OMNISTORE_TOUCH_USER, expiry = request.flags & OMNISTORE_TOUCH_EXPIRY;
     if (user && key.ends_with('$')) return call.fail(OMNISTORE_INVALID, "a key that ends in '$' has no user meta");
     const std::int64_t moment = now();
-    {
-      const Lease writer = writers_.take(call);
-      const bool ends = expiry && request.expiry != 0 && request.expiry <= moment;
-      Run run(*writer, ends             ? Query::remove
-                       : user && expiry ? Query::touch_both
-                       : user           ? Query::touch_user
-                                        : Query::touch_expiry);
-      run.text(1, key);
-      if (!ends && expiry) run.expiry(4, request.expiry);
-      if (!ends && user) bind_user(run, as_view(request.user));
-      run.integer(7, moment).row();
-      if (!writer->changed()) return OMNISTORE_NOT_FOUND;
-    }
+    if (const omnistore_status status = sqlite::touch(call, *writers_.take(call), key, request, moment);
+        status != OMNISTORE_OK)
+      return status;
     if (expiry && request.expiry != 0) sweep_.schedule(request.expiry, moment);
     return OMNISTORE_OK;
   }
@@ -175,6 +160,7 @@ public:
     }
     in_one_transaction(call, keys.size(), statuses, [&](Connection &writer, std::size_t i) {
       if (!requests[i].source) values[i].gather(call, requests[i], settings_.folder);
+      known[i] = fresh();
       return write(writer, as_view(keys[i]), requests[i], values[i], known[i]);
     });
     for (std::size_t i = 0; i < keys.size(); ++i)
@@ -188,7 +174,7 @@ public:
     if (settings_.read_only) return refuse(call);
     std::fill_n(statuses, keys.size(), OMNISTORE_OK);
     in_one_transaction(call, keys.size(), statuses, [&](Connection &writer, std::size_t i) {
-      return remove(writer, as_view(keys[i]), requests[i]);
+      return sqlite::remove(writer, as_view(keys[i]), requests[i], now());
     });
     return OMNISTORE_OK;
   }
@@ -296,102 +282,18 @@ private:
 
   // ---------------------------------------------------------------------------------------------------------- writing
 
-  static void bind_user(Run &run, std::string_view user) {
-    if (!run.takes(5)) return;
-    if (user.empty())
-      run.null(5);
-    else
-      run.blob(5, user);
-  }
-
-  static Query query_of(std::uint32_t condition) {
-    return condition == OMNISTORE_IF_ABSENT    ? Query::set_if_absent
-           : condition == OMNISTORE_IF_PRESENT ? Query::set_if_present
-           : condition == OMNISTORE_IF_MATCH   ? Query::set_if_match
-                                               : Query::set;
-  }
-
-  omnistore_status write(Connection &writer, std::string_view key, const omnistore_set_request &request,
-                         const Incoming &value, Known &known) {
+  /// A new version of now.
+  Known fresh() {
+    Known known;
     known.version = static_cast<std::int64_t>(versions_.next());
     known.mtime = now();
-    known.expiry = request.expiry;
-    known.size = value.size();
-    const auto version = omnistore::NumberEtag::parse(as_view(request.etag));
-    if (request.condition == OMNISTORE_IF_MATCH && !version) return OMNISTORE_CONFLICT;
-    if (request.expiry != 0 && request.expiry <= known.mtime) return write_expired(writer, key, request, known.mtime);
-    std::optional<Transaction> transaction;
-    if (!value.in_memory() && !writer.in_transaction()) transaction.emplace(writer, Query::begin_write);
-    {
-      Run run(writer, query_of(request.condition));
-      run.text(1, key).integer(2, known.version).integer(3, known.mtime).expiry(4, request.expiry);
-      bind_user(run, as_view(request.user));
-      if (!value.in_memory())
-        run.zeros(6, value.size());
-      else if (settings_.layout.is_db0() && value.is_text())
-        run.text(6, value.bytes());
-      else
-        run.blob(6, value.bytes());
-      if (run.takes(7)) run.integer(7, known.mtime);
-      if (run.takes(8)) run.integer(8, static_cast<std::int64_t>(*version));
-      run.row();
-    }
-    if (!writer.changed()) return OMNISTORE_CONFLICT;
-    if (!value.in_memory()) fill(writer, key, value);
-    if (transaction) transaction->commit();
-    return OMNISTORE_OK;
-  }
-
-  /// Writes a value that was only given its room.
-  void fill(Connection &writer, std::string_view key, const Incoming &value) {
-    std::int64_t row = 0;
-    {
-      Run run(writer, Query::stat);
-      run.text(1, key).row();
-      row = run.integer_at(4);
-    }
-    Blob blob(writer, row, true);
-    const auto part = std::make_unique<char[]>(PART);
-    for (std::uint64_t at = 0; at < value.size();) {
-      const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(PART, value.size() - at));
-      value.read(part.get(), size, at);
-      blob.write(part.get(), size, at);
-      at += size;
-    }
-  }
-
-  /// A set whose expiry has passed: if its condition holds, it removes the key.
-  omnistore_status write_expired(Connection &writer, std::string_view key, const omnistore_set_request &request,
-                                 std::int64_t moment) {
-    if (request.condition == OMNISTORE_IF_PRESENT || request.condition == OMNISTORE_IF_MATCH) {
-      omnistore_remove_request as_remove{sizeof(omnistore_remove_request), 0, request.condition, 0, request.etag};
-      return remove(writer, key, as_remove) == OMNISTORE_OK ? OMNISTORE_OK : OMNISTORE_CONFLICT;
-    }
-    if (request.condition == OMNISTORE_IF_ABSENT) { // a value that has expired is left to the sweep
-      Run run(writer, Query::is_absent);
-      run.text(1, key).integer(7, moment);
-      return run.row() ? OMNISTORE_OK : OMNISTORE_CONFLICT;
-    }
-    Run(writer, Query::remove_any).text(1, key).row();
-    return OMNISTORE_OK;
+    return known;
   }
 
   /// After the commit of a set.
   omnistore_status written(std::string_view key, const Known &known, omnistore_sink *result) {
     if (known.expiry != 0) sweep_.schedule(known.expiry, known.mtime);
     return result ? known.give(*result, OMNISTORE_GET_META, gives_etags(), key) : OMNISTORE_OK;
-  }
-
-  omnistore_status remove(Connection &writer, std::string_view key, const omnistore_remove_request &request) {
-    const bool matches = request.condition == OMNISTORE_IF_MATCH;
-    const auto version = omnistore::NumberEtag::parse(as_view(request.etag));
-    if (matches && !version) return OMNISTORE_CONFLICT;
-    Run run(writer, matches ? Query::remove_if_match : Query::remove);
-    run.text(1, key);
-    if (run.takes(7)) run.integer(7, now());
-    if (run.takes(8)) run.integer(8, static_cast<std::int64_t>(*version));
-    run.row();
-    return writer.changed() ? OMNISTORE_OK : matches ? OMNISTORE_CONFLICT : OMNISTORE_NOT_FOUND;
   }
 
   /// Runs one item of a batch; its failure is its own.

@@ -93,6 +93,11 @@ TEST_CASE("postgres keeps the contract over a PostgreSQL server") {
                      {"--options", "{" + server.options() + R"(, "table": "t{id}", "triggers": )" + triggers});
 }
 
+TEST_CASE("postgres keeps what it claims in unstorage's layout") {
+  const test::PostgresServer server;
+  keeps_the_contract("postgres", {"--options", "{" + server.options() + R"(, "table": "t{id}", "layout": "db0"})"});
+}
+
 TEST_CASE("s3 keeps the contract over Ceph's radosgw") {
   const test::RadosGateway server;
   keeps_the_contract("s3",

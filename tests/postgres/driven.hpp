@@ -3,6 +3,7 @@
 // share one server; each has a table of its own.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -34,9 +35,10 @@ class Store : public Driven {
 public:
   /// `more`: further options: JSON members after a comma.
   Store(Host &host, const std::string &options, std::string_view more = "") : Driven(postgres_driver()) {
-    open(host, "{" + options + R"(,"table":"t")" + std::string(more) +
+    open(host, "{" + options + (more.find("table") == more.npos ? R"(,"table":"t")" : "") + std::string(more) +
                    (more.find("triggers") == more.npos ? R"(,"triggers":false)" : "") +
-                   R"(,"connections":4,"connectTimeout":5000})");
+                   (more.find("connectTimeout") == more.npos ? R"(,"connectTimeout":5000)" : "") +
+                   R"(,"connections":4})");
   }
 };
 
@@ -59,6 +61,17 @@ public:
 
 private:
   std::unique_ptr<PGconn, decltype(&PQfinish)> db_;
+};
+
+/// A call with a deadline.
+struct TimedCall : Call {
+  std::chrono::steady_clock::time_point end;
+  explicit TimedCall(std::chrono::milliseconds time) : end(std::chrono::steady_clock::now() + time) {
+    remaining = [](const omnistore_call *call) -> std::int64_t {
+      const auto rest = static_cast<const TimedCall *>(call)->end - std::chrono::steady_clock::now();
+      return std::max<std::int64_t>(0, std::chrono::ceil<std::chrono::milliseconds>(rest).count());
+    };
+  }
 };
 
 /// A database of the shared server that no other test uses.

@@ -164,3 +164,24 @@ TEST_CASE("keys are listed out of their index alone") {
   CHECK(plan.find("SCAN") == std::string::npos);
   CHECK(plan.find("TEMP B-TREE") == std::string::npos);
 }
+
+TEST_CASE("a touch of a long value keeps its bytes, its etag and its mtime, and does not read it into memory") {
+  Fixture f;
+  const std::string value = bytes_of(40'000'000);
+  REQUIRE(f.store.set("k", value, {.user = "mine"}) == OMNISTORE_OK);
+  const std::string etag = f.store.etag("k");
+  f.host.time += 10;
+  sqlite3_memory_highwater(1);
+  CHECK(f.store.touch("k", f.host.time + 1000) == OMNISTORE_OK);
+  CHECK(sqlite3_memory_highwater(0) < 30'000'000);
+  Got got;
+  REQUIRE(f.store.get("k", got) == OMNISTORE_OK);
+  CHECK(got.bytes == value);
+  CHECK(got.etag == etag);
+  CHECK(got.mtime == f.host.time - 10);
+  CHECK(got.expiry == f.host.time + 1000);
+  CHECK(f.store.user("k") == "mine");
+  CHECK(f.store.touch_user("k", "other") == OMNISTORE_OK);
+  CHECK(f.store.user("k") == "other");
+  f.host.drop_tasks();
+}

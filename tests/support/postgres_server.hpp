@@ -3,16 +3,21 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <fcntl.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,24 +30,28 @@ namespace test {
 /// not installed or does not start. It must be started from a thread that outlives it.
 class PostgresServer {
 public:
-  PostgresServer() {
-    if (binaries().empty())
-      throw std::runtime_error("PostgreSQL is not installed (Debian: apt-get install postgresql)");
-    if (geteuid() == 0) {
-      owner_ = getpwnam("nobody");
-      if (!owner_ || chown(folder_.path().c_str(), owner_->pw_uid, owner_->pw_gid) != 0)
-        throw std::runtime_error("the folder cannot be given to nobody");
-    }
-    await(spawn({"initdb", "--pgdata", data(), "--username", "test", "--auth", "trust", "--no-sync", "--encoding",
-                 "UTF8", "--locale", "C"}),
-          "initdb");
-    write_file(folder_ / "hba", "local all secret scram-sha-256\nlocal all all trust\n");
-    start();
+  /// The files of a certificate; the server then listens on a free port of 127.0.0.1, too.
+  struct Tls {
+    std::string cert, key;
+  };
+
+  PostgresServer() { create(); }
+  explicit PostgresServer(const Tls &tls) {
+    create([&] {
+      copy(tls.cert, "server.pem");
+      copy(tls.key, "server.key");
+      more_ = {"-c", "listen_addresses=127.0.0.1",
+               "-c", "ssl=on",
+               "-c", "ssl_cert_file=" + (folder_ / "server.pem"),
+               "-c", "ssl_key_file=" + (folder_ / "server.key")};
+      port_ = free_port();
+    });
   }
   PostgresServer(const PostgresServer &) = delete;
   PostgresServer &operator=(const PostgresServer &) = delete;
   ~PostgresServer() { kill(); }
 
+  std::uint16_t port() const { return port_; }
   std::string folder() const { return folder_.path().string(); }
   /// The options of a driver, without braces.
   std::string options(const std::string &user = "test", const std::string &database = "postgres") const {
@@ -52,7 +61,7 @@ public:
   /// Ends all of its processes at once, as a power cut does.
   void kill() {
     if (process_ <= 0) return;
-    ::kill(-process_, SIGKILL);
+    signal_all(SIGKILL);
     waitpid(process_, nullptr, 0);
     process_ = 0;
   }
@@ -60,10 +69,26 @@ public:
   void start() {
     // The lock files of a server that was killed would keep the new one from starting while their number is in use.
     std::filesystem::remove(data() + "/postmaster.pid");
-    process_ = spawn({"postgres", "-D", data(), "-k", folder(), "-c", "listen_addresses=", "-c", "fsync=off", "-c",
-                      "hba_file=" + (folder_ / "hba"), "-c", "shared_buffers=32MB"});
+    const std::string port = std::to_string(port_);
+    std::vector<std::string> words = {"postgres",
+                                      "-D",
+                                      data(),
+                                      "-k",
+                                      folder(),
+                                      "-c",
+                                      "listen_addresses=",
+                                      "-c",
+                                      "fsync=off",
+                                      "-c",
+                                      "hba_file=" + (folder_ / "hba"),
+                                      "-c",
+                                      "shared_buffers=32MB",
+                                      "-c",
+                                      "port=" + port};
+    words.insert(words.end(), more_.begin(), more_.end());
+    process_ = spawn(words);
     for (int i = 0; i < 300; ++i) {
-      const pid_t asks = spawn({"pg_isready", "-q", "-h", folder(), "-d", "postgres", "-U", "test"});
+      const pid_t asks = spawn({"pg_isready", "-q", "-p", port, "-h", folder(), "-d", "postgres", "-U", "test"});
       int status = 0;
       waitpid(asks, &status, 0);
       if (status == 0) return;
@@ -74,10 +99,58 @@ public:
     throw std::runtime_error("PostgreSQL does not start: " + read_file(folder_ / "log"));
   }
   /// Stops all of its processes without ending them: it responds to nothing, and its connections stay.
-  void freeze() { ::kill(-process_, SIGSTOP); }
-  void thaw() { ::kill(-process_, SIGCONT); }
+  void freeze() const { signal_all(SIGSTOP); }
+  void thaw() const { signal_all(SIGCONT); }
 
 private:
+  /// Each process of the server has a group of its own.
+  void signal_all(int number) const {
+    ::kill(process_, number);
+    std::error_code ignored;
+    for (const auto &entry : std::filesystem::directory_iterator("/proc", ignored)) {
+      std::ifstream file(entry.path() / "stat"); // "NUMBER (NAME) STATE PARENT ..."; the names here have no space
+      std::string word, parent;
+      pid_t process = 0;
+      if (file >> process >> word >> word >> parent && parent == std::to_string(process_)) ::kill(process, number);
+    }
+  }
+
+  void create(const std::function<void()> &prepare = [] {}) {
+    if (binaries().empty())
+      throw std::runtime_error("PostgreSQL is not installed (Debian: apt-get install postgresql)");
+    if (geteuid() == 0) {
+      owner_ = getpwnam("nobody");
+      if (!owner_ || chown(folder_.path().c_str(), owner_->pw_uid, owner_->pw_gid) != 0)
+        throw std::runtime_error("the folder cannot be given to nobody");
+    }
+    await(spawn({"initdb", "--pgdata", data(), "--username", "test", "--auth", "trust", "--no-sync", "--encoding",
+                 "UTF8", "--locale", "C"}),
+          "initdb");
+    write_file(folder_ / "hba",
+               "local all secret scram-sha-256\nlocal all all trust\nhost all all 127.0.0.1/32 trust\n");
+    prepare();
+    start();
+  }
+
+  void copy(const std::string &from, const std::string &name) const {
+    const std::string to = folder_ / name;
+    write_file(to, read_file(from));
+    std::filesystem::permissions(to, std::filesystem::perms::owner_read);
+    if (owner_ && chown(to.c_str(), owner_->pw_uid, owner_->pw_gid) != 0) throw std::runtime_error("chown " + to);
+  }
+  static std::uint16_t free_port() {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto *const raw = reinterpret_cast<sockaddr *>(&address);
+    const bool bound = bind(listener, raw, size) == 0 && getsockname(listener, raw, &size) == 0;
+    close(listener);
+    if (!bound) throw std::runtime_error("no free port");
+    return ntohs(address.sin_port);
+  }
+
   std::string data() const { return folder_ / "data"; }
 
   static std::string binaries() {
@@ -119,6 +192,8 @@ private:
   }
 
   Folder folder_;
+  std::uint16_t port_ = 5432; ///< a part of the socket's name, too
+  std::vector<std::string> more_;
   const passwd *owner_ = nullptr;
   pid_t process_ = 0;
 };
