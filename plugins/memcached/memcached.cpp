@@ -28,6 +28,8 @@ constexpr time_t long_ago = 60 * 60 * 24 * 30 + 1;
 /// How often an item is read again because others have changed it since.
 constexpr int most_tries = 100;
 constexpr std::size_t longest_base = 100;
+/// A batch of sets is sent in pieces. A piece has at most this many items, and about this many bytes.
+constexpr std::size_t piece_items = 512, piece_bytes = 8 << 20;
 
 constexpr omnistore_traits driver_traits = [] {
   omnistore_traits t{};
@@ -99,9 +101,9 @@ public:
 
   omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result) {
     const std::string name = name_of(prefix_, key);
-    const Item item{as_view(request.value), request.expiry, as_view(request.user)};
+    const Item item = item_of(request);
     check_size(item);
-    const bool is_over = request.expiry != 0 && request.expiry <= now();
+    const bool is_over = has_passed(request.expiry);
     omnistore_status status = OMNISTORE_OK;
     if (request.condition == OMNISTORE_ALWAYS && !is_over)
       store(call, name, item, &memcached_set);
@@ -109,11 +111,7 @@ public:
       erase(call, name);
     else
       status = set_if(call, name, request, item, is_over);
-    if (status != OMNISTORE_OK || !result) return status;
-    omnistore_meta meta = omnistore::make_meta(item.value.size(), 0, item.expiry);
-    const std::string etag = etag_of(item.value);
-    meta.etag = as_bytes(etag);
-    return omnistore::give(*result, meta);
+    return status == OMNISTORE_OK && result ? give_result(item, *result) : status;
   }
 
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request) {
@@ -154,6 +152,37 @@ public:
     return read_many(call, keys, requests, sinks, statuses, false);
   }
 
+  /// Sets without conditions are sent to each server in one go. With a condition each needs its own reading anyway.
+  omnistore_status set_many(Call call, std::span<const omnistore_bytes> keys,
+                            omnistore::Requests<omnistore_set_request> requests, omnistore_sink *const *results,
+                            omnistore_status *statuses) {
+    bool is_plain = true;
+    for (std::size_t i = 0; i < keys.size(); ++i)
+      is_plain = is_plain && requests[i].condition == OMNISTORE_ALWAYS && !has_passed(requests[i].expiry);
+    std::vector<std::vector<PlainSet>> servers(servers_.count());
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      statuses[i] = of_item(call, i, [&] {
+        omnistore_sink *const result = results ? results[i] : nullptr;
+        if (!is_plain) return set(call, as_view(keys[i]), requests[i], result);
+        const Item item = item_of(requests[i]);
+        check_size(item);
+        std::string name = name_of(prefix_, as_view(keys[i]));
+        auto &sets = servers[servers_.server_of(name)];
+        sets.push_back({i, std::move(name), item, result});
+        return OMNISTORE_OK;
+      });
+    }
+    for (std::uint32_t server = 0; server < servers.size(); ++server) {
+      const std::span<const PlainSet> sets = servers[server];
+      for (std::size_t from = 0, end = 0; from < sets.size(); from = end) {
+        for (std::size_t bytes = 0; end < sets.size() && end - from < piece_items && bytes < piece_bytes; ++end)
+          bytes += sets[end].item.size();
+        send_sets(call, server, sets.subspan(from, end - from), statuses);
+      }
+    }
+    return OMNISTORE_OK;
+  }
+
   omnistore_status health(Call call) {
     for (std::uint32_t i = 0; i < servers_.count(); ++i) servers_.check(i);
     const Servers::Lease lease = servers_.lease(call);
@@ -164,6 +193,19 @@ public:
 
 private:
   std::int64_t now() const { return host_.now(&host_); }
+  bool has_passed(std::int64_t expiry) const { return expiry != 0 && expiry <= now(); }
+  static Item item_of(const omnistore_set_request &request) {
+    return {as_view(request.value), request.expiry, as_view(request.user)};
+  }
+  /// Returns the status of one item of a batch. A failure that `outcome` throws is the item's own.
+  template <class Outcome>
+  static omnistore_status of_item(Call call, std::size_t item, Outcome outcome) {
+    try {
+      return outcome();
+    } catch (const Failure &failure) {
+      return call.fail(static_cast<std::uint32_t>(item), failure.status(), failure.what(), failure.details());
+    }
+  }
   void check_size(const Item &item) const {
     const std::uint64_t size = item.value.size() + item.user.size();
     if (size <= capacity_) return;
@@ -324,6 +366,57 @@ private:
     if (code == MEMCACHED_NOTSTORED || code == MEMCACHED_DATA_EXISTS) return false;
     if (code != MEMCACHED_SUCCESS && code != MEMCACHED_STORED) fail(name, code);
     return true;
+  }
+
+  static omnistore_status give_result(const Item &item, omnistore_sink &result) {
+    omnistore_meta meta = omnistore::make_meta(item.value.size(), 0, item.expiry);
+    const std::string etag = etag_of(item.value);
+    meta.etag = as_bytes(etag);
+    return omnistore::give(result, meta);
+  }
+
+  /// A set of a batch that has no condition.
+  struct PlainSet {
+    std::size_t at; ///< its place in the batch
+    std::string name;
+    Item item;
+    omnistore_sink *result;
+  };
+
+  /// Sends sets to one server, all before the first reply is awaited.
+  void send_sets(Call call, std::uint32_t server, std::span<const PlainSet> sets, omnistore_status *statuses) {
+    std::string commands, space;
+    for (const PlainSet &each : sets)
+      commands.append("set ")
+          .append(each.name)
+          .append(" " + std::to_string(each.item.flags()) + " " + std::to_string(each.item.seconds()) + " " +
+                  std::to_string(each.item.size()) + "\r\n")
+          .append(each.item.bytes(space))
+          .append("\r\n");
+    std::vector<std::string> replies;
+    std::optional<Failure> problem;
+    bool tried = false, sent = false;
+    try {
+      servers_.check(server);
+      tried = true;
+      const Servers::Lease lease = servers_.lease(call);
+      std::unique_ptr<Pipeline> pipeline = servers_.take_pipeline(server);
+      sent = true;
+      pipeline->run(call, commands, sets.size(), servers_.settings().command_timeout, replies);
+      servers_.give_back(server, std::move(pipeline));
+    } catch (const Failure &failure) {
+      const std::string why = (sent ? servers_.settings().servers[server] + ": " : "") + failure.what();
+      if (tried && call.remaining() > 0) servers_.failed(server, why);
+      problem.emplace(failure.status(), why + (sent ? "; the outcome is not known" : ""),
+                      omnistore::FailureDetails{!sent, failure.details().retry_after});
+    }
+    for (std::size_t i = 0; i < sets.size(); ++i) {
+      statuses[sets[i].at] = of_item(call, sets[i].at, [&] {
+        if (i >= replies.size()) throw *problem;
+        if (replies[i] != "STORED") throw servers_.failure(server, replies[i]);
+        return sets[i].result ? give_result(sets[i].item, *sets[i].result) : OMNISTORE_OK;
+      });
+    }
   }
 
   /// Returns false if there was no item.

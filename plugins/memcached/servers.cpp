@@ -19,16 +19,22 @@ constexpr milliseconds cancel_check{100};
   throw omnistore::Failure(OMNISTORE_INVALID, "option servers: " + address + ": " + why);
 }
 
-void add_server(memcached_st *handle, const std::string &address) {
-  if (address.starts_with('/')) {
-    if (memcached_server_add_unix_socket(handle, address.c_str()) != MEMCACHED_SUCCESS)
-      refuse(address, "the path of the socket is too long");
-    return;
-  }
-  std::string_view host = address, port;
+void add_server(memcached_st *handle, const Address &server) {
+  const memcached_return_t code = server.host.empty() ? memcached_server_add_unix_socket(handle, server.path.c_str())
+                                                      : memcached_server_add(handle, server.host.c_str(), server.port);
+  if (code != MEMCACHED_SUCCESS) refuse(server.shown, memcached_strerror(handle, code));
+}
+
+milliseconds left(omnistore::Call call) { return milliseconds(call.remaining()); }
+
+} // namespace
+
+Address parse_address(const std::string &text) {
+  if (text.starts_with('/')) return {text, {}, 0, text};
+  std::string_view host = text, port;
   if (host.starts_with('[')) {
     const std::size_t end = host.find(']');
-    if (end == host.npos) refuse(address, "the ']' of the address is missing");
+    if (end == host.npos) refuse(text, "the ']' of the address is missing");
     port = host.substr(end + 1);
     host = host.substr(1, end - 1);
   } else if (const std::size_t colon = host.find(':'); colon != host.npos) {
@@ -40,16 +46,11 @@ void add_server(memcached_st *handle, const std::string &address) {
     const char *end = port.data() + port.size();
     const auto [stop, error] = std::from_chars(port.data() + 1, end, number);
     if (port[0] != ':' || error != std::errc() || stop != end || number == 0)
-      refuse(address, "a ':' and the port follow the host");
+      refuse(text, "a ':' and the port follow the host");
   }
-  if (host.empty() || host.find('/') != host.npos) refuse(address, "it is neither host:port nor the path of a socket");
-  if (memcached_server_add(handle, std::string(host).c_str(), number) != MEMCACHED_SUCCESS)
-    refuse(address, "libmemcached refuses it");
+  if (host.empty() || host.find('/') != host.npos) refuse(text, "it is neither host:port nor the path of a socket");
+  return {text, std::string(host), number};
 }
-
-milliseconds left(omnistore::Call call) { return milliseconds(call.remaining()); }
-
-} // namespace
 
 Handle make_handle(const std::vector<std::string> &servers) {
   Handle handle(memcached_create(nullptr));
@@ -63,7 +64,7 @@ Handle make_handle(const std::vector<std::string> &servers) {
   std::set<std::string_view> known;
   for (const std::string &server : servers) {
     if (!known.insert(server).second) refuse(server, "it is listed twice");
-    add_server(handle.get(), server);
+    add_server(handle.get(), parse_address(server));
   }
   return handle;
 }
@@ -133,7 +134,7 @@ void Breaker::worked(const omnistore_host &host, const std::string &server) {
 
 Servers::Servers(const omnistore_host &host, ServerSettings settings)
     : host_(host), settings_(std::move(settings)), places_(make_handle(settings_.servers)),
-      breakers_(settings_.servers.size()) {}
+      breakers_(settings_.servers.size()), pipelines_(settings_.servers.size()) {}
 
 Servers::Lease Servers::lease(omnistore::Call call) {
   std::unique_lock lock(mutex_);
@@ -181,6 +182,34 @@ void Servers::drop_older() {
   const std::lock_guard guard(mutex_);
   ++age_;
   dropped.swap(idle_);
+}
+
+omnistore::Failure Servers::failure(std::uint32_t server, const std::string &line) const {
+  const omnistore_status status = line.starts_with("SERVER_ERROR out of memory")      ? OMNISTORE_NO_SPACE
+                                  : line.starts_with("SERVER_ERROR object too large") ? OMNISTORE_TOO_LARGE
+                                                                                      : OMNISTORE_IO;
+  return {status, settings_.servers[server] + ": " + line};
+}
+
+std::unique_ptr<Pipeline> Servers::take_pipeline(std::uint32_t server) {
+  for (;;) {
+    std::unique_ptr<Pipeline> found;
+    {
+      const std::lock_guard guard(mutex_);
+      auto &idle = pipelines_[server];
+      if (idle.empty()) break;
+      found = std::move(idle.back());
+      idle.pop_back();
+    }
+    if (!found->is_closed()) return found;
+  }
+  return std::make_unique<Pipeline>(parse_address(settings_.servers[server]), settings_.connect_timeout);
+}
+
+void Servers::give_back(std::uint32_t server, std::unique_ptr<Pipeline> pipeline) {
+  breakers_[server].worked(host_, settings_.servers[server]);
+  const std::lock_guard guard(mutex_);
+  pipelines_[server].push_back(std::move(pipeline));
 }
 
 std::uint32_t Servers::server_of(std::string_view name) {

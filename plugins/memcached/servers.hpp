@@ -19,10 +19,12 @@
 
 #include <omnistore/call.hpp>
 
+#include "address.hpp"
+#include "pipeline.hpp"
+
 namespace memcached_driver {
 
 using Clock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
 struct FreeHandle {
   void operator()(memcached_st *handle) const { memcached_free(handle); }
@@ -87,6 +89,15 @@ public:
 
   /// Waits until a handle is free. Throws Failure if the call's time is over before.
   Lease lease(omnistore::Call call);
+  /// Returns a connection to a server for a batch, whose caller has a lease. Throws Failure if the server is away.
+  std::unique_ptr<Pipeline> take_pipeline(std::uint32_t server);
+  /// Takes a connection back that still works.
+  void give_back(std::uint32_t server, std::unique_ptr<Pipeline> pipeline);
+  /// Returns the failure for the line with which a server refuses a set.
+  omnistore::Failure failure(std::uint32_t server, const std::string &line) const;
+  /// Notes that a server is away.
+  void failed(std::uint32_t server, const std::string &why) { breakers_[server].failed(host_, why); }
+  const ServerSettings &settings() const { return settings_; }
   /// Returns the number of the server that has a name.
   std::uint32_t server_of(std::string_view name);
   /// Throws Failure(OMNISTORE_UNAVAILABLE) if the server is away, and was tried a moment ago.
@@ -112,6 +123,7 @@ private:
   std::mutex mutex_;
   std::condition_variable freed_;
   std::vector<Handle> idle_;
+  std::vector<std::vector<std::unique_ptr<Pipeline>>> pipelines_; ///< of each server, those that nobody uses
   std::size_t leased_ = 0;
   std::uint64_t age_ = 0; ///< grows when all handles are dropped
 };

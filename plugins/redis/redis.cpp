@@ -368,8 +368,12 @@ private:
   /// Gets some keys of a batch from a cluster, in which they have different slots. Returns how many.
   std::size_t get_each(omnistore::Call call, std::size_t from, std::span<const omnistore_bytes> keys, Gets requests,
                        omnistore_sink *const *sinks, omnistore_status *statuses) {
+    constexpr std::size_t usual_size = 64; // the bytes of a GET
+    const std::size_t most = std::min(piece_items, keys.size() - from);
     Commands commands;
+    commands.reserve(most, most * usual_size);
     Items items;
+    items.reserve(most);
     for (std::size_t i = from; i < keys.size() && items.size() < piece_items && is_whole(requests[i]); ++i) {
       const std::string_view key = as_view(keys[i]);
       if (wants_meta(requests[i]) || wants_user(requests[i]))

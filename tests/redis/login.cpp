@@ -61,7 +61,7 @@ TEST_CASE("a database that the server has not fails the open") {
   RedisServer server;
   const auto [status, message] = opened(url_options(server.url(99)));
   CHECK(status == OMNISTORE_INVALID);
-  CHECK(message.find("DB index is out of range") != message.npos);
+  CHECK(message.find("option url: the server has no database 99") != message.npos);
 }
 
 TEST_CASE("a unix socket serves like a port, with its database and password") {

@@ -46,10 +46,28 @@ TEST_CASE("a unix socket's url has a path, a login and a database") {
 }
 
 TEST_CASE("a malformed url is refused, without a word of it") {
-  for (const char *url :
-       {"", "127.0.0.1:6379", "redis:/h", "rediss://h:", "redis://h:", "redis://h:99999", "redis://h:1x",
-        "redis://h/-1", "redis://h/99999999999", "redis://h?x=1", "redis://%zz@h", "redis://u:%4@h", "redis://user@h",
-        "redis://[::1", "redis://[::1]x", "unix://", "unix://x", "redis://u:%00@h", "unix:///run?db="}) {
+  for (const char *url : {"",
+                          "127.0.0.1:6379",
+                          "redis:/h",
+                          "rediss://h:",
+                          "redis://h:",
+                          "redis://h:99999",
+                          "redis://h:1x",
+                          "redis://h/-1",
+                          "redis://h/99999999999",
+                          "redis://h/2147483647",
+                          "redis://h/4294967295",
+                          "unix:///run?db=2147483647",
+                          "redis://h?x=1",
+                          "redis://%zz@h",
+                          "redis://u:%4@h",
+                          "redis://user@h",
+                          "redis://[::1",
+                          "redis://[::1]x",
+                          "unix://",
+                          "unix://x",
+                          "redis://u:%00@h",
+                          "unix:///run?db="}) {
     CAPTURE(url);
     CHECK_THROWS_AS(parse_url(url), omnistore::Failure);
   }

@@ -31,6 +31,11 @@ public:
     slot_ = slot;
     routed_ = true;
   }
+  /// Makes room for so many units, and bytes.
+  void reserve(std::size_t units, std::size_t bytes) {
+    units_.reserve(units);
+    bytes_.reserve(bytes);
+  }
   /// Begins a command of so many words, including its name. The caller then calls word() as often.
   void begin(std::size_t words) {
     if (routed_ && !in_transaction_) units_.push_back({bytes_.size(), count_, slot_});

@@ -88,7 +88,14 @@ void Connection::log_in(const Endpoint &endpoint, Clock::time_point deadline) {
   commands.add("INFO", "server");
   const Replies replies = exchange(commands, deadline);
   const std::size_t ping = replies.size() - 2;
-  for (std::size_t i = 0; i < ping; ++i) not_error(*replies[i]);
+  for (std::size_t i = 0; i < ping; ++i) {
+    const redisReply &reply = *replies[i];
+    if (is_error(reply) && text_of(reply).starts_with("ERR DB index"))
+      throw omnistore::Failure(OMNISTORE_INVALID, "option url: the server has no database " +
+                                                      std::to_string(endpoint.database) +
+                                                      "; its setting `databases` is their number");
+    not_error(reply);
+  }
   // NOPERM: the user may not ping, but is logged in.
   if (is_error(*replies[ping]) && !text_of(*replies[ping]).starts_with("NOPERM")) throw failure_of(*replies[ping]);
   check_version(*replies[ping + 1]);

@@ -13,6 +13,9 @@ namespace {
 
 [[noreturn]] void refuse(const std::string &why) { throw omnistore::Failure(OMNISTORE_INVALID, "option url: " + why); }
 
+/// A server cannot have a database with a larger number, whatever its setting `databases`.
+constexpr std::uint32_t most_databases = std::numeric_limits<std::int32_t>::max() - 1;
+
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -38,12 +41,12 @@ std::string decoded(std::string_view text, const char *what) {
 }
 
 template <class Number>
-Number number(std::string_view text, const char *what) {
+Number number(std::string_view text, const char *what, Number most = std::numeric_limits<Number>::max()) {
   Number value{};
   const char *end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc() || stop != end)
-    refuse(std::string("the ") + what + " is a number from 0 to " + std::to_string(std::numeric_limits<Number>::max()));
+  if (text.empty() || error != std::errc() || stop != end || value > most)
+    refuse(std::string("the ") + what + " is a number from 0 to " + std::to_string(most));
   return value;
 }
 
@@ -67,7 +70,7 @@ void take_query(std::string_view &text, Endpoint &into) {
   const std::string_view query = text.substr(mark + 1);
   text = text.substr(0, mark);
   if (!query.starts_with("db=")) refuse("only db=NUMBER may follow the '?'");
-  into.database = number<std::uint32_t>(query.substr(3), "database");
+  into.database = number<std::uint32_t>(query.substr(3), "database", most_databases);
 }
 
 void take_address(std::string_view address, Endpoint &into) {
@@ -94,7 +97,7 @@ Endpoint tcp(std::string_view text) {
   const std::size_t slash = text.find('/');
   take_address(text.substr(0, slash), result);
   if (slash != text.npos && slash + 1 != text.size())
-    result.database = number<std::uint32_t>(text.substr(slash + 1), "database after the '/'");
+    result.database = number<std::uint32_t>(text.substr(slash + 1), "database after the '/'", most_databases);
   return result;
 }
 

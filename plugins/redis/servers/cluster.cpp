@@ -250,6 +250,8 @@ void Cluster::divide(Round &round, const SlotMap &map) {
     if (share == round.shares.end()) {
       round.shares.emplace_back().client = client;
       share = std::prev(round.shares.end());
+      share->bytes.reserve(round.bytes.size());
+      share->units.reserve(round.waiting.size());
     }
     if (each.asking) share->bytes += asking, ++share->count;
     const std::size_t from = round.units[each.unit].from;
@@ -321,6 +323,7 @@ Replies Cluster::run(omnistore::Call call, Commands &commands, OnBroken on_broke
   const std::string bytes = std::move(commands.bytes());
   Replies replies(commands.count());
   Round round{commands.units(), bytes, commands.count(), replies, {}, {}, {}, false, false, 0, {}};
+  round.waiting.reserve(round.units.size());
   for (std::uint32_t i = 0; i < round.units.size(); ++i) round.waiting.push_back({i});
   auto map = this->map(call);
   const auto until = Clock::now() + settings_.command_timeout;
