@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -60,6 +61,8 @@ Watch::Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &
     : setup_(setup), base_(base),
       channel_("__keyspace@" + std::to_string(setup.servers.settings().endpoint.database) + "__:"), watcher_(watcher),
       feeds_(subscribe_all()) {
+  proof_.start();
+  prove();
   if (pipe2(stop_, O_CLOEXEC) != 0)
     throw omnistore::Failure(OMNISTORE_IO, std::string("pipe: ") + std::strerror(errno));
   try {
@@ -90,10 +93,11 @@ void Watch::expect_cleared(std::span<const std::string_view> keys) {
 /// Returns a connection to each server that has keys.
 std::vector<Watch::Feed> Watch::subscribe_all() {
   omnistore::BackgroundCall call(&stopping_);
+  checked_ = Clock::now();
   if (Cluster *const cluster = setup_.servers.cluster())
     cluster->refresh(omnistore::Call(&call), cluster->map(omnistore::Call(&call)));
   std::vector<Feed> feeds;
-  for (Client *master : setup_.servers.masters(omnistore::Call(&call))) feeds.push_back({master, subscribe(*master)});
+  for (Client *master : setup_.servers.masters(omnistore::Call(&call))) feeds.push_back(subscribe(*master));
   next_check_ = Clock::now() + check_pause;
   return feeds;
 }
@@ -101,12 +105,13 @@ std::vector<Watch::Feed> Watch::subscribe_all() {
 /// Returns the names of channels for a pattern of names.
 std::string Watch::channels(std::string_view names) const { return channel_ + std::string(names); }
 
-std::unique_ptr<Connection> Watch::subscribe(Client &server) {
+Watch::Feed Watch::subscribe(Client &server) {
   const ClientSettings &settings = setup_.servers.settings();
-  const auto deadline = Clock::now() + settings.connect_timeout + settings.command_timeout;
+  const Clock::time_point begun = Clock::now();
+  const auto deadline = begun + settings.connect_timeout + settings.command_timeout;
   auto connection = server.server().connect(settings.connect_timeout);
   try {
-    require_notifications(*connection, deadline);
+    const bool reports = require_notifications(*connection, deadline);
     Commands id;
     id.add("CLIENT", "ID");
     const Replies own = connection->exchange(id, deadline);
@@ -124,13 +129,15 @@ std::unique_ptr<Connection> Watch::subscribe(Client &server) {
       commands.add("PSUBSCRIBE", channels("{" + names + "}$"), channels("{*}" + names + "$"));
     const Replies replies = connection->exchange(commands, deadline);
     not_error(*replies.back());
-    return connection;
+    const bool tracks = !is_error(*own[0]) && !is_error(*replies.front()); // otherwise it does not learn of a FLUSHALL
+    return {&server, std::move(connection), reports && tracks, begun, begun, begun};
   } catch (const BrokenConnection &broken) {
     throw omnistore::Failure(OMNISTORE_UNAVAILABLE, server.server().shown() + ": " + broken.what());
   }
 }
 
-void Watch::require_notifications(Connection &connection, Clock::time_point deadline) {
+/// Returns false if it is not known whether they are on.
+bool Watch::require_notifications(Connection &connection, Clock::time_point deadline) {
   constexpr const char *setting = "notify-keyspace-events";
   Commands ask;
   ask.add("CONFIG", "GET", setting);
@@ -139,10 +146,10 @@ void Watch::require_notifications(Connection &connection, Clock::time_point dead
     omnistore::log_line(setup_.host, OMNISTORE_LOG_WARN,
                         "watch: it is not known if the server's keyspace notifications are on (" +
                             std::string(text_of(*replies[0])) + "); if they are off, no change is reported");
-    return;
+    return false;
   }
   const std::string flags(string_of(*array_of(*replies[0], 2)[1]));
-  if (enough(flags)) return;
+  if (enough(flags)) return true;
   if (!setup_.notify)
     throw omnistore::Failure(OMNISTORE_UNSUPPORTED,
                              "the server's keyspace notifications are off: CONFIG SET notify-keyspace-events KEA "
@@ -150,6 +157,7 @@ void Watch::require_notifications(Connection &connection, Clock::time_point dead
   Commands switch_on;
   switch_on.add("CONFIG", "SET", setting, flags + "K" + std::string(needed_classes));
   not_error(*connection.exchange(switch_on, deadline)[0]);
+  return true;
 }
 
 // ------------------------------------------------------------------------------------------------------------- events
@@ -188,6 +196,7 @@ bool Watch::reconnect() {
   }
   changes_.clear();
   report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {});
+  prove();
   return true;
 }
 
@@ -198,20 +207,24 @@ bool Watch::stopped(milliseconds wait) {
 
 /// Returns when the watch ends. Throws if a server is away, or the cluster has other masters.
 void Watch::listen() {
-  milliseconds patience = setup_.servers.settings().command_timeout;
-  if (setup_.servers.cluster()) patience = std::min(patience, check_pause);
   std::vector<pollfd> ready;
   for (;;) {
     for (Feed &feed : feeds_) // bytes that arrived with the reply to the subscription, or that TLS has read
-      while (const Reply message = feed.connection->next()) take(*message);
+      while (const Reply message = feed.connection->next()) take(feed, *message);
     take_changes();
+    prove();
+    Clock::time_point wake = Clock::time_point::max();
+    if (setup_.servers.cluster()) wake = next_check_;
     ready.assign({{stop_[0], POLLIN, 0}});
-    for (const Feed &feed : feeds_) ready.push_back({feed.connection->descriptor(), POLLIN, 0});
-    const int count = poll(ready.data(), ready.size(), static_cast<int>(patience.count()));
+    for (const Feed &feed : feeds_) {
+      wake = std::min(wake, due(feed));
+      ready.push_back({feed.connection->descriptor(), POLLIN, 0});
+    }
+    const auto left = std::max(std::chrono::ceil<milliseconds>(wake - Clock::now()), milliseconds(0));
+    poll(ready.data(), ready.size(), static_cast<int>(left.count()));
     if (ready[0].revents != 0) return;
     just_changed_.clear();
     for (std::size_t i = 0; i < feeds_.size(); ++i) {
-      if (ready[i + 1].revents == 0 && count != 0) continue;
       try {
         hear(feeds_[i], ready[i + 1].revents != 0);
       } catch (const BrokenConnection &broken) {
@@ -222,26 +235,45 @@ void Watch::listen() {
   }
 }
 
-/// Receives what has arrived. If nothing has, checks that the server is still there.
+/// Receives what has arrived, and sends a ping if one is due. A ping shows that the server is still there. Its reply
+/// comes after the notifications of all changes that were made before it, so it also proves that these are complete.
 void Watch::hear(Feed &feed, bool has_bytes) {
-  if (has_bytes) {
-    if (feed.connection->receive(milliseconds(0))) feed.pinged = false;
-    return;
-  }
-  if (feed.pinged)
+  if (has_bytes && feed.connection->receive(milliseconds(0))) feed.heard = Clock::now();
+  const Clock::time_point now = Clock::now();
+  if (now < due(feed)) return;
+  if (feed.waits)
     throw BrokenConnection("no reply within " + std::to_string(setup_.servers.settings().command_timeout.count()) +
                            " ms");
   Commands ping;
   ping.add("PING");
-  feed.pinged = feed.connection->send(ping.bytes()) == ping.bytes().size();
-  if (!feed.pinged) throw BrokenConnection("nothing can be sent");
+  feed.pinged = now;
+  feed.waits = feed.connection->send(ping.bytes()) == ping.bytes().size();
+  if (!feed.waits) throw BrokenConnection("nothing can be sent");
+}
+
+/// Returns the time of the next ping, or the time at which the reply to the last one is too late.
+Clock::time_point Watch::due(const Feed &feed) const {
+  const milliseconds patience = setup_.servers.settings().command_timeout;
+  if (feed.waits) return std::max(feed.heard, feed.pinged) + patience;
+  return proof_.is_wanted() ? feed.pinged + std::min(omnistore::WatchProof::interval, patience) : feed.heard + patience;
+}
+
+/// All changes have been reported that were made before the last ping to which each server has replied.
+void Watch::prove() {
+  Clock::time_point proven = setup_.servers.cluster() ? checked_ : Clock::time_point::max();
+  for (const Feed &feed : feeds_) {
+    if (!feed.is_complete) return;
+    proven = std::min(proven, feed.proven);
+  }
+  proof_.renew(proven);
 }
 
 /// Throws if other masters than those of the feeds have the slots of the cluster now.
 void Watch::check_masters() {
   Cluster *const cluster = setup_.servers.cluster();
-  if (!cluster || Clock::now() < next_check_) return;
-  next_check_ = Clock::now() + check_pause;
+  const Clock::time_point begun = Clock::now();
+  if (!cluster || begun < next_check_) return;
+  next_check_ = begun + check_pause;
   omnistore::BackgroundCall call(&stopping_);
   std::vector<Client *> masters, own;
   try {
@@ -253,11 +285,14 @@ void Watch::check_masters() {
   std::sort(masters.begin(), masters.end());
   std::sort(own.begin(), own.end());
   if (own != masters) throw BrokenConnection("the cluster has other masters now");
+  checked_ = begun;
 }
 
-void Watch::take(const redisReply &message) {
-  if (message.type != REDIS_REPLY_ARRAY || message.elements < 3) return; // the reply to a PING
+void Watch::take(Feed &feed, const redisReply &message) {
+  if (message.type != REDIS_REPLY_ARRAY || message.elements < 2) return;
   const std::string_view kind = string_of(*message.element[0]);
+  if (kind == "pong" && std::exchange(feed.waits, false)) feed.proven = feed.pinged;
+  if (message.elements < 3) return;
   if (kind == "message" && is_nil(*message.element[2])) {
     report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {}); // the database was flushed
   } else if (kind == "pmessage" && message.elements == 4) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <omnistore/driver.h>
+#include <omnistore/lag.hpp>
 
 #include "servers/servers.hpp"
 #include "values/layout.hpp"
@@ -39,13 +40,17 @@ public:
 
   /// These keys will be cleared: the cause of their removal is `cleared`.
   void expect_cleared(std::span<const std::string_view> keys);
+  /// Returns the age of the newest proof that the watch is complete (omnistore/ext/lag.h).
+  std::int64_t lag() const { return proof_.age(); }
 
 private:
   /// A connection to one of the servers that have the keys.
   struct Feed {
     Client *server;
     std::unique_ptr<Connection> connection;
-    bool pinged = false;
+    bool is_complete;                        ///< the server reports all changes
+    Clock::time_point heard, pinged, proven; ///< the last message, the last ping, and the newest proof
+    bool waits = false;                      ///< for the reply to the ping
   };
   /// A notification.
   struct Change {
@@ -53,16 +58,18 @@ private:
   };
 
   std::vector<Feed> subscribe_all();
-  std::unique_ptr<Connection> subscribe(Client &server);
+  Feed subscribe(Client &server);
   std::string channels(std::string_view names) const;
-  void require_notifications(Connection &connection, Clock::time_point deadline);
+  bool require_notifications(Connection &connection, Clock::time_point deadline);
   void run() noexcept;
   bool reconnect();
   void listen();
   void hear(Feed &feed, bool has_bytes);
+  Clock::time_point due(const Feed &feed) const;
   void check_masters();
+  void prove();
   bool stopped(milliseconds wait);
-  void take(const redisReply &message);
+  void take(Feed &feed, const redisReply &message);
   void take_notification(std::string_view name, std::string_view what);
   void take_changes();
   void take_change(std::string_view key, std::string_view what);
@@ -72,7 +79,9 @@ private:
   const std::string base_;
   const std::string channel_; ///< the part of a channel's name before the name of the key
   omnistore_watcher &watcher_;
+  omnistore::WatchProof proof_;
   Clock::time_point next_check_; ///< of the cluster's masters
+  Clock::time_point checked_;    ///< when the cluster's masters were requested for the last check that succeeded
   std::vector<Change> changes_;  ///< from a cluster, not reported yet
   std::atomic<bool> stopping_ = false;
   std::vector<Feed> feeds_;  ///< after the members above, which subscribe_all() uses
