@@ -30,14 +30,18 @@ async function announcement(child) {
 }
 
 /**
- * Serves mounts from a fresh folder on a free port: url, folder, config, and stop(), which fails if the host did
- * not end by itself with 0. "FOLDER" in a mount's options stands for that folder.
+ * Serves mounts from a fresh folder on a free port: url, admin, page, folder, config, and stop(), which fails if the
+ * host did not end by itself with 0. "FOLDER" in a mount's options stands for that folder. `tokens` has those of the
+ * data listener in `http` and those of the admin listener in `admin`; `log` has fields of the config's log.
  */
-export async function serve(mounts) {
+export async function serve(mounts, { tokens = {}, log: logging = {} } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "omnistore-e2e-"));
   const config = join(folder, "omnistore.jsonc");
   const listen = "127.0.0.1:0";
-  const text = JSON.stringify({ mounts, server: { http: { listen } }, admin: { listen }, log: { level: "warn" } });
+  const listener = (of) => ({ listen, tokens: tokens[of] });
+  const text = JSON.stringify({
+    mounts, server: { http: listener("http") }, admin: listener("admin"), log: { level: "warn", ...logging },
+  });
   writeFileSync(config, text.replaceAll("FOLDER", folder));
   const child = spawn(program, ["--json", "-c", config, "serve"], { stdio: ["ignore", "pipe", "pipe"], cwd: folder });
   const ended = once(child, "close");
@@ -55,7 +59,7 @@ export async function serve(mounts) {
     const how = await end();
     if (how !== 0) throw new Error(`serve ended with ${how}: ${log}`);
   };
-  return { url: said.http, folder, config, stop };
+  return { url: said.http, admin: said.admin, page: said.page, folder, config, stop };
 }
 
 /** The roots that each suite runs over. */

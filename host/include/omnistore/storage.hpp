@@ -99,6 +99,16 @@ struct MountInfo {
   StoreInfo store;
 };
 
+/// An operation that took longer than the log's `slow`.
+struct SlowOperation {
+  std::int64_t time;     ///< Unix milliseconds: when it ended
+  double milliseconds;   ///< how long it took
+  std::string operation; ///< such as "READ HIT"
+  std::string key;       ///< for a batch or a listing, what they are about
+  std::string mountpoint, driver;
+  std::string error; ///< why it failed; empty if it did not
+};
+
 /// A store that was unmounted and is not closed yet, or one that did not open in time. New operations do not reach it.
 struct DrainingStore {
   enum class State {
@@ -258,6 +268,8 @@ public:
   std::vector<MountInfo> mounts() const;
   /// Returns the counters of each mount. Drivers that do not respond take a second in all (counters_late).
   std::vector<MountStats> stats() const;
+  /// Returns the latest operations that were slow, at most 128, the newest first.
+  std::vector<SlowOperation> slow() const;
   /// Checks the health of all open stores that have a check (the SDK's ext/health.h), and returns those that cannot do
   /// their work. It takes about a second at most: a store that has not responded by then is among them. A result counts
   /// for a second, so that frequent callers cost the backends little.

@@ -72,7 +72,7 @@ int print_schema(const Global &global) {
 boost::json::object diff(const Global &global, const Check &options) {
   if (options.from.empty()) return request_admin(global, "/reload");
   const Config now = Config::load(options.from, global.profile), next = load_config(global);
-  report::Reload reload{changes_between(now, next), {}};
+  report::Reload reload{changes_between(now, next), {}, {}};
   return report::describe(reload, next);
 }
 

@@ -69,16 +69,17 @@ void reload(service::Reloader &reloader, std::string_view why) {
 }
 
 void announce(const Global &global, const Config &config, const std::string &name, const std::string &http,
-              const std::string &admin) {
+              const std::string &admin, const std::string &page) {
   Output out;
   if (global.json) {
-    out.json(boost::json::object{{"config", name}, {"http", http}, {"admin", admin}});
+    out.json(boost::json::object{{"config", name}, {"http", http}, {"admin", admin}, {"page", page}});
   } else if (!global.quiet) {
     const std::string program = global.program + " --url " + http;
     out.line("Omnistore serves " + base::printable(name) +
              (config.profile.empty() ? "" : ", profile " + config.profile));
     if (!http.empty()) out.line("  data   " + http);
     if (!admin.empty()) out.line("  admin  " + admin);
+    if (!page.empty()) out.line("  page   " + page + "  (logs a browser in once, within ten minutes)");
     if (!http.empty()) {
       out.line("Try");
       out.line("  " + program + " set greeting 'Hello, world'");
@@ -254,7 +255,7 @@ int run(const Global &global, const Serve &options) {
   server.start();
   if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
   announce(global, config, from_file ? config.file : options.shown, url_of(server.http_address()),
-           url_of(server.admin_address()));
+           url_of(server.admin_address()), server.page_link());
 
   int signal = 0;
   while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");

@@ -25,6 +25,7 @@ constexpr std::array header_names = {
     HeaderName{Header::authorization, "Authorization"},
     HeaderName{Header::content_encoding, "Content-Encoding", true},
     HeaderName{Header::content_range, "Content-Range"},
+    HeaderName{Header::cookie, "Cookie", false, false},
     HeaderName{Header::expect, "Expect", true, false},
     HeaderName{Header::if_match, "If-Match", true},
     HeaderName{Header::if_modified_since, "If-Modified-Since"},

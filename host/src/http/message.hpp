@@ -37,6 +37,7 @@ enum class Header : std::uint8_t {
   authorization,
   content_encoding,
   content_range,
+  cookie,
   expect,
   if_match,
   if_modified_since,

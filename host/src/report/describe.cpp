@@ -397,11 +397,16 @@ json::object describe(const std::vector<MountStats> &mounts, const HostState &ho
 }
 
 json::object describe(const Reload &reload, const Config &config) {
-  const auto change_json = [](const MountChange &change) {
-    return json::object{{"mountpoint", change.mountpoint},
+  const auto change_json = [&](const MountChange &change) {
+    json::object object{{"mountpoint", change.mountpoint},
                         {"driver", change.driver},
                         {"change", change_name(change.kind)},
                         {"details", change.details}};
+    if (const auto place = reload.places.find(change.mountpoint); place != reload.places.end()) {
+      object["line"] = place->second.first;
+      object["column"] = place->second.second;
+    }
+    return object;
   };
   return {{"config", config.file},
           {"profile", config.profile},

@@ -58,8 +58,8 @@ boost::json::object describe(const loader::Inspected &plugin);
 /// responses, the bytes that are kept for the next long value, and the number of refusals for lack of memory.
 boost::json::object describe(const std::vector<MountStats> &mounts, const HostState &host);
 
-/// {"config", "profile", "mounts": [{mountpoint, driver, change, details}], "later": [...]}; a change is "added",
-/// "kept", "replaced" or "removed".
+/// {"config", "profile", "mounts": [{mountpoint, driver, change, details, line, column}], "later": [...]}; a change is
+/// "added", "kept", "replaced" or "removed". The line and column are there if the config has a text with the mount.
 boost::json::object describe(const Reload &reload, const Config &config);
 
 /// {key, mount, prefix, inside, ttl, read_only, status, message, meta, layer: {driver, place}, store: {driver, outcome,

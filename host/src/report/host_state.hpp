@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <omnistore/storage.hpp>
@@ -64,6 +66,8 @@ struct HostState {
 struct Reload {
   std::vector<MountChange> mounts; ///< by mountpoint
   std::vector<std::string> later;  ///< other differences; they take effect when the host is started again
+  /// The line and column of each mount in the config's text.
+  std::map<std::string, std::pair<unsigned, unsigned>> places;
   bool has_changes() const;
 };
 

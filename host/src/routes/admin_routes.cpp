@@ -15,7 +15,9 @@
 #include "http/reply.hpp"
 #include "http/target.hpp"
 #include "report/describe.hpp"
+#include "report/describe_config.hpp"
 #include "report/metrics_text.hpp"
+#include "routes/json_reply.hpp"
 #include "routes/path_key.hpp"
 #include "routes/preconditions.hpp"
 #include "storage/key.hpp"
@@ -23,15 +25,6 @@
 namespace omnistore::routes {
 
 namespace json = boost::json;
-
-/// The callers that may use a path.
-enum class AdminRoutes::Access {
-  anyone,  ///< everybody, also without a token if the config has tokens
-  machine, ///< every user of this machine if there are no tokens, else everybody who has one
-  part,    ///< a token of any bases; it sees no more than its bases
-  whole,   ///< a token of all bases
-  change   ///< a token that may write everything
-};
 
 struct AdminRoutes::Path {
   std::string_view path, summary; ///< a path that ends in '/' stands for all below it
@@ -66,6 +59,14 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
       {"/reload", {}, &AdminRoutes::reload, "change", Access::change, Method::post},
       {"/mounts/", {}, &AdminRoutes::mount, "change", Access::change, Method::put},
       {"/mounts/", {}, &AdminRoutes::unmount, "change", Access::change, Method::remove},
+      {"/history", "The last hour of each mount, a sample every ten seconds", &AdminRoutes::history},
+      {"/slow", "The latest operations that took longer than the log's slow", &AdminRoutes::slow},
+      {"/config", "The config that is in effect, without secrets", &AdminRoutes::config, "admin", Access::whole},
+      {"/session", "What the caller may do; POST logs a browser in", &AdminRoutes::session, {}, Access::anyone},
+      {"/session", {}, &AdminRoutes::log_in, {}, Access::anyone, Method::post},
+      {"/session", {}, &AdminRoutes::log_out, {}, Access::anyone, Method::remove},
+      {"/session/link", {}, &AdminRoutes::link, {}, Access::change, Method::post},
+      {"/page/", {}, &AdminRoutes::page, {}, Access::anyone},
       {"/explain", "The stores that a get of this key calls, and the result of each", &AdminRoutes::explain, "explain"},
   };
   if (method == Method::head) method = Method::get;
@@ -108,18 +109,11 @@ std::chrono::milliseconds wait_of(const Request &request) {
   return std::min(std::chrono::milliseconds(wait), request.limits().timeout * 9 / 10);
 }
 
-void reply_json(const Request &request, Response &response, unsigned status, const json::value &value) {
-  begin_head(response, status);
-  response.out.append("Content-Type: application/json\r\nCache-Control: no-store\r\n");
-  const std::string body = base::printable_json(report::to_text(value)) + "\n";
-  end_head(request, response, body.size());
-  if (request.message.method != Method::head) response.out.append(body);
-}
-
 } // namespace
 
-AdminRoutes::AdminRoutes(HostControl &host, Storage &storage, Guard guard, std::function<report::HostState()> state)
-    : host_(host), storage_(storage), guard_(std::move(guard)), state_(std::move(state)) {}
+AdminRoutes::AdminRoutes(HostControl &host, Storage &storage, Guard guard, std::function<report::HostState()> state,
+                         Page page)
+    : host_(host), storage_(storage), guard_(std::move(guard)), state_(std::move(state)), page_(std::move(page)) {}
 
 /// Returns the path of the table that serves the request, or null if `response` holds a refusal.
 const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response) const {
@@ -131,7 +125,8 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
     respond_to_options(guard_, request, response, admin_methods, foreign);
     return nullptr;
   }
-  const std::string_view path = target.path.empty() ? "/" : target.path;
+  std::string_view path = target.path.empty() ? "/" : target.path;
+  if (wants_page(request, path)) path = "/page/index.html";
   if (!find(path, Method::other)) {
     reply_error(request, response, 404, "There is no such page; / lists the pages");
     return nullptr;
@@ -146,8 +141,13 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
     return nullptr;
   }
   request.query = target.query;
+  if (found->function == &AdminRoutes::page) {
+    request.page = path.substr(found->path.size());
+    return found;
+  }
+  use_session(request);
   const bool changes = found->method != Method::get;
-  if (changes && foreign) {
+  if (changes && (foreign || lacks_origin(request))) {
     refuse_origin(guard_, request, response);
     return nullptr;
   }
@@ -162,11 +162,22 @@ public:
   Handler(AdminRoutes &routes, http::Request &request) : routes_(routes), request_(request) {}
 
   bool admit(Response &response) override {
+    constexpr std::string_view data = "/data";
+    serves_keys_ = request_.message.target.starts_with("/data/");
+    if (serves_keys_) {
+      if (!routes_.admit_keys(request_, response)) return false;
+      request_.message.target.remove_prefix(data.size());
+      if (!keys_) keys_ = routes_.page_.keys.handler(request_.message);
+      return keys_->admit(response);
+    }
     path_ = routes_.admit(request_, response);
     return path_ != nullptr;
   }
 
+  std::uint64_t longest_stream() override { return serves_keys_ ? keys_->longest_stream() : 0; }
+
   http::WorkerPool::Lane lane() override {
+    if (serves_keys_) return keys_->lane();
     // A request that waits for old stores takes no thread from changes.
     if (http::parameter(request_.query, "wait")) return {"wait"};
     const std::string lane(path_->lane);
@@ -177,6 +188,7 @@ public:
   }
 
   void respond(Response &response) noexcept override {
+    if (serves_keys_) return keys_->respond(response);
     const std::size_t mark = response.out.size();
     const auto fail = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
       response.out.truncate(mark);
@@ -184,6 +196,14 @@ public:
     };
     try {
       (routes_.*path_->function)(request_, response);
+    } catch (const ConfigError &error) {
+      response.out.truncate(mark);
+      const unsigned status = http::http_status(error.status());
+      reply_json(request_, response, status,
+                 json::object{{"status", status},
+                              {"statusText", http::reason(status)},
+                              {"message", error.what()},
+                              {"problems", report::describe(error.problems())}});
     } catch (const Error &error) {
       fail(http::http_status(error.status()), error.what());
     } catch (const std::bad_alloc &) {
@@ -197,6 +217,8 @@ private:
   AdminRoutes &routes_;
   Request request_;
   const Path *path_ = nullptr;
+  bool serves_keys_ = false; ///< the request is for /data/
+  std::unique_ptr<http::Handler> keys_;
 };
 
 std::unique_ptr<http::Handler> AdminRoutes::handler(http::Request &request) {
@@ -206,7 +228,7 @@ std::unique_ptr<http::Handler> AdminRoutes::handler(http::Request &request) {
 Guard::Verdict AdminRoutes::judge(const Request &request, Access access) const {
   const std::string_view token = request[Header::authorization];
   if (access == Access::anyone || (access == Access::machine && !guard_.has_tokens())) return Guard::Verdict::granted;
-  const Guard::Verdict user = guard_.judge_user(request);
+  const Guard::Verdict user = request.logged_in ? Guard::Verdict::granted : guard_.judge_user(request);
   if (user != Guard::Verdict::granted) return user;
   if (access == Access::whole || access == Access::change)
     return guard_.judge(token, access == Access::change, {}, true);
@@ -219,7 +241,8 @@ bool AdminRoutes::shows(const Request &request, const std::string &mountpoint) c
 
 void AdminRoutes::index(const Request &request, Response &response) {
   json::object paths;
-  for (const std::string_view path : {"/health", "/ready", "/metrics", "/stats", "/mounts", "/drivers", "/reload"}) {
+  for (const std::string_view path : {"/health", "/ready", "/metrics", "/stats", "/mounts", "/drivers", "/reload",
+                                      "/history", "/slow", "/config", "/session"}) {
     paths[path] = find(path, Method::get)->summary;
   }
   paths["/explain?key=KEY"] = find("/explain", Method::get)->summary;

@@ -11,10 +11,13 @@
 
 #include <omnistore/storage.hpp>
 
+#include "report/history.hpp"
 #include "report/host_state.hpp"
+#include "routes/data_routes.hpp"
 #include "routes/guard.hpp"
 #include "routes/host_control.hpp"
 #include "routes/request.hpp"
+#include "routes/sessions.hpp"
 
 namespace omnistore::routes {
 
@@ -30,12 +33,22 @@ namespace omnistore::routes {
 ///     /drivers  the drivers that there are, and the plugin files that could not be used
 ///     /reload   what a reload of the config would change
 ///     /explain  ?key=KEY: the stores that a get of the key calls, and the result of each, without the value
+///     /history  ?mount=POINT: the last hour of the mounts
+///     /slow     the latest slow operations
+///     /config   the config that is in effect, without secrets
+///     /session  what the caller may do
 ///
 /// and these change something:
 ///
 ///     POST /reload           reads the config again, and changes the mounts accordingly
 ///     PUT /mounts/POINT      mounts the store in the body, which looks like a mount of the config; /mounts/ is the
 ///     root DELETE /mounts/POINT   unmounts it
+///     POST /session          logs a browser in, with a token or the code of a link; DELETE logs it out
+///     POST /session/link     makes a link that logs a browser in once
+///
+/// A browser gets the page at /; its files are below /page/ and open to everyone. DataRoutes serves the keys below
+/// /data/: see host/README.md for who may use them. A browser that is logged in has a cookie, which stands for a token
+/// (Sessions); its changes need an Origin, so that no other page can make them.
 ///
 /// /health and /ready are open. A caller without further rights sees only their status. Without tokens, only the user
 /// that the host runs as and root may use the rest, except that a loopback listener shows /metrics to every user; with
@@ -46,15 +59,31 @@ namespace omnistore::routes {
 /// or when the request's time is nearly up.
 class AdminRoutes final : public http::Application {
 public:
+  /// The page's part. The routes do not own the objects in it, which must outlive them.
+  struct Page {
+    Sessions &sessions;
+    const report::History &history;
+    DataRoutes &keys;          ///< serves what is below /data/
+    Guard keys_guard;          ///< the one that `keys` judges by
+    std::string authorization; ///< of a session that a link opens
+    std::string cookie;        ///< the name of the cookie with a session's id
+  };
   /// `state` may be called on any thread.
-  AdminRoutes(HostControl &host, Storage &storage, Guard guard, std::function<report::HostState()> state);
+  AdminRoutes(HostControl &host, Storage &storage, Guard guard, std::function<report::HostState()> state, Page page);
 
   std::unique_ptr<http::Handler> handler(http::Request &request) override;
 
 private:
   using Function = void (AdminRoutes::*)(const Request &, Response &);
   class Handler;
-  enum class Access;
+  /// The callers that may use a path.
+  enum class Access {
+    anyone,  ///< everybody, also without a token if the config has tokens
+    machine, ///< every user of this machine if there are no tokens, else everybody who has one
+    part,    ///< a token of any bases; it sees no more than its bases
+    whole,   ///< a token of all bases
+    change   ///< a token that may write everything
+  };
   struct Path;
   /// Returns the path that a request is for, of those with its method, or null.
   static const Path *find(std::string_view path, Method method);
@@ -69,6 +98,18 @@ private:
     return mounts;
   }
 
+  /// Returns true for a browser that opens the listener's root.
+  static bool wants_page(const Request &request, std::string_view path);
+  /// Gives a request with the cookie of a session the session's token.
+  void use_session(Request &request) const;
+  /// Returns true if a change was sent by a browser that does not say from which page.
+  static bool lacks_origin(const Request &request);
+  /// Judges the part of a request for /data/ that DataRoutes does not judge.
+  bool admit_keys(Request &request, Response &response) const;
+  boost::json::object session_state(const Request &request) const;
+  /// Returns true if this listener or the keys have such a token.
+  bool knows(std::string_view authorization) const;
+
   void index(const Request &request, Response &response);
   void health(const Request &request, Response &response);
   void ready(const Request &request, Response &response);
@@ -81,12 +122,21 @@ private:
   void mount(const Request &request, Response &response);
   void unmount(const Request &request, Response &response);
   void explain(const Request &request, Response &response);
+  void page(const Request &request, Response &response);
+  void session(const Request &request, Response &response);
+  void log_in(const Request &request, Response &response);
+  void log_out(const Request &request, Response &response);
+  void link(const Request &request, Response &response);
+  void history(const Request &request, Response &response);
+  void slow(const Request &request, Response &response);
+  void config(const Request &request, Response &response);
   void add_draining(boost::json::object &body, const std::string *point) const;
 
   HostControl &host_;
   Storage &storage_;
   const Guard guard_;
   const std::function<report::HostState()> state_;
+  const Page page_;
 };
 
 } // namespace omnistore::routes

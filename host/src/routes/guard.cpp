@@ -86,6 +86,11 @@ std::string_view Guard::identity(std::string_view authorization) const {
   return token ? std::string_view(token->name) : std::string_view();
 }
 
+std::optional<Guard::Scope> Guard::scope(std::string_view authorization) const {
+  const Token *token = find(authorization);
+  return token ? std::optional(Scope{token->write, token->bases}) : std::nullopt;
+}
+
 Guard::Verdict Guard::judge(std::string_view authorization) const {
   if (tokens_.empty()) return Verdict::granted;
   if (authorization.empty()) return Verdict::no_token;

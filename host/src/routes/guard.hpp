@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,12 @@ public:
   Verdict judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const;
   /// Judges if it holds any of the tokens.
   Verdict judge(std::string_view authorization) const;
+  struct Scope {
+    bool write;
+    std::vector<std::string> bases; ///< normalised, each with a ':' at its end; empty for every key
+  };
+  /// Returns what the token of an Authorization header may use, or nullopt if it is none of the tokens.
+  std::optional<Scope> scope(std::string_view authorization) const;
   /// Names the token of an Authorization header by its place in the config, "token 1"; empty if there are no tokens.
   std::string_view identity(std::string_view authorization) const;
   /// Judges if the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that

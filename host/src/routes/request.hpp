@@ -30,6 +30,9 @@ struct Request {
   std::string_view query; ///< as it was sent, without the '?'
   Route route;            ///< set by lane()
   Caller caller;          ///< on whose behalf the storage is called
+  std::string_view page;  ///< the name of a file of the page
+  bool logged_in = false; ///< it came with the cookie of a session
+  std::string session;    ///< the Authorization of that session
 
   operator const http::Request &() const { return message; }
   std::string_view operator[](Header header) const { return message[header]; }

@@ -11,6 +11,7 @@
 
 #include "base/clock.hpp"
 #include "base/printable.hpp"
+#include "config/source_map.hpp"
 #include "service/check_config.hpp"
 #include "storage/key.hpp"
 
@@ -73,7 +74,12 @@ std::pair<Config, std::shared_ptr<loader::Registry>> Reloader::load() const {
 }
 
 report::Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) const {
-  report::Reload reload{std::move(mounts), {}};
+  report::Reload reload{std::move(mounts), {}, {}};
+  for (const auto &[point, mount] : config.mounts) {
+    if (!mount.store.places) continue;
+    const SourceMap::Position place = mount.store.places->name(mount.store.path);
+    if (place.line != 0) reload.places[point] = {place.line, place.column};
+  }
   const std::lock_guard lock(mutex_);
   if (config.http != config_.http) reload.later.emplace_back("server.http");
   if (config.admin != config_.admin) reload.later.emplace_back("admin");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <spdlog/spdlog.h>
@@ -16,6 +17,8 @@
 #include "routes/admin_routes.hpp"
 #include "routes/data_routes.hpp"
 #include "routes/guard.hpp"
+#include "routes/sessions.hpp"
+#include "service/history_sampler.hpp"
 
 namespace omnistore::service {
 
@@ -84,13 +87,31 @@ report::MemoryStats stats_of(const http::MemoryBudget &memory) {
   return {now.used, now.most, now.peak, now.spare, now.refused};
 }
 
+/// Gives the admin listener one more token that may do everything, if it has tokens. It never leaves the process: a
+/// browser that was logged in by the link of `serve` acts by it.
+Config with_page_token(Config config, const std::string &token) {
+  if (!config.admin.tokens.empty()) config.admin.tokens.push_back({token, true, {}});
+  return config;
+}
+
+/// The admin listener's access to keys: a token of the data listener, or one that may change everything anyway. If the
+/// admin listener has tokens, the list is never empty, because it has that of the page.
+HttpConfig config_of_keys(const Config &config) {
+  HttpConfig keys = config.admin;
+  if (keys.tokens.empty()) return keys;
+  std::erase_if(keys.tokens, [](const HttpConfig::Token &token) { return !token.write || !token.bases.empty(); });
+  keys.tokens.insert(keys.tokens.end(), config.http.tokens.begin(), config.http.tokens.end());
+  return keys;
+}
+
 } // namespace
 
 class Server::Impl {
 public:
   explicit Impl(Reloader &reloader)
-      : reloader_(reloader), config_(reloader.config()), pool_(std::in_place, http::WorkerPool::Limits()),
-        admin_pool_(std::in_place, http::WorkerPool::Limits()), memory_(config_.max_memory) {
+      : reloader_(reloader), config_(with_page_token(reloader.config(), page_token_)),
+        pool_(std::in_place, http::WorkerPool::Limits()), admin_pool_(std::in_place, http::WorkerPool::Limits()),
+        memory_(config_.max_memory) {
     if (!config_.http.listen.empty()) {
       http_.emplace("http", "server.http", config_.http, *pool_, memory_, accepting_);
       data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
@@ -100,7 +121,16 @@ public:
       if (config_.admin.any_user && config_.admin.tokens.empty())
         spdlog::warn("admin.anyUser: every user of this machine may change the mounts, and so read and write every "
                      "file that this host can");
-      admin_routes_.emplace(reloader, reloader.storage(), admin_->guard, [this] { return state(); });
+      const http::Address address = http::parse_listen(config_.admin.listen, "admin");
+      const HttpConfig keys = config_of_keys(config_);
+      const routes::Guard keys_guard(keys, address, "admin");
+      page_keys_.emplace(reloader.storage(), keys_guard, keys);
+      const std::string bound = admin_->listener.address();
+      admin_routes_.emplace(
+          reloader, reloader.storage(), admin_->guard, [this] { return state(); },
+          routes::AdminRoutes::Page{sessions_, sampler_.history(), *page_keys_, keys_guard,
+                                    config_.admin.tokens.empty() ? "" : "Bearer " + page_token_,
+                                    "omnistore_" + bound.substr(bound.rfind(':') + 1)});
     }
   }
 
@@ -108,6 +138,10 @@ public:
 
   std::string http_address() const { return http_ ? http_->listener.address() : std::string(); }
   std::string admin_address() const { return admin_ ? admin_->listener.address() : std::string(); }
+
+  std::string page_link() {
+    return admin_ ? "http://" + admin_address() + "/#code=" + sessions_.make_code() : std::string();
+  }
 
   void start() {
     // The thread comes first: a listener that was started ends on it.
@@ -121,7 +155,9 @@ public:
     allow_files(config_);
     const unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1u, most_threads);
     if (http_) http_->listener.start(*data_routes_, threads_of(config_.http, processors));
-    if (admin_) admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
+    if (!admin_) return;
+    sampler_.start();
+    admin_->listener.start(*admin_routes_, threads_of(config_.admin, 1));
   }
 
   bool stop(std::chrono::milliseconds patience) {
@@ -134,6 +170,7 @@ public:
     if (http_) left += http_->listener.drain(deadline);
     if (admin_) left += admin_->listener.drain(std::min(deadline, Clock::now() + admin_patience));
     if (left != 0) spdlog::warn("{} {} cut off", left, left == 1 ? "connection is" : "connections are");
+    sampler_.stop();
     accept_thread_.join(); // nothing is accepted any more, so it has ended
     if (http_) http_->listener.close_all();
     if (admin_) admin_->listener.close_all();
@@ -164,6 +201,7 @@ private:
   }
 
   Reloader &reloader_;
+  const std::string page_token_ = routes::random_id();
   const Config config_;
   std::optional<http::WorkerPool> pool_, admin_pool_; ///< requests for figures do not wait for stores
   http::MemoryBudget memory_, admin_memory_{admin_memory};
@@ -171,6 +209,9 @@ private:
   std::thread accept_thread_;
   std::optional<Bound> http_, admin_;
   std::optional<routes::DataRoutes> data_routes_;
+  HistorySampler sampler_{reloader_.storage()};
+  routes::Sessions sessions_;
+  std::optional<routes::DataRoutes> page_keys_;
   std::optional<routes::AdminRoutes> admin_routes_;
   bool started_ = false;
   std::atomic<bool> stopping_{false};
@@ -181,6 +222,7 @@ Server::~Server() = default;
 
 std::string Server::http_address() const { return impl_->http_address(); }
 std::string Server::admin_address() const { return impl_->admin_address(); }
+std::string Server::page_link() { return impl_->page_link(); }
 void Server::start() { impl_->start(); }
 bool Server::stop(std::chrono::milliseconds patience) { return impl_->stop(patience); }
 std::uint64_t Server::connections() const { return impl_->connections(); }

@@ -29,6 +29,9 @@ public:
   std::string http_address() const;
   std::string admin_address() const;
 
+  /// Returns a link to the page that logs a browser in once, within ten minutes; empty without an admin listener.
+  std::string page_link();
+
   /// Accepts from now on, on threads of its own; returns at once.
   void start();
   /// Accepts no more, closes idle connections, finishes requests in flight for up to `patience`, then closes the rest

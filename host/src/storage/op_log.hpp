@@ -3,8 +3,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <mutex>
 #include <string_view>
+#include <vector>
+
+#include <omnistore/storage.hpp>
 
 namespace omnistore {
 
@@ -19,6 +25,9 @@ public:
   /// Sets the time from which an operation is slow, in milliseconds; 0 logs none as slow. The log's level at this
   /// moment decides if each operation is logged.
   void configure(std::int64_t slow);
+
+  /// Returns the latest slow operations, the newest first.
+  std::vector<SlowOperation> slow() const;
 
   /// Times one operation from the construction of this, if the log wants the time.
   class Timer {
@@ -46,6 +55,10 @@ private:
   std::atomic<bool> wanted_{false};
   std::atomic<bool> each_{false};
   std::atomic<std::int64_t> slow_{0}; ///< milliseconds
+
+  static constexpr std::size_t most_kept = 128;
+  mutable std::mutex mutex_; ///< for what follows
+  mutable std::deque<SlowOperation> kept_;
 };
 
 } // namespace omnistore

@@ -221,6 +221,8 @@ void await_counters(Store &store, std::chrono::steady_clock::time_point until) {
 
 } // namespace
 
+std::vector<SlowOperation> Storage::slow() const { return space().op_log.slow(); }
+
 std::vector<MountStats> Storage::stats() const {
   const std::shared_ptr<const MountTable> table = space().kept_table();
   std::vector<std::pair<Hold, const Mount *>> held;
