@@ -21,8 +21,8 @@
 
 namespace postgres {
 
-/// The parameters of a statement, in libpq's binary form. Bytes are not copied. An object can be moved, also by a vector
-/// that grows: the numbers that it owns keep their place. A copy would point into the original.
+/// The parameters of a statement, in libpq's binary form. Bytes are not copied. An object can be moved, also by a
+/// vector that grows: the numbers that it owns keep their place. A copy would point into the original.
 class Params {
 public:
   Params() = default;

@@ -26,7 +26,7 @@ TEST_CASE("A limit on the size of files ends a set with 7 and leaves no unfinish
   CHECK(std::filesystem::is_empty(place.folder / "root"));
 }
 
-TEST_CASE("a limit on the size of files is no_space of a database in a file, which keeps what it has and goes on") {
+TEST_CASE("a database at the limit of a file's size reports no_space, and keeps what it has") {
   const Place place;
   const auto [driver, option] =
       GENERATE(table<std::string, std::string>({{"sqlite", "path"}, {"lmdb", "path"}, {"fs", "base"}}));

@@ -68,7 +68,7 @@ TEST_CASE("a value that is set while its key is moved is not lost") {
       omnistore::SetOptions present; // what was moved away is not made again
       present.condition.kind = omnistore::Condition::Kind::if_present;
       // A set comes while the move begins, or when the move has copied the value before it and is about to remove it.
-      // The move gives up after some, so that there are few.
+      // There are few, since the move leaves a key that changes too often.
       for (int i = 1; i <= 2 && !over; ++i) {
         while (!over && (i > 1 || round % 2 == 0) && ground.storage.get("to" + key) != last) std::this_thread::yield();
         if (!ground.storage.set(from + key, std::to_string(i), present).stored) break;

@@ -25,8 +25,8 @@ public:
   boost::asio::ip::address address() const;
 
   /// Returns the user of this machine who opened the client's socket, which the kernel knows; nullopt if it does not
-  /// know the user, or if the client is elsewhere or has closed its socket. A call queries the kernel, which takes about 10 microseconds, until
-  /// it has returned a user once.
+  /// know the user, or if the client is elsewhere or has closed its socket. A call queries the kernel, which takes
+  /// about 10 microseconds, until it has returned a user once.
   std::optional<uid_t> user();
 
   /// Opens what user() needs, so that it works also when the process may open no more files. On any thread.

@@ -6,7 +6,7 @@
 //
 // unstorage gives `b$` no time of its own, so a file that another program wrote after the value belongs to it too. A
 // file that the store wrote, and nobody since, is recognised by its time of access: it is the mtime and ten years more.
-// No reader changes such a time, since it is in the future. Such a file stays behind if another program removes the
+// No reader changes such a time, since it is in the future. Such a file is left if another program removes the
 // value, or if the host is killed between the two unlinks of a removal. No other value ever gets it, whatever its times
 // are.
 #pragma once
