@@ -44,6 +44,48 @@ Strings offered(const Strings &words, const Setting &setting = {}) {
   return offers;
 }
 
+/// Adds the folder of the program to PATH: the scripts run it by its name.
+Setting on_path(Setting setting) {
+  setting.variables["PATH"] = OMNISTORE_BUILD "/bin:" + std::string(std::getenv("PATH"));
+  return setting;
+}
+
+Strings sorted_lines(const std::string &text) {
+  Strings all = lines(text);
+  std::erase(all, "");
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
+  return all;
+}
+
+/// A zsh with the completion, on a terminal of its own.
+class Zsh {
+public:
+  Zsh() { test::write_file(folder_ / "_omnistore", test::omnistore({"completion", "zsh"}).out); }
+  Strings offered(const std::string &line, const Setting &setting = {}) const {
+    const Result result = test::run_command(
+        {"zsh", "-f", OMNISTORE_SOURCE "/tests/cli/complete.zsh", folder_ / "_omnistore", line}, on_path(setting));
+    INFO(line << result.err);
+    CHECK(result.code == 0);
+    return sorted_lines(result.out);
+  }
+
+private:
+  test::Folder folder_;
+};
+
+Strings fish_offered(const std::string &line, const Setting &setting = {}) {
+  const Result result =
+      test::run_command({"fish", "--no-config", "-c", "omnistore completion fish | source; complete -C $argv[1]", line},
+                        on_path(setting));
+  INFO(line << result.err);
+  CHECK(result.code == 0);
+  CHECK(result.err.empty());
+  Strings offers;
+  for (const std::string &each : sorted_lines(result.out)) offers.push_back(each.substr(0, each.find('\t')));
+  return offers;
+}
+
 } // namespace
 
 TEST_CASE("Every command's help has an example") {
@@ -74,7 +116,7 @@ TEST_CASE("bash completes options, those of the command and those of all") {
 TEST_CASE("bash completes the words that an option or a place takes") {
   CHECK(offered({"inspect", "--sort", "k"}) == Strings{"keys"});
   CHECK(offered({"inspect", "--sort", "=", "k"}) == Strings{"keys"});
-  CHECK(offered({"completion", ""}) == Strings{"bash", "zsh"});
+  CHECK(offered({"completion", ""}) == Strings{"bash", "fish", "zsh"});
   CHECK(offered({"inspect", "--limit", ""}).empty());
 }
 
@@ -118,14 +160,52 @@ TEST_CASE("no store of a config is opened to complete its keys") {
   CHECK_FALSE(std::filesystem::exists(place.folder.path() / "root"));
 }
 
-TEST_CASE("The completions are installed in the folders of bash and zsh") {
+TEST_CASE("zsh completes commands, options, words, files and drivers") {
+  const Zsh zsh;
+  CHECK(zsh.offered("omnistore --json insp") == Strings{"inspect"});
+  CHECK(zsh.offered("omnistore inspect --sor") == Strings{"--sort"});
+  CHECK(zsh.offered("omnistore inspect --sort k") == Strings{"keys"});
+  CHECK(zsh.offered("omnistore drivers mem") == Strings{"memory"});
+}
+
+TEST_CASE("fish completes every command, and options, words, files and drivers") {
+  Strings all = commands_in_help();
+  std::sort(all.begin(), all.end());
+  CHECK(fish_offered("omnistore ") == all);
+  CHECK(fish_offered("omnistore --json -c file insp") == Strings{"inspect"});
+  CHECK(fish_offered("omnistore inspect --so") == Strings{"--sort"});
+  CHECK(fish_offered("omnistore get --pro") == Strings{"--profile"});
+  CHECK(fish_offered("omnistore inspect --sort k") == Strings{"keys"});
+  CHECK(fish_offered("omnistore drivers mem") == Strings{"memory"});
+  CHECK(fish_offered("omnistore drivers memory mem").empty());
+  const test::Folder folder;
+  test::write_file(folder / "name-one.txt", "");
+  const Setting here{.folder = folder.path().string()};
+  CHECK(fish_offered("omnistore set k -f na", here) == Strings{"name-one.txt"});
+  CHECK(fish_offered("omnistore set --ttl na", here).empty());
+}
+
+TEST_CASE("fish and zsh complete keys on a running host") {
+  const test::Place place;
+  const test::Host host(place.config());
+  const Setting there{.variables = {{"OMNISTORE_URL", host.url}}};
+  for (const char *key : {"mem:user:1", "mem:user:2", "mem:other"})
+    REQUIRE(test::omnistore({"set", key, "v"}, there).code == 0);
+  CHECK(fish_offered("omnistore get mem:user:", there) == Strings{"mem:user:1", "mem:user:2"});
+  CHECK(fish_offered("omnistore get mem:o", there) == Strings{"mem:other"});
+  CHECK(fish_offered("omnistore get mem:o").empty());
+  CHECK(Zsh().offered("omnistore get mem:o", there) == Strings{"mem:other"});
+}
+
+TEST_CASE("The completions are installed in the folders of bash, zsh and fish") {
   const test::Folder folder;
   const Result installed = test::run_command(
       {"cmake", "--install", OMNISTORE_BUILD, "--component", "program", "--prefix", folder.path().string()});
   INFO(installed.err);
   REQUIRE(installed.code == 0);
   for (const auto &[shell, file] : {std::pair("bash", "share/bash-completion/completions/omnistore"),
-                                    std::pair("zsh", "share/zsh/site-functions/_omnistore")})
+                                    std::pair("zsh", "share/zsh/site-functions/_omnistore"),
+                                    std::pair("fish", "share/fish/vendor_completions.d/omnistore.fish")})
     CHECK(test::read_file(folder / file) == test::omnistore({"completion", shell}).out);
-  CHECK(test::omnistore({"completion", "fish"}).code == 2);
+  CHECK(test::omnistore({"completion", "tcsh"}).code == 2);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The README's tour, as it stands there.
+// The README's commands, as they stand there. scripts/package --try runs those of the installation.
 #include <catch2/catch.hpp>
 
 #include <sstream>
@@ -8,10 +8,10 @@
 
 namespace {
 
-/// Returns the text between "```sh tour" and the closing fence.
-std::string tour() {
+/// Returns the text between "```sh NAME" and the closing fence.
+std::string block(const std::string &name) {
   const std::string readme = test::read_file(OMNISTORE_SOURCE "/README.md");
-  const std::string fence = "```sh tour\n";
+  const std::string fence = "```sh " + name + "\n";
   const std::size_t begin = readme.find(fence);
   REQUIRE(begin != std::string::npos);
   const std::size_t end = readme.find("\n```", begin);
@@ -26,6 +26,16 @@ test::Strings promised(const std::string &commands) {
   for (std::string line; std::getline(lines, line);)
     if (line.starts_with("#> ")) result.push_back(line.substr(3));
   return result;
+}
+
+void check_promised(const std::string &commands, const std::string &output) {
+  const test::Strings expected = promised(commands);
+  std::istringstream said(output);
+  std::size_t met = 0;
+  for (std::string line; met < expected.size() && std::getline(said, line);)
+    if (line == expected[met]) ++met;
+  INFO("not said, or not in its place: " << (met < expected.size() ? expected[met] : ""));
+  CHECK(met == expected.size());
 }
 
 void replace(std::string &text, const std::string &what, const std::string &with) {
@@ -47,21 +57,15 @@ TEST_CASE("Every command of the README's tour has the README's output") {
   std::filesystem::create_directory_symlink(OMNISTORE_BUILD, folder.path() / "build" / "release");
   test::Host host("config/default.jsonc", here);
 
-  const std::string commands = tour();
+  const std::string commands = block("tour");
   const test::Setting guest{.folder = here.folder,
                             .variables = {{"OMNISTORE_URL", host.url}, {"OMNISTORE_ADMIN_URL", host.admin}}};
   const test::Result result = test::run_command({"bash", "-euo", "pipefail", "-c", commands}, guest);
   INFO(result.out << result.err);
   CHECK(result.code == 0);
 
-  const test::Strings expected = promised(commands);
-  REQUIRE(expected.size() > 5);
-  std::istringstream said(result.out);
-  std::size_t met = 0;
-  for (std::string line; met < expected.size() && std::getline(said, line);)
-    if (line == expected[met]) ++met;
-  INFO("not said, or not in its place: " << (met < expected.size() ? expected[met] : ""));
-  CHECK(met == expected.size());
+  CHECK(promised(commands).size() > 5);
+  check_promised(commands, result.out);
   CHECK(host.stop().code == 0);
 
   // The root mount of the default config lasts.
@@ -69,4 +73,27 @@ TEST_CASE("Every command of the README's tour has the README's output") {
   const test::Setting then{.folder = here.folder, .variables = {{"OMNISTORE_URL", tomorrow.url}}};
   CHECK(test::omnistore({"get", "blobs/noise"}, then).out == test::read_file(folder.path() / "noise"));
   CHECK(tomorrow.stop().code == 0);
+}
+
+TEST_CASE("Every command of the README's chapter on production runs and has the README's output") {
+  const test::Folder folder;
+  std::filesystem::create_directories(folder.path() / "config");
+  std::filesystem::create_directory_symlink(OMNISTORE_SOURCE "/config/monitoring", folder.path() / "config/monitoring");
+  std::string config = test::read_file(OMNISTORE_SOURCE "/config/systemd/omnistore.jsonc");
+  replace(config, "\"127.0.0.1:7700\"", "\"127.0.0.1:0\"");
+  replace(config, "\"127.0.0.1:7701\"", "\"127.0.0.1:0\"");
+  replace(config, "/var/lib/omnistore/data", folder / "data");
+  test::write_file(folder / "omnistore.jsonc", config);
+  test::Host host(folder / "omnistore.jsonc");
+
+  const std::string commands = block("production");
+  const test::Setting operators{.folder = folder.path().string(),
+                                .variables = {{"PATH", OMNISTORE_BUILD "/bin:" + std::string(std::getenv("PATH"))},
+                                              {"OMNISTORE_CONFIG", folder / "omnistore.jsonc"},
+                                              {"OMNISTORE_ADMIN_URL", host.admin}}};
+  const test::Result result = test::run_command({"bash", "-euo", "pipefail", "-c", commands}, operators);
+  INFO(result.out << result.err);
+  CHECK(result.code == 0);
+  check_promised(commands, result.out);
+  CHECK(host.stop().code == 0);
 }

@@ -23,6 +23,7 @@ int run(const Global &global, const Plugins &options);
 int run(const Global &global, const TestDriver &options);
 int run(const Global &global, const NewDriver &options);
 int run(const Global &global, const Dev &options);
+int run(const Global &global, const Doctor &options);
 int run(const Global &global, const ReloadConfig &options);
 int run(const Global &global, const MountStore &options);
 int run(const Global &global, const Unmount &options);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scripts that let a shell complete the command line, made from what the parser knows of it.
+// Scripts that let a shell complete the command line, made from what the parser knows of it. The manual pages
+// (manual_page.hpp) are made from the same.
 #pragma once
 
 #include <string>
@@ -28,24 +29,28 @@ struct CompletedOption {
 };
 
 struct CompletedPlace {
-  std::string name;
+  std::string name, summary;
   bool repeats = false;
+  bool required = false;
   Candidates candidates{};
 };
 
 struct CompletedCommand {
   std::string name, summary;
+  std::string explanation; ///< the rest of its help, with examples
   std::vector<CompletedOption> options;
   std::vector<CompletedPlace> places;
 };
 
 /// The whole command line.
 struct Completed {
+  std::string summary, explanation;
   std::vector<CompletedOption> options; ///< that go with every command
   std::vector<CompletedCommand> commands;
 };
 
 std::string bash_completion(const Completed &line);
 std::string zsh_completion(const Completed &line);
+std::string fish_completion(const Completed &line);
 
 } // namespace omnistore::cli

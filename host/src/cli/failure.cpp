@@ -14,6 +14,7 @@
 
 #include "base/printable.hpp"
 #include "cli/host_failure.hpp"
+#include "cli/log.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
 
@@ -112,7 +113,7 @@ int report(const Global &global, const std::exception &failure) {
   const Error unknown = in_words(failure);
   const Error &error = known ? *known : unknown;
   const std::string message =
-      config::without_passwords(global.remote() ? as_host_message(global.command, error.what()) : error.what());
+      without_kept_secrets(global.remote() ? as_host_message(global.command, error.what()) : error.what());
   const std::string next = next_step(error, global.remote());
   if (global.json) {
     complain_json(as_json(error, message, next));

@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.hpp"
+#include "cli/completion.hpp"
 #include "config/formats.hpp"
 
 namespace omnistore::cli {
@@ -43,6 +44,8 @@ struct Line {
   Inspect inspect;
   Explain explain;
   std::string shell; ///< the one that completions are for
+  Man man;
+  Doctor doctor;
   CopyKeys copy;
   MigrateKeys migrate;
   VerifyKeys verify;
@@ -99,6 +102,10 @@ void add_running(CLI::App &app, Line &line);
 void add_monitoring(CLI::App &app, Line &line);
 void add_inspection(CLI::App &app, Line &line); // line_inspect.cpp
 void add_completion(CLI::App &app, Line &line); // line_completion.cpp
+void add_manual(CLI::App &app, Line &line);     // line_manual.cpp
 void add_jobs(CLI::App &app, Line &line);
+
+/// Returns what the parser knows of all commands and options.
+Completed read_line(CLI::App &app, Line &line);
 
 } // namespace omnistore::cli

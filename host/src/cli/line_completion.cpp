@@ -41,7 +41,8 @@ void read_options(const CLI::App &app, const std::string &command, std::vector<C
                   std::vector<CompletedPlace> &places) {
   for (const CLI::Option *option : app.get_options()) {
     if (option->get_positional())
-      places.push_back({option->get_name(true), option->get_items_expected_max() > 1, candidates_of(*option, command)});
+      places.push_back({option->get_name(true), option->get_description(), option->get_items_expected_max() > 1,
+                        option->get_required(), candidates_of(*option, command)});
     CompletedOption named{{}, option->get_description(), value_name(*option), candidates_of(*option, command)};
     for (const std::string &name : option->get_snames()) named.names.push_back("-" + name);
     for (const std::string &name : option->get_lnames()) named.names.push_back("--" + name);
@@ -49,8 +50,12 @@ void read_options(const CLI::App &app, const std::string &command, std::vector<C
   }
 }
 
+} // namespace
+
 Completed read_line(CLI::App &app, Line &line) {
   Completed all;
+  all.summary = app.get_description();
+  all.explanation = app.get_footer();
   std::vector<CompletedPlace> none;
   read_options(app, "", all.options, none);
   for (CLI::App *command : app.get_subcommands([](const CLI::App *) { return true; })) {
@@ -58,6 +63,7 @@ Completed read_line(CLI::App &app, Line &line) {
     CompletedCommand &read = all.commands.emplace_back();
     read.name = command->get_name();
     read.summary = command->get_description();
+    read.explanation = command->get_footer();
     read_options(*command, read.name, read.options, read.places);
     // --help goes with every command
     std::erase_if(read.options, [](const CompletedOption &option) { return option.names.back() == "--help"; });
@@ -65,15 +71,20 @@ Completed read_line(CLI::App &app, Line &line) {
   return all;
 }
 
+namespace {
+
 void fill_completion(CLI::App &command, Line &line) {
   command.footer(
-      R"(An installed omnistore has them where bash-completion and zsh look. Keys are completed on a running host,
+      R"(An installed omnistore has them where bash-completion, zsh and fish look. Keys are completed on a running host,
 where --url or OMNISTORE_URL names it.
 
 Examples
   source <(omnistore completion bash)
-  omnistore completion zsh > ~/.zfunc/_omnistore)");
-  command.add_option("SHELL", line.shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  omnistore completion zsh > ~/.zfunc/_omnistore
+  omnistore completion fish > ~/.config/fish/completions/omnistore.fish)");
+  command.add_option("SHELL", line.shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
 }
 
 } // namespace
@@ -84,7 +95,9 @@ void add_completion(CLI::App &app, Line &line) {
     line.action = [&app, &line] {
       const Completed read = read_line(app, line);
       Output out;
-      out.write(line.shell == "bash" ? bash_completion(read) : zsh_completion(read));
+      out.write(line.shell == "bash"  ? bash_completion(read)
+                : line.shell == "zsh" ? zsh_completion(read)
+                                      : fish_completion(read));
       out.flush();
       return 0;
     };

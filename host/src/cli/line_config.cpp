@@ -44,6 +44,20 @@ Examples
       ->expected(0, 1);
 }
 
+void fill_doctor(CLI::App &command, Line &) {
+  command.footer(
+      R"(Looks at the program, the config, the secrets and the plugins, at the limits, the clock and the memory of
+this machine, and at the stores, which it opens and closes again. If a host runs with this config, it looks
+at that host in place of the stores. Each line is ok, warn or fail; the last two come with a remedy.
+
+Exit code 0 if nothing failed, else 2.
+
+Examples
+  omnistore doctor
+  omnistore -c /etc/omnistore/omnistore.jsonc doctor
+  omnistore --json doctor)");
+}
+
 void fill_mounts(CLI::App &command, Line &) {
   command.footer(R"(Examples
   omnistore mounts
@@ -98,6 +112,7 @@ Examples
 void add_config(CLI::App &app, Line &line) {
   add(app, line, line.serve, "serve", "Serve the config's stores over HTTP", fill_serve);
   add(app, line, line.check, "check", "Report everything that is wrong in a config", fill_check);
+  add(app, line, line.doctor, "doctor", "Report what is wrong with this installation", fill_doctor);
   add(app, line, line.mounts, "mounts", "List the mounts, with the tree of their layers", fill_mounts);
   add(app, line, line.plugins, "plugins", "List, lock and verify the plugin files", fill_plugins);
   add(app, line, line.drivers, "drivers", "List the drivers, or print one's manual", fill_drivers);

@@ -14,26 +14,9 @@
 #include "base/printable.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
-#include "config/secrets.hpp"
 
 namespace omnistore::cli {
 namespace {
-
-/// Texts that must not stand in the log. A reload may add to them while others log.
-struct Secrets {
-  std::mutex mutex;
-  std::vector<std::string> known;
-};
-
-Secrets &secrets() {
-  static Secrets kept;
-  return kept;
-}
-
-std::string masked(std::string_view text) {
-  const std::lock_guard lock(secrets().mutex);
-  return config::without_secrets(config::without_passwords(text), secrets().known);
-}
 
 std::string level_name(spdlog::level::level_enum level) {
   const auto name = spdlog::level::to_string_view(level);
@@ -51,7 +34,7 @@ protected:
     using namespace std::chrono;
     const std::string time = time_text(duration_cast<milliseconds>(message.time.time_since_epoch()).count());
     const std::string level = level_name(message.level);
-    const std::string text = masked({message.payload.data(), message.payload.size()});
+    const std::string text = without_kept_secrets({message.payload.data(), message.payload.size()});
     if (json_)
       complain(base::printable_json(
           boost::json::serialize(boost::json::object{{"time", time}, {"level", level}, {"message", text}})));
@@ -79,10 +62,8 @@ spdlog::level::level_enum level_of(const std::string &name) {
 
 } // namespace
 
-void keep_secret(std::string secret) {
-  const std::lock_guard lock(secrets().mutex);
-  auto &known = secrets().known;
-  if (std::find(known.begin(), known.end(), secret) == known.end()) known.push_back(std::move(secret));
+std::string without_kept_secrets(std::string_view text) {
+  return config::without_kept(config::without_passwords(text));
 }
 
 void set_log_level(const Config &config, const Global &global, bool serving) {

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include <omnistore/config.hpp>
 
 #include "cli/options.hpp"
+#include "config/secrets.hpp"
 
 namespace omnistore::cli {
 
@@ -15,7 +19,9 @@ void start_log(const Config &config, const Global &global, bool serving = false)
 /// Sets the level of another config, and masks its tokens. Thread-safe.
 void set_log_level(const Config &config, const Global &global, bool serving = false);
 
-/// Masks a text in the log from now on. Thread-safe.
-void keep_secret(std::string secret);
+/// Masks a text in the log and in messages from now on. Thread-safe.
+using config::keep_secret;
+/// Returns the text without those secrets and without the passwords of URLs.
+std::string without_kept_secrets(std::string_view text);
 
 } // namespace omnistore::cli

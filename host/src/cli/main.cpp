@@ -166,8 +166,8 @@ int parse_and_run(CLI::App &app, Line &line, int argc, char **argv) {
   const bool serves = command == "serve" || command == "dev";
   if (serves && line.global.timeout.count() != 0)
     throw Failure(Status::invalid, command + ": --timeout is for commands that end by themselves", "leave it out");
-  const bool opens = serves || command == "plugins" || (command == "check" && !line.check.diff) ||
-                     (command == "drivers" && !line.drivers.file.empty());
+  const bool opens = serves || command == "plugins" || command == "man" || command == "doctor" ||
+                     (command == "check" && !line.check.diff) || (command == "drivers" && !line.drivers.file.empty());
   add_environment(line.global, opens);
   const TimeLimit limit(line.global, limited_command(command, line));
   return line.action();
@@ -193,6 +193,7 @@ int run_program(int argc, char **argv) {
   add_monitoring(app, line);
   add_inspection(app, line);
   add_completion(app, line);
+  add_manual(app, line);
   add_jobs(app, line);
   app.allow_extras(); // refuse_extras() has more words for them than the parser
   try {

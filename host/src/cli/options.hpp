@@ -143,6 +143,13 @@ struct TestDriver {
   bool longer = false, all = false, here = false, list = false;
 };
 
+struct Man {
+  std::string page; ///< empty: list them
+  std::string all;  ///< the folder that all pages are written to; empty: print one
+};
+
+struct Doctor {};
+
 struct ReloadConfig {
   bool dry_run = false;
 };

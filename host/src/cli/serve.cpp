@@ -8,9 +8,11 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
@@ -22,6 +24,7 @@
 #include "cli/commands.hpp"
 #include "cli/failure.hpp"
 #include "cli/find_config.hpp"
+#include "cli/first_process.hpp"
 #include "cli/log.hpp"
 #include "cli/output.hpp"
 #include "cli/stop_signals.hpp"
@@ -30,6 +33,7 @@
 #include "service/config_watch.hpp"
 #include "service/secrets.hpp"
 #include "service/server.hpp"
+#include "service/supervisor.hpp"
 #include "storage/watchdog.hpp"
 
 namespace omnistore::cli {
@@ -211,11 +215,56 @@ private:
 
 std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
 
+/// The files that the config takes in, as it was read last.
+class SecretFiles {
+public:
+  void set(const Draft &draft) {
+    const std::lock_guard lock(mutex_);
+    paths_.clear();
+    for (const auto &[path, text] : draft.files) paths_.push_back(path);
+  }
+  std::vector<std::string> paths() const {
+    const std::lock_guard lock(mutex_);
+    return paths_;
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> paths_;
+};
+
 /// A lock file is watched as the plugins are: both decide which of them are loaded.
-service::WatchedPaths watched_paths(const std::string &config, const loader::Registry &plugins) {
-  service::WatchedPaths paths{config, plugins.searched()};
+service::WatchedPaths watched_paths(const std::string &config, const loader::Registry &plugins,
+                                    std::vector<std::string> secrets) {
+  service::WatchedPaths paths{config, plugins.searched(), {}};
+  if (!config.empty()) paths.secrets = std::move(secrets); // else it cannot be read again
   if (const std::string lock = plugins.lock(); !lock.empty()) paths.plugins.push_back(lock);
   return paths;
+}
+
+/// Takes the sockets that the service manager opened for the listeners.
+service::Sockets take_sockets(service::Supervisor &supervisor) {
+  const std::vector<std::string_view> names{"http", "admin"};
+  service::Sockets sockets;
+  sockets.http = supervisor.take_socket(names[0], names);
+  sockets.admin = supervisor.take_socket(names[1], names);
+  for (const std::string &name : supervisor.unused_sockets())
+    spdlog::warn("the socket {} that was passed to this process is for no listener; the names are http and admin",
+                 base::printable(name));
+  return sockets;
+}
+
+/// Waits for a signal, and lets the service manager know meanwhile that the host responds.
+int next_signal(const service::Supervisor &supervisor, service::Server &server) {
+  const auto period = std::chrono::duration_cast<milliseconds>(supervisor.watchdog()) / 2;
+  if (period.count() == 0) return wait_for_stop();
+  for (int signal = 0;;) {
+    if (server.responds(period))
+      supervisor.alive();
+    else
+      spdlog::error("the thread that accepts connections has not responded for {}", seconds_text(period));
+    if ((signal = signal_within(period)) != 0) return signal;
+  }
 }
 
 } // namespace
@@ -227,41 +276,59 @@ int run(const Global &global, const Serve &options) {
   // MiB a block, for each of many threads: several times what server.maxMemory allows.
   ::mallopt(M_MMAP_THRESHOLD, 128 * 1024);
   ::mallopt(M_ARENA_MAX, 4);
+  service::Supervisor supervisor; // its variables name this process
+  leave_first_process();
   hold_stop_signals(true);
 
   const bool from_file = options.text.empty();
   const std::string file = from_file ? find_config(global) : std::string();
   const std::string watched = from_file && can_change(file) ? file : std::string();
-  const auto load = [&] { return from_file ? load_again(file, global) : read_text(options.text); };
+  SecretFiles secrets;
+  const auto taken_in = [&secrets](Draft draft) {
+    secrets.set(draft);
+    return draft;
+  };
+  const auto load = [&] { return taken_in(from_file ? load_again(file, global) : read_text(options.text)); };
   service::FileStates read = service::states_of({watched, {}});
-  Draft draft = from_file ? load_draft(file, global.profile) : read_text(options.text);
+  Draft draft = taken_in(from_file ? load_draft(file, global.profile) : read_text(options.text));
+  if (!watched.empty() && !draft.files.empty()) { // known only now: read them after their states, as the config itself
+    read.merge(service::states_of({{}, {}, secrets.paths()}));
+    draft = taken_in(load_draft(file, global.profile));
+  }
   start_log(draft.config, global, true);
   const auto plugins = open_registry(draft.config);
   service::check_config(draft, *plugins);
   const Config config = std::move(draft).finish();
-  read.merge(service::states_of(watched_paths(watched, *plugins)));
+  read.merge(service::states_of(watched_paths(watched, *plugins, secrets.paths())));
   keep_all_secrets(config, *plugins);
+  const std::string serving = "serving " + base::printable(from_file ? config.file : options.shown);
   Starting starting;
   Storage storage(config, plugins);
   std::optional<service::ConfigWatch> watch;
   service::Reloader reloader(storage, config,
                              {load, keep_all_secrets,
                               [&global](const Config &now) { set_log_level(now, global, true); },
-                              [&watch] { watch->refresh(); }});
+                              [&] {
+                                watch->refresh();
+                                supervisor.reloaded(serving);
+                              },
+                              [&] { supervisor.reloading(); }});
   watch.emplace(
-      std::move(read), [&] { return watched_paths(watched, *storage.plugins()); },
+      std::move(read), [&] { return watched_paths(watched, *storage.plugins(), secrets.paths()); },
       [&](std::string_view why) { reload(reloader, why); });
-  service::Server server(reloader);
+  service::Server server(reloader, take_sockets(supervisor));
   server.start();
   if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
   announce(global, config, from_file ? config.file : options.shown, url_of(server.http_address()),
            url_of(server.admin_address()), server.page_link());
 
+  supervisor.ready(serving);
   int signal = 0;
-  while ((signal = wait_for_stop()) == SIGHUP) watch->poke("SIGHUP");
+  while ((signal = next_signal(supervisor, server)) == SIGHUP) watch->poke("SIGHUP");
   const milliseconds limit(reloader.config().stop_timeout);
   spdlog::info("{}: finishing what is in flight, within {}; once more stops at once",
                signal == SIGINT ? "SIGINT" : "SIGTERM", seconds_text(limit));
+  supervisor.stopping();
   let_signals_end();
   return stop(server, watch, storage, limit);
 }

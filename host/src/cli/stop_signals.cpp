@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/stop_signals.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -68,12 +69,12 @@ int wait_for_stop(int descriptor) {
   return static_cast<int>(came.ssi_signo);
 }
 
-bool stop_within(std::chrono::milliseconds time) {
+int signal_within(std::chrono::milliseconds time) {
   const sigset_t set = held_signals();
   const auto nanoseconds = std::chrono::nanoseconds(time).count();
   const timespec limit{static_cast<time_t>(nanoseconds / 1'000'000'000),
                        static_cast<long>(nanoseconds % 1'000'000'000)};
-  return ::sigtimedwait(&set, nullptr, &limit) > 0;
+  return std::max(0, ::sigtimedwait(&set, nullptr, &limit));
 }
 
 void let_signals_end() {

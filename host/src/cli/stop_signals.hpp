@@ -23,8 +23,10 @@ bool wait_or_stop(int descriptor, short events);
 void hold_stop_signals(bool and_hangup = false);
 /// Waits for a signal that is held and returns it, or 0 if the descriptor can be read before that. -1: no descriptor.
 int wait_for_stop(int descriptor = -1);
+/// Returns the signal that is held and comes within the time; 0 if none comes.
+int signal_within(std::chrono::milliseconds time);
 /// Returns true if a signal that is held comes within the time.
-bool stop_within(std::chrono::milliseconds time);
+inline bool stop_within(std::chrono::milliseconds time) { return signal_within(time) != 0; }
 /// From now on Ctrl-C and SIGTERM end the process at once.
 void let_signals_end();
 

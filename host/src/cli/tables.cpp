@@ -35,16 +35,6 @@ void add_children(Rows &rows, const json::object &store, const std::string &inde
   }
 }
 
-/// The names of the capabilities that a driver has in one way, with commas between.
-std::string having(const json::object &driver, std::string_view how) {
-  std::string result;
-  for (const auto &[name, value] : object_in(driver, "capabilities")) {
-    if (!value.is_string() || std::string_view(value.get_string()) != how) continue;
-    result += (result.empty() ? "" : ", ") + std::string(name);
-  }
-  return result;
-}
-
 std::string count_or_none(const json::object &limits, const char *name, const std::string &unit) {
   const std::int64_t most = integer(limits, name);
   return most == 0 ? "" : std::to_string(most) + " " + unit;
@@ -108,6 +98,15 @@ void print_rejects(Output &out, const json::object &answer) {
 }
 
 } // namespace
+
+std::string having(const json::object &driver, std::string_view how) {
+  std::string result;
+  for (const auto &[name, value] : object_in(driver, "capabilities")) {
+    if (!value.is_string() || std::string_view(value.get_string()) != how) continue;
+    result += (result.empty() ? "" : ", ") + std::string(name);
+  }
+  return result;
+}
 
 void print_mounts(Output &out, const json::object &answer) {
   Rows rows{{"MOUNT", "DRIVER", "VERSION", "TTL", "PREFIX", "STATE"}};

@@ -3,11 +3,17 @@
 // printed by the same code as the tables here.
 #pragma once
 
+#include <string>
+#include <string_view>
+
 #include <boost/json/object.hpp>
 
 #include "cli/output.hpp"
 
 namespace omnistore::cli {
+
+/// The names of the capabilities that a driver has in one way ("native"), with commas between.
+std::string having(const boost::json::object &driver, std::string_view how);
 
 void print_mounts(Output &out, const boost::json::object &answer);
 void print_drivers(Output &out, const boost::json::object &answer);

@@ -263,12 +263,18 @@ Draft parse_draft(std::string_view text, const std::string &file, std::string_vi
   if (!root) return draft;
   add_tokens(*root, draft.secrets);
   apply_profile(*root, chosen, draft.problems);
-  interpolate(*root, {}, environment, draft.problems);
+  const std::string folder = folder_of_config(file);
+  Sources sources{environment, folder};
+  interpolate(*root, {}, sources, draft.problems);
   add_tokens(*root, draft.secrets);
+  for (const auto &[path, content] : sources.files) {
+    draft.secrets.push_back(content);
+    keep_secret(content);
+  }
+  draft.files = std::move(sources.files);
 
   auto places = std::make_shared<SourceMap>();
   json::value value = to_json(*root, {}, *places);
-  const std::string folder = folder_of_config(file);
   validate(config_schema(), value, {}, places.get(), draft.problems, folder);
 
   draft.config = to_config(value, {places, folder});

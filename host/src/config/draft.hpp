@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,9 @@ struct Draft {
 
   Config config;
   std::vector<Problem> problems;
-  std::vector<std::string> secrets; ///< the tokens, even malformed ones, which finish() never shows
+  std::map<std::string, std::string> files; ///< those of ${file:...} and their contents, by absolute path
+  std::vector<std::string>
+      secrets; ///< the tokens, even malformed ones, and those contents: finish() shows none of them
 
   /// Adds a problem, with the line and column of its path if it has none.
   void add(Problem problem);

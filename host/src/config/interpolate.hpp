@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -8,13 +9,24 @@
 
 namespace omnistore::config {
 
-/// Replaces variables in the texts of a tree, but not in names: ${NAME}, and ${NAME:-default}, whose default is used if
-/// NAME is unset or empty. A default may contain variables with defaults of their own. It ends at the '}' that closes
-/// its
-/// `${`, so braces in it must come in pairs. `$${` stands for a plain `${`, and any other `$` for itself. The value of
-/// a variable is not searched for further variables. A variable without value and default is a problem.
-void interpolate(TextNode &node, const std::string &path, const Config::Environment &environment,
-                 std::vector<Problem> &problems);
+/// The sources of the values that replace variables.
+struct Sources {
+  const Config::Environment &environment;     ///< null: no variable is set, and no file is read
+  std::string folder;                         ///< relative paths of files start there
+  std::map<std::string, std::string> files{}; ///< the files that the texts name and their contents, by absolute path
+};
+
+/// Replaces variables in the texts of a tree, but not in names:
+///
+///   ${NAME}             the environment variable NAME
+///   ${file:PATH}        the text of a file without the newline at its end. Variables in PATH are replaced
+///   ${credential:NAME}  the text of the file NAME in the folder $CREDENTIALS_DIRECTORY (LoadCredential= of systemd)
+///
+/// Each may have a default, as in ${NAME:-default}, which is used if there is no such variable or file, or an empty
+/// one. A default may contain variables with defaults of their own. It ends at the '}' that closes its `${`, so braces
+/// in it must come in pairs. `$${` stands for a plain `${`, and any other `$` for itself. The value of a variable is
+/// not searched for further variables. A variable without value and default is a problem.
+void interpolate(TextNode &node, const std::string &path, Sources &sources, std::vector<Problem> &problems);
 
 /// Reports malformed variables in the texts of a tree. No variable needs to be set.
 void check_variables(const TextNode &node, const std::string &path, std::vector<Problem> &problems);

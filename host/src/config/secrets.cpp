@@ -2,6 +2,8 @@
 #include "secrets.hpp"
 
 #include <algorithm>
+#include <mutex>
+#include <utility>
 
 #include <boost/json/serialize.hpp>
 
@@ -14,6 +16,17 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t shortest_secret = 4;
+
+struct Kept {
+  std::mutex mutex;
+  std::vector<std::string> secrets;
+};
+
+/// Never destroyed: threads may log until the process ends.
+Kept &kept() {
+  static Kept &all = *new Kept;
+  return all;
+}
 
 void add_all(const TextNode &node, std::vector<std::string> &secrets) {
   if (const json::string *text = node.text())
@@ -68,6 +81,17 @@ std::string without_secrets(std::string text, const std::vector<std::string> &se
       text.replace(at, secret.size(), "***");
   }
   return text;
+}
+
+void keep_secret(std::string secret) {
+  const std::lock_guard lock(kept().mutex);
+  std::vector<std::string> &secrets = kept().secrets;
+  if (std::find(secrets.begin(), secrets.end(), secret) == secrets.end()) secrets.push_back(std::move(secret));
+}
+
+std::string without_kept(std::string text) {
+  const std::lock_guard lock(kept().mutex);
+  return without_secrets(std::move(text), kept().secrets);
 }
 
 void add_tokens(const TextNode &root, std::vector<std::string> &secrets) {

@@ -16,6 +16,11 @@ namespace omnistore::config {
 /// hide much of the text and protect nothing.
 std::string without_secrets(std::string text, const std::vector<std::string> &secrets);
 
+/// Keeps a secret of this process for without_kept(), such as the text of a file in a config. Thread-safe.
+void keep_secret(std::string secret);
+/// Replaces each secret that was kept. Thread-safe.
+std::string without_kept(std::string text);
+
 /// Adds every text, number and unknown name in the `tokens` of a listener, even of one in a profile or of malformed
 /// tokens.
 void add_tokens(const TextNode &root, std::vector<std::string> &secrets);

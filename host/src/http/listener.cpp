@@ -50,6 +50,11 @@ Error bind_error(const Address &address, const std::string &field, const error_c
 void bind(tcp::acceptor &acceptor, const Address &address, const std::string &field) {
   const tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
   error_code error;
+  if (address.socket >= 0) {
+    acceptor.assign(endpoint.protocol(), address.socket, error);
+    if (error) throw bind_error(address, field, error);
+    return;
+  }
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);

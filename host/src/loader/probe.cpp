@@ -21,6 +21,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/descriptor.hpp"
+#include "installed.hpp"
 #include "plugin_error.hpp"
 #include "search.hpp"
 #include "vet.hpp"
@@ -120,19 +121,6 @@ void make_room(const base::Descriptor &folder) {
 
 // ----------------------------------------------------------------------------------------------------------- the child
 
-/// Returns the path of the probe program, or an empty text.
-std::string program() {
-  if (const char *named = ::secure_getenv("OMNISTORE_PROBE")) return named;
-  boost::dll::fs::error_code error;
-  const fs::path self = boost::dll::program_location(error).native();
-  if (!error) {
-    const fs::path above = self.parent_path().parent_path();
-    for (const fs::path &path : {above / "libexec" / "omnistore-probe", above / "libexec/omnistore/omnistore-probe"})
-      if (::access(path.c_str(), X_OK) == 0) return path.string();
-  }
-  return ::access(OMNISTORE_INSTALLED_PROBE, X_OK) == 0 ? OMNISTORE_INSTALLED_PROBE : "";
-}
-
 struct Child {
   pid_t pid = -1;
   base::Descriptor report;
@@ -224,6 +212,18 @@ std::optional<DriverNames> known_good(const PluginFile &plugin) {
   return names;
 }
 
+std::string probe_program() {
+  if (const char *named = ::secure_getenv("OMNISTORE_PROBE")) return named;
+  boost::dll::fs::error_code error;
+  const fs::path self = boost::dll::program_location(error).native();
+  if (!error) {
+    const fs::path above = self.parent_path().parent_path();
+    for (const fs::path &path : {above / "libexec" / "omnistore-probe", above / "libexec/omnistore/omnistore-probe"})
+      if (::access(path.c_str(), X_OK) == 0) return path.string();
+  }
+  return ::access(installed_probe, X_OK) == 0 ? installed_probe : "";
+}
+
 std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &path) {
   if (auto names = known_good(plugin)) return names;
   static std::atomic<bool> told{false};
@@ -231,7 +231,7 @@ std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &pa
     if (!told.exchange(true)) spdlog::info("plugins are loaded without a probe in another process: {}", why);
     return std::nullopt;
   };
-  const std::string small_program = program();
+  const std::string small_program = probe_program();
   if (small_program.empty()) return untried("omnistore-probe was not found");
   Child child = start(small_program, path);
   if (child.pid < 0) return untried(small_program + " cannot be started");

@@ -25,6 +25,9 @@ using DriverNames = std::vector<std::string>;
 /// its SHA-256, and are not probed again. If that folder cannot be used, each load is probed. Thread-safe.
 std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &path);
 
+/// Returns the path of omnistore-probe; empty if it is missing.
+std::string probe_program();
+
 /// The same, for a file whose contents are known.
 std::optional<DriverNames> known_good(const PluginFile &plugin);
 

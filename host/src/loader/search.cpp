@@ -12,6 +12,8 @@
 
 #include <omnistore/error.hpp>
 
+#include "installed.hpp"
+
 namespace omnistore::loader {
 namespace {
 
@@ -70,7 +72,7 @@ std::vector<SearchPath> search_places(const std::vector<std::string> &config) {
     add(places, above / "plugins", "build");
     add(places, above / "lib" / "omnistore" / "plugins", "installed");
   }
-  add(places, OMNISTORE_INSTALLED_PLUGINS, "installed"); // for programs in other folders that embed the host
+  add(places, installed_plugins, "installed"); // for programs in other folders that embed the host
   return places;
 }
 

@@ -52,6 +52,7 @@ FileState state_of(const std::string &path, const FileStates &before) {
 FileStates states_of(const WatchedPaths &paths, const FileStates &before) {
   FileStates states;
   if (!paths.config.empty()) states[paths.config] = state_of(paths.config, before);
+  for (const std::string &file : paths.secrets) states[file] = state_of(file, before);
   for (const std::string &place : paths.plugins) {
     std::error_code failed;
     fs::directory_iterator at(place, failed), end;
@@ -111,6 +112,7 @@ private:
     config_ = paths.config;
     events_.begin();
     if (!config_.empty()) events_.watch_file(config_);
+    for (const std::string &file : paths.secrets) events_.watch_file(file);
     for (const std::string &place : paths.plugins) events_.watch_folder(place, ".so");
     events_.finish();
     states_ = states_of(paths, states_);

@@ -25,11 +25,12 @@ using FileStates = std::map<std::string, FileState>;
 
 /// The files of a host. Files and folders may be absent.
 struct WatchedPaths {
-  std::string config;               ///< empty: none
-  std::vector<std::string> plugins; ///< folders and files
+  std::string config;                 ///< empty: none
+  std::vector<std::string> plugins;   ///< folders and files
+  std::vector<std::string> secrets{}; ///< the files whose contents the config takes in
 };
-/// Returns the present states of the config's file and of each plugin. A file that cannot be read for the moment (no
-/// descriptor left, a signal) has its state from `before`.
+/// Returns the present states of the config's file, of the secrets' files, and of each plugin. A file that cannot be read
+/// for the moment (no descriptor left, a signal) has its state from `before`.
 FileStates states_of(const WatchedPaths &paths, const FileStates &before = {});
 
 /// Watches a config's file and its plugins, and calls back when one of them has changed: after a moment without further

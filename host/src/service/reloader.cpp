@@ -95,6 +95,7 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
                                                                                            // one
     throw Error(Status::unavailable, "reload: another reload is under way; nothing was changed, try again later");
   const AtEnd end{hooks_.ended};
+  if (hooks_.began) hooks_.began();
   try {
     auto [config, plugins] = load();
     if (hooks_.opening) hooks_.opening(config, *plugins);

@@ -34,6 +34,8 @@ public:
     std::function<void(const Config &)> applied;
     /// Called at the end of each reload, also of one that failed. May be null.
     std::function<void()> ended = {};
+    /// Called at the begin of each reload. May be null.
+    std::function<void()> began = {};
   };
   /// The storage was opened with `config`, and must outlive the reloader.
   Reloader(Storage &storage, Config config, Hooks hooks);

@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <future>
+#include <memory>
 #include <optional>
 #include <system_error>
 #include <thread>
 #include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
@@ -57,9 +60,9 @@ struct Bound {
   http::Listener listener;
 
   Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
-        http::MemoryBudget &memory, asio::io_context &accepting)
+        http::MemoryBudget &memory, asio::io_context &accepting, int socket)
       : Bound(std::move(listener_name), field, config, pool, memory, accepting,
-              http::parse_listen(config.listen, field)) {}
+              socket >= 0 ? http::address_of(socket, field) : http::parse_listen(config.listen, field)) {}
   Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
         http::MemoryBudget &memory, asio::io_context &accepting, const http::Address &address)
       : name(std::move(listener_name)), guard(config, address, field),
@@ -108,16 +111,16 @@ HttpConfig config_of_keys(const Config &config) {
 
 class Server::Impl {
 public:
-  explicit Impl(Reloader &reloader)
+  Impl(Reloader &reloader, const Sockets &sockets)
       : reloader_(reloader), config_(with_page_token(reloader.config(), page_token_)),
         pool_(std::in_place, http::WorkerPool::Limits()), admin_pool_(std::in_place, http::WorkerPool::Limits()),
         memory_(config_.max_memory) {
-    if (!config_.http.listen.empty()) {
-      http_.emplace("http", "server.http", config_.http, *pool_, memory_, accepting_);
+    if (!config_.http.listen.empty() || sockets.http >= 0) {
+      http_.emplace("http", "server.http", config_.http, *pool_, memory_, accepting_, sockets.http);
       data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
     }
-    if (!config_.admin.listen.empty()) {
-      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_);
+    if (!config_.admin.listen.empty() || sockets.admin >= 0) {
+      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_, sockets.admin);
       if (config_.admin.any_user && config_.admin.tokens.empty())
         spdlog::warn("admin.anyUser: every user of this machine may change the mounts, and so read and write every "
                      "file that this host can");
@@ -181,6 +184,13 @@ public:
     return left == 0;
   }
 
+  bool responds(std::chrono::milliseconds within) {
+    const auto responded = std::make_shared<std::promise<void>>();
+    std::future<void> response = responded->get_future();
+    asio::post(accepting_, [responded] { responded->set_value(); });
+    return response.wait_for(within) == std::future_status::ready;
+  }
+
   std::uint64_t connections() const {
     std::uint64_t open = 0;
     if (http_) open += http_->listener.stats().open;
@@ -217,7 +227,7 @@ private:
   std::atomic<bool> stopping_{false};
 };
 
-Server::Server(Reloader &reloader) : impl_(std::make_unique<Impl>(reloader)) {}
+Server::Server(Reloader &reloader, const Sockets &sockets) : impl_(std::make_unique<Impl>(reloader, sockets)) {}
 Server::~Server() = default;
 
 std::string Server::http_address() const { return impl_->http_address(); }
@@ -226,5 +236,6 @@ std::string Server::page_link() { return impl_->page_link(); }
 void Server::start() { impl_->start(); }
 bool Server::stop(std::chrono::milliseconds patience) { return impl_->stop(patience); }
 std::uint64_t Server::connections() const { return impl_->connections(); }
+bool Server::responds(std::chrono::milliseconds within) { return impl_->responds(within); }
 
 } // namespace omnistore::service

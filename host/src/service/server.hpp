@@ -10,6 +10,12 @@
 
 namespace omnistore::service {
 
+/// Sockets that listen already, from the process that started this one. Each takes the place of the address in the
+/// config. -1: none.
+struct Sockets {
+  int http = -1, admin = -1;
+};
+
 /// The listeners of a host: the data listener serves a storage's keys over HTTP, and the admin listener shows the state
 /// of the host. Each has threads of its own, and operations that may wait run on further ones, so that a slow store
 /// delays no other connection and not the admin listener.
@@ -19,7 +25,7 @@ class Server {
 public:
   /// Binds the listeners that the config names, and does not accept yet. Throws Error(invalid, denied, unavailable)
   /// with address and reason: "127.0.0.1:7700: Address already in use; ...". `reloader` must outlive it.
-  explicit Server(Reloader &reloader);
+  explicit Server(Reloader &reloader, const Sockets &sockets = {});
   /// Stops without patience if stop() was not called.
   ~Server();
   Server(const Server &) = delete;
@@ -40,6 +46,8 @@ public:
   bool stop(std::chrono::milliseconds patience);
   /// Returns how many are open. On any thread.
   std::uint64_t connections() const;
+  /// Returns true if the thread that accepts connections responds within this time. Not before start() or after stop().
+  bool responds(std::chrono::milliseconds within);
 
 private:
   class Impl;

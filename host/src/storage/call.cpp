@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/printable.hpp"
+#include "config/secrets.hpp"
 
 namespace omnistore {
 
@@ -55,7 +56,8 @@ const HostCall::Said *HostCall::said(std::uint32_t item) const {
 }
 
 std::string HostCall::cause(omnistore_status status, std::uint32_t item) const {
-  if (const Said *known = said(item); known && !known->message.empty()) return base::printable(known->message);
+  if (const Said *known = said(item); known && !known->message.empty())
+    return base::printable(config::without_kept(known->message));
   return std::string(phrase(to_status(status)));
 }
 

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only file that another prefix compiles again.
+#include "installed.hpp"
+
+namespace omnistore::loader {
+
+const char *const installed_plugins = OMNISTORE_PREFIX "/lib/omnistore/plugins";
+const char *const installed_probe = OMNISTORE_PREFIX "/libexec/omnistore/omnistore-probe";
+
+} // namespace omnistore::loader
