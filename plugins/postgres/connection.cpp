@@ -62,11 +62,10 @@ Failure refusal(std::string_view text) {
     const std::string_view message = text.substr(at + fatal.size() + 7);
     return Failure(status_of(state), one_line(message.substr(0, message.find('\n'))), omnistore::nothing_done);
   }
-  // A certificate that is wrong stays wrong until somebody changes it.
-  const bool certificate = text.find("certificate") != text.npos && text.find("could not") == text.npos;
-  const char *const remedy = text.find("certificate verify failed") == text.npos
-                                 ? ""
-                                 : "; sslrootcert must name the authority that signed the server's certificate";
+  // A certificate that is wrong stays wrong until somebody changes it. OpenSSL's message does not always name it.
+  const bool tls = text.find("SSL error: ") != text.npos && text.find("eof") == text.npos;
+  const bool certificate = tls || (text.find("certificate") != text.npos && text.find("could not") == text.npos);
+  const char *const remedy = tls ? "; sslrootcert must name the authority that signed the server's certificate" : "";
   return Failure(certificate ? OMNISTORE_DENIED : OMNISTORE_UNAVAILABLE, one_line(text) + remedy,
                  omnistore::nothing_done);
 }

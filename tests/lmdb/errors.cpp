@@ -4,7 +4,9 @@
 #include <cstring>
 
 #include <lmdb.h>
+#include <sys/fsuid.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "driven.hpp"
 #include "fs/injected.hpp"
@@ -86,6 +88,26 @@ TEST_CASE("a full disk is no_space, and loses nothing") {
   CHECK(f.store.get("k") == "old");
   CHECK(f.store.set("k", "new") == OMNISTORE_OK);
   CHECK(f.store.get("k") == "new");
+}
+
+TEST_CASE("a database that this user cannot write is refused, and the message names its folder") {
+  if (geteuid() != 0) {
+    WARN("NOT RUN: only root can take rights away from itself for a while");
+    return;
+  }
+  Folder folder;
+  const std::string path = folder / "db";
+  Host host;
+  Store(host, path).close();
+  host.drop_tasks();
+  for (const std::string &each : {folder.path().string(), path})
+    std::filesystem::permissions(each, std::filesystem::perms::all);
+  std::filesystem::permissions(path + "/data.mdb", static_cast<std::filesystem::perms>(0444));
+  setfsuid(65534);
+  const auto [status, message] = refusal(path);
+  setfsuid(0);
+  CHECK((status == OMNISTORE_DENIED || status == OMNISTORE_READ_ONLY));
+  CHECK(has(message, path));
 }
 
 TEST_CASE("a store whose folder was moved away is unhealthy") {

@@ -46,7 +46,10 @@ public:
 class Sql {
 public:
   Sql(const PostgresServer &server, const std::string &database)
-      : db_(PQconnectdb(("host=" + server.folder() + " user=test dbname=" + database).c_str()), &PQfinish) {
+      : db_(PQconnectdb(
+                ("host=" + server.folder() + " port=" + std::to_string(server.port()) + " user=test dbname=" + database)
+                    .c_str()),
+            &PQfinish) {
     if (PQstatus(db_.get()) != CONNECTION_OK) throw std::runtime_error(PQerrorMessage(db_.get()));
     PQsetNoticeReceiver(
         db_.get(), [](void *, const PGresult *) {}, nullptr);

@@ -39,6 +39,7 @@ TEST_CASE("a server whose name and authority are right is used over TLS") {
   Store store(f.host, f.options(f.authority.ca()));
   CHECK(store.set("k", "v") == OMNISTORE_OK);
   CHECK(store.get("k") == "v");
+  CHECK(Sql(f.server, "postgres")("SELECT count(*) > 0 FROM pg_stat_ssl WHERE ssl") == "t");
 }
 
 TEST_CASE("a server whose certificate has another name is denied, and the message has both names") {
@@ -46,4 +47,12 @@ TEST_CASE("a server whose certificate has another name is denied, and the messag
   const auto [status, message] = f.refusal(f.authority.ca());
   CHECK(status == OMNISTORE_DENIED);
   CHECK_THAT(message, Catch::Contains("other.test") && Catch::Contains("127.0.0.1"));
+}
+
+TEST_CASE("a server of an unknown authority is denied, and the message names the option") {
+  Secured f("IP:127.0.0.1");
+  const Authority other;
+  const auto [status, message] = f.refusal(other.ca());
+  CHECK(status == OMNISTORE_DENIED);
+  CHECK_THAT(message, Catch::Contains("certificate") && Catch::Contains("sslrootcert"));
 }
