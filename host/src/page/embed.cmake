@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# Puts the files of the page into the library. Run while building, as
+# Puts the files of the page into the library, with all CSS as one file, style.css: a browser paints nothing before it has
+# each of them. Run while building, as
 #   cmake -DOUTPUT=page_files.cpp -DFILES="index.html;main.js;..." -P embed.cmake
-set(types html "text/html; charset=utf-8" css "text/css; charset=utf-8" js "text/javascript; charset=utf-8"
-  svg "image/svg+xml")
-set(table "")
+set(types html text/html css text/css js text/javascript svg image/svg+xml)
 file(WRITE ${OUTPUT}.new "// Made by host/src/page/embed.cmake.
 #include \"routes/page_files.hpp\"
 
@@ -12,19 +11,29 @@ namespace {
 
 constexpr PageFile files[] = {
 ")
-foreach(path IN LISTS FILES)
-  cmake_path(GET path FILENAME name)
-  cmake_path(GET path EXTENSION LAST_ONLY extension)
+function(put name content)
+  cmake_path(GET name EXTENSION LAST_ONLY extension)
   string(SUBSTRING ${extension} 1 -1 extension)
   list(FIND types ${extension} at)
   math(EXPR at "${at} + 1")
   list(GET types ${at} type)
-  file(SHA256 ${path} digest)
+  string(SHA256 digest "${content}")
   string(SUBSTRING ${digest} 0 32 digest)
-  file(READ ${path} content)
-  file(APPEND ${OUTPUT}.new "    {\"${name}\", \"${type}\", \"\\\"${digest}\\\"\",
+  file(APPEND ${OUTPUT}.new "    {\"${name}\", \"${type}; charset=utf-8\", \"\\\"${digest}\\\"\",
      R\"page(" "${content}" ")page\"},\n")
+endfunction()
+
+set(style "")
+foreach(path IN LISTS FILES)
+  cmake_path(GET path FILENAME name)
+  file(READ ${path} content)
+  if(name MATCHES "[.]css$")
+    string(APPEND style "${content}")
+  else()
+    put("${name}" "${content}")
+  endif()
 endforeach()
+put(style.css "${style}")
 file(APPEND ${OUTPUT}.new "};
 
 } // namespace

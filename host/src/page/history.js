@@ -95,6 +95,7 @@ export function openHistory(card) {
       const start = Math.min(found.time[0], end - 10 * 60_000);
       Object.assign(chart.options.scales.x, { min: start, max: end });
       chart.options.scales.x.ticks.stepSize = end - start > 20 * 60_000 ? 15 * 60_000 : 5 * 60_000;
+      chart.options.elements.point.radius = found.time.length < 3 ? 2 : 0; // a line needs two points to be seen
       chart.update("none");
       const latest = description.series.map((each) => description.text(found[each.field].at(-1))).join(" / ");
       now.textContent = latest;
