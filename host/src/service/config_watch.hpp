@@ -29,8 +29,8 @@ struct WatchedPaths {
   std::vector<std::string> plugins;   ///< folders and files
   std::vector<std::string> secrets{}; ///< the files whose contents the config takes in
 };
-/// Returns the present states of the config's file, of the secrets' files, and of each plugin. A file that cannot be read
-/// for the moment (no descriptor left, a signal) has its state from `before`.
+/// Returns the present states of the config's file, of the secrets' files, and of each plugin. A file that cannot be
+/// read for the moment (no descriptor left, a signal) has its state from `before`.
 FileStates states_of(const WatchedPaths &paths, const FileStates &before = {});
 
 /// Watches a config's file and its plugins, and calls back when one of them has changed: after a moment without further
