@@ -50,6 +50,13 @@ omnistore_status set_all(Store &store, const std::vector<std::string> &keys, Man
   return set_many(store, BatchKeys(keys), items, into);
 }
 
+/// Returns how often a server has replied with an error that begins with this word.
+long long errors(RedisCluster &cluster, std::size_t server, const std::string &word) {
+  const std::string stats = cluster.text(server, {"INFO", "errorstats"}), name = "errorstat_" + word + ":count=";
+  const std::size_t at = stats.find(name);
+  return at == stats.npos ? 0 : std::stoll(stats.substr(at + name.size()));
+}
+
 std::size_t good(const Many &many) {
   return static_cast<std::size_t>(std::count(many.statuses.begin(), many.statuses.end(), OMNISTORE_OK));
 }
@@ -108,6 +115,80 @@ TEST_CASE("a batch goes to all masters of a cluster, and each item has its outco
   REQUIRE(remove_many(store, BatchKeys(more), removed) == OMNISTORE_OK);
   CHECK(good(removed) == keys.size());
   CHECK(store.list().empty());
+}
+
+TEST_CASE("each command of a batch goes to the right master at once") {
+  RedisCluster cluster;
+  Store store(store_options(cluster));
+  const auto keys = names(300);
+  Many set, got, removed;
+  REQUIRE(set_all(store, keys, set) == OMNISTORE_OK);
+  REQUIRE(get_many(store, BatchKeys(keys), got) == OMNISTORE_OK);
+  REQUIRE(remove_many(store, BatchKeys(keys), removed) == OMNISTORE_OK);
+  CHECK(good(set) + good(got) + good(removed) == 3 * keys.size());
+  for (std::size_t i = 0; i < 3; ++i) CHECK(errors(cluster, i, "MOVED") == 0);
+}
+
+TEST_CASE("all masters get their part of a batch before the first of them has replied") {
+  RedisCluster cluster;
+  Store store(store_options(cluster));
+  const auto keys = names(300);
+  Many set;
+  REQUIRE(set_all(store, keys, set) == OMNISTORE_OK);
+  const std::size_t first = cluster.owner(slot_of(keys[0]));
+  cluster.servers[first].freeze();
+  std::atomic<bool> done = false;
+  Many got;
+  std::thread reader([&] {
+    get_many(store, BatchKeys(keys), got);
+    done = true;
+  });
+  for (std::size_t i = 0; i < 3; ++i)
+    if (i != first)
+      CHECK(eventually([&] {
+        return cluster.text(i, {"INFO", "commandstats"}).find("cmdstat_get:") != std::string::npos;
+      }));
+  CHECK(!done);
+  cluster.servers[first].thaw();
+  reader.join();
+  CHECK(good(got) == keys.size());
+}
+
+TEST_CASE("after a redirect the new place of a slot is known") {
+  RedisCluster cluster;
+  Store store(store_options(cluster));
+  const std::uint16_t slot = slot_of("k");
+  const std::size_t from = cluster.owner(slot), to = (from + 1) % 3;
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  cluster.move(slot, from, to);
+  CHECK(eventually([&] {
+    const long long before = errors(cluster, from, "MOVED");
+    return store.get("k") == "v" && errors(cluster, from, "MOVED") == before;
+  }));
+  CHECK(errors(cluster, from, "MOVED") > 0);
+}
+
+TEST_CASE("a command waits while the cluster is down") {
+  RedisCluster cluster;
+  Store store(store_options(cluster));
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  const std::uint16_t slot = slot_of("k");
+  const std::size_t owner = cluster.owner(slot);
+  const int other = cluster.owner(static_cast<std::uint16_t>(slot + 1)) == owner ? slot + 1 : slot - 1;
+  REQUIRE(cluster.text(owner, {"CLUSTER", "DELSLOTS", std::to_string(other)}) == "OK");
+  REQUIRE(eventually([&] { return cluster.text(owner, {"CLUSTER", "INFO"}).starts_with("cluster_state:fail"); }));
+  std::atomic<bool> done = false;
+  omnistore_status status = OMNISTORE_INTERNAL;
+  std::thread setter([&] {
+    status = store.set("k", "w");
+    done = true;
+  });
+  CHECK(eventually([&] { return errors(cluster, owner, "CLUSTERDOWN") > 0; }));
+  CHECK(!done);
+  REQUIRE(cluster.text(owner, {"CLUSTER", "ADDSLOTS", std::to_string(other)}) == "OK");
+  setter.join();
+  CHECK(status == OMNISTORE_OK);
+  CHECK(store.get("k") == "w");
 }
 
 TEST_CASE("a slot that has moved is found, by a store that still has the old map") {

@@ -286,6 +286,24 @@ TEST_CASE("a password that is changed while the store is open is denied, and tak
   CHECK(eventually([&] { return store.get("k", got) == OMNISTORE_OK; }));
 }
 
+TEST_CASE("a server that loads its data is unavailable, says so, and works when it has them") {
+  RedisServer server({"--enable-debug-command", "yes", "--loading-process-events-interval-bytes", "1024"});
+  Store store("{" + test::option("url", server.url()) + Store::patient() + "}");
+  for (int i = 0; i < 200; ++i) REQUIRE(store.set("k" + std::to_string(i), std::string(1000, 'v')) == OMNISTORE_OK);
+  RedisClient other(server);
+  REQUIRE(other({"CONFIG", "SET", "key-load-delay", "100000"}) == "OK"); // 20 seconds, which the test cuts short
+  RedisClient loader(server);
+  std::thread reload([&] { loader({"DEBUG", "RELOAD"}); });
+  Got got;
+  CHECK(eventually([&] { return store.get("k0", got) == OMNISTORE_UNAVAILABLE; }));
+  CHECK(store.message().starts_with("LOADING"));
+  CHECK(store.set("k0", "w") == OMNISTORE_UNAVAILABLE);
+  REQUIRE(other({"CONFIG", "SET", "key-load-delay", "0"}) == "OK");
+  reload.join();
+  CHECK(store.get("k0") == std::string(1000, 'v'));
+  CHECK(store.set("k0", "w") == OMNISTORE_OK);
+}
+
 TEST_CASE("a listing while the server is restarted is whole or a failure") {
   RedisServer server({"--appendonly", "yes", "--appendfsync", "no"});
   Store store(options_of(server, ",\"scanCount\":20"));
