@@ -165,7 +165,7 @@ TEST_CASE("zsh completes commands, options, words, files and drivers") {
   CHECK(zsh.offered("omnistore --json insp") == Strings{"inspect"});
   CHECK(zsh.offered("omnistore inspect --sor") == Strings{"--sort"});
   CHECK(zsh.offered("omnistore inspect --sort k") == Strings{"keys"});
-  CHECK(zsh.offered("omnistore drivers mem") == Strings{"memory"});
+  CHECK(zsh.offered("omnistore drivers over") == Strings{"overlay"});
 }
 
 TEST_CASE("fish completes every command, and options, words, files and drivers") {
@@ -176,8 +176,8 @@ TEST_CASE("fish completes every command, and options, words, files and drivers")
   CHECK(fish_offered("omnistore inspect --so") == Strings{"--sort"});
   CHECK(fish_offered("omnistore get --pro") == Strings{"--profile"});
   CHECK(fish_offered("omnistore inspect --sort k") == Strings{"keys"});
-  CHECK(fish_offered("omnistore drivers mem") == Strings{"memory"});
-  CHECK(fish_offered("omnistore drivers memory mem").empty());
+  CHECK(fish_offered("omnistore drivers over") == Strings{"overlay"});
+  CHECK(fish_offered("omnistore drivers memory over").empty());
   const test::Folder folder;
   test::write_file(folder / "name-one.txt", "");
   const Setting here{.folder = folder.path().string()};

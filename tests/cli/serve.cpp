@@ -46,6 +46,7 @@ TEST_CASE("serve prints its addresses, and three commands that work") {
   CHECK(says(process.line(), place.config()));
   CHECK(says(process.line(), "data   http://127.0.0.1:"));
   CHECK(says(process.line(), "admin  http://127.0.0.1:"));
+  CHECK(says(process.line(), "page   http://127.0.0.1:"));
   CHECK(process.line() == "Try\n");
   const Result set = test::run_command(words(process.line()));
   CHECK(set.code == 0);

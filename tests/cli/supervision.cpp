@@ -78,7 +78,7 @@ class Activated {
 public:
   explicit Activated(const std::string &names, const std::string &config)
       : process_({"bash", "-c",
-                  R"(exec 10<&"$1" 11<&"$2"; exec 3<&10 4<&11 10<&- 11<&-
+                  R"(exec 210<&"$1" 211<&"$2"; exec 3<&210 4<&211 210<&- 211<&-
                      LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=$3 exec "${@:4}")",
                   "bash", std::to_string(first.descriptor), std::to_string(second.descriptor), names, test::program(),
                   "-c", config, "--json", "serve"},
