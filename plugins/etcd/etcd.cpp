@@ -13,6 +13,7 @@
 
 #include <omnistore/driver.hpp>
 #include <omnistore/etag_number.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore_schema.h>
 
 #include "cluster.hpp"
@@ -195,6 +196,8 @@ public:
     return OMNISTORE_OK;
   }
   void unwatch(void *watch) { delete static_cast<Watch *>(watch); }
+  std::int64_t lag(void *watch) const { return static_cast<const Watch *>(watch)->lag(); }
+  const void *extension(const char *id) { return omnistore::lag_extension<Etcd>(id); }
 
   /// A read that needs a majority of the members, and the right to read.
   omnistore_status health(Call call) {

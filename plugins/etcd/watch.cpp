@@ -18,6 +18,7 @@ using omnistore::as_bytes, omnistore::Failure;
 
 constexpr milliseconds FIRST_PAUSE{50}, LONGEST_PAUSE{5'000};
 constexpr milliseconds POLL{50};
+constexpr milliseconds PROOF_LIMIT{2'000}, CATCH_UP{500};
 constexpr milliseconds BEGIN_LIMIT{10'000}; ///< for etcd to confirm a watch
 
 } // namespace
@@ -25,9 +26,10 @@ constexpr milliseconds BEGIN_LIMIT{10'000}; ///< for etcd to confirm a watch
 Watch::Watch(Cluster &cluster, const omnistore_host &host, omnistore::Call call, const std::string &prefix,
              std::string_view base, omnistore_watcher &watcher)
     : cluster_(cluster), host_(host), prefix_(prefix), base_(base), watcher_(watcher) {
-  cluster_.post(call, "/v3/kv/range", R"({"key":)" + quoted(prefix_ + base_ + "a") + R"(,"count_only":true})",
-                Kind::read); // finds a member that works, and renews the token
+  newest_revision(call); // finds a member that works, and renews the token
   open(call);
+  proof_.start();
+  proof_.renew(opened_);
   thread_ = omnistore::background_thread([this] { run(); });
 }
 
@@ -35,6 +37,7 @@ Watch::~Watch() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
+    ends_ = true;
     if (stream_) stream_->wake();
   }
   changed_.notify_all();
@@ -43,6 +46,7 @@ Watch::~Watch() {
 
 /// Opens a stream, and returns after etcd has confirmed the watch.
 void Watch::open(omnistore::Call call) {
+  opened_ = Clock::now();
   const std::string first = prefix_ + base_;
   request_ = R"({"create_request":{"key":)" + quoted(first.empty() ? std::string(1, '\0') : first) +
              R"(,"range_end":)" + quoted(end_of(first)) + R"(,"prev_kv":true,"progress_notify":true)" +
@@ -77,11 +81,13 @@ void Watch::run() noexcept {
     bool quiet = false;
     std::string why;
     try {
-      if (!stream_) open(omnistore::Call(&background));
+      if (!stream_) {
+        open(omnistore::Call(&background));
+        catch_up();
+      }
       logged.clear();
       pause = FIRST_PAUSE;
-      while (!ended() && stream_->step(milliseconds(60'000))) {
-      }
+      quiet = listen();
       why = "etcd ended the stream of changes";
     } catch (const Refused &refused) {
       quiet = cluster_.renew_token(refused);
@@ -107,6 +113,63 @@ void Watch::run() noexcept {
   }
 }
 
+/// Follows the stream. Returns true if it must be opened again although etcd has not ended it.
+bool Watch::listen() {
+  Clock::time_point next = Clock::now() + omnistore::WatchProof::interval;
+  while (!ended()) {
+    const auto left = std::chrono::ceil<milliseconds>(next - Clock::now());
+    const bool wanted = proof_.is_wanted();
+    if (!stream_->step(wanted ? std::max(left, milliseconds(0)) : milliseconds(60'000))) return false;
+    if (!wanted || Clock::now() < next) continue;
+    if (!prove()) return true;
+    next = Clock::now() + omnistore::WatchProof::interval;
+  }
+  return false;
+}
+
+/// Asks etcd for its revision, which a majority of the members confirms. Once the watch has come that far, it is
+/// complete up to now. Returns false if it did not come as far as etcd was at the previous call: then the stream may be
+/// dead, or only keys that are not watched have changed. A new stream shows which it is.
+bool Watch::prove() {
+  if (newest_ != 0) return false;
+  omnistore::BackgroundCall call(&ends_, Clock::now() + PROOF_LIMIT);
+  const Clock::time_point now = Clock::now();
+  try {
+    newest_ = newest_revision(omnistore::Call(&call));
+  } catch (const Failure &) { // the proof gets older meanwhile
+    return true;
+  }
+  checked_ = now;
+  reached();
+  return true;
+}
+
+void Watch::reached() {
+  if (newest_ == 0 || next_ <= newest_) return;
+  newest_ = 0;
+  proof_.renew(checked_);
+}
+
+/// Follows a stream that was opened again until it has caught up. etcd sends the missed events of a new watch within a
+/// tenth of a second, but does not say when it has.
+void Watch::catch_up() {
+  for (const Clock::time_point end = Clock::now() + CATCH_UP; newest_ != 0 && !ended();) {
+    const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+    if (left.count() > 0) {
+      if (!stream_->step(left)) return;
+      continue;
+    }
+    if (shown_ >= newest_) proof_.renew(checked_);
+    newest_ = 0;
+  }
+}
+
+std::int64_t Watch::newest_revision(omnistore::Call call) {
+  const std::string found = cluster_.post(
+      call, "/v3/kv/range", R"({"key":)" + quoted(prefix_ + base_ + "a") + R"(,"count_only":true})", Kind::read);
+  return parse(found)["header"]["revision"].number();
+}
+
 /// Takes one message of the stream, on the thread that runs the stream's step.
 void Watch::take(std::string_view line) {
   if (line.find_first_not_of(" \r") == line.npos) return;
@@ -125,9 +188,11 @@ void Watch::take(std::string_view line) {
   }
   if (result["created"].is_true()) {
     created_ = true;
+    shown_ = result["header"]["revision"].number();
     if (next_ == 0) {
       next_ = result["header"]["revision"].number() + 1;
       if (had_one_) report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {});
+      reached();
     }
     had_one_ = true;
     return;
@@ -137,6 +202,7 @@ void Watch::take(std::string_view line) {
   // A message holds all events of its revisions. One without events says how far etcd has come.
   next_ = std::max(next_,
                    (events.empty() ? result["header"]["revision"] : events.back()["kv"]["mod_revision"]).number() + 1);
+  reached();
 }
 
 void Watch::report(const Json &event) {

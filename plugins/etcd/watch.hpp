@@ -3,6 +3,7 @@
 // another member, from the revision after the last event on; so no event is lost unless etcd has compacted it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -10,6 +11,8 @@
 #include <string>
 #include <string_view>
 #include <thread>
+
+#include <omnistore/lag.hpp>
 
 #include "cluster.hpp"
 #include "json.hpp"
@@ -24,10 +27,18 @@ public:
   Watch(const Watch &) = delete;
   Watch &operator=(const Watch &) = delete;
   ~Watch();
+  /// Returns the age of the newest proof that the watch is complete (omnistore/ext/lag.h).
+  std::int64_t lag() const { return proof_.age(); }
 
 private:
+  using Clock = omnistore::WatchProof::Clock;
   void open(omnistore::Call call);
   void run() noexcept;
+  bool listen();
+  bool prove();
+  void reached();
+  void catch_up();
+  std::int64_t newest_revision(omnistore::Call call);
   void take(std::string_view line);
   void report(const Json &event);
   void report(std::uint32_t type, std::uint32_t cause, std::string_view key);
@@ -45,6 +56,13 @@ private:
   std::int64_t next_ = 0; ///< the revision to resume from; 0: from now on
   bool created_ = false;  ///< etcd has confirmed the watch on this stream
   bool had_one_ = false;  ///< and on a stream before
+
+  omnistore::WatchProof proof_;
+  Clock::time_point opened_;      ///< when the stream was requested
+  std::int64_t shown_ = 0;        ///< etcd's revision when the stream began
+  Clock::time_point checked_;     ///< when `newest_` was requested
+  std::int64_t newest_ = 0;       ///< etcd's revision then; 0: the watch has come that far
+  std::atomic<bool> ends_{false}; ///< as ended_, for calls
 
   std::mutex mutex_; // guards the two below
   std::condition_variable changed_;

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore/listing.hpp>
 #include <omnistore_schema.h>
 
@@ -61,6 +62,8 @@ public:
   omnistore_status touch(Call call, std::string_view key, const omnistore_touch_request &request);
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch);
   void unwatch(void *watch);
+  std::int64_t lag(void *) const { return watches_.lag(); }
+  const void *extension(const char *id) { return omnistore::lag_extension<Fs>(id); }
 
 private:
   std::optional<Tree::Making> making() const {

@@ -14,6 +14,7 @@
 
 #include <omnistore/driver.hpp>
 #include <omnistore/etag_number.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore/listing.hpp>
 #include <omnistore/sweep_timer.hpp>
 #include <omnistore_schema.h>
@@ -251,6 +252,8 @@ public:
     return OMNISTORE_OK;
   }
   void unwatch(void *watch) { watches_.end(watch); }
+  std::int64_t lag(void *) const { return watches_.lag(); }
+  const void *extension(const char *id) { return omnistore::lag_extension<Postgres>(id); }
 
   omnistore_status health(Call call) {
     reading(pool_, call, [&](Connection &connection) { return connection.text(call, "SELECT 1"); });

@@ -17,7 +17,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::string_view NO_TRIGGERS =
     "the table has no triggers that notify of changes; set the option triggers of a store over it";
-constexpr int SILENCE = 10'000; // milliseconds after which the thread looks whether the server is still there
+/// How often the thread checks that the server is still there, if nobody needs the proof more often.
+constexpr std::chrono::milliseconds SILENCE{10'000};
 
 /// The bytes that hexadecimal digits stand for.
 std::string from_hex(std::string_view text) {
@@ -42,6 +43,7 @@ Watches::~Watches() {
 
 void *Watches::add(omnistore::Call call, std::string_view base, omnistore_watcher &watcher) {
   const std::lock_guard starting(starting_);
+  proof_.start();
   void *added = nullptr;
   {
     const std::lock_guard guard(lock_);
@@ -50,6 +52,7 @@ void *Watches::add(omnistore::Call call, std::string_view base, omnistore_watche
   if (!thread_.joinable()) {
     try {
       listen(call);
+      proof_.renew(listened_);
     } catch (const omnistore::Failure &failure) {
       if (failure.status() != OMNISTORE_UNAVAILABLE) {
         const std::lock_guard guard(lock_);
@@ -92,6 +95,7 @@ void Watches::stop() {
 
 void Watches::listen(omnistore::Call call) {
   auto connection = open_(call);
+  listened_ = Clock::now();
   connection->text(call, "LISTEN \"" + statements_.channel() + '"');
   if (!statements_.has_triggers(*connection, call))
     throw omnistore::Failure(OMNISTORE_UNSUPPORTED, std::string(NO_TRIGGERS));
@@ -128,20 +132,31 @@ bool Watches::wait(int socket, int milliseconds, bool &readable) {
   return !stopping_;
 }
 
+void Watches::take_all() {
+  while (PGnotify *notify = PQnotifies(connection_->db())) {
+    const std::unique_ptr<PGnotify, decltype(&PQfreemem)> owner(notify, &PQfreemem);
+    take(notify->extra);
+  }
+}
+
+/// Returns when the connection is lost, or the watches end. The server sends the notifications of all changes that were
+/// committed before a query with that query's result. So the query shows that the server is still there, and proves
+/// that the watches are complete up to then.
 void Watches::hear() {
   bool readable = false;
-  for (;;) {
-    while (PGnotify *notify = PQnotifies(connection_->db())) {
-      const std::unique_ptr<PGnotify, decltype(&PQfreemem)> owner(notify, &PQfreemem);
-      take(notify->extra);
-    }
-    if (connection_->is_broken() || !wait(connection_->socket(), SILENCE, readable)) return;
-    if (readable) {
-      if (PQconsumeInput(connection_->db()) != 1) return;
-    } else {
-      omnistore::BackgroundCall call(&stopping_, Clock::now() + std::chrono::seconds(5));
-      connection_->text(omnistore::Call(&call), "SELECT 1");
-    }
+  for (Clock::time_point checked = Clock::now();;) {
+    take_all();
+    const auto pause = proof_.is_wanted() ? omnistore::WatchProof::interval : SILENCE;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(checked + pause - Clock::now());
+    if (connection_->is_broken() || !wait(connection_->socket(), std::max(0, static_cast<int>(left.count())), readable))
+      return;
+    if (readable && PQconsumeInput(connection_->db()) != 1) return;
+    if (Clock::now() < checked + pause) continue;
+    checked = Clock::now();
+    omnistore::BackgroundCall call(&stopping_, checked + std::chrono::seconds(5));
+    connection_->text(omnistore::Call(&call), "SELECT 1");
+    take_all();
+    proof_.renew(checked);
   }
 }
 
@@ -156,6 +171,7 @@ void Watches::run() {
         omnistore::BackgroundCall call(&stopping_, Clock::now() + std::chrono::seconds(10));
         listen(omnistore::Call(&call));
         report(OMNISTORE_EVENT_RESYNC, 0, {});
+        proof_.renew(listened_);
       }
       backoff = 50;
       hear();

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/lag.hpp>
 
 #include "connection.hpp"
 #include "pool.hpp"
@@ -28,6 +29,8 @@ public:
   void *add(omnistore::Call call, std::string_view base, omnistore_watcher &watcher);
   void end(void *watch);
   bool any() const;
+  /// Returns the age of the newest proof that the watches are complete (omnistore/ext/lag.h).
+  std::int64_t lag() const { return proof_.age(); }
 
 private:
   struct Watch {
@@ -38,6 +41,7 @@ private:
   void listen(omnistore::Call call);
   void run();
   void hear();
+  void take_all();
   void report(std::uint32_t type, std::uint32_t cause, std::string_view key);
   void take(std::string_view payload);
   void stop();
@@ -51,6 +55,8 @@ private:
   mutable std::mutex lock_; // for the watches
   std::list<Watch> watches_;
   std::unique_ptr<Connection> connection_;
+  omnistore::WatchProof proof_;
+  omnistore::WatchProof::Clock::time_point listened_; ///< when the LISTEN of the connection was sent
   std::atomic<bool> stopping_{false};
   int wake_ = -1;
   std::thread thread_;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore_schema.h>
 
 #include "connection/client.hpp"
@@ -331,6 +332,8 @@ public:
     return OMNISTORE_OK;
   }
   void unwatch(void *watch) { watches_.end(watch); }
+  std::int64_t lag(void *watch) const { return static_cast<const Watch *>(watch)->lag(); }
+  const void *extension(const char *id) { return omnistore::lag_extension<Redis>(id); }
 
 private:
   std::int64_t now() const { return host_.now(&host_); }

@@ -14,6 +14,7 @@
 
 #include <omnistore/driver.hpp>
 #include <omnistore/etag_number.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore/sweep_timer.hpp>
 #include <omnistore_schema.h>
 
@@ -223,6 +224,8 @@ public:
     return OMNISTORE_OK;
   }
   void unwatch(void *watch) { watches_.end(watch); }
+  std::int64_t lag(void *) const { return watches_.lag(); }
+  const void *extension(const char *id) { return omnistore::lag_extension<Sqlite>(id); }
 
   // ---------------------------------------------------------------------------------------------------------- reports
 

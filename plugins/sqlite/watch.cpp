@@ -100,6 +100,7 @@ void Watches::start(omnistore::Call call) {
   }
   connection_ = std::make_unique<Connection>(settings_, Connection::Kind::reader, call, waits_);
   connection_->serve(call);
+  proof_.renew(omnistore::WatchProof::Clock::now());
   Run version(*connection_, Query::data_version);
   version.row();
   version_ = version.integer_at(0);
@@ -136,7 +137,9 @@ void Watches::run() noexcept {
     wake_.wait_for(lock, std::chrono::milliseconds(settings_.watch_interval));
     if (stops_) return;
     try {
+      const auto begun = omnistore::WatchProof::Clock::now();
       look();
+      proof_.renew(begun);
       failed = false;
     } catch (const std::exception &error) {
       if (!failed) {

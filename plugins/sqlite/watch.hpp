@@ -16,6 +16,7 @@
 
 #include <omnistore/call.hpp>
 #include <omnistore/driver.h>
+#include <omnistore/lag.hpp>
 
 #include "connection.hpp"
 
@@ -63,6 +64,8 @@ public:
 
   void *add(omnistore::Call call, std::string_view base, omnistore_watcher &watcher);
   void end(void *watch);
+  /// Returns the age of the newest proof that the watches are complete (omnistore/ext/lag.h).
+  std::int64_t lag() const { return proof_.age(); }
 
 private:
   struct Watch {
@@ -89,6 +92,7 @@ private:
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stops_ = false;
+  omnistore::WatchProof proof_;
   std::vector<std::unique_ptr<Watch>> watches_;
   std::unique_ptr<Connection> connection_; ///< of the thread; `add` uses it under mutex_
   bool precise_ = false;                   ///< the table of changes is there

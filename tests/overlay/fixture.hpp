@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "storage/fixture.hpp"
@@ -14,6 +16,8 @@ using Keys = std::vector<std::string>;
 
 /// What unstorage's overlay writes in place of a removed value.
 inline const std::string removed_marker = "__OVERLAY_REMOVED__";
+
+inline void wait_until(std::chrono::system_clock::time_point moment) { std::this_thread::sleep_until(moment); }
 
 /// An overlay mounted at `o`, and a way to each of its layers beside it: those that others can open too are mounted at
 /// `l0`, `l1`, ... as well.

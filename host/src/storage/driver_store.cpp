@@ -40,6 +40,8 @@ void DriverStore::open(const std::string &options, std::span<const omnistore_sto
   check_traits();
   revalidates_ = extension<omnistore_revalidate>(OMNISTORE_REVALIDATE);
   if (revalidates_ && !OMNISTORE_HAS(omnistore_revalidate, revalidates_, get_changed)) revalidates_ = nullptr;
+  lag_ = watches() ? extension<omnistore_lag>(OMNISTORE_LAG) : nullptr;
+  if (lag_ && !OMNISTORE_HAS(omnistore_lag, lag_, lag)) lag_ = nullptr;
 }
 
 void DriverStore::check_traits() {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include <omnistore/driver.h>
+#include <omnistore/ext/lag.h>
 
 #include "base/in_flight.hpp"
 #include "loader/registry.hpp"
@@ -65,6 +66,9 @@ public:
   omnistore_status watch(omnistore_call *call, const omnistore_watch_request *request, omnistore_watcher *watcher,
                          void **watch);
   void unwatch(void *watch);
+  /// Returns true if the driver has the extension omnistore.lag/1.
+  bool proves_watches() const { return lag_ != nullptr; }
+  std::int64_t lag(void *watch) const { return lag_ ? lag_->lag(self_, watch) : OMNISTORE_LAG_UNKNOWN; }
 
   /// An extension of the store, at least as long as `field` needs; null: the driver does not have it.
   template <class Extension>
@@ -120,6 +124,7 @@ private:
   HostServices services_;
   void *self_ = nullptr;
   const omnistore_revalidate *revalidates_ = nullptr;
+  const omnistore_lag *lag_ = nullptr;
   bool opened_ = false;
   omnistore_traits traits_{};
   std::unique_ptr<std::timed_mutex> serial_; ///< held around every call of a serialized store

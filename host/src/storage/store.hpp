@@ -76,7 +76,13 @@ public:
   omnistore_status watch(const omnistore_watch_request &request, omnistore_watcher *watcher, void **watch) {
     return watches_.watch(request, watcher, watch);
   }
+  omnistore_status watch_strictly(omnistore_call *call, const omnistore_watch_request &request,
+                                  omnistore_watcher *watcher, void **watch) {
+    return watches_.watch_strictly(call, request, watcher, watch);
+  }
   void unwatch(void *watch) { watches_.unwatch(watch); }
+  std::int64_t lag(const void *watch) const { return watches_.lag(watch); }
+  bool proves_watches() const { return driver_.proves_watches(); }
   bool reports_own(const void *watch) const { return watches_.reports_own(watch); }
   /// Adds the limits of the watches that run on this store and below it.
   void add_limits(std::vector<WatchLimit> &limits);

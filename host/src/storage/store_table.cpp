@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The table through which a layer calls a store below it: each entry calls the function of the same name. No exception
 // leaves them, since the layer may be written in C.
+#include <omnistore/ext/lag.h>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/known.hpp>
 
@@ -86,9 +87,16 @@ omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, om
   return without_exceptions(
       call, [&] { return store(self).get_changed(call, key, *Known(*request), etag, sink, *unchanged); });
 }
+std::int64_t OMNISTORE_CALL lag(void *self, void *watch) { return store(self).lag(watch); }
+omnistore_status OMNISTORE_CALL watch_strictly(void *self, omnistore_call *call, const omnistore_watch_request *request,
+                                               omnistore_watcher *watcher, void **watch) {
+  return without_exceptions(call, [&] { return store(self).watch_strictly(call, *Known(*request), watcher, watch); });
+}
 /// Nothing is passed through that the store does not meter and emulate.
-const void *OMNISTORE_CALL extension(void *, const char *id) {
+const void *OMNISTORE_CALL extension(void *self, const char *id) {
   static constexpr omnistore_revalidate revalidate{sizeof(omnistore_revalidate), 0, get_changed};
+  static constexpr omnistore_lag lags{sizeof(omnistore_lag), 0, lag, watch_strictly};
+  if (std::string_view(id) == OMNISTORE_LAG) return store(self).proves_watches() ? &lags : nullptr;
   return std::string_view(id) == OMNISTORE_REVALIDATE ? &revalidate : nullptr;
 }
 

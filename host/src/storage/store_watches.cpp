@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "storage/call.hpp"
 #include "storage/sidecar_key.hpp"
@@ -40,6 +41,23 @@ omnistore_status StoreWatches::watch(const omnistore_watch_request &request, omn
   return OMNISTORE_OK;
 }
 
+omnistore_status StoreWatches::watch_strictly(omnistore_call *call, const omnistore_watch_request &request,
+                                              omnistore_watcher *watcher, void **watch) {
+  if (!store_.watches())
+    return fail(call, OMNISTORE_UNSUPPORTED, "the driver " + store_.driver().name + " cannot watch");
+  auto entry = std::make_unique<Entry>(view(request.base), watcher, store_.faults());
+  {
+    std::lock_guard lock(mutex_);
+    entries_.push_back(entry.get());
+    count_.store(entries_.size());
+  }
+  const omnistore_status status = store_.watch(call, &request, &entry->checked, &entry->of_driver);
+  entry->driver_reports = status == OMNISTORE_OK;
+  *watch = entry.release();
+  if (status != OMNISTORE_OK) unwatch(std::exchange(*watch, nullptr));
+  return status;
+}
+
 void StoreWatches::unwatch(void *watch) {
   const std::unique_ptr<Entry> entry(static_cast<Entry *>(watch));
   {
@@ -48,6 +66,11 @@ void StoreWatches::unwatch(void *watch) {
     count_.store(entries_.size());
   }
   if (entry->driver_reports) store_.unwatch(entry->of_driver);
+}
+
+std::int64_t StoreWatches::lag(const void *watch) const {
+  const Entry &entry = *static_cast<const Entry *>(watch);
+  return entry.driver_reports ? store_.lag(entry.of_driver) : OMNISTORE_LAG_UNKNOWN;
 }
 
 bool StoreWatches::reports_own(const void *watch) const {

@@ -26,7 +26,12 @@ public:
   explicit StoreWatches(DriverStore &store) : store_(store) {}
 
   omnistore_status watch(const omnistore_watch_request &request, omnistore_watcher *watcher, void **watch);
+  /// The same, but fails if the driver does not watch.
+  omnistore_status watch_strictly(omnistore_call *call, const omnistore_watch_request &request,
+                                  omnistore_watcher *watcher, void **watch);
   void unwatch(void *watch);
+  /// Returns the lag of a watch (omnistore/ext/lag.h).
+  std::int64_t lag(const void *watch) const;
   /// Returns true if this watch reports the changes made through this host, too.
   bool reports_own(const void *watch) const;
   /// Reports a removal to the watches of its key.

@@ -51,6 +51,8 @@ public:
   /// Return the descriptor to poll, -1 for none, and the longest time to poll in milliseconds, -1 for ever.
   int get() const { return inotify_ ? inotify_->get() : -1; }
   int timeout() const;
+  /// Returns true if folders must be scanned before the observer knows all changes.
+  bool is_behind() const { return stale_ || retry_ != Clock::time_point() || !freed_.empty(); }
   /// Handles a part of the queued notifications, and all that is due.
   void work() noexcept;
 

@@ -18,6 +18,12 @@
 
 namespace fs {
 
+namespace {
+
+constexpr int longest_pause = omnistore::WatchProof::interval.count(); // milliseconds
+
+} // namespace
+
 Watches::Watches(const omnistore_host &host, const Tree &tree, const Ignore &ignore, OwnChanges &own)
     : own_(own), observer_(host, tree, ignore, own) {}
 
@@ -27,6 +33,7 @@ Watches::~Watches() {
 
 void *Watches::begin(std::string_view base, omnistore_watcher &watcher) {
   const std::lock_guard lock(calling_);
+  proof_.start();
   if (!thread_.joinable()) start();
   WatchedBase &watching = all_.emplace_back(WatchedBase{std::string(base), folder_of(base), &watcher});
   try {
@@ -90,7 +97,9 @@ void Watches::on_thread(Do run) {
 void Watches::run() {
   while (!stopping_) {
     pollfd polled[2] = {{waker_.get(), POLLIN, 0}, {observer_.get(), POLLIN, 0}};
-    ::poll(polled, std::size(polled), observer_.timeout());
+    int pause = observer_.timeout();
+    if (proof_.is_wanted() && (pause < 0 || pause > longest_pause)) pause = longest_pause;
+    ::poll(polled, std::size(polled), pause);
     if (polled[0].revents & POLLIN) {
       std::uint64_t count;
       [[maybe_unused]] const ssize_t size = retry(::read, waker_.get(), &count, sizeof count);
@@ -102,7 +111,17 @@ void Watches::run() {
       if (task.valid()) task();
     }
     observer_.work();
+    prove();
   }
+}
+
+/// The system queues the notification of a change before the change returns. So if the queue is empty now, and no
+/// folder must be scanned first, every earlier change has been reported.
+void Watches::prove() {
+  if (observer_.get() < 0 || observer_.is_behind()) return;
+  const auto now = omnistore::WatchProof::Clock::now();
+  pollfd queue{observer_.get(), POLLIN, 0};
+  if (::poll(&queue, 1, 0) == 0) proof_.renew(now);
 }
 
 } // namespace fs

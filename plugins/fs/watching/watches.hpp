@@ -3,11 +3,14 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <future>
 #include <list>
 #include <mutex>
 #include <string_view>
 #include <thread>
+
+#include <omnistore/lag.hpp>
 
 #include "watching/observer.hpp"
 
@@ -28,11 +31,14 @@ public:
   void end(void *watch);
   /// Makes the thread, if it runs, look at the base again. Never waits.
   void wake();
+  /// Returns the age of the newest proof that the watches are complete (omnistore/ext/lag.h).
+  std::int64_t lag() const { return proof_.age(); }
 
 private:
   void start();
   void stop();
   void run();
+  void prove();
   template <class Do>
   void on_thread(Do run);
 
@@ -42,6 +48,7 @@ private:
   std::thread thread_;
   Fd waker_; ///< an eventfd, made once
   std::atomic<bool> can_wake_{false};
+  omnistore::WatchProof proof_;
 
   std::mutex mutex_;
   std::packaged_task<void()> task_; ///< work that begin() or end() gives to the thread

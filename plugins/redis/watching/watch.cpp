@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -58,6 +59,8 @@ Watch::Watch(const WatchSetup &setup, std::string_view base, omnistore_watcher &
     : setup_(setup), base_(base),
       channel_("__keyspace@" + std::to_string(setup.endpoint.database) + "__:" + setup.layout.prefix()),
       watcher_(watcher), connection_(subscribe()) {
+  proof_.start();
+  if (is_complete_) proof_.renew(subscribed_);
   if (pipe2(stop_, O_CLOEXEC) != 0)
     throw omnistore::Failure(OMNISTORE_IO, std::string("pipe: ") + std::strerror(errno));
   try {
@@ -85,15 +88,18 @@ void Watch::expect_cleared(std::span<const std::string_view> keys) {
 // --------------------------------------------------------------------------------------------------------- subscribing
 
 std::unique_ptr<Connection> Watch::subscribe() {
-  const auto deadline = Clock::now() + setup_.connect_timeout + setup_.command_timeout;
+  subscribed_ = Clock::now();
+  const auto deadline = subscribed_ + setup_.connect_timeout + setup_.command_timeout;
   auto connection = std::make_unique<Connection>(setup_.endpoint, setup_.connect_timeout);
   try {
-    require_notifications(*connection, deadline);
+    is_complete_ = require_notifications(*connection, deadline);
     Commands id;
     id.add("CLIENT", "ID");
     const Replies own = connection->exchange(id, deadline);
     Commands commands;
-    if (!is_error(*own[0])) {
+    if (is_error(*own[0])) {
+      is_complete_ = false;
+    } else {
       // There is no notification of FLUSHALL and FLUSHDB, but clients that track keys are informed. The prefix matches
       // no key, so they are informed of nothing else. If the server refuses this, the watch works without it.
       commands.add("CLIENT", "TRACKING", "ON", "REDIRECT", integer_of(*own[0]), "BCAST", "PREFIX", "\1\2\3");
@@ -103,13 +109,15 @@ std::unique_ptr<Connection> Watch::subscribe() {
                  "__keyspace@" + std::to_string(setup_.endpoint.database) + "__:" + setup_.layout.pattern(base_));
     const Replies replies = connection->exchange(commands, deadline);
     not_error(*replies.back());
+    if (is_error(*replies.front())) is_complete_ = false; // it does not learn of a FLUSHALL
     return connection;
   } catch (const BrokenConnection &broken) {
     throw omnistore::Failure(OMNISTORE_UNAVAILABLE, setup_.endpoint.shown() + ": " + broken.what());
   }
 }
 
-void Watch::require_notifications(Connection &connection, Clock::time_point deadline) {
+/// Returns false if it is not known whether they are on.
+bool Watch::require_notifications(Connection &connection, Clock::time_point deadline) {
   constexpr const char *setting = "notify-keyspace-events";
   Commands ask;
   ask.add("CONFIG", "GET", setting);
@@ -118,10 +126,10 @@ void Watch::require_notifications(Connection &connection, Clock::time_point dead
     omnistore::log_line(setup_.host, OMNISTORE_LOG_WARN,
                         "watch: it is not known if the server's keyspace notifications are on (" +
                             std::string(text_of(*replies[0])) + "); if they are off, no change is reported");
-    return;
+    return false;
   }
   const std::string flags(string_of(*array_of(*replies[0], 2)[1]));
-  if (enough(flags)) return;
+  if (enough(flags)) return true;
   if (!setup_.notify)
     throw omnistore::Failure(OMNISTORE_UNSUPPORTED,
                              "the server's keyspace notifications are off: CONFIG SET notify-keyspace-events KEA "
@@ -129,6 +137,7 @@ void Watch::require_notifications(Connection &connection, Clock::time_point dead
   Commands switch_on;
   switch_on.add("CONFIG", "SET", setting, flags + "K" + std::string(needed_classes));
   not_error(*connection.exchange(switch_on, deadline)[0]);
+  return true;
 }
 
 // ------------------------------------------------------------------------------------------------------------- events
@@ -164,6 +173,7 @@ bool Watch::reconnect() {
     clearing_.clear();
   }
   report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {});
+  if (is_complete_) proof_.renew(subscribed_);
   return true;
 }
 
@@ -172,30 +182,48 @@ bool Watch::stopped(milliseconds wait) {
   return poll(&end, 1, static_cast<int>(wait.count())) > 0;
 }
 
-/// Returns when the watch ends.
+/// Returns when the watch ends. A ping shows that the server is still there. Its reply comes after the notifications of
+/// all changes that were made before it, so it also proves that the watch is complete up to then.
 void Watch::listen(Connection &connection) {
-  bool pinged = false;
+  pinged_ = {};
+  Clock::time_point heard = Clock::now(), last_ping = heard;
   for (;;) {
     while (const Reply message = connection.next()) take(*message);
+    const Clock::time_point due = proof_.is_wanted()
+                                      ? last_ping + std::min(omnistore::WatchProof::interval, setup_.command_timeout)
+                                      : heard + setup_.command_timeout;
+    const Clock::time_point late = std::max(heard, last_ping) + setup_.command_timeout; // counts if a ping was sent
+    const bool waits = pinged_ != Clock::time_point();
+    const auto left = std::chrono::ceil<milliseconds>((waits ? late : due) - Clock::now());
     pollfd ready[] = {{stop_[0], POLLIN, 0}, {connection.descriptor(), POLLIN, 0}};
-    const int count = poll(ready, 2, static_cast<int>(setup_.command_timeout.count()));
+    const int count = poll(ready, 2, static_cast<int>(std::max<milliseconds::rep>(left.count(), 0)));
     if (ready[0].revents != 0) return;
     just_changed_.clear();
-    if (count > 0) {
-      if (connection.receive(milliseconds(0))) pinged = false;
-    } else if (count == 0) { // nothing arrived: check that the server is still there
-      if (pinged) throw BrokenConnection("no reply within " + std::to_string(setup_.command_timeout.count()) + " ms");
-      Commands ping;
-      ping.add("PING");
-      pinged = connection.send(ping.bytes()) == ping.bytes().size();
-      if (!pinged) throw BrokenConnection("nothing can be sent");
+    if (count > 0 && connection.receive(milliseconds(0))) {
+      heard = Clock::now();
+    } else if (count == 0 && waits) {
+      throw BrokenConnection("no reply within " + std::to_string(setup_.command_timeout.count()) + " ms");
     }
+    if (pinged_ == Clock::time_point() && Clock::now() >= due) ping(connection), last_ping = pinged_;
   }
 }
 
+void Watch::ping(Connection &connection) {
+  Commands commands;
+  commands.add("PING");
+  pinged_ = Clock::now();
+  if (connection.send(commands.bytes()) != commands.bytes().size()) throw BrokenConnection("nothing can be sent");
+}
+
 void Watch::take(const redisReply &message) {
-  if (message.type != REDIS_REPLY_ARRAY || message.elements < 3) return; // the reply to a PING
+  if (message.type != REDIS_REPLY_ARRAY || message.elements < 2) return;
   const std::string_view kind = string_of(*message.element[0]);
+  if (kind == "pong") {
+    const Clock::time_point asked = std::exchange(pinged_, {});
+    if (is_complete_ && asked != Clock::time_point()) proof_.renew(asked);
+    return;
+  }
+  if (message.elements < 3) return;
   if (kind == "message" && is_nil(*message.element[2])) {
     report(OMNISTORE_EVENT_RESYNC, OMNISTORE_CAUSE_NONE, {}); // the database was flushed
   } else if (kind == "pmessage" && message.elements == 4) {

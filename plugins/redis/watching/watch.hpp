@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include <omnistore/driver.h>
+#include <omnistore/lag.hpp>
 
 #include "connection/connection.hpp"
 #include "values/layout.hpp"
@@ -39,13 +40,16 @@ public:
 
   /// These keys will be cleared: the cause of their removal is `cleared`.
   void expect_cleared(std::span<const std::string_view> keys);
+  /// Returns the age of the newest proof that the watch is complete (omnistore/ext/lag.h).
+  std::int64_t lag() const { return proof_.age(); }
 
 private:
   std::unique_ptr<Connection> subscribe();
-  void require_notifications(Connection &connection, Clock::time_point deadline);
+  bool require_notifications(Connection &connection, Clock::time_point deadline);
   void run() noexcept;
   bool reconnect();
   void listen(Connection &connection);
+  void ping(Connection &connection);
   bool stopped(milliseconds wait);
   void take(const redisReply &message);
   void take_change(std::string_view key, std::string_view what);
@@ -55,6 +59,12 @@ private:
   const std::string base_;
   const std::string channel_; ///< the part of a channel's name before the key
   omnistore_watcher &watcher_;
+  // Before the connection, since subscribing sets them.
+  omnistore::WatchProof proof_;
+  bool is_complete_ = false;     ///< all changes are reported on this connection
+  Clock::time_point subscribed_; ///< when the subscription of the connection was requested
+  Clock::time_point pinged_;     ///< when the ping was sent whose reply is awaited; the epoch: none is
+
   std::unique_ptr<Connection> connection_;
   std::string just_changed_; ///< the key of the previous event, if that was a set or an expiry in the same batch
 
