@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The layer `cache`: copies of an origin's values that age. README.md says what it promises. This file opens the layer,
-// reads copies and lists.
+// reads copies, lists and watches.
 #include "cache.hpp"
 
 #include <algorithm>
@@ -15,39 +15,17 @@ namespace cache {
 
 using omnistore::Failure;
 
-namespace {
-
-constexpr std::int64_t longest_span = 366ll * 24 * 3600 * 1000;
-
-std::int64_t span_of(const omnistore::Options &options, const char *name, std::int64_t otherwise) {
-  const std::int64_t span = options.integer(name, otherwise);
-  if (span <= longest_span) return span;
-  throw Failure(OMNISTORE_INVALID, std::string("option ") + name + ": at most 366d; nothing is kept for ever");
-}
-
-} // namespace
-
-Settings::Settings(const omnistore::Options &options)
-    : max_age(span_of(options, "maxAge", 60'000)), max_stale(span_of(options, "maxStale", 86'400'000)),
-      stale_if_error(span_of(options, "staleIfError", 86'400'000)),
-      negative_max_age(span_of(options, "negativeMaxAge", 0)), revalidate(options.boolean("revalidate", true)),
-      head_only(options.boolean("headOnly", false)), retry(static_cast<unsigned>(options.integer("retry", 0))),
-      refreshes(static_cast<std::size_t>(options.integer("refreshes", 4))),
-      largest(static_cast<std::uint64_t>(options.integer("maxValueSize", 64 << 20))) {}
-
 void Cache::validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
-  for (const char *name : {"maxAge", "maxStale", "staleIfError", "negativeMaxAge"})
-    problems.check([&] { span_of(options, name, 0); });
+  Settings::check(options, problems);
 }
 
 Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
-             std::span<const omnistore_store *const> children)
-    : host_(host), settings_(options), copies_(children[0]), origin_(children[1]),
-      revalidates_(static_cast<const omnistore_revalidate *>(
-          children[1]->driver->extension(children[1]->self, OMNISTORE_REVALIDATE))),
-      keeps_(copies_.can(OMNISTORE_NEVER_BLOCKS)), records_(copies_),
-      workers_(settings_.refreshes, [this](Call call, const std::string &key) { refresh(call, key); }) {
-  if (copies_.can(OMNISTORE_READS_ONLY))
+             std::span<const omnistore_store *const> children, Call call)
+    : host_(host), settings_(options), origin_(children[1]), log_(host),
+      coherence_(settings_.coherent ? std::make_unique<OriginWatch>(host, origin_, call, settings_.max_lag) : nullptr),
+      copies_(host, settings_, Child(children[0]), coherence_.get(), log_), reports_(origin_),
+      fetcher_(host, settings_, origin_, copies_, reports_, coherence_.get(), log_) {
+  if (copies_.store().can(OMNISTORE_READS_ONLY))
     throw Failure(OMNISTORE_INVALID, "the first store must hold the copies, but it takes no writes");
   constexpr std::uint64_t of_origin = OMNISTORE_READS_ONLY | OMNISTORE_NESTS | OMNISTORE_CAN_TTL | OMNISTORE_CAN_ETAG |
                                       OMNISTORE_CAN_IF_ABSENT | OMNISTORE_CAN_IF_PRESENT | OMNISTORE_CAN_IF_MATCH |
@@ -56,6 +34,7 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
                                       OMNISTORE_CAN_LIST_FOLDERS;
   const omnistore_traits &origin = origin_.traits();
   traits.capabilities = OMNISTORE_SHARED | OMNISTORE_CAN_RANGE | (origin.capabilities & of_origin);
+  if (coherence_) traits.capabilities |= origin.capabilities & OMNISTORE_WATCHES_OWN;
   traits.max_key_size = origin.max_key_size;
   traits.max_value_size = origin.max_value_size;
   traits.keeps = origin.keeps;
@@ -66,66 +45,20 @@ Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omni
 
 // ------------------------------------------------------------------------------------------------------------ reading
 
-Age Cache::age_of(const Record &record, std::int64_t now) const {
-  if (record.expiry != 0 && record.expiry <= now) return Age::over;
-  const std::int64_t age = now - record.checked;
-  if (age >= 0 && age <= settings_.max_age && !record.doubtful) return Age::fresh;
-  const std::int64_t behind =
-      std::max<std::int64_t>(age - settings_.max_age, 0); // an age in the future counts as stale
-  if (settings_.revalidate && behind <= settings_.max_stale && !record.doubtful) return Age::stale;
-  return behind <= settings_.stale_if_error ? Age::old : Age::over;
-}
-
-Age Cache::judge(void *judging, const omnistore_meta &copy, Record &record) {
-  const AgeQuery &self = *static_cast<const AgeQuery *>(judging);
-  std::optional<Record> known = self.cache->records_.known(self.key);
-  if (!known || known->absent || known->of != state_of(copy)) return Age::unknown;
-  record = std::move(*known);
-  return self.cache->age_of(record, self.now);
-}
-
-/// Serves the reader from the copy, if it is no older than `oldest`.
-Cache::CopyResult Cache::from_copy(Call call, const ReadRequest &reading, Age oldest) {
-  if (!records_.is_settled()) {
-    CapturingCall on(call);
-    if (!records_.settle_clears(on)) return warn("looking for a clear that was cut off: " + on.reason()), CopyResult();
-  }
-  omnistore_get_request request = reading.request;
-  request.flags |= OMNISTORE_GET_META; // the state of the copy is made of its meta
-  for (bool again = false;; again = true) {
-    AgeQuery judging{this, reading.key, now()};
-    CopyFilter gate(reading.sink, reading.request, keeps_, oldest, &Cache::judge, &judging);
-    if (reading.asks_user_alone()) gate.need_user();
-    CapturingCall on(call);
-    omnistore_status status =
-        reading.stat ? copies_.stat(on, reading.key, request, gate) : copies_.get(on, reading.key, request, gate);
-    if (status == OMNISTORE_OK && !gate.held_back()) return {true, gate.finish(), gate.age(), gate.record()};
-    if (gate.begun()) return {true, call.fail(status, on.reason()), gate.age(), gate.record()};
-    if (gate.held_back() && gate.age() != Age::unknown) return {false, status, gate.age(), gate.record()};
-    if (gate.held_back()) {
-      // Try once more with the record beside the copy: the one in memory is missing or outdated.
-      if (!again && records_.read_again(on, reading.key)) continue;
-      return {false, status, Age::unknown, {}};
-    }
-    if (status == OMNISTORE_NOT_FOUND && settings_.negative_max_age != 0) {
-      const std::optional<Record> record = records_.find(on, reading.key);
-      const std::int64_t age = record ? judging.now - record->checked : -1;
-      if (record && record->absent && !record->doubtful && age >= 0 && age <= settings_.negative_max_age)
-        return {true, OMNISTORE_NOT_FOUND, Age::fresh, *record};
-    }
-    if (is_failure(status) && status != OMNISTORE_TOO_LARGE) warn("reading copies: " + on.reason());
-    return {};
-  }
-}
-
 omnistore_status Cache::read(Call call, const ReadRequest &reading) {
-  const std::uint64_t landings = flights_.landings();
-  CopyResult look = from_copy(call, reading, Age::stale);
+  if (coherence_ && !coherence_->is_current()) { // no copy can be trusted, nor one that is stored now
+    bypasses_.fetch_add(1, std::memory_order_relaxed);
+    return reading.stat ? origin_.stat(call, reading.key, reading.request, reading.sink)
+                        : origin_.get(call, reading.key, reading.request, reading.sink);
+  }
+  const std::uint64_t landings = fetcher_.landings();
+  CopyResult look = copies_.read(call, reading, Age::stale);
   if (look.done) {
-    if (look.age == Age::stale) refresh_later(reading.key);
+    if (look.age == Age::stale) fetcher_.refresher().submit(reading.key);
     return look.status;
   }
-  return reading.stat ? fetch_meta(call, reading, look) : fetch(call, reading, std::move(look), landings);
+  return reading.stat ? fetcher_.fetch_meta(call, reading, look)
+                      : fetcher_.fetch(call, reading, std::move(look), landings);
 }
 
 omnistore_status Cache::get(Call call, std::string_view key, const omnistore_get_request &request,
@@ -138,17 +71,6 @@ omnistore_status Cache::stat(Call call, std::string_view key, const omnistore_ge
                              omnistore_sink &sink) {
   if (is_reserved(key)) return origin_.stat(call, key, request, sink);
   return read(call, {key, request, sink, true});
-}
-
-/// Called after the origin failed: serves an old copy, or returns the failure.
-omnistore_status Cache::from_copy_or(Call call, const ReadRequest &reading, omnistore_status failure,
-                                     const CapturingCall &failed) {
-  if (is_failure(failure))
-    if (const CopyResult look = from_copy(call, reading, Age::old); look.done && look.status != OMNISTORE_NOT_FOUND)
-      return look.status;
-  std::string message = failed.reason();
-  if (is_failure(failure)) message = "the origin (" + std::string(origin_.name()) + "): " + message;
-  return call.fail(failure, message, failed.details());
 }
 
 // --------------------------------------------------------------------------------------------------------- listing
@@ -216,8 +138,18 @@ omnistore_status Cache::list(Call call, const omnistore_list_request &request, o
     if (status != OMNISTORE_UNSUPPORTED || !cursor.empty()) return call.fail(status, on.reason());
   }
   MarkedPage marked(page, MarkedPage::of_copies);
-  return marked.after(call, copies_.list(call, inner, marked));
+  return marked.after(call, copies_.store().list(call, inner, marked));
 }
+
+// ---------------------------------------------------------------------------------------------------------- watching
+
+omnistore_status Cache::watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher,
+                              void **watch) {
+  *watch = coherence_ ? coherence_->add(as_view(request.base), watcher) : reports_.begin(call, request, watcher);
+  return OMNISTORE_OK;
+}
+
+void Cache::unwatch(void *watch) { coherence_ ? coherence_->end(watch) : reports_.end(watch); }
 
 constexpr omnistore_traits driver_traits = [] {
   omnistore_traits traits{};

@@ -6,6 +6,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "model.hpp"
 #include "simulation.hpp"
 
 namespace {
@@ -63,6 +64,15 @@ TEST_CASE("no read is older than the bound in a million steps") {
   CHECK(hits > runs * steps / 20); // it was no world without copies
   CHECK(crashes > 100);
   CHECK(losses > 100);
+}
+
+TEST_CASE("the model of many hosts agrees with the simulation") {
+  const auto [hosts, writes] = GENERATE(table<std::uint32_t, double>({{4, 0.1}, {50, 0.01}, {200, 0.005}}));
+  INFO(hosts << " hosts, writes " << writes);
+  const sim::Counts counts = sim::steady(hosts, writes, 40'000 + 400 * hosts);
+  CHECK(sim::part(counts.hits, counts.reads) == Approx(sim::hit_ratio(hosts, writes)).margin(0.03));
+  CHECK(sim::part(counts.gets, counts.reads) == Approx(sim::fetch_ratio(hosts, writes)).margin(0.03));
+  CHECK(counts.bypasses == 0);
 }
 
 TEST_CASE("a seed repeats its run exactly") {

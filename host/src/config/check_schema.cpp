@@ -50,6 +50,7 @@ constexpr std::array keywords = {
     Keyword{"default", Value::any},
     Keyword{"examples", Value::list},
     Keyword{"secret", Value::flag},
+    Keyword{"needsWatch", Value::flag},
 };
 
 const std::vector<std::string> type_names = {"string", "integer", "number", "boolean", "object", "array", "null"};

@@ -6,8 +6,8 @@
 // enum, const, oneOf (choices alone: objects of const, title and description), minimum, maximum, minLength, maxLength,
 // pattern (an ECMAScript regular expression that must be found anywhere in a text, which then has at most 4096 bytes),
 // format, default, description, title, examples, "$ref": "#/$defs/NAME" (a keyword beside it replaces the target's),
-// $schema, $id and $comment. There is no anyOf, allOf or not. A keyword of our own is "secret": true, for values that
-// are never printed.
+// $schema, $id and $comment. There is no anyOf, allOf or not. Keywords of our own are "secret": true, for values
+// that are never printed, and "needsWatch": true, for a switch of a layer that the store below it must watch for.
 //
 // An object's schema without additionalProperties allows no other members than its properties (JSON Schema would allow
 // any), so that a misspelt option is found. Without properties too, it allows no members.

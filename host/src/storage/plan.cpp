@@ -102,6 +102,22 @@ bool check_children(const StoreConfig &config, const omnistore_driver &driver, c
   return false;
 }
 
+/// Checks that the last store below can watch if an option is on that needs it ("needsWatch" in the schema).
+void check_watch(const StoreConfig &config, const Plan &plan, const boost::json::object &options,
+                 const std::string &field, std::vector<Problem> &problems) {
+  if (plan.children.empty() || !plan.children.back().driver) return;
+  const loader::Driver &below = *plan.children.back().driver;
+  const boost::json::value *properties = plan.driver->schema.if_contains("properties");
+  if (below.table.watch || !properties) return;
+  for (const auto &[name, property] : properties->as_object()) {
+    const boost::json::value *needs = property.as_object().if_contains("needsWatch"), *on = options.if_contains(name);
+    if (needs && needs->as_bool() && on && on->is_bool() && on->as_bool())
+      add_problem(problems, config, field + "." + std::string(name),
+                  "the driver " + config.children.back().driver +
+                      " cannot watch for changes by other hosts; leave the option out, or use another driver there");
+  }
+}
+
 } // namespace
 
 Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems,
@@ -138,6 +154,7 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
   const std::size_t before = problems.size();
   config::validate(result.driver->schema, options, at(field), config.places.get(), problems, config.folder);
   result.options = boost::json::serialize(options);
+  if (complete && problems.size() == before) check_watch(config, result, options.as_object(), field, problems);
   if (complete && problems.size() == before && result.driver->table.extension)
     ask_driver(config, result, field, problems, validations);
   return result;

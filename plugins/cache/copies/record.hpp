@@ -8,6 +8,8 @@
 
 #include <omnistore/driver.h>
 
+#include "coherence/rules.hpp"
+
 namespace cache {
 
 /// The facts about a key's copy, besides its bytes. Times are in Unix milliseconds.
@@ -22,6 +24,10 @@ struct Record {
   std::uint64_t size = OMNISTORE_UNKNOWN_SIZE;
   /// The digest of the user meta, which is stored with the copy; empty: the origin did not give it with the value.
   std::string user;
+
+  // In memory only.
+  Coherence::Ticket ticket; ///< of the request that gave or confirmed the copy, if the cache is coherent
+  bool own_write = false;   ///< this cache wrote the value, so the next event may be that of the write
 
   /// Takes over the meta that the origin gave. `asked` is the time of the request.
   void take(const omnistore_meta &origin, std::int64_t asked);

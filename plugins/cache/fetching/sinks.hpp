@@ -15,9 +15,11 @@ namespace cache {
 enum class Age {
   unknown, ///< there is no record of it in memory
   fresh,
-  stale, ///< it may be served, and must be refreshed
-  old,   ///< the origin is called first; if that fails, it may be served
-  over,  ///< it is not served any more
+  stale,   ///< it may be served, and must be refreshed
+  old,     ///< the origin is called first; if that fails, it may be served
+  doubted, ///< another host may have changed the value: the origin is called first, and the copy is not served if it
+           ///< fails
+  over,    ///< it is not served any more
 };
 
 /// Gives the requested part of a value in memory to a sink.

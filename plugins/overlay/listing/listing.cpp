@@ -11,14 +11,15 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
   const Query query{std::string(as_view(request.base)),
                     request.depth,
                     (request.flags & OMNISTORE_LIST_META) != 0,
-                    on_error_,
+                    layers_.on_error,
                     (request.flags & OMNISTORE_LIST_FOLDERS) != 0 && request.depth != OMNISTORE_ANY_DEPTH,
                     std::string(as_view(request.start)),
                     std::string(as_view(request.end))};
   if (!query.end.empty() && query.end <= query.start) return OMNISTORE_OK;
   const std::string_view cursor = as_view(request.cursor);
   std::unique_ptr<Merge> merge = cursor.empty() ? nullptr : paused_.resume(cursor, query);
-  if (!merge) merge = std::make_unique<Merge>(layers_, query, cursor.empty() ? cursor : PausedListings::rest(cursor));
+  if (!merge)
+    merge = std::make_unique<Merge>(layers_.all, query, cursor.empty() ? cursor : PausedListings::rest(cursor));
   for (std::uint32_t given = 0; given < request.limit; ++given) {
     const Merge::Item *item = nullptr;
     const omnistore_status status = merge->next(call, std::clamp(request.limit, 100u, 1000u), item);
@@ -30,7 +31,7 @@ omnistore_status Overlay::list(Call call, const omnistore_list_request &request,
     if (!item) return OMNISTORE_OK;
     if (query.meta && item->meta) {
       std::string moved;
-      copies_.show_source_etag(layer_key(item->key, moved), item->layer, item->meta->etag);
+      layers_.copies.show_source_etag(layer_key(item->key, moved), item->layer, item->meta->etag);
     }
     const omnistore_meta meta = query.meta && item->meta ? item->meta->view() : omnistore_meta{};
     const omnistore_status emitted = page.emit(&page, as_bytes(item->key), query.meta && item->meta ? &meta : nullptr);

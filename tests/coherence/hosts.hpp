@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hosts (processes of the program) with near caches over one store, and the stores.
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <string>
+
+#include "cli/program.hpp"
+#include "relay.hpp"
+#include "server/client.hpp"
+#include "support/etcd_server.hpp"
+#include "support/postgres_server.hpp"
+#include "support/redis_server.hpp"
+
+namespace test {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds max_lag{4000};
+
+/// A store that hosts share. Each host may have a way of its own to it, which can be cut.
+class Shared {
+public:
+  virtual ~Shared() = default;
+  /// Returns the driver and its options as members of a store in a config. `port` is that of a relay; 0: none.
+  virtual std::string store(std::uint16_t port = 0) const = 0;
+  virtual std::unique_ptr<Relay> relay() const = 0;
+  virtual void kill() = 0;
+  virtual void start() = 0;
+};
+
+class SharedRedis : public Shared {
+public:
+  std::string store(std::uint16_t port) const override {
+    const std::string url = "redis://127.0.0.1:" + std::to_string(port ? port : server_.port()) + "/0";
+    return R"("driver": "redis", "options": { "url": ")" + url + R"(", "notify": true, "commandTimeout": "1s" })";
+  }
+  std::unique_ptr<Relay> relay() const override { return std::make_unique<Relay>(Relay::to_port(server_.port())); }
+  void kill() override { server_.kill(); }
+  void start() override { server_.start(); }
+
+private:
+  RedisServer server_{{"--appendonly", "yes", "--appendfsync", "always"}};
+};
+
+class SharedPostgres : public Shared {
+public:
+  std::string store(std::uint16_t port) const override {
+    std::string options = server_.options();
+    if (port)
+      options = R"("host": "127.0.0.1", "port": )" + std::to_string(port) +
+                R"(, "user": "test", "database": "postgres", "sslmode": "disable")";
+    return R"("driver": "postgres", "options": { )" + options + R"(, "triggers": true, "connectTimeout": "1s" })";
+  }
+  std::unique_ptr<Relay> relay() const override {
+    return std::make_unique<Relay>(Relay::to_socket(server_.folder() + "/.s.PGSQL.5432"));
+  }
+  void kill() override { server_.kill(); }
+  void start() override { server_.start(); }
+
+private:
+  PostgresServer server_;
+};
+
+class SharedEtcd : public Shared {
+public:
+  std::string store(std::uint16_t port) const override {
+    const std::string endpoints =
+        port ? R"("endpoints":["http://127.0.0.1:)" + std::to_string(port) + R"("])" : cluster_.endpoints();
+    return R"("driver": "etcd", "options": { )" + endpoints + R"(, "timeout": "1s", "connectTimeout": "1s" })";
+  }
+  std::unique_ptr<Relay> relay() const override {
+    const std::string url = cluster_.url();
+    return std::make_unique<Relay>(
+        Relay::to_port(static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)))));
+  }
+  void kill() override { cluster_.kill(); }
+  void start() override { cluster_.start(); }
+
+private:
+  EtcdCluster cluster_;
+};
+
+/// A store that has no server.
+class SharedFiles : public Shared {
+public:
+  explicit SharedFiles(const std::string &driver) : driver_(driver) {}
+  std::string store(std::uint16_t) const override {
+    const std::string option = driver_ == "fs" ? "base" : "path";
+    return R"("driver": ")" + driver_ + R"(", "options": { ")" + option + R"(": ")" + (folder_ / "data") + R"(" })";
+  }
+  std::unique_ptr<Relay> relay() const override { return nullptr; }
+  void kill() override {}
+  void start() override {}
+
+private:
+  const Folder folder_;
+  const std::string driver_;
+};
+
+inline std::unique_ptr<Shared> shared(const std::string &driver) {
+  if (driver == "redis") return std::make_unique<SharedRedis>();
+  if (driver == "postgres") return std::make_unique<SharedPostgres>();
+  if (driver == "etcd") return std::make_unique<SharedEtcd>();
+  return std::make_unique<SharedFiles>(driver);
+}
+
+/// A host with a coherent cache in memory before the store.
+class NearHost {
+public:
+  explicit NearHost(const std::string &store) {
+    write_file(folder_ / "config.jsonc", R"({ "plugins": { "paths": [")" OMNISTORE_BUILD R"(/plugins"] },
+  "mounts": { "": { "driver": "memory",
+    "invalidation": { "coherent": true, "maxLag": ")" +
+                                             std::to_string(max_lag.count()) +
+                                             R"(ms", "maxAge": "1h" }, "origin": { )" + store + R"( } } },
+  "server": { "http": { "listen": "127.0.0.1:0" } }, "admin": { "listen": "127.0.0.1:0" } })");
+    host_ = std::make_unique<Host>(folder_ / "config.jsonc");
+  }
+
+  /// Returns "" if the host gives no value.
+  std::string get(const std::string &key) const {
+    Client client(address());
+    const Answer answer = client.ask("GET", "/" + key);
+    return answer.status == 200 ? answer.body : std::string();
+  }
+  bool set(const std::string &key, const std::string &value) const {
+    Client client(address());
+    return client.ask("PUT", "/" + key, value).status == 200;
+  }
+  /// Returns a counter or gauge of the cache, or -1.
+  std::int64_t count(const std::string &name) const {
+    Client client(host_->admin.substr(host_->admin.find("//") + 2));
+    const std::string text = client.ask("GET", "/metrics").body;
+    const std::size_t at = text.find("=\"" + name + "\""), line = at == text.npos ? at : text.find("\n", at);
+    if (line == text.npos) return -1;
+    const std::size_t blank = text.rfind(' ', line);
+    return static_cast<std::int64_t>(std::stod(text.substr(blank)));
+  }
+  std::string address() const { return host_->url.substr(host_->url.find("//") + 2); }
+  void freeze() { ::kill(host_->process().pid(), SIGSTOP); }
+  void thaw() { ::kill(host_->process().pid(), SIGCONT); }
+
+private:
+  const Folder folder_;
+  std::unique_ptr<Host> host_;
+};
+
+/// Calls `holds` until it returns true. Returns false after a minute.
+template <class Condition>
+bool comes_true(const Condition &holds) {
+  const Clock::time_point end = Clock::now() + std::chrono::minutes(1);
+  while (!holds())
+    if (Clock::now() > end) return false;
+  return true;
+}
+
+} // namespace test
