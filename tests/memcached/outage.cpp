@@ -4,11 +4,13 @@
 #include <thread>
 
 #include "driven.hpp"
+#include "redis/forwarder.hpp"
 
 using test::Batch;
 using test::eventually;
 using test::Got;
 using test::MemcachedServer;
+using test::seen;
 using test::Store;
 
 namespace {
@@ -86,6 +88,65 @@ TEST_CASE("a server that is away fails only its own keys of a batch") {
   CHECK(good > 20);
   CHECK(away > 20);
   CHECK(good + away == keys.size());
+}
+
+TEST_CASE("while one server hangs the keys of the others are read at full speed") {
+  MemcachedServer one, two;
+  Store store({&one, &two}, R"(,"connectTimeout":1000,"commandTimeout":1000)");
+  const auto keys = names(200);
+  for (const std::string &key : keys) REQUIRE(store.set(key, "v") == OMNISTORE_OK);
+  two.freeze();
+  std::vector<std::string> good;
+  for (const std::string &key : keys) { // the first key of the server waits, the others fail at once
+    Got got;
+    if (store.get(key, got) == OMNISTORE_OK) good.push_back(key);
+  }
+  REQUIRE(good.size() > 40);
+  const auto start = std::chrono::steady_clock::now();
+  for (int round = 0; round < 10; ++round)
+    for (const std::string &key : good) CHECK(store.get(key) == "v");
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1)); // less than one wait for the other server
+  two.thaw();
+  CHECK(eventually([&] { return Batch(store, keys).statuses == std::vector<omnistore_status>(200, OMNISTORE_OK); }));
+}
+
+TEST_CASE("a batch of sets does not wait for each reply") {
+  const MemcachedServer server;
+  test::Forwarder forwarder(server.port());
+  Store store(forwarder.port());
+  const auto keys = names(400);
+  forwarder.switch_after(100, server.port()); // each set that waits is a piece of its own
+  CHECK(test::set_all(store, keys, keys) == std::vector<omnistore_status>(400, OMNISTORE_OK));
+  CHECK_FALSE(forwarder.switched());
+  for (const std::string key : {"k0", "k199", "k399"})
+    CHECK(seen(server, key) == "VALUE " + key + " 0 " + std::to_string(key.size()) + "\r\n" + key + "\r\nEND\r\n");
+}
+
+TEST_CASE("a batch of sets whose connection is cut fails, and the next one works") {
+  const MemcachedServer server;
+  test::Forwarder forwarder(server.port());
+  Store store(forwarder.port());
+  forwarder.switch_after(1, server.port());
+  CHECK(test::set_all(store, {"a", "b"}, {"1", "2"}) == std::vector<omnistore_status>(2, OMNISTORE_UNAVAILABLE));
+  CHECK(eventually([&] { return test::set_all(store, {"a"}, {"3"}).front() == OMNISTORE_OK; }));
+  CHECK(store.get("a") == "3");
+}
+
+TEST_CASE("a server that is away fails only its own keys of a batch of sets") {
+  MemcachedServer one, two;
+  Store store({&one, &two}, hurried);
+  const auto keys = names(100);
+  two.kill();
+  std::size_t good = 0, away = 0;
+  for (const omnistore_status status : test::set_all(store, keys, keys)) {
+    good += status == OMNISTORE_OK;
+    away += status == OMNISTORE_UNAVAILABLE;
+  }
+  CHECK(good > 20);
+  CHECK(good + away == keys.size());
+  two.start();
+  CHECK(
+      eventually([&] { return test::set_all(store, keys, keys) == std::vector<omnistore_status>(100, OMNISTORE_OK); }));
 }
 
 TEST_CASE("threads share a pool of connections, and each gets its own value") {

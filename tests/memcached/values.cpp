@@ -9,15 +9,8 @@
 using test::Batch;
 using test::Got;
 using test::MemcachedServer;
+using test::seen;
 using test::Store;
-
-namespace {
-
-std::string seen(const MemcachedServer &server, const std::string &name) {
-  return server.ask("get " + name + "\r\n", "END\r\n");
-}
-
-} // namespace
 
 TEST_CASE("a value without an expiry and user meta lies as it is under its key") {
   const MemcachedServer server;
@@ -65,6 +58,21 @@ TEST_CASE("memcached itself drops a value after its expiry") {
   Store store({&server});
   REQUIRE(store.set("k", "v", {.expiry = test::now_ms() + 1}) == OMNISTORE_OK);
   CHECK(test::eventually([&] { return seen(server, "k") == "END\r\n"; }));
+}
+
+TEST_CASE("an expiry in more than 30 days, or after 2038, keeps its value") {
+  const MemcachedServer server;
+  Store store({&server});
+  const std::int64_t day = 24 * 3'600'000;
+  for (const std::int64_t days : {29, 31, 400, 10'000}) {
+    const std::int64_t expiry = store.host.time + days * day;
+    REQUIRE(store.set("k", "v", {.expiry = expiry}) == OMNISTORE_OK);
+    Got got;
+    REQUIRE(store.get("k", got, 0, UINT64_MAX, OMNISTORE_GET_META) == OMNISTORE_OK);
+    CHECK(got.expiry == expiry);
+    REQUIRE(store.touch("k", expiry + 1) == OMNISTORE_OK);
+    CHECK(store.get("k") == "v");
+  }
 }
 
 TEST_CASE("a touch changes the expiry or the user meta, and keeps value and etag") {
@@ -169,6 +177,51 @@ TEST_CASE("the server's own limit of a value is known, and what is larger leaves
   CHECK(store.touch_user("k", "meta") == OMNISTORE_TOO_LARGE);
 }
 
+TEST_CASE("a set in a server that may not evict is no space when it is full") {
+  const MemcachedServer server({"-M", "-m", "2"});
+  Store store({&server});
+  const std::string value(100'000, 'v');
+  omnistore_status status = OMNISTORE_OK;
+  for (int i = 0; i < 1000 && status == OMNISTORE_OK; ++i) status = store.set("k" + std::to_string(i), value);
+  CHECK(status == OMNISTORE_NO_SPACE);
+  CHECK(store.message().find(server.address()) != std::string::npos);
+  CHECK(store.get("k0") == value);
+}
+
+TEST_CASE("a listing is refused, and so is a clear") {
+  const MemcachedServer server;
+  Store store({&server});
+  CHECK(store.traits.capabilities & OMNISTORE_CANNOT_LIST);
+  CHECK_FALSE(store.driver().clear);
+  CHECK_FALSE(store.driver().watch);
+  omnistore_list_request request{};
+  request.size = sizeof request;
+  request.limit = 10;
+  test::Call call;
+  test::Page page;
+  CHECK(store.driver().list(store.self(), &call, &request, &page) == OMNISTORE_UNSUPPORTED);
+  CHECK(call.message() == "this driver cannot list its keys");
+}
+
+TEST_CASE("a batch of sets takes values of every size, and one that is too large fails alone") {
+  const MemcachedServer one, two;
+  Store store({&one, &two});
+  std::vector<std::string> keys, values;
+  for (std::size_t i = 0; i < 600; ++i) {
+    keys.push_back("with blank " + std::to_string(i % 500));
+    values.push_back(std::string(i * i / 10, static_cast<char>('a' + i % 26)));
+  }
+  values[507] = std::string("line\r\nbreak\0and NUL", 19);
+  values[8] = std::string(store.traits.max_value_size + 1, 'x');
+  const auto statuses = test::set_all(store, keys, values);
+  for (std::size_t i = 0; i < 600; ++i) {
+    CHECK(statuses[i] == (i == 8 ? OMNISTORE_TOO_LARGE : OMNISTORE_OK));
+    if (i < 500 && i + 500 >= 600 && i != 8) CHECK((store.get(keys[i]) == values[i]));
+    if (i >= 500) CHECK((store.get(keys[i]) == values[i]));
+  }
+  CHECK((store.get(keys[7]) == values[507]));
+}
+
 TEST_CASE("a batch of gets over several servers gives each its value, and the same key twice") {
   const MemcachedServer one, two, three;
   Store store({&one, &two, &three});
@@ -205,8 +258,10 @@ TEST_CASE("when a server is added most keys keep their place") {
 
 TEST_CASE("options of memcached that cannot be right fail the open as invalid") {
   test::Host host;
-  for (const char *options : {R"({"servers": []})", R"({"servers": ["127.0.0.1:x"]})", R"({"servers": ["[::1"]})",
-                              R"({"servers": [":1"]})"}) {
+  for (const char *options :
+       {R"({"servers": []})", R"({"servers": ["127.0.0.1:x"]})", R"({"servers": ["[::1"]})", R"({"servers": [":1"]})",
+        R"({"servers": ["127.0.0.1:0"]})", R"({"servers": ["127.0.0.1:65536"]})", R"({"servers": ["::1"]})",
+        R"({"servers": ["a/b"]})", R"({"servers": ["a:1", "a:1"]})"}) {
     INFO(options);
     test::Driven driven(test::memcached_driver());
     try {

@@ -43,6 +43,7 @@ public:
   MemcachedServer &operator=(const MemcachedServer &) = delete;
   ~MemcachedServer() { kill(); }
 
+  std::uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
 
   /// Ends it at once, like a crash.
