@@ -177,6 +177,17 @@ TEST_CASE("A host serves on the sockets that its manager passes, by their names 
   CHECK(host.process().finish().code == 0);
 }
 
+TEST_CASE("A host serves on passed sockets although its config names no address") {
+  const test::Folder folder;
+  test::write_file(folder / "omnistore.jsonc", R"({ "mounts": { "": { "driver": "memory" } } })");
+  Activated host("http:admin", folder / "omnistore.jsonc");
+  CHECK(host.http == "http://" + host.first.address);
+  CHECK(host.admin == "http://" + host.second.address);
+  CHECK(test::Client(host.admin.substr(7)).ask("GET", "/health").status == 200);
+  ::kill(host.process().pid(), SIGTERM);
+  CHECK(host.process().finish().code == 0);
+}
+
 TEST_CASE("A host refuses a passed socket that does not listen") {
   const test::Place place;
   const Result result = test::run_command({"bash", "-c", R"(exec 3</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@")",

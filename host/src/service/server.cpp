@@ -53,6 +53,11 @@ void allow_files(const Config &config) {
                limit.rlim_cur, needed);
 }
 
+/// Returns the address of the socket that was passed to this process, or else that of the config.
+http::Address address_for(const HttpConfig &config, const std::string &field, int socket) {
+  return socket >= 0 ? http::address_of(socket, field) : http::parse_listen(config.listen, field);
+}
+
 /// A listener of the config, and the guard of its access.
 struct Bound {
   const std::string name;
@@ -61,8 +66,7 @@ struct Bound {
 
   Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
         http::MemoryBudget &memory, asio::io_context &accepting, int socket)
-      : Bound(std::move(listener_name), field, config, pool, memory, accepting,
-              socket >= 0 ? http::address_of(socket, field) : http::parse_listen(config.listen, field)) {}
+      : Bound(std::move(listener_name), field, config, pool, memory, accepting, address_for(config, field, socket)) {}
   Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
         http::MemoryBudget &memory, asio::io_context &accepting, const http::Address &address)
       : name(std::move(listener_name)), guard(config, address, field),
@@ -124,7 +128,7 @@ public:
       if (config_.admin.any_user && config_.admin.tokens.empty())
         spdlog::warn("admin.anyUser: every user of this machine may change the mounts, and so read and write every "
                      "file that this host can");
-      const http::Address address = http::parse_listen(config_.admin.listen, "admin");
+      const http::Address address = address_for(config_.admin, "admin", sockets.admin);
       const HttpConfig keys = config_of_keys(config_);
       const routes::Guard keys_guard(keys, address, "admin");
       page_keys_.emplace(reloader.storage(), keys_guard, keys);
