@@ -101,7 +101,7 @@ TEST_CASE("doctor names a limit of open files that is too low, and a plugin that
   const test::Place place;
   test::write_file(place.folder / "plugins/broken.so", "no plugin");
   const Result result = test::run_command(
-      {"bash", "-c", "ulimit -Hn 500; exec \"$@\"", "bash", test::program(), "--json", "-c", place.config(), "doctor"},
+      {"bash", "-c", "ulimit -n 500; exec \"$@\"", "bash", test::program(), "--json", "-c", place.config(), "doctor"},
       {.variables = {{"OMNISTORE_PLUGIN_PATH", place.folder / "plugins"}}});
   INFO(result.out << result.err);
   CHECK(result.code == 0);

@@ -95,8 +95,6 @@ std::string zsh_completion(const Completed &line) {
   case $state in
   command) _describe -t commands command commands ;;
   place)
-    words=($line[1] "${words[@]}")
-    (( CURRENT += 1 ))
     curcontext=${curcontext%:*:*}:omnistore-$line[1]:
     case $line[1] in
 )ZSH";

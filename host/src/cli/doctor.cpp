@@ -168,7 +168,9 @@ bool check_host(Diagnoses &found, const Global &global, const Config &config) {
 }
 
 void check_stores(Diagnoses &found, const Config &config, const std::shared_ptr<loader::Registry> &plugins) {
-  const std::vector<Problem> problems = service::try_open(config, plugins);
+  Config each_needed = config; // a store that may be away is reported too
+  for (auto &[mountpoint, mount] : each_needed.mounts) mount.optional = false;
+  const std::vector<Problem> problems = service::try_open(each_needed, plugins);
   for (const auto &[mountpoint, mount] : config.mounts) {
     const std::string &path = mount.store.path;
     const auto problem =
