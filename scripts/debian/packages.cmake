@@ -86,7 +86,7 @@ foreach(target ${drivers})
   get_target_property(name ${target} OUTPUT_NAME)
   libraries_of_its_own(${target} own)
   set(component common_plugins)
-  if(own)
+  if(own AND NOT name STREQUAL "http") # with which the program reaches a running host
     set(component plugin_${name})
     list(APPEND components ${component})
     describe_package(${component} omnistore-plugin-${name} net "omnistore ${same}" "storage host: the driver ${name}"
@@ -100,7 +100,7 @@ endforeach()
 
 set(CPACK_COMPONENT_PROGRAM_GROUP host)
 set(CPACK_COMPONENT_COMMON_PLUGINS_GROUP host)
-describe_package(host omnistore net "adduser" "storage host: driver plugins mounted into one key space"
+describe_package(host omnistore net "adduser, procps" "storage host: driver plugins mounted into one key space"
   "${about}This package has the program, its service, and the drivers that need no
 further library.")
 describe_package(sdk omnistore-sdk libdevel "omnistore ${same}" "storage host: SDK for the authors of drivers"

@@ -55,10 +55,13 @@ private:
 
 /// A socket that listens on a free port, and that child processes inherit.
 struct Socket {
-  int descriptor = ::socket(AF_INET, SOCK_STREAM, 0);
+  int descriptor;
   std::string address;
 
   Socket() {
+    const int low = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    descriptor = ::fcntl(low, F_DUPFD, 20); // out of the way of the numbers that the host gets
+    ::close(low);
     sockaddr_in name{};
     name.sin_family = AF_INET;
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -77,11 +80,17 @@ struct Socket {
 class Activated {
 public:
   explicit Activated(const std::string &names, const std::string &config)
+<<<<<<< HEAD
       : process_({"bash", "-c",
                   R"(exec 210<&"$1" 211<&"$2"; exec 3<&210 4<&211 210<&- 211<&-
                      LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=$3 exec "${@:4}")",
                   "bash", std::to_string(first.descriptor), std::to_string(second.descriptor), names, test::program(),
                   "-c", config, "--json", "serve"},
+=======
+      : process_({"bash", "-c", R"(LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=$3 exec "${@:4}" 3<&"$1" 4<&"$2")", "bash",
+                  std::to_string(first.descriptor), std::to_string(second.descriptor), names, test::program(), "-c",
+                  config, "--json", "serve"},
+>>>>>>> 0c74412343c607749728fed26f96866cd9d28d32
                  {}) {
     const boost::json::value said = boost::json::parse(process_.line());
     http = said.at("http").as_string();

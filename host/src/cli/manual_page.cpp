@@ -33,6 +33,20 @@ std::string roff(std::string_view text) {
   return result;
 }
 
+/// The same, in lines of at most 78 columns.
+std::string filled(std::string_view text) {
+  std::string result, line, word;
+  std::istringstream words{std::string(text)};
+  while (words >> word) {
+    if (!line.empty() && line.size() + 1 + roff(word).size() > 78) {
+      result += roff(line) + "\n";
+      line.clear();
+    }
+    line += (line.empty() ? "" : " ") + word;
+  }
+  return result + roff(line) + "\n";
+}
+
 std::string bold(std::string_view text) { return "\\fB" + roff(text) + "\\fR"; }
 std::string italic(std::string_view text) { return "\\fI" + roff(text) + "\\fR"; }
 
@@ -89,8 +103,9 @@ Explanation explanation_of(const std::string &text) {
       result.parts += ".SH " + roff(upper(block[0])) + "\n" + as_written(block, 1);
       continue;
     }
-    result.paragraphs += ".PP\n";
-    for (const std::string &line : block) result.paragraphs += roff(line) + "\n";
+    std::string words;
+    for (const std::string &line : block) words += line + " ";
+    result.paragraphs += ".PP\n" + filled(words);
   }
   if (result.paragraphs.starts_with(".PP\n")) result.paragraphs.erase(0, 4); // a section begins a paragraph itself
   return result;
@@ -102,7 +117,7 @@ std::string options_text(const std::vector<CompletedOption> &options) {
     text += ".TP\n";
     std::string names;
     for (const std::string &name : option.names) names += (names.empty() ? "" : ", ") + bold(name);
-    text += names + (option.value.empty() ? "" : " " + italic(option.value)) + "\n" + roff(option.summary) + "\n";
+    text += names + (option.value.empty() ? "" : " " + italic(option.value)) + "\n" + filled(option.summary);
   }
   return text;
 }
@@ -110,7 +125,7 @@ std::string options_text(const std::vector<CompletedOption> &options) {
 std::string places_text(const std::vector<CompletedPlace> &places) {
   std::string text;
   for (const CompletedPlace &place : places)
-    if (!place.summary.empty()) text += ".TP\n" + italic(place.name) + "\n" + roff(place.summary) + "\n";
+    if (!place.summary.empty()) text += ".TP\n" + italic(place.name) + "\n" + filled(place.summary);
   return text;
 }
 
@@ -122,7 +137,7 @@ ManualPage command_page(const CompletedCommand &command) {
     page.text += (place.required ? "" : "[") + italic(place.name) + (place.repeats ? " ..." : "") +
                  (place.required ? "" : "]") + "\n";
   const Explanation explanation = explanation_of(command.explanation);
-  page.text += ".SH DESCRIPTION\n" + roff(command.summary) + ".\n";
+  page.text += ".SH DESCRIPTION\n" + filled(command.summary + ".");
   if (!explanation.paragraphs.empty()) page.text += ".PP\n" + explanation.paragraphs;
   const std::string options = places_text(command.places) + options_text(command.options);
   page.text += ".SH OPTIONS\n" + options + (options.empty() ? "" : ".PP\n") +
@@ -139,7 +154,7 @@ ManualPage program_page(const Completed &line) {
               explanation_of(end == line.summary.npos ? line.summary : line.summary.substr(end)).paragraphs +
               ".SH OPTIONS\n" + options_text(line.options) + ".SH COMMANDS\n";
   for (const CompletedCommand &command : line.commands)
-    page.text += ".TP\n.BR omnistore\\-" + roff(command.name) + " (1)\n" + roff(command.summary) + "\n";
+    page.text += ".TP\n.BR omnistore\\-" + roff(command.name) + " (1)\n" + filled(command.summary);
   page.text += explanation_of(line.explanation).parts + ".SH FILES\n.TP\n.I /etc/omnistore/omnistore.jsonc\n" +
                "The config of the service; see\n.BR omnistore.jsonc (5).\n" + ".SH SEE ALSO\n.BR omnistore.jsonc (5)\n";
   return page;
@@ -150,21 +165,29 @@ std::string fields_text(const std::string &manual) {
   std::string text;
   for (const std::vector<std::string> &block : blocks_of(manual)) {
     const auto indent = [](const std::string &line) { return line.find_first_not_of(' '); };
-    std::string title, body;
+    std::string title, body, words;
+    const auto end_words = [&] {
+      if (!words.empty()) body += filled(words);
+      words.clear();
+    };
     for (const std::string &line : block) {
-      const std::string words = line.substr(std::min(indent(line), line.size()));
+      const std::string rest = line.substr(std::min(indent(line), line.size()));
       if (indent(line) < 4) {
-        title += (title.empty() ? "" : " ") + words;
+        title += (title.empty() ? "" : " ") + rest;
         continue;
       }
-      if (indent(line) > 6 && words.starts_with('"')) body += ".br\n";
-      body += roff(words) + "\n";
+      if (indent(line) > 6 && rest.starts_with('"')) { // one of the choices
+        end_words();
+        body += ".br\n";
+      }
+      words += rest + " ";
     }
+    end_words();
     const std::size_t space = title.find(" (");
     if (space == title.npos || body.empty())
-      text += ".PP\n" + roff(title) + "\n";
+      text += ".PP\n" + filled(title);
     else
-      text += ".TP\n" + bold(title.substr(0, space)) + roff(title.substr(space)) + "\n" + body;
+      text += ".TP\n" + bold(title.substr(0, space)) + "\n" + filled(title.substr(space + 1)) + ".br\n" + body;
   }
   return text.starts_with(".PP\n") ? text.substr(4) : text;
 }
@@ -227,13 +250,13 @@ ManualPage driver_page(const json::object &driver) {
   if (description.empty()) description = page.summary + ".";
   page.text = head(page.name, 7, page.summary) + ".SH SYNOPSIS\n.nf\n" +
               "\"mounts\": { \"\\fIMOUNTPOINT\\fR\": { \"driver\": \"" + roff(name) +
-              "\", \"options\": { ... } } }\n.fi\n.SH DESCRIPTION\n" + roff(description) + "\n";
+              "\", \"options\": { ... } } }\n.fi\n.SH DESCRIPTION\n" + filled(description);
   const std::pair<const char *, const char *> kinds[] = {{"native", "The driver does this itself:"},
                                                          {"emulated", "The host does this for the driver:"},
                                                          {"no", "Not possible:"}};
   for (const auto &[how, title] : kinds)
     if (const std::string names = having(driver, how); !names.empty())
-      page.text += ".PP\n" + std::string(title) + "\n" + roff(names) + ".\n";
+      page.text += ".PP\n" + std::string(title) + "\n" + filled(names + ".");
   page.text += ".SH OPTIONS\n" + fields_text(config::manual(object_in(driver, "schema"))) +
                ".SH SEE ALSO\n.BR omnistore.jsonc (5),\n.BR omnistore\\-drivers (1)\n";
   return page;
