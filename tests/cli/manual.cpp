@@ -14,13 +14,8 @@ namespace {
 
 std::vector<boost::json::object> pages() {
   std::vector<boost::json::object> all;
-<<<<<<< HEAD
-  const boost::json::value listed = test::omnistore({"--json", "man"}).json();
-  for (const auto &page : listed.at("pages").as_array()) all.push_back(page.as_object());
-=======
   const boost::json::value list = test::omnistore({"--json", "man"}).json();
   for (const auto &page : list.at("pages").as_array()) all.push_back(page.as_object());
->>>>>>> 0c74412343c607749728fed26f96866cd9d28d32
   return all;
 }
 
@@ -68,15 +63,8 @@ TEST_CASE("Every command, every driver and the config have a manual page") {
   has("omnistore.jsonc");
   bool listed = false;
   for (const std::string &line : test::lines(test::omnistore({"--help"}).out)) {
-<<<<<<< HEAD
-    if (line == "Subcommands:")
-      listed = true;
-    else if (!line.starts_with(' '))
-      listed = false;
-=======
     if (line == "Subcommands:") listed = true;
     if (listed && line.empty()) break;
->>>>>>> 0c74412343c607749728fed26f96866cd9d28d32
     if (listed && line.starts_with("  ") && line[2] != ' ') has("omnistore-" + line.substr(2, line.find(' ', 2) - 2));
   }
   const boost::json::value drivers = test::omnistore({"--json", "drivers"}).json();
@@ -99,11 +87,7 @@ TEST_CASE("The page of the config has every field, and that of a driver every op
                            "${credential:NAME}", "stopTimeout"})
     CHECK(says(config, part));
   const std::string fs = shown("fs");
-<<<<<<< HEAD
-  CHECK(says(fs, "base (string (path), required"));
-=======
   CHECK(says(fs, "(string (path), required"));
->>>>>>> 0c74412343c607749728fed26f96866cd9d28d32
   CHECK(says(fs, "The driver does this itself:"));
 }
 

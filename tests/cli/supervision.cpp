@@ -80,17 +80,9 @@ struct Socket {
 class Activated {
 public:
   explicit Activated(const std::string &names, const std::string &config)
-<<<<<<< HEAD
-      : process_({"bash", "-c",
-                  R"(exec 210<&"$1" 211<&"$2"; exec 3<&210 4<&211 210<&- 211<&-
-                     LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=$3 exec "${@:4}")",
-                  "bash", std::to_string(first.descriptor), std::to_string(second.descriptor), names, test::program(),
-                  "-c", config, "--json", "serve"},
-=======
       : process_({"bash", "-c", R"(LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=$3 exec "${@:4}" 3<&"$1" 4<&"$2")", "bash",
                   std::to_string(first.descriptor), std::to_string(second.descriptor), names, test::program(), "-c",
                   config, "--json", "serve"},
->>>>>>> 0c74412343c607749728fed26f96866cd9d28d32
                  {}) {
     const boost::json::value said = boost::json::parse(process_.line());
     http = said.at("http").as_string();

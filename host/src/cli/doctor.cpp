@@ -168,15 +168,9 @@ bool check_host(Diagnoses &found, const Global &global, const Config &config) {
 }
 
 void check_stores(Diagnoses &found, const Config &config, const std::shared_ptr<loader::Registry> &plugins) {
-<<<<<<< HEAD
-  Config strict = config; // the stores that a host can do without are opened like the others
-  for (auto &[mountpoint, mount] : strict.mounts) mount.optional = false;
-  const std::vector<Problem> problems = service::try_open(strict, plugins);
-=======
   Config each_needed = config; // a store that may be away is reported too
   for (auto &[mountpoint, mount] : each_needed.mounts) mount.optional = false;
   const std::vector<Problem> problems = service::try_open(each_needed, plugins);
->>>>>>> 0c74412343c607749728fed26f96866cd9d28d32
   for (const auto &[mountpoint, mount] : config.mounts) {
     const std::string &path = mount.store.path;
     const auto problem =
