@@ -54,10 +54,11 @@ public:
       threads_.emplace_back([this, &store, i] {
         for (int n = 0; !stop_; ++n) {
           const std::string key = "w" + std::to_string(i) + ":" + std::to_string(n);
+          const unsigned takes = takes_;
           const omnistore_status status = store.set(key, key);
           if (status == OMNISTORE_OK) {
             const std::lock_guard guard(lock_);
-            done_.push_back(key);
+            if (takes == takes_) done_.push_back(key);
           } else {
             wrong += status != OMNISTORE_UNAVAILABLE && status != OMNISTORE_TIMEOUT;
             std::this_thread::yield();
@@ -71,9 +72,10 @@ public:
     for (std::thread &thread : threads_) thread.join();
     threads_.clear();
   }
-  /// Returns the keys that were acknowledged since the last take.
+  /// Returns the keys whose writes began after the last take and were acknowledged.
   std::vector<std::string> take() {
     const std::lock_guard guard(lock_);
+    ++takes_;
     return std::exchange(done_, {});
   }
   bool goes_on(std::size_t more = 100) {
@@ -86,6 +88,7 @@ public:
 
 private:
   std::atomic<bool> stop_ = false;
+  std::atomic<unsigned> takes_ = 0;
   std::mutex lock_;
   std::vector<std::string> done_;
   std::vector<std::thread> threads_;
