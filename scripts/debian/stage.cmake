@@ -17,6 +17,9 @@ foreach(pair ${CPACK_OMNISTORE_PACKAGES})
   endif()
   if(component STREQUAL "sdk")
     file(REMOVE_RECURSE ${root}/usr/lib/omnistore)
+    file(RENAME ${root}/usr/lib/pkgconfig ${root}/usr/share/pkgconfig) # it is for every architecture
+    file(WRITE ${root}/usr/share/lintian/overrides/${name}
+      "# A project that new-driver makes begins with it.\n${name}: package-contains-vcs-control-file\n")
   endif()
 
   if(component STREQUAL "host")
