@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// generate HEADER PROGRAM.c: writes a C program that prints the header's contract, one line for each thing promised:
-// every #define, typedef and function as it is written, every struct with its size, every field with its offset and
-// size. It reads the items to print from the header's own text, so none can be forgotten.
+// generate PROGRAM.c INCLUDES HEADER...: writes a C program that prints the contract of the headers, which lie in the
+// folder INCLUDES, one line for each thing promised: every #define, typedef and function as it is written, every struct
+// with its size, every field with its offset and size. It reads the items to print from the headers' own text, so that
+// none can be forgotten.
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -13,9 +14,9 @@
 
 namespace {
 
-std::string read(const char *file) {
+std::string read(const std::string &file) {
   std::ifstream in(file, std::ios::binary);
-  if (!in) throw std::runtime_error(std::string("cannot read ") + file);
+  if (!in) throw std::runtime_error("cannot read " + file);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -111,20 +112,24 @@ std::vector<std::string> declarations(const std::string &text) {
   return out;
 }
 
+void write_header(const std::string &text, std::ostream &out) {
+  const std::string rest = take_directives(without_comments(text), out);
+  for (const std::string &declaration : declarations(std::regex_replace(rest, std::regex(R"(extern "C" \{)"), ""))) {
+    if (declaration.find('{') != declaration.npos)
+      write_struct(declaration, out);
+    else
+      out << "  puts(" << literal(declaration) << ");\n";
+  }
+}
+
 } // namespace
 
-int main(int, char **argv) {
+int main(int count, char **argv) {
   try {
-    std::ofstream out(argv[2], std::ios::trunc);
-    out << "#include <omnistore/driver.h>\n#include <stdio.h>\n\nint main(void) {\n";
-    std::string text = take_directives(without_comments(read(argv[1])), out);
-    text = std::regex_replace(text, std::regex(R"(extern "C" \{)"), "");
-    for (const std::string &declaration : declarations(text)) {
-      if (declaration.find('{') != declaration.npos)
-        write_struct(declaration, out);
-      else
-        out << "  puts(" << literal(declaration) << ");\n";
-    }
+    std::ofstream out(argv[1], std::ios::trunc);
+    for (int i = 3; i < count; ++i) out << "#include <" << argv[i] << ">\n";
+    out << "#include <stdio.h>\n\nint main(void) {\n";
+    for (int i = 3; i < count; ++i) write_header(read(argv[2] + std::string("/") + argv[i]), out);
     out << "  return 0;\n}\n";
     return out.flush() ? 0 : 1;
   } catch (const std::exception &error) {
