@@ -29,7 +29,7 @@ bool follows(const NearHost &host, const std::string &key, const std::string &be
 } // namespace
 
 TEST_CASE("a write at one host is seen at another that has a copy") {
-  const std::string driver = GENERATE("redis", "postgres", "etcd", "fs", "sqlite");
+  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd", "fs", "sqlite");
   INFO(driver);
   const auto store = shared(driver);
   const NearHost one(store->store()), other(store->store());
@@ -60,7 +60,7 @@ TEST_CASE("reads of an unchanged value come from the copy") {
 }
 
 TEST_CASE("copies stay in use while nothing changes for longer than the bound") {
-  const std::string driver = GENERATE("redis", "postgres", "etcd", "fs", "sqlite");
+  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd", "fs", "sqlite");
   INFO(driver);
   const auto store = shared(driver);
   const NearHost host(store->store());
@@ -75,7 +75,7 @@ TEST_CASE("copies stay in use while nothing changes for longer than the bound") 
 }
 
 TEST_CASE("a host that is cut off from the store without a notice uses no copy after the bound") {
-  const std::string driver = GENERATE("redis", "postgres", "etcd");
+  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd");
   INFO(driver);
   const auto store = shared(driver);
   const auto relay = store->relay();

@@ -99,7 +99,18 @@ private:
   const std::string driver_;
 };
 
+/// Redis below layers, as a store that many machines share often is: they pass on the proof of its watch.
+class SharedBelowLayers : public SharedRedis {
+public:
+  std::string store(std::uint16_t port) const override {
+    return R"("driver": "retry", "layers": [{ "driver": "timeout", "options": { "timeout": "30s" }, "layers": [
+      { "driver": "compress", "layers": [{ )" +
+           SharedRedis::store(port) + " }] }] }]";
+  }
+};
+
 inline std::unique_ptr<Shared> shared(const std::string &driver) {
+  if (driver == "redis below layers") return std::make_unique<SharedBelowLayers>();
   if (driver == "redis") return std::make_unique<SharedRedis>();
   if (driver == "postgres") return std::make_unique<SharedPostgres>();
   if (driver == "etcd") return std::make_unique<SharedEtcd>();

@@ -6,6 +6,7 @@
 
 #include <omnistore/background.hpp>
 #include <omnistore/failure.hpp>
+#include <omnistore/lag.hpp>
 
 namespace cache {
 
@@ -16,10 +17,8 @@ namespace {
 
 constexpr milliseconds first_wait{50}, longest_wait{2000}, longest_try{10'000};
 
-const omnistore_lag *lag_of(const omnistore::Child &origin) {
-  const auto *const found =
-      static_cast<const omnistore_lag *>(origin.raw()->driver->extension(origin.raw()->self, OMNISTORE_LAG));
-  if (found && OMNISTORE_HAS(omnistore_lag, found, watch) && found->watch) return found;
+const omnistore_lag *needed_lag_of(const omnistore::Child &origin) {
+  if (const omnistore_lag *const found = omnistore::lag_of(origin)) return found;
   throw Failure(OMNISTORE_UNSUPPORTED,
                 "option coherent: the origin (" + std::string(origin.name()) +
                     ") cannot prove that it reports all changes; use redis, postgres, etcd, fs or "
@@ -29,7 +28,7 @@ const omnistore_lag *lag_of(const omnistore::Child &origin) {
 } // namespace
 
 OriginWatch::OriginWatch(const omnistore_host &host, omnistore::Child origin, Call call, std::int64_t max_lag)
-    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, host_(host), origin_(origin), lag_(lag_of(origin)),
+    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, host_(host), origin_(origin), lag_(needed_lag_of(origin)),
       rules_(max_lag) {
   CapturingCall on(call);
   const omnistore_status status = start(on);

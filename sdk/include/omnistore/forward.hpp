@@ -33,6 +33,7 @@
 #include <omnistore/child.hpp>
 #include <omnistore/driver.h>
 #include <omnistore/driver.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore/value.hpp>
 
 namespace omnistore {
@@ -268,7 +269,7 @@ public:
   /// parallel even over a serialized child, which the host locks.
   Forward(const omnistore_store *child, omnistore_traits &traits,
           std::uint64_t kept = ~std::uint64_t{0})
-      : child_(child) {
+      : child_(child), lag_(lag_of(child_)) {
     traits = *Known(child_.traits());
     traits.thread_model = OMNISTORE_PARALLEL;
     traits.capabilities &= kept & known;
@@ -365,10 +366,18 @@ public:
   }
   omnistore_status watch(Call call, const omnistore_watch_request &request,
                          omnistore_watcher &watcher, void **out) {
-    return layer().around({Operation::watch}, call,
-                          [&](Call c) { return child_.watch(c, request, watcher, out); });
+    return layer().around({Operation::watch}, call, [&](Call c) {
+      if (!lag_) return child_.watch(c, request, watcher, out);
+      return lag_->watch(child_.raw()->self, c.raw(), &request, &watcher, out);
+    });
   }
   void unwatch(void *watch) { child_.unwatch(watch); }
+
+  /// The layer's watches are those of the child, and so are their proofs (omnistore/ext/lag.h).
+  const void *extension(const char *id) noexcept {
+    return lag_ ? lag_extension<Layer>(id) : nullptr;
+  }
+  std::int64_t lag(void *watch) const { return lag_->lag(child_.raw()->self, watch); }
 
 protected:
   ~Forward() = default;
@@ -387,6 +396,7 @@ private:
   }
 
   Child child_;
+  const omnistore_lag *lag_; // null if the child's watches have no proofs
   bool gathers_ = false;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tools of a driver that offers the extension "omnistore.lag/1" (omnistore/ext/lag.h).
+// The tools of a driver that offers the extension "omnistore.lag/1", and of a layer that uses it
+// (omnistore/ext/lag.h).
 #pragma once
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <omnistore/child.hpp>
 #include <omnistore/driver.hpp>
 #include <omnistore/ext/lag.h>
 
@@ -63,6 +65,15 @@ const void *lag_extension(const char *id) noexcept {
       [](void *self, void *watch) -> std::int64_t { return sdk::Table<T>::of(self).lag(watch); },
       nullptr};
   return std::string_view(id) == OMNISTORE_LAG ? &table : nullptr;
+}
+
+/// Returns the extension of a layer's child, or null if its watches cannot prove that they are
+/// complete.
+inline const omnistore_lag *lag_of(const Child &child) {
+  const omnistore_store &store = *child.raw();
+  const auto *const found =
+      static_cast<const omnistore_lag *>(store.driver->extension(store.self, OMNISTORE_LAG));
+  return found && OMNISTORE_HAS(omnistore_lag, found, watch) && found->watch ? found : nullptr;
 }
 
 } // namespace omnistore
