@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 
@@ -267,4 +268,30 @@ TEST_CASE("As the first process of a container it ends with the host, even if it
   if (!has_ended) ::kill(first, SIGKILL);
   CHECK(has_ended);
   CHECK(container.finish().code == 0);
+}
+
+TEST_CASE("A removal of the package stops the sockets' unit too, before the service that it would start again") {
+  const test::Folder folder;
+  const std::string stub = folder / "deb-systemd-invoke";
+  test::write_file(stub, "#!/bin/sh\necho \"$*\" >>\"$0.calls\"\n");
+  REQUIRE(::chmod(stub.c_str(), 0755) == 0);
+  test::write_file(folder / "systemctl", "#!/bin/sh\n");
+  REQUIRE(::chmod((folder / "systemctl").c_str(), 0755) == 0);
+  test::Strings command{"unshare", "--mount"};
+  if (::geteuid() != 0) command.insert(command.begin() + 1, {"--user", "--map-root-user"});
+  // Only a machine that systemd runs has this folder.
+  const std::string script =
+      "mount -t tmpfs none /run && mkdir -p /run/systemd/system && PATH=" + folder.path().string() +
+      ":$PATH && exec sh \"$0\" remove";
+  for (const std::string &word :
+       {std::string("sh"), std::string("-c"), script, std::string(OMNISTORE_SOURCE "/scripts/debian/prerm")})
+    command.push_back(word);
+  const Result removed = test::run_command(command);
+  if (says(removed.err, "unshare failed") || says(removed.err, "mount:")) {
+    WARN("this machine allows no mount namespaces, so the removal is not tested");
+    return;
+  }
+  INFO(removed.err);
+  CHECK(removed.code == 0);
+  CHECK(test::read_file(stub + ".calls") == "stop omnistore.socket omnistore.service\n");
 }
