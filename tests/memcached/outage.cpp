@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "driven.hpp"
-#include "redis/forwarder.hpp"
+#include "support/forwarder.hpp"
 
 using test::Batch;
 using test::eventually;

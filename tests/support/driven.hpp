@@ -251,7 +251,7 @@ public:
     return kept(call, driver_.clear(self_, &call, &request, removed));
   }
 
-  /// Of a driver that has the extension omnistore.health/1.
+  /// The driver must have the extension omnistore.health/1.
   omnistore_status health() {
     const void *found = driver_.extension ? driver_.extension(self_, OMNISTORE_HEALTH) : nullptr;
     if (!found) throw StatusError(OMNISTORE_UNSUPPORTED, "the driver has no health check");
