@@ -59,7 +59,7 @@ TEST_CASE("a refresh under way does not overwrite a set") {
 
 namespace {
 
-/// Asks the origin for the meta of `k`, sets it before the origin's response comes, and returns when it has come.
+/// Requests the meta of `k` from the origin, sets `k` before the response comes, and returns when it has come.
 void overtake_meta(Origin &origin, Storage &storage, Origin::Answer older) {
   older.late = true;
   origin.handle([older](const Origin::Request &request) -> std::optional<Origin::Answer> {
