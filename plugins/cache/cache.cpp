@@ -51,13 +51,13 @@ omnistore_status Cache::read(Call call, const ReadRequest &reading) {
     return reading.stat ? origin_.stat(call, reading.key, reading.request, reading.sink)
                         : origin_.get(call, reading.key, reading.request, reading.sink);
   }
-  const std::uint64_t landings = fetcher_.landings();
+  const std::uint64_t landings = fetcher_.landings(reading.key);
   CopyResult look = copies_.read(call, reading, Age::stale);
   if (look.done) {
     if (look.age == Age::stale) fetcher_.refresher().submit(reading.key);
     return look.status;
   }
-  return reading.stat ? fetcher_.fetch_meta(call, reading, look)
+  return reading.stat ? fetcher_.fetch_meta(call, reading, look, landings)
                       : fetcher_.fetch(call, reading, std::move(look), landings);
 }
 

@@ -183,12 +183,16 @@ public:
     return OMNISTORE_OK;
   }
 
+  /// Each server must reply, since each has a share of the keys. Libmemcached would not do: it sends `version` only
+  /// once to each server.
   omnistore_status health(Call call) {
-    for (std::uint32_t i = 0; i < servers_.count(); ++i) servers_.check(i);
-    const Servers::Lease lease = servers_.lease(call);
-    if (memcached_version(lease.get()) == MEMCACHED_SUCCESS) return OMNISTORE_OK;
-    throw Failure(OMNISTORE_UNAVAILABLE,
-                  std::string("a server does not respond: ") + memcached_last_error_message(lease.get()));
+    for (std::uint32_t i = 0; i < servers_.count(); ++i) {
+      std::vector<std::string> replies;
+      bool sent = false;
+      servers_.exchange(call, i, "version\r\n", 1, replies, sent);
+      if (!replies.front().starts_with("VERSION ")) throw servers_.failure(i, replies.front());
+    }
+    return OMNISTORE_OK;
   }
 
 private:
@@ -395,19 +399,11 @@ private:
           .append("\r\n");
     std::vector<std::string> replies;
     std::optional<Failure> problem;
-    bool tried = false, sent = false;
+    bool sent = false;
     try {
-      servers_.check(server);
-      tried = true;
-      const Servers::Lease lease = servers_.lease(call);
-      std::unique_ptr<Pipeline> pipeline = servers_.take_pipeline(server);
-      sent = true;
-      pipeline->run(call, commands, sets.size(), servers_.settings().command_timeout, replies);
-      servers_.give_back(server, std::move(pipeline));
+      servers_.exchange(call, server, commands, sets.size(), replies, sent);
     } catch (const Failure &failure) {
-      const std::string why = (sent ? servers_.settings().servers[server] + ": " : "") + failure.what();
-      if (tried && call.remaining() > 0) servers_.failed(server, why);
-      problem.emplace(failure.status(), why + (sent ? "; the outcome is not known" : ""),
+      problem.emplace(failure.status(), std::string(failure.what()) + (sent ? "; the outcome is not known" : ""),
                       omnistore::FailureDetails{!sent, failure.details().retry_after});
     }
     for (std::size_t i = 0; i < sets.size(); ++i) {

@@ -191,7 +191,7 @@ omnistore::Failure Servers::failure(std::uint32_t server, const std::string &lin
   return {status, settings_.servers[server] + ": " + line};
 }
 
-std::unique_ptr<Pipeline> Servers::take_pipeline(std::uint32_t server) {
+std::unique_ptr<Pipeline> Servers::take_pipeline(omnistore::Call call, std::uint32_t server) {
   for (;;) {
     std::unique_ptr<Pipeline> found;
     {
@@ -203,10 +203,28 @@ std::unique_ptr<Pipeline> Servers::take_pipeline(std::uint32_t server) {
     }
     if (!found->is_closed()) return found;
   }
-  return std::make_unique<Pipeline>(parse_address(settings_.servers[server]), settings_.connect_timeout);
+  return std::make_unique<Pipeline>(parse_address(settings_.servers[server]),
+                                    std::min(settings_.connect_timeout, std::max(left(call), milliseconds(1))));
 }
 
-void Servers::give_back(std::uint32_t server, std::unique_ptr<Pipeline> pipeline) {
+void Servers::exchange(omnistore::Call call, std::uint32_t server, std::string_view commands, std::size_t count,
+                       std::vector<std::string> &replies, bool &sent) {
+  check(server);
+  const Lease lease = this->lease(call);
+  std::unique_ptr<Pipeline> pipeline;
+  try {
+    pipeline = take_pipeline(call, server);
+    sent = true;
+    pipeline->run(call, commands, count, settings_.command_timeout, replies);
+  } catch (const omnistore::Failure &failure) {
+    const std::string why = (sent ? settings_.servers[server] + ": " : "") + failure.what();
+    // If the call's own deadline has ended it, the server is not at fault.
+    if (left(call).count() > 0) {
+      breakers_[server].failed(host_, why);
+      drop_older();
+    }
+    throw omnistore::Failure(failure.status(), why, failure.details());
+  }
   breakers_[server].worked(host_, settings_.servers[server]);
   const std::lock_guard guard(mutex_);
   pipelines_[server].push_back(std::move(pipeline));

@@ -89,15 +89,13 @@ public:
 
   /// Waits until a handle is free. Throws Failure if the call's time is over before.
   Lease lease(omnistore::Call call);
-  /// Returns a connection to a server for a batch, whose caller has a lease. Throws Failure if the server is away.
-  std::unique_ptr<Pipeline> take_pipeline(std::uint32_t server);
-  /// Takes a connection back that still works.
-  void give_back(std::uint32_t server, std::unique_ptr<Pipeline> pipeline);
+  /// Sends commands to a server in one go, and adds the line that replies to each of the `count` commands. Throws
+  /// Failure if the server is away, or does not reply in time. `sent` is true from the moment when it may have taken a
+  /// command.
+  void exchange(omnistore::Call call, std::uint32_t server, std::string_view commands, std::size_t count,
+                std::vector<std::string> &replies, bool &sent);
   /// Returns the failure for the line with which a server refuses a set.
   omnistore::Failure failure(std::uint32_t server, const std::string &line) const;
-  /// Notes that a server is away.
-  void failed(std::uint32_t server, const std::string &why) { breakers_[server].failed(host_, why); }
-  const ServerSettings &settings() const { return settings_; }
   /// Returns the number of the server that has a name.
   std::uint32_t server_of(std::string_view name);
   /// Throws Failure(OMNISTORE_UNAVAILABLE) if the server is away, and was tried a moment ago.
@@ -113,6 +111,8 @@ public:
 
 private:
   void give_back(Handle handle, std::uint64_t age);
+  /// Returns a connection for exchange(), whose caller has a lease. Throws Failure if the server is away.
+  std::unique_ptr<Pipeline> take_pipeline(omnistore::Call call, std::uint32_t server);
   void drop_older();
 
   const omnistore_host &host_;

@@ -108,19 +108,10 @@ bench::Result ours_threads_get(Bench &bench, double seconds) {
 } // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    std::fputs("usage: bench_redis KEYS\n", stderr);
-    return 2;
-  }
-  Bench bench(static_cast<std::uint32_t>(std::strtoul(argv[1], nullptr, 10)));
-  const auto task = [&](bench::Result (*run)(Bench &, double)) {
-    return [run, &bench](double seconds) { return run(bench, seconds); };
-  };
-  return bench::serve({
-      {"ours.get", task(ours_get)},
-      {"ours.batch-get", task(ours_batch_get)},
-      {"ours.threads-get", task(ours_threads_get)},
-      {"raw.get", task(raw_get)},
-      {"raw.batch-get", task(raw_batch_get)},
-  });
+  return bench::serve_keys<Bench>("bench_redis", argc, argv,
+                                  {{"ours.get", ours_get},
+                                   {"ours.batch-get", ours_batch_get},
+                                   {"ours.threads-get", ours_threads_get},
+                                   {"raw.get", raw_get},
+                                   {"raw.batch-get", raw_batch_get}});
 }

@@ -124,18 +124,9 @@ bench::Result raw_set(Bench &bench, double seconds) {
 } // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    std::fputs("usage: bench_redis_cluster KEYS\n", stderr);
-    return 2;
-  }
-  Bench bench(static_cast<std::uint32_t>(std::strtoul(argv[1], nullptr, 10)));
-  const auto task = [&](bench::Result (*run)(Bench &, double)) {
-    return [run, &bench](double seconds) { return run(bench, seconds); };
-  };
-  return bench::serve({
-      {"ours.batch-get", task(ours_get)},
-      {"ours.batch-set", task(ours_set)},
-      {"raw.batch-get", task(raw_get)},
-      {"raw.batch-set", task(raw_set)},
-  });
+  return bench::serve_keys<Bench>("bench_redis_cluster", argc, argv,
+                                  {{"ours.batch-get", ours_get},
+                                   {"ours.batch-set", ours_set},
+                                   {"raw.batch-get", raw_get},
+                                   {"raw.batch-set", raw_set}});
 }

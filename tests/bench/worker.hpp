@@ -172,4 +172,19 @@ inline int serve(const std::map<std::string, Task> &tasks) {
   return EXIT_SUCCESS;
 }
 
+/// The main function of a program NAME KEYS: makes a Bench of so many keys, and serves its tasks.
+template <class Bench>
+int serve_keys(const char *name, int argc, char **argv,
+               const std::map<std::string, Result (*)(Bench &, double)> &tasks) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: %s KEYS\n", name);
+    return 2;
+  }
+  Bench bench(static_cast<std::uint32_t>(std::strtoul(argv[1], nullptr, 10)));
+  std::map<std::string, Task> bound;
+  for (const auto &[task, run] : tasks)
+    bound.emplace(task, [run = run, &bench](double seconds) { return run(bench, seconds); });
+  return serve(bound);
+}
+
 } // namespace bench

@@ -57,6 +57,46 @@ TEST_CASE("a refresh under way does not overwrite a set") {
   CHECK(storage.get("pages:k") == "set");
 }
 
+namespace {
+
+/// Requests the meta of `k` from the origin, sets `k` before the response comes, and returns when it has come.
+void overtake_meta(Origin &origin, Storage &storage, Origin::Answer older) {
+  older.late = true;
+  origin.handle([older](const Origin::Request &request) -> std::optional<Origin::Answer> {
+    if (request.method != "HEAD" || request.path != "/k") return std::nullopt;
+    return older;
+  });
+  std::thread reader([&] { storage.meta("pages:k"); });
+  const bool asked = origin.await(1, "HEAD", "/k");
+  storage.set("pages:k", "new");
+  origin.release();
+  reader.join();
+  REQUIRE(asked);
+  origin.forget();
+}
+
+} // namespace
+
+TEST_CASE("a look at a missing key's meta that a set has overtaken does not undo the set") {
+  Origin origin;
+  Storage storage = open(cached(origin, R"({ "negativeMaxAge": 60 })"));
+  overtake_meta(origin, storage, {.status = 404});
+  CHECK(storage.get("pages:k") == "new");
+  CHECK(origin.count() == 0);
+}
+
+TEST_CASE("a look at an old copy's meta that a set has overtaken does not change the new copy") {
+  Origin origin;
+  origin.serve("/k", "old", "\"1\"");
+  Storage storage = open(cached(origin, R"({ "maxAge": 60, "revalidate": false })"));
+  make_stale(storage, "pages:k");
+  origin.forget();
+  overtake_meta(origin, storage, {.headers = {{"ETag", "\"1\""}}, .body = "old"});
+  CHECK(storage.get("pages:k") == "new");
+  CHECK(storage.meta("pages:k")->etag == "put-1");
+  CHECK(origin.count() == 0);
+}
+
 TEST_CASE("any driver can be an origin, and any can hold the copies") {
   const Folder folder;
   const std::string in_files = R"({ "driver": "fs", "options": { "base": ")" + (folder / "copies") + "\" } }";

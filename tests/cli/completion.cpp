@@ -147,6 +147,7 @@ TEST_CASE("bash completes keys on a running host, and runs nothing that stands i
   CHECK(offered({"get", "mem", ":", "user", ":"}, there) == Strings{"1", "2"});
   CHECK(offered({"get", "mem", ":", "o"}, there) == Strings{"other"});
   CHECK(offered({"get", "mem:o"}, there) == Strings{"other"});
+  CHECK(offered({"touch", "--ttl", "=", "5m", "mem:o"}, there) == Strings{"other"});
   const Strings odd = offered({"get", "mem", ":", "$"}, there);
   CHECK(odd == Strings{"\\$\\(touch\\ ran\\)"});
   CHECK_FALSE(std::filesystem::exists(folder.path() / "ran"));
@@ -176,6 +177,7 @@ TEST_CASE("fish completes every command, and options, words, files and drivers")
   CHECK(fish_offered("omnistore inspect --so") == Strings{"--sort"});
   CHECK(fish_offered("omnistore get --pro") == Strings{"--profile"});
   CHECK(fish_offered("omnistore inspect --sort k") == Strings{"keys"});
+  CHECK(fish_offered("omnistore inspect --sort=k") == Strings{"--sort=keys"});
   CHECK(fish_offered("omnistore drivers over") == Strings{"overlay"});
   CHECK(fish_offered("omnistore drivers memory over").empty());
   const test::Folder folder;
@@ -194,6 +196,9 @@ TEST_CASE("fish and zsh complete keys on a running host") {
   CHECK(fish_offered("omnistore get mem:user:", there) == Strings{"mem:user:1", "mem:user:2"});
   CHECK(fish_offered("omnistore get mem:o", there) == Strings{"mem:other"});
   CHECK(fish_offered("omnistore get mem:o").empty());
+  CHECK(fish_offered("omnistore get --url=" + host.url + " mem:o") == Strings{"mem:other"});
+  CHECK(fish_offered("omnistore touch --ttl=5m mem:o", there) == Strings{"mem:other"});
+  CHECK(Zsh().offered("omnistore touch --ttl=5m mem:o", there) == Strings{"mem:other"});
   CHECK(Zsh().offered("omnistore get mem:o", there) == Strings{"mem:other"});
 }
 

@@ -6,6 +6,7 @@
 #include <regex>
 
 #include "program.hpp"
+#include "server/client.hpp"
 
 using test::omnistore;
 using test::Result;
@@ -178,6 +179,40 @@ TEST_CASE("reload, mount and stats find the host by the config that it runs with
   CHECK(says(nobody.err, config));
 }
 
+TEST_CASE("login prints a link that logs a browser in once, with the token that it finds by itself") {
+  for (const std::string tokens : {"", R"(, "tokens": [{ "value": "reads" }, { "value": "owner", "write": true }])"}) {
+    test::Folder folder;
+    const std::string config = folder / "omnistore.jsonc";
+    test::write_file(config, R"({ "mounts": { "": { "driver": "memory" } }, "server": { "http": { "listen": "" } },
+      "admin": { "listen": "127.0.0.1:0")" +
+                                 tokens + "} }");
+    test::Host host(config);
+    std::string text = test::read_file(config);
+    text.replace(text.find("127.0.0.1:0"), 11, host.admin.substr(7));
+    test::write_file(config, text);
+    const Result login = omnistore({"-c", config, "login"});
+    INFO(login.out << login.err);
+    REQUIRE(login.code == 0);
+    const std::string start = host.admin + "/#code=";
+    REQUIRE(login.out.starts_with(start));
+    CHECK(login.out.ends_with('\n'));
+    const std::string code = login.out.substr(start.size(), login.out.size() - start.size() - 1);
+    const std::string body = R"({"code":")" + code + "\"}";
+    test::Client client(host.admin.substr(7));
+    const std::string cookie = client.ask("POST", "/session", body).header("set-cookie");
+    REQUIRE_FALSE(cookie.empty());
+    CHECK(client.ask("GET", "/config", {}, "Cookie: " + cookie.substr(0, cookie.find(';')) + "\r\n").status == 200);
+    CHECK(client.ask("POST", "/session", body).status == 401);
+    const auto other = boost::json::parse(omnistore({"-c", config, "--json", "login"}).out);
+    CHECK(other.at("page").as_string().starts_with(start));
+    CHECK(other.at("page").as_string() != start + code);
+    if (tokens.empty()) continue;
+    const Result refused = omnistore({"--admin-url", host.admin, "--token", "reads", "login"});
+    CHECK(refused.code == 3);
+    CHECK(says(refused.err, "login at " + host.admin));
+  }
+}
+
 TEST_CASE("another user of the machine is refused with the reason and a next step") {
   using test::Strings;
   const Strings as_nobody{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", test::program()};
@@ -195,6 +230,7 @@ TEST_CASE("another user of the machine is refused with the reason and a next ste
                                  {"mount", "x", "memory"},
                                  {"unmount", "x"},
                                  {"reload"},
+                                 {"login"},
                                  {"check", "--diff"}}) {
     INFO(command.front());
     Strings whole = as_nobody;

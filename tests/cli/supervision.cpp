@@ -9,7 +9,10 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "program.hpp"
@@ -204,16 +207,26 @@ TEST_CASE("Sockets that were passed to another process are left alone") {
   CHECK(host.stop().code == 0);
 }
 
-TEST_CASE("As the first process of a container the host stops at a signal and reaps orphans") {
+namespace {
+
+/// Returns the words that run a program as the first process of a container; none if this machine allows no PID
+/// namespaces.
+test::Strings container_command() {
   // Without root a container needs a user namespace.
   test::Strings command{"unshare", "--pid", "--fork", "--mount-proc"};
   if (::geteuid() != 0) command.insert(command.begin() + 1, {"--user", "--map-root-user"});
   test::Strings probe = command;
   probe.emplace_back("true");
-  if (test::run_command(probe).code != 0) {
-    WARN("this machine allows no PID namespaces, so the host as a first process is not tested");
-    return;
-  }
+  if (test::run_command(probe).code == 0) return command;
+  WARN("this machine allows no PID namespaces, so the host as a first process is not tested");
+  return {};
+}
+
+} // namespace
+
+TEST_CASE("As the first process of a container the host stops at a signal and reaps orphans") {
+  test::Strings command = container_command();
+  if (command.empty()) return;
   const test::Place place;
   const std::string script = "sleep 1000 >/dev/null 2>&1 & exec \"$@\"";
   for (const std::string &word : {std::string("bash"), std::string("-c"), script, std::string("bash"), test::program(),
@@ -234,4 +247,51 @@ TEST_CASE("As the first process of a container the host stops at a signal and re
   INFO(stopped.err);
   CHECK(stopped.code == 0);
   CHECK(says(stopped.err, "SIGTERM: finishing what is in flight"));
+}
+
+TEST_CASE("As the first process of a container it ends with the host, even if its parent ignored SIGCHLD") {
+  test::Strings command = container_command();
+  if (command.empty()) return;
+  const test::Place place;
+  for (const std::string &word : {std::string("env"), std::string("--ignore-signal=CHLD"), test::program(),
+                                  std::string("-c"), place.config(), std::string("--json"), std::string("serve")})
+    command.push_back(word);
+  test::Process container(command, {});
+  container.line(); // it serves
+  const pid_t first = only_child(container.pid(), "omnistore"), host = only_child(first, "omnistore");
+  const int handle = static_cast<int>(::syscall(SYS_pidfd_open, first, 0));
+  REQUIRE(handle >= 0);
+  ::kill(host, SIGTERM);
+  pollfd ended{handle, POLLIN, 0};
+  const bool has_ended = ::poll(&ended, 1, 20'000) == 1;
+  ::close(handle);
+  if (!has_ended) ::kill(first, SIGKILL);
+  CHECK(has_ended);
+  CHECK(container.finish().code == 0);
+}
+
+TEST_CASE("A removal of the package stops the sockets' unit too, before the service that it would start again") {
+  const test::Folder folder;
+  const std::string stub = folder / "deb-systemd-invoke";
+  test::write_file(stub, "#!/bin/sh\necho \"$*\" >>\"$0.calls\"\n");
+  REQUIRE(::chmod(stub.c_str(), 0755) == 0);
+  test::write_file(folder / "systemctl", "#!/bin/sh\n");
+  REQUIRE(::chmod((folder / "systemctl").c_str(), 0755) == 0);
+  test::Strings command{"unshare", "--mount"};
+  if (::geteuid() != 0) command.insert(command.begin() + 1, {"--user", "--map-root-user"});
+  // Only a machine that systemd runs has this folder.
+  const std::string script =
+      "mount -t tmpfs none /run && mkdir -p /run/systemd/system && PATH=" + folder.path().string() +
+      ":$PATH && exec sh \"$0\" remove";
+  for (const std::string &word :
+       {std::string("sh"), std::string("-c"), script, std::string(OMNISTORE_SOURCE "/scripts/debian/prerm")})
+    command.push_back(word);
+  const Result removed = test::run_command(command);
+  if (says(removed.err, "unshare failed") || says(removed.err, "mount:")) {
+    WARN("this machine allows no mount namespaces, so the removal is not tested");
+    return;
+  }
+  INFO(removed.err);
+  CHECK(removed.code == 0);
+  CHECK(test::read_file(stub + ".calls") == "stop omnistore.socket omnistore.service\n");
 }

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// A step of the system's clock changes nothing for values that expire.
+// A step of the system's clock changes nothing for values that expire, and makes no wait longer or shorter.
 #include <catch2/catch.hpp>
 
 #include <atomic>
 #include <chrono>
 #include <ctime>
+#include <future>
+#include <thread>
 
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.hpp"
+#include "service/history_sampler.hpp"
 #include "storage/fixture.hpp"
+#include "storage/puppet.hpp"
 #include "support/temporary.hpp"
 
 namespace {
@@ -68,4 +72,39 @@ TEST_CASE("a step of the system's clock neither ends a value early nor brings ba
       CHECK_FALSE(storage.get(mount + ":key"));
       CHECK(storage.keys(mount).all().empty());
     }
+}
+
+TEST_CASE("a step of the system's clock does not delay the next sample of the history") {
+  omnistore::Storage storage = test::open(R"({ "": { "driver": "memory" } })");
+  omnistore::service::HistorySampler sampler(storage);
+  step = year;
+  sampler.start();
+  const auto has_sample = [&] {
+    const auto history = sampler.history().describe([](const std::string &) { return true; });
+    return !history.at("mounts").as_array().empty();
+  };
+  const auto end = std::chrono::steady_clock::now() + 2 * omnistore::report::History::interval;
+  while (!has_sample() && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  CHECK(has_sample());
+  sampler.stop();
+  step = 0;
+}
+
+TEST_CASE("a step of the system's clock does not make the wait for a store's health longer") {
+  test::Puppet stuck;
+  std::atomic<bool> go{false};
+  stuck.health = [&](omnistore_call *) {
+    go.wait(false);
+    return OMNISTORE_OK;
+  };
+  omnistore::Storage storage = test::open(R"({ "": )" + stuck.mount() + " }");
+  step = year;
+  auto sick = std::async(std::launch::async, [&] { return storage.unhealthy(); });
+  const bool ended = sick.wait_for(std::chrono::seconds(20)) == std::future_status::ready;
+  go = true;
+  go.notify_all();
+  sick.wait();
+  step = 0;
+  CHECK(ended);
 }

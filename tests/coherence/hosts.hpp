@@ -8,9 +8,9 @@
 #include <string>
 
 #include "cli/program.hpp"
-#include "relay.hpp"
 #include "server/client.hpp"
 #include "support/etcd_server.hpp"
+#include "support/forwarder.hpp"
 #include "support/postgres_server.hpp"
 #include "support/redis_server.hpp"
 
@@ -25,7 +25,7 @@ public:
   virtual ~Shared() = default;
   /// Returns the driver and its options as members of a store in a config. `port` is that of a relay; 0: none.
   virtual std::string store(std::uint16_t port = 0) const = 0;
-  virtual std::unique_ptr<Relay> relay() const = 0;
+  virtual std::unique_ptr<Forwarder> relay() const = 0;
   virtual void kill() = 0;
   virtual void start() = 0;
 };
@@ -36,7 +36,9 @@ public:
     const std::string url = "redis://127.0.0.1:" + std::to_string(port ? port : server_.port()) + "/0";
     return R"("driver": "redis", "options": { "url": ")" + url + R"(", "notify": true, "commandTimeout": "1s" })";
   }
-  std::unique_ptr<Relay> relay() const override { return std::make_unique<Relay>(Relay::to_port(server_.port())); }
+  std::unique_ptr<Forwarder> relay() const override {
+    return std::make_unique<Forwarder>(Forwarder::to_port(server_.port()));
+  }
   void kill() override { server_.kill(); }
   void start() override { server_.start(); }
 
@@ -53,8 +55,8 @@ public:
                 R"(, "user": "test", "database": "postgres", "sslmode": "disable")";
     return R"("driver": "postgres", "options": { )" + options + R"(, "triggers": true, "connectTimeout": "1s" })";
   }
-  std::unique_ptr<Relay> relay() const override {
-    return std::make_unique<Relay>(Relay::to_socket(server_.folder() + "/.s.PGSQL.5432"));
+  std::unique_ptr<Forwarder> relay() const override {
+    return std::make_unique<Forwarder>(Forwarder::to_socket(server_.folder() + "/.s.PGSQL.5432"));
   }
   void kill() override { server_.kill(); }
   void start() override { server_.start(); }
@@ -70,10 +72,10 @@ public:
         port ? R"("endpoints":["http://127.0.0.1:)" + std::to_string(port) + R"("])" : cluster_.endpoints();
     return R"("driver": "etcd", "options": { )" + endpoints + R"(, "timeout": "1s", "connectTimeout": "1s" })";
   }
-  std::unique_ptr<Relay> relay() const override {
+  std::unique_ptr<Forwarder> relay() const override {
     const std::string url = cluster_.url();
-    return std::make_unique<Relay>(
-        Relay::to_port(static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)))));
+    return std::make_unique<Forwarder>(
+        Forwarder::to_port(static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)))));
   }
   void kill() override { cluster_.kill(); }
   void start() override { cluster_.start(); }
@@ -90,7 +92,7 @@ public:
     const std::string option = driver_ == "fs" ? "base" : "path";
     return R"("driver": ")" + driver_ + R"(", "options": { ")" + option + R"(": ")" + (folder_ / "data") + R"(" })";
   }
-  std::unique_ptr<Relay> relay() const override { return nullptr; }
+  std::unique_ptr<Forwarder> relay() const override { return nullptr; }
   void kill() override {}
   void start() override {}
 

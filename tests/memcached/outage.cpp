@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "driven.hpp"
-#include "redis/forwarder.hpp"
+#include "support/forwarder.hpp"
 
 using test::Batch;
 using test::eventually;
@@ -71,6 +71,34 @@ TEST_CASE("a frozen server fails a get within the timeout, and then at once") {
   CHECK(store.get("k", got) == OMNISTORE_UNAVAILABLE);
   server.thaw();
   CHECK(eventually([&] { return store.get("k", got) == OMNISTORE_OK; }));
+}
+
+TEST_CASE("the health check fails if any server does not respond, whichever it is") {
+  MemcachedServer one, two;
+  Store store({&one, &two}, hurried);
+  REQUIRE(store.health() == OMNISTORE_OK);
+  for (MemcachedServer *each : {&one, &two}) {
+    each->freeze();
+    CHECK(store.health() != OMNISTORE_OK);
+    CHECK(store.message().find(each->address()) != std::string::npos);
+    each->thaw();
+    CHECK(eventually([&] { return store.health() == OMNISTORE_OK; }));
+    each->kill();
+    CHECK(store.health() == OMNISTORE_UNAVAILABLE);
+    CHECK(store.message().find(each->address()) != std::string::npos);
+    each->start();
+    CHECK(eventually([&] { return store.health() == OMNISTORE_OK; }));
+  }
+}
+
+TEST_CASE("the health check notices that a server responds again") {
+  MemcachedServer one, two;
+  Store store({&one, &two}, hurried);
+  two.kill();
+  CHECK(store.health() == OMNISTORE_UNAVAILABLE);
+  two.start();
+  CHECK(eventually([&] { return store.health() == OMNISTORE_OK; }));
+  for (const std::string &key : names(20)) CHECK(store.set(key, "v") == OMNISTORE_OK);
 }
 
 TEST_CASE("a server that is away fails only its own keys of a batch") {

@@ -8,13 +8,11 @@
 #include <regex>
 #include <set>
 
-#include <arpa/inet.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "cli/program.hpp"
+#include "support/loopback.hpp"
 
 namespace json = boost::json;
 using test::says;
@@ -69,18 +67,6 @@ void replace_all(std::string &text, const std::string &what, const std::string &
     text.replace(at, what.size(), with);
 }
 
-int free_port() {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in name{};
-  name.sin_family = AF_INET;
-  name.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof name;
-  ::bind(socket, reinterpret_cast<const sockaddr *>(&name), size);
-  ::getsockname(socket, reinterpret_cast<sockaddr *>(&name), &size);
-  ::close(socket);
-  return ntohs(name.sin_port);
-}
-
 /// Debian's Prometheus, which scrapes one host.
 class Prometheus {
 public:
@@ -91,7 +77,7 @@ public:
                          "]\nscrape_configs:\n  - job_name: omnistore\n    static_configs: [{ targets: ['" +
                          host.admin.substr(7) + "'] }]\n");
     for (int tries = 0; tries < 3; ++tries) { // another program may be faster to take the port
-      const std::string address = "127.0.0.1:" + std::to_string(free_port());
+      const std::string address = "127.0.0.1:" + std::to_string(test::free_port());
       url_ = "http://" + address;
       process_.emplace(test::Strings{"prometheus", "--config.file=" + folder_ / "prometheus.yml",
                                      "--storage.tsdb.path=" + folder_ / "data", "--web.listen-address=" + address},

@@ -191,6 +191,17 @@ TEST_CASE("a command waits while the cluster is down") {
   CHECK(store.get("k") == "w");
 }
 
+TEST_CASE("when the test cluster has moved a slot, every server knows the new owner") {
+  RedisCluster cluster;
+  const std::uint16_t slot = slot_of("k");
+  for (std::size_t moves = 0, at = cluster.owner(slot); moves < 30; ++moves) {
+    const std::size_t to = (at + 1) % 3;
+    cluster.move(slot, at, to);
+    for (std::size_t i = 0; i < 3; ++i) CHECK(cluster.owner_seen_by(i, slot) == cluster.id(to));
+    at = to;
+  }
+}
+
 TEST_CASE("a slot that has moved is found, by a store that still has the old map") {
   RedisCluster cluster;
   Store store(store_options(cluster));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driven.hpp"
-#include "forwarder.hpp"
 
 #include <algorithm>
 #include <set>
+
+#include "support/forwarder.hpp"
 
 using test::Page;
 using test::RedisClient;

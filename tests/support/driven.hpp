@@ -15,6 +15,7 @@
 #include <vector>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/ext/health.h>
 #include <omnistore/testing.hpp>
 
 namespace test {
@@ -248,6 +249,14 @@ public:
     const omnistore_clear_request request{sizeof request, 0, omnistore::as_bytes(base)};
     Call call;
     return kept(call, driver_.clear(self_, &call, &request, removed));
+  }
+
+  /// The driver must have the extension omnistore.health/1.
+  omnistore_status health() {
+    const void *found = driver_.extension ? driver_.extension(self_, OMNISTORE_HEALTH) : nullptr;
+    if (!found) throw StatusError(OMNISTORE_UNSUPPORTED, "the driver has no health check");
+    Call call;
+    return kept(call, static_cast<const omnistore_health *>(found)->health(self_, &call));
   }
 
   /// That of the last failure.

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -12,14 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/loopback.hpp"
 #include "support/temporary.hpp"
 
 namespace test {
@@ -89,21 +88,9 @@ private:
     for (std::size_t i = 0; i < members_.size(); ++i) kill(i);
   }
   void take_ports() {
-    std::vector<int> sockets; // all open at once, so that no port comes twice
-    const auto port = [&sockets] {
-      const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-      sockets.push_back(descriptor);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      socklen_t size = sizeof address;
-      if (bind(descriptor, reinterpret_cast<sockaddr *>(&address), size) != 0 ||
-          getsockname(descriptor, reinterpret_cast<sockaddr *>(&address), &size) != 0)
-        throw std::runtime_error("no free port");
-      return ntohs(address.sin_port);
-    };
+    std::deque<LoopbackPort> ports; // all open at once, so that no port comes twice
+    const auto port = [&ports] { return ports.emplace_back().number(); };
     for (Member &each : members_) each.client = port(), each.peer = port();
-    for (const int each : sockets) ::close(each);
   }
   std::string log_of(std::size_t member) const {
     return *folder_ / (std::to_string(member) + "-" + std::to_string(members_[member].runs) + ".log");

@@ -49,6 +49,7 @@ public:
     std::string body = {};
     std::optional<std::size_t> pause = {}; ///< the body's bytes from here on wait for release()
     std::optional<std::size_t> cut = {};   ///< the connection ends after so many of the body's bytes
+    bool late = false;                     ///< all of it waits for release()
     bool chunked = false;                  ///< the body goes out in chunks, without a Content-Length
   };
   struct Request {
@@ -357,6 +358,8 @@ private:
       answer = answer_to(request);
     }
     const std::size_t releases = releases_;
+    if (answer.late) changed_.wait(lock, [&] { return stops_ || releases_ != releases; });
+    if (stops_) return false;
     lock.unlock();
     return send_answer(connection, request, answer, releases);
   }

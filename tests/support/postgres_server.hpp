@@ -14,13 +14,12 @@
 
 #include <fcntl.h>
 #include <grp.h>
-#include <netinet/in.h>
 #include <pwd.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/loopback.hpp"
 #include "support/temporary.hpp"
 
 namespace test {
@@ -137,18 +136,6 @@ private:
     write_file(to, read_file(from));
     std::filesystem::permissions(to, std::filesystem::perms::owner_read);
     if (owner_ && chown(to.c_str(), owner_->pw_uid, owner_->pw_gid) != 0) throw std::runtime_error("chown " + to);
-  }
-  static std::uint16_t free_port() {
-    const int listener = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto *const raw = reinterpret_cast<sockaddr *>(&address);
-    const bool bound = bind(listener, raw, size) == 0 && getsockname(listener, raw, &size) == 0;
-    close(listener);
-    if (!bound) throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
   }
 
   std::string data() const { return folder_ / "data"; }

@@ -2,9 +2,12 @@
 // A Redis Cluster of a test's own.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <sstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -62,6 +65,8 @@ public:
 
   std::string id(std::size_t server) { return text(server, {"CLUSTER", "MYID"}); }
   std::size_t owner(std::uint16_t slot) const { return (slot * masters_ + masters_ - 1) / 16384; }
+  /// Returns the id of the master that has a slot according to one server; empty if the server knows none.
+  std::string owner_seen_by(std::size_t server, std::uint16_t slot) { return seen_by(server, slot).id; }
   std::string text(std::size_t server, std::vector<std::string> words) {
     RedisClient client(servers[server]);
     return client(words);
@@ -83,9 +88,17 @@ public:
     if (const std::string reply = source(words); reply != "OK") throw std::runtime_error("MIGRATE: " + reply);
     return true;
   }
+  /// Ends the move, and returns when every server knows the new owner and its epoch. A server that does not could
+  /// claim the slot for the old owner when it moves again.
   void end_move(std::uint16_t slot, std::size_t from, std::size_t to) {
+    const std::string owner = id(to);
     for (const std::size_t each : {to, from})
-      require(each, {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", id(to)});
+      require(each, {"CLUSTER", "SETSLOT", std::to_string(slot), "NODE", owner});
+    for (std::size_t i = 0; i < servers.size(); ++i)
+      await([&] {
+        const Member seen = seen_by(i, slot);
+        return seen.id == owner && seen.epoch == seen_by(to, slot).epoch;
+      });
   }
   void move(std::uint16_t slot, std::size_t from, std::size_t to) {
     begin_move(slot, from, to);
@@ -97,6 +110,27 @@ public:
   std::deque<RedisServer> servers;
 
 private:
+  /// A line of CLUSTER NODES: a server as another one sees it.
+  struct Member {
+    std::string id, epoch;
+  };
+  /// Returns the member that has a slot according to one server.
+  Member seen_by(std::size_t server, std::uint16_t slot) {
+    std::istringstream lines(text(server, {"CLUSTER", "NODES"}));
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::string id, address, flags, master, ping, pong, epoch, link;
+      words >> id >> address >> flags >> master >> ping >> pong >> epoch >> link;
+      for (std::string range; words >> range;) {
+        if (range.starts_with('[')) continue; // a slot that is moving
+        const std::size_t dash = std::min(range.find('-'), range.size());
+        const unsigned long first = std::stoul(range.substr(0, dash));
+        const unsigned long last = dash == range.size() ? first : std::stoul(range.substr(dash + 1));
+        if (first <= slot && slot <= last) return {id, epoch};
+      }
+    }
+    return {};
+  }
   void require(std::size_t server, std::vector<std::string> words) {
     const std::string reply = text(server, words);
     if (reply != "OK") throw std::runtime_error(words[0] + " " + words[1] + ": " + reply);
@@ -113,7 +147,7 @@ private:
   static void await(const std::function<bool()> &holds) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
     while (!holds()) {
-      if (std::chrono::steady_clock::now() > end) throw std::runtime_error("the cluster does not come up");
+      if (std::chrono::steady_clock::now() > end) throw std::runtime_error("the servers of the cluster do not agree");
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     }
   }

@@ -3,27 +3,20 @@
 #pragma once
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <sstream>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/loopback.hpp"
+#include "support/server_process.hpp"
 #include "support/temporary.hpp"
 
 namespace test {
@@ -42,18 +35,12 @@ public:
       : arguments_(std::move(arguments)), on_(on), rights_(rights()),
         has_user_(!rights_.empty() &&
                   std::find(arguments_.begin(), arguments_.end(), "--requirepass") == arguments_.end()) {
-    constexpr int tries = 5; // another program may take the port before the server does
-    for (int i = 1;; ++i) {
+    start_on_free_port([this] {
       if (on_ != On::socket) port_ = free_port();
       if (is_member()) bus_port_ = free_port();
       if (on_ == On::sentinel) write_file(file(), sentinel_lines());
-      try {
-        start();
-        return;
-      } catch (const std::runtime_error &) {
-        if (i == tries) throw;
-      }
-    }
+      start();
+    });
   }
   RedisServer(const RedisServer &) = delete;
   RedisServer &operator=(const RedisServer &) = delete;
@@ -74,10 +61,8 @@ public:
 
   /// Ends it at once, like a crash; does nothing if it does not run.
   void kill() {
-    if (process_ <= 0) return;
-    ::kill(process_, SIGKILL);
-    waitpid(process_, nullptr, 0);
-    process_ = 0;
+    if (!process_.runs()) return;
+    process_.kill();
     ::close(log_);
   }
   /// Starts it again after a kill, on the same port or socket.
@@ -85,21 +70,14 @@ public:
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe");
     fcntl(ends[1], F_SETFL, O_NONBLOCK); // a full pipe must not hold the server up
-    process_ = fork();
-    if (process_ < 0) throw std::runtime_error("fork");
-    if (process_ == 0) run(ends[1]);
+    process_.start(words(), "redis-server", ends[1]);
     ::close(ends[1]);
     log_ = ends[0];
     await_ready();
   }
   /// Stops it without ending it: it responds to nothing, and its connections stay.
-  void freeze() {
-    ::kill(process_, SIGSTOP);
-    int status = 0;
-    while (waitpid(process_, &status, WUNTRACED) == process_ && !WIFSTOPPED(status)) {
-    }
-  }
-  void thaw() { ::kill(process_, SIGCONT); }
+  void freeze() { process_.freeze(); }
+  void thaw() { process_.thaw(); }
 
 private:
   /// The rights that the driver's README says are enough, if OMNISTORE_TEST_REDIS_ACL names it: url() then logs in as a
@@ -116,19 +94,6 @@ private:
       if (word.starts_with('+')) found.push_back(word);
     return found;
   }
-  static std::uint16_t free_port() {
-    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const bool good = bind(descriptor, reinterpret_cast<sockaddr *>(&address), size) == 0 &&
-                      getsockname(descriptor, reinterpret_cast<sockaddr *>(&address), &size) == 0;
-    ::close(descriptor);
-    if (!good) throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
-  }
-
   bool is_member() const { return on_ == On::cluster || on_ == On::tls_cluster; }
   std::string file() const { return folder_ / "sentinel.conf"; }
   std::string sentinel_lines() const {
@@ -141,10 +106,7 @@ private:
     return lines;
   }
 
-  [[noreturn]] void run(int output) const {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    dup2(output, STDOUT_FILENO);
-    dup2(output, STDERR_FILENO);
+  std::vector<std::string> words() const {
     std::vector<std::string> words{"redis-server"};
     if (on_ == On::sentinel)
       words.insert(words.end(), {file(), "--sentinel"});
@@ -166,13 +128,7 @@ private:
       words.insert(words.end(), {"--user", "omnistore", "on", ">password", "~*", "&*"});
       for (const std::string &right : rights_) words.push_back(right);
     }
-    std::vector<char *> pointers;
-    for (std::string &word : words) pointers.push_back(word.data());
-    pointers.push_back(nullptr);
-    execvp(pointers[0], pointers.data());
-    const std::string_view missing = "redis-server is not installed (Debian: apt-get install redis-server)\n";
-    if (write(STDOUT_FILENO, missing.data(), missing.size()) < 0) _exit(126);
-    _exit(127);
+    return words;
   }
 
   /// Reads the server's log until it says that it is ready.
@@ -197,7 +153,7 @@ private:
   const bool has_user_; ///< url() logs in as the user who has these rights
   Folder folder_;
   std::uint16_t port_ = 0, bus_port_ = 0;
-  pid_t process_ = 0;
+  ServerProcess process_;
   int log_ = -1;
 };
 

@@ -9,14 +9,12 @@
 #include <string>
 #include <thread>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
+
+#include "support/loopback.hpp"
 
 namespace test {
 
@@ -26,29 +24,22 @@ class TlsFront {
 public:
   explicit TlsFront(std::uint16_t behind) : behind_(behind) {
     certify();
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = at(0);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr *>(&address), size) != 0 || ::listen(listener_, 16) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr *>(&address), &size) != 0)
-      throw std::runtime_error("the TLS front cannot listen");
-    port_ = ntohs(address.sin_port);
+    port_.listen();
     acceptor_ = std::thread([this] { accept_all(); });
   }
   TlsFront(const TlsFront &) = delete;
   TlsFront &operator=(const TlsFront &) = delete;
   ~TlsFront() {
-    ::shutdown(listener_, SHUT_RDWR);
+    ::shutdown(port_.socket(), SHUT_RDWR);
     acceptor_.join();
     for (Connection &each : connections_) ::shutdown(each.descriptor, SHUT_RDWR);
     for (Connection &each : connections_) {
       each.thread.join();
       ::close(each.descriptor);
     }
-    ::close(listener_);
   }
 
-  std::string url() const { return "https://127.0.0.1:" + std::to_string(port_); }
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(port_.number()); }
   /// Its certificate as PEM.
   const std::string &certificate() const { return certificate_; }
 
@@ -63,14 +54,6 @@ private:
   };
   template <class T, void (*Free)(T *)>
   using Owned = std::unique_ptr<T, Frees<T, Free>>;
-
-  static sockaddr_in at(std::uint16_t port) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    return address;
-  }
 
   /// Makes a key and a certificate for 127.0.0.1.
   void certify() {
@@ -102,7 +85,7 @@ private:
 
   void accept_all() {
     for (;;) {
-      const int descriptor = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int descriptor = ::accept4(port_.socket(), nullptr, nullptr, SOCK_CLOEXEC);
       if (descriptor < 0) return;
       connections_.push_back({descriptor});
       connections_.back().thread = std::thread([this, descriptor] {
@@ -116,10 +99,9 @@ private:
     const Owned<SSL, SSL_free> tls(SSL_new(context_.get()));
     SSL_set_fd(tls.get(), client);
     if (SSL_accept(tls.get()) != 1) return;
-    const int server = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const sockaddr_in address = at(behind_);
-    if (::connect(server, reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0)
-      pump(*tls, client, server);
+    const int server = connected_to(behind_);
+    if (server < 0) return;
+    pump(*tls, client, server);
     ::close(server);
   }
 
@@ -142,8 +124,7 @@ private:
   const std::uint16_t behind_;
   std::string certificate_;
   Owned<SSL_CTX, SSL_CTX_free> context_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
+  LoopbackPort port_;
   std::thread acceptor_;
   std::list<Connection> connections_; // the acceptor alone adds to it
 };

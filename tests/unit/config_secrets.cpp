@@ -91,3 +91,16 @@ TEST_CASE("the admin listener is for every user only if its config says so") {
   CHECK(test::parse(R"({ "admin": { "anyUser": true } })").admin.any_user);
   CHECK(test::parse("{}").http.any_user);
 }
+
+TEST_CASE("a secret that contains another one, or overlaps with it, is hidden whole") {
+  using omnistore::config::without_secrets;
+  for (const std::vector<std::string> &secrets :
+       {std::vector<std::string>{"pass", "password1", "word1234"}, {"word1234", "password1", "pass"}}) {
+    CHECK(without_secrets("a pass, a password1.", secrets) == "a ***, a ***.");
+    CHECK(without_secrets("password1234!", secrets) == "***!");
+    CHECK(without_secrets("passpass", secrets) == "******");
+    CHECK(without_secrets("nothing of the kind", secrets) == "nothing of the kind");
+  }
+  CHECK(without_secrets("aaaaaa", {"aaaa"}) == "***");
+  CHECK(without_secrets("an abc", {"abc"}) == "an abc"); // too short
+}

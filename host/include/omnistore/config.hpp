@@ -77,6 +77,7 @@ struct HttpConfig {
     std::string value;
     bool write = false;
     std::vector<std::string> bases; ///< empty for every key
+    std::string name{};             ///< in the log and for drivers; empty for its place, such as "token 2"
     bool operator==(const Token &) const = default;
   };
   std::vector<Token> tokens{}; ///< empty for no authentication, which only a loopback listener may have

@@ -38,6 +38,7 @@ AdminListener listener_of(const Global &global) {
 
 /// Returns the command that sends a request: "unmount" for DELETE /mounts/scratch.
 std::string command_of(const std::string &method, const std::string &path) {
+  if (path == "/session/link") return "login";
   if (!path.starts_with("/mounts/")) return path.substr(1, path.find_first_of("/?", 1) - 1);
   return method == "DELETE" ? "unmount" : "mount";
 }
@@ -62,6 +63,8 @@ boost::json::object request_admin(const Global &global, const std::string &path,
   if (broken || !json.is_object()) throw Error(Status::internal, what + ": the response is not a JSON object");
   return json.get_object();
 }
+
+std::string admin_url(const Global &global) { return listener_of(global).url; }
 
 std::string mount_path(const std::string &mountpoint) { return "/mounts/" + escape(normal_form(mountpoint)); }
 

@@ -16,6 +16,9 @@ namespace omnistore::cli {
 boost::json::object request_admin(const Global &global, const std::string &path, const std::string &method = "GET",
                                   std::string_view body = {});
 
+/// Returns the URL of the admin listener to which request_admin() sends.
+std::string admin_url(const Global &global);
+
 /// Returns the path of a mountpoint below "/mounts".
 std::string mount_path(const std::string &mountpoint);
 

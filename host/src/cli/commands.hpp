@@ -25,6 +25,7 @@ int run(const Global &global, const NewDriver &options);
 int run(const Global &global, const Dev &options);
 int run(const Global &global, const Doctor &options);
 int run(const Global &global, const ReloadConfig &options);
+int run(const Global &global, const Login &options);
 int run(const Global &global, const MountStore &options);
 int run(const Global &global, const Unmount &options);
 int run(const Global &global, const ShowStats &options);

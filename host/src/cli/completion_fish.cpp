@@ -7,7 +7,7 @@ namespace {
 constexpr const char *fish_helpers = R"FISH(# fish completion of omnistore, made by `omnistore completion fish`
 
 # Succeeds if the line is at a place of a command: the command (empty: none yet), the number of words after it, or
-# nothing for any place. The options before the cursor that name a host or a config are kept in __omnistore_asked.
+# nothing for any place. The options of all commands before the cursor, such as --url, are kept in __omnistore_asked.
 function __omnistore_at
     set -l words (commandline -opc)
     set -l command ''
@@ -26,7 +26,7 @@ function __omnistore_at
         else if contains -- "$command $word" $__omnistore_options
             set value 1
         else if string match -qr -- '^--[a-z-]+=' "$word"
-            set -a __omnistore_asked $word
+            contains -- (string replace -r '=.*' '' -- "$word") $__omnistore_globals; and set -a __omnistore_asked $word
         else if string match -q -- '-*' "$word"
             continue
         else if test -z "$command"

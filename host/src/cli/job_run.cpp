@@ -96,24 +96,18 @@ std::optional<std::uint64_t> Total::keys() const {
 
 Progress::Progress(const Global &global, std::string verb, Counts counts, const Total *total)
     : global_(global), verb_(std::move(verb)), counts_(std::move(counts)), total_(total), before_(counts_()) {
-  if (is_terminal(STDERR_FILENO) && !global.quiet) thread_ = std::thread([this] { run(); });
+  if (!is_terminal(STDERR_FILENO) || global.quiet) return;
+  line_.start(std::chrono::milliseconds(200), [this] {
+    const std::lock_guard lock(mutex_);
+    show_progress(text());
+  });
 }
 
 Progress::~Progress() { end(); }
 
 void Progress::end() {
-  {
-    const std::lock_guard lock(mutex_);
-    ended_ = true;
-    changed_.notify_all();
-  }
-  if (thread_.joinable()) thread_.join();
-}
-
-void Progress::run() {
-  constexpr auto pause = std::chrono::milliseconds(200);
-  std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, pause, [&] { return ended_; })) show_progress(text());
+  if (!line_.runs()) return;
+  line_.end();
   show_progress("");
 }
 
@@ -141,7 +135,7 @@ void Progress::problem(const Error &error) {
   const std::lock_guard lock(mutex_);
   if (++problems_ > most) return;
   const std::string message = base::printable_lines(config::without_passwords(error.what()));
-  if (thread_.joinable())
+  if (line_.runs())
     complain("\r\033[K" + message);
   else if (global_.json)
     complain_json(boost::json::object{

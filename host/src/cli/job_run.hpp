@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <functional>
 #include <mutex>
@@ -14,6 +13,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "base/periodic.hpp"
 #include "cli/options.hpp"
 #include "cli/stop_signals.hpp"
 #include "jobs/copy.hpp"
@@ -78,7 +78,6 @@ public:
   void end();
 
 private:
-  void run();
   std::string text() const;
 
   const Global &global_;
@@ -87,11 +86,9 @@ private:
   const Total *total_;
   const jobs::Counts before_; ///< what earlier runs had done
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ended_ = false;
+  std::mutex mutex_; ///< of the terminal's line and of problems_
   std::uint64_t problems_ = 0;
-  std::thread thread_;
+  base::Periodic line_; ///< shows the line, if the terminal has one; the last member, since its thread uses the others
 };
 
 /// Runs a job that Ctrl-C stops, even while it waits for a pipe. Returns false if it was stopped.

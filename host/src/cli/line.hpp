@@ -37,6 +37,7 @@ struct Line {
   NewDriver new_driver;
   Dev dev;
   ReloadConfig reload;
+  Login login;
   MountStore mount;
   Unmount unmount;
   ShowStats stats;

@@ -20,6 +20,21 @@ Examples
   command.add_flag("-n,--dry-run", line.reload.dry_run, "Only print what it would change");
 }
 
+void fill_login(CLI::App &command, Line &) {
+  command.footer(
+      R"(The link logs one browser in to the page of the host, once, within ten minutes. Its user may do everything
+there. `omnistore serve` prints such a link too when it starts.
+
+The host is the one that runs with this config, or that of --url. If admin.tokens is empty, run the
+command as the host's user or as root. Otherwise it needs a token that may change everything; without
+--token it takes one from the config.
+
+Examples
+  omnistore login
+  xdg-open $(omnistore login)
+  omnistore --admin-url http://127.0.0.1:7701 --token "$TOKEN" login)");
+}
+
 void fill_mount(CLI::App &command, Line &line) {
   command.footer(
       R"(The store takes the place of one that is mounted there already. The host closes that one after its last
@@ -55,6 +70,7 @@ Examples
 
 void add_running(CLI::App &app, Line &line) {
   add(app, line, line.reload, "reload", "Make the running host read its config again", fill_reload);
+  add(app, line, line.login, "login", "Print a link that logs a browser in to the page", fill_login);
   add(app, line, line.mount, "mount", "Mount a store in the running host", fill_mount);
   add(app, line, line.unmount, "unmount", "Unmount a store of the running host", fill_unmount);
 }

@@ -216,6 +216,8 @@ int main(int argc, char **argv) {
   // on the size of files.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  // A parent may have ignored it. Then waitpid() does not return how a child ended.
+  std::signal(SIGCHLD, SIG_DFL);
   omnistore::cli::keep_results();
   omnistore::cli::report_crashes();
   return omnistore::cli::run_program(argc, argv);

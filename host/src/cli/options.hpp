@@ -154,6 +154,8 @@ struct ReloadConfig {
   bool dry_run = false;
 };
 
+struct Login {};
+
 struct MountStore {
   std::string mountpoint;
   std::string what;                 ///< a driver, or a mount as JSON

@@ -215,7 +215,7 @@ private:
 
 std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
 
-/// The files that the config takes in, as it was read last.
+/// The files that the config named when it was last read, such as /run/secrets/x. Thread-safe.
 class SecretFiles {
 public:
   void set(const Draft &draft) {
@@ -284,16 +284,18 @@ int run(const Global &global, const Serve &options) {
   const std::string file = from_file ? find_config(global) : std::string();
   const std::string watched = from_file && can_change(file) ? file : std::string();
   SecretFiles secrets;
-  const auto taken_in = [&secrets](Draft draft) {
+  const auto noted = [&secrets](Draft draft) {
     secrets.set(draft);
     return draft;
   };
-  const auto load = [&] { return taken_in(from_file ? load_again(file, global) : read_text(options.text)); };
+  const auto load = [&] { return noted(from_file ? load_again(file, global) : read_text(options.text)); };
   service::FileStates read = service::states_of({watched, {}});
-  Draft draft = taken_in(from_file ? load_draft(file, global.profile) : read_text(options.text));
-  if (!watched.empty() && !draft.files.empty()) { // known only now: read them after their states, as the config itself
+  Draft draft = noted(from_file ? load_draft(file, global.profile) : read_text(options.text));
+  if (!watched.empty() && !draft.files.empty()) {
+    // Only now it is known which files the config names. They are read again after their states were noted, so that no
+    // change of them is missed.
     read.merge(service::states_of({{}, {}, secrets.paths()}));
-    draft = taken_in(load_draft(file, global.profile));
+    draft = noted(load_draft(file, global.profile));
   }
   start_log(draft.config, global, true);
   const auto plugins = open_registry(draft.config);

@@ -22,10 +22,12 @@ struct Sources {
 ///   ${file:PATH}        the text of a file without the newline at its end. Variables in PATH are replaced
 ///   ${credential:NAME}  the text of the file NAME in the folder $CREDENTIALS_DIRECTORY (LoadCredential= of systemd)
 ///
-/// Each may have a default, as in ${NAME:-default}, which is used if there is no such variable or file, or an empty
-/// one. A default may contain variables with defaults of their own. It ends at the '}' that closes its `${`, so braces
-/// in it must come in pairs. `$${` stands for a plain `${`, and any other `$` for itself. The value of a variable is
-/// not searched for further variables. A variable without value and default is a problem.
+/// Each may have a default: ${NAME:-default}. The default is used if the variable or the file does not exist or is
+/// empty. It may contain variables with defaults of their own. It ends at the '}' that closes its `${`, so braces in it
+/// must come in pairs.
+///
+/// `$${` stands for a plain `${`, and any other `$` for itself. The value of a variable is not searched for further
+/// variables. A variable that has neither a value nor a default is a problem.
 void interpolate(TextNode &node, const std::string &path, Sources &sources, std::vector<Problem> &problems);
 
 /// Reports malformed variables in the texts of a tree. No variable needs to be set.

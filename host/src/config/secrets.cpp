@@ -75,12 +75,22 @@ void add_differences(const json::value &whole, const json::value &masked, std::v
 } // namespace
 
 std::string without_secrets(std::string text, const std::vector<std::string> &secrets) {
+  using Part = std::pair<std::size_t, std::size_t>; // begin and end
+  std::vector<Part> found;
   for (const std::string &secret : secrets) {
     if (secret.size() < shortest_secret) continue;
-    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 3))
-      text.replace(at, secret.size(), "***");
+    for (std::size_t at = text.find(secret); at != std::string::npos; at = text.find(secret, at + 1))
+      found.emplace_back(at, at + secret.size());
   }
-  return text;
+  if (found.empty()) return text;
+  std::sort(found.begin(), found.end());
+  std::string shown;
+  std::size_t end = 0; // of the part of `text` that is done
+  for (const Part &part : found) {
+    if (part.first >= end) shown.append(text, end, part.first - end).append("***");
+    end = std::max(end, part.second);
+  }
+  return shown.append(text, end);
 }
 
 void keep_secret(std::string secret) {
@@ -92,6 +102,10 @@ void keep_secret(std::string secret) {
 std::string without_kept(std::string text) {
   const std::lock_guard lock(kept().mutex);
   return without_secrets(std::move(text), kept().secrets);
+}
+
+bool contains_file(std::string_view written) {
+  return written.find("${file:") != written.npos || written.find("${credential:") != written.npos;
 }
 
 void add_tokens(const TextNode &root, std::vector<std::string> &secrets) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -12,14 +13,18 @@
 
 namespace omnistore::config {
 
-/// Replaces each secret in a text by "***". A secret of less than four characters is not replaced, since that would
-/// hide much of the text and protect nothing.
+/// Replaces each secret in a text by "***". Secrets that overlap in the text become one "***", so that no part of
+/// either stays. A secret of less than four characters is not replaced, since that would hide much of the text and
+/// protect nothing.
 std::string without_secrets(std::string text, const std::vector<std::string> &secrets);
 
 /// Keeps a secret of this process for without_kept(), such as the text of a file in a config. Thread-safe.
 void keep_secret(std::string secret);
 /// Replaces each secret that was kept. Thread-safe.
 std::string without_kept(std::string text);
+
+/// Returns true if a text of a config contains the text of a file: "${file:PATH}" or "${credential:NAME}".
+bool contains_file(std::string_view written);
 
 /// Adds every text, number and unknown name in the `tokens` of a listener, even of one in a profile or of malformed
 /// tokens.

@@ -15,14 +15,10 @@ export function showLogin(main, failure, done) {
       h("h2", {}, "By a link"),
       h("p", { class: "muted" }, "When the host starts, ", h("code", {}, "omnistore serve"),
         " prints a link to this page. The link logs one browser in, once, within ten minutes. ",
-        "A running host makes a new one:"),
-      h("p", {}, h("code", {}, state.tokens
-        ? `curl -X POST -H 'Authorization: Bearer TOKEN' ${here()}session/link`
-        : `curl -X POST ${here()}session/link`))))));
+        "On the host's machine, this command prints a new one:"),
+      h("p", {}, h("code", {}, "omnistore login"))))));
   main.querySelector("input")?.focus();
 }
-
-const here = () => location.origin + location.pathname;
 
 function tokenForm(wrong, done) {
   const input = h("input", { type: "password", id: "token", autocomplete: "off", required: true, spellcheck: "false" });

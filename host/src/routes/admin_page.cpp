@@ -57,9 +57,15 @@ void AdminRoutes::page(const Request &request, Response &response) {
   if (request.message.method != Method::head) response.out.append(file->content);
 }
 
-void AdminRoutes::use_session(Request &request) const {
+bool AdminRoutes::lets_use_cookie(const Request &request, std::string_view authority) const {
+  const std::string_view origin = request[Header::origin];
+  if (origin.empty()) return true;
+  return guard_.grant(origin) != "*" || guard_.grants_by_name(origin) || Guard::same_origin(origin, authority);
+}
+
+void AdminRoutes::use_session(Request &request, std::string_view authority) const {
   request.logged_in = false;
-  if (request.has(Header::authorization)) return;
+  if (request.has(Header::authorization) || !lets_use_cookie(request, authority)) return;
   const std::string id(cookie_value(request[Header::cookie], page_.cookie));
   if (id.empty()) return;
   std::optional<std::string> authorization = page_.sessions.find(id);
@@ -71,7 +77,7 @@ void AdminRoutes::use_session(Request &request) const {
 }
 
 bool AdminRoutes::admit_keys(Request &request, Response &response) const {
-  use_session(request);
+  use_session(request, request[Header::host]);
   if (!request.logged_in) {
     const Guard::Verdict user = guard_.judge_user(request);
     if (user != Guard::Verdict::granted) {
@@ -146,8 +152,8 @@ void AdminRoutes::log_in(const Request &request, Response &response) {
   } else {
     throw Error(Status::invalid, "a login is {\"code\": \"...\"} or {\"token\": \"...\"}");
   }
-  // Without a Path the cookie is for the folder of this URL, as the browser sees it, so it works below a path of a
-  // proxy too.
+  // The cookie has no Path, so the browser sends it to every URL in the folder of this one. That holds below a path of
+  // a proxy too.
   reply_json(request, response, 200, json::object{{"logged_in", true}},
              "Set-Cookie: " + page_.cookie + "=" + page_.sessions.open(std::move(authorization)) +
                  std::string(session_cookie_flags) + "\r\n");

@@ -145,9 +145,11 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
     request.page = path.substr(found->path.size());
     return found;
   }
-  use_session(request);
+  use_session(request, target.authority);
   const bool changes = found->method != Method::get;
-  if (changes && (foreign || lacks_origin(request))) {
+  const bool changes_cookie = changes && path == "/session";
+  if (changes &&
+      (foreign || lacks_origin(request) || (changes_cookie && !lets_use_cookie(request, target.authority)))) {
     refuse_origin(guard_, request, response);
     return nullptr;
   }

@@ -100,8 +100,11 @@ private:
 
   /// Returns true for a browser that opens the listener's root.
   static bool wants_page(const Request &request, std::string_view path);
+  /// Returns false for a page of another origin that only "*" grants. Any page of the world may be such a one, so its
+  /// requests neither use the cookie nor change it. `authority` is the host that the request is for.
+  bool lets_use_cookie(const Request &request, std::string_view authority) const;
   /// Gives a request with the cookie of a session the session's token.
-  void use_session(Request &request) const;
+  void use_session(Request &request, std::string_view authority) const;
   /// Returns true if a change was sent by a browser that does not say from which page.
   static bool lacks_origin(const Request &request);
   /// Judges the part of a request for /data/ that DataRoutes does not judge.

@@ -39,7 +39,8 @@ Guard::Guard(const HttpConfig &config, const http::Address &address, std::string
   }
   for (const HttpConfig::Token &token : config.tokens) {
     if (token.value.empty()) throw Error(Status::invalid, field_ + ".tokens: a token's value is empty");
-    Token kept{"token " + std::to_string(tokens_.size() + 1), token.value, token.write, {}};
+    Token kept{token.name, token.value, token.write, {}};
+    if (kept.name.empty()) kept.name = "token " + std::to_string(tokens_.size() + 1);
     for (const std::string &base : token.bases) kept.bases.push_back(normal_base(base));
     tokens_.push_back(std::move(kept));
   }
@@ -57,6 +58,12 @@ std::string_view Guard::grant(std::string_view origin) const {
     if (base::equal_ignoring_case(granted, origin)) return origin;
   }
   return {};
+}
+
+bool Guard::grants_by_name(std::string_view origin) const {
+  return std::any_of(origins_.begin(), origins_.end(), [&](const std::string &granted) {
+    return granted != "*" && base::equal_ignoring_case(granted, origin);
+  });
 }
 
 bool Guard::same_origin(std::string_view origin, std::string_view host) {

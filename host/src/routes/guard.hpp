@@ -33,6 +33,8 @@ public:
 
   /// Returns the value of Access-Control-Allow-Origin for this origin; empty if nothing is granted.
   std::string_view grant(std::string_view origin) const;
+  /// Returns true if the config names this origin, other than by "*".
+  bool grants_by_name(std::string_view origin) const;
 
   /// Returns true if a page of this very host has this origin: the same name or address, and the same port.
   static bool same_origin(std::string_view origin, std::string_view host);
@@ -48,7 +50,8 @@ public:
   };
   /// Returns what the token of an Authorization header may use, or nullopt if it is none of the tokens.
   std::optional<Scope> scope(std::string_view authorization) const;
-  /// Names the token of an Authorization header by its place in the config, "token 1"; empty if there are no tokens.
+  /// Names the token of an Authorization header, mostly by its place in the config, "token 1"; empty if there are no
+  /// tokens.
   std::string_view identity(std::string_view authorization) const;
   /// Judges if the request's user may use a listener that is not for every user (HttpConfig::any_user): the one that
   /// this process runs as, or root. It is granted if there are tokens, which count then.

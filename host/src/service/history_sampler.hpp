@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <condition_variable>
-#include <mutex>
-#include <thread>
-
 #include <omnistore/storage.hpp>
 
+#include "base/periodic.hpp"
 #include "report/history.hpp"
 
 namespace omnistore::service {
@@ -15,9 +12,6 @@ namespace omnistore::service {
 class HistorySampler {
 public:
   explicit HistorySampler(const Storage &storage) : storage_(storage) {}
-  ~HistorySampler() { stop(); }
-  HistorySampler(const HistorySampler &) = delete;
-  HistorySampler &operator=(const HistorySampler &) = delete;
 
   /// Throws std::system_error if no thread can be started.
   void start();
@@ -26,14 +20,9 @@ public:
   const report::History &history() const { return history_; }
 
 private:
-  void run();
-
   const Storage &storage_;
   report::History history_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool stopping_ = false;
-  std::thread thread_;
+  base::Periodic periodic_; ///< the last member, since its thread uses the others
 };
 
 } // namespace omnistore::service

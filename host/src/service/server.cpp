@@ -97,7 +97,12 @@ report::MemoryStats stats_of(const http::MemoryBudget &memory) {
 /// Gives the admin listener one more token that may do everything, if it has tokens. It never leaves the process: a
 /// browser that was logged in by the link of `serve` acts by it.
 Config with_page_token(Config config, const std::string &token) {
-  if (!config.admin.tokens.empty()) config.admin.tokens.push_back({token, true, {}});
+  if (config.admin.tokens.empty()) return config;
+  HttpConfig::Token page;
+  page.value = token;
+  page.write = true;
+  page.name = "page";
+  config.admin.tokens.push_back(std::move(page));
   return config;
 }
 
@@ -106,8 +111,17 @@ Config with_page_token(Config config, const std::string &token) {
 HttpConfig config_of_keys(const Config &config) {
   HttpConfig keys = config.admin;
   if (keys.tokens.empty()) return keys;
-  std::erase_if(keys.tokens, [](const HttpConfig::Token &token) { return !token.write || !token.bases.empty(); });
-  keys.tokens.insert(keys.tokens.end(), config.http.tokens.begin(), config.http.tokens.end());
+  std::vector<HttpConfig::Token> tokens;
+  for (std::size_t i = 0; i < keys.tokens.size(); ++i) {
+    if (!keys.tokens[i].write || !keys.tokens[i].bases.empty()) continue;
+    HttpConfig::Token &token = tokens.emplace_back(keys.tokens[i]);
+    if (token.name.empty()) token.name = "admin token " + std::to_string(i + 1);
+  }
+  for (std::size_t i = 0; i < config.http.tokens.size(); ++i) {
+    HttpConfig::Token &token = tokens.emplace_back(config.http.tokens[i]);
+    if (token.name.empty()) token.name = "token " + std::to_string(i + 1); // as on the data listener
+  }
+  keys.tokens = std::move(tokens);
   return keys;
 }
 

@@ -17,9 +17,7 @@ void HealthReport::begin() {
 
 HealthReport::Answer HealthReport::wait(Clock::time_point deadline) {
   std::unique_lock lock(mutex_);
-  // By the system's clock: the thread sanitizer of g++ 12 does not know a wait by the steady one.
-  while (asking_ && Clock::now() < deadline)
-    answered_.wait_until(lock, std::chrono::system_clock::now() + (deadline - Clock::now()));
+  answered_.wait_until(lock, deadline, [this] { return !asking_; });
   if (!asking_) return answer_;
   return {Status::timeout, "no response within " + std::to_string(patience.count()) + " s"};
 }

@@ -84,7 +84,7 @@ Flights::Flight Fetcher::begin_flight(Call call, std::string_view key) {
 omnistore_status Fetcher::fetch(Call call, const ReadRequest &reading, CopyResult look, std::uint64_t landings) {
   Flights::Flight flight = begin_flight(call, reading.key);
   if (!flight) return call.late();
-  if (flights_.landings() != landings) { // another request may have fetched it meanwhile
+  if (flights_.landings(reading.key) != landings) { // another request may have fetched it meanwhile
     look = copies_.read(call, reading, Age::stale);
     if (look.done) return look.status;
   }
@@ -143,14 +143,17 @@ omnistore_status Fetcher::from_copy_or(Call call, const ReadRequest &reading, om
   return call.fail(failure, message, failed.details());
 }
 
-omnistore_status Fetcher::fetch_meta(Call call, const ReadRequest &reading, const CopyResult &look) {
+omnistore_status Fetcher::fetch_meta(Call call, const ReadRequest &reading, const CopyResult &look,
+                                     std::uint64_t landings) {
   const Seen seen = copies_.look_around(reading.key);
   omnistore::ValueSink meta;
   CapturingCall on(call);
   const omnistore_get_request asked{sizeof asked, reading.request.flags | OMNISTORE_GET_META, 0, UINT64_MAX};
   const omnistore_status status = origin_.stat(on, reading.key, asked, meta);
   if (status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) return from_copy_or(call, reading, status, on);
-  if (const Flights::Flight flight = flights_.try_begin(reading.key)) {
+  // If a write or a get has overtaken this request, the response may be older than the copy.
+  if (const Flights::Flight flight = flights_.try_begin(reading.key);
+      flight && flights_.landings(reading.key) == landings) {
     if (status == OMNISTORE_NOT_FOUND) copies_.put_absence(call, reading.key, seen);
     if (status == OMNISTORE_OK && look.has_copy() && look.record.same(meta.meta()))
       copies_.renew(call, reading.key, look.record, meta.meta(), seen);

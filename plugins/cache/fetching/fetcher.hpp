@@ -28,9 +28,11 @@ public:
   /// Gives the origin's value to a reader whose copy, `look`, could not be used. `landings` is landings() before the
   /// copy was read.
   omnistore_status fetch(omnistore::Call call, const ReadRequest &reading, CopyResult look, std::uint64_t landings);
-  /// Gives the origin's meta, without the value, for a key that has no copy or too old a one.
-  omnistore_status fetch_meta(omnistore::Call call, const ReadRequest &reading, const CopyResult &look);
-  std::uint64_t landings() const { return flights_.landings(); }
+  /// Gives the origin's meta, without the value, for a key that has no copy or too old a one. It does not wait for the
+  /// key's flight. The copy and its record change only if no flight has overtaken this request since `landings`.
+  omnistore_status fetch_meta(omnistore::Call call, const ReadRequest &reading, const CopyResult &look,
+                              std::uint64_t landings);
+  std::uint64_t landings(std::string_view key) const { return flights_.landings(key); }
   /// Waits for the key's flight. Returns an empty one, after call.fail(), if the caller's time is over.
   Flights::Flight begin_flight(omnistore::Call call, std::string_view key);
 

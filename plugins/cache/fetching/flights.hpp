@@ -2,14 +2,18 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <omnistore/call.hpp>
 
@@ -55,22 +59,26 @@ public:
     return Flight(this, std::string(key));
   }
 
-  /// Returns a number that changes whenever any flight ends. If it has changed, a copy may have changed too.
-  std::uint64_t landings() const { return landings_.load(std::memory_order_acquire); }
+  /// Returns a number that changes whenever a flight of the key ends. If it has changed, the copy may have changed too.
+  /// Other keys share the number, so it may also change without reason.
+  std::uint64_t landings(std::string_view key) const { return landings_[slot_of(key)].load(std::memory_order_acquire); }
 
 private:
   void land(const std::string &key) {
     {
       const std::lock_guard lock(mutex_);
       keys_.erase(keys_.find(key));
-      landings_.fetch_add(1, std::memory_order_release);
+      landings_[slot_of(key)].fetch_add(1, std::memory_order_release);
     }
     landed_.notify_all();
   }
 
+  static constexpr std::size_t slots = 256;
+  static std::size_t slot_of(std::string_view key) { return std::hash<std::string_view>{}(key) % slots; }
+
   std::mutex mutex_;
   std::condition_variable landed_;
-  std::atomic<std::uint64_t> landings_{0};
+  std::array<std::atomic<std::uint64_t>, slots> landings_{};
   std::set<std::string, std::less<>> keys_;
 };
 
