@@ -43,6 +43,8 @@ omnistore_status status_of(int code) {
     return OMNISTORE_TOO_LARGE;
   case MDB_READERS_FULL:
   case EAGAIN:
+  case EMFILE:
+  case ENFILE:
     return OMNISTORE_UNAVAILABLE;
   case EACCES:
   case EPERM:

@@ -9,7 +9,6 @@
 #include <system_error>
 #include <thread>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace sqlite {
@@ -32,36 +31,38 @@ void make_file(const Settings &settings) {
   std::error_code error;
   std::filesystem::create_directories(settings.folder, error);
   if (error)
-    throw Failure(error == std::errc::permission_denied ? OMNISTORE_DENIED : OMNISTORE_IO,
-                  "the folder " + settings.folder + " cannot be made: " + error.message());
+    throw Failure(status_of(error.value()), "the folder " + settings.folder + " cannot be made: " + error.message());
   if (mknod(settings.path.c_str(), S_IFREG | 0600, 0) != 0 && errno != EEXIST) {
     const int cause = errno;
-    throw Failure(cause == EACCES     ? OMNISTORE_DENIED
-                  : cause == EROFS    ? OMNISTORE_READ_ONLY
-                  : is_no_room(cause) ? OMNISTORE_NO_SPACE
-                                      : OMNISTORE_IO,
-                  settings.path + " cannot be made: " + std::strerror(cause));
+    throw Failure(status_of(cause), settings.path + " cannot be made: " + std::strerror(cause));
   }
-}
-
-/// Returns true if a file of a database has reached the process's limit.
-bool is_as_long_as_allowed(const std::string &path) {
-  rlimit limit;
-  if (getrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
-  for (const char *file : {"", "-wal", "-journal"}) {
-    struct stat status;
-    if (stat((path + file).c_str(), &status) == 0 && static_cast<rlim_t>(status.st_size) >= limit.rlim_cur) return true;
-  }
-  return false;
 }
 
 } // namespace
 
-bool is_no_room(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+omnistore_status status_of(int error) {
+  switch (error) {
+  case ENOSPC:
+  case EDQUOT:
+  case EFBIG:
+    return OMNISTORE_NO_SPACE;
+  case EROFS:
+    return OMNISTORE_READ_ONLY;
+  case EACCES:
+  case EPERM:
+    return OMNISTORE_DENIED;
+  case EMFILE:
+  case ENFILE:
+    return OMNISTORE_UNAVAILABLE;
+  default:
+    return OMNISTORE_IO;
+  }
+}
 
 std::string no_room(const std::string &path, int error) {
   if (error == EFBIG)
     return path + ": the process's limit on the size of a file (ulimit -f), or the filesystem's own, is reached";
+  if (error == EDQUOT) return path + ": the user's quota on this disk is used up";
   return "the disk of " + path + " is full";
 }
 
@@ -72,6 +73,12 @@ Settings::Settings(const omnistore::Options &options)
       max_bytes(options.integer("maxBytes", 0)), cache(options.integer("cache", 8 << 20)),
       busy_timeout(options.integer("busyTimeout", 5000)), watch_interval(options.integer("watchInterval", 20)),
       readers(static_cast<std::size_t>(options.integer("readers", 4))) {
+  const std::string file = std::filesystem::path(path).filename().string();
+  if (file == ":memory:")
+    throw Failure(OMNISTORE_INVALID, "option path: SQLite has no database in memory here, which each connection would "
+                                     "have for itself; use the driver memory, or give a file");
+  if (file.empty())
+    throw Failure(OMNISTORE_INVALID, "option path: " + path + " is a folder; give the database's file in it");
   if (sqlite3_strnicmp(layout.table().c_str(), "sqlite_", 7) == 0)
     throw Failure(OMNISTORE_INVALID, "option table: SQLite keeps the names that begin with sqlite_ for itself");
   constexpr std::int64_t least = 64 << 10; // the empty tables and indexes
@@ -100,6 +107,7 @@ Connection::~Connection() {
 
 void Connection::open(Kind kind) {
   if (kind == Kind::writer) make_file(settings_);
+  errno = 0;
   const int flags = (settings_.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE) | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(settings_.path.c_str(), &db_, flags, nullptr);
   if (!db_) throw std::bad_alloc();
@@ -129,6 +137,7 @@ void Connection::configure(Kind kind) {
 void Connection::use_wal() {
   for (int count = 0;; ++count) {
     sqlite3_stmt *statement = nullptr;
+    errno = 0;
     check(sqlite3_prepare_v2(db_, "PRAGMA journal_mode = WAL", -1, &statement, nullptr));
     const int code = sqlite3_step(statement);
     const std::string mode =
@@ -152,7 +161,10 @@ sqlite3_stmt *Connection::statement(Query query) {
   return statement;
 }
 
-void Connection::run(const std::string &sql) { check(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr)); }
+void Connection::run(const std::string &sql) {
+  errno = 0;
+  check(sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr));
+}
 
 std::int64_t Connection::number(const std::string &sql) {
   sqlite3_stmt *statement = nullptr;
@@ -184,9 +196,10 @@ int Connection::on_progress(void *self) noexcept {
 void Connection::fail(int code) const { throw failure(code); }
 
 omnistore::Failure Connection::failure(int code) const {
+  // SQLite keeps no errno of a write that fails in a commit, and may keep an older one instead.
+  const int error = errno != 0 ? errno : sqlite3_system_errno(db_);
   const std::string &path = settings_.path;
   const std::string own = sqlite3_errmsg(db_);
-  const int error = sqlite3_system_errno(db_);
   const std::string cause = error == 0 ? own : own + " (" + std::strerror(error) + ")";
   switch (code & 0xff) {
   case SQLITE_BUSY:
@@ -222,17 +235,15 @@ omnistore::Failure Connection::failure(int code) const {
   case SQLITE_NOMEM:
     return {OMNISTORE_NO_SPACE, "out of memory"};
   case SQLITE_CANTOPEN:
-    if (error == EACCES || error == EPERM)
+    if (status_of(error) == OMNISTORE_DENIED)
       return {OMNISTORE_DENIED, path + " cannot be opened by this user: change its permissions"};
-    return {OMNISTORE_IO, path + " cannot be opened: " + cause};
+    return {status_of(error), path + " cannot be opened: " + cause};
   case SQLITE_PERM:
   case SQLITE_AUTH:
     return {OMNISTORE_DENIED, path + ": " + cause};
   case SQLITE_IOERR:
-    if (is_no_room(error)) return {OMNISTORE_NO_SPACE, no_room(path, error)};
-    // SQLite gives no errno for a write that was cut short.
-    if (error == 0 && is_as_long_as_allowed(path)) return {OMNISTORE_NO_SPACE, no_room(path, EFBIG)};
-    return {OMNISTORE_IO, path + ": " + cause};
+    if (status_of(error) == OMNISTORE_NO_SPACE) return {OMNISTORE_NO_SPACE, no_room(path, error)};
+    return {status_of(error), path + ": " + cause};
   case SQLITE_ERROR:
   case SQLITE_CONSTRAINT:
   case SQLITE_MISMATCH:

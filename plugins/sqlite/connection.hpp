@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -18,9 +19,9 @@
 
 namespace sqlite {
 
-/// Returns true if an errno says that a file cannot grow.
-bool is_no_room(int error);
-/// Says which limit such an errno is about, after the name of the file.
+/// The status that the errno of a call on a file means.
+omnistore_status status_of(int error);
+/// Says which limit an errno with the status no_space is about, after the name of the file.
 std::string no_room(const std::string &path, int error);
 
 /// The options. They do not change while the store is open.
@@ -109,6 +110,7 @@ public:
 
   /// False: there are no more rows.
   bool row() {
+    errno = 0; // else a failure could be explained by an older one
     const int code = sqlite3_step(statement_);
     if (code != SQLITE_ROW && code != SQLITE_DONE) connection_.fail(code);
     return code == SQLITE_ROW;
@@ -160,9 +162,11 @@ public:
 
   std::uint64_t size() const { return static_cast<std::uint64_t>(sqlite3_blob_bytes(blob_)); }
   void read(void *into, std::size_t count, std::uint64_t from) {
+    errno = 0;
     connection_.check(sqlite3_blob_read(blob_, into, static_cast<int>(count), static_cast<int>(from)));
   }
   void write(const void *data, std::size_t count, std::uint64_t at) {
+    errno = 0;
     connection_.check(sqlite3_blob_write(blob_, data, static_cast<int>(count), static_cast<int>(at)));
   }
 

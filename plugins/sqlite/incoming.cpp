@@ -24,8 +24,9 @@ constexpr std::size_t READ_SIZE = 64 << 10;
 
 [[noreturn]] void fail(const char *what, const std::string &folder, int error) {
   const std::string file = "a temporary file in " + folder;
-  if (is_no_room(error)) throw omnistore::Failure(OMNISTORE_NO_SPACE, no_room(file, error), omnistore::nothing_done);
-  throw omnistore::Failure(OMNISTORE_IO, std::string(what) + ' ' + file + ": " + std::strerror(error),
+  const omnistore_status status = status_of(error);
+  if (status == OMNISTORE_NO_SPACE) throw omnistore::Failure(status, no_room(file, error), omnistore::nothing_done);
+  throw omnistore::Failure(status, std::string(what) + ' ' + file + ": " + std::strerror(error),
                            omnistore::nothing_done);
 }
 

@@ -73,18 +73,34 @@ TEST_CASE("a database of a newer schema is refused") {
   CHECK(has(message, "schema 99"));
 }
 
-TEST_CASE("a full disk is no_space, and loses nothing") {
+TEST_CASE("a disk that is full, over quota or read-only is reported as such by every write, and loses nothing") {
+  struct Cause {
+    int error;
+    omnistore_status status;
+  };
+  const Cause cause = GENERATE(Cause{ENOSPC, OMNISTORE_NO_SPACE}, Cause{EDQUOT, OMNISTORE_NO_SPACE},
+                               Cause{EROFS, OMNISTORE_READ_ONLY}, Cause{EIO, OMNISTORE_IO});
+  INFO(std::strerror(cause.error));
   Fixture f;
   REQUIRE(f.store.set("k", "old") == OMNISTORE_OK);
-  omnistore_status status = OMNISTORE_OK;
-  const auto full = [](const Made &) { return ENOSPC; };
-  if (!run_with_failures({SYS_pwrite64, SYS_pwritev, SYS_writev, SYS_write}, full,
-                         [&] { status = f.store.set("k", bytes_of(100'000)); })) {
+  REQUIRE(f.store.set("folder:k", "old") == OMNISTORE_OK);
+  std::vector<omnistore_status> statuses;
+  std::string message;
+  const auto fails = [&](const Made &) { return cause.error; };
+  if (!run_with_failures({SYS_pwrite64, SYS_pwritev, SYS_writev, SYS_write}, fails, [&] {
+        statuses = {f.store.set("k", "new")};
+        message = f.store.message();
+        statuses.push_back(f.store.set("k", bytes_of(100'000)));
+        statuses.push_back(f.store.remove("k"));
+        statuses.push_back(f.store.touch("k", f.host.time + 1000));
+        statuses.push_back(f.store.clear("folder:"));
+      })) {
     WARN("NOT RUN: the kernel has no filters of system calls");
     return;
   }
-  CHECK(status == OMNISTORE_NO_SPACE);
-  CHECK(has(f.store.message(), f.path));
+  CHECK(statuses == std::vector<omnistore_status>(5, cause.status));
+  CHECK(has(message, f.path));
+  CHECK(f.store.list() == Keys{"folder:k", "k"});
   CHECK(f.store.get("k") == "old");
   CHECK(f.store.set("k", "new") == OMNISTORE_OK);
   CHECK(f.store.get("k") == "new");

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Each failure of the file has a status of its own, and a message that names the file and the remedy.
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -22,6 +25,13 @@ std::pair<omnistore_status, std::string> refusal(const std::string &path, std::s
     return {refused.status, refused.what()};
   }
   return {OMNISTORE_OK, ""};
+}
+
+Keys names_in(const std::filesystem::path &folder) {
+  Keys names;
+  for (const auto &entry : std::filesystem::directory_iterator(folder)) names.push_back(entry.path().filename());
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 bool has(const std::string &text, std::string_view part) {
@@ -111,20 +121,76 @@ TEST_CASE("a store of maxBytes that is full refuses a set, keeps the old value a
   host.drop_tasks();
 }
 
-TEST_CASE("a full disk is no_space, and loses nothing") {
-  Fixture f;
-  REQUIRE(f.store.set("k", "old") == OMNISTORE_OK);
-  omnistore_status status = OMNISTORE_OK;
-  const auto full = [](const Made &) { return ENOSPC; };
-  if (!run_with_failures({SYS_pwrite64, SYS_ftruncate, SYS_fallocate}, full,
-                         [&] { status = f.store.set("k", bytes_of(100'000)); })) {
+TEST_CASE("a disk that is full, over quota or read-only is reported as such by every write, and loses nothing") {
+  struct Cause {
+    int error;
+    omnistore_status status;
+  };
+  const Cause cause = GENERATE(Cause{ENOSPC, OMNISTORE_NO_SPACE}, Cause{EDQUOT, OMNISTORE_NO_SPACE},
+                               Cause{EROFS, OMNISTORE_READ_ONLY}, Cause{EIO, OMNISTORE_IO});
+  INFO(std::strerror(cause.error));
+  Folder folder;
+  const std::string path = folder / "data.db";
+  Host host;
+  Store store(host, path, R"(,"durability":"full")");
+  REQUIRE(store.set("k", "old") == OMNISTORE_OK);
+  REQUIRE(store.set("folder:k", "old") == OMNISTORE_OK);
+  std::vector<omnistore_status> statuses;
+  std::string message;
+  const auto fails = [&](const Made &) { return cause.error; };
+  const bool was_run = run_with_failures({SYS_write, SYS_pwrite64, SYS_ftruncate, SYS_fallocate}, fails, [&] {
+    statuses = {store.set("k", "new")};
+    message = store.message();
+    statuses.push_back(store.set("k", bytes_of(100'000)));
+    Pieces pieces({bytes_of(2'000'000), "end"});
+    statuses.push_back(store.set("k", pieces));
+    statuses.push_back(store.remove("k"));
+    statuses.push_back(store.touch("k", host.time + 1000));
+    statuses.push_back(store.clear("folder:"));
+  });
+  if (!was_run) {
     WARN("NOT RUN: the kernel has no filters of system calls");
     return;
   }
-  CHECK(status == OMNISTORE_NO_SPACE);
-  CHECK(has(f.store.message(), f.path));
-  CHECK(f.store.get("k") == "old");
-  CHECK(f.store.set("k", "new") == OMNISTORE_OK);
+  CHECK(statuses == std::vector<omnistore_status>(6, cause.status));
+  CHECK(has(message, path));
+  CHECK(names_in(folder.path()) == Keys{"data.db", "data.db-shm", "data.db-wal"});
+  CHECK(store.list() == Keys{"folder:k", "k"});
+  CHECK(store.get("k") == "old");
+  CHECK(store.set("k", "new") == OMNISTORE_OK);
+  CHECK(store.get("k") == "new");
+  host.drop_tasks();
+}
+
+TEST_CASE("a file that cannot be made has the status of its cause") {
+  Folder folder;
+  const auto [error, status] = GENERATE(table<int, omnistore_status>({{EROFS, OMNISTORE_READ_ONLY},
+                                                                      {EDQUOT, OMNISTORE_NO_SPACE},
+                                                                      {EACCES, OMNISTORE_DENIED},
+                                                                      {EMFILE, OMNISTORE_UNAVAILABLE}}));
+  INFO(std::strerror(error));
+  const long call = GENERATE(static_cast<long>(SYS_mknodat), static_cast<long>(SYS_mknod), static_cast<long>(SYS_mkdir),
+                             static_cast<long>(SYS_openat));
+  omnistore_status opened = OMNISTORE_OK;
+  bool was_called = false;
+  if (!run_with_failures(
+          {call}, [&](const Made &) { return was_called = true, error; },
+          [&] { opened = refusal(folder / "sub/data.db").first; })) {
+    WARN("NOT RUN: the kernel has no filters of system calls");
+    return;
+  }
+  CHECK(opened == (was_called ? status : OMNISTORE_OK));
+}
+
+TEST_CASE("a path that SQLite would take for a database in memory, or a folder, is refused with the remedy") {
+  Folder folder;
+  const auto [memory, about_memory] = refusal(folder / ":memory:");
+  CHECK(memory == OMNISTORE_INVALID);
+  CHECK(has(about_memory, "driver memory"));
+  const auto [open_folder, about_folder] = refusal(folder / "sub/");
+  CHECK(open_folder == OMNISTORE_INVALID);
+  CHECK(has(about_folder, "folder"));
+  CHECK(names_in(folder.path()).empty());
 }
 
 TEST_CASE("the driver makes the folders of its file, and a file that others cannot read") {

@@ -285,10 +285,21 @@ TEST_CASE("a path becomes absolute, from the folder that is given") {
   CHECK(value == boost::json::parse(R"({"a":"/etc/omnistore/y","b":["/abs","/etc/z",""],"c":"/etc/omnistore/made"})"));
 }
 
-TEST_CASE("a path with a NUL in it is refused") {
+TEST_CASE("a path with a NUL in it is refused, and so is what other programs replace by a path") {
   const auto schema = boost::json::parse(R"({"properties":{"a":{"type":"string","format":"path"}}})").as_object();
-  boost::json::value value{{"a", std::string("x\0y", 3)}};
+  const std::string text =
+      GENERATE(std::string("x\0y", 3), "file:data.db", "file:///tmp/data.db", "~/data", "~", "sqlite://data.db");
+  INFO(text);
+  boost::json::value value{{"a", text}};
   std::vector<omnistore::Problem> problems;
   omnistore::config::validate(schema, value, {}, nullptr, problems);
   CHECK(problems.size() == 1);
+}
+
+TEST_CASE("a path may have a tilde or a colon in its names") {
+  const auto schema = boost::json::parse(R"({"properties":{"a":{"type":"string","format":"path"}}})").as_object();
+  boost::json::value value{{"a", GENERATE("./~/data", "~data", "data~", "./file:x", "a:b")}};
+  std::vector<omnistore::Problem> problems;
+  omnistore::config::validate(schema, value, {}, nullptr, problems);
+  CHECK(problems.empty());
 }

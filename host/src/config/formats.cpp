@@ -136,8 +136,16 @@ bool check_sha256(std::string &text, std::string &) {
   return true;
 }
 
+/// Refuses the forms that other programs replace by a path. Here they would be the names of folders.
 bool check_path(std::string &text, std::string &problem) {
-  if (text.find('\0') != std::string::npos) problem = "it contains a NUL";
+  if (text.find('\0') != std::string::npos)
+    problem = "it contains a NUL";
+  else if (text.starts_with("file:"))
+    problem = "a path is written without file:";
+  else if (text.find("://") != std::string::npos)
+    problem = "it is a URL";
+  else if (text == "~" || text.starts_with("~/"))
+    problem = "~ is not replaced: write ${HOME}";
   return problem.empty();
 }
 
