@@ -270,6 +270,14 @@ std::optional<int> Environment::limit_reached() const {
   return std::nullopt;
 }
 
+std::uint64_t Environment::used_size() const {
+  MDB_envinfo info;
+  MDB_stat stat;
+  mdb_env_info(env_, &info);
+  mdb_env_stat(env_, &stat);
+  return (info.me_last_pgno + std::uint64_t{1}) * stat.ms_psize;
+}
+
 std::uint64_t Environment::map_size() const {
   MDB_envinfo info;
   mdb_env_info(env_, &info);

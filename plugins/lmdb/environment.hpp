@@ -75,6 +75,8 @@ public:
   MDB_dbi expiries() const noexcept { return expiries_; }
   std::size_t longest_key() const { return static_cast<std::size_t>(mdb_env_get_maxkeysize(env_)); }
   std::uint64_t map_size() const;
+  /// Returns the bytes of the file that have been in use at least once.
+  std::uint64_t used_size() const;
   std::optional<int> limit_reached() const;
   std::uint64_t times_grown() const noexcept { return grown_; }
   bool was_moved() const;

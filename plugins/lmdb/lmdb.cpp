@@ -214,7 +214,8 @@ public:
   std::string stats(Call) const {
     return "{\"counters\":{\"expired\":" + std::to_string(expired_.load()) +
            ",\"times_grown\":" + std::to_string(environment_->times_grown()) +
-           "},\"gauges\":{\"map_bytes\":" + std::to_string(environment_->map_size()) + "}}";
+           "},\"gauges\":{\"bytes\":" + std::to_string(environment_->used_size()) +
+           ",\"map_bytes\":" + std::to_string(environment_->map_size()) + "}}";
   }
 
 private:

@@ -167,6 +167,18 @@ public:
     return request.base.size == 0 ? clear_all(removed) : clear_base(call, as_view(request.base), removed);
   }
 
+  /// `keys` includes values that have expired until they leave memory. Only a bounded store counts its bytes.
+  std::string stats(omnistore::Call) {
+    uint64_t keys = 0;
+    for (Shard &shard : shards_.all()) {
+      const std::lock_guard guard(shard.lock);
+      keys += shard.table().count();
+    }
+    const std::string bytes =
+        budget().bounded() ? "\"bytes\":" + std::to_string(budget().bytes()) + "," : std::string();
+    return "{\"gauges\":{" + bytes + "\"keys\":" + std::to_string(keys) + "}}";
+  }
+
 private:
   /// Reports the failures of one operation: of a whole call, or of one item of a batch.
   struct ItemFailures {

@@ -4,12 +4,15 @@
 // ones come in, listing.hpp how keys are listed, watch.hpp how the changes of others are found.
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <omnistore/driver.hpp>
@@ -235,10 +238,21 @@ public:
   std::string stats(Call) const {
     return "{\"counters\":{\"busy_waits\":" + std::to_string(waits_.load()) +
            ",\"expired\":" + std::to_string(expired_.load()) +
-           "},\"gauges\":{\"connections_in_use\":" + std::to_string(readers_.in_use() + writers_.in_use()) + "}}";
+           "},\"gauges\":{\"bytes\":" + std::to_string(size_of_files()) +
+           ",\"connections_in_use\":" + std::to_string(readers_.in_use() + writers_.in_use()) + "}}";
   }
 
 private:
+  /// Returns the bytes of the database and of its log.
+  std::uintmax_t size_of_files() const {
+    std::uintmax_t size = 0;
+    for (const char *end : {"", "-wal"}) {
+      std::error_code missing;
+      const std::uintmax_t part = std::filesystem::file_size(settings_.path + end, missing);
+      if (!missing) size += part;
+    }
+    return size;
+  }
   std::int64_t now() const { return host_.now(&host_); }
   bool gives_etags() const { return !settings_.layout.is_db0(); }
   bool sweeps() const { return !settings_.read_only && !settings_.layout.is_db0(); }

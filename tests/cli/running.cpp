@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <regex>
 
+#include <boost/json/serialize.hpp>
+
 #include "program.hpp"
 #include "server/client.hpp"
 
@@ -211,6 +213,29 @@ TEST_CASE("login prints a link that logs a browser in once, with the token that 
     CHECK(refused.code == 3);
     CHECK(says(refused.err, "login at " + host.admin));
   }
+}
+
+TEST_CASE("stores in memory, sqlite and lmdb report their size") {
+  const test::Folder files;
+  const auto mount = [&files](const std::string &driver) {
+    return "\"" + driver + R"(": { "driver": ")" + driver + R"(", "options": { "path": ")" + (files / driver) +
+           "\" } }";
+  };
+  Running running(
+      R"({ "": { "driver": "memory" }, "full": { "driver": "memory", "options": { "maxBytes": "1MiB" } }, )" +
+      mount("sqlite") + ", " + mount("lmdb") + " }");
+  for (const char *key : {"a", "b", "full:a", "sqlite:a", "lmdb:a"})
+    REQUIRE(running({"set", key, std::string(1000, 'v')}).code == 0);
+  const auto stats = boost::json::parse(running({"--json", "stats"}).out);
+  for (const auto &each : stats.at("mounts").as_array()) {
+    const std::string point(each.at("mountpoint").as_string());
+    const auto &gauges = each.at("gauges").as_object();
+    INFO(point << ": " << boost::json::serialize(gauges));
+    if (point.empty()) CHECK(gauges.at("keys").to_number<int>() == 2);
+    if (point == "full") CHECK(gauges.at("keys").to_number<int>() == 1);
+    if (!point.empty()) CHECK(gauges.at("bytes").to_number<int>() > 1000);
+  }
+  CHECK(stats.at("mounts").as_array().size() == 4);
 }
 
 TEST_CASE("another user of the machine is refused with the reason and a next step") {

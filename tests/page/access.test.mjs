@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { serve } from "../e2e/host.mjs";
-import { seed, useBrowser } from "./browser.mjs";
+import { seed, tiered, useBrowser, useHost } from "./browser.mjs";
 
 const open = useBrowser();
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -25,16 +25,8 @@ const views = {
 };
 
 describe("the page", () => {
-  let host;
-  before(async () => {
-    host = await serve({
-      "": { driver: "memory" },
-      tiers: { driver: "overlay", layers: [{ driver: "memory" }, { driver: "fs", options: { base: "FOLDER/data" } }] },
-      broken: { driver: "not-there", optional: true },
-    });
-    await seed(host, { "users/1": '{"name":"Ada","age":36,"here":true}', "tiers/k": "v", [`${"long/".repeat(20)}key`]: "v" });
-  });
-  after(() => host?.stop());
+  const mounts = { "": { driver: "memory" }, tiers: tiered, broken: { driver: "not-there", optional: true } };
+  const host = useHost(mounts, {}, (to) => seed(to, { "users/1": '{"name":"Ada","age":36,"here":true}', "tiers/k": "v", [`${"long/".repeat(20)}key`]: "v" }));
 
   const show = async (page, name) => {
     const [path, ready] = views[name];
@@ -80,9 +72,13 @@ describe("the page", () => {
     const page = await open(host.admin, { colorScheme: "dark" });
     const color = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     const dark = await color();
-    await page.getByRole("button", { name: "Light" }).click();
+    await page.emulateMedia({ colorScheme: "light" });
+    await page.getByRole("button", { name: "Dark" }).waitFor();
     const light = await color();
     assert.notEqual(dark, light);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.getByRole("button", { name: "Light" }).click();
+    assert.equal(await color(), light);
     await page.reload();
     await page.getByRole("button", { name: "Dark" }).waitFor();
     assert.equal(await color(), light);

@@ -4,8 +4,12 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before } from "node:test";
 import { chromium } from "playwright-core";
+import { serve } from "../e2e/host.mjs";
 
 const program = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+/** A change of one of the page's files, {file, from, to}, under which a test has to fail: see mutations.mjs. */
+const mutation = JSON.parse(process.env.PAGE_MUTATION ?? "null");
 
 /** Starts a browser for all tests of a file. Returns a function that opens a page of it. */
 export function useBrowser() {
@@ -25,7 +29,8 @@ export function useBrowser() {
 async function openPage(browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(60_000);
+  page.setDefaultTimeout(mutation ? 15_000 : 60_000);
+  if (mutation) await mutate(context);
   page.problems = [];
   page.on("pageerror", (error) => page.problems.push(error.stack));
   page.on("console", (message) => {
@@ -39,6 +44,34 @@ async function openPage(browser, url, options = {}) {
   };
   await page.goto(url);
   return page;
+}
+
+async function mutate(context) {
+  const { file, from, to } = mutation;
+  await context.route((url) => url.pathname.endsWith(`/page/${file}`), async (route) => {
+    const response = await route.fetch();
+    const text = await response.text();
+    await route.fulfill({ response, body: text.replaceAll(from, () => to) });
+  });
+}
+
+/** A mount with two layers. */
+export const tiered = {
+  driver: "overlay", layers: [{ driver: "memory" }, { driver: "fs", options: { base: "FOLDER/data" } }],
+};
+
+/**
+ * Serves mounts (as serve() does) for all tests of a suite. `prepare` may fill them. Returns the host, whose addresses are
+ * known when the first test begins.
+ */
+export function useHost(mounts, options = {}, prepare = () => {}) {
+  const host = {};
+  before(async () => {
+    Object.assign(host, await serve(mounts, options));
+    await prepare(host);
+  });
+  after(() => host.stop?.());
+  return host;
 }
 
 /** Sets keys over the data listener. */

@@ -3,23 +3,18 @@
 import assert from "node:assert/strict";
 import { readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { serve } from "../e2e/host.mjs";
-import { useBrowser } from "./browser.mjs";
+import { useBrowser, useHost } from "./browser.mjs";
 
 const open = useBrowser();
 
 describe("the config", () => {
-  let host;
   let text;
-  before(async () => {
-    host = await serve({
-      "": { driver: "memory" },
-      far: { driver: "redis", options: { url: "redis://user:hidden-password@127.0.0.1:1", base: "x" }, optional: true },
-    });
-    text = readFileSync(host.config, "utf8");
-  });
-  after(() => host?.stop());
+  const host = useHost({
+    "": { driver: "memory" },
+    far: { driver: "redis", options: { url: "redis://user:hidden-password@127.0.0.1:1", base: "x" }, optional: true },
+  }, {}, (to) => (text = readFileSync(to.config, "utf8")));
 
   it("that runs is shown without its secrets", async () => {
     const page = await open(`${host.admin}/#/config`);

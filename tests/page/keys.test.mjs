@@ -3,19 +3,14 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, describe, it } from "node:test";
-import { serve } from "../e2e/host.mjs";
-import { seed, useBrowser } from "./browser.mjs";
+import { describe, it } from "node:test";
+import { seed, useBrowser, useHost } from "./browser.mjs";
 
 const open = useBrowser();
 const picture = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAEklEQVR4nGP4z8CAB+GTG8HSALfKY52fTcuYAAAAAElFTkSuQmCC", "base64");
 
 describe("the keys", () => {
-  let host;
-  before(async () => {
-    host = await serve({ "": { driver: "memory" } });
-  });
-  after(() => host?.stop());
+  const host = useHost({ "": { driver: "memory" } });
   const keys = (page) => page.getByRole("listbox", { name: "Keys" });
   const names = (page) => keys(page).getByRole("option").locator(".key").allInnerTexts();
   const url = (path) => `${host.admin}/#/keys/${path}`;

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Events as they come, the route of a key, and slow operations.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { serve } from "../e2e/host.mjs";
-import { seed, useBrowser } from "./browser.mjs";
+import { seed, tiered, useBrowser, useHost } from "./browser.mjs";
 
 const open = useBrowser();
 
 describe("what happens now", () => {
-  let host;
-  before(async () => {
-    host = await serve({
-      "": { driver: "memory" },
-      tiers: { driver: "overlay", layers: [{ driver: "memory" }, { driver: "fs", options: { base: "FOLDER/data" } }] },
-      slow: { driver: "fault", options: { status: "none", delay: 30 }, layers: [{ driver: "memory" }] },
-    }, { log: { slow: 20 } });
-  });
-  after(() => host?.stop());
+  const slow = { driver: "fault", options: { status: "none", delay: 30 }, layers: [{ driver: "memory" }] };
+  const host = useHost({ "": { driver: "memory" }, tiers: tiered, slow }, { log: { slow: 20 } });
 
   const live = (page) => page.getByRole("status").filter({ hasText: "live" }).waitFor();
   const shown = (page) => page.locator(".events tbody tr td:nth-child(3)").allInnerTexts();

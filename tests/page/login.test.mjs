@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a browser gets in, and what keeps others out.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { serve } from "../e2e/host.mjs";
-import { seed, useBrowser } from "./browser.mjs";
+import { seed, useBrowser, useHost } from "./browser.mjs";
 
 const open = useBrowser();
 const memory = { "": { driver: "memory" } };
@@ -13,17 +13,11 @@ const bearer = (token) => ({ Authorization: `Bearer ${token}` });
 const cookieOf = (response) => response.headers.get("set-cookie").split(";")[0];
 
 describe("a listener with tokens", () => {
-  let host;
-  before(async () => {
-    host = await serve(memory, {
-      tokens: {
-        admin: [{ value: "owner", write: true }, { value: "viewer" }],
-        http: [{ value: "writer", write: true, bases: ["team"] }, { value: "reader", bases: ["team"] }],
-      },
-    });
-    await seed(host, { "team/a": "1" }, bearer("writer"));
-  });
-  after(() => host?.stop());
+  const tokens = {
+    admin: [{ value: "owner", write: true }, { value: "viewer" }],
+    http: [{ value: "writer", write: true, bases: ["team"] }, { value: "reader", bases: ["team"] }],
+  };
+  const host = useHost(memory, { tokens }, (to) => seed(to, { "team/a": "1" }, bearer("writer")));
 
   const freshLink = async () => {
     const response = await fetch(`${host.admin}/session/link`, { method: "POST", headers: bearer("owner") });

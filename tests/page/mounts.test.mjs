@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The tree of mounts, and the charts of their last hour.
 import assert from "node:assert/strict";
-import { after, before, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { serve } from "../e2e/host.mjs";
-import { seed, useBrowser } from "./browser.mjs";
+import { seed, tiered, useBrowser, useHost } from "./browser.mjs";
 
 const open = useBrowser();
 
 describe("the mounts", () => {
-  let host;
-  before(async () => {
-    host = await serve({
-      "": { driver: "memory" },
-      tiers: { driver: "overlay", layers: [{ driver: "memory" }, { driver: "fs", options: { base: "FOLDER/data" } }] },
-      broken: { driver: "not-there", optional: true },
-    });
-    await seed(host, { a: "1", "tiers/b": "2" });
-    for (const key of ["a", "a", "a", "missing"]) await fetch(`${host.url}/${key}`);
+  const mounts = { "": { driver: "memory" }, tiers: tiered, broken: { driver: "not-there", optional: true } };
+  const host = useHost(mounts, {}, async (to) => {
+    await seed(to, { a: "1", "tiers/b": "2" });
+    for (const key of ["a", "a", "a", "missing"]) await fetch(`${to.url}/${key}`);
   });
-  after(() => host?.stop());
 
   const row = (page, name) => page.getByRole("row").filter({ has: page.getByText(name, { exact: true }) });
 
@@ -47,6 +41,15 @@ describe("the mounts", () => {
     const broken = row(page, "broken");
     await broken.getByText("not open").waitFor();
     assert.match(await broken.innerText(), /not-there/);
+    await page.done();
+  });
+
+  it("show the size that a store reports, and say how to find another one", async () => {
+    const page = await open(host.admin);
+    assert.match(await row(page, "(root)").innerText(), /\b1 key\b/);
+    assert.match(await row(page, "tiers").innerText(), /see its layers/);
+    assert.match(await page.locator("tr.layer", { hasText: /fs \d/ }).innerText(), /not reported/);
+    await page.getByText("omnistore inspect").waitFor();
     await page.done();
   });
 
@@ -86,6 +89,8 @@ it("a host without mounts says what to do", async () => {
   const host = await serve({});
   const page = await open(host.admin);
   await page.getByText("Nothing is mounted").waitFor();
+  await fetch(`${host.admin}/mounts/late`, { method: "PUT", body: '{"driver": "memory"}' });
+  await page.getByRole("row").filter({ hasText: "late" }).waitFor();
   await page.done();
   await host.stop();
 });

@@ -78,7 +78,7 @@ export function openHistory(card) {
         h("h3", {}, chart.title, now), h("div", { class: "canvas" }, canvas)));
       const made = new Chart(canvas, {
         type: "line",
-        data: { datasets: chart.series.map((each) => ({ label: each.label, data: [], borderColor: color(each.color),
+        data: { datasets: chart.series.map((each) => ({ label: each.label, data: [], clip: 6, borderColor: color(each.color),
           backgroundColor: color(each.color) })) },
         options: options(chart),
       });

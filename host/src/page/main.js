@@ -20,6 +20,7 @@ const bar = app.querySelector(".bar");
 const main = document.getElementById("main");
 let dispose = null;
 let shown = 0;
+let themeChanged = () => {};
 
 const icon = (path) => svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" },
   svg("path", { d: path, fill: "none", stroke: "currentColor", "stroke-width": "1.4", "stroke-linejoin": "round",
@@ -27,21 +28,21 @@ const icon = (path) => svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" 
 
 function theme() {
   const root = document.documentElement;
-  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
-  const label = () => (isDark() ? "Light" : "Dark");
+  const other = () => (root.dataset.theme === "dark" ? "light" : "dark");
+  const label = () => (other() === "light" ? "Light" : "Dark");
   const made = h("button", {
     type: "button", class: "small",
     onclick() {
-      root.dataset.theme = isDark() ? "light" : "dark";
+      root.dataset.theme = other();
       try {
         localStorage.setItem("omnistore-theme", root.dataset.theme);
       } catch {
         // The choice holds until the page is loaded again.
       }
-      made.textContent = label();
       dispatchEvent(new Event("omnistore-theme"));
     },
   }, label());
+  themeChanged = () => (made.textContent = label());
   return made;
 }
 
@@ -106,5 +107,6 @@ async function begin() {
 }
 
 onLoggedOut(begin);
+addEventListener("omnistore-theme", () => themeChanged());
 addEventListener("hashchange", () => (/^#code=/.test(location.hash) ? begin() : draw()));
 begin().catch((error) => show(main, h("p", { class: "note bad", role: "alert" }, error.message)));

@@ -92,13 +92,14 @@ export function indented(text) {
 function hexLines(bytes) {
   const shown = bytes.subarray(0, longestHex);
   const lines = [];
-  for (let at = 0; at < shown.length; at += 16) {
-    const row = [...shown.subarray(at, at + 16)];
+  const width = matchMedia("(max-width: 760px)").matches ? 8 : 16; // bytes of a line
+  for (let at = 0; at < shown.length; at += width) {
+    const row = [...shown.subarray(at, at + width)];
     const hex = row.map((byte) => byte.toString(16).padStart(2, "0"));
-    const left = hex.slice(0, 8).join(" ").padEnd(23);
-    const right = hex.slice(8).join(" ").padEnd(23);
+    const groups = [];
+    for (let from = 0; from < width; from += 8) groups.push(hex.slice(from, from + 8).join(" ").padEnd(23));
     const text = row.map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·")).join("");
-    lines.push(`${at.toString(16).padStart(8, "0")}  ${left}  ${right}  ${text}`);
+    lines.push([at.toString(16).padStart(8, "0"), ...groups, text].join("  "));
   }
   if (bytes.length > longestHex) lines.push(`… ${bytes.length - longestHex} more bytes; download the value to see them`);
   return lines.join("\n");

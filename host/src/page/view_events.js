@@ -45,7 +45,7 @@ export function open(main, rest) {
       if (base && !base.endsWith("/")) base += "/";
       folder.value = base;
       listen();
-    } }, folder, h("button", { type: "submit" }, "Watch"), filter, check("update", "updates"), check("remove", "removes"), amount),
+    } }, h("span", { class: "pair" }, folder, h("button", { type: "submit" }, "Watch")), filter, check("update", "updates"), check("remove", "removes"), amount),
     h("div", { class: "events scroll", tabindex: "0", role: "region", "aria-label": "List of events" }, table, none)));
 
   function row(event) {

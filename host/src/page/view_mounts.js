@@ -8,21 +8,21 @@ import { openHistory } from "./history.js";
 const period = 5_000;
 
 /** Joins what /mounts and /stats know of a store and the stores below it: a list of rows. */
-function rowsOf(store, stats, level, path) {
-  const row = { driver: store.driver, version: store.version, file: store.file, stats, level, path };
-  const below = (store.children ?? []).flatMap((child, i) => rowsOf(child, stats?.layers?.[i], level + 1, [...path, i]));
+function rowsOf(store, stats, isOpen, level, path) {
+  const children = store.children ?? [];
+  const row = { driver: store.driver, version: store.version, file: store.file, stats, isOpen, level, path, layers: children.length };
+  const below = children.flatMap((child, i) => rowsOf(child, stats?.layers?.[i], isOpen, level + 1, [...path, i]));
   return [row, ...below];
 }
 
-/** The bytes and entries that a store reports of itself, if it does. */
-function sizeOf(stats) {
-  const gauges = { ...stats?.counters, ...stats?.gauges };
-  const size = gauges.bytes ?? gauges.size ?? gauges.bytes_used;
-  const entries = gauges.entries ?? gauges.keys ?? gauges.items;
+/** The bytes and keys that a store reports of itself. A layer's are those of the stores below it. */
+function sizeOf({ stats, isOpen, layers }) {
+  const { bytes: size, keys } = stats?.gauges ?? {};
   const parts = [];
   if (size !== undefined) parts.push(bytes(size));
-  if (entries !== undefined) parts.push(`${count(entries)} keys`);
-  return parts.join(" · ") || "–";
+  if (keys !== undefined) parts.push(keys === 1 ? "1 key" : `${count(keys)} keys`);
+  if (parts.length > 0) return parts.join(" · ");
+  return h("span", { class: "muted" }, !stats || !isOpen ? "–" : layers > 0 ? "see its layers" : "not reported");
 }
 
 /** The reasons of /ready by mount: "mount NAME: DRIVER: MESSAGE". */
@@ -50,13 +50,13 @@ function cells(row) {
     h("td", { class: "number" }, stats && stats.reads > 0 ? percent(stats.hit_rate) : "–"),
     h("td", { class: "number" }, time?.length ? `${latency(worst("p50"))} / ${latency(worst("p99"))}` : "–"),
     h("td", { class: "number" }, stats ? stats.errors > 0 ? h("span", { class: "chip bad" }, count(stats.errors)) : "0" : "–"),
-    h("td", { class: "number" }, sizeOf(stats)),
+    h("td", { class: "number" }, sizeOf(row)),
     h("td", { class: "wide", title: row.file }, `${row.driver} ${row.version}`),
   ];
 }
 
 function mountRows(mount, stats, reason, chosen, choose) {
-  const rows = rowsOf(mount.store, stats, 1, []);
+  const rows = rowsOf(mount.store, stats, mount.available, 1, []);
   const [kind, label, why] = stateOf(mount, reason);
   return rows.map((row, i) => {
     const isMount = i === 0;
@@ -117,7 +117,9 @@ export function open(main, rest) {
     h("thead", {}, h("tr", {}, h("th", {}, "Mount"), h("th", {}, "State"), h("th", { class: "number" }, "Hit rate"),
       h("th", { class: "number" }, "p50 / p99"), h("th", { class: "number" }, "Errors"), h("th", { class: "number" }, "Size"),
       h("th", { class: "wide" }, "Plugin"))), body);
-  const treeCard = h("section", { class: "card", "aria-label": "Mounts" }, scroller(table));
+  const sizeNote = h("p", { class: "muted small pad", hidden: true }, "Size: a store whose size is “not reported” cannot tell it "
+    + "without reading everything. This command counts its keys and bytes: ", h("code", {}, "omnistore inspect"));
+  const treeCard = h("section", { class: "card", "aria-label": "Mounts" });
   const drains = h("div", { hidden: true });
   const historyCard = h("section", { class: "card", "aria-label": "The last hour" });
   const content = h("div", { class: "stack" }, factList, treeCard, drains, historyCard);
@@ -137,10 +139,12 @@ export function open(main, rest) {
       show(treeCard, empty("Nothing is mounted", "Add a mount to the config, and reload it."));
       return;
     }
+    if (!table.isConnected) show(treeCard, scroller(table), sizeNote);
     const focused = body.contains(document.activeElement) ? [...body.children].indexOf(document.activeElement) : -1;
     const byPoint = new Map(stats.mounts.map((each) => [each.mountpoint, each]));
     show(body, mounts.mounts.map((mount) =>
       mountRows(mount, byPoint.get(mount.mountpoint), why.get(mount.mountpoint), chosen, choose)));
+    sizeNote.hidden = !body.textContent.includes("not reported");
     const entry = body.children[focused >= 0 ? focused : 0];
     entry?.setAttribute("tabindex", "0");
     if (focused >= 0) entry?.focus();

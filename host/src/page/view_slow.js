@@ -9,7 +9,8 @@ const period = 5_000;
 function row(each) {
   const key = each.key.replaceAll(":", "/");
   return h("tr", {}, h("td", { class: "small still" }, moment(each.time)), h("td", { class: "number" }, latency(each.milliseconds / 1000)),
-    h("td", { class: "still" }, each.operation), h("td", { class: "mono wrap" }, h("a", { href: "#/explain/" + key.split("/").map(encodeURIComponent).join("/") }, key)),
+    h("td", { class: "mono wrap" }, h("a", { href: "#/explain/" + key.split("/").map(encodeURIComponent).join("/") }, key)),
+    h("td", { class: "still" }, each.operation),
     h("td", {}, mountName(each.mountpoint)), h("td", {}, each.driver),
     h("td", { class: "wrap" }, each.error && h("span", { class: "chip bad" }, "failed"), each.error && h("div", { class: "small" }, each.error)));
 }
@@ -25,7 +26,7 @@ export function open(main) {
       limit.textContent = threshold > 0 ? `Slower than ${latency(threshold / 1000)}` : "";
       if (operations.length > 0) {
         show(place, scroller(h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "When"),
-          h("th", { class: "number" }, "Time"), ["Operation", "Key", "Mount", "Driver", "Failure"].map((name) => h("th", {}, name)))),
+          h("th", { class: "number" }, "Time"), ["Key", "Operation", "Mount", "Driver", "Failure"].map((name) => h("th", {}, name)))),
         h("tbody", {}, operations.map(row)))));
       } else if (threshold > 0) {
         show(place, empty("No operation was slow", `Operations that take longer than ${latency(threshold / 1000)} appear here.`));

@@ -94,6 +94,7 @@ json::object describe(const Config &config, loader::Registry &registry) {
   json::object shown{{"plugins", std::move(plugins)},
                      {"prefix", config.prefix},
                      {"ttl", config.ttl},
+                     {"mounts", nullptr}, // set below: each mount hides its own files
                      {"server", {{"http", config_of_listener(config.http)}, {"maxMemory", config.max_memory}}},
                      {"admin", config_of_listener(config.admin)},
                      {"log", {{"level", config.log.level}, {"json", config.log.json}, {"slow", config.log.slow}}},

@@ -120,8 +120,8 @@ void driver_figures_text(std::string &out, const std::vector<MountStats> &mounts
 void drivers_text(std::string &out, const std::vector<MountStats> &mounts, const std::vector<Layer> &layers) {
   family(out, "omnistore_driver_count_total", "counter", "Events that a driver counts, such as a cache's refreshes.");
   driver_figures_text(out, mounts, layers, "omnistore_driver_count_total", "count", &MountStats::counters);
-  family(out, "omnistore_driver_gauge", "gauge", "Amounts that a driver reports, such as connections in use.");
-  driver_figures_text(out, mounts, layers, "omnistore_driver_gauge", "gauge", &MountStats::gauges);
+  family(out, "omnistore_driver_amount", "gauge", "Amounts that a driver reports, such as connections in use.");
+  driver_figures_text(out, mounts, layers, "omnistore_driver_amount", "gauge", &MountStats::gauges);
 }
 
 /// Returns true if a store or one below it did not report its counters in time.

@@ -15,6 +15,8 @@ public:
 
   uint64_t max_entries() const { return max_entries_; }
   uint64_t max_bytes() const { return max_bytes_; }
+  /// Counts only in a bounded store.
+  uint64_t bytes() const { return bytes_; }
   bool bounded() const { return max_entries_ != 0 || max_bytes_ != 0; }
 
   bool over() const {

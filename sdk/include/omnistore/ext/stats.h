@@ -36,7 +36,7 @@ typedef struct omnistore_stats {
    *   "refresh_failures"    counter  refreshes that failed
    *   "refreshes_running"   gauge    refreshes that wait or run
    *   "connections_in_use"  gauge    backend connections on which a response is awaited
-   * [store] */
+   *   "bytes", "keys"       gauge    the bytes that the store takes, and its values. [store] */
   omnistore_status(OMNISTORE_CALL *stats)(void *self, omnistore_call *call, omnistore_sink *sink);
 } omnistore_stats;
 
