@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <string>
+
+#include <boost/json/parse.hpp>
 #include <catch2/catch.hpp>
 
+#include "base/printable.hpp"
 #include "http/reply.hpp"
 
 using namespace omnistore::http;
@@ -35,6 +39,27 @@ TEST_CASE("JSON strings are escaped, and UTF-8 whatever went in") {
   const std::string replaced = "\"\xef\xbf\xbd\"";
   for (const char *wrong : {"\xff", "\xc0", "\xe2", "\xf5"}) CHECK(json(wrong) == replaced);
   CHECK(json("\xed\xa0\x80") == "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""); // a surrogate
+}
+
+TEST_CASE("a JSON string of every code point is read back as it was, and no control character is raw") {
+  // Once U+E0041, a tag as in the flag of England, became "\\u0041".
+  CHECK(json("\U000e0041") == R"("\udb40\udc41")");
+  std::string all;
+  for (unsigned point = 1; point <= 0x10ffff; ++point) {
+    if (point >= 0xd800 && point < 0xe000) continue;
+    if (point < 0x80) {
+      all += static_cast<char>(point);
+      continue;
+    }
+    const int size = point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+    all += static_cast<char>((0xf00u >> size) | (point >> (6 * (size - 1))));
+    for (int rest = size - 2; rest >= 0; --rest) all += static_cast<char>(0x80 | ((point >> (6 * rest)) & 0x3f));
+  }
+  const std::string written = json(all);
+  const bool is_same = boost::json::parse(written).as_string() == all; // both are too long to be shown
+  CHECK(is_same);
+  const bool is_printable = omnistore::base::printable(written) == written;
+  CHECK(is_printable);
 }
 
 TEST_CASE("a key is listed with slashes") {

@@ -101,8 +101,12 @@ char short_escape(char c) {
   }
 }
 
-/// Puts "\u202e" and returns the place after it. The code point has at most 16 bits.
+/// Puts "\u202e" and returns the place after it. A code point of more than 16 bits becomes a pair of surrogates.
 char *put_escape(char *at, char32_t point) {
+  if (point >= 0x10000) {
+    const char32_t above = point - 0x10000;
+    return put_escape(put_escape(at, 0xd800 + (above >> 10)), 0xdc00 + (above & 0x3ff));
+  }
   *at++ = '\\';
   *at++ = 'u';
   for (int shift = 12; shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[point >> shift & 15];
