@@ -38,6 +38,7 @@ struct Line {
   Dev dev;
   ReloadConfig reload;
   MountStore mount;
+  MakeToken token;
   Unmount unmount;
   ShowStats stats;
   Top top;
