@@ -51,7 +51,9 @@ Limits limits_in(const omnistore::Options &options) {
           milliseconds(options.integer("connectTimeout", 5'000)),
           static_cast<std::size_t>(options.integer("maxConnections", 8)),
           options.string("ca", ""),
-          options.boolean("omnistore", false)};
+          options.boolean("omnistore", false),
+          options.string("certificate", ""),
+          options.string(options.has("key") ? "key" : "certificate", "")};
 }
 
 ServerTraits server_in(const omnistore::Options &options) {

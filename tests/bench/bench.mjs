@@ -10,7 +10,7 @@ import { copyGroup } from "./group-copy.mjs";
 import { engineGroup } from "./group-engines.mjs";
 import { etcdGroup } from "./group-etcd.mjs";
 import { filesGroup } from "./group-fs.mjs";
-import { httpGroup } from "./group-http.mjs";
+import { httpGroup, tlsGroup } from "./group-http.mjs";
 import { inspectGroup } from "./group-inspect.mjs";
 import { lsGroup } from "./group-ls.mjs";
 import { memoryEngineGroup } from "./group-memory-engine.mjs";
@@ -55,6 +55,7 @@ const groups = [
   etcdGroup("etcd", 1_000),
   s3Group("s3"),
   httpGroup("http"),
+  tlsGroup("tls"),
   watchesGroup("watches"),
   agesGroup("ages", 1_000_000),
   lsGroup("ls", 1_000_000),

@@ -198,7 +198,7 @@ TEST_CASE("A host refuses a passed socket that does not listen") {
                                            "bash", test::program(), "-c", place.config(), "serve"});
   INFO(result.err);
   CHECK(result.code == 2);
-  CHECK(says(result.err, "server.http.listen: the socket that was passed to this process is no TCP socket"));
+  CHECK(says(result.err, "server.http.listen: the socket that was passed to this process is no TCP or unix socket"));
 }
 
 TEST_CASE("Sockets that were passed to another process are left alone") {

@@ -12,23 +12,36 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 namespace test {
 
 Client::Client(const std::string &address) {
+  const timeval patience{20, 0};
+  if (address.starts_with("unix:")) {
+    sockaddr_un to{};
+    to.sun_family = AF_UNIX;
+    address.substr(5).copy(to.sun_path, sizeof to.sun_path - 1);
+    socket_ = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    connect(reinterpret_cast<const sockaddr *>(&to), sizeof to, address);
+    return;
+  }
   const std::size_t colon = address.rfind(':');
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(static_cast<std::uint16_t>(std::stoi(address.substr(colon + 1))));
   inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const timeval patience{20, 0};
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  if (::connect(socket_, reinterpret_cast<const sockaddr *>(&to), sizeof to) != 0) {
-    ::close(socket_);
-    throw std::runtime_error("connect " + address + ": " + std::strerror(errno));
-  }
+  connect(reinterpret_cast<const sockaddr *>(&to), sizeof to, address);
+}
+
+void Client::connect(const sockaddr *to, unsigned size, const std::string &address) {
+  if (::connect(socket_, to, size) == 0) return;
+  ::close(socket_);
+  throw std::runtime_error("connect " + address + ": " + std::strerror(errno));
 }
 
 Client::~Client() { ::close(socket_); }

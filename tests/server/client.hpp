@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+struct sockaddr;
+
 namespace test {
 
 struct Answer {
@@ -21,7 +23,7 @@ struct Answer {
 /// One raw connection. It fails after 20 seconds without a byte, so that no test hangs.
 class Client {
 public:
-  explicit Client(const std::string &address); ///< "127.0.0.1:7700"
+  explicit Client(const std::string &address); ///< "127.0.0.1:7700" or "unix:/path"
   ~Client();
   Client(const Client &) = delete;
   Client &operator=(const Client &) = delete;
@@ -52,6 +54,7 @@ public:
   void hold_back(int bytes);
 
 private:
+  void connect(const sockaddr *to, unsigned size, const std::string &address);
   bool fill();
   std::string take(std::size_t count);
   std::string line();

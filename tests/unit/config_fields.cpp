@@ -29,10 +29,18 @@ TEST_CASE("every field arrives in its member") {
     "server": { "http": { "listen": "[::1]:0", "threads": 3, "maxHeader": "8KiB", "maxBody": "1MB",
                           "maxConnections": 7, "maxWatches": 3, "watchKeepAlive": "2s",
                           "idleTimeout": "5s", "requestTimeout": 250, "hosts": ["h"],
-                          "origins": ["*"], "tokens": [{ "value": "t", "write": true, "bases": ["shared:"] }] } },
+                          "origins": ["*"], "tokens": [{ "value": "t", "write": true, "bases": ["shared:"] },
+                                                               { "certificate": "CN=c" }],
+                          "tokenFile": "/etc/tokens",
+                          "limits": { "address": { "requests": 10, "bytes": "1KiB", "connections": 3 },
+                                      "token": { "requests": 20 } },
+                          "socketMode": "0660",
+                          "tls": { "certificate": "/etc/host.pem", "key": "/etc/host.key", "clientCa": "/etc/ca.pem",
+                                   "requireClient": true } } },
     "admin": { "listen": "" },
     "openTimeout": "7s", "stopTimeout": 900,
-    "log": { "level": "debug", "json": true, "slow": "100ms" }
+    "log": { "level": "debug", "json": true, "slow": "100ms",
+             "access": "/var/log/access.log", "accessFormat": "json", "audit": "/var/log/audit.log" }
   })");
   CHECK(config.plugin_paths == std::vector<std::string>{"/opt/plugins"});
   CHECK(config.pins.at("fs") == "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
@@ -57,10 +65,19 @@ TEST_CASE("every field arrives in its member") {
   CHECK(config.http.request_timeout == 250);
   CHECK(config.http.hosts == std::vector<std::string>{"h"});
   CHECK(config.http.origins == std::vector<std::string>{"*"});
-  REQUIRE(config.http.tokens.size() == 1);
+  REQUIRE(config.http.tokens.size() == 2);
   CHECK(config.http.tokens[0].value == "t");
   CHECK(config.http.tokens[0].write);
   CHECK(config.http.tokens[0].bases == std::vector<std::string>{"shared"});
+  CHECK(config.http.tokens[1].certificate == "CN=c");
+  CHECK(config.http.token_file == "/etc/tokens");
+  CHECK(config.http.per_address == HttpConfig::Limits{10, 1024, 3});
+  CHECK(config.http.per_token == HttpConfig::Limits{20, 0, 0});
+  CHECK(config.http.socket_mode == 0660);
+  CHECK(config.http.tls == HttpConfig::Tls{"/etc/host.pem", "/etc/host.key", "/etc/ca.pem", true});
+  CHECK(config.log.access == "/var/log/access.log");
+  CHECK(config.log.access_json);
+  CHECK(config.log.audit == "/var/log/audit.log");
   CHECK(config.admin.listen.empty());
   CHECK(config.log.level == "debug");
   CHECK(config.log.json);

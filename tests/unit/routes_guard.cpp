@@ -25,16 +25,17 @@ TEST_CASE("an address to listen on is read, and printed as it was") {
 }
 
 TEST_CASE("the error of a bad address names its field and the value") {
-  CHECK_THROWS_WITH(parse_listen("7700", "admin"),
-                    "admin.listen: expected ADDRESS:PORT such as 127.0.0.1:7700 or [::1]:7700, found \"7700\"");
+  CHECK_THROWS_WITH(
+      parse_listen("7700", "admin"),
+      "admin.listen: expected ADDRESS:PORT such as 127.0.0.1:7700 or [::1]:7700, or unix:/PATH, found \"7700\"");
 }
 
 TEST_CASE("a listener that others can reach is refused without tokens") {
   HttpConfig config;
   CHECK_THROWS_AS(Guard(config, parse_listen("0.0.0.0:7700", "server.http"), "server.http"), Error);
-  config.tokens = {{"", false, {}}};
+  config.tokens = {{"", false, {}, {}}};
   CHECK_THROWS_WITH(Guard(config, parse_listen("0.0.0.0:7700", "server.http"), "server.http"),
-                    Catch::Contains("empty"));
+                    Catch::Contains("a token needs a value or the name in a certificate"));
 }
 
 TEST_CASE("an origin is the host's own only when it names host and port") {
@@ -46,7 +47,7 @@ TEST_CASE("an origin is the host's own only when it names host and port") {
 
 TEST_CASE("a token's base covers the keys under it and not the key of its name") {
   HttpConfig config;
-  config.tokens = {{"t", true, {"a/b/"}}};
+  config.tokens = {{"t", true, {"a/b/"}, {}}};
   const Guard guard(config, parse_listen("127.0.0.1:1", "server.http"), "server.http");
   using Verdict = Guard::Verdict;
   CHECK(guard.judge("Bearer t", true, "a:b:c", false) == Verdict::granted);

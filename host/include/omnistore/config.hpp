@@ -61,8 +61,20 @@ struct MountConfig {
 
 /// Limits of a listener. Sizes in bytes, times in milliseconds.
 struct HttpConfig {
-  std::string listen = "127.0.0.1:7700"; ///< "address:port", in which port 0 is any free one; empty for no listener
-  unsigned threads = 0;                  ///< 0 for the number of processors, at most 4
+  /// "address:port", in which port 0 is any free one, or "unix:/path"; empty for no listener
+  std::string listen = "127.0.0.1:7700";
+  unsigned socket_mode = 0600; ///< of a unix socket's file
+  /// TLS, with files in PEM. They are read again when they change.
+  struct Tls {
+    std::string certificate;     ///< with its chain; empty for no TLS
+    std::string key;             ///< empty if it is in the file of the certificate
+    std::string client_ca;       ///< clients may present a certificate that one of these has signed; empty for none
+    bool require_client = false; ///< refuses clients without such a certificate
+    bool enabled() const { return !certificate.empty(); }
+    bool operator==(const Tls &) const = default;
+  };
+  Tls tls{};
+  unsigned threads = 0; ///< 0 for the number of processors, at most 4
   std::uint64_t max_header = 16 * 1024;
   std::uint64_t max_body = 64 * 1024 * 1024;
   std::uint64_t max_stream = std::uint64_t{1} << 40; ///< a value that its store takes piece by piece
@@ -74,13 +86,25 @@ struct HttpConfig {
   std::vector<std::string> hosts{};      ///< further names that the Host header may have on a loopback listener
   std::vector<std::string> origins{};    ///< origins that have cross-origin access; "*" for any
   struct Token {
-    std::string value;
+    std::string value{};
     bool write = false;
-    std::vector<std::string> bases; ///< empty for every key
-    std::string name{};             ///< in the log and for drivers; empty for its place, such as "token 2"
+    std::vector<std::string> bases{}; ///< empty for every key
+    std::string name{};               ///< in the log and for drivers; empty for its place, such as "token 2"
+    /// The name in a client's certificate that has these rights, in place of `value`: "CN=backup" or "DNS:a.example".
+    std::string certificate{};
     bool operator==(const Token &) const = default;
   };
-  std::vector<Token> tokens{}; ///< empty for no authentication, which only a loopback listener may have
+  std::vector<Token> tokens{}; ///< with no token file: none for no authentication, which only loopback may have
+  std::string token_file{};    ///< further tokens, as hashes; it is read again when it changes. Empty for none
+  /// The most that one client may take; 0 for no limit.
+  struct Limits {
+    std::uint64_t requests = 0; ///< a second
+    std::uint64_t bytes = 0;    ///< a second, of bodies in both directions and of events
+    unsigned connections = 0;   ///< at once
+    bool any() const { return requests != 0 || bytes != 0 || connections != 0; }
+    bool operator==(const Limits &) const = default;
+  };
+  Limits per_address{}, per_token{};
   /// If true, a listener without tokens serves every user of this machine. If false, it serves only root and the user
   /// that the process runs as.
   bool any_user = true;
@@ -91,6 +115,9 @@ struct LogConfig {
   std::string level = "info"; ///< trace debug info warn error off
   bool json = false;
   std::int64_t slow = 0; ///< operations that take longer, in milliseconds, are logged at warn; 0 for none
+  std::string access{};  ///< the file of the access log; empty for none
+  bool access_json = false;
+  std::string audit{}; ///< the file of the audit log, of writes; empty for none
 };
 
 /// A checked config with its profile merged in. Plain data: build one in code, or read one from a file.

@@ -107,6 +107,7 @@ struct SlowOperation {
   std::string key;       ///< for a batch or a listing, what they are about
   std::string mountpoint, driver;
   std::string error; ///< why it failed; empty if it did not
+  std::string trace; ///< the W3C traceparent of the request; empty if it had none
 };
 
 /// A store that was unmounted and is not closed yet, or one that did not open in time. New operations do not reach it.

@@ -13,27 +13,41 @@ namespace {
 /// An admin listener, and the next step if nothing is there.
 struct AdminListener {
   std::string url, token, advice;
+  TlsFiles tls{};
 };
+
+TlsFiles tls_files(const Global &global) { return {global.ca, global.certificate, global.key, {}}; }
 
 AdminListener listener_in_config(const Global &global) {
   const Config config = load_config(global);
   if (config.admin.listen.empty())
     throw Failure(Status::invalid, "config " + config.file + ": the admin listener is turned off",
                   "name a host's with --admin-url");
-  AdminListener listener{"http://" + config.admin.listen, global.token,
-                         "see that a host runs with " + config.file + ", or name another one's with --admin-url"};
+  const bool is_unix = config.admin.listen.starts_with("unix:");
+  AdminListener listener{(is_unix                      ? ""
+                          : config.admin.tls.enabled() ? "https://"
+                                                       : "http://") +
+                             config.admin.listen,
+                         global.token,
+                         "see that a host runs with " + config.file + ", or name another one's with --admin-url",
+                         tls_files(global)};
+  // The certificate of this very config needs no authority, and is not for an address such as 127.0.0.1.
+  if (listener.tls.ca.empty()) listener.tls.pinned = config.admin.tls.certificate;
   for (const HttpConfig::Token &token : config.admin.tokens)
     if (listener.token.empty() && token.write && token.bases.empty()) listener.token = token.value;
   return listener;
 }
 
 AdminListener listener_of(const Global &global) {
-  if (!global.admin.empty()) return {global.admin, global.token, "see that the host runs"};
+  if (!global.admin.empty()) return {global.admin, global.token, "see that the host runs", tls_files(global)};
   if (!global.remote()) return listener_in_config(global);
   // The default ports are one apart.
   const HostUrl data = parse_host_url(global.url);
-  return {"http://" + data.host + ":" + std::to_string(data.port + 1), global.token,
-          "this command uses the host's admin listener: say with --admin-url where it is"};
+  if (!data.socket.empty())
+    throw Failure(Status::invalid, "this command uses the host's admin listener, and --url names the data listener",
+                  "name the admin listener with --admin-url");
+  return {(data.secure ? "https://" : "http://") + data.host + ":" + std::to_string(data.port + 1), global.token,
+          "this command uses the host's admin listener: say with --admin-url where it is", tls_files(global)};
 }
 
 /// Returns the command that sends a request: "unmount" for DELETE /mounts/scratch.
@@ -51,7 +65,7 @@ boost::json::object request_admin(const Global &global, const std::string &path,
   const std::string what = command_of(method, path) + " at " + listener.url;
   AdminResponse response;
   try {
-    response = send_to_admin(parse_host_url(listener.url), listener.token, {method, path, body});
+    response = send_to_admin(parse_host_url(listener.url), listener.token, listener.tls, {method, path, body});
   } catch (const Error &error) {
     throw Failure(error.status(), error.what(), listener.advice);
   }

@@ -6,11 +6,13 @@
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <omnistore/error.hpp>
 
@@ -26,7 +28,55 @@ constexpr int connect_ms = 10'000, idle_ms = 60'000;
 /// One connection. A message of a failure begins with the operation: "connect 127.0.0.1:7701: ...".
 class Connection {
 public:
-  explicit Connection(const HostUrl &url) : address_(url.address()) {
+  Connection(const HostUrl &url, const TlsFiles &tls) : address_(url.address()) {
+    if (url.socket.empty())
+      connect(url);
+    else
+      connect_unix(url.socket);
+    if (!url.secure) return;
+    const bool bracketed = url.host.starts_with('[');
+    tls_.emplace(socket_.number(), bracketed ? url.host.substr(1, url.host.size() - 2) : url.host, address_, tls);
+    for (short event = 0; (event = tls_->connect()) != 0;) wait("connect", event);
+  }
+
+  void write(std::string_view bytes) {
+    while (!bytes.empty()) {
+      if (tls_) {
+        std::size_t sent = 0;
+        if (const short event = tls_->write(bytes, sent)) wait("write to", event);
+        bytes.remove_prefix(sent);
+        continue;
+      }
+      wait("write to", POLLOUT);
+      const ssize_t sent = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno != EAGAIN) fail("write to", errno);
+      bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
+    }
+  }
+  /// Returns everything up to the end of the connection.
+  std::string read() {
+    std::string text;
+    char piece[16 * 1024];
+    while (tls_) {
+      std::size_t got = 0;
+      const short event = tls_->read(piece, sizeof piece, got);
+      if (event != 0)
+        wait("read from", event);
+      else if (got == 0)
+        return text;
+      text.append(piece, got);
+    }
+    for (;;) {
+      wait("read from", POLLIN);
+      const ssize_t got = ::recv(socket_.number(), piece, sizeof piece, 0);
+      if (got == 0) return text;
+      if (got < 0 && errno != EAGAIN) fail("read from", errno);
+      text.append(piece, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+  }
+
+private:
+  void connect(const HostUrl &url) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_STREAM;
     const bool bracketed = url.host.starts_with('[');
@@ -38,29 +88,17 @@ public:
     for (const addrinfo *each = found; each && !socket_; each = each->ai_next) error = connect(*each);
     if (!socket_) fail("connect", error);
   }
-
-  void write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      wait("write to", POLLOUT);
-      const ssize_t sent = ::send(socket_.number(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent < 0 && errno != EAGAIN) fail("write to", errno);
-      bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(sent, 0)));
-    }
+  void connect_unix(const std::string &path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) fail("connect", ENAMETOOLONG);
+    std::memcpy(address.sun_path, path.data(), path.size());
+    addrinfo to{};
+    to.ai_family = AF_UNIX;
+    to.ai_addr = reinterpret_cast<sockaddr *>(&address);
+    to.ai_addrlen = sizeof address;
+    if (const int error = connect(to); error != 0) fail("connect", error);
   }
-  /// Returns everything up to the end of the connection.
-  std::string read() {
-    std::string text;
-    char piece[16 * 1024];
-    for (;;) {
-      wait("read from", POLLIN);
-      const ssize_t got = ::recv(socket_.number(), piece, sizeof piece, 0);
-      if (got == 0) return text;
-      if (got < 0 && errno != EAGAIN) fail("read from", errno);
-      text.append(piece, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    }
-  }
-
-private:
   /// Returns 0, or why there is no connection to this address.
   int connect(const addrinfo &to) {
     base::Descriptor socket(::socket(to.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -86,6 +124,7 @@ private:
 
   const std::string address_;
   base::Descriptor socket_;
+  std::optional<TlsClient> tls_;
 };
 
 /// Returns a header's value; empty if it is absent.
@@ -103,15 +142,15 @@ std::string header_in(std::string_view head, std::string_view name) {
 
 } // namespace
 
-AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const AdminRequest &request) {
-  if (url.secure)
-    throw Error(Status::invalid, "URL https://" + url.address() + ": the admin listener speaks http; name it as such");
+AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const TlsFiles &tls,
+                            const AdminRequest &request) {
   if (token.find_first_of("\r\n") != token.npos)
     throw Error(Status::invalid, "the token has a line end in it, so it cannot be sent");
   const std::string address = url.address();
   const WaitsForHost waits(address);
-  Connection connection(url);
-  connection.write(request.method + " " + url.folder + request.path + " HTTP/1.0\r\nHost: " + address + "\r\n" +
+  Connection connection(url, tls);
+  connection.write(request.method + " " + url.folder + request.path +
+                   " HTTP/1.0\r\nHost: " + (url.socket.empty() ? address : url.host) + "\r\n" +
                    (token.empty() ? "" : "Authorization: Bearer " + token + "\r\n") +
                    "Content-Length: " + std::to_string(request.body.size()) + "\r\n\r\n");
   connection.write(request.body);

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "cli/host_url.hpp"
+#include "cli/tls_client.hpp"
 
 namespace omnistore::cli {
 
@@ -22,6 +23,7 @@ struct AdminResponse {
 /// Sends one request to an admin listener, on a connection of its own, and returns the whole response. It speaks
 /// HTTP/1.0, so the response is neither chunked nor followed by another. Throws Error(unavailable) if there is no
 /// connection, or it breaks off, and Error(timeout) if no byte moves for 60 seconds.
-AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const AdminRequest &request);
+AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const TlsFiles &tls,
+                            const AdminRequest &request);
 
 } // namespace omnistore::cli

@@ -27,6 +27,7 @@ int run(const Global &global, const Doctor &options);
 int run(const Global &global, const ReloadConfig &options);
 int run(const Global &global, const Login &options);
 int run(const Global &global, const MountStore &options);
+int run(const Global &global, const MakeToken &options);
 int run(const Global &global, const Unmount &options);
 int run(const Global &global, const ShowStats &options);
 int run(const Global &global, const Top &options);

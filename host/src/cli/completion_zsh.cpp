@@ -89,7 +89,7 @@ std::string zsh_completion(const Completed &line) {
     script += "    '" + command.name + ":" + zsh_text(command.summary) + "'\n";
   script += R"ZSH(  )
   _arguments -C -s $globals ':command:->command' '*:: :->place'
-  for name in --config --profile --url --admin-url --token --ca; do
+  for name in --config --profile --url --admin-url --token --ca --cert --key; do
     (( ! ${+opt_args[$name]} )) || asked+=($name ${(Q)opt_args[$name]})
   done
   case $state in

@@ -15,9 +15,14 @@ HostUrl parse_host_url(const std::string &text) {
   const auto bad = [&](const std::string &why) {
     return Error(Status::invalid, "URL " + config::without_passwords(text) + ": " + why);
   };
-  constexpr const char *expected = "expected http://HOST:PORT or https://HOST:PORT";
+  constexpr const char *expected = "expected http://HOST:PORT, https://HOST:PORT or unix:/PATH";
   HostUrl url;
   std::string_view rest = text;
+  if (rest.starts_with("unix:/")) {
+    url.host = "localhost";
+    url.socket = rest.substr(5);
+    return url;
+  }
   url.secure = rest.starts_with("https://");
   if (!url.secure && !rest.starts_with("http://")) throw bad(expected);
   rest.remove_prefix(url.secure ? 8 : 7);

@@ -39,6 +39,7 @@ struct Line {
   ReloadConfig reload;
   Login login;
   MountStore mount;
+  MakeToken token;
   Unmount unmount;
   ShowStats stats;
   Top top;

@@ -81,6 +81,34 @@ Examples
   command.add_option("--file", line.drivers.file, "Describe the drivers in this plugin file")->type_name("FILE");
 }
 
+void fill_token(CLI::App &command, Line &line) {
+  command.footer(
+      R"(`new` makes a token and prints it, once. `hash` reads one from standard input, which begins with the name
+and a dot. Both make a line for the token file of a listener, tokenFile in the config. The line has the
+token's hash and not the token. A host that runs takes the change at once, so that a token is replaced
+without a restart: add a new one, give it to the client, and remove the line of the old one.
+
+Examples
+  omnistore token new backup --file /etc/omnistore/tokens
+  omnistore token new ci --write --base builds --expires 90d
+  omnistore token hash ci --write < token.txt)");
+  command.add_option("ACTION", line.token.action, "What to do: new or hash")
+      ->required()
+      ->check(CLI::IsMember(std::vector<std::string>{"new", "hash"}));
+  command.add_option("NAME", line.token.name, "Its name, for logs: letters, digits, '-' and '_'")->required();
+  command.add_option("--file", line.token.file, "Add the line to this token file (default: print it)")
+      ->type_name("FILE");
+  command.add_flag("--write", line.token.write, "The token allows writes");
+  command.add_option("--base", line.token.bases, "The token is for the keys under BASE alone; may be repeated")
+      ->type_name("BASE")
+      ->allow_extra_args(false);
+  command
+      .add_option_function<std::string>(
+          "--expires", [&](const std::string &text) { line.token.life = duration_of(text, "--expires"); },
+          "The token ends after DURATION (default: never)")
+      ->type_name("DURATION");
+}
+
 void fill_plugins(CLI::App &command, Line &line) {
   command.footer(
       R"(list shows the plugin files that are found, each with its SHA-256 and its state in the lock file:
@@ -114,6 +142,7 @@ void add_config(CLI::App &app, Line &line) {
   add(app, line, line.check, "check", "Report everything that is wrong in a config", fill_check);
   add(app, line, line.doctor, "doctor", "Report what is wrong with this installation", fill_doctor);
   add(app, line, line.mounts, "mounts", "List the mounts, with the tree of their layers", fill_mounts);
+  add(app, line, line.token, "token", "Make a token for the clients of a host", fill_token);
   add(app, line, line.plugins, "plugins", "List, lock and verify the plugin files", fill_plugins);
   add(app, line, line.drivers, "drivers", "List the drivers, or print one's manual", fill_drivers);
 }

@@ -11,6 +11,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "base/log_trace.hpp"
 #include "base/printable.hpp"
 #include "cli/output.hpp"
 #include "config/names.hpp"
@@ -23,7 +24,8 @@ std::string level_name(spdlog::level::level_enum level) {
   return level == spdlog::level::warn ? "warn" : std::string(name.data(), name.size());
 }
 
-/// Writes a message as "2025-11-24T07:13:07.250Z info  text", or as {"time", "level", "message"}. Only a message of the
+/// Writes a message as "2025-11-24T07:13:07.250Z info  text", or as {"time", "level", "message"}; both have the trace
+/// of the request that the thread works for, if it has one. Only a message of the
 /// host's own has several lines, and all but its first are indented.
 class LogLines : public spdlog::sinks::base_sink<std::mutex> {
 public:
@@ -35,12 +37,16 @@ protected:
     const std::string time = time_text(duration_cast<milliseconds>(message.time.time_since_epoch()).count());
     const std::string level = level_name(message.level);
     const std::string text = without_kept_secrets({message.payload.data(), message.payload.size()});
-    if (json_)
-      complain(base::printable_json(
-          boost::json::serialize(boost::json::object{{"time", time}, {"level", level}, {"message", text}})));
-    else
+    const std::string_view trace = base::LogTrace::current();
+    if (json_) {
+      boost::json::object line{{"time", time}, {"level", level}, {"message", text}};
+      if (!trace.empty()) line["trace"] = trace;
+      complain(base::printable_json(boost::json::serialize(line)));
+    } else {
       complain(time + " " + painted(message.level, level) +
-               std::string(6 - std::min<std::size_t>(5, level.size()), ' ') + base::printable_lines(text));
+               std::string(6 - std::min<std::size_t>(5, level.size()), ' ') + base::printable_lines(text) +
+               (trace.empty() ? "" : "; trace " + std::string(trace)));
+    }
   }
   void flush_() override {}
 

@@ -46,12 +46,19 @@ void add_globals(CLI::App &app, Global &global) {
          "/etc/omnistore). Relative paths in it start at its folder")
       ->type_name("FILE");
   app.add_option("--profile", global.profile, "The config's profile (default: OMNISTORE_PROFILE)")->type_name("NAME");
-  app.add_option("--url", global.url, "Work on the host that runs there (default: OMNISTORE_URL)")->type_name("URL");
+  app.add_option(
+         "--url", global.url,
+         "Work on the host that runs there: http://HOST:PORT, https://HOST:PORT or unix:/PATH (default: OMNISTORE_URL)")
+      ->type_name("URL");
   app.add_option("--admin-url", global.admin,
                  "The host's admin listener (default: OMNISTORE_ADMIN_URL, or one port higher than --url)")
       ->type_name("URL");
   app.add_option("--token", global.token, "The token for the host (default: OMNISTORE_TOKEN)")->type_name("TEXT");
   app.add_option("--ca", global.ca, "Check the certificate of an https host against those in FILE (PEM)")
+      ->type_name("FILE");
+  app.add_option("--cert", global.certificate, "Present the certificate in FILE (PEM) to an https host")
+      ->type_name("FILE");
+  app.add_option("--key", global.key, "The private key for --cert (default: it is in the same file)")
       ->type_name("FILE");
   app.add_option_function<std::string>(
          "--timeout",
@@ -118,7 +125,7 @@ std::vector<std::string> words_of(int argc, char **argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const auto takes_value = [](const std::string &word) {
     return word == "-c" || word == "--config" || word == "--profile" || word == "--url" || word == "--admin-url" ||
-           word == "--token" || word == "--ca" || word == "--timeout";
+           word == "--token" || word == "--ca" || word == "--cert" || word == "--key" || word == "--timeout";
   };
   std::size_t at = 0;
   while (at < words.size() && words[at].starts_with('-')) at += takes_value(words[at]) ? 2 : 1;

@@ -23,14 +23,24 @@ struct Global {
   std::string url;   ///< of a running host; empty: open the config
   std::string admin; ///< the URL of its admin listener; empty: one port higher than `url`
   std::string token;
-  std::string ca;      ///< a file with the certificates that an https host is checked against; empty: the system's
-  std::string command; ///< the name of the command
+  std::string ca; ///< a file with the certificates that an https host is checked against; empty: the system's
+  std::string certificate, key;         ///< files of the client's own certificate; empty: it has none
+  std::string command;                  ///< the name of the command
   std::chrono::milliseconds timeout{0}; ///< of the whole command; 0: none
   bool json = false;
   bool quiet = false;
   int verbose = 0;
 
   bool remote() const { return !url.empty(); }
+};
+
+struct MakeToken {
+  std::string action; ///< "new" or "hash"
+  std::string name;
+  std::string file; ///< the token file that gets the line; empty: it is printed
+  bool write = false;
+  std::vector<std::string> bases;
+  std::chrono::milliseconds life{0}; ///< 0: for ever
 };
 
 struct Serve {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -213,15 +214,18 @@ private:
   std::thread thread_;
 };
 
-std::string url_of(const std::string &address) { return address.empty() ? "" : "http://" + address; }
-
-/// The files that the config named when it was last read, such as /run/secrets/x. Thread-safe.
+/// The files that the config named when it was last read, such as /run/secrets/x, and those of its listeners.
+/// Thread-safe.
 class SecretFiles {
 public:
   void set(const Draft &draft) {
     const std::lock_guard lock(mutex_);
     paths_.clear();
     for (const auto &[path, text] : draft.files) paths_.push_back(path);
+    for (const HttpConfig *listener : {&draft.config.http, &draft.config.admin})
+      for (const std::string *file :
+           {&listener->tls.certificate, &listener->tls.key, &listener->tls.client_ca, &listener->token_file})
+        if (!file->empty()) paths_.push_back(*file);
   }
   std::vector<std::string> paths() const {
     const std::lock_guard lock(mutex_);
@@ -236,8 +240,7 @@ private:
 /// A lock file is watched as the plugins are: both decide which of them are loaded.
 service::WatchedPaths watched_paths(const std::string &config, const loader::Registry &plugins,
                                     std::vector<std::string> secrets) {
-  service::WatchedPaths paths{config, plugins.searched(), {}};
-  if (!config.empty()) paths.secrets = std::move(secrets); // else it cannot be read again
+  service::WatchedPaths paths{config, plugins.searched(), std::move(secrets)};
   if (const std::string lock = plugins.lock(); !lock.empty()) paths.plugins.push_back(lock);
   return paths;
 }
@@ -291,7 +294,7 @@ int run(const Global &global, const Serve &options) {
   const auto load = [&] { return noted(from_file ? load_again(file, global) : read_text(options.text)); };
   service::FileStates read = service::states_of({watched, {}});
   Draft draft = noted(from_file ? load_draft(file, global.profile) : read_text(options.text));
-  if (!watched.empty() && !draft.files.empty()) {
+  if (!watched.empty() && !secrets.paths().empty()) {
     // Only now it is known which files the config names. They are read again after their states were noted, so that no
     // change of them is missed.
     read.merge(service::states_of({{}, {}, secrets.paths()}));
@@ -307,9 +310,16 @@ int run(const Global &global, const Serve &options) {
   Starting starting;
   Storage storage(config, plugins);
   std::optional<service::ConfigWatch> watch;
+  std::atomic<service::Server *> serving_on{nullptr}; // null until it has started
+  const auto reload_files = [&] {
+    if (service::Server *const server = serving_on.load()) server->reload_files();
+  };
   service::Reloader reloader(storage, config,
                              {load, keep_all_secrets,
-                              [&global](const Config &now) { set_log_level(now, global, true); },
+                              [&](const Config &now) {
+                                set_log_level(now, global, true);
+                                reload_files();
+                              },
                               [&] {
                                 watch->refresh();
                                 supervisor.reloaded(serving);
@@ -317,12 +327,16 @@ int run(const Global &global, const Serve &options) {
                               [&] { supervisor.reloading(); }});
   watch.emplace(
       std::move(read), [&] { return watched_paths(watched, *storage.plugins(), secrets.paths()); },
-      [&](std::string_view why) { reload(reloader, why); });
+      [&](std::string_view why) {
+        reload(reloader, why);
+        if (watched.empty()) reload_files(); // the config itself cannot be read again
+      });
   service::Server server(reloader, take_sockets(supervisor));
   server.start();
+  serving_on.store(&server);
   if (starting.end()) watch->poke("SIGHUP"); // before anybody knows that the host serves
-  announce(global, config, from_file ? config.file : options.shown, url_of(server.http_address()),
-           url_of(server.admin_address()), server.page_link());
+  announce(global, config, from_file ? config.file : options.shown, server.http_url(), server.admin_url(),
+           server.page_link());
 
   supervisor.ready(serving);
   int signal = 0;

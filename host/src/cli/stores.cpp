@@ -22,6 +22,8 @@ Config config_of_host(const Global &global) {
   boost::json::object options{{"base", global.url},      {"omnistore", true},    {"timeout", "365d"},
                               {"connectTimeout", "10s"}, {"idleTimeout", "60s"}, {"maxConnections", 64}};
   if (!global.ca.empty()) options["ca"] = global.ca;
+  if (!global.certificate.empty()) options["certificate"] = global.certificate;
+  if (!global.key.empty()) options["key"] = global.key;
   if (!global.token.empty()) options["headers"] = boost::json::object{{"Authorization", "Bearer " + global.token}};
   config.mounts[""].store.driver = "http";
   config.mounts[""].store.options = boost::json::serialize(options);

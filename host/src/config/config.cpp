@@ -133,6 +133,14 @@ MountConfig to_mount(const json::value &value, const std::string &path, const Or
 
 void to_http(const Fields &from, HttpConfig &http) {
   from.read("listen", http.listen);
+  std::string mode = "0600";
+  from.read("socketMode", mode);
+  http.socket_mode = static_cast<unsigned>(std::strtoul(mode.c_str(), nullptr, 8));
+  const Fields tls = from.at("tls");
+  tls.read("certificate", http.tls.certificate);
+  tls.read("key", http.tls.key);
+  tls.read("clientCa", http.tls.client_ca);
+  tls.read("requireClient", http.tls.require_client);
   from.read("threads", http.threads);
   from.read("maxHeader", http.max_header);
   from.read("maxBody", http.max_body);
@@ -143,12 +151,20 @@ void to_http(const Fields &from, HttpConfig &http) {
   from.read("idleTimeout", http.idle_timeout);
   from.read("requestTimeout", http.request_timeout);
   from.read("anyUser", http.any_user);
+  from.read("tokenFile", http.token_file);
+  for (const auto &[name, limits] : {std::pair("address", &http.per_address), std::pair("token", &http.per_token)}) {
+    const Fields given = from.at("limits").at(name);
+    given.read("requests", limits->requests);
+    given.read("bytes", limits->bytes);
+    given.read("connections", limits->connections);
+  }
   http.hosts = as_texts(from.array("hosts"));
   http.origins = as_texts(from.array("origins"));
   for (const json::value &each : from.array("tokens")) {
     const Fields fields(each);
     HttpConfig::Token token;
     fields.read("value", token.value);
+    fields.read("certificate", token.certificate);
     fields.read("write", token.write);
     token.bases = as_texts(fields.array("bases"));
     http.tokens.push_back(std::move(token));
@@ -175,10 +191,27 @@ Config to_config(const json::value &value, const Origin &origin) {
   log.read("level", out.log.level);
   log.read("json", out.log.json);
   log.read("slow", out.log.slow);
+  log.read("access", out.log.access);
+  std::string format;
+  log.read("accessFormat", format);
+  out.log.access_json = format == "json";
+  log.read("audit", out.log.audit);
   from.read("openTimeout", out.open_timeout);
   from.read("stopTimeout", out.stop_timeout);
   out.places = origin.places;
   return out;
+}
+
+/// A token has a value, or the name in a certificate.
+void check_tokens(const Fields &listener, const std::string &path, Draft &draft) {
+  const json::array &tokens = listener.array("tokens");
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const Fields token(tokens[i]);
+    const bool has_value = token.find("value"), has_certificate = token.find("certificate");
+    if (!tokens[i].is_object() || has_value != has_certificate) continue;
+    draft.add({join(join(path, "tokens"), i), has_value ? "expected one of \"value\" and \"certificate\", found both"
+                                                        : "expected \"value\" or \"certificate\""});
+  }
 }
 
 // ------------------------------------------------------------------------------------------ the file
@@ -280,6 +313,8 @@ Draft parse_draft(std::string_view text, const std::string &file, std::string_vi
   draft.config = to_config(value, {places, folder});
   draft.config.file = file;
   draft.config.profile = chosen;
+  check_tokens(Fields(value).at("server").at("http"), "server.http", draft);
+  check_tokens(Fields(value).at("admin"), "admin", draft);
   return draft;
 }
 

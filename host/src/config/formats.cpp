@@ -105,8 +105,16 @@ bool check_prefix(std::string &text, std::string &problem) {
   return problem.empty();
 }
 
+constexpr std::size_t longest_socket_path = 107; // what the system's address has room for
+
 bool check_listen(std::string &text, std::string &problem) {
   if (text.empty()) return true;
+  if (text.starts_with("unix:")) {
+    if (!text.starts_with("unix:/")) problem = "after unix: comes an absolute path";
+    if (text.size() - 5 > longest_socket_path)
+      problem = "the path of a unix socket has at most " + std::to_string(longest_socket_path) + " bytes";
+    return problem.empty() && text.find('\0') == text.npos;
+  }
   const auto authority = base::parse_authority(text);
   if (authority && authority->port && (authority->kind != base::Authority::Kind::name || authority->is_loopback()))
     return true;
@@ -156,7 +164,7 @@ constexpr Format formats[] = {
      nullptr, 1000, false, max_ttl, duration_too_long},
     {"bytes", "a size (bytes, or a text such as \"64KiB\", \"1MB\", \"2GiB\")", parse_bytes, nullptr},
     {"prefix", "a prefix of keys, such as app:v1", nullptr, check_prefix},
-    {"listen", "address:port, such as 127.0.0.1:7700 or [::1]:7700", nullptr, check_listen},
+    {"listen", "address:port, such as 127.0.0.1:7700 or [::1]:7700, or unix:/path", nullptr, check_listen},
     {"host", "the name or address of a host, such as store.example or [::1]", nullptr, check_host},
     {"sha256", "\"sha256:\" and 64 hexadecimal digits", nullptr, check_sha256},
     {"path", "the path of a file or folder", nullptr, check_path, 1, true},

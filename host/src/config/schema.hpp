@@ -18,7 +18,7 @@
 //                    number, to which minimum and maximum apply.
 //   seconds          a duration in which a number without unit is seconds; after the check it is milliseconds
 //   prefix           a mountpoint, base or prefix; after the check it is normalised, without a ':' at its end
-//   listen           address:port, or empty
+//   listen           address:port, unix:/path, or empty
 //   sha256           "sha256:" and 64 hexadecimal digits
 //   path             a file or folder; after the check it is absolute (relative ones start at the config's folder)
 // The formats of JSON Schema are for editors and not checked.

@@ -2,7 +2,9 @@
 #include "secrets.hpp"
 
 #include <algorithm>
+#include <array>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include <boost/json/serialize.hpp>
@@ -36,8 +38,9 @@ void add_all(const TextNode &node, std::vector<std::string> &secrets) {
   for (const TextNode &item : node.items) add_all(item, secrets);
   for (const Member &member : node.members) {
     const bool is_bases = member.name == "bases" && member.value.kind == TextNode::Kind::array;
-    if (!is_bases && member.name != "bases" && member.name != "value" && member.name != "write")
-      secrets.push_back(member.name);
+    constexpr std::array<std::string_view, 4> fields{"bases", "certificate", "value", "write"};
+    if (std::find(fields.begin(), fields.end(), member.name) == fields.end()) secrets.push_back(member.name);
+    if (member.name == "certificate" && member.value.text()) continue; // a name, which everybody may know
     // Bases are not secrets, and other messages name them.
     if (!is_bases)
       add_all(member.value, secrets);

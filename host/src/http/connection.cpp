@@ -10,12 +10,12 @@
 #include <sys/socket.h>
 
 #include "base/ascii.hpp"
+#include "http/access_log.hpp"
 #include "http/reply.hpp"
 
 namespace omnistore::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
@@ -29,11 +29,12 @@ constexpr std::string_view too_many_wait = "Too many requests wait for this stor
 
 } // namespace
 
-Connection::Connection(Loop &loop, tcp::socket socket, bool refused)
+Connection::Connection(Loop &loop, Socket socket, bool refused)
     : loop_(loop), share_(&loop.memory, sizeof(Connection) + beside_connection), socket_(std::move(socket)),
+      tls_(loop.parts.tls ? loop.parts.tls->begin(socket_.native_handle(), loop.memory) : nullptr),
       peer_(socket_.native_handle()), refused_(refused), reader_(loop.memory, loop.config.max_header),
-      handler_(loop.application.handler(request_)), work_(*this, *handler_, request_), output_(socket_, &loop.memory),
-      pace_(loop.config.idle_timeout) {
+      handler_(loop.application.handler(request_)), work_(*this, *handler_, request_),
+      output_(socket_, tls_.get(), &loop.memory), pace_(loop.config.idle_timeout) {
   request_.varies_by_origin = !loop.config.origins.empty();
   request_.peer = &peer_;
 }
@@ -42,13 +43,28 @@ void Connection::start() {
   error_code error;
   socket_.non_blocking(true, error);
   if (error) return close();
-  socket_.set_option(tcp::no_delay(true), error);
+  if (loop_.parts.tls && !tls_) return close();             // there is no memory for it
+  socket_.set_option(asio::ip::tcp::no_delay(true), error); // a unix socket has no such option, and needs none
   // The system would take in megabytes for a client that does not read, beside the memory that is counted here.
   ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most_unsent, sizeof most_unsent);
   pace_.idle(loop_.now);
-  if (!refused_) return park();
-  refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
+  if (loop_.parts.access) peer_.name(); // when the client has gone, nobody knows its address
+  refused_by_limit_ = !refused_ && !admit_address();
+  if (tls_)
+    phase_ = Phase::handshake;
+  else if (!refused_ && !refused_by_limit_)
+    return park();
+  else
+    refuse_connection();
   proceed();
+}
+
+void Connection::refuse_connection() {
+  if (refused_by_limit_) {
+    refuse(429, "This address has too many connections", "Retry-After: 1\r\n");
+    return;
+  }
+  refuse(503, "There are too many connections (" + std::to_string(loop_.config.max_connections) + ")");
 }
 
 void Connection::proceed() {
@@ -77,8 +93,12 @@ void Connection::no_memory() {
 bool Connection::step() {
   if (output_.unsent().size() >= gathered && !flush()) return false;
   switch (phase_) {
+  case Phase::handshake:
+    return handshake();
   case Phase::head:
     return read_head();
+  case Phase::judged:
+    return begin_request();
   case Phase::body:
     return read_body();
   case Phase::body_piped:
@@ -93,6 +113,7 @@ bool Connection::step() {
     return send_lent();
   case Phase::last_write:
     return last_write();
+  case Phase::checking:
   case Phase::work:
   case Phase::held:
   case Phase::linger:
@@ -104,6 +125,38 @@ bool Connection::step() {
 
 // --------------------------------------------------------------------------------------------------------------
 // The way of a request
+
+bool Connection::handshake() {
+  const TlsSession::Result result = tls_->handshake();
+  const bool writes = result == TlsSession::Result::await_output;
+  switch (result) {
+  case TlsSession::Result::done:
+    request_.certificate = tls_->certificate();
+    phase_ = Phase::head;
+    pace_.idle(loop_.now);
+    if (refused_ || refused_by_limit_) refuse_connection();
+    return true;
+  case TlsSession::Result::await_input:
+  case TlsSession::Result::await_output:
+    socket_.async_wait(writes ? Socket::wait_write : Socket::wait_read,
+                       [self = shared_from_this()](const error_code &) {
+                         if (self->phase_ == Phase::handshake) self->proceed();
+                       });
+    return false;
+  case TlsSession::Result::plain: {
+    constexpr std::string_view text = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 40\r\n"
+                                      "Connection: close\r\n\r\nThis listener speaks TLS: use https://.\n";
+    error_code ignored;
+    socket_.write_some(asio::buffer(text.data(), text.size()), ignored);
+    socket_.shutdown(Socket::shutdown_send, ignored);
+    break;
+  }
+  case TlsSession::Result::ended:
+    break;
+  }
+  close();
+  return false;
+}
 
 bool Connection::read_head() {
   const bool begins = !reader_.begun();
@@ -124,13 +177,17 @@ bool Connection::read_head() {
 /// The head is there: judges it, and decides how the body comes.
 bool Connection::begin_request() {
   reader_.fill(request_);
+  request_.identity = {};
+  if (loop_.parts.access) begin_entry();
   if (loop_.stopping) request_.keep_alive = false;
   const std::optional<std::uint64_t> length = reader_.content_length();
   const bool body_is_here = reader_.has_body();
   const bool keep_alive = request_.keep_alive;
   if (!body_is_here) request_.keep_alive = false; // the body of a refused request is not waited for
   Response response(output_.buffer());
-  if (!handler_->admit(response)) {
+  if ((of_address_ && !admit_by_address(response)) || !handler_->admit(response) ||
+      (loop_.parts.per_token && !admit_by_token(response))) {
+    if (response.status == 0) return check_credentials();
     if (body_is_here) reader_.skip_body();
     finish_response(response);
     return true;
@@ -148,6 +205,19 @@ bool Connection::begin_request() {
   reader_.begin_body(most_piped, loop_.config.max_body);
   phase_ = Phase::body;
   return true;
+}
+
+bool Connection::check_credentials() {
+  phase_ = Phase::checking;
+  pace_.wait_until(request_deadline());
+  const auto done = [self = shared_from_this()] {
+    asio::post(self->loop_.io, [self] {
+      if (self->phase_ != Phase::checking) return;
+      self->phase_ = Phase::judged;
+      self->proceed();
+    });
+  };
+  return !handler_->check(done) && too_busy("Too many tokens are being checked");
 }
 
 bool Connection::read_body() {
@@ -312,20 +382,23 @@ bool Connection::send_lent() {
 void Connection::begin_feed(std::shared_ptr<Feed> feed) {
   const auto self = shared_from_this();
   error_code error, failed;
-  const tcp protocol = socket_.local_endpoint(error).protocol();
+  const Protocol protocol = socket_.local_endpoint(error).protocol();
   if (error) return close();
   const auto handle = socket_.release(error); // cancels what waits for it
   if (error) return close();
-  if (!loop_.feeds.add(protocol, handle, output_.unsent(), std::move(feed))) {
+  if (!loop_.feeds.add(protocol, handle, {std::move(tls_), of_address_, of_token_}, output_.unsent(),
+                       std::move(feed))) {
     socket_.assign(protocol, handle, failed);
     return close();
   }
+  if (loop_.parts.access) log_response(entry_.status); // its events are still to come
   phase_ = Phase::closed;
   loop_.hand_over(*this);
 }
 
 void Connection::finish_response(const Response &response) {
   if (response.status >= 100 && response.status < 600) Loop::count(loop_.counts.responses[response.status / 100 - 1]);
+  entry_.status = response.status;
   close_ = close_ || response.close || !request_.keep_alive || loop_.stopping;
   if (response.delay.count() > 0 && !loop_.stopping) {
     phase_ = Phase::held;
@@ -351,6 +424,8 @@ void Connection::let_go() {
 }
 
 void Connection::end_request() {
+  if (loop_.parts.access) log_response(entry_.status);
+  if (of_address_ || of_token_) count_bytes();
   more_ = nullptr;
   piping_ = false;
   may_wait_ = false;
@@ -361,6 +436,19 @@ void Connection::end_request() {
   request_.source_size = UINT64_MAX;
   request_.method = Method::other;
   phase_ = close_ ? Phase::last_write : Phase::head;
+}
+
+void Connection::begin_entry() {
+  if (entry_.has_head) return; // its credentials have been checked meanwhile
+  entry_ = {true, 0, output_.total(), Loop::Clock::now()};
+}
+
+void Connection::log_response(unsigned status) {
+  const auto took = entry_.has_head ? Loop::Clock::now() - entry_.began : Loop::Clock::duration();
+  loop_.parts.access->write({loop_.parts.name, peer_.name(), entry_.has_head ? &request_ : nullptr, status,
+                             output_.total() - entry_.sent_before,
+                             std::chrono::duration_cast<std::chrono::microseconds>(took)});
+  entry_ = {false, 0, output_.total(), {}};
 }
 
 /// Returns a request for the response to one that was not read, or not to its end.
@@ -389,7 +477,8 @@ bool Connection::refuse(unsigned status, std::string_view message, std::string_v
 bool Connection::last_write() {
   if (!flush()) return false;
   error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
+  if (tls_) tls_->end();
+  socket_.shutdown(Socket::shutdown_send, error);
   if (error) {
     close();
     return false;

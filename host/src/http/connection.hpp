@@ -8,8 +8,7 @@
 #include <optional>
 #include <string_view>
 
-#include <boost/asio/ip/tcp.hpp>
-
+#include "http/limiter.hpp"
 #include "http/loop.hpp"
 #include "http/message.hpp"
 #include "http/output.hpp"
@@ -17,6 +16,8 @@
 #include "http/peer.hpp"
 #include "http/pool_work.hpp"
 #include "http/request_reader.hpp"
+#include "http/socket.hpp"
+#include "http/tls.hpp"
 
 namespace omnistore::http {
 
@@ -34,7 +35,7 @@ public:
 
   static constexpr std::chrono::seconds work_grace{1}; ///< for a driver to notice that its time is up
 
-  Connection(Loop &loop, boost::asio::ip::tcp::socket socket, bool refused);
+  Connection(Loop &loop, Socket socket, bool refused);
 
   void start();
   /// Closes it if it is later than it may be.
@@ -54,7 +55,10 @@ public:
 
 private:
   enum class Phase {
+    handshake,  ///< TLS begins
     head,       ///< reading a head
+    checking,   ///< another thread checks the request's credentials
+    judged,     ///< and has done so
     body,       ///< reading a body
     body_piped, ///< reading a long body while the store takes it, or waiting until the store has
     respond,    ///< the request is complete
@@ -71,8 +75,11 @@ private:
   void proceed();
   void no_memory();
   bool step();
+  bool handshake();
+  void refuse_connection();
   bool read_head();
   bool begin_request();
+  bool check_credentials();
   bool read_body();
   bool pipe_body();
   bool respond();
@@ -90,10 +97,20 @@ private:
   Request unread_request() const;
   bool refuse(unsigned status, std::string_view message, std::string_view extra = {});
 
+  void begin_entry();
+  bool admit_address();
+  bool admit_by_address(Response &response);
+  bool admit_by_token(Response &response);
+  bool refuse_client(unsigned seconds, Response &response, std::string_view whose);
+  void count_bytes();
+  void log_response(unsigned status);
+
   bool await_input();
   void await_store();
   void await_turn();
   void read(RequestReader::Room room);
+  void read_by_tls(RequestReader::Room room, bool in_handler);
+  void await_tls(TlsSession::Result what, RequestReader::Room room);
   void on_read(Buffer &into, std::size_t count, bool failed);
   void park();
   bool flush();
@@ -106,11 +123,13 @@ private:
 
   Loop &loop_;
   const MemoryShare share_; ///< what the connection itself takes
-  boost::asio::ip::tcp::socket socket_;
+  Socket socket_;
+  std::unique_ptr<TlsSession> tls_; ///< null: the connection has none
   Peer peer_;
   const bool refused_;
   Phase phase_ = Phase::head;
-  bool close_ = false; ///< after the response at hand
+  bool close_ = false;            ///< after the response at hand
+  bool refused_by_limit_ = false; ///< its address has too many connections
 
   RequestReader reader_;
   Request request_;
@@ -118,6 +137,18 @@ private:
   PoolWork work_;
   Output output_;
   Pace pace_;
+
+  /// The facts that the access log needs of the request at hand.
+  struct Entry {
+    bool has_head = false; ///< `request_` holds it
+    unsigned status = 0;   ///< of its response; 0: there is none yet
+    std::uint64_t sent_before = 0;
+    Loop::Clock::time_point began{};
+  };
+  Entry entry_;
+  std::shared_ptr<Limiter::Slot> of_address_, of_token_; ///< null without such a limit
+  std::uint64_t received_ = 0;                           ///< bytes
+  std::uint64_t counted_ = 0;                            ///< of those and of the output, that the limits know
 
   bool reading_ = false;         ///< a read of the socket is under way
   bool parked_ = false;          ///< it is idle and has no buffers, or will have none

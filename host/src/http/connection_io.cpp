@@ -2,6 +2,7 @@
 // The bytes of a connection, and the time that it may take.
 #include <chrono>
 
+#include <boost/asio/post.hpp>
 #include <poll.h>
 
 #include "http/connection.hpp"
@@ -10,7 +11,6 @@
 namespace omnistore::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::milliseconds;
 
@@ -29,6 +29,8 @@ bool Connection::await_input() {
 void Connection::read(RequestReader::Room room) {
   char *const place = room.into.room(room.most); // there may be no memory for it
   reading_ = true;
+  if (tls_) [[unlikely]]
+    return read_by_tls(room, false);
   socket_.async_read_some(asio::buffer(place, room.most), [self = shared_from_this(), &into = room.into](
                                                               const error_code &error, std::size_t count) {
     if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
@@ -37,6 +39,33 @@ void Connection::read(RequestReader::Room room) {
     }
     self->parked_ = false;
     self->on_read(into, count, error.failed());
+  });
+}
+
+/// Reads what TLS has, or waits for it. Only in a handler of the loop's may what comes be used at once: else a client
+/// that sends without end would have this call itself without end.
+void Connection::read_by_tls(RequestReader::Room room, bool in_handler) {
+  std::size_t count = 0;
+  const TlsSession::Result result = tls_->read(room.into.room(room.most), room.most, count);
+  const bool failed = result != TlsSession::Result::done;
+  if (failed && result != TlsSession::Result::ended) return await_tls(result, room);
+  if (in_handler) return on_read(room.into, count, failed);
+  asio::post(loop_.io, [self = shared_from_this(), &into = room.into, count, failed] {
+    self->parked_ = false;
+    self->on_read(into, count, failed);
+  });
+}
+
+void Connection::await_tls(TlsSession::Result what, RequestReader::Room room) {
+  const auto event = what == TlsSession::Result::await_output ? Socket::wait_write : Socket::wait_read;
+  socket_.async_wait(event, [self = shared_from_this(), room](const error_code &error) {
+    if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
+      self->reading_ = false;
+      return self->park();
+    }
+    self->parked_ = false;
+    if (error || self->phase_ == Phase::closed) return self->on_read(room.into, 0, error.failed());
+    self->read_by_tls(room, true);
   });
 }
 
@@ -50,6 +79,7 @@ void Connection::on_read(Buffer &into, std::size_t count, bool failed) {
   if (failed) return close(); // by the client, or the connection broke: every complete request has its response
   if (phase_ == Phase::linger) return read(reader_.room_to_discard());
   reader_.received(into, count);
+  received_ += count;
   pace_.add(count);
   limit_time();
   proceed();
@@ -72,7 +102,7 @@ bool Connection::flush() {
   awaits_output_ = true;
   pace_.set(output_.sent());
   limit_time();
-  socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code &) {
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code &) {
     if (self->phase_ == Phase::closed) return;
     self->awaits_output_ = false;
     self->proceed();
@@ -143,7 +173,7 @@ void Connection::park() {
   reader_.release();
   output_.release();
   work_.written().clear(0);
-  socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code &) {
+  socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code &) {
     if (self->phase_ == Phase::closed) return;
     self->parked_ = false;
     self->proceed();
@@ -176,14 +206,21 @@ void Connection::late() {
       reply_error(unread, response, 408, "The request took too long to come");
     }
     Loop::count(loop_.counts.responses[response.status / 100 - 1]);
+    if (loop_.parts.access) log_response(response.status);
     error_code ignored;
-    socket_.write_some(asio::buffer(last.data(), last.size()), ignored);
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    std::size_t count = 0;
+    if (tls_)
+      tls_->write(last.view(), count);
+    else
+      socket_.write_some(asio::buffer(last.data(), last.size()), ignored);
+    if (tls_) tls_->end();
+    socket_.shutdown(Socket::shutdown_send, ignored);
   }
   close();
 }
 
 void Connection::stop() {
+  if (phase_ == Phase::handshake) return close();
   if (phase_ == Phase::held) return let_go();
   if (phase_ != Phase::head || awaits_output_ || !reader_.idle()) return;
   error_code error;
@@ -192,6 +229,8 @@ void Connection::stop() {
 
 void Connection::close() {
   if (phase_ == Phase::closed) return;
+  // As nginx does: 499 stands for a client that has gone before it had its response.
+  if (loop_.parts.access && entry_.has_head) log_response(499);
   work_.give_up();
   // A pipe ends by itself, and its failure says that the client has gone.
   if (phase_ != Phase::piped && phase_ != Phase::body_piped) work_.cancel();
@@ -199,6 +238,7 @@ void Connection::close() {
   reader_.cut_pipe();
   work_.abandon_pipe();
   error_code ignored;
+  if (tls_ && !awaits_output_) tls_->end();
   socket_.close(ignored);
   output_.release();
   loop_.remove(*this);

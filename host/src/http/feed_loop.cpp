@@ -15,7 +15,6 @@
 namespace omnistore::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
@@ -30,8 +29,9 @@ constexpr unsigned most_reads = 16;             // of what a client sends on, be
 /// A client that gets events. Drops the input of the client; the end of the input ends the stream.
 class FeedConnection : public std::enable_shared_from_this<FeedConnection> {
 public:
-  FeedConnection(FeedLoop &loop, tcp::socket socket, std::shared_ptr<Feed> feed)
-      : loop_(loop), socket_(std::move(socket)), feed_(std::move(feed)), unsent_(&loop.memory_) {}
+  FeedConnection(FeedLoop &loop, Socket socket, FeedParts parts, std::shared_ptr<Feed> feed)
+      : loop_(loop), socket_(std::move(socket)), parts_(std::move(parts)), tls_(parts_.tls.get()),
+        feed_(std::move(feed)), unsent_(&loop.memory_) {}
 
   void begin(std::string_view unsent) {
     error_code error;
@@ -78,6 +78,7 @@ public:
   void close() {
     if (std::exchange(closed_, true)) return;
     error_code ignored;
+    if (tls_ && !awaits_output_) tls_->end();
     socket_.close(ignored);
     feed_.reset();
     loop_.remove(*this);
@@ -90,6 +91,8 @@ private:
   bool send(std::string_view bytes) {
     began_ = loop_.now_;
     const std::size_t count = write(bytes);
+    for (const auto &slot : {parts_.of_address, parts_.of_token})
+      if (slot) slot->add_bytes(bytes.size());
     if (closed_) return false;
     if (count == bytes.size()) {
       deadline_ = loop_.now_ + loop_.keep_alive_;
@@ -110,7 +113,8 @@ private:
     std::size_t count = 0;
     while (count < bytes.size()) {
       error_code error;
-      count += socket_.write_some(asio::buffer(bytes.data() + count, bytes.size() - count), error);
+      count += tls_ ? write_by_tls(bytes.substr(count), error)
+                    : socket_.write_some(asio::buffer(bytes.data() + count, bytes.size() - count), error);
       if (error == asio::error::would_block) break;
       if (!error) continue;
       close();
@@ -119,12 +123,22 @@ private:
     return count;
   }
 
+  std::size_t write_by_tls(std::string_view bytes, error_code &error) {
+    std::size_t count = 0;
+    const TlsSession::Result result = tls_->write(bytes, count);
+    if (result == TlsSession::Result::await_output)
+      error = asio::error::would_block;
+    else if (result != TlsSession::Result::done)
+      error = asio::error::eof;
+    return count;
+  }
+
   void await_output() {
     awaits_output_ = true;
     // A client may take longer than the idle time only as long as it keeps up a pace.
     deadline_ = began_ + std::chrono::milliseconds(loop_.config_.idle_timeout +
                                                    static_cast<std::int64_t>(sent_ / slowest_reading));
-    socket_.async_wait(tcp::socket::wait_write, [self = shared_from_this()](const error_code &) {
+    socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code &) {
       if (!self->closed_) self->go_on();
     });
   }
@@ -141,7 +155,7 @@ private:
   }
 
   void await_input() {
-    socket_.async_wait(tcp::socket::wait_read, [self = shared_from_this()](const error_code &failed) {
+    socket_.async_wait(Socket::wait_read, [self = shared_from_this()](const error_code &failed) {
       if (self->closed_) return;
       if (failed || !self->drop_input()) return self->close();
       self->await_input();
@@ -153,6 +167,12 @@ private:
     std::array<char, 4096> dropped;
     for (unsigned reads = 0; reads < most_reads; ++reads) {
       error_code error;
+      if (tls_) {
+        std::size_t count = 0;
+        const TlsSession::Result result = tls_->read(dropped.data(), dropped.size(), count);
+        if (result != TlsSession::Result::done) return result != TlsSession::Result::ended;
+        continue;
+      }
       socket_.read_some(asio::buffer(dropped), error);
       if (error) return error == asio::error::would_block;
     }
@@ -160,7 +180,9 @@ private:
   }
 
   FeedLoop &loop_;
-  tcp::socket socket_;
+  Socket socket_;
+  FeedParts parts_;
+  TlsSession *const tls_; ///< null: the connection has none
   std::shared_ptr<Feed> feed_;
   Buffer unsent_; ///< what the socket did not take
   std::size_t sent_ = 0;
@@ -190,17 +212,19 @@ bool FeedLoop::start() {
   return true;
 }
 
-bool FeedLoop::add(const tcp &protocol, int handle, std::string_view unsent, std::shared_ptr<Feed> feed) {
+bool FeedLoop::add(const Protocol &protocol, int handle, FeedParts parts, std::string_view unsent,
+                   std::shared_ptr<Feed> feed) {
   if (!start()) return false;
-  asio::post(io_, [this, protocol, handle, unsent = std::string(unsent), feed = std::move(feed)]() mutable {
-    tcp::socket socket(io_);
+  asio::post(io_, [this, protocol, handle, parts = std::move(parts), unsent = std::string(unsent),
+                   feed = std::move(feed)]() mutable {
+    Socket socket(io_);
     error_code failed;
     socket.assign(protocol, handle, failed);
     if (failed) { // the system watches no more sockets
       ::close(handle);
       return closed_();
     }
-    auto connection = std::make_shared<FeedConnection>(*this, std::move(socket), std::move(feed));
+    auto connection = std::make_shared<FeedConnection>(*this, std::move(socket), std::move(parts), std::move(feed));
     connection->index = connections_.size();
     connections_.push_back(connection);
     connection->begin(unsent);

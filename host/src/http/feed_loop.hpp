@@ -14,17 +14,25 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <omnistore/config.hpp>
 
 #include "http/buffer.hpp"
+#include "http/limiter.hpp"
 #include "http/message.hpp"
+#include "http/socket.hpp"
 #include "http/ticker.hpp"
+#include "http/tls.hpp"
 
 namespace omnistore::http {
 
 class FeedConnection;
+
+/// The parts that a connection keeps when events begin on it. Each may be null.
+struct FeedParts {
+  std::unique_ptr<TlsSession> tls;
+  std::shared_ptr<Limiter::Slot> of_address, of_token;
+};
 
 /// Sends events, on one thread for all streams of a listener, so that requests do not wait while events go out. The
 /// thread is woken once when feeds have events. Events that come while others are sent go out together.
@@ -40,9 +48,9 @@ public:
   ~FeedLoop();
 
   /// Takes over a connection whose response `feed` continues. The bytes of `unsent` go out first. Starts the thread
-  /// with the first connection. Returns false, and leaves the connection alone, if the system's limit on threads is
-  /// reached. On any thread.
-  bool add(const boost::asio::ip::tcp &protocol, int handle, std::string_view unsent, std::shared_ptr<Feed> feed);
+  /// with the first connection. Returns false, and leaves the connection
+  /// alone, if the system's limit on threads is reached. On any thread.
+  bool add(const Protocol &protocol, int handle, FeedParts parts, std::string_view unsent, std::shared_ptr<Feed> feed);
   /// Ends the streams, and those that are still to come. On any thread, like the functions that follow.
   void stop();
   void close_all();

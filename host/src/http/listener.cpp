@@ -6,8 +6,12 @@
 #include <cstring>
 #include <future>
 #include <mutex>
+#include <optional>
 #include <vector>
 
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <spdlog/spdlog.h>
@@ -16,11 +20,14 @@
 #include <omnistore/error.hpp>
 
 #include "http/connection.hpp"
+#include "http/limiter.hpp"
+#include "http/socket.hpp"
+#include "http/tls.hpp"
+#include "http/unix_file.hpp"
 
 namespace omnistore::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
@@ -40,44 +47,74 @@ Error bind_error(const Address &address, const std::string &field, const error_c
   if (error == asio::error::address_in_use) {
     return Error(Status::unavailable, where + "; another host? choose another with " + field + ".listen");
   }
+  if (address.is_unix())
+    return Error(error == asio::error::access_denied ? Status::denied : Status::invalid,
+                 where + "; choose a folder that exists and that this user may write with " + field + ".listen");
   if (error == asio::error::access_denied) {
     return Error(Status::denied, where + "; choose a port above 1023 with " + field + ".listen");
   }
   return Error(Status::invalid, where + "; choose an address of this machine with " + field + ".listen");
 }
 
-/// Throws Error with the address and the reason.
-void bind(tcp::acceptor &acceptor, const Address &address, const std::string &field) {
-  const tcp::endpoint endpoint(asio::ip::make_address(address.host), address.port);
+using Acceptor = asio::basic_socket_acceptor<Protocol>;
+
+Protocol::endpoint endpoint_of(const Address &address) {
+  if (address.is_unix()) return asio::local::stream_protocol::endpoint(address.path);
+  return asio::ip::tcp::endpoint(asio::ip::make_address(address.host), address.port);
+}
+
+/// Returns the file of a unix socket, which ends with the object. Throws Error with the address and the reason.
+UnixFile bind(Acceptor &acceptor, const Address &address, const std::string &field) {
+  const Protocol::endpoint endpoint = endpoint_of(address);
   error_code error;
   if (address.socket >= 0) {
     acceptor.assign(endpoint.protocol(), address.socket, error);
     if (error) throw bind_error(address, field, error);
-    return;
+    return {};
   }
+  UnixFile file;
+  if (address.is_unix()) UnixFile::remove_stale(address.path);
   acceptor.open(endpoint.protocol(), error);
-  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error && !address.is_unix()) acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error) acceptor.bind(endpoint, error);
-  if (!error) acceptor.listen(tcp::acceptor::max_listen_connections, error);
+  // Nobody can connect before listen(), so that the file has its mode before anybody comes.
+  if (!error && address.is_unix()) file = UnixFile(address.path, address.mode, error);
+  if (!error) acceptor.listen(Acceptor::max_listen_connections, error);
   if (error) throw bind_error(address, field, error);
+  return file;
+}
+
+/// Returns null if the listener has no TLS.
+std::unique_ptr<TlsContext> tls_of(const HttpConfig &config, const Address &address, const std::string &field) {
+  if (!config.tls.enabled()) return nullptr;
+  if (address.is_unix())
+    throw Error(Status::invalid, field + ".tls: a unix socket has no TLS; the mode of its file says who may connect");
+  return std::make_unique<TlsContext>(config.tls, field);
 }
 
 } // namespace
 
+void check_tls(const HttpConfig &config, const Address &address, const std::string &field) {
+  tls_of(config, address, field);
+}
+
 void check_bind(const Address &address, const std::string &field) {
   asio::io_context context;
-  tcp::acceptor acceptor(context);
+  Acceptor acceptor(context);
   bind(acceptor, address, field);
 }
 
 class Listener::Impl {
 public:
-  Impl(const Address &address, const HttpConfig &config, const std::string &field, WorkerPool &pool,
+  Impl(const Address &address, const HttpConfig &config, const std::string &field, AccessLog *access, WorkerPool &pool,
        MemoryBudget &memory, asio::io_context &accepting)
-      : bound_(address), config_(config), pool_(pool), memory_(memory), accepting_(accepting), acceptor_(accepting),
-        pause_(accepting) {
-    bind(acceptor_, address, field);
-    bound_.port = acceptor_.local_endpoint().port();
+      : bound_(address), config_(config), access_(access), name_(field.substr(field.rfind('.') + 1)), pool_(pool),
+        memory_(memory), accepting_(accepting), acceptor_(accepting), pause_(accepting) {
+    if (config.per_address.any()) per_address_.emplace(config.per_address);
+    if (config.per_token.any()) per_token_.emplace(config.per_token);
+    tls_ = tls_of(config, address, field);
+    file_ = bind(acceptor_, address, field);
+    if (!address.is_unix()) bound_.port = address_of(acceptor_.native_handle(), field).port;
   }
 
   ~Impl() {
@@ -88,11 +125,14 @@ public:
   }
 
   const Address &bound() const { return bound_; }
+  void reload_tls() const {
+    if (tls_) tls_->reload();
+  }
 
   void start(Application &application, unsigned threads) {
     feeds_ = std::make_unique<FeedLoop>(config_, memory_, [this] { connection_closed(false); });
     for (unsigned i = 0; i < threads; ++i) {
-      loops_.push_back(std::make_unique<Loop>(config_, application, pool_, memory_, *feeds_,
+      loops_.push_back(std::make_unique<Loop>(config_, loop_parts(), application, pool_, memory_, *feeds_,
                                               [this](bool refused) { connection_closed(refused); }));
     }
     started_ = true;
@@ -105,6 +145,7 @@ public:
     asio::post(accepting_, [this, &closed] {
       error_code ignored;
       acceptor_.close(ignored);
+      file_ = UnixFile();
       pause_.cancel();
       closed.set_value();
     });
@@ -143,6 +184,8 @@ public:
       stats.accepted = accepted_;
       stats.refused = refused_;
     }
+    for (const auto *limiter : {per_address_ ? &*per_address_ : nullptr, per_token_ ? &*per_token_ : nullptr})
+      if (limiter) stats.limited += limiter->refused();
     stats.accept_failures = accept_failures_.load(std::memory_order_relaxed);
     if (feeds_) stats.timed_out = feeds_->timed_out();
     for (const auto &loop : loops_) {
@@ -155,8 +198,12 @@ public:
   }
 
 private:
+  LoopParts loop_parts() {
+    return {tls_.get(), access_, per_address_ ? &*per_address_ : nullptr, per_token_ ? &*per_token_ : nullptr, name_};
+  }
+
   void accept() {
-    acceptor_.async_accept([this](const error_code &error, tcp::socket socket) {
+    acceptor_.async_accept([this](const error_code &error, Socket socket) {
       if (!acceptor_.is_open()) return;
       if (!error) {
         accepts_again();
@@ -191,7 +238,7 @@ private:
   }
 
   /// Hands a connection to the loop whose turn it is.
-  void take(tcp::socket socket) {
+  void take(Socket socket) {
     bool refused = false;
     {
       const std::lock_guard lock(mutex_);
@@ -214,9 +261,9 @@ private:
     }
     Loop &loop = *loops_[(turn + tries) % loops_.size()];
     asio::post(loop.io, [this, &loop, handle, refused] {
-      tcp::socket accepted(loop.io);
+      Socket accepted(loop.io);
       error_code failed;
-      accepted.assign(bound_.host.find(':') == std::string::npos ? tcp::v4() : tcp::v6(), handle, failed);
+      accepted.assign(endpoint_of(bound_).protocol(), handle, failed);
       if (!failed) return loop.add(std::move(accepted), refused);
       ::close(handle); // the system watches no more sockets
       connection_closed(refused);
@@ -231,12 +278,17 @@ private:
 
   Address bound_;
   const HttpConfig &config_;
+  AccessLog *const access_;
+  const std::string name_;
+  std::optional<Limiter> per_address_, per_token_;
   WorkerPool &pool_;
   MemoryBudget &memory_;
   bool started_ = false;
 
   asio::io_context &accepting_;
-  tcp::acceptor acceptor_;
+  Acceptor acceptor_;
+  UnixFile file_;
+  std::unique_ptr<TlsContext> tls_; ///< null: the listener has none
   asio::steady_timer pause_;
   std::unique_ptr<FeedLoop> feeds_;
   std::vector<std::unique_ptr<Loop>> loops_;
@@ -252,11 +304,12 @@ private:
   std::uint64_t open_ = 0, refused_open_ = 0, accepted_ = 0, refused_ = 0;
 };
 
-Listener::Listener(const Address &address, const HttpConfig &config, const std::string &field, WorkerPool &pool,
-                   MemoryBudget &memory, asio::io_context &accepting)
-    : impl_(std::make_unique<Impl>(address, config, field, pool, memory, accepting)) {}
+Listener::Listener(const Address &address, const HttpConfig &config, const std::string &field, AccessLog *access,
+                   WorkerPool &pool, MemoryBudget &memory, asio::io_context &accepting)
+    : impl_(std::make_unique<Impl>(address, config, field, access, pool, memory, accepting)) {}
 Listener::~Listener() = default;
 
+void Listener::reload_tls() const { impl_->reload_tls(); }
 std::string Listener::address() const { return impl_->bound().text(); }
 void Listener::start(Application &application, unsigned threads) { impl_->start(application, threads); }
 std::uint64_t Listener::drain(std::chrono::steady_clock::time_point deadline) { return impl_->drain(deadline); }

@@ -12,12 +12,11 @@
 namespace omnistore::http {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 
-Loop::Loop(const HttpConfig &settings, Application &served, WorkerPool &threads, MemoryBudget &budget,
+Loop::Loop(const HttpConfig &settings, LoopParts shared, Application &served, WorkerPool &threads, MemoryBudget &budget,
            FeedLoop &for_feeds, std::function<void(bool)> closed)
-    : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), application(served), pool(threads), memory(budget),
-      feeds(for_feeds), closed_(std::move(closed)), work_(io.get_executor()),
+    : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), parts(std::move(shared)), application(served),
+      pool(threads), memory(budget), feeds(for_feeds), closed_(std::move(closed)), work_(io.get_executor()),
       ticker_(io, std::min(config.idle_timeout, config.request_timeout), [this] { tick(); }) {}
 
 Loop::~Loop() = default;
@@ -52,7 +51,7 @@ void Loop::tick() {
   }
 }
 
-void Loop::add(tcp::socket socket, bool refused) {
+void Loop::add(Socket socket, bool refused) {
   auto connection = std::make_shared<Connection>(*this, std::move(socket), refused);
   connection->index = connections_.size();
   connections_.push_back(connection);

@@ -7,24 +7,36 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 
 #include <omnistore/config.hpp>
 
 #include "http/feed_loop.hpp"
 #include "http/memory_budget.hpp"
 #include "http/message.hpp"
+#include "http/socket.hpp"
 #include "http/ticker.hpp"
+#include "http/tls.hpp"
 #include "http/worker_pool.hpp"
 
 namespace omnistore::http {
 
+class AccessLog;
+class Limiter;
 class Connection;
+
+/// The parts that the loops of a listener share; each may be null.
+struct LoopParts {
+  const TlsContext *tls = nullptr;
+  AccessLog *access = nullptr;
+  Limiter *per_address = nullptr, *per_token = nullptr;
+  std::string name{}; ///< of the listener, for the access log
+};
 
 /// One thread of a listener, with the connections that it serves. All but `counts` and `io` is for this thread alone.
 class Loop {
@@ -33,8 +45,8 @@ public:
 
   /// `closed` is called on the loop's thread for each connection that has gone. Connections on which events begin go to
   /// `feeds`, which owns them from then on.
-  Loop(const HttpConfig &config, Application &application, WorkerPool &pool, MemoryBudget &memory, FeedLoop &feeds,
-       std::function<void(bool refused)> closed);
+  Loop(const HttpConfig &config, LoopParts shared, Application &application, WorkerPool &pool, MemoryBudget &memory,
+       FeedLoop &feeds, std::function<void(bool refused)> closed);
   ~Loop();
 
   /// Starts the thread, unless it runs. Returns false if the system's limit on threads is reached.
@@ -44,7 +56,7 @@ public:
   void join();
 
   /// Serves a connection, or responds that there are too many.
-  void add(boost::asio::ip::tcp::socket socket, bool refused);
+  void add(Socket socket, bool refused);
   /// Closes idle connections at once, and the others after the response that is under way.
   void stop();
   void close_all();
@@ -63,6 +75,7 @@ public:
 
   boost::asio::io_context io;
   const HttpConfig &config;
+  const LoopParts parts; ///< of the listener
   Application &application;
   WorkerPool &pool;
   MemoryBudget &memory;

@@ -19,6 +19,7 @@ namespace omnistore::http {
 class ResponsePipe;
 class BodyPipe;
 class Peer;
+struct ClientCertificate;
 
 /// A longer value goes between socket and store in pieces, if the store allows that.
 constexpr std::uint64_t long_value = 1024 * 1024;
@@ -80,6 +81,10 @@ struct Request {
   WorkerPool *pool = nullptr;
   /// The client. For the connection's thread alone; null if it is not known.
   Peer *peer = nullptr;
+  /// The name of the token that it came with, for logs; empty if there is none. Set by admit().
+  std::string_view identity;
+  /// The client's certificate; null if it has presented none.
+  const ClientCertificate *certificate = nullptr;
 
   std::string_view operator[](Header header) const { return headers[static_cast<std::size_t>(header)]; }
   /// Returns true if the header was sent, even empty.
@@ -137,6 +142,13 @@ public:
   /// Judges a request by its head, before its body is read. Returns false if `response` already holds the response,
   /// such as a refusal. Runs on the connection's thread and must not wait.
   virtual bool admit(Response &response) = 0;
+
+  /// Called if admit() returned false and wrote no response: the request's credentials have to be checked first. `done`
+  /// is called on any thread when admit() can judge them. Returns false if they cannot be checked now.
+  virtual bool check(std::function<void()> done) {
+    done();
+    return true;
+  }
 
   /// Returns the lane of the worker pool in which the admitted request waits. Requests of one lane never delay those of
   /// another. A lane without a name means that respond() does not wait and runs on the connection's thread. Called on

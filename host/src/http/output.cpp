@@ -6,10 +6,23 @@
 namespace omnistore::http {
 
 Output::Result Output::send(std::string_view bytes, std::size_t &sent) {
+  if (tls_) [[unlikely]]
+    return send_by_tls(bytes, sent);
   while (sent < bytes.size()) {
     boost::system::error_code error;
     sent += socket_.write_some(boost::asio::buffer(bytes.data() + sent, bytes.size() - sent), error);
     if (error) return error == boost::asio::error::would_block ? Result::blocked : Result::failed;
+  }
+  return Result::sent;
+}
+
+Output::Result Output::send_by_tls(std::string_view bytes, std::size_t &sent) {
+  while (sent < bytes.size()) {
+    std::size_t count = 0;
+    const TlsSession::Result result = tls_->write(bytes.substr(sent), count);
+    sent += count;
+    if (result != TlsSession::Result::done)
+      return result == TlsSession::Result::await_output ? Result::blocked : Result::failed;
   }
   return Result::sent;
 }
@@ -23,6 +36,7 @@ Output::Result Output::send() {
 }
 
 void Output::forget(std::size_t kept_memory) {
+  gone_ += buffer_.size() + lent_.size();
   buffer_.clear(kept_memory);
   loan_.reset();
   lent_ = {};

@@ -155,8 +155,27 @@ ip::address Peer::address() const {
   return from ? from->address() : ip::address();
 }
 
+const std::string &Peer::name() {
+  if (!name_.empty()) return name_;
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  const bool is_unix =
+      ::getsockname(socket_, reinterpret_cast<sockaddr *>(&own), &size) == 0 && own.ss_family == AF_UNIX;
+  name_ = is_unix ? "unix" : address().to_string();
+  return name_;
+}
+
 std::optional<uid_t> Peer::user() {
   if (user_) return user_;
+  // The kernel keeps who connected a unix socket, and no other one can have taken its place.
+  ucred client{};
+  socklen_t size = sizeof client;
+  sockaddr_storage name{};
+  socklen_t name_size = sizeof name;
+  if (::getsockname(socket_, reinterpret_cast<sockaddr *>(&name), &name_size) == 0 && name.ss_family == AF_UNIX) {
+    if (::getsockopt(socket_, SOL_SOCKET, SO_PEERCRED, &client, &size) == 0) user_ = client.uid;
+    return user_;
+  }
   const std::optional<Ends> ends = this->ends();
   if (!ends) return std::nullopt;
   std::optional<uid_t> user = user_from_diag(*ends);

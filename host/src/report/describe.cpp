@@ -167,15 +167,11 @@ json::object listener_json(const ListenerStats &listener) {
   for (std::size_t i = 0; i < listener.responses.size(); ++i) {
     responses[std::to_string(i + 1) + "xx"] = listener.responses[i];
   }
-  return {{"name", listener.name},
-          {"address", listener.address},
-          {"connections", listener.open},
-          {"accepted", listener.accepted},
-          {"refused", listener.refused},
-          {"acceptFailures", listener.accept_failures},
-          {"timed_out", listener.timed_out},
-          {"wrong_tokens", listener.wrong_tokens},
-          {"responses", std::move(responses)}};
+  return {{"name", listener.name},           {"address", listener.address},
+          {"connections", listener.open},    {"accepted", listener.accepted},
+          {"refused", listener.refused},     {"acceptFailures", listener.accept_failures},
+          {"timed_out", listener.timed_out}, {"wrong_tokens", listener.wrong_tokens},
+          {"limited", listener.limited},     {"responses", std::move(responses)}};
 }
 
 /// Parses the text of a JSON object; returns null if it is none.

@@ -68,13 +68,20 @@ json::object config_of_mount(const std::string &point, const MountConfig &mount,
 }
 
 json::object config_of_listener(const HttpConfig &listener) {
-  return {{"listen", listener.listen},
-          {"tokens", listener.tokens.size()},
-          {"maxConnections", listener.max_connections},
-          {"maxBody", listener.max_body},
-          {"requestTimeout", listener.request_timeout},
-          {"hosts", json::array(listener.hosts.begin(), listener.hosts.end())},
-          {"origins", json::array(listener.origins.begin(), listener.origins.end())}};
+  json::object object{{"listen", listener.listen}};
+  if (listener.tls.enabled())
+    object["tls"] = {{"certificate", listener.tls.certificate},
+                     {"clientCa", listener.tls.client_ca},
+                     {"requireClient", listener.tls.require_client}};
+  if (!listener.token_file.empty()) object["tokenFile"] = listener.token_file;
+  const json::object others{{"tokens", listener.tokens.size()},
+                            {"maxConnections", listener.max_connections},
+                            {"maxBody", listener.max_body},
+                            {"requestTimeout", listener.request_timeout},
+                            {"hosts", json::array(listener.hosts.begin(), listener.hosts.end())},
+                            {"origins", json::array(listener.origins.begin(), listener.origins.end())}};
+  for (const auto &[name, value] : others) object[name] = value;
+  return object;
 }
 
 } // namespace
@@ -97,7 +104,12 @@ json::object describe(const Config &config, loader::Registry &registry) {
                      {"mounts", nullptr}, // set below: each mount hides its own files
                      {"server", {{"http", config_of_listener(config.http)}, {"maxMemory", config.max_memory}}},
                      {"admin", config_of_listener(config.admin)},
-                     {"log", {{"level", config.log.level}, {"json", config.log.json}, {"slow", config.log.slow}}},
+                     {"log",
+                      {{"level", config.log.level},
+                       {"json", config.log.json},
+                       {"slow", config.log.slow},
+                       {"access", config.log.access},
+                       {"audit", config.log.audit}}},
                      {"openTimeout", config.open_timeout},
                      {"stopTimeout", config.stop_timeout}};
   for (auto &&[name, member] : shown) hide_files(member, std::string(name), config.places.get());

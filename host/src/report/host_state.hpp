@@ -25,6 +25,7 @@ struct ListenerStats {
   std::array<std::uint64_t, 5> responses{}; ///< by class: 1xx to 5xx
   std::uint64_t accept_failures = 0;        ///< times that no connection could be accepted
   std::uint64_t wrong_tokens = 0;           ///< requests with an unknown token
+  std::uint64_t limited = 0;                ///< requests and connections over the limits of one client
 };
 
 /// How reloads of the config went since the host was started.

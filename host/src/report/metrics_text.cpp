@@ -178,6 +178,8 @@ constexpr ListenerCount listener_counts[] = {
      "Times that no connection could be accepted, for want of descriptors.", &ListenerStats::accept_failures},
     {"omnistore_wrong_tokens_total", "counter", "Requests with a token that is not known.",
      &ListenerStats::wrong_tokens},
+    {"omnistore_limited_total", "counter", "Requests and connections over the limits of one address or token.",
+     &ListenerStats::limited},
     {"omnistore_connections_timed_out_total", "counter", "Connections that were closed for being idle or slow.",
      &ListenerStats::timed_out},
 };

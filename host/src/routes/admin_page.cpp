@@ -33,7 +33,10 @@ constexpr std::string_view page_headers =
     "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
     "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n";
 
-constexpr std::string_view session_cookie_flags = "; HttpOnly; SameSite=Strict";
+/// With TLS the browser never sends the cookie without it.
+std::string cookie_flags(bool secure) {
+  return secure ? "; HttpOnly; SameSite=Strict; Secure" : "; HttpOnly; SameSite=Strict";
+}
 
 } // namespace
 
@@ -108,7 +111,7 @@ json::object AdminRoutes::session_state(const Request &request) const {
                      {"keys", nullptr}};
   if (!guard_.has_tokens()) {
     if (may(Access::part)) state["keys"] = {{"write", true}, {"bases", json::array()}};
-  } else if (const auto scope = page_.keys_guard.scope(request[Header::authorization])) {
+  } else if (const auto scope = page_.keys_guard.scope(request.message)) {
     state["keys"] = {{"write", scope->write}, {"bases", json::array(scope->bases.begin(), scope->bases.end())}};
   }
   return state;
@@ -148,6 +151,8 @@ void AdminRoutes::log_in(const Request &request, Response &response) {
   } else if (const auto token = member("token")) {
     if (!guard_.has_tokens()) throw Error(Status::invalid, "this listener has no tokens");
     authorization = "Bearer " + *token;
+    guard_.check_now(authorization);
+    page_.keys_guard.check_now(authorization);
     if (!knows(authorization)) return guard_.refuse(request, response, Guard::Verdict::wrong_token);
   } else {
     throw Error(Status::invalid, "a login is {\"code\": \"...\"} or {\"token\": \"...\"}");
@@ -156,13 +161,13 @@ void AdminRoutes::log_in(const Request &request, Response &response) {
   // a proxy too.
   reply_json(request, response, 200, json::object{{"logged_in", true}},
              "Set-Cookie: " + page_.cookie + "=" + page_.sessions.open(std::move(authorization)) +
-                 std::string(session_cookie_flags) + "\r\n");
+                 cookie_flags(page_.secure) + "\r\n");
 }
 
 void AdminRoutes::log_out(const Request &request, Response &response) {
   page_.sessions.close(std::string(cookie_value(request[Header::cookie], page_.cookie)));
   reply_json(request, response, 200, json::object{{"logged_in", false}},
-             "Set-Cookie: " + page_.cookie + "=; Max-Age=0" + std::string(session_cookie_flags) + "\r\n");
+             "Set-Cookie: " + page_.cookie + "=; Max-Age=0" + cookie_flags(page_.secure) + "\r\n");
 }
 
 void AdminRoutes::link(const Request &request, Response &response) {
@@ -179,14 +184,15 @@ void AdminRoutes::history(const Request &request, Response &response) {
 void AdminRoutes::slow(const Request &request, Response &response) {
   json::array operations;
   for (const SlowOperation &each : storage_.slow()) {
-    if (guard_.judge(request[Header::authorization], false, each.key, false) != Guard::Verdict::granted) continue;
+    if (guard_.judge(request.message, false, each.key, false) != Guard::Verdict::granted) continue;
     operations.push_back(json::object{{"time", each.time},
                                       {"milliseconds", each.milliseconds},
                                       {"operation", each.operation},
                                       {"key", each.key},
                                       {"mountpoint", each.mountpoint},
                                       {"driver", each.driver},
-                                      {"error", each.error.empty() ? json::value() : json::value(each.error)}});
+                                      {"error", each.error.empty() ? json::value() : json::value(each.error)},
+                                      {"trace", each.trace.empty() ? json::value() : json::value(each.trace)}});
   }
   reply_json(request, response, 200,
              json::object{{"threshold", host_.config().log.slow}, {"operations", std::move(operations)}});

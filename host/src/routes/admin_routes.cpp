@@ -9,9 +9,11 @@
 #include <boost/json/array.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "base/log_trace.hpp"
 #include "base/printable.hpp"
 #include "config/formats.hpp"
 #include "http/memory_budget.hpp"
+#include "http/peer.hpp"
 #include "http/reply.hpp"
 #include "http/target.hpp"
 #include "report/describe.hpp"
@@ -63,7 +65,7 @@ const AdminRoutes::Path *AdminRoutes::find(std::string_view path, Method method)
       {"/slow", "The latest operations that took longer than the log's slow", &AdminRoutes::slow},
       {"/config", "The config that is in effect, without secrets", &AdminRoutes::config, "admin", Access::whole},
       {"/session", "What the caller may do; POST logs a browser in", &AdminRoutes::session, {}, Access::anyone},
-      {"/session", {}, &AdminRoutes::log_in, {}, Access::anyone, Method::post},
+      {"/session", {}, &AdminRoutes::log_in, "login", Access::anyone, Method::post},
       {"/session", {}, &AdminRoutes::log_out, {}, Access::anyone, Method::remove},
       {"/session/link", {}, &AdminRoutes::link, {}, Access::change, Method::post},
       {"/page/", {}, &AdminRoutes::page, {}, Access::anyone},
@@ -146,6 +148,8 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
     return found;
   }
   use_session(request, target.authority);
+  request.token = guard_.find(request.message);
+  if (request.token) request.message.identity = request.token->name;
   const bool changes = found->method != Method::get;
   const bool changes_cookie = changes && path == "/session";
   if (changes &&
@@ -153,6 +157,7 @@ const AdminRoutes::Path *AdminRoutes::admit(Request &request, Response &response
     refuse_origin(guard_, request, response);
     return nullptr;
   }
+  if (page_.audit && request.message.peer) request.message.peer->name(); // the thread that serves it needs it
   const Guard::Verdict verdict = judge(request, found->access);
   if (verdict == Guard::Verdict::granted) return admit_conditions(request, response, changes) ? found : nullptr;
   guard_.refuse(request, response, verdict);
@@ -164,6 +169,8 @@ public:
   Handler(AdminRoutes &routes, http::Request &request) : routes_(routes), request_(request) {}
 
   bool admit(Response &response) override {
+    if (routes_.guard_.needs_check(request_.message) || routes_.page_.keys_guard.needs_check(request_.message))
+      return false;
     constexpr std::string_view data = "/data";
     serves_keys_ = request_.message.target.starts_with("/data/");
     if (serves_keys_) {
@@ -174,6 +181,11 @@ public:
     }
     path_ = routes_.admit(request_, response);
     return path_ != nullptr;
+  }
+
+  bool check(std::function<void()> done) override {
+    const Guard &guard = routes_.guard_.needs_check(request_.message) ? routes_.guard_ : routes_.page_.keys_guard;
+    return guard.check(request_.message, std::move(done));
   }
 
   std::uint64_t longest_stream() override { return serves_keys_ ? keys_->longest_stream() : 0; }
@@ -191,13 +203,23 @@ public:
 
   void respond(Response &response) noexcept override {
     if (serves_keys_) return keys_->respond(response);
+    const base::LogTrace traced(request_.trace());
+    const Path &path = *path_;
+    respond_to(path, response);
+    // A login changes nothing of the host.
+    if (routes_.page_.audit && path.access == Access::change && path.method != Method::get)
+      routes_.page_.audit->write(request_, request_.message.method_text, request_.message.target, response.status);
+  }
+
+private:
+  void respond_to(const Path &path, Response &response) noexcept {
     const std::size_t mark = response.out.size();
     const auto fail = [&](unsigned status, std::string_view message, std::string_view extra = {}) {
       response.out.truncate(mark);
       reply_error(request_, response, status, message, extra);
     };
     try {
-      (routes_.*path_->function)(request_, response);
+      (routes_.*path.function)(request_, response);
     } catch (const ConfigError &error) {
       response.out.truncate(mark);
       const unsigned status = http::http_status(error.status());
@@ -215,7 +237,6 @@ public:
     }
   }
 
-private:
   AdminRoutes &routes_;
   Request request_;
   const Path *path_ = nullptr;
@@ -228,17 +249,16 @@ std::unique_ptr<http::Handler> AdminRoutes::handler(http::Request &request) {
 }
 
 Guard::Verdict AdminRoutes::judge(const Request &request, Access access) const {
-  const std::string_view token = request[Header::authorization];
   if (access == Access::anyone || (access == Access::machine && !guard_.has_tokens())) return Guard::Verdict::granted;
   const Guard::Verdict user = request.logged_in ? Guard::Verdict::granted : guard_.judge_user(request);
   if (user != Guard::Verdict::granted) return user;
   if (access == Access::whole || access == Access::change)
-    return guard_.judge(token, access == Access::change, {}, true);
-  return guard_.judge(token);
+    return guard_.judge(request.message, access == Access::change, {}, true);
+  return guard_.judge(request.message);
 }
 
 bool AdminRoutes::shows(const Request &request, const std::string &mountpoint) const {
-  return guard_.judge(request[Header::authorization], false, mountpoint, true) == Guard::Verdict::granted;
+  return guard_.judge(request.message, false, mountpoint, true) == Guard::Verdict::granted;
 }
 
 void AdminRoutes::index(const Request &request, Response &response) {
@@ -358,7 +378,7 @@ void AdminRoutes::unmount(const Request &request, Response &response) {
 void AdminRoutes::explain(const Request &request, Response &response) {
   const std::optional<std::string> key = http::parameter(request.query, "key");
   if (!key) throw Error(Status::invalid, "Which key? /explain?key=KEY");
-  const Guard::Verdict verdict = guard_.judge(request[Header::authorization], false, Key(*key).view(), false);
+  const Guard::Verdict verdict = guard_.judge(request.message, false, Key(*key).view(), false);
   if (verdict != Guard::Verdict::granted) return guard_.refuse(request, response, verdict);
   reply_json(request, response, 200, report::describe(storage_.explain(*key, request.limits())));
 }

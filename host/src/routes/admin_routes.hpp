@@ -67,6 +67,8 @@ public:
     Guard keys_guard;          ///< the one that `keys` judges by
     std::string authorization; ///< of a session that a link opens
     std::string cookie;        ///< the name of the cookie with a session's id
+    bool secure = false;       ///< the listener speaks https alone
+    AuditLog *audit = nullptr; ///< null: there is none
   };
   /// `state` may be called on any thread.
   AdminRoutes(HostControl &host, Storage &storage, Guard guard, std::function<report::HostState()> state, Page page);

@@ -119,14 +119,14 @@ public:
 
   void set(const std::vector<SetItem> &items) {
     write(
-        items, [](const SetItem &item) -> const std::string & { return item.key; },
+        "set", items, [](const SetItem &item) -> const std::string & { return item.key; },
         [this](std::span<const SetItem> some) { return view_.set_many(some, request_.limits(), true); },
         [this](const std::string &key, const Outcome &outcome) { put_outcome(key, outcome); });
   }
 
   void remove(const std::vector<std::string> &keys) {
     write(
-        keys, [](const std::string &key) -> const std::string & { return key; },
+        "remove", keys, [](const std::string &key) -> const std::string & { return key; },
         [this](std::span<const std::string> some) { return view_.remove_many(some, request_.limits()); },
         [this](const std::string &key, const Outcome &outcome) { put_removed(key, outcome); });
   }
@@ -139,8 +139,7 @@ private:
   Outcome judge(const std::string &key, bool write) const {
     try {
       const Key whole(base_, key);
-      if (guard_.judge(request_[Header::authorization], write, whole.view(), false) == Guard::Verdict::granted)
-        return {};
+      if (guard_.judge(request_.message, write, whole.view(), false) == Guard::Verdict::granted) return {};
       return {Status::denied, "This token may not do this with " + base::printable(key)};
     } catch (const Error &) {
       return {};
@@ -213,7 +212,7 @@ private:
     out_.append(out_.view().ends_with('[') ? "{\"key\":" : ",{\"key\":");
     append_json(out_, key);
     out_.append(",\"status\":");
-    append_number(out_, outcome.status == Status::ok ? 200 : http::http_status(outcome.status));
+    append_number(out_, status_of(outcome));
   }
   /// A remove of an absent key has status 200, as DELETE has, and `"found":false`.
   void put_removed(const std::string &key, const Outcome &outcome) {
@@ -235,8 +234,13 @@ private:
     out_.append("}");
   }
 
+  static unsigned status_of(const Outcome &outcome) {
+    return outcome.status == Status::ok ? 200 : http::http_status(outcome.status);
+  }
+
   template <typename Item, typename KeyOf, typename Write, typename Put>
-  void write(const std::vector<Item> &items, const KeyOf &key_of, const Write &write, const Put &put) {
+  void write(std::string_view operation, const std::vector<Item> &items, const KeyOf &key_of, const Write &write,
+             const Put &put) {
     std::vector<Outcome> outcomes(items.size());
     std::vector<Item> granted;
     std::vector<std::size_t> places;
@@ -250,6 +254,9 @@ private:
     wrote_ = true;
     const std::vector<Outcome> done = write(all ? items : granted);
     for (std::size_t i = 0; i < done.size(); ++i) outcomes[places[i]] = done[i];
+    if (request_.audit)
+      for (const std::size_t place : places)
+        request_.audit->write(request_, operation, base_ + key_of(items[place]), status_of(outcomes[place]));
     for (std::size_t i = 0; i < items.size(); ++i) put(key_of(items[i]), outcomes[i]);
   }
 

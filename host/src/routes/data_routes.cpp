@@ -8,9 +8,11 @@
 
 #include "base/ascii.hpp"
 #include "base/encoding.hpp"
+#include "base/log_trace.hpp"
 #include "base/printable.hpp"
 #include "config/formats.hpp"
 #include "http/header_values.hpp"
+#include "http/peer.hpp"
 #include "http/pipes.hpp"
 #include "http/reply.hpp"
 #include "http/target.hpp"
@@ -119,20 +121,43 @@ void fail(const Request &request, Response &response, std::size_t mark, const Er
 
 } // namespace
 
-DataRoutes::DataRoutes(Storage &storage, Guard guard, const HttpConfig &config)
-    : storage_(storage), guard_(std::move(guard)), max_body_(config.max_body), max_stream_(config.max_stream),
-      slots_(config.max_watches) {}
+DataRoutes::DataRoutes(Storage &storage, Guard guard, const HttpConfig &config, AuditLog *audit)
+    : storage_(storage), guard_(std::move(guard)), audit_(audit), max_body_(config.max_body),
+      max_stream_(config.max_stream), slots_(config.max_watches) {}
 
 class DataRoutes::Handler final : public http::Handler {
 public:
   Handler(DataRoutes &routes, http::Request &request) : routes_(routes), request_(request) {}
 
-  bool admit(Response &response) override { return routes_.admit(request_, response); }
+  bool admit(Response &response) override {
+    return !routes_.guard_.needs_check(request_.message) && routes_.admit(request_, response);
+  }
+  bool check(std::function<void()> done) override { return routes_.guard_.check(request_.message, std::move(done)); }
   http::WorkerPool::Lane lane() override { return routes_.lane(request_); }
   std::uint64_t longest_stream() override { return routes_.longest_stream(request_); }
-  void respond(Response &response) noexcept override { routes_.respond(request_, response); }
+  void respond(Response &response) noexcept override {
+    if (request_.has(Header::traceparent)) {
+      const base::LogTrace traced(request_.trace());
+      routes_.respond(request_, response);
+    } else {
+      routes_.respond(request_, response);
+    }
+    if (request_.audit && !response.retry) audit(response.status);
+  }
 
 private:
+  /// The items of a batch are reported one by one (batch.cpp).
+  void audit(unsigned status) const {
+    const Method method = request_.message.method;
+    if (!is_write(method) || method == Method::post) return;
+    request_.audit->write(request_,
+                          method == Method::put     ? "set"
+                          : method == Method::patch ? "touch"
+                          : request_.is_base        ? "clear"
+                                                    : "remove",
+                          request_.is_base ? request_.key + ":" : request_.key, status);
+  }
+
   DataRoutes &routes_;
   Request request_;
 };
@@ -170,13 +195,18 @@ bool DataRoutes::admit(Request &request, Response &response) const {
     return refused(405, "POST is for bases, whose names end in '/'",
                    "Allow: GET, HEAD, PUT, PATCH, DELETE, OPTIONS\r\n");
 
-  request.caller = {request[Header::traceparent], guard_.identity(request[Header::authorization])};
+  if (guard_.has_tokens()) {
+    request.token = guard_.find(request.message);
+    if (request.token) request.message.identity = request.token->name;
+  }
+  request.caller = {request[Header::traceparent], request.message.identity};
+  request.audit = audit_;
+  if (audit_ && request.message.peer) request.message.peer->name(); // the store's thread needs it
   const bool write = is_write(request.message.method);
   // Each item of a batch is judged by itself.
-  const Guard::Verdict verdict =
-      request.message.method == Method::post
-          ? guard_.judge(request[Header::authorization])
-          : guard_.judge(request[Header::authorization], write, request.key, request.is_base);
+  const Guard::Verdict verdict = request.message.method == Method::post
+                                     ? guard_.judge(request.message)
+                                     : guard_.judge(request.message, write, request.key, request.is_base);
   if (verdict != Guard::Verdict::granted) {
     guard_.refuse(request, response, verdict);
     return false;

@@ -33,7 +33,8 @@ struct Preconditions;
 ///     OPTIONS        for browsers, if the config grants them access
 class DataRoutes final : public http::Application {
 public:
-  DataRoutes(Storage &storage, Guard guard, const HttpConfig &config);
+  /// `audit` may be null.
+  DataRoutes(Storage &storage, Guard guard, const HttpConfig &config, AuditLog *audit = nullptr);
 
   std::unique_ptr<http::Handler> handler(http::Request &request) override;
 
@@ -56,6 +57,7 @@ private:
 
   Storage &storage_;
   const Guard guard_;
+  AuditLog *const audit_;
   const std::uint64_t max_body_, max_stream_;
   StreamSlots slots_;
 };

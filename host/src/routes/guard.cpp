@@ -12,6 +12,7 @@
 #include "http/headers.hpp"
 #include "http/peer.hpp"
 #include "http/reply.hpp"
+#include "http/tls.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::routes {
@@ -22,15 +23,16 @@ constexpr unsigned most_held = 64; // responses to wrong tokens that wait at onc
 
 } // namespace
 
-Guard::Guard(const HttpConfig &config, const http::Address &address, std::string field)
+Guard::Guard(const HttpConfig &config, const http::Address &address, std::string field, std::vector<Source> files)
     : field_(std::move(field)), loopback_(address.loopback), any_user_(config.any_user), origins_(config.origins),
+      has_tokens_(routes::has_tokens(config) || !files.empty()), files_(std::move(files)),
       wrong_(std::make_shared<WrongTokens>(field_, std::min(most_held, config.max_connections / 4))) {
-  if (!loopback_ && config.tokens.empty()) {
+  if (!loopback_ && !has_tokens_) {
     throw Error(Status::invalid, address.text() + ": it can be reached from other machines, and " + field_ +
-                                     ".tokens is empty; set tokens, or let " + field_ +
+                                     ".tokens is empty; set tokens or tokenFile, or let " + field_ +
                                      ".listen be 127.0.0.1:" + std::to_string(address.port));
   }
-  if (!any_user_ && config.tokens.empty()) http::Peer::prepare();
+  if (!any_user_ && !has_tokens_) http::Peer::prepare();
   for (const std::string &host : config.hosts) {
     if (!base::parse_authority(host))
       throw Error(Status::invalid, field_ + ".hosts: expected the name of a host such as store.example, found \"" +
@@ -38,11 +40,18 @@ Guard::Guard(const HttpConfig &config, const http::Address &address, std::string
     hosts_.push_back(host);
   }
   for (const HttpConfig::Token &token : config.tokens) {
-    if (token.value.empty()) throw Error(Status::invalid, field_ + ".tokens: a token's value is empty");
-    Token kept{token.name, token.value, token.write, {}};
-    if (kept.name.empty()) kept.name = "token " + std::to_string(tokens_.size() + 1);
+    if (token.value.empty() == token.certificate.empty())
+      throw Error(Status::invalid, field_ + ".tokens: a token needs a value or the name in a certificate");
+    if (!token.certificate.empty() && config.tls.client_ca.empty())
+      throw Error(Status::invalid, field_ + ".tokens: the certificate " + base::printable(token.certificate) +
+                                       " needs " + field_ + ".tls.clientCa");
+    std::string name = token.name;
+    if (name.empty())
+      name = token.certificate.empty() ? "token " + std::to_string(tokens_.size() + 1)
+                                       : base::printable(token.certificate);
+    Token kept{.name = std::move(name), .value = token.value, .certificate = token.certificate, .write = token.write};
     for (const std::string &base : token.bases) kept.bases.push_back(normal_base(base));
-    tokens_.push_back(std::move(kept));
+    tokens_.push_back(std::make_shared<const Token>(std::move(kept)));
   }
 }
 
@@ -77,38 +86,76 @@ bool Guard::same_origin(std::string_view origin, std::string_view host) {
   return page && here && base::same_host(*page, *here) && page->port.value_or(usual) == here->port.value_or(usual);
 }
 
-const Guard::Token *Guard::find(std::string_view authorization) const {
+namespace {
+
+/// Returns the token of an Authorization header; empty if it has none.
+std::string_view value_of(std::string_view authorization) {
   constexpr std::string_view scheme = "Bearer ";
-  if (!base::equal_ignoring_case(authorization.substr(0, scheme.size()), scheme)) return nullptr;
-  const std::string_view given = base::trimmed(authorization.substr(scheme.size()));
-  const Token *found = nullptr;
-  for (const Token &token : tokens_) {
-    if (base::equal_secret(token.value, given)) found = &token;
+  if (!base::equal_ignoring_case(authorization.substr(0, scheme.size()), scheme)) return {};
+  return base::trimmed(authorization.substr(scheme.size()));
+}
+
+} // namespace
+
+std::shared_ptr<const Token> Guard::find(const Credentials &credentials) const {
+  if (!has_tokens_) return nullptr;
+  if (credentials.authorization.empty() && credentials.certificate) {
+    const auto named = std::find_if(tokens_.begin(), tokens_.end(), [&](const auto &token) {
+      return !token->certificate.empty() && credentials.certificate->has(token->certificate);
+    });
+    return named == tokens_.end() ? nullptr : *named;
+  }
+  const std::string_view given = value_of(credentials.authorization);
+  if (given.empty()) return nullptr;
+  std::shared_ptr<const Token> found;
+  for (const auto &token : tokens_) {
+    if (!token->value.empty() && base::equal_secret(token->value, given)) found = token;
+  }
+  for (const Source &source : files_) {
+    if (found) break;
+    std::shared_ptr<const Token> token;
+    if (source.file->find(given, token) != TokenFile::Known::right) continue;
+    if (!source.whole || (token->write && token->bases.empty())) found = token;
   }
   return found;
 }
 
-std::string_view Guard::identity(std::string_view authorization) const {
-  const Token *token = tokens_.empty() ? nullptr : find(authorization);
-  return token ? std::string_view(token->name) : std::string_view();
+const Guard::Source *Guard::unchecked(const Credentials &credentials) const {
+  const std::string_view given = files_.empty() ? std::string_view() : value_of(credentials.authorization);
+  if (given.empty() || find(credentials)) return nullptr;
+  const auto source = std::find_if(files_.begin(), files_.end(), [&](const Source &each) {
+    std::shared_ptr<const Token> ignored;
+    return each.file->find(given, ignored) == TokenFile::Known::unchecked;
+  });
+  return source == files_.end() ? nullptr : &*source;
 }
 
-std::optional<Guard::Scope> Guard::scope(std::string_view authorization) const {
-  const Token *token = find(authorization);
+bool Guard::check(const Credentials &credentials, std::function<void()> done) const {
+  if (const Source *source = unchecked(credentials))
+    return source->file->check(std::string(value_of(credentials.authorization)), std::move(done));
+  done(); // another request has had it checked
+  return true;
+}
+
+void Guard::check_now(const Credentials &credentials) const {
+  while (const Source *source = unchecked(credentials))
+    source->file->check_now(std::string(value_of(credentials.authorization)));
+}
+
+std::optional<Guard::Scope> Guard::scope(const Credentials &credentials) const {
+  const auto token = find(credentials);
   return token ? std::optional(Scope{token->write, token->bases}) : std::nullopt;
 }
 
-Guard::Verdict Guard::judge(std::string_view authorization) const {
-  if (tokens_.empty()) return Verdict::granted;
-  if (authorization.empty()) return Verdict::no_token;
-  return find(authorization) ? Verdict::granted : Verdict::wrong_token;
+Guard::Verdict Guard::judge(const Credentials &credentials) const {
+  if (!has_tokens_ || find(credentials)) return Verdict::granted;
+  return credentials.authorization.empty() ? Verdict::no_token : Verdict::wrong_token;
 }
 
-Guard::Verdict Guard::judge(std::string_view authorization, bool write, std::string_view key, bool is_base) const {
-  if (tokens_.empty()) return Verdict::granted;
-  if (authorization.empty()) return Verdict::no_token;
-  const Token *token = find(authorization);
-  if (!token) return Verdict::wrong_token;
+Guard::Verdict Guard::judge_token(const Credentials &credentials, bool write, std::string_view key,
+                                  bool is_base) const {
+  const auto token = find(credentials);
+  if (!token) return credentials.authorization.empty() ? Verdict::no_token : Verdict::wrong_token;
   if (write && !token->write) return Verdict::out_of_scope;
   if (token->bases.empty()) return Verdict::granted;
   for (const std::string &base : token->bases) {

@@ -3,12 +3,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include <omnistore/storage.hpp>
 
 #include "http/message.hpp"
+#include "routes/audit_log.hpp"
+#include "routes/token_file.hpp"
+#include "storage/call.hpp"
 
 namespace omnistore::routes {
 
@@ -26,13 +30,15 @@ struct Request {
   http::Request &message;
   std::string key; ///< normalised; a base without the ':' at its end
   bool is_base = false;
-  bool events = false;    ///< the client wants the changes, not the content
-  std::string_view query; ///< as it was sent, without the '?'
-  Route route;            ///< set by lane()
-  Caller caller;          ///< on whose behalf the storage is called
-  std::string_view page;  ///< the name of a file of the page
-  bool logged_in = false; ///< it came with the cookie of a session
-  std::string session;    ///< the Authorization of that session
+  bool events = false;                ///< the client wants the changes, not the content
+  std::string_view query;             ///< as it was sent, without the '?'
+  Route route;                        ///< set by lane()
+  std::shared_ptr<const Token> token; ///< that it came with; null if it has none
+  AuditLog *audit = nullptr;          ///< null: there is none
+  Caller caller;                      ///< on whose behalf the storage is called
+  std::string_view page;              ///< the name of a file of the page
+  bool logged_in = false;             ///< it came with the cookie of a session
+  std::string session;                ///< the Authorization of that session
 
   operator const http::Request &() const { return message; }
   std::string_view operator[](Header header) const { return message[header]; }
@@ -50,6 +56,11 @@ struct Request {
     return options;
   }
   CallOptions limits() const { return limited(CallOptions()); }
+  /// Returns the W3C traceparent of the request; empty if it has none, or a malformed one.
+  std::string_view trace() const {
+    const std::string_view text = message[Header::traceparent];
+    return is_traceparent(text) ? text : std::string_view();
+  }
 };
 
 } // namespace omnistore::routes

@@ -21,12 +21,28 @@ std::string without_path(const std::string &message, const std::string &path) {
   return message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message;
 }
 
+/// Reads the files of a listener.
+void check_files(const HttpConfig &settings, const http::Address &address, const std::string &field, Draft &draft) {
+  const auto attempt = [&](const char *part, const auto &read) {
+    if (has_problem(draft.problems, field + part, true)) return;
+    try {
+      read();
+    } catch (const Error &error) { // which begins with the path
+      const std::string message = error.what(), path = message.substr(0, message.find(": "));
+      draft.add({path, without_path(message, path)});
+    }
+  };
+  attempt(".tls", [&] { http::check_tls(settings, address, field); });
+  if (!settings.token_file.empty()) attempt(".tokenFile", [&] { routes::TokenFile(settings.token_file, field); });
+}
+
 /// Returns the address of a listener that may be opened; empty if it has none, or if something is wrong with it.
 std::optional<http::Address> check_listener(const HttpConfig &settings, const std::string &field, Draft &draft) {
   const std::string path = field + ".listen";
   if (settings.listen.empty() || has_problem(draft.problems, path, false)) return std::nullopt;
   try {
     http::Address address = http::parse_listen(settings.listen, field);
+    check_files(settings, address, field, draft);
     // Tokens that are wrong are tokens all the same.
     if (!has_problem(draft.problems, field + ".tokens", true)) routes::Guard(settings, address, field);
     return address;
@@ -53,6 +69,7 @@ bool check_lock(Draft &draft) {
 bool overlap(const http::Address &a, const http::Address &b) {
   const auto any = [](const http::Address &address) { return address.host == "0.0.0.0" || address.host == "::"; };
   const auto six = [](const http::Address &address) { return address.host.find(':') != std::string::npos; };
+  if (a.is_unix() || b.is_unix()) return a.path == b.path;
   if (a.port == 0 || a.port != b.port) return false;
   if (a.host == b.host || a.host == "::" || b.host == "::") return true; // :: takes IPv4 too
   return six(a) == six(b) && (any(a) || any(b));

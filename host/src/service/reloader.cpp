@@ -84,6 +84,9 @@ report::Reload Reloader::changes(const Config &config, std::vector<MountChange> 
   if (config.http != config_.http) reload.later.emplace_back("server.http");
   if (config.admin != config_.admin) reload.later.emplace_back("admin");
   if (config.log.json != config_.log.json) reload.later.emplace_back("log.json");
+  if (config.log.access != config_.log.access || config.log.access_json != config_.log.access_json)
+    reload.later.emplace_back("log.access");
+  if (config.log.audit != config_.log.audit) reload.later.emplace_back("log.audit");
   return reload;
 }
 
@@ -123,6 +126,9 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
     config.http = config_.http; // these stay, see Reload::later
     config.admin = config_.admin;
     config.log.json = config_.log.json;
+    config.log.access = config_.log.access;
+    config.log.access_json = config_.log.access_json;
+    config.log.audit = config_.log.audit;
     config_ = std::move(config);
     ++stats_.done;
     stats_.last_failed = false;

@@ -15,6 +15,8 @@
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
 
+#include "http/access_log.hpp"
+#include "http/line_file.hpp"
 #include "http/listener.hpp"
 #include "http/worker_pool.hpp"
 #include "routes/admin_routes.hpp"
@@ -55,7 +57,15 @@ void allow_files(const Config &config) {
 
 /// Returns the address of the socket that was passed to this process, or else that of the config.
 http::Address address_for(const HttpConfig &config, const std::string &field, int socket) {
-  return socket >= 0 ? http::address_of(socket, field) : http::parse_listen(config.listen, field);
+  http::Address address = socket >= 0 ? http::address_of(socket, field) : http::parse_listen(config.listen, field);
+  address.mode = config.socket_mode;
+  return address;
+}
+
+std::string url_of(const http::Listener &listener, const HttpConfig &config) {
+  const std::string address = listener.address();
+  if (address.starts_with("unix:")) return address;
+  return (config.tls.enabled() ? "https://" : "http://") + address;
 }
 
 /// A listener of the config, and the guard of its access.
@@ -64,21 +74,30 @@ struct Bound {
   routes::Guard guard;
   http::Listener listener;
 
-  Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
+  Bound(std::string listener_name, const std::string &field, const HttpConfig &config,
+        std::vector<routes::Guard::Source> tokens, http::AccessLog *access, http::WorkerPool &pool,
         http::MemoryBudget &memory, asio::io_context &accepting, int socket)
-      : Bound(std::move(listener_name), field, config, pool, memory, accepting, address_for(config, field, socket)) {}
-  Bound(std::string listener_name, const std::string &field, const HttpConfig &config, http::WorkerPool &pool,
+      : Bound(std::move(listener_name), field, config, std::move(tokens), access, pool, memory, accepting,
+              address_for(config, field, socket)) {}
+  Bound(std::string listener_name, const std::string &field, const HttpConfig &config,
+        std::vector<routes::Guard::Source> tokens, http::AccessLog *access, http::WorkerPool &pool,
         http::MemoryBudget &memory, asio::io_context &accepting, const http::Address &address)
-      : name(std::move(listener_name)), guard(config, address, field),
-        listener(address, config, field, pool, memory, accepting) {}
+      : name(std::move(listener_name)), guard(config, address, field, std::move(tokens)),
+        listener(address, config, field, access, pool, memory, accepting) {}
 
   report::ListenerStats stats() const {
     const http::Listener::Stats now = listener.stats();
     return {name,          listener.address(),  now.open,
             now.accepted,  now.refused,         now.timed_out,
-            now.responses, now.accept_failures, guard.wrong_tokens()};
+            now.responses, now.accept_failures, guard.wrong_tokens(),
+            now.limited};
   }
 };
+
+std::vector<routes::Guard::Source> sources(const std::shared_ptr<routes::TokenFile> &tokens) {
+  if (!tokens) return {};
+  return {{tokens, false}};
+}
 
 report::ThreadStats stats_of(const http::WorkerPool &pool) {
   const http::WorkerPool::Stats now = pool.stats();
@@ -97,12 +116,8 @@ report::MemoryStats stats_of(const http::MemoryBudget &memory) {
 /// Gives the admin listener one more token that may do everything, if it has tokens. It never leaves the process: a
 /// browser that was logged in by the link of `serve` acts by it.
 Config with_page_token(Config config, const std::string &token) {
-  if (config.admin.tokens.empty()) return config;
-  HttpConfig::Token page;
-  page.value = token;
-  page.write = true;
-  page.name = "page";
-  config.admin.tokens.push_back(std::move(page));
+  if (routes::has_tokens(config.admin))
+    config.admin.tokens.push_back({.value = token, .write = true, .bases = {}, .name = "page", .certificate = {}});
   return config;
 }
 
@@ -125,6 +140,13 @@ HttpConfig config_of_keys(const Config &config) {
   return keys;
 }
 
+/// Returns the name of the page's cookie. Browsers do not separate cookies by port.
+std::string cookie_name(const std::string &address) {
+  std::string name = "omnistore_" + address.substr(address.rfind(':') + 1);
+  std::replace(name.begin(), name.end(), '/', '_'); // of a unix socket, which a proxy may stand before
+  return name;
+}
+
 } // namespace
 
 class Server::Impl {
@@ -133,25 +155,34 @@ public:
       : reloader_(reloader), config_(with_page_token(reloader.config(), page_token_)),
         pool_(std::in_place, http::WorkerPool::Limits()), admin_pool_(std::in_place, http::WorkerPool::Limits()),
         memory_(config_.max_memory) {
+    open_logs();
     if (!config_.http.listen.empty() || sockets.http >= 0) {
-      http_.emplace("http", "server.http", config_.http, *pool_, memory_, accepting_, sockets.http);
-      data_routes_.emplace(reloader.storage(), http_->guard, config_.http);
+      if (!config_.http.token_file.empty())
+        http_tokens_ = std::make_shared<routes::TokenFile>(config_.http.token_file, "server.http");
+      http_.emplace("http", "server.http", config_.http, sources(http_tokens_), access(), *pool_, memory_, accepting_,
+                    sockets.http);
+      data_routes_.emplace(reloader.storage(), http_->guard, config_.http, audit());
     }
     if (!config_.admin.listen.empty() || sockets.admin >= 0) {
-      admin_.emplace("admin", "admin", config_.admin, *admin_pool_, admin_memory_, accepting_, sockets.admin);
-      if (config_.admin.any_user && config_.admin.tokens.empty())
+      if (!config_.admin.token_file.empty())
+        admin_tokens_ = std::make_shared<routes::TokenFile>(config_.admin.token_file, "admin");
+      admin_.emplace("admin", "admin", config_.admin, sources(admin_tokens_), access(), *admin_pool_, admin_memory_,
+                     accepting_, sockets.admin);
+      if (config_.admin.any_user && !routes::has_tokens(config_.admin))
         spdlog::warn("admin.anyUser: every user of this machine may change the mounts, and so read and write every "
                      "file that this host can");
       const http::Address address = address_for(config_.admin, "admin", sockets.admin);
       const HttpConfig keys = config_of_keys(config_);
-      const routes::Guard keys_guard(keys, address, "admin");
-      page_keys_.emplace(reloader.storage(), keys_guard, keys);
-      const std::string bound = admin_->listener.address();
+      std::vector<routes::Guard::Source> key_tokens;
+      if (routes::has_tokens(keys)) key_tokens = sources(http_tokens_);
+      if (admin_tokens_) key_tokens.push_back({admin_tokens_, true});
+      const routes::Guard keys_guard(keys, address, "admin", std::move(key_tokens));
+      page_keys_.emplace(reloader.storage(), keys_guard, keys, audit());
       admin_routes_.emplace(
           reloader, reloader.storage(), admin_->guard, [this] { return state(); },
           routes::AdminRoutes::Page{sessions_, sampler_.history(), *page_keys_, keys_guard,
-                                    config_.admin.tokens.empty() ? "" : "Bearer " + page_token_,
-                                    "omnistore_" + bound.substr(bound.rfind(':') + 1)});
+                                    routes::has_tokens(config_.admin) ? "Bearer " + page_token_ : "",
+                                    cookie_name(admin_->listener.address()), config_.admin.tls.enabled(), audit()});
     }
   }
 
@@ -160,8 +191,28 @@ public:
   std::string http_address() const { return http_ ? http_->listener.address() : std::string(); }
   std::string admin_address() const { return admin_ ? admin_->listener.address() : std::string(); }
 
+  std::string http_url() const { return http_ ? url_of(http_->listener, config_.http) : std::string(); }
+  std::string admin_url() const { return admin_ ? url_of(admin_->listener, config_.admin) : std::string(); }
+
   std::string page_link() {
-    return admin_ ? "http://" + admin_address() + "/#code=" + sessions_.make_code() : std::string();
+    const std::string url = admin_url();
+    return url.starts_with("http") ? url + "/#code=" + sessions_.make_code() : std::string();
+  }
+
+  void reload_files() {
+    const auto attempt = [](const auto &reload) {
+      try {
+        reload();
+      } catch (const Error &error) {
+        spdlog::error("{}; the listener goes on with what it had", error.what());
+      }
+    };
+    for (http::LineFile *file : {access_file_ ? &*access_file_ : nullptr, audit_file_ ? &*audit_file_ : nullptr})
+      if (file) attempt([file] { reopen(*file); });
+    for (const auto *bound : {http_ ? &*http_ : nullptr, admin_ ? &*admin_ : nullptr})
+      if (bound) attempt([bound] { bound->listener.reload_tls(); });
+    for (const auto &tokens : {http_tokens_, admin_tokens_})
+      if (tokens) attempt([&tokens] { tokens->reload(); });
   }
 
   void start() {
@@ -195,7 +246,9 @@ public:
     accept_thread_.join(); // nothing is accepted any more, so it has ended
     if (http_) http_->listener.close_all();
     if (admin_) admin_->listener.close_all();
-    pool_.reset(); // its threads post to the loops until they end
+    for (const auto &tokens : {http_tokens_, admin_tokens_})
+      if (tokens) tokens->stop(); // it posts to the loops, as the threads of the pools do
+    pool_.reset();
     admin_pool_.reset();
     if (http_) http_->listener.join();
     if (admin_) admin_->listener.join();
@@ -217,6 +270,34 @@ public:
   }
 
 private:
+  http::AccessLog *access() { return access_ ? &*access_ : nullptr; }
+  routes::AuditLog *audit() { return audit_ ? &*audit_ : nullptr; }
+
+  void open_logs() {
+    const auto open = [](std::optional<http::LineFile> &file, const std::string &path, const char *field) {
+      try {
+        if (!path.empty()) file.emplace(path);
+      } catch (const std::system_error &error) {
+        throw Error(Status::invalid, std::string(field) + ": " + error.what());
+      }
+    };
+    open(access_file_, config_.log.access, "log.access");
+    open(audit_file_, config_.log.audit, "log.audit");
+    if (access_file_) access_.emplace(*access_file_, config_.log.access_json);
+    if (audit_file_) audit_.emplace(*audit_file_);
+  }
+
+  /// Opens a log again that was renamed to rotate it, and reports lines that were lost.
+  static void reopen(http::LineFile &file) {
+    try {
+      file.reopen();
+    } catch (const std::system_error &error) {
+      throw Error(Status::io, error.what());
+    }
+    if (const std::uint64_t lost = file.take_lost(); lost != 0)
+      spdlog::error("{}: {} lines could not be written", file.path(), lost);
+  }
+
   report::HostState state() const {
     report::HostState state;
     state.stopping = stopping_.load(std::memory_order_relaxed);
@@ -235,6 +316,10 @@ private:
   http::MemoryBudget memory_, admin_memory_{admin_memory};
   asio::io_context accepting_{1};
   std::thread accept_thread_;
+  std::optional<http::LineFile> access_file_, audit_file_;
+  std::optional<http::AccessLog> access_;
+  std::optional<routes::AuditLog> audit_;
+  std::shared_ptr<routes::TokenFile> http_tokens_, admin_tokens_; ///< null: the config names none
   std::optional<Bound> http_, admin_;
   std::optional<routes::DataRoutes> data_routes_;
   HistorySampler sampler_{reloader_.storage()};
@@ -250,6 +335,9 @@ Server::~Server() = default;
 
 std::string Server::http_address() const { return impl_->http_address(); }
 std::string Server::admin_address() const { return impl_->admin_address(); }
+std::string Server::http_url() const { return impl_->http_url(); }
+std::string Server::admin_url() const { return impl_->admin_url(); }
+void Server::reload_files() { impl_->reload_files(); }
 std::string Server::page_link() { return impl_->page_link(); }
 void Server::start() { impl_->start(); }
 bool Server::stop(std::chrono::milliseconds patience) { return impl_->stop(patience); }

@@ -34,9 +34,16 @@ public:
   /// Returns "127.0.0.1:7700", with the port that was really bound; empty if the config has no such listener.
   std::string http_address() const;
   std::string admin_address() const;
+  /// Returns "http://127.0.0.1:7700", "https://127.0.0.1:7700" or "unix:/path"; empty if there is no such listener.
+  std::string http_url() const;
+  std::string admin_url() const;
 
-  /// Returns a link to the page that logs a browser in once, within ten minutes; empty without an admin listener.
+  /// Returns a link to the page that logs a browser in once, within ten minutes; empty without an admin listener that
+  /// browsers reach.
   std::string page_link();
+
+  /// Reads the files again that the listeners use beside the config, and logs it if they cannot be used. On any thread.
+  void reload_files();
 
   /// Accepts from now on, on threads of its own; returns at once.
   void start();

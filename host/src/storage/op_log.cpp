@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include "base/clock.hpp"
+#include "base/log_trace.hpp"
 #include "base/printable.hpp"
 #include "storage/mount_table.hpp"
 
@@ -33,7 +34,8 @@ void OpLog::log(std::string_view what, std::string_view key, const Mount &mount,
     const std::lock_guard lock(mutex_);
     if (kept_.size() == most_kept) kept_.pop_back();
     kept_.push_front({now_ms(), milliseconds, std::string(what), std::string(key), mount.mountpoint,
-                      mount.config.store.driver, std::string(error.substr(0, longest_error))});
+                      mount.config.store.driver, std::string(error.substr(0, longest_error)),
+                      std::string(base::LogTrace::current())});
   }
   std::string line =
       fmt::format("{} {} ({:.{}f}ms)", what, base::printable(key), milliseconds, milliseconds < 0.1 ? 3 : 1);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <future>
 
+#include "base/log_trace.hpp"
 #include "base/printable.hpp"
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
@@ -66,7 +67,8 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
 template <typename Run>
 void run_groups(std::deque<Group> &groups, const OpLog &log, const char *what, const Run &run_group) {
   std::atomic<std::size_t> left = groups.size();
-  const auto run = [&](Group &group) {
+  const auto run = [&, trace = base::LogTrace::current()](Group &group) {
+    const base::LogTrace traced(trace); // this may be another thread
     const OpLog::Timer timer(log);
     run_group(group);
     // The last one stays held, and the storage with it.

@@ -30,7 +30,8 @@ std::string part(const Url &url, CURLUPart which, unsigned flags = 0) {
 }
 
 [[noreturn]] void refuse(const std::string &why) {
-  throw omnistore::Failure(OMNISTORE_INVALID, "option base: " + why + "; expected http[s]://host[:port][/path]");
+  throw omnistore::Failure(OMNISTORE_INVALID,
+                           "option base: " + why + "; expected http[s]://host[:port][/path] or unix:/path");
 }
 
 std::string decoded(std::string_view text) {
@@ -84,6 +85,13 @@ std::size_t character_size(std::string_view text) {
 
 Base parse_base(const std::string &text) {
   if (text.find('\0') != text.npos) refuse("it has a NUL in it");
+  if (text.starts_with("unix:/")) {
+    Base base;
+    base.url = "http://localhost";
+    base.socket = text.substr(5);
+    base.shown = text;
+    return base;
+  }
   CURLUcode code;
   const Url url = parsed(text, code);
   if (code != CURLUE_OK) refuse(std::string("it is not a url (") + curl_url_strerror(code) + ")");

@@ -10,6 +10,7 @@ namespace http {
 
 struct Base {
   std::string url;               ///< without a user and without a '/' at its end
+  std::string socket = {};       ///< the path of a unix socket that leads there; empty: none
   std::string shown;             ///< "example.org:443", for messages
   std::vector<std::string> path; ///< the segments of the url's path, decoded
   bool has_login = false;

@@ -259,6 +259,8 @@ public:
       curl_easy_setopt(handle.easy, CURLOPT_USERNAME, client.base_.user.c_str());
       curl_easy_setopt(handle.easy, CURLOPT_PASSWORD, client.base_.password.c_str());
     }
+    if (at_home && !client.base_.socket.empty())
+      curl_easy_setopt(handle.easy, CURLOPT_UNIX_SOCKET_PATH, client.base_.socket.c_str());
     if (!client.limits_.ca.empty()) curl_easy_setopt(handle.easy, CURLOPT_CAINFO, client.limits_.ca.c_str());
     if (at_home && !client.limits_.certificate.empty()) {
       curl_easy_setopt(handle.easy, CURLOPT_SSLCERT, client.limits_.certificate.c_str());

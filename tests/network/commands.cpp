@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <catch2/catch.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "cli/program.hpp"
+#include "support/certificates.hpp"
+#include "support/temporary.hpp"
+
+using test::omnistore;
+using test::Result;
+using test::says;
+
+namespace {
+
+/// A host that the program serves with this config. It is stopped with the object.
+struct Served {
+  Served(const test::Folder &folder, const std::string &config) {
+    test::write_file(folder / "omnistore.json", config);
+    process.emplace(test::Strings{test::program(), "--json", "-c", folder / "omnistore.json", "serve"},
+                    test::Setting{});
+    const boost::json::value announced = boost::json::parse(process->line());
+    data = announced.at("http").as_string().c_str();
+    admin = announced.at("admin").as_string().c_str();
+    page = announced.at("page").as_string().c_str();
+  }
+
+  std::optional<test::Process> process;
+  std::string data, admin, page;
+};
+
+const std::string plugins = "\"plugins\": {\"paths\": [\"" OMNISTORE_BUILD "/plugins\"]}, ";
+
+struct Secure {
+  test::Authority authority;
+  test::Authority::Pair pair = authority.pair("host", "IP:127.0.0.1");
+  test::Folder folder;
+  std::string tls = "\"tls\": {\"certificate\": \"" + pair.cert + "\", \"key\": \"" + pair.key +
+                    "\", \"clientCa\": \"" + authority.ca() + "\"}";
+  Served host{folder, "{" + plugins +
+                          "\"mounts\": {\"\": {\"driver\": \"memory\"}}, \"server\": {\"http\": {\"listen\": "
+                          "\"127.0.0.1:0\", \"tokens\": [{\"certificate\": \"CN=client\", \"write\": true}], " +
+                          tls + "}}, \"admin\": {\"listen\": \"127.0.0.1:0\", " + tls + "}}"};
+};
+
+} // namespace
+
+TEST_CASE("commands work with a host's own TLS, and show it the user's certificate") {
+  const Secure secure;
+  CHECK(secure.host.data.starts_with("https://"));
+  CHECK(secure.host.page.starts_with("https://"));
+  const test::Authority::Pair own = secure.authority.pair("client", "");
+  const test::Strings to{"--url",  secure.host.data, "--ca",  secure.authority.ca(),
+                         "--cert", own.cert,         "--key", own.key};
+  const auto run = [&](test::Strings command) {
+    command.insert(command.begin(), to.begin(), to.end());
+    return omnistore(command);
+  };
+  CHECK(run({"set", "k", "v"}).code == 0);
+  CHECK(run({"get", "k"}).out == "v");
+  const Result without = omnistore({"--url", secure.host.data, "--ca", secure.authority.ca(), "get", "k"});
+  CHECK(without.code == 3);
+}
+
+TEST_CASE("commands for the admin listener work with its TLS") {
+  const Secure secure;
+  const auto mounts = [&](const test::Strings &global) {
+    test::Strings command = global;
+    command.insert(command.end(), {"--json", "mounts"});
+    return omnistore(command);
+  };
+  CHECK(mounts({"--admin-url", secure.host.admin, "--url", secure.host.data, "--ca", secure.authority.ca()}).code == 0);
+  const Result strange = mounts({"--admin-url", secure.host.admin, "--url", secure.host.data});
+  CHECK(strange.code == 6);
+  CHECK(says(strange.err, "the host's certificate is not accepted"));
+}
+
+TEST_CASE("a command with a host's config trusts the certificate that stands there") {
+  const Secure secure;
+  // The same config, with the port that the host has.
+  std::string config = test::read_file(secure.folder / "omnistore.json");
+  const std::string address = secure.host.admin.substr(8);
+  config.replace(config.rfind("127.0.0.1:0"), 11, address);
+  test::write_file(secure.folder / "other.json", config);
+  const Result mounts = omnistore({"-c", secure.folder / "other.json", "--json", "mounts"});
+  CHECK(mounts.err == "");
+  CHECK(mounts.code == 0);
+}
+
+TEST_CASE("commands work through unix sockets") {
+  const test::Folder folder;
+  const std::string data = "unix:" + folder / "data.sock", admin = "unix:" + folder / "admin.sock";
+  const Served host(folder, "{" + plugins +
+                                "\"mounts\": {\"\": {\"driver\": \"memory\"}}, \"server\": {\"http\": {\"listen\": \"" +
+                                data + "\"}}, \"admin\": {\"listen\": \"" + admin + "\"}}");
+  CHECK(host.data == data);
+  CHECK(host.page == "");
+  CHECK(omnistore({"--url", data, "set", "k", "v"}).code == 0);
+  CHECK(omnistore({"--url", data, "get", "k"}).out == "v");
+  CHECK(omnistore({"--url", data, "--admin-url", admin, "--json", "mounts"}).code == 0);
+  CHECK(omnistore({"-c", folder / "omnistore.json", "--json", "mounts"}).code == 0);
+  const Result unknown = omnistore({"--url", data, "mounts"});
+  CHECK(unknown.code == 2);
+  CHECK(says(unknown.err, "--admin-url"));
+}
+
+TEST_CASE("a running host takes a new certificate when its file is replaced") {
+  Secure secure;
+  const test::Authority::Pair fresh = secure.authority.pair("fresh", "IP:127.0.0.1");
+  std::filesystem::rename(fresh.key, secure.pair.key);
+  std::filesystem::rename(fresh.cert, secure.pair.cert);
+  std::string line;
+  while (!says(line, "new connections get the new certificate")) line = secure.host.process->error_line();
+  CHECK(says(line, "valid until"));
+}
+
+TEST_CASE("a token that the program makes serves at once, and no more when its line is gone") {
+  const test::Folder folder;
+  const std::string tokens = folder / "tokens";
+  const Result made =
+      omnistore({"token", "new", "backup", "--write", "--base", "b", "--expires", "1d", "--file", tokens});
+  REQUIRE(made.code == 0);
+  const std::string token = made.out.substr(0, made.out.size() - 1);
+  CHECK(token.starts_with("backup."));
+  CHECK(test::read_file(tokens).find(token) == std::string::npos);
+  CHECK((std::filesystem::status(tokens).permissions() & std::filesystem::perms(0077)) == std::filesystem::perms::none);
+
+  Served host(folder, "{" + plugins +
+                          "\"mounts\": {\"\": {\"driver\": \"memory\"}}, \"server\": {\"http\": {\"listen\": "
+                          "\"127.0.0.1:0\", \"tokenFile\": \"tokens\"}}, \"admin\": {\"listen\": \"\"}}");
+  CHECK(omnistore({"--url", host.data, "--token", token, "set", "b:k", "v"}).code == 0);
+  CHECK(omnistore({"--url", host.data, "--token", token, "set", "a:k", "v"}).code == 3);
+
+  // Another one for the same client, whose value the operator chose.
+  const Result line = omnistore({"--json", "token", "hash", "next"}, {.input = "next.0123456789abcdef-0123\n"});
+  REQUIRE(line.code == 0);
+  test::write_file(tokens, std::string(line.json().at("line").as_string()) + "\n");
+  while (omnistore({"--url", host.data, "--token", "next.0123456789abcdef-0123", "ls"}).code != 0) continue;
+  CHECK(omnistore({"--url", host.data, "--token", token, "get", "b:k"}).code == 3);
+}
