@@ -77,7 +77,7 @@ const mutations = {
     ["show the size that a store reports", "view_mounts.js", "parts.push(keys === 1", "parts.push(keys === 0"],
     ["show the size that a store reports", "view_mounts.js", '!body.textContent.includes("not reported")', "true"],
     ["are reached by the arrow keys", "view_mounts.js", "ArrowDown: at + 1", "ArrowDown: at"],
-    ["have charts of the last hour", "history.js", 'chart.update("none");', ""],
+    ["have charts of the last hour", "history.js", "y: mount[field][i]", "y: null"],
     ["a host without mounts says what to do", "view_mounts.js", "mounts.mounts.length === 0", "false"],
   ],
 };
