@@ -19,7 +19,7 @@ const mutations = {
     ["is used by the keyboard", "main.js", "() => main.focus()", "() => {}"],
     ["asks nobody but its host", "main.js", "const app =", 'fetch("http://127.0.0.1:1/").catch(() => {});\nconst app ='],
     ["works below a path of a proxy", "api.js", '"data/" + key', '"/data/" + key'],
-    ["paints within 300 ms", "main.js", "const app =", "for (const now = performance.now(); performance.now() < now + 400;);\nconst app ="],
+    ["paints within 300 ms", "theme.js", "const system =", "for (const now = performance.now(); performance.now() < now + 400;);\n  const system ="],
     ["a million keys in one folder stay fluid", "virtual_list.js", "const beyond = 8", "const beyond = 80"],
   ],
   config: [
@@ -77,7 +77,7 @@ const mutations = {
     ["show the size that a store reports", "view_mounts.js", "parts.push(keys === 1", "parts.push(keys === 0"],
     ["show the size that a store reports", "view_mounts.js", '!body.textContent.includes("not reported")', "true"],
     ["are reached by the arrow keys", "view_mounts.js", "ArrowDown: at + 1", "ArrowDown: at"],
-    ["have charts of the last hour", "history.js", 'chart.update("none");', ""],
+    ["have charts of the last hour", "history.js", "y: mount[field][i]", "y: null"],
     ["a host without mounts says what to do", "view_mounts.js", "mounts.mounts.length === 0", "false"],
   ],
 };
