@@ -16,7 +16,7 @@ endif()
 
 # The dialect that hosts read (GUIDE.md). A host checks more when it loads the plugin, such as that defaults fit.
 set(keywords $schema $id $comment $ref $defs title description type properties required additionalProperties items enum
-  const oneOf minimum maximum minLength maxLength pattern format default examples secret needsWatch)
+  const oneOf minimum maximum minLength maxLength pattern format default examples secret needsWatch notAbove)
 set(types string integer number boolean object array null)
 
 # Checks one schema of the text; `ARGN` is its place.

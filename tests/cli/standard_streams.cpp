@@ -97,6 +97,9 @@ TEST_CASE("a command that reads from a closed standard input says so, and change
     CHECK(failed.code == 2);
     CHECK(says(failed.err, "standard input: it is closed"));
   }
+  const Result config = shell(test::program() + " -c - check <&-");
+  CHECK(config.code == 2);
+  CHECK(says(config.err, "standard input: it is closed"));
   CHECK(shell("o get a").out == "value");
 }
 

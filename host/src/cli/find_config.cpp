@@ -4,7 +4,10 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <unistd.h>
+
 #include "cli/failure.hpp"
+#include "cli/streams.hpp"
 #include "config/draft.hpp"
 #include "storage/plan.hpp"
 
@@ -41,6 +44,9 @@ std::string first_place(std::string *tried = nullptr) {
 
 std::string find_config(const Global &global) {
   if (!global.config.empty()) {
+    if (global.config == "-" && was_closed(STDIN_FILENO))
+      throw Failure(Status::invalid, "read the config from standard input: it is closed",
+                    "give it with < or |, or name a file");
     if (global.config == "-") return "/dev/stdin";
     if (std::error_code failed; std::filesystem::exists(global.config, failed) || failed) return global.config;
     throw Failure(Status::invalid, "config " + global.config + ": there is no such file",

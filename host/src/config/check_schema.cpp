@@ -22,7 +22,20 @@ namespace {
 /// The keywords and the types of their values.
 struct Keyword {
   std::string_view name;
-  enum class Value { text, number, flag, any, names, list, choices, schema, schemas, schema_or_flag, type } value;
+  enum class Value {
+    text,
+    number,
+    flag,
+    any,
+    names,
+    texts,
+    list,
+    choices,
+    schema,
+    schemas,
+    schema_or_flag,
+    type
+  } value;
 };
 using Value = Keyword::Value;
 constexpr std::array keywords = {
@@ -51,6 +64,7 @@ constexpr std::array keywords = {
     Keyword{"examples", Value::list},
     Keyword{"secret", Value::flag},
     Keyword{"needsWatch", Value::flag},
+    Keyword{"notAbove", Value::texts},
 };
 
 const std::vector<std::string> type_names = {"string", "integer", "number", "boolean", "object", "array", "null"};
@@ -126,6 +140,8 @@ private:
       return type(value, inner);
     case Value::names:
       return names(value, inner);
+    case Value::texts:
+      return texts(value, inner);
     case Value::schemas:
       return schemas(value, inner, depth);
     case Value::text:
@@ -197,6 +213,13 @@ private:
     bool right = value.is_array() && std::all_of(value.get_array().begin(), value.get_array().end(),
                                                  [](const json::value &name) { return name.is_string(); });
     return right ? "" : at(path, "expected an array of names");
+  }
+
+  static std::string texts(const json::value &value, const std::string &path) {
+    const json::object *object = value.if_object();
+    const bool right = object && std::all_of(object->begin(), object->end(),
+                                             [](const auto &member) { return member.value().is_string(); });
+    return right ? "" : at(path, "expected an object of strings");
   }
 
   std::string schemas(const json::value &value, const std::string &path, unsigned depth) const {

@@ -7,7 +7,8 @@
 // pattern (an ECMAScript regular expression that must be found anywhere in a text, which then has at most 4096 bytes),
 // format, default, description, title, examples, "$ref": "#/$defs/NAME" (a keyword beside it replaces the target's),
 // $schema, $id and $comment. There is no anyOf, allOf or not. Keywords of our own are "secret": true, for values
-// that are never printed, and "needsWatch": true, for a switch of a layer that the store below it must watch for.
+// that are never printed, "needsWatch": true, for a switch of a layer that the store below it must watch for, and
+// "notAbove", for the drivers that a layer cannot stand above: an object of their names, each with the remedy.
 //
 // An object's schema without additionalProperties allows no other members than its properties (JSON Schema would allow
 // any), so that a misspelt option is found. Without properties too, it allows no members.

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/plan.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -118,6 +120,24 @@ void check_watch(const StoreConfig &config, const Plan &plan, const boost::json:
   }
 }
 
+/// Returns true if the driver, or a driver below it, has this name.
+bool has_driver(const StoreConfig &config, std::string_view name) {
+  return config.driver == name || std::any_of(config.children.begin(), config.children.end(),
+                                              [name](const StoreConfig &child) { return has_driver(child, name); });
+}
+
+/// Checks that no driver below is one that the layer cannot stand above ("notAbove" in the schema).
+void check_order(const StoreConfig &config, const loader::Driver &driver, std::vector<Problem> &problems) {
+  const boost::json::value *refused = driver.schema.if_contains("notAbove");
+  if (!refused) return;
+  for (const auto &[name, remedy] : refused->as_object())
+    for (const StoreConfig &child : config.children)
+      if (has_driver(child, name))
+        add_problem(problems, config, config.short_form ? "invalidation" : "driver",
+                    config.driver + " does not work above " + std::string(name) + ": " +
+                        std::string(remedy.as_string()));
+}
+
 } // namespace
 
 Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, std::vector<Problem> &problems,
@@ -138,6 +158,7 @@ Plan plan(const StoreConfig &config, loader::Registry &registry, bool optional, 
     if (result.problem.empty()) result.problem = result.children.back().problem;
   }
   if (!result.driver) return result;
+  check_order(config, *result.driver, problems);
 
   const std::string field = config.short_form ? "invalidation" : "options";
   const bool counted = !has_problem(problems, config.path, false) && !has_problem(problems, at("layers"), false) &&
