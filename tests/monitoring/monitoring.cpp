@@ -176,7 +176,7 @@ TEST_CASE("A real Prometheus scrapes a host, evaluates the rules and fills the p
     replace_all(expression, "$mount", ".*");
     INFO(expression);
     const bool needs_more = says(expression, "_layer_") || says(expression, "omnistore_errors_total") ||
-                            says(expression, "driver_count") || says(expression, "driver_gauge") ||
+                            says(expression, "driver_count") || says(expression, "driver_amount") ||
                             says(expression, "changes(");
     const json::array result = prometheus.query(expression);
     CHECK((needs_more || !result.empty()));
