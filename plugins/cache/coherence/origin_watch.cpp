@@ -28,8 +28,8 @@ const omnistore_lag *needed_lag_of(const omnistore::Child &origin) {
 } // namespace
 
 OriginWatch::OriginWatch(const omnistore_host &host, omnistore::Child origin, Call call, std::int64_t max_lag)
-    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, host_(host), origin_(origin), lag_(needed_lag_of(origin)),
-      rules_(max_lag) {
+    : omnistore_watcher{sizeof(omnistore_watcher), 0, event_}, host_(host), origin_(origin),
+      lag_(needed_lag_of(origin)), rules_(max_lag) {
   CapturingCall on(call);
   const omnistore_status status = start(on);
   if (status == OMNISTORE_OK) return;
