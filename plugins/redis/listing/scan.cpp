@@ -2,13 +2,14 @@
 #include "listing/scan.hpp"
 
 #include <algorithm>
-#include <set>
+#include <bitset>
+#include <utility>
 #include <vector>
 
 namespace redis {
 namespace {
 
-constexpr unsigned max_starts = 10;
+constexpr unsigned max_starts = 10, max_rounds = 100;
 
 /// Scans one server. Returns false if the connection changed: after a restart of the server its cursor may mean
 /// something else.
@@ -55,25 +56,71 @@ void scan_slot(Cluster &cluster, Client &server, omnistore::Call call, std::uint
   take(names);
 }
 
-/// While the masters are scanned one after the other, a key may move from one that is not scanned yet to one that
-/// was. So the slots that move, or have moved, are read once more at the end: first at their owner, then at the others,
-/// since keys move only away from the owner.
+/// Adds the slots that are moving, and those that have moved between the two looks.
+void add_restless(std::bitset<slot_count> &slots, const Holdings &before, const Holdings &after) {
+  for (const auto &[master, now] : after) {
+    slots |= now.moving;
+    const auto then = before.find(master);
+    slots |= then == before.end() ? now.slots : then->second.moving | (then->second.slots ^ now.slots);
+  }
+}
+
+/// Scans a slot at the masters that have it, and then at the others, since keys move only away from the first.
+void scan_slot_everywhere(Cluster &cluster, const Holdings &holdings, omnistore::Call call, std::uint16_t slot,
+                          const TakeNames &take) {
+  for (const bool has : {true, false})
+    for (const auto &[master, holding] : holdings)
+      if (holding.slots[slot] == has) scan_slot(cluster, *master, call, slot, take);
+}
+
+[[noreturn]] void give_up() {
+  throw omnistore::Failure(OMNISTORE_UNAVAILABLE, "the slots of the cluster moved again and again while it was listed");
+}
+
+/// While the masters are scanned one after the other, a key may move from one that is not scanned yet to one that was.
+/// What each master says of itself before and after shows which slots may have such keys:
+///
+/// - A slot that moves, or is at another master afterwards, is read once more at the end.
+/// - A slot may also have moved away and come back. Its master has a newer epoch then, and is scanned again.
+///
+/// The end is repeated until no slot gets another master meanwhile.
 void scan_cluster(Cluster &cluster, omnistore::Call call, const std::string &pattern, std::uint32_t step,
                   const TakeNames &take) {
-  const auto before = cluster.refresh(call, cluster.map(call), true);
-  const auto moving = cluster.moving_slots(call, *before);
-  std::set<std::uint16_t> slots(moving.begin(), moving.end());
-  for (Client *master : before->masters) scan_all(*master, call, pattern, step, take);
-  const auto still = cluster.moving_slots(call, *before);
-  slots.insert(still.begin(), still.end());
-  const auto after = cluster.refresh(call, before, true);
-  for (std::uint16_t slot = 0; slot < slot_count; ++slot)
-    if (before->owners[slot] != after->owners[slot]) slots.insert(slot);
-  for (const std::uint16_t slot : slots) {
-    Client *const owner = after->owners[slot];
-    if (owner) scan_slot(cluster, *owner, call, slot, take);
-    for (Client *master : after->masters)
-      if (master != owner) scan_slot(cluster, *master, call, slot, take);
+  auto map = cluster.refresh(call, cluster.map(call), true);
+  Holdings before = cluster.holdings(call, *map);
+  std::bitset<slot_count> restless;
+  const auto look_again = [&] {
+    map = cluster.refresh(call, map, true);
+    Holdings after = cluster.holdings(call, *map);
+    add_restless(restless, before, after);
+    return after;
+  };
+
+  std::vector<Client *> to_scan = map->masters;
+  for (unsigned round = 0; !to_scan.empty(); ++round) {
+    if (round == max_rounds) give_up();
+    for (Client *master : to_scan) scan_all(*master, call, pattern, step, take);
+    const Holdings after = look_again();
+    to_scan.clear();
+    for (const auto &[master, now] : after) {
+      const auto then = before.find(master);
+      if (then == before.end() || then->second.epoch != now.epoch) to_scan.push_back(master);
+    }
+    before = after;
+  }
+  const auto has_the_same = [](const Holdings &some, const Holdings &others) {
+    return std::equal(some.begin(), some.end(), others.begin(), others.end(), [](const auto &one, const auto &other) {
+      return one.first == other.first && one.second.epoch == other.second.epoch &&
+             one.second.slots == other.second.slots;
+    });
+  };
+  for (unsigned round = 0; restless.any(); ++round) {
+    if (round == max_rounds) give_up();
+    for (std::uint16_t slot = 0; slot < slot_count; ++slot)
+      if (restless[slot]) scan_slot_everywhere(cluster, before, call, slot, take);
+    Holdings after = look_again();
+    if (has_the_same(before, after)) return; // so a key that left its master meanwhile has been read there
+    before = std::move(after);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <numeric>
 #include <optional>
+#include <sstream>
 #include <thread>
 #include <utility>
 
@@ -24,6 +25,30 @@ bool read_number(std::string_view text, Number &into) {
   const char *end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, into);
   return error == std::errc() && stop == end;
+}
+
+/// Reads a server's own line of CLUSTER NODES: "ID ADDRESS myself,master MASTER PING PONG EPOCH LINK", and then slots,
+/// ranges of slots, "[SLOT->-ID]" for each slot that leaves it and "[SLOT-<-ID]" for each that comes.
+Holding holding_of(std::string_view line) {
+  Holding result;
+  std::istringstream words{std::string(line)};
+  std::string word;
+  for (int i = 0; i < 8 && words >> word; ++i)
+    if (i == 6) result.epoch = word;
+  while (words >> word) {
+    const bool moves = word.front() == '[';
+    const std::string_view range = std::string_view(word).substr(moves ? 1 : 0);
+    const std::size_t dash = range.find('-');
+    std::uint16_t first = 0, last = 0;
+    if (!read_number(range.substr(0, dash), first) || first >= slot_count) continue;
+    if (moves) {
+      result.moving.set(first);
+      continue;
+    }
+    if (dash == range.npos || !read_number(range.substr(dash + 1), last)) last = first;
+    for (unsigned slot = first; slot <= std::min<unsigned>(last, slot_count - 1); ++slot) result.slots.set(slot);
+  }
+  return result;
 }
 
 enum class Verdict { done, moved, ask, wait };
@@ -161,18 +186,17 @@ std::shared_ptr<const SlotMap> Cluster::read(omnistore::Call call, Client &clien
   return fresh;
 }
 
-std::vector<std::uint16_t> Cluster::moving_slots(omnistore::Call call, const SlotMap &map) {
-  std::vector<std::uint16_t> result;
+Holdings Cluster::holdings(omnistore::Call call, const SlotMap &map) {
+  Holdings result;
   for (Client *master : map.masters) {
     Commands commands;
     commands.add("CLUSTER", "NODES");
     const Replies replies = master->run(call, commands, OnBroken::resend);
-    // The server's own line ends in "[SLOT->-ID]" for each slot that leaves it, and "[SLOT-<-ID]" for each that comes.
-    const std::string_view nodes = string_of(*replies[0]);
-    for (std::size_t at = nodes.find(" ["); at != nodes.npos; at = nodes.find(" [", at + 1)) {
-      const std::string_view rest = nodes.substr(at + 2);
-      std::uint16_t slot = 0;
-      if (read_number(rest.substr(0, rest.find('-')), slot) && slot < slot_count) result.push_back(slot);
+    std::string_view nodes = string_of(*replies[0]);
+    while (!nodes.empty()) {
+      const std::string_view line = nodes.substr(0, nodes.find('\n'));
+      nodes.remove_prefix(std::min(nodes.size(), line.size() + 1));
+      if (line.find(" myself,") != line.npos) result.emplace(master, holding_of(line));
     }
   }
   return result;

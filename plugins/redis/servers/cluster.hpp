@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <bitset>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -25,6 +26,14 @@ struct SlotMap {
   std::uint64_t version = 0;                 ///< maps with equal contents have equal versions
 };
 
+/// The slots that one master says it has. Its own word is the newest: the others hear of a move later.
+struct Holding {
+  std::string epoch; ///< it changes when a slot that others had comes to this master
+  std::bitset<slot_count> slots;
+  std::bitset<slot_count> moving; ///< the slots that keys are leaving or entering now
+};
+using Holdings = std::map<Client *, Holding>;
+
 /// Thread-safe. It must not move.
 class Cluster {
 public:
@@ -44,8 +53,8 @@ public:
   /// if no server returns one.
   std::shared_ptr<const SlotMap> refresh(omnistore::Call call, const std::shared_ptr<const SlotMap> &known,
                                          bool now = false);
-  /// Returns the slots that are moving from one master to another.
-  std::vector<std::uint16_t> moving_slots(omnistore::Call call, const SlotMap &map);
+  /// Asks each master of a map which slots it has.
+  Holdings holdings(omnistore::Call call, const SlotMap &map);
 
   std::size_t in_use() const;
 
