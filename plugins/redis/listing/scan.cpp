@@ -78,7 +78,7 @@ void scan_slot_everywhere(Cluster &cluster, const Holdings &holdings, omnistore:
 }
 
 /// While the masters are scanned one after the other, a key may move from one that is not scanned yet to one that was.
-/// What each master says of itself before and after shows which slots may have such keys:
+/// Each master reports its slots before and after, which shows the slots that may have such keys:
 ///
 /// - A slot that moves, or is at another master afterwards, is read once more at the end.
 /// - A slot may also have moved away and come back. Its master has a newer epoch then, and is scanned again.

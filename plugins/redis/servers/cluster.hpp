@@ -53,7 +53,7 @@ public:
   /// if no server returns one.
   std::shared_ptr<const SlotMap> refresh(omnistore::Call call, const std::shared_ptr<const SlotMap> &known,
                                          bool now = false);
-  /// Asks each master of a map which slots it has.
+  /// Requests from each master of a map which slots it has.
   Holdings holdings(omnistore::Call call, const SlotMap &map);
 
   std::size_t in_use() const;
