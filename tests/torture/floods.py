@@ -10,7 +10,7 @@ from host import Client, Host, raw, together, wait_until
 from kills import fs
 
 LIMIT_MIB = 64  # server.maxMemory
-BASE_MIB = 48   # beyond that: the idle program, its threads' stacks, and what the allocator keeps
+BASE_MIB = 60   # beyond that: the idle program with OpenSSL, its threads' stacks, and what the allocator keeps
 SLOWEST = 5.0   # seconds that a healthy request may take at most on a loaded machine
 HEAD = "Host: localhost\r\n"
 
