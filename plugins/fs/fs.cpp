@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/errno_status.hpp>
 #include <omnistore/lag.hpp>
 #include <omnistore/listing.hpp>
 #include <omnistore_schema.h>
@@ -134,8 +135,8 @@ omnistore_status Fs::report_unreadable(std::vector<UnreadablePlace> places, omni
   for (const UnreadablePlace &place : places) {
     log_once(place);
     if (!page) continue;
-    const omnistore_status status =
-        omnistore::skip(*page, place.base, status_of(place.error), place.path() + ": " + message_of(place.error));
+    const omnistore_status status = omnistore::skip(*page, place.base, omnistore::status_of_errno(place.error),
+                                                    place.path() + ": " + message_of(place.error));
     if (status != OMNISTORE_OK) return status;
   }
   return OMNISTORE_OK;

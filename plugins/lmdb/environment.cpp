@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 
+#include <omnistore/errno_status.hpp>
+
 #include "record.hpp"
 
 namespace lmdb {
@@ -33,26 +35,15 @@ omnistore_status status_of(int code) {
   case MDB_VERSION_MISMATCH:
     return OMNISTORE_CORRUPT;
   case MDB_MAP_FULL:
-  case ENOSPC:
-  case EDQUOT:
-  case EFBIG:
-  case ENOMEM:
+  case ENOMEM: // the map cannot grow
     return OMNISTORE_NO_SPACE;
   case MDB_BAD_VALSIZE:
   case MDB_TXN_FULL:
     return OMNISTORE_TOO_LARGE;
   case MDB_READERS_FULL:
-  case EAGAIN:
-  case EMFILE:
-  case ENFILE:
     return OMNISTORE_UNAVAILABLE;
-  case EACCES:
-  case EPERM:
-    return OMNISTORE_DENIED;
-  case EROFS:
-    return OMNISTORE_READ_ONLY;
   default:
-    return code > 0 ? OMNISTORE_IO : OMNISTORE_INTERNAL;
+    return code > 0 ? omnistore::status_of_errno(code) : OMNISTORE_INTERNAL;
   }
 }
 

@@ -11,10 +11,12 @@
 
 #include <sys/stat.h>
 
+#include <omnistore/errno_status.hpp>
+
 namespace sqlite {
 namespace {
 
-using omnistore::Failure;
+using omnistore::Failure, omnistore::status_of_errno;
 
 /// A WAL that a large write has made longer is cut to this size when it next restarts.
 constexpr const char *LONGEST_IDLE_WAL = "67108864";
@@ -31,33 +33,15 @@ void make_file(const Settings &settings) {
   std::error_code error;
   std::filesystem::create_directories(settings.folder, error);
   if (error)
-    throw Failure(status_of(error.value()), "the folder " + settings.folder + " cannot be made: " + error.message());
+    throw Failure(status_of_errno(error.value()),
+                  "the folder " + settings.folder + " cannot be made: " + error.message());
   if (mknod(settings.path.c_str(), S_IFREG | 0600, 0) != 0 && errno != EEXIST) {
     const int cause = errno;
-    throw Failure(status_of(cause), settings.path + " cannot be made: " + std::strerror(cause));
+    throw Failure(status_of_errno(cause), settings.path + " cannot be made: " + std::strerror(cause));
   }
 }
 
 } // namespace
-
-omnistore_status status_of(int error) {
-  switch (error) {
-  case ENOSPC:
-  case EDQUOT:
-  case EFBIG:
-    return OMNISTORE_NO_SPACE;
-  case EROFS:
-    return OMNISTORE_READ_ONLY;
-  case EACCES:
-  case EPERM:
-    return OMNISTORE_DENIED;
-  case EMFILE:
-  case ENFILE:
-    return OMNISTORE_UNAVAILABLE;
-  default:
-    return OMNISTORE_IO;
-  }
-}
 
 std::string no_room(const std::string &path, int error) {
   if (error == EFBIG)
@@ -235,15 +219,15 @@ omnistore::Failure Connection::failure(int code) const {
   case SQLITE_NOMEM:
     return {OMNISTORE_NO_SPACE, "out of memory"};
   case SQLITE_CANTOPEN:
-    if (status_of(error) == OMNISTORE_DENIED)
+    if (status_of_errno(error) == OMNISTORE_DENIED)
       return {OMNISTORE_DENIED, path + " cannot be opened by this user: change its permissions"};
-    return {status_of(error), path + " cannot be opened: " + cause};
+    return {status_of_errno(error), path + " cannot be opened: " + cause};
   case SQLITE_PERM:
   case SQLITE_AUTH:
     return {OMNISTORE_DENIED, path + ": " + cause};
   case SQLITE_IOERR:
-    if (status_of(error) == OMNISTORE_NO_SPACE) return {OMNISTORE_NO_SPACE, no_room(path, error)};
-    return {status_of(error), path + ": " + cause};
+    if (status_of_errno(error) == OMNISTORE_NO_SPACE) return {OMNISTORE_NO_SPACE, no_room(path, error)};
+    return {status_of_errno(error), path + ": " + cause};
   case SQLITE_ERROR:
   case SQLITE_CONSTRAINT:
   case SQLITE_MISMATCH:

@@ -19,8 +19,6 @@
 
 namespace sqlite {
 
-/// The status that the errno of a call on a file means.
-omnistore_status status_of(int error);
 /// Says which limit an errno with the status no_space is about, after the name of the file.
 std::string no_room(const std::string &path, int error);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <omnistore/errno_status.hpp>
 #include <omnistore/failure.hpp>
 #include <omnistore/utf8.hpp>
 #include <omnistore/value.hpp>
@@ -24,7 +25,7 @@ constexpr std::size_t READ_SIZE = 64 << 10;
 
 [[noreturn]] void fail(const char *what, const std::string &folder, int error) {
   const std::string file = "a temporary file in " + folder;
-  const omnistore_status status = status_of(error);
+  const omnistore_status status = omnistore::status_of_errno(error);
   if (status == OMNISTORE_NO_SPACE) throw omnistore::Failure(status, no_room(file, error), omnistore::nothing_done);
   throw omnistore::Failure(status, std::string(what) + ' ' + file + ": " + std::strerror(error),
                            omnistore::nothing_done);

@@ -101,7 +101,7 @@ private:
   const std::string driver_;
 };
 
-/// Redis below layers, as a store that many machines share often is: they pass on the proof of its watch.
+/// Redis below three layers, which pass on the proof of its watch.
 class SharedBelowLayers : public SharedRedis {
 public:
   std::string store(std::uint16_t port) const override {

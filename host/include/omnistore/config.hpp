@@ -95,7 +95,7 @@ struct HttpConfig {
     bool operator==(const Token &) const = default;
   };
   std::vector<Token> tokens{}; ///< with no token file: none for no authentication, which only loopback may have
-  std::string token_file{};    ///< further tokens, as hashes; it is read again when it changes. Empty for none
+  std::string token_file{};    ///< has hashes of further tokens, and is read again when it changes; empty for none
   /// The most that one client may take; 0 for no limit.
   struct Limits {
     std::uint64_t requests = 0; ///< a second

@@ -247,7 +247,7 @@ public:
     if (http_) http_->listener.close_all();
     if (admin_) admin_->listener.close_all();
     for (const auto &tokens : {http_tokens_, admin_tokens_})
-      if (tokens) tokens->stop(); // it posts to the loops, as the threads of the pools do
+      if (tokens) tokens->stop(); // its thread posts to the loops, which end below
     pool_.reset();
     admin_pool_.reset();
     if (http_) http_->listener.join();

@@ -14,36 +14,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <omnistore/errno_status.hpp>
+
 #include "tree/retry.hpp"
 
 namespace fs {
-
-omnistore_status status_of(int error) {
-  switch (error) {
-  case ENOSPC:
-  case EDQUOT:
-  case EFBIG:
-    return OMNISTORE_NO_SPACE;
-  case EACCES:
-  case EPERM:
-  case EXDEV:
-  case ELOOP:
-    return OMNISTORE_DENIED;
-  case EROFS:
-    return OMNISTORE_READ_ONLY;
-  case ENAMETOOLONG:
-    return OMNISTORE_TOO_LARGE;
-  case EOPNOTSUPP:
-    return OMNISTORE_UNSUPPORTED;
-  case EMFILE:
-  case ENFILE:
-  case ENOMEM:
-  case EAGAIN:
-    return OMNISTORE_UNAVAILABLE;
-  default:
-    return OMNISTORE_IO;
-  }
-}
 
 namespace {
 
@@ -151,7 +126,7 @@ std::string message_of(int error) {
 }
 
 void fail(int error, std::string_view path) {
-  throw SystemFailure(status_of(error), std::string(path) + ": " + message_of(error), error);
+  throw SystemFailure(omnistore::status_of_errno(error), std::string(path) + ": " + message_of(error), error);
 }
 
 bool is_gone(int error) {

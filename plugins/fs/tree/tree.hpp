@@ -51,8 +51,7 @@ private:
 /// Throws a SystemFailure with the status for `error` (an errno). Its message is the path below base and the system's
 /// text.
 [[noreturn]] void fail(int error, std::string_view path);
-/// The status and the text that fail() uses for an error.
-omnistore_status status_of(int error);
+/// Returns the text that fail() uses for an error.
 std::string message_of(int error);
 
 // A system call that fails on a path means one of three things: there is nothing, it is unreadable, or the error is
