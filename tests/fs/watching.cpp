@@ -95,6 +95,32 @@ TEST_CASE("keys that went while their folder was renamed are removals under both
   }
 }
 
+TEST_CASE("keys of a folder that is renamed twice in a row are removals under both old names") {
+  Watched f;
+  for (const char *path : {"c/$", "c/1", "c/2", "c/3", "c/deep/4", "a/5"}) f.write(path);
+  std::filesystem::create_symlink("1", f.file("c/link"));
+  std::filesystem::create_symlink("nowhere", f.file("c/dangling"));
+  REQUIRE(mkfifo(f.file("c/pipe").c_str(), 0600) == 0);
+  f.told();
+  f.watch.hold();
+  f.move("c", "a/c");
+  REQUIRE(f.watch.wait_held()); // the folder is just being scanned
+  f.move("a", "c");             // and there is another folder at its first place
+  f.watch.let_go();
+  const Keys told = f.told();
+  std::map<std::string, char> last;
+  for (const std::string &text : told) last[text.substr(1)] = text[0];
+  for (const char *key : {"c", "c:1", "c:2", "c:3", "c:deep:4", "c:link", "a:5"}) {
+    INFO(key);
+    CHECK(last[key] == '-');
+  }
+  for (const char *key : {"c:c", "c:c:1", "c:c:2", "c:c:3", "c:c:deep:4", "c:c:link", "c:5"}) {
+    INFO(key);
+    CHECK(last[key] == '+');
+  }
+  for (const char *name : {"c:dangling", "c:pipe", "c:c:dangling", "c:c:pipe"}) CHECK(!last.contains(name));
+}
+
 TEST_CASE("a folder that is renamed is no removal of names that were no keys") {
   Watched f;
   for (const char *path : {"old/1", "old/deep/2", "old/node_modules/3", "old/.1.omnistore-tmp$"}) f.write(path);
@@ -102,6 +128,7 @@ TEST_CASE("a folder that is renamed is no removal of names that were no keys") {
   REQUIRE(mkfifo(f.file("old/pipe").c_str(), 0600) == 0);
   std::filesystem::create_symlink("nowhere", f.file("old/dangling"));
   std::filesystem::create_symlink("1", f.file("old/link"));
+  std::filesystem::create_symlink("/etc/passwd", f.file("old/outside"));
   f.told();
   f.move("old", "new");
   CHECK(sorted(f.told()) == Keys{"+new:1", "+new:deep:2", "+new:link", "-old:1", "-old:deep:2", "-old:link"});

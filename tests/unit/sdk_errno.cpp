@@ -7,7 +7,7 @@
 
 using omnistore::status_of_errno;
 
-TEST_CASE("an errno has the status that tells a caller what to do") {
+TEST_CASE("an errno has the status that its kind of failure has") {
   for (const int no_room : {ENOSPC, EDQUOT, EFBIG}) CHECK(status_of_errno(no_room) == OMNISTORE_NO_SPACE);
   for (const int denied : {EACCES, EPERM, EXDEV, ELOOP}) CHECK(status_of_errno(denied) == OMNISTORE_DENIED);
   for (const int passing : {EMFILE, ENFILE, ENOMEM, EAGAIN}) CHECK(status_of_errno(passing) == OMNISTORE_UNAVAILABLE);

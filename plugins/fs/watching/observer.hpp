@@ -89,6 +89,7 @@ private:
   bool adopt(Folder &moved, int opened, Folder &parent, const std::string &name);
   static void owe(Folder &folder, const std::string &was);
   void scan(Folder &folder, Fd opened, const Scan &how);
+  bool has_value(int opened, const std::string &path, const std::string &name) const;
   std::vector<std::string> scan_names(int opened, const std::string &path, const Scan &how);
   void drop(Folder &folder);
   void drop_unwanted(Folder &folder);

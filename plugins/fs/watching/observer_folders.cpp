@@ -143,13 +143,23 @@ void Observer::scan(Folder &folder, Fd opened, const Scan &how) {
   }
 }
 
+/// Returns true if a name in an opened folder is that of a value. The folder may have been moved on meanwhile, so that
+/// `path` leads to another one, or to none; only for a link that still counts, since it may lead out of the base.
+bool Observer::has_value(int opened, const std::string &path, const std::string &name) const {
+  struct stat file;
+  if (retry(::fstatat, opened, name.c_str(), &file, AT_SYMLINK_NOFOLLOW) != 0) return false;
+  if (!S_ISLNK(file.st_mode)) return S_ISREG(file.st_mode);
+  const Reporter::There there = reporter_.find(join(path, name), file);
+  if (there != Reporter::There::nothing) return there == Reporter::There::value;
+  return retry(::fstatat, opened, name.c_str(), &file, 0) == 0 && S_ISREG(file.st_mode);
+}
+
 /// Reports the values in a folder, and returns the names of the folders in it. A file that is no value now was none
 /// before the folder was moved.
 std::vector<std::string> Observer::scan_names(int opened, const std::string &path, const Scan &how) {
   const auto found = [&](std::string_view name, unsigned what) {
     const std::string value = reporter_.value_path(path, name);
-    struct stat file;
-    const bool was_value = !how.was.empty() && reporter_.find(join(path, name), file) == Reporter::There::value;
+    const bool was_value = !how.was.empty() && has_value(opened, path, std::string(name));
     for (const std::string &was : how.was) {
       if (was_value) reporter_.report_change(reporter_.value_path(was, name), Reporter::removed);
     }
