@@ -139,7 +139,8 @@ private:
   Outcome judge(const std::string &key, bool write) const {
     try {
       const Key whole(base_, key);
-      if (guard_.judge(request_.message, write, whole.view(), false) == Guard::Verdict::granted) return {};
+      if (guard_.judge(request_.message, request_.token.get(), write, whole.view(), false) == Guard::Verdict::granted)
+        return {};
       return {Status::denied, "This token may not do this with " + base::printable(key)};
     } catch (const Error &) {
       return {};

@@ -204,9 +204,10 @@ bool DataRoutes::admit(Request &request, Response &response) const {
   if (audit_ && request.message.peer) request.message.peer->name(); // the store's thread needs it
   const bool write = is_write(request.message.method);
   // Each item of a batch is judged by itself.
-  const Guard::Verdict verdict = request.message.method == Method::post
-                                     ? guard_.judge(request.message)
-                                     : guard_.judge(request.message, write, request.key, request.is_base);
+  const Guard::Verdict verdict =
+      request.message.method == Method::post
+          ? guard_.judge(request.message, request.token.get())
+          : guard_.judge(request.message, request.token.get(), write, request.key, request.is_base);
   if (verdict != Guard::Verdict::granted) {
     guard_.refuse(request, response, verdict);
     return false;

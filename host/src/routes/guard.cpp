@@ -148,13 +148,16 @@ std::optional<Guard::Scope> Guard::scope(const Credentials &credentials) const {
 }
 
 Guard::Verdict Guard::judge(const Credentials &credentials) const {
-  if (!has_tokens_ || find(credentials)) return Verdict::granted;
+  return judge(credentials, find(credentials).get());
+}
+
+Guard::Verdict Guard::judge(const Credentials &credentials, const Token *token) const {
+  if (!has_tokens_ || token) return Verdict::granted;
   return credentials.authorization.empty() ? Verdict::no_token : Verdict::wrong_token;
 }
 
-Guard::Verdict Guard::judge_token(const Credentials &credentials, bool write, std::string_view key,
+Guard::Verdict Guard::judge_token(const Credentials &credentials, const Token *token, bool write, std::string_view key,
                                   bool is_base) const {
-  const auto token = find(credentials);
   if (!token) return credentials.authorization.empty() ? Verdict::no_token : Verdict::wrong_token;
   if (write && !token->write) return Verdict::out_of_scope;
   if (token->bases.empty()) return Verdict::granted;

@@ -63,10 +63,16 @@ public:
   enum class Verdict { granted, no_token, wrong_token, out_of_scope, other_user, unknown_user };
   /// Judges if the holder of a token may read or write this key, or all of this base.
   Verdict judge(const Credentials &credentials, bool write, std::string_view key, bool is_base) const {
-    return has_tokens_ ? judge_token(credentials, write, key, is_base) : Verdict::granted;
+    return has_tokens_ ? judge_token(credentials, find(credentials).get(), write, key, is_base) : Verdict::granted;
   }
   /// Judges if it holds any of the tokens.
   Verdict judge(const Credentials &credentials) const;
+  /// The same two, with the token that find() has returned for the credentials: to find it costs a hash.
+  Verdict judge(const Credentials &credentials, const Token *token, bool write, std::string_view key,
+                bool is_base) const {
+    return has_tokens_ ? judge_token(credentials, token, write, key, is_base) : Verdict::granted;
+  }
+  Verdict judge(const Credentials &credentials, const Token *token) const;
   struct Scope {
     bool write;
     std::vector<std::string> bases; ///< normalised, each with a ':' at its end; empty for every key
@@ -100,7 +106,8 @@ public:
   const std::string &config_field() const { return field_; }
 
 private:
-  Verdict judge_token(const Credentials &credentials, bool write, std::string_view key, bool is_base) const;
+  Verdict judge_token(const Credentials &credentials, const Token *token, bool write, std::string_view key,
+                      bool is_base) const;
   const Source *unchecked(const Credentials &credentials) const;
 
   std::string field_;
