@@ -2,12 +2,12 @@
 #include "storage/driver_store.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <utility>
 #include <vector>
 
 #include <omnistore/known.hpp>
 
+#include "base/row.hpp"
 #include "config/formats.hpp"
 #include "loader/open.hpp"
 #include "storage/item_call.hpp"
@@ -139,9 +139,9 @@ struct DriverStore::Calls {
                                     std::uint32_t count, omnistore_status *statuses, Make make_sink, Ask ask) {
     return in_parts(count, store.traits_.max_batch, [&](std::uint32_t from, std::uint32_t part) {
       ItemCall items(Call(call), from);
-      std::deque<CheckedSink> checked;
-      std::vector<omnistore_sink *> sinks;
-      for (std::uint32_t i = from; i < from + part; ++i) sinks.push_back(&make_sink(checked, i));
+      base::Row<CheckedSink> checked(part);
+      std::vector<omnistore_sink *> sinks(part);
+      for (std::uint32_t i = 0; i < part; ++i) sinks[i] = &make_sink(checked, from + i);
       const omnistore_status status = store.guarded(
           &items, operation, [&] { return ask(static_cast<omnistore_call *>(&items), from, part, sinks.data()); });
       for (std::uint32_t i = 0; i < part && status == OMNISTORE_OK; ++i)
@@ -155,7 +155,7 @@ struct DriverStore::Calls {
                                    omnistore_sink *const *sinks, omnistore_status *statuses) {
     return read_many(
         store, call, "get_many", count, statuses,
-        [&](std::deque<CheckedSink> &all, std::uint32_t i) -> CheckedSink & {
+        [&](base::Row<CheckedSink> &all, std::uint32_t i) -> CheckedSink & {
           return all.emplace_back(sinks[i], store.faults_, requests[i]->offset, requests[i]->length);
         },
         [&](omnistore_call *items, std::uint32_t from, std::uint32_t part, omnistore_sink *const *checked) {
@@ -169,7 +169,7 @@ struct DriverStore::Calls {
                                     omnistore_sink *const *sinks, omnistore_status *statuses) {
     return read_many(
         store, call, "stat_many", count, statuses,
-        [&](std::deque<CheckedSink> &all, std::uint32_t i) -> CheckedSink & {
+        [&](base::Row<CheckedSink> &all, std::uint32_t i) -> CheckedSink & {
           return all.emplace_back(sinks[i], store.faults_);
         },
         [&](omnistore_call *items, std::uint32_t from, std::uint32_t part, omnistore_sink *const *checked) {
@@ -183,10 +183,10 @@ struct DriverStore::Calls {
                                    omnistore_sink *const *results, omnistore_status *statuses) {
     return in_parts(count, store.traits_.max_batch, [&](std::uint32_t from, std::uint32_t part) {
       ItemCall items(Call(call), from);
-      std::deque<CheckedSink> checked;
-      std::vector<omnistore_sink *> sinks;
-      for (std::uint32_t i = from; results && i < from + part; ++i)
-        sinks.push_back(results[i] ? &checked.emplace_back(results[i], store.faults_) : nullptr);
+      base::Row<CheckedSink> checked(results ? part : 0);
+      std::vector<omnistore_sink *> sinks(results ? part : 0);
+      for (std::uint32_t i = 0; i < sinks.size(); ++i)
+        sinks[i] = results[from + i] ? &checked.emplace_back(results[from + i], store.faults_) : nullptr;
       const omnistore_status status = store.guarded(&items, "set_many", [&] {
         return store.table().set_many(store.self_, &items, keys + from, part, requests + from,
                                       results ? sinks.data() : nullptr, statuses + from);

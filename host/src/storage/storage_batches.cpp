@@ -7,6 +7,7 @@
 
 #include "base/log_trace.hpp"
 #include "base/printable.hpp"
+#include "base/row.hpp"
 #include "storage/key.hpp"
 #include "storage/key_space.hpp"
 #include "storage/sinks.hpp"
@@ -17,11 +18,21 @@ namespace {
 /// The items of one mount.
 struct Group {
   const Mount *mount;
-  Hold hold;                      ///< until it is done
-  std::vector<std::size_t> items; ///< their places in the batch
-  std::deque<std::string> keys;   ///< as the store knows them
-  std::vector<omnistore_bytes> views;
+  Hold hold;                          ///< until it is done
+  std::vector<std::size_t> items;     ///< their places in the batch
+  std::string text;                   ///< the keys as the store knows them, one after another
+  std::vector<omnistore_bytes> views; ///< of each of them
 };
+
+/// The keys lie in one text, since a string for each would be an allocation for each. They have their places in it when
+/// it grows no more.
+void find_keys(Group &group) {
+  const char *at = group.text.data();
+  for (omnistore_bytes &view : group.views) {
+    view.data = at;
+    at += view.size;
+  }
+}
 
 void put(Outcome &outcome, Status status, std::string message) {
   outcome.status = status;
@@ -53,13 +64,15 @@ std::deque<Group> grouped(const MountTable &table, const char *operation, bool w
       auto group = std::find_if(groups.begin(), groups.end(), [&](const Group &known) { return known.mount == mount; });
       if (group == groups.end())
         group = groups.insert(groups.end(), Group{mount, Hold(*mount, Hold::anywhere), {}, {}, {}});
+      const std::string_view inside = mount->inside(key.view(), room);
       group->items.push_back(i);
-      group->keys.emplace_back(mount->inside(key.view(), room));
-      group->views.push_back(bytes(group->keys.back()));
+      group->views.push_back(bytes(inside));
+      group->text += inside;
     } catch (const Error &error) {
       put(outcomes[i], error.status(), error.what());
     }
   }
+  for (Group &group : groups) find_keys(group);
   return groups;
 }
 
@@ -163,8 +176,9 @@ std::vector<EntryOutcome> KeySpace::get_many(std::string_view in, std::span<cons
     HostCall call(options);
     GivingUp giving_up;
     const StringSink::Room room{left, giving_up};
-    std::deque<StringSink> sinks;
+    base::Row<StringSink> sinks(group.items.size());
     std::vector<omnistore_sink *> pointers;
+    pointers.reserve(group.items.size());
     for (std::size_t item : group.items) {
       Entry &entry = outcomes[item].entry;
       pointers.push_back(&sinks.emplace_back(entry.value, options, wants_meta ? &entry.meta : nullptr,
@@ -215,25 +229,26 @@ std::vector<Outcome> KeySpace::set_many(std::string_view in, std::span<const Set
   }
   run_groups(groups, op_log, "WRITE MANY", [&](Group &group) {
     HostCall call(options);
-    std::deque<omnistore_set_request> requests;
-    std::vector<const omnistore_set_request *> pointers;
-    for (std::size_t i = 0; i < group.items.size(); ++i) {
+    const std::size_t count = group.items.size();
+    std::vector<omnistore_set_request> requests(count);
+    std::vector<const omnistore_set_request *> pointers(count);
+    for (std::size_t i = 0; i < count; ++i) {
       const SetItem &item = items[group.items[i]];
-      omnistore_set_request &request = requests.emplace_back();
+      omnistore_set_request &request = requests[i];
       request.size = sizeof request;
       request.value = bytes(item.value);
       request.expiry = expiry_of(*group.mount, item.options);
       request.user = bytes(item.options.user);
       request.condition = to_condition(item.options.condition.kind);
       request.etag = bytes(item.options.condition.etag);
-      pointers.push_back(&request);
+      pointers[i] = &request;
     }
-    std::vector<omnistore_status> statuses(group.items.size(), OMNISTORE_INTERNAL);
-    std::deque<Meta> metas;
-    std::deque<MetaSink> sinks;
-    std::vector<omnistore_sink *> results;
-    for (std::size_t i = 0; want_etags && i < group.items.size(); ++i)
-      results.push_back(&sinks.emplace_back(metas.emplace_back()));
+    std::vector<omnistore_status> statuses(count, OMNISTORE_INTERNAL);
+    const std::size_t wanted = want_etags ? count : 0;
+    std::vector<Meta> metas(wanted);
+    base::Row<MetaSink> sinks(wanted);
+    std::vector<omnistore_sink *> results(wanted);
+    for (std::size_t i = 0; i < wanted; ++i) results[i] = &sinks.emplace_back(metas[i]);
     const omnistore_status whole =
         group.mount->store->set_many(&call, group.views.data(), static_cast<std::uint32_t>(group.views.size()),
                                      pointers.data(), want_etags ? results.data() : nullptr, statuses.data());
