@@ -140,3 +140,39 @@ TEST_CASE("a token that the program makes serves at once, and no more when its l
   while (omnistore({"--url", host.data, "--token", "next.0123456789abcdef-0123", "ls"}).code != 0) continue;
   CHECK(omnistore({"--url", host.data, "--token", token, "get", "b:k"}).code == 3);
 }
+
+TEST_CASE("without the module of TLS there is a clear message, and everything else works") {
+  const Secure secure;
+  const test::Folder other;
+  std::filesystem::create_directories(other.path() / "bin");
+  std::filesystem::copy_file(test::program(), other / "bin/omnistore");
+  const auto run = [&](test::Strings command) {
+    command.insert(command.begin(), other / "bin/omnistore");
+    return test::run_command(command, {});
+  };
+  const Result command = run({"--admin-url", secure.host.admin, "--url", secure.host.data, "mounts"});
+  CAPTURE(command.err);
+  CHECK(command.code == 6);
+  CHECK(says(command.err, "TLS needs the file libexec/omnistore/omnistore-tls.so"));
+  const Result config = run({"-c", secure.folder / "omnistore.json", "check"});
+  CAPTURE(config.err);
+  CHECK(config.code == 2);
+  CHECK(says(config.err, "TLS needs the file libexec/omnistore/omnistore-tls.so"));
+  CHECK(run({"-c", secure.folder / "omnistore.json", "ls"}).code == 0);
+}
+
+TEST_CASE("a module of TLS that is not this program's is refused with its file") {
+  const Secure secure;
+  const test::Folder other;
+  std::filesystem::create_directories(other.path() / "bin");
+  std::filesystem::create_directories(other.path() / "libexec");
+  std::filesystem::copy_file(test::program(), other / "bin/omnistore");
+  const std::string module = other / "libexec/omnistore-tls.so";
+  std::filesystem::copy_file(OMNISTORE_BUILD "/plugins/null.so", module);
+  std::filesystem::permissions(module, std::filesystem::perms::owner_all);
+  const Result command = test::run_command(
+      {other / "bin/omnistore", "--admin-url", secure.host.admin, "--url", secure.host.data, "mounts"});
+  CAPTURE(command.err);
+  CHECK(command.code == 6);
+  CHECK(says(command.err, module + " is of another version than this program"));
+}

@@ -13,10 +13,10 @@ namespace {
 /// An admin listener, and the next step if nothing is there.
 struct AdminListener {
   std::string url, token, advice;
-  TlsFiles tls{};
+  tls::ClientFiles tls{};
 };
 
-TlsFiles tls_files(const Global &global) { return {global.ca, global.certificate, global.key, {}}; }
+tls::ClientFiles tls_files(const Global &global) { return {global.ca, global.certificate, global.key, {}}; }
 
 AdminListener listener_in_config(const Global &global) {
   const Config config = load_config(global);

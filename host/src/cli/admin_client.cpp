@@ -28,14 +28,15 @@ constexpr int connect_ms = 10'000, idle_ms = 60'000;
 /// One connection. A message of a failure begins with the operation: "connect 127.0.0.1:7701: ...".
 class Connection {
 public:
-  Connection(const HostUrl &url, const TlsFiles &tls) : address_(url.address()) {
+  Connection(const HostUrl &url, const tls::ClientFiles &files) : address_(url.address()) {
     if (url.socket.empty())
       connect(url);
     else
       connect_unix(url.socket);
     if (!url.secure) return;
     const bool bracketed = url.host.starts_with('[');
-    tls_.emplace(socket_.number(), bracketed ? url.host.substr(1, url.host.size() - 2) : url.host, address_, tls);
+    tls_ = tls::module().connect(socket_.number(), bracketed ? url.host.substr(1, url.host.size() - 2) : url.host,
+                                 address_, files);
     for (short event = 0; (event = tls_->connect()) != 0;) wait("connect", event);
   }
 
@@ -124,7 +125,7 @@ private:
 
   const std::string address_;
   base::Descriptor socket_;
-  std::optional<TlsClient> tls_;
+  std::unique_ptr<tls::Client> tls_; ///< null: the host speaks plain HTTP
 };
 
 /// Returns a header's value; empty if it is absent.
@@ -142,7 +143,7 @@ std::string header_in(std::string_view head, std::string_view name) {
 
 } // namespace
 
-AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const TlsFiles &tls,
+AdminResponse send_to_admin(const HostUrl &url, const std::string &token, const tls::ClientFiles &tls,
                             const AdminRequest &request) {
   if (token.find_first_of("\r\n") != token.npos)
     throw Error(Status::invalid, "the token has a line end in it, so it cannot be sent");

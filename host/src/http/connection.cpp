@@ -7,6 +7,7 @@
 
 #include <boost/asio/post.hpp>
 #include <netinet/tcp.h>
+#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include "base/ascii.hpp"
@@ -27,14 +28,23 @@ constexpr int most_unsent = 128 * 1024;         // bytes that the system holds a
 constexpr auto linger_time = std::chrono::seconds(2);
 constexpr std::string_view too_many_wait = "Too many requests wait for this store";
 
+/// Returns null if the listener has no TLS, or if there is no memory for it.
+std::unique_ptr<tls::Session> tls_session(const Loop &loop, int socket) {
+  if (!loop.parts.tls) return nullptr;
+  try {
+    return loop.parts.tls->begin(socket, std::make_shared<MemoryShare>(&loop.memory, tls::memory_of_session));
+  } catch (const std::bad_alloc &) {
+    return nullptr;
+  }
+}
+
 } // namespace
 
 Connection::Connection(Loop &loop, Socket socket, bool refused)
     : loop_(loop), share_(&loop.memory, sizeof(Connection) + beside_connection), socket_(std::move(socket)),
-      tls_(loop.parts.tls ? loop.parts.tls->begin(socket_.native_handle(), loop.memory) : nullptr),
-      peer_(socket_.native_handle()), refused_(refused), reader_(loop.memory, loop.config.max_header),
-      handler_(loop.application.handler(request_)), work_(*this, *handler_, request_),
-      output_(socket_, tls_.get(), &loop.memory), pace_(loop.config.idle_timeout) {
+      tls_(tls_session(loop, socket_.native_handle())), peer_(socket_.native_handle()), refused_(refused),
+      reader_(loop.memory, loop.config.max_header), handler_(loop.application.handler(request_)),
+      work_(*this, *handler_, request_), output_(socket_, tls_.get(), &loop.memory), pace_(loop.config.idle_timeout) {
   request_.varies_by_origin = !loop.config.origins.empty();
   request_.peer = &peer_;
 }
@@ -127,23 +137,23 @@ bool Connection::step() {
 // The way of a request
 
 bool Connection::handshake() {
-  const TlsSession::Result result = tls_->handshake();
-  const bool writes = result == TlsSession::Result::await_output;
+  const tls::Session::Result result = tls_->handshake();
+  const bool writes = result == tls::Session::Result::await_output;
   switch (result) {
-  case TlsSession::Result::done:
+  case tls::Session::Result::done:
     request_.certificate = tls_->certificate();
     phase_ = Phase::head;
     pace_.idle(loop_.now);
     if (refused_ || refused_by_limit_) refuse_connection();
     return true;
-  case TlsSession::Result::await_input:
-  case TlsSession::Result::await_output:
+  case tls::Session::Result::await_input:
+  case tls::Session::Result::await_output:
     socket_.async_wait(writes ? Socket::wait_write : Socket::wait_read,
                        [self = shared_from_this()](const error_code &) {
                          if (self->phase_ == Phase::handshake) self->proceed();
                        });
     return false;
-  case TlsSession::Result::plain: {
+  case tls::Session::Result::plain: {
     constexpr std::string_view text = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 40\r\n"
                                       "Connection: close\r\n\r\nThis listener speaks TLS: use https://.\n";
     error_code ignored;
@@ -151,7 +161,8 @@ bool Connection::handshake() {
     socket_.shutdown(Socket::shutdown_send, ignored);
     break;
   }
-  case TlsSession::Result::ended:
+  case tls::Session::Result::ended:
+    if (tls_->failure()) spdlog::debug("a client's TLS handshake failed: {}", tls_->failure());
     break;
   }
   close();

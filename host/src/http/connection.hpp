@@ -17,7 +17,7 @@
 #include "http/pool_work.hpp"
 #include "http/request_reader.hpp"
 #include "http/socket.hpp"
-#include "http/tls.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::http {
 
@@ -110,7 +110,7 @@ private:
   void await_turn();
   void read(RequestReader::Room room);
   void read_by_tls(RequestReader::Room room, bool in_handler);
-  void await_tls(TlsSession::Result what, RequestReader::Room room);
+  void await_tls(tls::Session::Result what, RequestReader::Room room);
   void on_read(Buffer &into, std::size_t count, bool failed);
   void park();
   bool flush();
@@ -124,7 +124,7 @@ private:
   Loop &loop_;
   const MemoryShare share_; ///< what the connection itself takes
   Socket socket_;
-  std::unique_ptr<TlsSession> tls_; ///< null: the connection has none
+  std::unique_ptr<tls::Session> tls_; ///< null: the connection has none
   Peer peer_;
   const bool refused_;
   Phase phase_ = Phase::head;

@@ -46,9 +46,9 @@ void Connection::read(RequestReader::Room room) {
 /// that sends without end would have this call itself without end.
 void Connection::read_by_tls(RequestReader::Room room, bool in_handler) {
   std::size_t count = 0;
-  const TlsSession::Result result = tls_->read(room.into.room(room.most), room.most, count);
-  const bool failed = result != TlsSession::Result::done;
-  if (failed && result != TlsSession::Result::ended) return await_tls(result, room);
+  const tls::Session::Result result = tls_->read(room.into.room(room.most), room.most, count);
+  const bool failed = result != tls::Session::Result::done;
+  if (failed && result != tls::Session::Result::ended) return await_tls(result, room);
   if (in_handler) return on_read(room.into, count, failed);
   asio::post(loop_.io, [self = shared_from_this(), &into = room.into, count, failed] {
     self->parked_ = false;
@@ -56,8 +56,8 @@ void Connection::read_by_tls(RequestReader::Room room, bool in_handler) {
   });
 }
 
-void Connection::await_tls(TlsSession::Result what, RequestReader::Room room) {
-  const auto event = what == TlsSession::Result::await_output ? Socket::wait_write : Socket::wait_read;
+void Connection::await_tls(tls::Session::Result what, RequestReader::Room room) {
+  const auto event = what == tls::Session::Result::await_output ? Socket::wait_write : Socket::wait_read;
   socket_.async_wait(event, [self = shared_from_this(), room](const error_code &error) {
     if (error == asio::error::operation_aborted && self->parked_ && self->phase_ != Phase::closed) {
       self->reading_ = false;

@@ -125,10 +125,10 @@ private:
 
   std::size_t write_by_tls(std::string_view bytes, error_code &error) {
     std::size_t count = 0;
-    const TlsSession::Result result = tls_->write(bytes, count);
-    if (result == TlsSession::Result::await_output)
+    const tls::Session::Result result = tls_->write(bytes, count);
+    if (result == tls::Session::Result::await_output)
       error = asio::error::would_block;
-    else if (result != TlsSession::Result::done)
+    else if (result != tls::Session::Result::done)
       error = asio::error::eof;
     return count;
   }
@@ -169,8 +169,8 @@ private:
       error_code error;
       if (tls_) {
         std::size_t count = 0;
-        const TlsSession::Result result = tls_->read(dropped.data(), dropped.size(), count);
-        if (result != TlsSession::Result::done) return result != TlsSession::Result::ended;
+        const tls::Session::Result result = tls_->read(dropped.data(), dropped.size(), count);
+        if (result != tls::Session::Result::done) return result != tls::Session::Result::ended;
         continue;
       }
       socket_.read_some(asio::buffer(dropped), error);
@@ -182,7 +182,7 @@ private:
   FeedLoop &loop_;
   Socket socket_;
   FeedParts parts_;
-  TlsSession *const tls_; ///< null: the connection has none
+  tls::Session *const tls_; ///< null: the connection has none
   std::shared_ptr<Feed> feed_;
   Buffer unsent_; ///< what the socket did not take
   std::size_t sent_ = 0;

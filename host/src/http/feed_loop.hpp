@@ -22,7 +22,7 @@
 #include "http/message.hpp"
 #include "http/socket.hpp"
 #include "http/ticker.hpp"
-#include "http/tls.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::http {
 
@@ -30,7 +30,7 @@ class FeedConnection;
 
 /// The parts that a connection keeps when events begin on it. Each may be null.
 struct FeedParts {
-  std::unique_ptr<TlsSession> tls;
+  std::unique_ptr<tls::Session> tls;
   std::shared_ptr<Limiter::Slot> of_address, of_token;
 };
 

@@ -22,8 +22,8 @@
 #include "http/connection.hpp"
 #include "http/limiter.hpp"
 #include "http/socket.hpp"
-#include "http/tls.hpp"
 #include "http/unix_file.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::http {
 
@@ -85,11 +85,11 @@ UnixFile bind(Acceptor &acceptor, const Address &address, const std::string &fie
 }
 
 /// Returns null if the listener has no TLS.
-std::unique_ptr<TlsContext> tls_of(const HttpConfig &config, const Address &address, const std::string &field) {
+std::unique_ptr<tls::Context> tls_of(const HttpConfig &config, const Address &address, const std::string &field) {
   if (!config.tls.enabled()) return nullptr;
   if (address.is_unix())
     throw Error(Status::invalid, field + ".tls: a unix socket has no TLS; the mode of its file says who may connect");
-  return std::make_unique<TlsContext>(config.tls, field);
+  return tls::module().listen(config.tls, field);
 }
 
 } // namespace
@@ -108,8 +108,8 @@ class Listener::Impl {
 public:
   Impl(const Address &address, const HttpConfig &config, const std::string &field, AccessLog *access, WorkerPool &pool,
        MemoryBudget &memory, asio::io_context &accepting)
-      : bound_(address), config_(config), access_(access), name_(field.substr(field.rfind('.') + 1)), pool_(pool),
-        memory_(memory), accepting_(accepting), acceptor_(accepting), pause_(accepting) {
+      : bound_(address), config_(config), access_(access), field_(field), name_(field.substr(field.rfind('.') + 1)),
+        pool_(pool), memory_(memory), accepting_(accepting), acceptor_(accepting), pause_(accepting) {
     if (config.per_address.any()) per_address_.emplace(config.per_address);
     if (config.per_token.any()) per_token_.emplace(config.per_token);
     tls_ = tls_of(config, address, field);
@@ -126,7 +126,8 @@ public:
 
   const Address &bound() const { return bound_; }
   void reload_tls() const {
-    if (tls_) tls_->reload();
+    const std::string end = tls_ ? tls_->reload() : std::string();
+    if (!end.empty()) spdlog::info("{}: new connections get the new certificate, which is valid until {}", field_, end);
   }
 
   void start(Application &application, unsigned threads) {
@@ -279,7 +280,8 @@ private:
   Address bound_;
   const HttpConfig &config_;
   AccessLog *const access_;
-  const std::string name_;
+  const std::string field_; ///< "server.http"
+  const std::string name_;  ///< "http"
   std::optional<Limiter> per_address_, per_token_;
   WorkerPool &pool_;
   MemoryBudget &memory_;
@@ -288,7 +290,7 @@ private:
   asio::io_context &accepting_;
   Acceptor acceptor_;
   UnixFile file_;
-  std::unique_ptr<TlsContext> tls_; ///< null: the listener has none
+  std::unique_ptr<tls::Context> tls_; ///< null: the listener has none
   asio::steady_timer pause_;
   std::unique_ptr<FeedLoop> feeds_;
   std::vector<std::unique_ptr<Loop>> loops_;

@@ -21,7 +21,7 @@
 #include "http/message.hpp"
 #include "http/socket.hpp"
 #include "http/ticker.hpp"
-#include "http/tls.hpp"
+#include "tls/tls.hpp"
 #include "http/worker_pool.hpp"
 
 namespace omnistore::http {
@@ -32,7 +32,7 @@ class Connection;
 
 /// The parts that the loops of a listener share; each may be null.
 struct LoopParts {
-  const TlsContext *tls = nullptr;
+  const tls::Context *tls = nullptr;
   AccessLog *access = nullptr;
   Limiter *per_address = nullptr, *per_token = nullptr;
   std::string name{}; ///< of the listener, for the access log

@@ -14,12 +14,15 @@
 #include "http/buffer.hpp"
 #include "http/worker_pool.hpp"
 
+namespace omnistore::tls {
+struct ClientCertificate;
+}
+
 namespace omnistore::http {
 
 class ResponsePipe;
 class BodyPipe;
 class Peer;
-struct ClientCertificate;
 
 /// A longer value goes between socket and store in pieces, if the store allows that.
 constexpr std::uint64_t long_value = 1024 * 1024;
@@ -84,7 +87,7 @@ struct Request {
   /// The name of the token that it came with, for logs; empty if there is none. Set by admit().
   std::string_view identity;
   /// The client's certificate; null if it has presented none.
-  const ClientCertificate *certificate = nullptr;
+  const tls::ClientCertificate *certificate = nullptr;
 
   std::string_view operator[](Header header) const { return headers[static_cast<std::size_t>(header)]; }
   /// Returns true if the header was sent, even empty.

@@ -19,10 +19,10 @@ Output::Result Output::send(std::string_view bytes, std::size_t &sent) {
 Output::Result Output::send_by_tls(std::string_view bytes, std::size_t &sent) {
   while (sent < bytes.size()) {
     std::size_t count = 0;
-    const TlsSession::Result result = tls_->write(bytes.substr(sent), count);
+    const tls::Session::Result result = tls_->write(bytes.substr(sent), count);
     sent += count;
-    if (result != TlsSession::Result::done)
-      return result == TlsSession::Result::await_output ? Result::blocked : Result::failed;
+    if (result != tls::Session::Result::done)
+      return result == tls::Session::Result::await_output ? Result::blocked : Result::failed;
   }
   return Result::sent;
 }

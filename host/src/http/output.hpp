@@ -8,7 +8,7 @@
 
 #include "http/buffer.hpp"
 #include "http/socket.hpp"
-#include "http/tls.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::http {
 
@@ -16,7 +16,7 @@ namespace omnistore::http {
 class Output {
 public:
   /// `tls` is the connection's TLS; null: it has none.
-  Output(Socket &socket, TlsSession *tls, MemoryBudget *memory) : socket_(socket), tls_(tls), buffer_(memory) {}
+  Output(Socket &socket, tls::Session *tls, MemoryBudget *memory) : socket_(socket), tls_(tls), buffer_(memory) {}
 
   /// Responses are appended here.
   Buffer &buffer() { return buffer_; }
@@ -45,7 +45,7 @@ private:
   void forget(std::size_t kept_memory);
 
   Socket &socket_;
-  TlsSession *const tls_;
+  tls::Session *const tls_;
   Buffer buffer_;
   std::size_t sent_ = 0; ///< of the buffer
   std::string_view lent_;

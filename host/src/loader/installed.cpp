@@ -5,6 +5,6 @@
 namespace omnistore::loader {
 
 const char *const installed_plugins = OMNISTORE_PREFIX "/lib/omnistore/plugins";
-const char *const installed_probe = OMNISTORE_PREFIX "/libexec/omnistore/omnistore-probe";
+const char *const installed_helpers = OMNISTORE_PREFIX "/libexec/omnistore";
 
 } // namespace omnistore::loader

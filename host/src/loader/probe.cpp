@@ -17,11 +17,9 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-#include <boost/dll/runtime_symbol_info.hpp>
 #include <spdlog/spdlog.h>
 
 #include "base/descriptor.hpp"
-#include "installed.hpp"
 #include "plugin_error.hpp"
 #include "search.hpp"
 #include "vet.hpp"
@@ -213,15 +211,8 @@ std::optional<DriverNames> known_good(const PluginFile &plugin) {
 }
 
 std::string probe_program() {
-  if (const char *named = ::secure_getenv("OMNISTORE_PROBE")) return named;
-  boost::dll::fs::error_code error;
-  const fs::path self = boost::dll::program_location(error).native();
-  if (!error) {
-    const fs::path above = self.parent_path().parent_path();
-    for (const fs::path &path : {above / "libexec" / "omnistore-probe", above / "libexec/omnistore/omnistore-probe"})
-      if (::access(path.c_str(), X_OK) == 0) return path.string();
-  }
-  return ::access(installed_probe, X_OK) == 0 ? installed_probe : "";
+  const char *const named = ::secure_getenv("OMNISTORE_PROBE");
+  return named ? named : helper_file("omnistore-probe");
 }
 
 std::optional<DriverNames> probe(const PluginFile &plugin, const std::string &path) {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include <unistd.h>
+
 #include <boost/dll/runtime_symbol_info.hpp>
 #include <boost/dll/shared_library.hpp>
 
@@ -74,6 +76,20 @@ std::vector<SearchPath> search_places(const std::vector<std::string> &config) {
   }
   add(places, installed_plugins, "installed"); // for programs in other folders that embed the host
   return places;
+}
+
+std::string helper_file(const std::string &name) {
+  std::vector<fs::path> places;
+  boost::dll::fs::error_code error;
+  const fs::path program = boost::dll::program_location(error).native();
+  if (!error) {
+    const fs::path above = program.parent_path().parent_path();
+    places = {above / "libexec", above / "libexec" / "omnistore"};
+  }
+  places.emplace_back(installed_helpers);
+  for (const fs::path &place : places)
+    if (const fs::path file = place / name; ::access(file.c_str(), X_OK) == 0) return file.string();
+  return {};
 }
 
 std::string plugin_suffix() { return boost::dll::shared_library::suffix().string(); }

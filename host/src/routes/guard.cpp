@@ -12,7 +12,7 @@
 #include "http/headers.hpp"
 #include "http/peer.hpp"
 #include "http/reply.hpp"
-#include "http/tls.hpp"
+#include "tls/tls.hpp"
 #include "storage/key.hpp"
 
 namespace omnistore::routes {

@@ -25,14 +25,14 @@ inline bool has_tokens(const HttpConfig &config) { return !config.tokens.empty()
 
 /// How a client shows who it is: the Authorization header, or, without one, the certificate of its connection.
 struct Credentials {
-  Credentials(std::string_view header, const http::ClientCertificate *presented = nullptr)
+  Credentials(std::string_view header, const tls::ClientCertificate *presented = nullptr)
       : authorization(header), certificate(presented) {}
   Credentials(const char *header) : Credentials(std::string_view(header)) {}
   Credentials(const std::string &header) : Credentials(std::string_view(header)) {}
   Credentials(const http::Request &request) : Credentials(request[http::Header::authorization], request.certificate) {}
 
   std::string_view authorization;
-  const http::ClientCertificate *certificate;
+  const tls::ClientCertificate *certificate;
 };
 
 /// Judges requests by their Host, their Origin, their token and the user who sends them. Thread-safe; made once. Copies

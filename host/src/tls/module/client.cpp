@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "cli/tls_client.hpp"
-
 #include <algorithm>
 #include <climits>
 #include <utility>
@@ -13,25 +11,21 @@
 
 #include <omnistore/error.hpp>
 
-namespace omnistore::cli {
+#include "tls/module/module.hpp"
+
+namespace omnistore::tls {
 
 namespace {
-
-std::string last_failure() {
-  const char *const words = ERR_reason_error_string(ERR_peek_last_error());
-  ERR_clear_error();
-  return words ? words : "unknown reason";
-}
 
 bool is_address(const std::string &host) {
   unsigned char parsed[sizeof(in6_addr)];
   return ::inet_pton(AF_INET, host.c_str(), parsed) == 1 || ::inet_pton(AF_INET6, host.c_str(), parsed) == 1;
 }
 
-using Context = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
+using OwnContext = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 
-Context context_for(const TlsFiles &files) {
-  Context context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
+OwnContext context_for(const ClientFiles &files) {
+  OwnContext context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (!context) throw Error(Status::unavailable, "TLS: " + last_failure());
   const auto check = [](int done, const char *option, const std::string &file) {
     if (done != 1) throw Error(Status::invalid, std::string(option) + " " + file + ": " + last_failure());
@@ -53,11 +47,27 @@ Context context_for(const TlsFiles &files) {
   return context;
 }
 
-} // namespace
+class OpenClient : public Client {
+public:
+  OpenClient(int socket, const std::string &host, std::string address, const ClientFiles &files);
+  ~OpenClient() override { SSL_free(session_); }
+  OpenClient(const OpenClient &) = delete;
+  OpenClient &operator=(const OpenClient &) = delete;
 
-TlsClient::TlsClient(int socket, const std::string &host, std::string address, const TlsFiles &files)
+  short connect() override;
+  short write(std::string_view bytes, std::size_t &sent) override;
+  short read(char *into, std::size_t most, std::size_t &got) override;
+
+private:
+  short event_of(int returned, const char *operation);
+
+  const std::string address_;
+  SSL *session_ = nullptr;
+};
+
+OpenClient::OpenClient(int socket, const std::string &host, std::string address, const ClientFiles &files)
     : address_(std::move(address)) {
-  const Context context = context_for(files);
+  const OwnContext context = context_for(files);
   session_ = SSL_new(context.get()); // which shares the context
   if (!session_ || SSL_set_fd(session_, socket) != 1) {
     SSL_free(session_);
@@ -71,9 +81,7 @@ TlsClient::TlsClient(int socket, const std::string &host, std::string address, c
   if (files.pinned.empty()) SSL_set1_host(session_, host.c_str());
 }
 
-TlsClient::~TlsClient() { SSL_free(session_); }
-
-short TlsClient::event_of(int returned, const char *operation) {
+short OpenClient::event_of(int returned, const char *operation) {
   switch (SSL_get_error(session_, returned)) {
   case SSL_ERROR_WANT_READ:
     return POLLIN;
@@ -91,13 +99,13 @@ short TlsClient::event_of(int returned, const char *operation) {
   }
 }
 
-short TlsClient::connect() {
+short OpenClient::connect() {
   ERR_clear_error();
   const int returned = SSL_connect(session_);
   return returned == 1 ? 0 : event_of(returned, "connect");
 }
 
-short TlsClient::write(std::string_view bytes, std::size_t &sent) {
+short OpenClient::write(std::string_view bytes, std::size_t &sent) {
   ERR_clear_error();
   const int returned =
       SSL_write(session_, bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX)));
@@ -105,11 +113,18 @@ short TlsClient::write(std::string_view bytes, std::size_t &sent) {
   return returned > 0 ? 0 : event_of(returned, "write to");
 }
 
-short TlsClient::read(char *into, std::size_t most, std::size_t &got) {
+short OpenClient::read(char *into, std::size_t most, std::size_t &got) {
   ERR_clear_error();
   const int returned = SSL_read(session_, into, static_cast<int>(std::min<std::size_t>(most, INT_MAX)));
   got = returned > 0 ? static_cast<std::size_t>(returned) : 0;
   return returned > 0 ? 0 : event_of(returned, "read from");
 }
 
-} // namespace omnistore::cli
+} // namespace
+
+std::unique_ptr<Client> connect(int socket, const std::string &host, const std::string &address,
+                                const ClientFiles &files) {
+  return std::make_unique<OpenClient>(socket, host, address, files);
+}
+
+} // namespace omnistore::tls

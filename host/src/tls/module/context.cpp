@@ -1,40 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http/tls.hpp"
-
 #include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 #include <new>
 #include <utility>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <omnistore/error.hpp>
 
 #include "base/printable.hpp"
+#include "tls/module/module.hpp"
 
-namespace omnistore::http {
+namespace omnistore::tls {
 
 namespace {
-
-constexpr std::size_t of_session =
-    24 * 1024; // what OpenSSL takes for a connection, between that of an idle and a busy one
-
-/// Returns OpenSSL's own words for the last failure on this thread.
-std::string last_failure() {
-  const unsigned long code = ERR_peek_last_error();
-  ERR_clear_error();
-  const char *const words = ERR_reason_error_string(code);
-  if (words) return words;
-  return code == 0 ? "unknown reason" : "error " + std::to_string(code);
-}
 
 /// HTTP/1.1 is the only protocol. A client that names others but not this one is refused.
 int choose_protocol(SSL *, const unsigned char **chosen, unsigned char *size, const unsigned char *offered,
@@ -122,18 +109,29 @@ std::string end_of(const X509 *certificate) {
   return bio && ASN1_TIME_print(bio.get(), X509_get0_notAfter(certificate)) == 1 ? text_of(bio.get()) : std::string();
 }
 
-} // namespace
+class OpenSession : public Session {
+public:
+  /// Owns the session.
+  OpenSession(SSL *session, std::shared_ptr<const void> held) : session_(session), held_(std::move(held)) {}
+  ~OpenSession() override { SSL_free(session_); }
 
-bool ClientCertificate::has(std::string_view name) const {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
+  Result handshake() override;
+  Result read(char *into, std::size_t most, std::size_t &count) override;
+  Result write(std::string_view bytes, std::size_t &count) override;
+  void end() override;
 
-TlsSession::TlsSession(SSL *session, MemoryBudget &memory) : share_(&memory, of_session), session_(session) {}
+private:
+  Result result_of(int returned);
+  void take_certificate();
 
-TlsSession::~TlsSession() { SSL_free(session_); }
+  SSL *const session_;
+  const std::shared_ptr<const void> held_;
+  bool is_broken_ = false; ///< no more may be sent
+  bool is_open_ = false;   ///< the handshake is done
+};
 
 /// Judges a return value of OpenSSL that means no progress.
-TlsSession::Result TlsSession::result_of(int returned) {
+Session::Result OpenSession::result_of(int returned) {
   switch (SSL_get_error(session_, returned)) {
   case SSL_ERROR_WANT_READ:
     return Result::await_input;
@@ -147,7 +145,7 @@ TlsSession::Result TlsSession::result_of(int returned) {
   }
 }
 
-TlsSession::Result TlsSession::handshake() {
+Session::Result OpenSession::handshake() {
   ERR_clear_error(); // SSL_get_error looks at what earlier calls on this thread have left
   const int returned = SSL_accept(session_);
   if (returned == 1) {
@@ -158,25 +156,25 @@ TlsSession::Result TlsSession::handshake() {
   const Result result = result_of(returned);
   if (result != Result::ended) return result;
   const unsigned long code = ERR_peek_last_error();
-  const bool is_plain = ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
-  if (code != 0) spdlog::debug("a client's TLS handshake failed: {}", last_failure());
-  return is_plain ? Result::plain : result;
+  if (code != 0) failure_ = ERR_reason_error_string(code);
+  ERR_clear_error();
+  return ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST ? Result::plain : result;
 }
 
-void TlsSession::take_certificate() {
+void OpenSession::take_certificate() {
   const X509 *const certificate = SSL_get0_peer_certificate(session_);
   if (!certificate || SSL_get_verify_result(session_) != X509_V_OK) return;
   certificate_ = std::make_unique<ClientCertificate>(ClientCertificate{names_of(certificate)});
 }
 
-TlsSession::Result TlsSession::read(char *into, std::size_t most, std::size_t &count) {
+Session::Result OpenSession::read(char *into, std::size_t most, std::size_t &count) {
   ERR_clear_error();
   const int returned = SSL_read(session_, into, static_cast<int>(std::min<std::size_t>(most, INT_MAX)));
   count = returned > 0 ? static_cast<std::size_t>(returned) : 0;
   return returned > 0 ? Result::done : result_of(returned);
 }
 
-TlsSession::Result TlsSession::write(std::string_view bytes, std::size_t &count) {
+Session::Result OpenSession::write(std::string_view bytes, std::size_t &count) {
   ERR_clear_error();
   const int returned =
       SSL_write(session_, bytes.data(), static_cast<int>(std::min<std::size_t>(bytes.size(), INT_MAX)));
@@ -187,17 +185,31 @@ TlsSession::Result TlsSession::write(std::string_view bytes, std::size_t &count)
   return result == Result::await_input ? Result::ended : result;
 }
 
-void TlsSession::end() {
+void OpenSession::end() {
   if (!is_open_ || is_broken_) return;
   ERR_clear_error();
   SSL_shutdown(session_);
   is_broken_ = true;
 }
 
-TlsContext::TlsContext(HttpConfig::Tls config, std::string field)
-    : config_(std::move(config)), field_(std::move(field)), context_(load()) {}
+class FileContext : public Context {
+public:
+  FileContext(HttpConfig::Tls config, std::string field)
+      : config_(std::move(config)), field_(std::move(field)), context_(load()) {}
 
-std::shared_ptr<SSL_CTX> TlsContext::load() const {
+  std::string reload() override;
+  std::unique_ptr<Session> begin(int socket, std::shared_ptr<const void> held) const override;
+
+private:
+  std::shared_ptr<SSL_CTX> load() const;
+
+  const HttpConfig::Tls config_;
+  const std::string field_;
+  mutable std::mutex mutex_;
+  std::shared_ptr<SSL_CTX> context_;
+};
+
+std::shared_ptr<SSL_CTX> FileContext::load() const {
   const auto fail = [this](const std::string &part, const std::string &file) {
     std::ifstream readable(file);
     const std::string why = readable ? last_failure() : std::strerror(errno);
@@ -242,20 +254,16 @@ std::shared_ptr<SSL_CTX> TlsContext::load() const {
   return made;
 }
 
-void TlsContext::reload() {
+std::string FileContext::reload() {
   std::shared_ptr<SSL_CTX> other = load();
   const X509 *const fresh = SSL_CTX_get0_certificate(other.get());
   const std::string end = end_of(fresh);
-  bool is_new = false;
-  {
-    const std::lock_guard lock(mutex_);
-    context_.swap(other);
-    is_new = X509_cmp(fresh, SSL_CTX_get0_certificate(other.get())) != 0;
-  }
-  if (is_new) spdlog::info("{}: new connections get the new certificate, which is valid until {}", field_, end);
+  const std::lock_guard lock(mutex_);
+  context_.swap(other);
+  return X509_cmp(SSL_CTX_get0_certificate(context_.get()), SSL_CTX_get0_certificate(other.get())) != 0 ? end : "";
 }
 
-std::unique_ptr<TlsSession> TlsContext::begin(int socket, MemoryBudget &memory) const {
+std::unique_ptr<Session> FileContext::begin(int socket, std::shared_ptr<const void> held) const {
   std::shared_ptr<SSL_CTX> context;
   {
     const std::lock_guard lock(mutex_);
@@ -267,11 +275,17 @@ std::unique_ptr<TlsSession> TlsContext::begin(int socket, MemoryBudget &memory) 
     if (!bio) throw std::bad_alloc();
     SSL_set_bio(session, bio, bio); // the session owns it
     SSL_set_accept_state(session);
-    return std::unique_ptr<TlsSession>(new TlsSession(session, memory));
+    return std::make_unique<OpenSession>(session, std::move(held));
   } catch (const std::bad_alloc &) {
     SSL_free(session);
     return nullptr;
   }
 }
 
-} // namespace omnistore::http
+} // namespace
+
+std::unique_ptr<Context> listen(const HttpConfig::Tls &config, const std::string &field) {
+  return std::make_unique<FileContext>(config, field);
+}
+
+} // namespace omnistore::tls
