@@ -21,8 +21,8 @@
 #include "http/message.hpp"
 #include "http/socket.hpp"
 #include "http/ticker.hpp"
-#include "tls/tls.hpp"
 #include "http/worker_pool.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::http {
 

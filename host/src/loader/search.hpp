@@ -19,8 +19,9 @@ struct SearchPath {
 /// BUILD/tests/x, and PREFIX/lib/omnistore/plugins for a program PREFIX/bin/x, each path once.
 std::vector<SearchPath> search_places(const std::vector<std::string> &config);
 
-/// Returns the path of one of Omnistore's own files that are neither programs for users nor plugins: BUILD/libexec/NAME,
-/// or PREFIX/libexec/omnistore/NAME for the program's prefix, else for that of the build. Empty if there is none.
+/// Returns the path of one of Omnistore's own files that are neither programs for users nor plugins:
+/// BUILD/libexec/NAME, or PREFIX/libexec/omnistore/NAME for the program's prefix, else for that of the build. Empty if
+/// there is none.
 std::string helper_file(const std::string &name);
 
 /// Returns the suffix of plugin files on this system.

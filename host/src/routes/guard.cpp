@@ -12,8 +12,8 @@
 #include "http/headers.hpp"
 #include "http/peer.hpp"
 #include "http/reply.hpp"
-#include "tls/tls.hpp"
 #include "storage/key.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::routes {
 
