@@ -71,18 +71,17 @@ private:
 class TlsContext {
 public:
   /// Reads the files. Throws Error with the field, the file and the reason. `field` is the listener's, "server.http".
-  TlsContext(HttpConfig::Tls config, std::string field);
+  TlsContext(const HttpConfig::Tls &config, std::string field);
 
-  /// Reads the files again, for the connections that begin from now on. Throws as the constructor does, and keeps what
-  /// it had.
-  void reload();
+  /// Reads the files that `config` names, for the connections that begin from now on. Throws as the constructor does,
+  /// and keeps what it had.
+  void reload(const HttpConfig::Tls &config);
   /// Begins TLS on a socket. Returns null if there is no memory for it.
   std::unique_ptr<TlsSession> begin(int socket, MemoryBudget &memory) const;
 
 private:
-  std::shared_ptr<ssl_ctx_st> load() const;
+  std::shared_ptr<ssl_ctx_st> load(const HttpConfig::Tls &config) const;
 
-  const HttpConfig::Tls config_;
   const std::string field_;
   mutable std::mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_;
