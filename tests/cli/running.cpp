@@ -123,15 +123,18 @@ TEST_CASE("check --diff reports the changes of a reload, and the reload makes ju
   std::string text = test::read_file(before);
   text.replace(text.find(R"("a": { "driver": "memory" })"), 27, R"("a": { "driver": "null" })");
   text.replace(text.find(R"(, "b": { "driver": "memory" })"), 29, R"(, "c": { "driver": "memory", "ttl": "5m" })");
+  text.insert(text.find('{') + 1, R"("stopTimeout": "3s", "log": { "json": true }, )");
   test::write_file(next, text);
   const Result diff = omnistore({"-c", next, "check", "--diff", before});
   CHECK(diff.code == 0);
   const test::Strings lines = test::lines(diff.out);
-  REQUIRE(lines.size() == 5);
+  REQUIRE(lines.size() == 7);
   CHECK(std::regex_search(lines[1], std::regex("^kept +\\(root\\) +memory +-$")));
   CHECK(std::regex_search(lines[2], std::regex("^replaced +a: +null +driver memory -> null$")));
   CHECK(std::regex_search(lines[3], std::regex("^removed +b: ")));
   CHECK(std::regex_search(lines[4], std::regex("^added +c: ")));
+  CHECK(lines[5] == "stopTimeout is different; it takes effect with the reload");
+  CHECK(lines[6] == "log.json is different; it takes effect when the host is started again");
   CHECK(test::lines(running({"check", "--diff"}).out).size() == 4); // the host's own file says nothing new
   CHECK_FALSE(says(running({"reload", "--dry-run"}).out, "replaced"));
   std::filesystem::rename(next, running.config);

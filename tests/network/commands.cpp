@@ -116,6 +116,60 @@ TEST_CASE("a running host takes a new certificate when its file is replaced") {
   CHECK(says(line, "valid until"));
 }
 
+TEST_CASE("a running host takes another certificate when its config names other files") {
+  Secure secure;
+  const test::Authority::Pair other = secure.authority.pair("other", "IP:127.0.0.1");
+  const std::string file = secure.folder / "omnistore.json";
+  std::string config = test::read_file(file);
+  const std::string::size_type at = config.find(secure.pair.cert); // of the data listener, which is first
+  config.replace(at, secure.pair.cert.size(), other.cert);
+  config.replace(config.find(secure.pair.key), secure.pair.key.size(), other.key);
+  test::write_file(secure.folder / "next.json", config);
+  std::filesystem::rename(secure.folder / "next.json", file);
+  std::string line;
+  while (!says(line, "server.http: new connections get the new certificate")) line = secure.host.process->error_line();
+  while (!says(line, "; server.http.tls changed")) line = secure.host.process->error_line();
+  CHECK_FALSE(says(line, "mount"));
+
+  // Without TLS it would be another listener.
+  test::write_file(secure.folder / "next.json", config.substr(0, config.find("\"tokens\"")) +
+                                                    "\"tokens\": [{\"value\": \"plain\"}]" +
+                                                    config.substr(config.find("}}}, \"admin\"") + 1));
+  std::filesystem::rename(secure.folder / "next.json", file);
+  while (!says(line, "server.http is different; it takes effect when the host is started again"))
+    line = secure.host.process->error_line();
+  const Result shown =
+      omnistore({"--admin-url", secure.host.admin, "--ca", secure.authority.ca(), "reload", "--dry-run"});
+  CHECK(says(shown.out, "server.http is different; it takes effect when"));
+}
+
+TEST_CASE("a running host takes the tokens of another file when its config names it") {
+  const test::Folder folder;
+  const auto make = [&](const std::string &name) {
+    const Result made = omnistore({"token", "new", name, "--file", folder / name});
+    REQUIRE(made.code == 0);
+    return made.out.substr(0, made.out.size() - 1);
+  };
+  const std::string first = make("first"), second = make("second");
+  const auto config = [&](const std::string &file) {
+    return "{" + plugins +
+           "\"mounts\": {\"\": {\"driver\": \"memory\"}}, \"server\": {\"http\": {\"listen\": "
+           "\"127.0.0.1:0\", \"tokenFile\": \"" +
+           file + "\"}}, \"admin\": {\"listen\": \"\"}}";
+  };
+  Served host(folder, config("first"));
+  const auto list = [&](const std::string &token) {
+    return omnistore({"--url", host.data, "--token", token, "ls"}).code;
+  };
+  CHECK(list(first) == 0);
+  test::write_file(folder / "next", config("second"));
+  std::filesystem::rename(folder / "next", folder / "omnistore.json");
+  std::string line;
+  while (!says(line, "; server.http.tokenFile changed")) line = host.process->error_line();
+  CHECK(list(second) == 0);
+  CHECK(list(first) == 3);
+}
+
 TEST_CASE("a token that the program makes serves at once, and no more when its line is gone") {
   const test::Folder folder;
   const std::string tokens = folder / "tokens";

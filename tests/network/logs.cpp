@@ -192,7 +192,7 @@ TEST_CASE("a log that was renamed is opened again by a reload") {
     Client client(host.http());
     client.ask("GET", "/before", {}, by_first);
     std::filesystem::rename(setting.folder / "access.log", setting.folder / "old.log");
-    host.server.reload_files();
+    host.server.reload_files(setting.config);
     client.ask("GET", "/after", {}, by_first);
   }
   CHECK_THAT(setting.lines("old.log").at(0), Contains("/before"));

@@ -199,7 +199,7 @@ TEST_CASE("new connections get the certificate that the files have by now") {
   std::filesystem::rename(fresh.cert, setting.pair.cert);
   std::filesystem::rename(fresh.key, setting.pair.key);
   const test::LogLines log(test::LogLines::info);
-  host.server.reload_files();
+  host.server.reload_files(setting.config);
   SecureClient now(host.http(), {.trusted = &setting.authority});
   CHECK(now.serial() != old.serial());
   CHECK(old.ask("GET", "/k").status == 404); // it stays open
@@ -213,7 +213,7 @@ TEST_CASE("a listener keeps its certificate if the new files cannot be used") {
   const Authority::Pair fresh = setting.authority.pair("fresh", "IP:127.0.0.1");
   std::filesystem::rename(fresh.cert, setting.pair.cert); // the key is still the old one
   const test::LogLines log(test::LogLines::info);
-  host.server.reload_files();
+  host.server.reload_files(setting.config);
   CHECK(SecureClient(host.http(), {.trusted = &setting.authority}).serial() == before);
   CHECK(log.has_match("server.http.tls.key: .*mismatch.*; the listener goes on with what it had"));
 }

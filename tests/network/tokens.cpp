@@ -103,11 +103,11 @@ TEST_CASE("a file of tokens is read again without a restart") {
   Client kept(host.http());
   REQUIRE(kept.ask("GET", "/k", {}, test::bearer(old.value)).status == 404);
   setting.put({old, fresh});
-  host.server.reload_files();
+  host.server.reload_files(setting.config);
   CHECK(status_of(host.http(), "GET", "/k", old.value) == 404);
   CHECK(status_of(host.http(), "GET", "/k", fresh.value) == 404);
   setting.put({fresh});
-  host.server.reload_files();
+  host.server.reload_files(setting.config);
   CHECK(kept.ask("GET", "/k", {}, test::bearer(old.value)).status == 401);
   CHECK(status_of(host.http(), "GET", "/k", fresh.value) == 404);
 }
@@ -118,7 +118,7 @@ TEST_CASE("a listener keeps its tokens if the new file cannot be used") {
   test::Host host(setting.config);
   test::write_file(setting.path, "{\"name\": \"x\"}\n");
   const test::LogLines log(test::LogLines::info);
-  host.server.reload_files();
+  host.server.reload_files(setting.config);
   CHECK(status_of(host.http(), "GET", "/k", made.value) == 404);
   CHECK(log.has_match("server.http.tokenFile: .*, line 1: hash: .*; the listener goes on with what it had"));
 }

@@ -65,13 +65,15 @@ TEST_CASE("a reload over HTTP reports its changes, and beforehand those that it 
   omnistore::Config next = config;
   next.mounts["more"].store.driver = "memory";
   next.http.max_body = 1000;
+  next.max_memory = 100 * 1024 * 1024;
+  next.log.level = "debug";
   omnistore::service::Reloader reloader(storage, config, {[&] { return next; }, {}, {}});
   omnistore::service::Server server(reloader);
   server.start();
   Client admin(server.admin_address());
   const std::string expected =
       R"("mounts":[{"mountpoint":"","driver":"memory","change":"kept","details":""},)"
-      R"({"mountpoint":"more","driver":"memory","change":"added","details":""}],"later":["server.http"])";
+      R"({"mountpoint":"more","driver":"memory","change":"added","details":""}],"now":["log.level"],"later":["server.http","server.maxMemory"])";
   CHECK_THAT(admin.ask("GET", "/reload").body, Catch::Contains(expected));
   CHECK(storage.mounts().size() == 1);
   CHECK_THAT(admin.ask("POST", "/reload").body, Catch::Contains(expected));

@@ -17,6 +17,7 @@
 #include "config/schema.hpp"
 #include "report/describe.hpp"
 #include "service/check_config.hpp"
+#include "service/reloader.hpp"
 #include "storage/changes.hpp"
 
 namespace omnistore::cli {
@@ -72,8 +73,7 @@ int print_schema(const Global &global) {
 boost::json::object diff(const Global &global, const Check &options) {
   if (options.from.empty()) return request_admin(global, "/reload");
   const Config now = Config::load(options.from, global.profile), next = load_config(global);
-  report::Reload reload{changes_between(now, next), {}, {}};
-  return report::describe(reload, next);
+  return report::describe(service::changes_of(now, next, changes_between(now, next)), next);
 }
 
 int print_diff(const Global &global, const Check &options) {

@@ -311,14 +311,14 @@ int run(const Global &global, const Serve &options) {
   Storage storage(config, plugins);
   std::optional<service::ConfigWatch> watch;
   std::atomic<service::Server *> serving_on{nullptr}; // null until it has started
-  const auto reload_files = [&] {
-    if (service::Server *const server = serving_on.load()) server->reload_files();
+  const auto reload_files = [&](const Config &now) {
+    if (service::Server *const server = serving_on.load()) server->reload_files(now);
   };
   service::Reloader reloader(storage, config,
                              {load, keep_all_secrets,
                               [&](const Config &now) {
                                 set_log_level(now, global, true);
-                                reload_files();
+                                reload_files(now);
                               },
                               [&] {
                                 watch->refresh();
@@ -329,7 +329,7 @@ int run(const Global &global, const Serve &options) {
       std::move(read), [&] { return watched_paths(watched, *storage.plugins(), secrets.paths()); },
       [&](std::string_view why) {
         reload(reloader, why);
-        if (watched.empty()) reload_files(); // the config itself cannot be read again
+        if (watched.empty()) reload_files(reloader.config()); // the config itself cannot be read again
       });
   service::Server server(reloader, take_sockets(supervisor));
   server.start();

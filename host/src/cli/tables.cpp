@@ -150,6 +150,8 @@ void print_changes(Output &out, const json::object &answer) {
                     or_dash(text(mount, "details"))});
   }
   print_table(out, rows);
+  for (const json::value &field : array_in(answer, "now"))
+    out.line(std::string(field.get_string()) + " is different; it takes effect with the reload");
   for (const json::value &field : array_in(answer, "later"))
     out.line(std::string(field.get_string()) + " is different; it takes effect when the host is started again");
 }

@@ -125,8 +125,8 @@ public:
   }
 
   const Address &bound() const { return bound_; }
-  void reload_tls() const {
-    const std::string end = tls_ ? tls_->reload() : std::string();
+  void reload_tls(const HttpConfig::Tls &config) const {
+    const std::string end = tls_ ? tls_->reload(config) : std::string();
     if (!end.empty()) spdlog::info("{}: new connections get the new certificate, which is valid until {}", field_, end);
   }
 
@@ -311,7 +311,7 @@ Listener::Listener(const Address &address, const HttpConfig &config, const std::
     : impl_(std::make_unique<Impl>(address, config, field, access, pool, memory, accepting)) {}
 Listener::~Listener() = default;
 
-void Listener::reload_tls() const { impl_->reload_tls(); }
+void Listener::reload_tls(const HttpConfig::Tls &config) const { impl_->reload_tls(config); }
 std::string Listener::address() const { return impl_->bound().text(); }
 void Listener::start(Application &application, unsigned threads) { impl_->start(application, threads); }
 std::uint64_t Listener::drain(std::chrono::steady_clock::time_point deadline) { return impl_->drain(deadline); }

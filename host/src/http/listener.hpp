@@ -41,8 +41,9 @@ public:
 
   /// Returns the address with the port that was really bound.
   std::string address() const;
-  /// Reads the files of TLS again, if the listener has any. Throws Error, and keeps what it had. On any thread.
-  void reload_tls() const;
+  /// Reads the files of TLS that `config` names, if the listener has TLS. Throws Error, and keeps what it had. On any
+  /// thread.
+  void reload_tls(const HttpConfig::Tls &config) const;
   /// Accepts from now on, for `threads` threads.
   void start(Application &application, unsigned threads);
   /// Accepts no more and closes idle connections. Returns 0 when all have gone, or at `deadline` the number of those

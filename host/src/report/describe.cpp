@@ -407,6 +407,7 @@ json::object describe(const Reload &reload, const Config &config) {
   return {{"config", config.file},
           {"profile", config.profile},
           {"mounts", array_of(reload.mounts, change_json)},
+          {"now", texts(reload.now)},
           {"later", texts(reload.later)}};
 }
 

@@ -11,7 +11,8 @@ std::string_view change_name(MountChange::Kind kind) {
 }
 
 bool Reload::has_changes() const {
-  return !later.empty() || std::any_of(mounts.begin(), mounts.end(), [](const MountChange &c) { return c.changed; });
+  return !now.empty() || !later.empty() ||
+         std::any_of(mounts.begin(), mounts.end(), [](const MountChange &c) { return c.changed; });
 }
 
 } // namespace omnistore::report

@@ -66,7 +66,8 @@ struct HostState {
 /// The outcome of a reload, or the outcome that it would have.
 struct Reload {
   std::vector<MountChange> mounts; ///< by mountpoint
-  std::vector<std::string> later;  ///< other differences; they take effect when the host is started again
+  std::vector<std::string> now;    ///< fields beside the mounts whose new values take effect with the reload
+  std::vector<std::string> later;  ///< fields whose new values take effect when the host is started again
   /// The line and column of each mount in the config's text.
   std::map<std::string, std::pair<unsigned, unsigned>> places;
   bool has_changes() const;

@@ -143,8 +143,8 @@ std::string hash_token(const std::string &value) {
   return hash;
 }
 
-TokenFile::TokenFile(std::string path, const std::string &field)
-    : path_(std::move(path)), field_(field), key_(random_key()), tokens_(load()) {}
+TokenFile::TokenFile(const std::string &path, std::string field)
+    : field_(std::move(field)), key_(random_key()), tokens_(load(path)) {}
 
 TokenFile::~TokenFile() { stop(); }
 
@@ -158,11 +158,11 @@ void TokenFile::stop() {
   waiting_.clear();
 }
 
-TokenFile::Table TokenFile::load() const {
-  const std::string place = field_ + ".tokenFile: " + base::printable(path_);
-  std::ifstream in(path_);
+TokenFile::Table TokenFile::load(const std::string &path) const {
+  const std::string place = field_ + ".tokenFile: " + base::printable(path);
+  std::ifstream in(path);
   struct stat info {};
-  if (!in || ::stat(path_.c_str(), &info) != 0) throw Error(Status::invalid, place + ": " + std::strerror(errno));
+  if (!in || ::stat(path.c_str(), &info) != 0) throw Error(Status::invalid, place + ": " + std::strerror(errno));
   // Whoever can write the file can make a token.
   if ((info.st_mode & 0022) != 0)
     throw Error(Status::invalid, place + ": others than its owner can write it; chmod go-w makes it safe");
@@ -183,8 +183,8 @@ TokenFile::Table TokenFile::load() const {
   return tokens;
 }
 
-void TokenFile::reload() {
-  Table fresh = load();
+void TokenFile::reload(const std::string &path) {
+  Table fresh = load(path);
   const std::lock_guard lock(mutex_);
   // A value that was checked stays checked as long as the line has the same hash.
   std::erase_if(right_, [&](const auto &checked) {

@@ -42,14 +42,14 @@ std::string hash_token(const std::string &value);
 class TokenFile {
 public:
   /// Throws Error with `field` ("server.http"), the file, the line and the reason.
-  TokenFile(std::string path, const std::string &field);
+  TokenFile(const std::string &path, std::string field);
   ~TokenFile();
   TokenFile(const TokenFile &) = delete;
   TokenFile &operator=(const TokenFile &) = delete;
 
-  /// Reads the file again. A token that is not in it any more is refused at once. Throws as the constructor does, and
-  /// keeps what it had.
-  void reload();
+  /// Reads the file again, or another one. A token that is not in it any more is refused at once. Throws as the
+  /// constructor does, and keeps what it had.
+  void reload(const std::string &path);
 
   enum class Known {
     right,
@@ -69,7 +69,6 @@ public:
   void stop();
 
   std::size_t size() const;
-  const std::string &path() const { return path_; }
 
 private:
   using Digest = std::array<unsigned char, 32>;
@@ -77,12 +76,12 @@ private:
   static constexpr std::size_t most_waiting = 32; ///< values
   static constexpr std::size_t most_wrong = 1024; ///< digests of wrong values that are remembered
 
-  Table load() const;
+  Table load(const std::string &path) const;
   Digest digest_of(std::string_view value) const;
   std::shared_ptr<const Token> named_by(std::string_view value) const;
   void run();
 
-  const std::string path_, field_;
+  const std::string field_;
   const Digest key_;
   mutable std::mutex mutex_; ///< for what follows
   Table tokens_;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service/reloader.hpp"
 
-#include <chrono>
-
 #include <algorithm>
+#include <chrono>
+#include <tuple>
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -41,9 +41,26 @@ void log_changes(const report::Reload &reload, std::string_view why) {
     text += "; mount " + shown(change.mountpoint) + " " + std::string(report::change_name(change.kind));
     if (!change.details.empty()) text += " (" + base::printable(change.details) + ")";
   }
+  for (const std::string &field : reload.now) text += "; " + field + " changed";
   spdlog::info("{}{}", head, text);
   for (const std::string &field : reload.later)
     spdlog::warn("config: {} is different; it takes effect when the host is started again", field);
+}
+
+/// Returns the settings of a listener after a reload: those with which it was started, and the files that it can
+/// exchange.
+HttpConfig after_reload(HttpConfig running, const HttpConfig &wanted) {
+  if (running.tls.enabled() && wanted.tls.enabled()) running.tls = wanted.tls;
+  if (!running.token_file.empty() && !wanted.token_file.empty()) running.token_file = wanted.token_file;
+  return running;
+}
+
+void compare_listener(const HttpConfig &running, const HttpConfig &wanted, const std::string &field,
+                      report::Reload &reload) {
+  const HttpConfig after = after_reload(running, wanted);
+  if (after.tls != running.tls) reload.now.push_back(field + ".tls");
+  if (after.token_file != running.token_file) reload.now.push_back(field + ".tokenFile");
+  if (after != wanted) reload.later.push_back(field);
 }
 
 } // namespace
@@ -73,21 +90,41 @@ std::pair<Config, std::shared_ptr<loader::Registry>> Reloader::load() const {
   return {std::move(draft).finish(), std::move(plugins)};
 }
 
-report::Reload Reloader::changes(const Config &config, std::vector<MountChange> mounts) const {
-  report::Reload reload{std::move(mounts), {}, {}};
-  for (const auto &[point, mount] : config.mounts) {
+report::Reload changes_of(const Config &running, const Config &wanted, std::vector<MountChange> mounts) {
+  report::Reload reload{std::move(mounts), {}, {}, {}};
+  for (const auto &[point, mount] : wanted.mounts) {
     if (!mount.store.places) continue;
     const SourceMap::Position place = mount.store.places->name(mount.store.path);
     if (place.line != 0) reload.places[point] = {place.line, place.column};
   }
-  const std::lock_guard lock(mutex_);
-  if (config.http != config_.http) reload.later.emplace_back("server.http");
-  if (config.admin != config_.admin) reload.later.emplace_back("admin");
-  if (config.log.json != config_.log.json) reload.later.emplace_back("log.json");
-  if (config.log.access != config_.log.access || config.log.access_json != config_.log.access_json)
-    reload.later.emplace_back("log.access");
-  if (config.log.audit != config_.log.audit) reload.later.emplace_back("log.audit");
+  const auto now = [&](const char *field, const auto &a, const auto &b) {
+    if (a != b) reload.now.emplace_back(field);
+  };
+  const auto later = [&](const char *field, const auto &a, const auto &b) {
+    if (a != b) reload.later.emplace_back(field);
+  };
+  compare_listener(running.http, wanted.http, "server.http", reload);
+  compare_listener(running.admin, wanted.admin, "admin", reload);
+  later("server.maxMemory", running.max_memory, wanted.max_memory);
+  now("stopTimeout", running.stop_timeout, wanted.stop_timeout);
+  now("log.level", running.log.level, wanted.log.level);
+  now("log.slow", running.log.slow, wanted.log.slow);
+  later("log.json", running.log.json, wanted.log.json);
+  later("log.access", std::tie(running.log.access, running.log.access_json),
+        std::tie(wanted.log.access, wanted.log.access_json));
+  later("log.audit", running.log.audit, wanted.log.audit);
   return reload;
+}
+
+void Reloader::keep_what_stays(Config &config) const {
+  const std::lock_guard lock(mutex_);
+  config.http = after_reload(config_.http, config.http);
+  config.admin = after_reload(config_.admin, config.admin);
+  config.max_memory = config_.max_memory;
+  config.log.json = config_.log.json;
+  config.log.access = config_.log.access;
+  config.log.access_json = config_.log.access_json;
+  config.log.audit = config_.log.audit;
 }
 
 namespace {
@@ -119,16 +156,11 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
   try {
     auto [config, plugins] = load();
     if (hooks_.opening) hooks_.opening(config, *plugins);
-    report::Reload done = changes(config, storage_.reload(config, std::move(plugins), options));
+    report::Reload done = changes_of(this->config(), config, storage_.reload(config, std::move(plugins), options));
+    keep_what_stays(config);
     if (hooks_.applied) hooks_.applied(config);
     log_changes(done, why);
     const std::lock_guard lock(mutex_);
-    config.http = config_.http; // these stay, see Reload::later
-    config.admin = config_.admin;
-    config.log.json = config_.log.json;
-    config.log.access = config_.log.access;
-    config.log.access_json = config_.log.access_json;
-    config.log.audit = config_.log.audit;
     config_ = std::move(config);
     ++stats_.done;
     stats_.last_failed = false;
@@ -145,7 +177,7 @@ report::Reload Reloader::reload(std::string_view why, const ChangeOptions &optio
 
 report::Reload Reloader::diff() const {
   const Config config = load().first;
-  return changes(config, storage_.diff(config));
+  return changes_of(this->config(), config, storage_.diff(config));
 }
 
 namespace {

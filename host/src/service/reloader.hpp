@@ -20,6 +20,10 @@
 
 namespace omnistore::service {
 
+/// Returns what a reload of `wanted` changes in a host that runs with `running`. `mounts` has the changes of its
+/// mounts.
+report::Reload changes_of(const Config &running, const Config &wanted, std::vector<MountChange> mounts);
+
 /// Reads the config of a running host again, and changes the mounts accordingly. The log reports each change.
 /// Thread-safe: reloads happen one at a time, and delay other changes only at their own mountpoints (Storage::reload).
 /// None waits for old stores.
@@ -30,7 +34,8 @@ public:
     std::function<Draft()> load;
     /// Called before a store of this config is opened, with its plugins. May be null.
     std::function<void(const Config &, loader::Registry &)> opening;
-    /// Called when the config is in effect. May be null.
+    /// Called when the config is in effect, with the values that run in the fields that a reload does not change. May
+    /// be null.
     std::function<void(const Config &)> applied;
     /// Called at the end of each reload, also of one that failed. May be null.
     std::function<void()> ended = {};
@@ -53,7 +58,8 @@ public:
 private:
   /// Returns the drivers that run at a mountpoint, layers included, with their versions.
   std::vector<std::pair<std::string, std::string>> versions_at(const std::string &mountpoint) const;
-  report::Reload changes(const Config &config, std::vector<MountChange> mounts) const;
+  /// Puts the values that run into the fields whose changes wait for the next start, see report::Reload::later.
+  void keep_what_stays(Config &config) const;
   /// Returns a config that can be served, and its plugins. Throws ConfigError with all problems.
   std::pair<Config, std::shared_ptr<loader::Registry>> load() const;
 

@@ -199,7 +199,7 @@ public:
     return url.starts_with("http") ? url + "/#code=" + sessions_.make_code() : std::string();
   }
 
-  void reload_files() {
+  void reload_files(const Config &config) {
     const auto attempt = [](const auto &reload) {
       try {
         reload();
@@ -209,10 +209,10 @@ public:
     };
     for (http::LineFile *file : {access_file_ ? &*access_file_ : nullptr, audit_file_ ? &*audit_file_ : nullptr})
       if (file) attempt([file] { reopen(*file); });
-    for (const auto *bound : {http_ ? &*http_ : nullptr, admin_ ? &*admin_ : nullptr})
-      if (bound) attempt([bound] { bound->listener.reload_tls(); });
-    for (const auto &tokens : {http_tokens_, admin_tokens_})
-      if (tokens) attempt([&tokens] { tokens->reload(); });
+    if (http_) attempt([&] { http_->listener.reload_tls(config.http.tls); });
+    if (admin_) attempt([&] { admin_->listener.reload_tls(config.admin.tls); });
+    if (http_tokens_) attempt([&] { http_tokens_->reload(config.http.token_file); });
+    if (admin_tokens_) attempt([&] { admin_tokens_->reload(config.admin.token_file); });
   }
 
   void start() {
@@ -337,7 +337,7 @@ std::string Server::http_address() const { return impl_->http_address(); }
 std::string Server::admin_address() const { return impl_->admin_address(); }
 std::string Server::http_url() const { return impl_->http_url(); }
 std::string Server::admin_url() const { return impl_->admin_url(); }
-void Server::reload_files() { impl_->reload_files(); }
+void Server::reload_files(const Config &config) { impl_->reload_files(config); }
 std::string Server::page_link() { return impl_->page_link(); }
 void Server::start() { impl_->start(); }
 bool Server::stop(std::chrono::milliseconds patience) { return impl_->stop(patience); }

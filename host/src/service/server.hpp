@@ -42,8 +42,9 @@ public:
   /// browsers reach.
   std::string page_link();
 
-  /// Reads the files again that the listeners use beside the config, and logs it if they cannot be used. On any thread.
-  void reload_files();
+  /// Reads the files again that the listeners use beside the config: certificates, tokens and logs. `config` is the one
+  /// that is in effect. Logs it if they cannot be used. On any thread.
+  void reload_files(const Config &config);
 
   /// Accepts from now on, on threads of its own; returns at once.
   void start();

@@ -63,10 +63,10 @@ class Context {
 public:
   virtual ~Context() = default;
 
-  /// Reads the files again, for the connections that begin from now on. Returns until when the certificate is valid,
-  /// such as "Jan  1 00:00:00 2027 GMT", or an empty text if it is the same as before. Throws as Module::listen does,
-  /// and keeps what it had.
-  virtual std::string reload() = 0;
+  /// Reads the files that `config` names, for the connections that begin from now on. Returns until when the
+  /// certificate is valid, such as "Jan  1 00:00:00 2027 GMT", or an empty text if it is the same as before. Throws as
+  /// Module::listen does, and keeps what it had.
+  virtual std::string reload(const HttpConfig::Tls &config) = 0;
   /// Begins TLS on a socket. Returns null if there is no memory for it. `held` lives as long as the session.
   virtual std::unique_ptr<Session> begin(int socket, std::shared_ptr<const void> held) const = 0;
 };

@@ -194,22 +194,20 @@ void OpenSession::end() {
 
 class FileContext : public Context {
 public:
-  FileContext(HttpConfig::Tls config, std::string field)
-      : config_(std::move(config)), field_(std::move(field)), context_(load()) {}
+  FileContext(const HttpConfig::Tls &config, std::string field) : field_(std::move(field)), context_(load(config)) {}
 
-  std::string reload() override;
+  std::string reload(const HttpConfig::Tls &config) override;
   std::unique_ptr<Session> begin(int socket, std::shared_ptr<const void> held) const override;
 
 private:
-  std::shared_ptr<SSL_CTX> load() const;
+  std::shared_ptr<SSL_CTX> load(const HttpConfig::Tls &config) const;
 
-  const HttpConfig::Tls config_;
   const std::string field_;
   mutable std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
 };
 
-std::shared_ptr<SSL_CTX> FileContext::load() const {
+std::shared_ptr<SSL_CTX> FileContext::load(const HttpConfig::Tls &config) const {
   const auto fail = [this](const std::string &part, const std::string &file) {
     std::ifstream readable(file);
     const std::string why = readable ? last_failure() : std::strerror(errno);
@@ -231,31 +229,30 @@ std::shared_ptr<SSL_CTX> FileContext::load() const {
   const std::string id = field_.substr(0, SSL_MAX_SID_CTX_LENGTH);
   SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char *>(id.data()),
                                  static_cast<unsigned>(id.size()));
-  const std::string &key = config_.key.empty() ? config_.certificate : config_.key;
+  const std::string &key = config.key.empty() ? config.certificate : config.key;
   ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(context, config_.certificate.c_str()) != 1)
-    fail("certificate", config_.certificate);
+  if (SSL_CTX_use_certificate_chain_file(context, config.certificate.c_str()) != 1)
+    fail("certificate", config.certificate);
   if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
       SSL_CTX_check_private_key(context) != 1)
     fail("key", key);
-  if (config_.client_ca.empty()) {
-    if (config_.require_client)
+  if (config.client_ca.empty()) {
+    if (config.require_client)
       throw Error(Status::invalid, field_ + ".tls.requireClient: clientCa must name the authorities of the clients");
     return made;
   }
-  STACK_OF(X509_NAME) *const names = SSL_load_client_CA_file(config_.client_ca.c_str());
-  if (!names || SSL_CTX_load_verify_file(context, config_.client_ca.c_str()) != 1) {
+  STACK_OF(X509_NAME) *const names = SSL_load_client_CA_file(config.client_ca.c_str());
+  if (!names || SSL_CTX_load_verify_file(context, config.client_ca.c_str()) != 1) {
     sk_X509_NAME_pop_free(names, X509_NAME_free);
-    fail("clientCa", config_.client_ca);
+    fail("clientCa", config.client_ca);
   }
   SSL_CTX_set_client_CA_list(context, names);
-  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (config_.require_client ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                     nullptr);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (config.require_client ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
   return made;
 }
 
-std::string FileContext::reload() {
-  std::shared_ptr<SSL_CTX> other = load();
+std::string FileContext::reload(const HttpConfig::Tls &config) {
+  std::shared_ptr<SSL_CTX> other = load(config);
   const X509 *const fresh = SSL_CTX_get0_certificate(other.get());
   const std::string end = end_of(fresh);
   const std::lock_guard lock(mutex_);
