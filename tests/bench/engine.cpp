@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::size_t value_size = 100, other_size = 160;
+constexpr std::size_t value_size = 100, other_size = 160, batch = 100;
 
 struct Bench {
   explicit Bench(std::uint32_t count) : keys(bench::shuffled_keys(count)), visited(keys), at(count) {
@@ -104,6 +104,23 @@ int main(int argc, char **argv) {
            const omnistore_get_request whole{sizeof whole, 0, 0, UINT64_MAX};
            bench::require(child.get(omnistore::Call(&call), bench.some_key(), whole, sink) == OMNISTORE_OK &&
                               sink.size >= value_size,
+                          "a miss");
+         });
+       }},
+      {"batch-get",
+       [&](double seconds) {
+         const omnistore_get_request whole{sizeof(omnistore_get_request), 0, 0, UINT64_MAX};
+         const std::vector<const omnistore_get_request *> requests(batch, &whole);
+         std::vector<omnistore_bytes> keys_(batch);
+         std::vector<omnistore_status> statuses(batch);
+         std::vector<CopyingSink> sinks(batch);
+         std::vector<omnistore_sink *> pointers;
+         for (CopyingSink &sink : sinks) pointers.push_back(&sink);
+         return bench::repeat(seconds, 1, batch, [&] {
+           for (omnistore_bytes &key : keys_) key = omnistore::as_bytes(bench.some_key());
+           bench::require(child.get_many(omnistore::Call(&call), keys_, requests.data(), pointers.data(),
+                                         statuses.data()) == OMNISTORE_OK &&
+                              statuses == std::vector<omnistore_status>(batch, OMNISTORE_OK),
                           "a miss");
          });
        }},

