@@ -22,7 +22,10 @@ namespace {
 constexpr std::size_t kept_output = 128 * 1024; // of the loop's buffer
 constexpr std::size_t most_in_turn = 64;        // streams that are served before the sockets are looked at
 constexpr std::uint64_t slowest_reading = 16;   // bytes a millisecond
-constexpr unsigned most_reads = 16;             // of what a client sends on, before others have their turn
+// While writes go on, a round over many streams is followed by a pause as long as the round, so that sending takes half
+// of a processor at most, and the events that arrive meanwhile go out together.
+constexpr auto shortest_pause = std::chrono::microseconds(100), longest_pause = std::chrono::microseconds(20000);
+constexpr unsigned most_reads = 16; // of what a client sends on, before others have their turn
 
 } // namespace
 
@@ -193,7 +196,7 @@ private:
 
 FeedLoop::FeedLoop(const HttpConfig &config, MemoryBudget &memory, std::function<void()> closed)
     : config_(config), memory_(memory), keep_alive_(std::min(config.watch_keep_alive, config.idle_timeout / 2)),
-      closed_(std::move(closed)), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()),
+      closed_(std::move(closed)), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), work_(io_.get_executor()), pause_(io_),
       ticker_(io_, std::min(config.idle_timeout, keep_alive_.count()), [this] { tick(); }) {}
 
 FeedLoop::~FeedLoop() = default;
@@ -243,6 +246,7 @@ void FeedLoop::ready(std::shared_ptr<FeedConnection> connection) {
 
 void FeedLoop::serve() {
   if (serving_.empty()) {
+    round_began_ = Clock::now();
     const std::lock_guard lock(mutex_);
     serving_.swap(ready_);
   }
@@ -251,12 +255,16 @@ void FeedLoop::serve() {
     serving_.pop_back();
     connection->proceed();
   }
+  if (!serving_.empty()) return asio::post(io_, [this] { serve(); });
   {
     const std::lock_guard lock(mutex_);
-    woken_ = !serving_.empty() || !ready_.empty();
+    woken_ = !ready_.empty();
     if (!woken_) return;
   }
-  asio::post(io_, [this] { serve(); });
+  const auto took = Clock::now() - round_began_;
+  if (took < shortest_pause) return asio::post(io_, [this] { serve(); });
+  pause_.expires_after(std::min<Clock::duration>(took, longest_pause));
+  pause_.async_wait([this](const error_code &) { serve(); });
 }
 
 void FeedLoop::tick() {

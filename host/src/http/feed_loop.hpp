@@ -14,6 +14,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <omnistore/config.hpp>
 
@@ -35,7 +36,7 @@ struct FeedParts {
 };
 
 /// Sends events, on one thread for all streams of a listener, so that requests do not wait while events go out. The
-/// thread is woken once when feeds have events. Events that come while others are sent go out together.
+/// thread is woken once when feeds have events. Events that come while others are sent go out together, after a pause.
 ///
 /// A stream takes some hundred bytes and the bytes that its client has not read: at most one take() of its feed.
 class FeedLoop {
@@ -87,9 +88,11 @@ private:
 
   // For the loop's thread alone.
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  boost::asio::steady_timer pause_; ///< between two rounds
   Ticker ticker_;
-  Clock::time_point now_ = Clock::now(); ///< as of the last tick
-  std::vector<std::shared_ptr<FeedConnection>> serving_;
+  Clock::time_point now_ = Clock::now();                 ///< as of the last tick
+  std::vector<std::shared_ptr<FeedConnection>> serving_; ///< those of the current round whose turn is to come
+  Clock::time_point round_began_;
   std::vector<std::shared_ptr<FeedConnection>> connections_;
   Buffer out_; ///< what goes out on the connection whose turn it is
   bool stopping_ = false;

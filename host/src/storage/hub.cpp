@@ -20,7 +20,7 @@ namespace omnistore {
 namespace {
 
 constexpr std::size_t most_pending = 64 * 1024;    // events that the dispatcher has not seen yet
-constexpr std::size_t most_room = 4 * 1024 * 1024; // bytes of events that one topic holds
+constexpr std::size_t most_room = 8 * 1024 * 1024; // bytes of events that one topic holds
 constexpr std::size_t least_room = 64 * 1024;      // the same if all topics together hold more than this:
 constexpr std::size_t room_of_all = 64 * 1024 * 1024;
 
