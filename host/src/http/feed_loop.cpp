@@ -22,8 +22,8 @@ namespace {
 constexpr std::size_t kept_output = 128 * 1024; // of the loop's buffer
 constexpr std::size_t most_in_turn = 64;        // streams that are served before the sockets are looked at
 constexpr std::uint64_t slowest_reading = 16;   // bytes a millisecond
-// While writes go on, a round over many streams is followed by a pause as long as the round, so that sending takes half
-// of a processor at most, and the events that arrive meanwhile go out together.
+// As long as there are writes, a round over many streams is followed by a pause as long as the round, so that sending
+// takes half of a processor at most, and the events that arrive meanwhile go out together.
 constexpr auto shortest_pause = std::chrono::microseconds(100), longest_pause = std::chrono::microseconds(20000);
 constexpr unsigned most_reads = 16; // of what a client sends on, before others have their turn
 
