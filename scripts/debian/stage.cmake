@@ -43,7 +43,8 @@ foreach(pair ${CPACK_OMNISTORE_PACKAGES})
 
   set(docs ${root}/usr/share/doc/${name})
   file(MAKE_DIRECTORY ${docs})
-  file(COPY ${CPACK_OMNISTORE_SOURCE}/scripts/debian/copyright DESTINATION ${docs})
+  execute_process(COMMAND ${CPACK_OMNISTORE_SOURCE}/scripts/debian/copyright ${CPACK_OMNISTORE_BUILD} ${root}
+    OUTPUT_FILE ${docs}/copyright COMMAND_ERROR_IS_FATAL ANY)
   # The date of a changelog is in the form of RFC 5322.
   execute_process(COMMAND date --utc --rfc-email --date=${CPACK_OMNISTORE_RELEASED} OUTPUT_VARIABLE date
     OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)

@@ -5,13 +5,14 @@
 #include <sstream>
 
 #include "program.hpp"
+#include "support/certificates.hpp"
 
 namespace {
 
-/// Returns the text between "```sh NAME" and the closing fence.
-std::string block(const std::string &name) {
+/// Returns the text between "```KIND" and the closing fence.
+std::string block(const std::string &kind) {
   const std::string readme = test::read_file(OMNISTORE_SOURCE "/README.md");
-  const std::string fence = "```sh " + name + "\n";
+  const std::string fence = "```" + kind + "\n";
   const std::size_t begin = readme.find(fence);
   REQUIRE(begin != std::string::npos);
   const std::size_t end = readme.find("\n```", begin);
@@ -57,7 +58,7 @@ TEST_CASE("Every command of the README's tour has the README's output") {
   std::filesystem::create_directory_symlink(OMNISTORE_BUILD, folder.path() / "build" / "release");
   test::Host host("config/default.jsonc", here);
 
-  const std::string commands = block("tour");
+  const std::string commands = block("sh tour");
   const test::Setting guest{.folder = here.folder,
                             .variables = {{"OMNISTORE_URL", host.url}, {"OMNISTORE_ADMIN_URL", host.admin}}};
   const test::Result result = test::run_command({"bash", "-euo", "pipefail", "-c", commands}, guest);
@@ -75,6 +76,39 @@ TEST_CASE("Every command of the README's tour has the README's output") {
   CHECK(tomorrow.stop().code == 0);
 }
 
+TEST_CASE("The README's config for a network serves over TLS, with a token, limits and logs") {
+  const test::Folder folder;
+  const test::Authority authority;
+  const test::Authority::Pair pair = authority.pair("host", "IP:127.0.0.1");
+  const test::Setting here{.folder = folder.path().string()};
+  const std::string token = test::omnistore({"token", "new", "backup", "--write", "--file", "tokens"}, here).out;
+  std::string fields = block("jsonc");
+  replace(fields, "0.0.0.0:7700", "127.0.0.1:0");
+  replace(fields, "/etc/omnistore/tokens", folder / "tokens");
+  replace(fields, "/etc/omnistore/host.pem", pair.cert);
+  replace(fields, "/etc/omnistore/host.key", pair.key);
+  replace(fields, "/var/log/omnistore/access.log", folder / "access.log");
+  replace(fields, "/var/log/omnistore/audit.log", folder / "audit.log");
+  test::write_file(folder / "omnistore.jsonc", "{ \"plugins\": { \"paths\": [\"" OMNISTORE_BUILD "/plugins\"] },\n"
+                                               "\"mounts\": { \"\": { \"driver\": \"memory\" } },\n"
+                                               "\"admin\": { \"listen\": \"127.0.0.1:0\" },\n" +
+                                                   fields + "}\n");
+  test::Host host(folder / "omnistore.jsonc");
+  REQUIRE(host.url.starts_with("https://"));
+  const test::Strings to{"--url", host.url, "--ca", authority.ca()};
+  const auto run = [&](test::Strings command) {
+    command.insert(command.begin(), to.begin(), to.end());
+    return test::omnistore(command);
+  };
+  CHECK(run({"ls"}).code == 3);
+  const std::string value = token.substr(0, token.size() - 1);
+  CHECK(run({"--token", value, "set", "greeting", "hello"}).code == 0);
+  CHECK(run({"--token", value, "get", "greeting"}).out == "hello");
+  CHECK(host.stop().code == 0);
+  CHECK(test::says(test::read_file(folder / "access.log"), " backup ["));
+  CHECK(test::says(test::read_file(folder / "audit.log"), "\"identity\":\"backup\""));
+}
+
 TEST_CASE("Every command of the README's chapter on production runs and has the README's output") {
   const test::Folder folder;
   std::filesystem::create_directories(folder.path() / "config");
@@ -86,7 +120,7 @@ TEST_CASE("Every command of the README's chapter on production runs and has the 
   test::write_file(folder / "omnistore.jsonc", config);
   test::Host host(folder / "omnistore.jsonc");
 
-  const std::string commands = block("production");
+  const std::string commands = block("sh production");
   const test::Setting operators{.folder = folder.path().string(),
                                 .variables = {{"PATH", OMNISTORE_BUILD "/bin:" + std::string(std::getenv("PATH"))},
                                               {"OMNISTORE_CONFIG", folder / "omnistore.jsonc"},

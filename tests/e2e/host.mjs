@@ -32,15 +32,16 @@ async function announcement(child) {
 /**
  * Serves mounts from a fresh folder on a free port: url, admin, page, folder, config, and stop(), which fails if the
  * host did not end by itself with 0. "FOLDER" in a mount's options stands for that folder. `tokens` has those of the
- * data listener in `http` and those of the admin listener in `admin`; `log` has fields of the config's log.
+ * data listener in `http` and those of the admin listener in `admin`; `log` has fields of the config's log, and `tls`
+ * those of the admin listener's TLS.
  */
-export async function serve(mounts, { tokens = {}, log: logging = {} } = {}) {
+export async function serve(mounts, { tokens = {}, log: logging = {}, tls } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "omnistore-e2e-"));
   const config = join(folder, "omnistore.jsonc");
   const listen = "127.0.0.1:0";
   const listener = (of) => ({ listen, tokens: tokens[of] });
   const text = JSON.stringify({
-    mounts, server: { http: listener("http") }, admin: listener("admin"), log: { level: "warn", ...logging },
+    mounts, server: { http: listener("http") }, admin: { ...listener("admin"), tls }, log: { level: "warn", ...logging },
   });
   writeFileSync(config, text.replaceAll("FOLDER", folder));
   const child = spawn(program, ["--json", "-c", config, "serve"], { stdio: ["ignore", "pipe", "pipe"], cwd: folder });

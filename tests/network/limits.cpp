@@ -81,6 +81,17 @@ TEST_CASE("too many requests of an address are refused with 429 and Retry-After,
   until_refused([&] { return other.ask("PUT", "/k", "v", test::bearer("first")); });
 }
 
+TEST_CASE("addresses of IPv4 are limited one by one, also by a listener that takes IPv6 too") {
+  Config config = limited({.requests = 5});
+  config.http.listen = GENERATE("127.0.0.1:0", "[::]:0");
+  const test::Host host(config);
+  const std::string address = "127.0.0.1" + host.http().substr(host.http().rfind(':'));
+  Client client(address), other(address, "127.0.0.2");
+  for (int i = 0; i < 5; ++i) CHECK(get_with(client, "first") == 404);
+  CHECK(get_with(client, "first") == 429);
+  CHECK(get_with(other, "first") == 404);
+}
+
 TEST_CASE("too many requests of a token are refused, and those of others are served") {
   const test::Host host(limited({}, {.requests = 1}));
   Client client(host.http()), other(host.http());

@@ -47,13 +47,16 @@ it("a check shows what a reload would change, and the reload makes it", async ()
   writeFileSync(blocked, "");
   const fresh = { driver: "fs", options: { base: join(blocked, "data") } };
   const text = readFileSync(host.config, "utf8");
-  writeFileSync(host.config, text.replace('"mounts":{', `"mounts":{\n  "fresh": ${JSON.stringify(fresh)},\n`));
+  writeFileSync(host.config, text.replace('"mounts":{', `"mounts":{\n  "fresh": ${JSON.stringify(fresh)},\n`)
+    .replace('"log":{', '"stopTimeout":"3s","log":{"json":true,'));
   const page = await open(`${host.admin}/#/config`);
   await page.getByRole("button", { name: "Check the file" }).click();
   const row = page.getByRole("row").filter({ hasText: "fresh" });
   await row.waitFor();
   assert.match(await row.innerText(), /added[^]*line 2, column 3/);
   await page.getByText("1 mount is kept as it is").waitFor();
+  await page.getByText("take effect with the reload: stopTimeout").waitFor();
+  await page.getByText("take effect when the host is started again: log.json").waitFor();
   const reload = async () => {
     await page.getByRole("button", { name: "Reload" }).click();
     await page.getByRole("dialog").getByRole("button", { name: "Reload" }).click();

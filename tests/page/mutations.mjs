@@ -26,9 +26,16 @@ const mutations = {
     ["that runs is shown without its secrets", "view_config.js", "JSON.stringify(config, null, 2)", '"{}"'],
     ["is checked, and each problem has its line", "view_config.js", 'h("td", {}, placeOf(problem))', 'h("td", {}, "")'],
     ["a check shows what a reload would change", "view_config.js", 'h("td", {}, placeOf(each))', 'h("td", {}, "")'],
+    ["a check shows what a reload would change", "view_config.js", "found.now.length > 0 &&", "false &&"],
     ["a check shows what a reload would change", "view_config.js", 'await post("reload")', 'await get("reload")'],
     ["plugins are listed with file, hash", "view_plugins.js", '"mono" }, driver.sha256', '"mono" }, ""'],
     ["plugins are listed with file, hash", "view_plugins.js", "manual(driver)));", '""));'],
+  ],
+  https: [
+    ["logs a browser in by a link, with a cookie", "session.js", 'history.replaceState(null, "", location.pathname + location.search);', ""],
+    ["gets events as they come", "view_events.js", "source.addEventListener(type,", 'source.addEventListener("none",'],
+    ["edits with If-Match, and shows a conflict", "key_edit.js", "etag: base?.etag", "etag: null"],
+    ["uploads and downloads byte for byte", "key_new.js", "await write(key, file, {", "await write(key, file.slice(1), {"],
   ],
   keys: [
     ["are browsed by folder", "view_keys.js", 'parts.slice(0, i + 1).join("/") + "/"', '""'],

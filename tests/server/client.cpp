@@ -17,7 +17,7 @@
 
 namespace test {
 
-Client::Client(const std::string &address) {
+Client::Client(const std::string &address, const std::string &from) {
   const timeval patience{20, 0};
   if (address.starts_with("unix:")) {
     sockaddr_un to{};
@@ -35,6 +35,11 @@ Client::Client(const std::string &address) {
   inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  if (sockaddr_in own{.sin_family = AF_INET, .sin_port = 0, .sin_addr = {}, .sin_zero = {}}; !from.empty()) {
+    inet_pton(AF_INET, from.c_str(), &own.sin_addr);
+    if (::bind(socket_, reinterpret_cast<const sockaddr *>(&own), sizeof own) != 0)
+      throw std::runtime_error("bind " + from + ": " + std::strerror(errno));
+  }
   connect(reinterpret_cast<const sockaddr *>(&to), sizeof to, address);
 }
 

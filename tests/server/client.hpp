@@ -23,7 +23,8 @@ struct Answer {
 /// One raw connection. It fails after 20 seconds without a byte, so that no test hangs.
 class Client {
 public:
-  explicit Client(const std::string &address); ///< "127.0.0.1:7700" or "unix:/path"
+  /// `address` is "127.0.0.1:7700" or "unix:/path". `from` is the client's own address, such as "127.0.0.2".
+  explicit Client(const std::string &address, const std::string &from = {});
   ~Client();
   Client(const Client &) = delete;
   Client &operator=(const Client &) = delete;

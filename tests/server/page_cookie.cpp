@@ -64,6 +64,20 @@ TEST_CASE("the cookie does nothing for an origin that only * grants") {
   CHECK(client.ask("GET", "/stats", {}, cookie).status == 200);
 }
 
+TEST_CASE("the cookie never leaves the TLS that ends at a proxy") {
+  Host host(page_config({"https://panel.example"}));
+  Client client(host.admin());
+  for (const char *own : {"https://localhost", "HTTPS://panel.example"}) {
+    INFO(own);
+    const Answer login = client.ask("POST", "/session", R"({"token":"owner"})", origin(own));
+    CHECK(login.status == 200);
+    CHECK_THAT(login.header("set-cookie"), Catch::Contains("; Secure"));
+  }
+  const Answer plain = client.ask("POST", "/session", R"({"token":"owner"})", origin("http://localhost"));
+  CHECK(plain.status == 200);
+  CHECK_THAT(plain.header("set-cookie"), !Catch::Contains("Secure"));
+}
+
 TEST_CASE("the cookie counts for an origin that the config names beside *") {
   Host host(page_config({"*", "https://panel.example"}));
   Client client(host.admin());

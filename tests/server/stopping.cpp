@@ -34,6 +34,23 @@ TEST_CASE("a stop finishes requests in flight and closes idle connections") {
   CHECK_THROWS(Client(host.http()));
 }
 
+TEST_CASE("a stop serves the first request of a connection that has just come, and closes one without a request") {
+  omnistore::Config config = test::memory_config();
+  config.http.threads = 1; // all connections see the stop at once
+  Host host(config);
+  Client idle(host.http()), fresh(host.http()), silent(host.http());
+  CHECK(idle.ask("GET", "/a").status == 404);
+  while (host.server.connections() < 3) std::this_thread::yield();
+  std::thread stopper([&] { CHECK(host.server.stop(20s)); });
+  CHECK(idle.ended());
+  const Answer answer = fresh.ask("GET", "/a");
+  CHECK(answer.status == 404);
+  CHECK(answer.header("connection") == "close");
+  CHECK(fresh.ended());
+  CHECK(silent.ended());
+  stopper.join();
+}
+
 TEST_CASE("the admin says that the host stops as long as it does") {
   Gate gate;
   Host host(gate.config());

@@ -188,6 +188,7 @@ bool Connection::read_head() {
 /// The head is there: judges it, and decides how the body comes.
 bool Connection::begin_request() {
   reader_.fill(request_);
+  had_request_ = true;
   request_.identity = {};
   if (loop_.parts.access) begin_entry();
   if (loop_.stopping) request_.keep_alive = false;

@@ -40,8 +40,9 @@ public:
   void start();
   /// Closes it if it is later than it may be.
   void check_time();
-  /// Closes it if it is idle, or else after the response to the request at hand.
-  void stop();
+  /// Closes it if it is idle, or else after the response to the request at hand. If `patient`, leaves it open for its
+  /// first request.
+  void stop(bool patient);
   void close();
 
   bool refused() const { return refused_; }
@@ -150,6 +151,7 @@ private:
   std::uint64_t received_ = 0;                           ///< bytes
   std::uint64_t counted_ = 0;                            ///< of those and of the output, that the limits know
 
+  bool had_request_ = false;     ///< one or more
   bool reading_ = false;         ///< a read of the socket is under way
   bool parked_ = false;          ///< it is idle and has no buffers, or will have none
   bool awaits_output_ = false;   ///< the socket takes no more now

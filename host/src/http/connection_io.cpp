@@ -219,7 +219,8 @@ void Connection::late() {
   close();
 }
 
-void Connection::stop() {
+void Connection::stop(bool patient) {
+  if (patient && (phase_ == Phase::handshake || (phase_ == Phase::head && !had_request_))) return;
   if (phase_ == Phase::handshake) return close();
   if (phase_ == Phase::held) return let_go();
   if (phase_ != Phase::head || awaits_output_ || !reader_.idle()) return;

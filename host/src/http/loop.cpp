@@ -13,11 +13,19 @@ namespace omnistore::http {
 
 namespace asio = boost::asio;
 
+namespace {
+
+// A client that has just connected sends its first request at once. If a stop closed its connection, it would get no
+// response, although another process may listen at the same socket already.
+constexpr auto first_request_patience = std::chrono::milliseconds(500);
+
+} // namespace
+
 Loop::Loop(const HttpConfig &settings, LoopParts shared, Application &served, WorkerPool &threads, MemoryBudget &budget,
            FeedLoop &for_feeds, std::function<void(bool)> closed)
     : io(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), config(settings), parts(std::move(shared)), application(served),
       pool(threads), memory(budget), feeds(for_feeds), closed_(std::move(closed)), work_(io.get_executor()),
-      ticker_(io, std::min(config.idle_timeout, config.request_timeout), [this] { tick(); }) {}
+      ticker_(io, std::min(config.idle_timeout, config.request_timeout), [this] { tick(); }), first_requests_(io) {}
 
 Loop::~Loop() = default;
 
@@ -35,6 +43,7 @@ bool Loop::start() {
 void Loop::finish() {
   asio::post(io, [this] {
     ticker_.stop();
+    first_requests_.cancel();
     work_.reset();
   });
 }
@@ -75,9 +84,17 @@ void Loop::hand_over(Connection &connection) {
 
 void Loop::stop() {
   stopping = true;
+  stop_connections(true);
+  first_requests_.expires_after(first_request_patience);
+  first_requests_.async_wait([this](const boost::system::error_code &cancelled) {
+    if (!cancelled) stop_connections(false);
+  });
+}
+
+void Loop::stop_connections(bool patient) {
   for (std::size_t i = connections_.size(); i-- > 0;) {
     const auto kept = connections_[i];
-    kept->stop();
+    kept->stop(patient);
   }
 }
 

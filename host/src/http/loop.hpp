@@ -13,6 +13,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <omnistore/config.hpp>
 
@@ -86,10 +87,12 @@ public:
 
 private:
   void tick();
+  void stop_connections(bool patient);
 
   const std::function<void(bool)> closed_;
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   Ticker ticker_;
+  boost::asio::steady_timer first_requests_;
   std::vector<std::shared_ptr<Connection>> connections_;
   std::thread thread_;
 };

@@ -35,10 +35,12 @@ export function open(main) {
   function changed(found, done) {
     const real = found.mounts.filter((each) => each.change !== "kept");
     const same = found.mounts.length - real.length;
-    const words = real.length === 0 && found.later.length === 0
+    const words = real.length === 0 && found.now.length === 0 && found.later.length === 0
       ? done ? "The file is read. Nothing changed." : "The file has no problems. A reload would change nothing."
       : done ? "The file is read, and these changes are in effect." : "The file has no problems. A reload would make these changes.";
     show(result, h("div", { class: "pad" }, h("p", { class: "note ok", role: "status" }, words),
+      found.now.length > 0 && h("p", { class: "note" },
+        `These fields take effect with the reload: ${found.now.join(", ")}`),
       found.later.length > 0 && h("p", { class: "note warn" },
         `These fields take effect when the host is started again: ${found.later.join(", ")}`)),
     real.length > 0 && changeTable(real),

@@ -8,6 +8,7 @@
 #include <boost/json/parse.hpp>
 #include <unistd.h>
 
+#include "base/ascii.hpp"
 #include "http/header_values.hpp"
 #include "http/reply.hpp"
 #include "http/target.hpp"
@@ -33,8 +34,10 @@ constexpr std::string_view page_headers =
     "X-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\nReferrer-Policy: no-referrer\r\n"
     "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n";
 
-/// With TLS the browser never sends the cookie without it.
-std::string cookie_flags(bool secure) {
+/// With TLS the browser never sends the cookie without it. The TLS may end at a proxy, which only the browser knows.
+std::string cookie_flags(bool secure, const Request &request) {
+  constexpr std::string_view https = "https://";
+  secure = secure || base::equal_ignoring_case(request[Header::origin].substr(0, https.size()), https);
   return secure ? "; HttpOnly; SameSite=Strict; Secure" : "; HttpOnly; SameSite=Strict";
 }
 
@@ -161,13 +164,13 @@ void AdminRoutes::log_in(const Request &request, Response &response) {
   // a proxy too.
   reply_json(request, response, 200, json::object{{"logged_in", true}},
              "Set-Cookie: " + page_.cookie + "=" + page_.sessions.open(std::move(authorization)) +
-                 cookie_flags(page_.secure) + "\r\n");
+                 cookie_flags(page_.secure, request) + "\r\n");
 }
 
 void AdminRoutes::log_out(const Request &request, Response &response) {
   page_.sessions.close(std::string(cookie_value(request[Header::cookie], page_.cookie)));
   reply_json(request, response, 200, json::object{{"logged_in", false}},
-             "Set-Cookie: " + page_.cookie + "=; Max-Age=0" + cookie_flags(page_.secure) + "\r\n");
+             "Set-Cookie: " + page_.cookie + "=; Max-Age=0" + cookie_flags(page_.secure, request) + "\r\n");
 }
 
 void AdminRoutes::link(const Request &request, Response &response) {
