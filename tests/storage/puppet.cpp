@@ -4,8 +4,11 @@
 
 #include <cstdlib>
 
+#include <omnistore/ext/explain.h>
 #include <omnistore/ext/health.h>
+#include <omnistore/ext/lag.h>
 #include <omnistore/ext/revalidate.h>
+#include <omnistore/ext/stats.h>
 
 namespace {
 
@@ -102,9 +105,22 @@ omnistore_status touch(void *self, omnistore_call *, omnistore_bytes, const omni
   return run(of(self).touch, OMNISTORE_UNSUPPORTED, *request);
 }
 omnistore_status health(void *self, omnistore_call *call) { return of(self).health(call); }
+omnistore_status stats(void *self, omnistore_call *, omnistore_sink *sink) {
+  return test::give(sink, of(self).stats());
+}
+omnistore_status explain(void *self, omnistore_call *, omnistore_bytes, omnistore_sink *sink) {
+  return test::give(sink, of(self).explain());
+}
+std::int64_t lag(void *self, void *) { return of(self).lag(); }
 const void *extension(void *self, const char *id) {
   static constexpr omnistore_health healths{sizeof(omnistore_health), 0, health};
   if (std::string_view(id) == OMNISTORE_HEALTH) return self && of(self).health ? &healths : nullptr;
+  static constexpr omnistore_stats counts{sizeof(omnistore_stats), 0, stats};
+  if (std::string_view(id) == OMNISTORE_STATS) return self && of(self).stats ? &counts : nullptr;
+  static constexpr omnistore_explain explains{sizeof(omnistore_explain), 0, explain};
+  if (std::string_view(id) == OMNISTORE_EXPLAIN) return self && of(self).explain ? &explains : nullptr;
+  static constexpr omnistore_lag lags{sizeof(omnistore_lag), 0, lag, nullptr};
+  if (std::string_view(id) == OMNISTORE_LAG) return self && of(self).lag ? &lags : nullptr;
   static constexpr omnistore_revalidate revalidate{sizeof(omnistore_revalidate), 0, get_changed};
   return std::string_view(id) == OMNISTORE_REVALIDATE ? &revalidate : nullptr;
 }

@@ -45,6 +45,8 @@ struct Puppet {
   std::function<omnistore_status(omnistore_watcher *)> watch;
   std::function<omnistore_status(omnistore_call *)> health; ///< set before it is opened, or it has none
   std::function<omnistore_status(omnistore_sink *, std::uint32_t *unchanged)> get_changed;
+  std::function<std::string()> stats, explain; ///< likewise. A JSON object
+  std::function<std::int64_t()> lag;           ///< likewise
   std::function<void()> close, unwatch;
 
   /// A mount of it, for a config's text.
@@ -53,6 +55,12 @@ struct Puppet {
            std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "\" } }";
   }
 };
+
+/// The mounts of a config's text with a layer over stores.
+inline std::string layer_over(const Puppet &layer, const std::string &children) {
+  const std::string whole = layer.mount();
+  return "{ \"\": " + whole.substr(0, whole.size() - 1) + ", \"layers\": [ " + children + " ] } }";
+}
 
 inline omnistore_bytes bytes(std::string_view text) { return {text.data(), text.size()}; }
 inline omnistore_meta meta_of_size(std::uint64_t size) {

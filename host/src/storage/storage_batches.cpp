@@ -194,6 +194,8 @@ std::vector<EntryOutcome> KeySpace::get_many(std::string_view in, std::span<cons
     for (const StringSink &sink : sinks) taken += sink.taken();
     group.mount->store->meter().here().add(Count::bytes_read, taken);
     settle(group, "get", in, whole, statuses, call, outcomes);
+    for (std::size_t item : group.items)
+      if (outcomes[item].status != Status::ok) outcomes[item].entry = {}; // a part may have come
   });
   each_of(users, in, key_of, outcomes, [&](std::size_t i, const Key &key) {
     std::optional<Entry> found = entry(key, options);

@@ -64,7 +64,8 @@ void KeySpace::Backend::event_(omnistore_watcher *watcher, const omnistore_event
 void KeySpace::publish_key(Event::Type type, Event::Cause cause, std::string_view key) {
   // A change of the user meta is a change of its key's meta.
   const bool is_meta = is_sidecar(key);
-  if (is_meta && type == Event::Type::remove && cause != Event::Cause::removed) return; // it went with its value
+  const bool by_hand = cause == Event::Cause::removed || cause == Event::Cause::none;
+  if (is_meta && type == Event::Type::remove && !by_hand) return; // it went with its value
   if (is_meta) key = owner_of(key);
   if (!key.empty()) hub.publish(is_meta ? Event::Type::update : type, is_meta ? Event::Cause::none : cause, key);
 }
@@ -84,7 +85,8 @@ void KeySpace::store_changed(const Mount &mount, const omnistore_event &event) {
   const auto cause = event.cause == OMNISTORE_CAUSE_EXPIRED   ? Event::Cause::expired
                      : event.cause == OMNISTORE_CAUSE_EVICTED ? Event::Cause::evicted
                      : event.cause == OMNISTORE_CAUSE_CLEARED ? Event::Cause::cleared
-                                                              : Event::Cause::removed;
+                     : event.cause == OMNISTORE_CAUSE_REMOVED ? Event::Cause::removed
+                                                              : Event::Cause::none;
   publish_key(Event::Type::remove, cause, key);
 }
 

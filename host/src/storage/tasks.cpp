@@ -8,6 +8,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include "base/printable.hpp"
 #include "storage/contract.hpp"
 
 namespace omnistore {
@@ -15,7 +16,8 @@ namespace omnistore {
 /// The call that a task is given: no deadline until its owner is dropped. Its caller is the host itself.
 class Tasks::Running : public omnistore_call {
 public:
-  Running() : omnistore_call{sizeof(omnistore_call), 0, &context_, remaining_, fail_} {}
+  explicit Running(const base::CallLabel &label)
+      : omnistore_call{sizeof(omnistore_call), 0, &context_, remaining_, fail_}, label_(label) {}
   Running(const Running &) = delete;
   Running &operator=(const Running &) = delete;
   void stop() { context_.stop.store(true, std::memory_order_relaxed); }
@@ -34,10 +36,15 @@ private:
     return static_cast<const Running *>(call)->context_.stop.load(std::memory_order_relaxed) ? 0 : INT64_MAX;
   }
   /// Nobody waits for a task's result, so its messages go to the log.
-  static void OMNISTORE_CALL fail_(omnistore_call *, const omnistore_failure *failure) {
-    without_exceptions([&] { spdlog::debug("background task: {}", view(failure->message)); });
+  static void OMNISTORE_CALL fail_(omnistore_call *call, const omnistore_failure *failure) {
+    const base::CallLabel &label = static_cast<const Running *>(call)->label_;
+    without_exceptions([&] {
+      spdlog::debug("{} ({}): a background task: {}", base::printable(label.mount), label.driver,
+                    base::printable(view(failure->message)));
+    });
   }
   Context context_;
+  const base::CallLabel &label_;
 };
 
 Tasks::~Tasks() {
@@ -133,7 +140,7 @@ void Tasks::work() {
     Owner &owner = found->second; // stays in its place while it has one running
     Queue &queue = *next_of(owner);
     const Task task = queue.begin()->second;
-    Running running;
+    Running running(*task.label);
     owner.running.push_back(&running);
     queue.erase(queue.begin());
     --waiting_;

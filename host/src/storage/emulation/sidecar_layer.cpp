@@ -16,7 +16,7 @@ namespace omnistore {
 namespace {
 
 bool may_outlive_a_run(const omnistore_traits &traits) {
-  return traits.keeps == OMNISTORE_KEEPS_UNKNOWN || traits.keeps > OMNISTORE_KEEPS_NOTHING;
+  return traits.keeps < OMNISTORE_KEEPS_NO_VALUE || traits.keeps >= OMNISTORE_KEEPS_PROCESS;
 }
 
 bool has_passed(std::int64_t expiry) { return expiry != 0 && expiry <= now_ms(); }
