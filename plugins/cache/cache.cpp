@@ -22,7 +22,9 @@ void Cache::validate(const omnistore::Options &options, std::uint32_t, omnistore
 Cache::Cache(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
              std::span<const omnistore_store *const> children, Call call)
     : host_(host), settings_(options), origin_(children[1]), log_(host),
-      coherence_(settings_.coherent ? std::make_unique<OriginWatch>(host, origin_, call, settings_.max_lag) : nullptr),
+      coherence_(settings_.coherent
+                     ? std::make_unique<omnistore::CoherentWatch>(host, origin_, "origin", call, settings_.max_lag)
+                     : nullptr),
       copies_(host, settings_, Child(children[0]), coherence_.get(), log_), reports_(origin_),
       fetcher_(host, settings_, origin_, copies_, reports_, coherence_.get(), log_) {
   if (copies_.store().can(OMNISTORE_READS_ONLY))

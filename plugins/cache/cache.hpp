@@ -11,11 +11,11 @@
 #include <string_view>
 
 #include <omnistore/child.hpp>
+#include <omnistore/coherence.hpp>
 #include <omnistore/driver.hpp>
 #include <omnistore/failure.hpp>
 #include <omnistore/options.hpp>
 
-#include "coherence/origin_watch.hpp"
 #include "copies/copies.hpp"
 #include "fetching/fetcher.hpp"
 #include "quiet_log.hpp"
@@ -62,7 +62,7 @@ private:
   const Settings settings_;
   const Child origin_;
   QuietLog log_;
-  const std::unique_ptr<OriginWatch> coherence_; ///< null if the cache is not coherent
+  const std::unique_ptr<omnistore::CoherentWatch> coherence_; ///< null if the cache is not coherent
   Copies copies_;
   Reports reports_;
   std::atomic<std::uint64_t> bypasses_{0}; ///< see stats()

@@ -25,11 +25,8 @@ std::string Cache::stats(Call) {
                          ",\"refresh_failures\":" + std::to_string(fetcher_.refresher().failures());
   std::string gauges = "\"refreshes_running\":" + std::to_string(fetcher_.refresher().running());
   if (coherence_) {
-    counters += ",\"invalidations\":" + std::to_string(coherence_->events()) +
-                ",\"invalidation_losses\":" + std::to_string(coherence_->losses()) +
-                ",\"bypasses\":" + std::to_string(bypasses_);
-    if (const std::int64_t lag = coherence_->lag(); lag != OMNISTORE_LAG_UNKNOWN)
-      gauges += ",\"watch_lag_ms\":" + std::to_string(lag);
+    counters += coherence_->counters(bypasses_);
+    if (const std::string lag = coherence_->gauges(); !lag.empty()) gauges += "," + lag;
   }
   return "{\"counters\":{" + counters + "},\"gauges\":{" + gauges + "}}";
 }

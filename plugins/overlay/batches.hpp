@@ -28,6 +28,9 @@ struct PendingItems {
     items.push_back(item);
     keys.push_back(key);
   }
+  void add(const PendingItems &others) {
+    for (std::size_t i = 0; i < others.size(); ++i) add(others.items[i], others.keys[i]);
+  }
   std::size_t size() const { return items.size(); }
   /// Prepares the statuses for a layer's batch.
   omnistore_status *open() {

@@ -17,9 +17,18 @@ constexpr std::uint64_t record_room = 32;
 } // namespace
 
 Overlay::Overlay(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
-                 std::span<const omnistore_store *const> children)
-    : layers_(host, options, children) {
+                 std::span<const omnistore_store *const> children, Call call)
+    : layers_(host, options, children, call) {
   state_traits(traits);
+}
+
+std::string Overlay::stats(Call) {
+  std::string counters = "\"promotions\":" + std::to_string(reader_.promotions()), gauges;
+  if (layers_.coherence) {
+    counters += layers_.coherence->counters(layers_.bypasses);
+    gauges = layers_.coherence->gauges();
+  }
+  return "{\"counters\":{" + counters + "},\"gauges\":{" + gauges + "}}";
 }
 
 void Overlay::state_traits(omnistore_traits &traits) {

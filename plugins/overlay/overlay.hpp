@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include <omnistore/driver.hpp>
@@ -23,7 +24,7 @@ namespace overlay {
 class Overlay {
 public:
   Overlay(const omnistore_host &host, const omnistore::Options &options, omnistore_traits &traits,
-          std::span<const omnistore_store *const> children);
+          std::span<const omnistore_store *const> children, Call call);
   static void validate(const omnistore::Options &options, std::uint32_t layers, omnistore::Problems &problems) {
     Layers::validate(options, layers, problems);
   }
@@ -51,6 +52,7 @@ public:
     return events_.watch(call, request, watcher, watch);
   }
   void unwatch(void *watch) { events_.unwatch(watch); }
+  std::string stats(Call call);
 
   omnistore_status get_many(Call call, std::span<const omnistore_bytes> keys,
                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two hosts with near caches over one store: a write at one is never followed by an old read at the other that begins
-// later than the bound.
+// Two hosts with copies of one store's values, in a cache or an overlay: a write at one is never followed by an old
+// read at the other that begins later than the bound.
 #include <algorithm>
 #include <string>
 
@@ -29,10 +29,11 @@ bool follows(const NearHost &host, const std::string &key, const std::string &be
 } // namespace
 
 TEST_CASE("a write at one host is seen at another that has a copy") {
-  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd", "fs", "sqlite");
+  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd", "fs", "sqlite",
+                                      "overlay over redis", "overlay over sqlite");
   INFO(driver);
   const auto store = shared(driver);
-  const NearHost one(store->store()), other(store->store());
+  const NearHost one(store->store(), near_of(driver)), other(store->store(), near_of(driver));
   REQUIRE(one.set("key", "0"));
   REQUIRE(comes_true([&] { return other.get("key") == "0"; }));
   for (int i = 1; i <= 20; ++i) {
@@ -46,24 +47,26 @@ TEST_CASE("a write at one host is seen at another that has a copy") {
 }
 
 TEST_CASE("reads of an unchanged value come from the copy") {
-  const std::string driver = GENERATE("redis", "postgres", "etcd", "fs", "sqlite");
+  const std::string driver = GENERATE("redis", "postgres", "etcd", "fs", "sqlite", "overlay over redis",
+                                      "overlay over sqlite", "overlay over fs");
   INFO(driver);
   const auto store = shared(driver);
-  const NearHost one(store->store()), other(store->store());
+  const NearHost one(store->store(), near_of(driver)), other(store->store(), near_of(driver));
   REQUIRE(one.set("key", "value"));
   REQUIRE(comes_true([&] { return other.get("key") == "value"; }));
   REQUIRE(comes_true([&] { // the events of the set have come
-    const std::int64_t before = other.count("fetches");
+    const std::int64_t before = other.misses();
     for (int i = 0; i < 20; ++i) other.get("key");
-    return other.count("fetches") == before && other.count("bypasses") == 0;
+    return other.misses() == before;
   }));
 }
 
 TEST_CASE("copies stay in use while nothing changes for longer than the bound") {
-  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd", "fs", "sqlite");
+  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd", "fs", "sqlite",
+                                      "overlay over redis", "overlay over sqlite");
   INFO(driver);
   const auto store = shared(driver);
-  const NearHost host(store->store());
+  const NearHost host(store->store(), near_of(driver));
   REQUIRE(host.set("key", "value"));
   REQUIRE(host.get("key") == "value");
   const Clock::time_point end = Clock::now() + 2 * max_lag;
@@ -75,11 +78,12 @@ TEST_CASE("copies stay in use while nothing changes for longer than the bound") 
 }
 
 TEST_CASE("a host that is cut off from the store without a notice uses no copy after the bound") {
-  const std::string driver = GENERATE("redis", "redis below layers", "postgres", "etcd");
+  const std::string driver =
+      GENERATE("redis", "redis below layers", "postgres", "etcd", "overlay over redis", "overlay over postgres");
   INFO(driver);
   const auto store = shared(driver);
   const auto relay = store->relay();
-  const NearHost one(store->store()), other(store->store(relay->port()));
+  const NearHost one(store->store(), near_of(driver)), other(store->store(relay->port()), near_of(driver));
   REQUIRE(one.set("key", "old"));
   REQUIRE(comes_true([&] { return other.get("key") == "old"; }));
   REQUIRE(comes_true([&] { return other.count("watch_lag_ms") >= 0; }));
@@ -98,17 +102,17 @@ TEST_CASE("a host that is cut off from the store without a notice uses no copy a
   REQUIRE(follows(other, "key", "old", "new", written));
   // The copies are used again.
   REQUIRE(comes_true([&] {
-    const std::int64_t before = other.count("fetches") + other.count("bypasses");
+    const std::int64_t before = other.misses();
     for (int i = 0; i < 10; ++i) other.get("key");
-    return other.count("fetches") + other.count("bypasses") == before;
+    return other.misses() == before;
   }));
 }
 
 TEST_CASE("hosts follow each other again when the store was killed and has come back") {
-  const std::string driver = GENERATE("redis", "postgres", "etcd");
+  const std::string driver = GENERATE("redis", "postgres", "etcd", "overlay over redis");
   INFO(driver);
   const auto store = shared(driver);
-  const NearHost one(store->store()), other(store->store());
+  const NearHost one(store->store(), near_of(driver)), other(store->store(), near_of(driver));
   REQUIRE(one.set("key", "old"));
   REQUIRE(comes_true([&] { return other.get("key") == "old"; }));
   store->kill();
@@ -119,11 +123,12 @@ TEST_CASE("hosts follow each other again when the store was killed and has come 
 }
 
 TEST_CASE("a host that stood still gives no old value when it continues") {
-  const std::string driver = GENERATE("redis", "postgres", "etcd", "fs", "sqlite");
+  const std::string driver = GENERATE("redis", "postgres", "etcd", "fs", "sqlite", "overlay over redis",
+                                      "overlay over sqlite", "overlay over fs");
   INFO(driver);
   const auto store = shared(driver);
-  const NearHost one(store->store());
-  NearHost other(store->store());
+  const NearHost one(store->store(), near_of(driver));
+  NearHost other(store->store(), near_of(driver));
   REQUIRE(one.set("key", "old"));
   REQUIRE(comes_true([&] { return other.get("key") == "old"; }));
   other.freeze();
@@ -135,19 +140,19 @@ TEST_CASE("a host that stood still gives no old value when it continues") {
 }
 
 TEST_CASE("a host that starts while the store is away uses copies once it is there") {
-  const std::string driver = GENERATE("redis", "postgres");
+  const std::string driver = GENERATE("redis", "postgres", "overlay over redis");
   INFO(driver);
   const auto store = shared(driver);
-  const NearHost one(store->store());
+  const NearHost one(store->store(), near_of(driver));
   REQUIRE(one.set("key", "value"));
   store->kill();
-  const NearHost other(store->store());
+  const NearHost other(store->store(), near_of(driver));
   store->start();
   REQUIRE(comes_true([&] { return other.get("key") == "value"; }));
   REQUIRE(comes_true([&] {
-    const std::int64_t before = other.count("fetches") + other.count("bypasses");
+    const std::int64_t before = other.misses();
     for (int i = 0; i < 10; ++i) other.get("key");
-    return other.count("fetches") + other.count("bypasses") == before;
+    return other.misses() == before;
   }));
 }
 
@@ -181,4 +186,27 @@ TEST_CASE("check refuses a coherent cache over a driver that cannot watch") {
   CHECK(result.code != 0);
   INFO(result.err << result.out);
   CHECK(says(result.err + result.out, "invalidation.coherent: the driver s3 cannot watch for changes by other hosts"));
+}
+
+TEST_CASE("an overlay over a layer that cannot prove its watch, or cannot watch, is refused") {
+  const Folder folder;
+  const auto run_over = [&](const std::string &layer, const Strings &command) {
+    write_file(folder / "config.jsonc", R"({ "plugins": { "paths": [")" OMNISTORE_BUILD R"(/plugins"] },
+  "mounts": { "": { "driver": "overlay", "options": { "writeTo": 1, "promote": true, "coherent": true },
+    "layers": [{ "driver": "memory" }, )" + layer +
+                                            "] } } }");
+    Strings arguments{"-c", folder / "config.jsonc"};
+    arguments.insert(arguments.end(), command.begin(), command.end());
+    const Result result = omnistore(arguments);
+    CHECK(result.code != 0);
+    return result.err + result.out;
+  };
+  const std::string opened =
+      run_over(R"({ "driver": "http", "options": { "base": "http://127.0.0.1:1" } })", {"get", "key"});
+  INFO(opened);
+  CHECK(says(opened, "option coherent: the last layer (http) cannot prove that it reports all changes"));
+  CHECK(says(opened, "use redis, postgres, etcd, fs or sqlite as the last layer, or leave the option out"));
+  const std::string checked = run_over(R"({ "driver": "s3", "options": { "bucket": "b" } })", {"check"});
+  INFO(checked);
+  CHECK(says(checked, "coherent: the driver s3 cannot watch for changes by other hosts"));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hosts (processes of the program) with near caches over one store, and the stores.
+// Hosts (processes of the program) with coherent copies of one store's values, and the stores.
 #pragma once
 
 #include <chrono>
@@ -111,7 +111,13 @@ public:
   }
 };
 
-inline std::unique_ptr<Shared> shared(const std::string &driver) {
+/// The layer of a host that holds the copies.
+enum class Near { cache, overlay };
+
+/// `driver` may have "overlay over " before the name: the hosts then have an overlay in place of a cache.
+inline Near near_of(const std::string &driver) { return driver.starts_with("overlay") ? Near::overlay : Near::cache; }
+inline std::unique_ptr<Shared> shared(std::string driver) {
+  if (near_of(driver) == Near::overlay) driver.erase(0, std::string("overlay over ").size());
   if (driver == "redis below layers") return std::make_unique<SharedBelowLayers>();
   if (driver == "redis") return std::make_unique<SharedRedis>();
   if (driver == "postgres") return std::make_unique<SharedPostgres>();
@@ -119,15 +125,18 @@ inline std::unique_ptr<Shared> shared(const std::string &driver) {
   return std::make_unique<SharedFiles>(driver);
 }
 
-/// A host with a coherent cache in memory before the store.
+/// A host with coherent copies in memory before the store.
 class NearHost {
 public:
-  explicit NearHost(const std::string &store) {
+  explicit NearHost(const std::string &store, Near near = Near::cache) : near_(near) {
+    const std::string limit = R"("coherent": true, "maxLag": ")" + std::to_string(max_lag.count()) + R"(ms")";
+    const std::string mount =
+        near == Near::cache
+            ? R"("driver": "memory", "invalidation": { )" + limit + R"(, "maxAge": "1h" }, "origin": { )" + store + " }"
+            : R"("driver": "overlay", "options": { "writeTo": 1, "promote": true, )" + limit +
+                  R"( }, "layers": [{ "driver": "memory" }, { )" + store + " }]";
     write_file(folder_ / "config.jsonc", R"({ "plugins": { "paths": [")" OMNISTORE_BUILD R"(/plugins"] },
-  "mounts": { "": { "driver": "memory",
-    "invalidation": { "coherent": true, "maxLag": ")" +
-                                             std::to_string(max_lag.count()) +
-                                             R"(ms", "maxAge": "1h" }, "origin": { )" + store + R"( } } },
+  "mounts": { "": { )" + mount + R"( } },
   "server": { "http": { "listen": "127.0.0.1:0" } }, "admin": { "listen": "127.0.0.1:0" } })");
     host_ = std::make_unique<Host>(folder_ / "config.jsonc");
   }
@@ -142,7 +151,7 @@ public:
     Client client(address());
     return client.ask("PUT", "/" + key, value).status == 200;
   }
-  /// Returns a counter or gauge of the cache, or -1.
+  /// Returns a counter or gauge of the layer, or -1.
   std::int64_t count(const std::string &name) const {
     Client client(host_->admin.substr(host_->admin.find("//") + 2));
     const std::string text = client.ask("GET", "/metrics").body;
@@ -151,11 +160,14 @@ public:
     const std::size_t blank = text.rfind(' ', line);
     return static_cast<std::int64_t>(std::stod(text.substr(blank)));
   }
+  /// Returns the number of reads that got a value from the store.
+  std::int64_t misses() const { return count(near_ == Near::cache ? "fetches" : "promotions") + count("bypasses"); }
   std::string address() const { return host_->url.substr(host_->url.find("//") + 2); }
   void freeze() { ::kill(host_->process().pid(), SIGSTOP); }
   void thaw() { ::kill(host_->process().pid(), SIGCONT); }
 
 private:
+  const Near near_;
   const Folder folder_;
   std::unique_ptr<Host> host_;
 };

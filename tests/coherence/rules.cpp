@@ -29,17 +29,17 @@ std::uint64_t find_failure(const sim::Settings &settings, std::uint64_t seeds, s
   return 0;
 }
 
-struct ForgetsEvents : cache::Coherence {
+struct ForgetsEvents : omnistore::Coherence {
   using Coherence::Coherence;
   bool may_serve(std::string_view, const Ticket &ticket, std::int64_t lag) const {
     return is_current(lag) && ticket.losses != 0 && !lost_since(ticket);
   }
 };
-struct ForgetsLosses : cache::Coherence {
+struct ForgetsLosses : omnistore::Coherence {
   using Coherence::Coherence;
   void lost() {}
 };
-struct IgnoresLag : cache::Coherence {
+struct IgnoresLag : omnistore::Coherence {
   using Coherence::Coherence;
   bool may_serve(std::string_view key, const Ticket &ticket, std::int64_t) const { return holds(key, ticket); }
 };
@@ -58,7 +58,7 @@ TEST_CASE("no read is older than the bound in a million steps") {
     settings.own_events = seed % 2 == 0;
     settings.hosts = 2 + static_cast<std::uint32_t>(seed % 5);
     sim::Simulation<> world(settings, seed);
-    if (!world.run(steps)) FAIL(story<cache::Coherence>(settings, seed, steps));
+    if (!world.run(steps)) FAIL(story<omnistore::Coherence>(settings, seed, steps));
     hits += world.counts().hits, crashes += world.counts().crashes, losses += world.counts().losses;
   }
   CHECK(hits > runs * steps / 20); // it was no world without copies
@@ -98,18 +98,18 @@ TEST_CASE("the simulation finds a rule that trusts a watch however much it lags"
 TEST_CASE("the simulation finds a ticket that is taken after the request") {
   sim::Settings settings;
   settings.late_ticket = true;
-  CHECK(find_failure<cache::Coherence>(settings, runs, steps) != 0);
+  CHECK(find_failure<omnistore::Coherence>(settings, runs, steps) != 0);
 }
 
 TEST_CASE("a ticket of no request never holds") {
-  cache::Coherence rules(100, 4);
+  omnistore::Coherence rules(100, 4);
   CHECK_FALSE(rules.holds("key", {}));
   rules.lost();
   CHECK_FALSE(rules.holds("key", {}));
 }
 
 TEST_CASE("an event ends the trust in its key alone") {
-  cache::Coherence rules(100);
+  omnistore::Coherence rules(100);
   const auto one = rules.begin("one"), other = rules.begin("other");
   rules.changed("one");
   CHECK_FALSE(rules.may_serve("one", one, 0));
@@ -117,7 +117,7 @@ TEST_CASE("an event ends the trust in its key alone") {
 }
 
 TEST_CASE("a loss of events ends the trust in all keys") {
-  cache::Coherence rules(100);
+  omnistore::Coherence rules(100);
   const auto ticket = rules.begin("one");
   CHECK_FALSE(rules.lost_since(ticket));
   rules.lost();
@@ -126,7 +126,7 @@ TEST_CASE("a loss of events ends the trust in all keys") {
 }
 
 TEST_CASE("a watch that lags by more than the bound ends the trust in all keys") {
-  cache::Coherence rules(100);
+  omnistore::Coherence rules(100);
   const auto ticket = rules.begin("one");
   CHECK(rules.may_serve("one", ticket, 100));
   CHECK_FALSE(rules.may_serve("one", ticket, 101));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A world in virtual time: hosts with copies, one store, and a network that delays, reorders and loses messages. The
-// hosts decide by the rules that the layer `cache` decides by (plugins/cache/coherence/rules.hpp).
+// hosts decide by the rules of the layers `cache` and `overlay` (omnistore/coherence.hpp).
 //
 // Only the seed and the settings decide what happens, so a seed repeats a run exactly.
 #pragma once
@@ -18,7 +18,7 @@
 #include <utility>
 #include <vector>
 
-#include "coherence/rules.hpp"
+#include <omnistore/coherence.hpp>
 
 namespace sim {
 
@@ -42,7 +42,7 @@ struct Counts {
   std::uint64_t crashes = 0, cuts = 0;
 };
 
-template <class Rules = cache::Coherence>
+template <class Rules = omnistore::Coherence>
 class Simulation {
 public:
   Simulation(const Settings &settings, std::uint64_t seed, bool traces = false)
@@ -73,7 +73,7 @@ public:
   }
 
 private:
-  using Ticket = cache::Coherence::Ticket;
+  using Ticket = omnistore::Coherence::Ticket;
   static constexpr Millis never = INT64_MAX;
 
   struct Key {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A store that other stores of the same name see and change too, as clients of one server do. It lives as long as the
 // process. Setting `!fail` to a status' number makes every function fail with it, for all of its clients; `!reads`
-// is how many values were given out.
+// is how many values were given out. Events come at once, and setting `!lag` states by how many milliseconds a watch
+// may lag.
 #include <atomic>
 #include <functional>
 #include <list>
@@ -11,6 +12,7 @@
 #include <string>
 
 #include <omnistore/driver.hpp>
+#include <omnistore/lag.hpp>
 #include <omnistore_schema.h>
 
 namespace {
@@ -38,6 +40,7 @@ struct Server {
   omnistore_status sticks_with = OMNISTORE_OK;
   std::uint64_t writes = 0;
   std::atomic<std::uint64_t> reads{0};
+  std::atomic<std::int64_t> lag{0};
 
   void tell(const void *store, std::uint32_t type, std::string_view key) {
     for (const Watching &watch : watches) {
@@ -91,6 +94,7 @@ public:
         server_->undone = told.ends_with(" undone");
         return server_->fails = std::stoi(std::string(told)), OMNISTORE_OK;
       }
+      if (key == "!lag") return server_->lag = std::stoll(std::string(as_view(request.value))), OMNISTORE_OK;
       if (key == "!stuck") {
         const std::string_view told = as_view(request.value);
         server_->stuck = told.substr(told.find(' ') + 1);
@@ -131,6 +135,8 @@ public:
     const std::lock_guard lock(server_->mutex);
     server_->watches.remove_if([&](const Watching &one) { return &one == watch; });
   }
+  std::int64_t lag(void *) const { return server_->lag; }
+  const void *extension(const char *id) { return omnistore::lag_extension<Jar>(id); }
 
 private:
   omnistore_status read(Call call, std::string_view key, Value &into) {

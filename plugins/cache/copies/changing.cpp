@@ -16,7 +16,7 @@ constexpr omnistore_get_request get_meta{sizeof(omnistore_get_request), OMNISTOR
 } // namespace
 
 Seen Copies::look_around(std::string_view key) const {
-  return {cleared_, coherence_ ? coherence_->begin(key) : Coherence::Ticket()};
+  return {cleared_, coherence_ ? coherence_->begin(key) : omnistore::Coherence::Ticket()};
 }
 
 /// Returns the expiry of a copy.

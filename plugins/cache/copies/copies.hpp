@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include <omnistore/child.hpp>
+#include <omnistore/coherence.hpp>
 
-#include "coherence/origin_watch.hpp"
 #include "copies/records.hpp"
 #include "fetching/sinks.hpp"
 #include "quiet_log.hpp"
@@ -29,7 +29,7 @@ struct CopyResult {
 /// The state before a request to the origin. Its response becomes a copy only if no clear has come since.
 struct Seen {
   std::uint64_t clears;
-  Coherence::Ticket ticket;
+  omnistore::Coherence::Ticket ticket;
 };
 
 struct ReadRequest {
@@ -74,8 +74,8 @@ private:
 class Copies {
 public:
   /// `coherence` may be null.
-  Copies(const omnistore_host &host, const Settings &settings, omnistore::Child store, const OriginWatch *coherence,
-         QuietLog &log);
+  Copies(const omnistore_host &host, const Settings &settings, omnistore::Child store,
+         const omnistore::CoherentWatch *coherence, QuietLog &log);
 
   // reading.cpp
   /// Serves the reader from the copy, if it is no older than `oldest`.
@@ -126,7 +126,7 @@ private:
   const omnistore_host &host_;
   const Settings &settings_;
   const omnistore::Child store_;
-  const OriginWatch *const coherence_; ///< null if the cache is not coherent
+  const omnistore::CoherentWatch *const coherence_; ///< null if the cache is not coherent
   QuietLog &log_;
   const bool keeps_; ///< values of the store are buffered before they go to the reader
   Records records_;

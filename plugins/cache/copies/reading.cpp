@@ -9,7 +9,7 @@ namespace cache {
 using omnistore::Call, omnistore::CapturingCall, omnistore::is_failure;
 
 Copies::Copies(const omnistore_host &host, const Settings &settings, omnistore::Child store,
-               const OriginWatch *coherence, QuietLog &log)
+               const omnistore::CoherentWatch *coherence, QuietLog &log)
     : host_(host), settings_(settings), store_(store), coherence_(coherence), log_(log),
       keeps_(store.can(OMNISTORE_NEVER_BLOCKS)), records_(store) {}
 

@@ -6,9 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <omnistore/coherence.hpp>
 #include <omnistore/driver.h>
-
-#include "coherence/rules.hpp"
 
 namespace cache {
 
@@ -26,8 +25,8 @@ struct Record {
   std::string user;
 
   // In memory only.
-  Coherence::Ticket ticket; ///< of the request that gave or confirmed the copy, if the cache is coherent
-  bool own_write = false;   ///< this cache wrote the value, so the next event may be that of the write
+  omnistore::Coherence::Ticket ticket; ///< of the request that gave or confirmed the copy, if the cache is coherent
+  bool own_write = false;              ///< this cache wrote the value, so the next event may be that of the write
 
   /// Takes over the meta that the origin gave. `asked` is the time of the request.
   void take(const omnistore_meta &origin, std::int64_t asked);

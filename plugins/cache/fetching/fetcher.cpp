@@ -25,7 +25,7 @@ bool may_pass(omnistore_status status) { return status == OMNISTORE_UNAVAILABLE 
 } // namespace
 
 Fetcher::Fetcher(const omnistore_host &host, const Settings &settings, omnistore::Child origin, Copies &copies,
-                 Reports &reports, const OriginWatch *coherence, QuietLog &log)
+                 Reports &reports, const omnistore::CoherentWatch *coherence, QuietLog &log)
     : host_(host), settings_(settings), origin_(origin),
       revalidates_(static_cast<const omnistore_revalidate *>(
           origin.raw()->driver->extension(origin.raw()->self, OMNISTORE_REVALIDATE))),

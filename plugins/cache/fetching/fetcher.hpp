@@ -23,7 +23,7 @@ class Fetcher {
 public:
   /// `coherence` may be null.
   Fetcher(const omnistore_host &host, const Settings &settings, omnistore::Child origin, Copies &copies,
-          Reports &reports, const OriginWatch *coherence, QuietLog &log);
+          Reports &reports, const omnistore::CoherentWatch *coherence, QuietLog &log);
 
   /// Gives the origin's value to a reader whose copy, `look`, could not be used. `landings` is landings() before the
   /// copy was read.
@@ -60,7 +60,7 @@ private:
   const omnistore_revalidate *const revalidates_; ///< the extension of the origin's driver; null: it has none
   Copies &copies_;
   Reports &reports_;
-  const OriginWatch *const coherence_; ///< null if the cache is not coherent
+  const omnistore::CoherentWatch *const coherence_; ///< null if the cache is not coherent
   Flights flights_;
   std::atomic<std::uint64_t> fetches_{0}, refreshes_{0};
   Refresher refresher_; ///< the last member, since its threads use the others

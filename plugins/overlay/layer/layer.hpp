@@ -31,6 +31,7 @@ struct Layer {
   std::uint32_t index;
   bool written = false;    ///< writes go to it
   bool dropped = false;    ///< a write removes the copy that promotion may have made in it
+  bool proven = false;     ///< it holds copies of a coherent overlay, and each is served only while it is trusted
   bool holds = false;      ///< its values are buffered before they go to the reader (layer/sinks.hpp)
   bool may_mark = false;   ///< it may contain unstorage's marker
   bool records_in = false; ///< removals are recorded in it

@@ -41,14 +41,26 @@ std::vector<std::uint32_t> written_layers(const omnistore::Options &options, std
   return layers;
 }
 
+/// In a coherent overlay the last layer has all values, and the layers above it have nothing but copies of them.
+void check_coherence(const omnistore::Options &options, std::uint32_t count) {
+  if (!options.boolean("coherent", false)) return;
+  if (!options.boolean("promote", false))
+    throw Failure(OMNISTORE_INVALID, "option coherent: without promote there are no copies; set promote too");
+  if (count < 2 || written_layers(options, count) != std::vector<std::uint32_t>{count - 1})
+    throw Failure(OMNISTORE_INVALID, "option coherent: the layers above the last one may have nothing but copies; set "
+                                     "writeTo to " +
+                                         std::to_string(count == 0 ? 0 : count - 1) + ", the last layer");
+}
+
 } // namespace
 
 void Layers::validate(const omnistore::Options &options, std::uint32_t count, omnistore::Problems &problems) {
   problems.check([&] { written_layers(options, count); });
+  problems.check([&] { check_coherence(options, count); });
 }
 
 Layers::Layers(const omnistore_host &of, const omnistore::Options &options,
-               std::span<const omnistore_store *const> children)
+               std::span<const omnistore_store *const> children, Call call)
     : host(of), written(written_layers(options, children.size())), promotes(options.boolean("promote", false)),
       on_error(on_error_of(options.string("onLayerError", "fail"))),
       never_blocks(std::all_of(children.begin(), children.end(),
@@ -73,6 +85,26 @@ Layers::Layers(const omnistore_host &of, const omnistore::Options &options,
   }
   for (Layer &layer : all)
     layer.records_in = layer.written && layer.index + 1 < count() && !all[layer.index + 1].written;
+  if (!options.boolean("coherent", false)) return;
+  check_coherence(options, count());
+  for (Layer &layer : all) {
+    layer.proven = !layer.lowest;
+    // Every value in such a layer is a copy that this overlay has made.
+    if (!layer.proven || (layer.dropped && !layer.may_mark)) continue;
+    throw Failure(OMNISTORE_INVALID, "option coherent: " + layer.name() +
+                                         " may have other values than copies; the layers above the last one must be "
+                                         "of a driver whose values end with the host, such as memory");
+  }
+  coherence = std::make_unique<omnistore::CoherentWatch>(host, all.back().store.child, "last layer", call,
+                                                         options.integer("maxLag", 5'000));
+}
+
+bool Layers::trusts(const Layer &layer, std::string_view key) const {
+  if (!coherence->is_current()) {
+    bypasses.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  return !copies.is_doubtful(key) && coherence->trusts(key, copies.ticket(key, layer.index));
 }
 
 /// Returns the text for a message that says which layers took a write that stopped at `place`; empty: none did.

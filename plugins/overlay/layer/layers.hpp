@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include <omnistore/coherence.hpp>
 #include <omnistore/driver.hpp>
 #include <omnistore/options.hpp>
 
@@ -43,7 +45,8 @@ private:
 /// stripes.
 class Layers {
 public:
-  Layers(const omnistore_host &of, const omnistore::Options &options, std::span<const omnistore_store *const> children);
+  Layers(const omnistore_host &of, const omnistore::Options &options, std::span<const omnistore_store *const> children,
+         Call call);
   static void validate(const omnistore::Options &options, std::uint32_t count, omnistore::Problems &problems);
 
   Stripe &stripe(std::string_view key) { return stripes[std::hash<std::string_view>()(key) % stripes.size()]; }
@@ -51,6 +54,9 @@ public:
   Layer &top() { return all[written.front()]; }
   std::int64_t now() const { return host.now(&host); }
   bool has_lasting_copies() const;
+  /// Returns false if the layer's value of the key is a copy that another host may have changed since. A reader must
+  /// call it before it reads the layer: the copy may be replaced at any time, but only by one that is trusted then.
+  bool may_read(const Layer &layer, std::string_view key) const { return !layer.proven || trusts(layer, key); }
 
   // The caller of the functions below holds the stripe of each key.
   std::deque<WriteLock> writing(std::span<const std::string_view> keys);
@@ -68,6 +74,11 @@ public:
   bool never_blocks;
   std::array<Stripe, 32> stripes; ///< a clear holds all of them, and the thread sanitizer supports at most 63
   Copies copies;
+  mutable std::atomic<std::uint64_t> bypasses{0};      ///< reads that used no copy because the watch lagged
+  std::unique_ptr<omnistore::CoherentWatch> coherence; ///< of the last layer; null if the overlay is not coherent
+
+private:
+  bool trusts(const Layer &layer, std::string_view key) const;
 };
 
 /// Runs `step(layer, call)` for each layer of `writeTo`: first the one that decides, then from the lowest to the

@@ -147,7 +147,8 @@ void LayerKeys::cut_window() {
 Merge::Merge(std::deque<Layer> &layers, Query query, std::string_view cursor)
     : layers_(layers), query_(std::move(query)), records_(layers.size()) {
   if (cursor.empty()) {
-    for (const Layer &layer : layers_) streams_.emplace_back(layer, query_, "", "", false);
+    for (const Layer &layer : layers_)
+      streams_.emplace_back(layer, query_, "", "", layer.proven); // copies have no keys of their own
     return;
   }
   std::vector<std::pair<char, std::string_view>> parts;

@@ -16,11 +16,10 @@ omnistore_status Reader::get_many(Call call, std::span<const omnistore_bytes> ke
   bool promoting = layers_.promotes;
   for (std::size_t i = 0; i < keys.size(); ++i)
     promoting = promoting && requests[i].offset == 0 && requests[i].length == UINT64_MAX;
-  std::vector<Expected> expected;
+  std::vector<Expected> before;
   if (promoting)
-    for (const std::string_view key : names.views())
-      expected.push_back(layers_.stripe(key).writes.load(std::memory_order_acquire));
-  return get_many(call, names.views(), requests, sinks, statuses, layers_.on_error, promoting ? &expected : nullptr);
+    for (const std::string_view key : names.views()) before.push_back(expected(key));
+  return get_many(call, names.views(), requests, sinks, statuses, layers_.on_error, promoting ? &before : nullptr);
 }
 
 omnistore_status Reader::get_many(Call call, std::span<const std::string_view> keys,
@@ -30,7 +29,11 @@ omnistore_status Reader::get_many(Call call, std::span<const std::string_view> k
   std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
   std::uint32_t failed = 0;
   for (Layer &layer : layers_.all) {
-    if (left.size() == 0) break;
+    const PendingItems held = hold_back(layer, left);
+    if (left.size() == 0) {
+      left = held;
+      continue;
+    }
     const bool copies = expected && layer.index > 0;
     std::deque<omnistore_get_request> wanted;
     std::vector<const omnistore_get_request *> wants;
@@ -66,6 +69,7 @@ omnistore_status Reader::get_many(Call call, std::span<const std::string_view> k
     if (fell) failed |= 1u << layer.index;
     left = std::move(missed);
     drop_hidden(call, layer, left, statuses, skipped, on_error);
+    left.add(held);
   }
   for (const std::uint32_t item : left.items)
     statuses[item] = on_error == OnError::stale ? skipped[item] : OMNISTORE_NOT_FOUND;
@@ -81,7 +85,11 @@ omnistore_status Reader::stat_many(Call call, std::span<const omnistore_bytes> k
   PendingItems left(names.views());
   std::vector<omnistore_status> skipped(keys.size(), OMNISTORE_NOT_FOUND);
   for (Layer &layer : layers_.all) {
-    if (left.size() == 0) break;
+    const PendingItems held = hold_back(layer, left);
+    if (left.size() == 0) {
+      left = held;
+      continue;
+    }
     std::deque<MetaCopy> metas;
     std::deque<LayerMetaSink> gates;
     std::vector<omnistore_sink *> pointers;
@@ -114,10 +122,22 @@ omnistore_status Reader::stat_many(Call call, std::span<const omnistore_bytes> k
     }
     left = std::move(missed);
     drop_hidden(call, layer, left, statuses, skipped, layers_.on_error);
+    left.add(held);
   }
   for (const std::uint32_t item : left.items)
     statuses[item] = layers_.on_error == OnError::stale ? skipped[item] : OMNISTORE_NOT_FOUND;
   return OMNISTORE_OK;
+}
+
+/// Takes the items out of which the layer must not be read (Layers::may_read).
+PendingItems Reader::hold_back(const Layer &layer, PendingItems &left) const {
+  PendingItems held;
+  if (!layer.proven) return held;
+  PendingItems rest;
+  for (std::size_t i = 0; i < left.size(); ++i)
+    (layers_.may_read(layer, as_view(left.keys[i])) ? rest : held).add(left.items[i], left.keys[i]);
+  left = std::move(rest);
+  return held;
 }
 
 /// Finishes the items that the layer records as removed.

@@ -36,13 +36,18 @@ omnistore_status Reader::settle(omnistore_status status, Call call, const Layer 
   return status;
 }
 
+Reader::Expected Reader::expected(std::string_view key) {
+  return {layers_.stripe(key).writes.load(std::memory_order_acquire),
+          layers_.coherence ? layers_.coherence->begin(key) : omnistore::Coherence::Ticket()};
+}
+
 omnistore_status Reader::get(Call call, std::string_view key, const omnistore_get_request &request,
                              omnistore_sink &sink) {
   std::string moved;
   key = layer_key(key, moved);
   if (layers_.copies.is_doubtful(key)) resolve_doubt(call, key);
   const bool promoting = layers_.promotes && request.offset == 0 && request.length == UINT64_MAX && !key.ends_with('$');
-  const Expected expected = promoting ? layers_.stripe(key).writes.load(std::memory_order_acquire) : 0;
+  const Expected before = promoting ? expected(key) : Expected();
   std::uint32_t failed = 0;
   alignas(64) std::array<char, stack_room> room;
   return first_hit(call, key, layers_.on_error, failed, [&](Layer &layer, Call on, LayerOutcome &outcome) {
@@ -57,7 +62,7 @@ omnistore_status Reader::get(Call call, std::string_view key, const omnistore_ge
       status = layer.store.child.get(on, key, wanted, gate);
     }
     status = settle(status, on, layer, key, gate, outcome);
-    if (copies && status == OMNISTORE_OK) promote(call, key, gate, layer.index, expected, failed);
+    if (copies && status == OMNISTORE_OK) promote(call, key, gate, layer.index, before, failed);
     return status;
   });
 }
@@ -108,12 +113,13 @@ omnistore_status Reader::stat(Call call, std::string_view key, const omnistore_g
 
 /// Copies a value that was found in layer `from` into the layers above. If that fails, the read succeeds all the same:
 /// the failure is logged once, until a promotion succeeds again.
-void Reader::promote(Call outer, std::string_view key, const ValueFilter &value, std::uint32_t from, Expected expected,
-                     std::uint32_t failed) {
+void Reader::promote(Call outer, std::string_view key, const ValueFilter &value, std::uint32_t from,
+                     const Expected &expected, std::uint32_t failed) {
   if (value.meta().expiry != 0 && value.meta().expiry <= layers_.now()) return;
   Stripe &lane = layers_.stripe(key);
   const std::lock_guard lock(lane.mutex);
-  if (lane.writes.load(std::memory_order_acquire) != expected) return;
+  if (lane.writes.load(std::memory_order_acquire) != expected.writes) return;
+  if (layers_.coherence && !layers_.coherence->trusts(key, expected.ticket)) return; // it may be outdated already
   omnistore_set_request request{};
   request.size = sizeof request;
   request.value = as_bytes(value.bytes());
@@ -129,13 +135,16 @@ void Reader::promote(Call outer, std::string_view key, const ValueFilter &value,
   for (std::uint32_t i = from; i-- > 0;) {
     Layer &layer = layers_.all[i];
     if (!layer.takes_writes() || failed & 1u << i) continue;
-    request.condition = layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
+    const bool keeps = layers_.may_read(layer, key); // a copy that is not trusted is replaced
+    request.condition =
+        keeps && layer.store.child.can(OMNISTORE_CAN_IF_ABSENT) ? OMNISTORE_IF_ABSENT : OMNISTORE_ALWAYS;
     CapturingCall call(outer);
     MetaCopy copy;
     LayerMetaSink result(copy, i);
     const omnistore_status status = layer.store.set(call, key, request, &result);
     if (status == OMNISTORE_OK) {
-      layers_.copies.note(key, i, copy.etag.own(), as_view(value.meta().etag));
+      layers_.copies.note(key, i, copy.etag.own(), as_view(value.meta().etag), expected.ticket);
+      promotions_.fetch_add(1, std::memory_order_relaxed);
       failing_.fetch_and(~(1u << i));
     } else if (is_failure(status) && !(failing_.fetch_or(1u << i) & 1u << i)) {
       omnistore::log_line(layers_.host, OMNISTORE_LOG_WARN,

@@ -47,7 +47,12 @@ public:
                              omnistore_status *statuses);
 
   // The keys of the functions below are in the layers' form.
-  using Expected = std::uint64_t; ///< the `writes` of a stripe when a read began
+  /// The state of a key when a read began. The value that was read is promoted only if the state is still the same.
+  struct Expected {
+    std::uint64_t writes = 0; ///< of the key's stripe
+    omnistore::Coherence::Ticket ticket;
+  };
+  Expected expected(std::string_view key);
   /// `expected`, unless null: promote the values that are found in lower layers.
   omnistore_status get_many(Call call, std::span<const std::string_view> keys,
                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
@@ -60,18 +65,22 @@ public:
   omnistore_status find_visible(Call call, std::string_view key, std::uint32_t flags, OnError on_error,
                                 VisibleValue &seen, bool copies = true);
 
+  std::uint64_t promotions() const { return promotions_; } ///< the copies that were made
+
 private:
   omnistore_status settle(omnistore_status status, Call call, const Layer &layer, std::string_view key,
                           ValueFilter &gate, LayerOutcome &outcome) const;
   omnistore_status settle_stat(omnistore_status status, Call call, const Layer &layer, std::string_view key,
                                const MetaCopy &meta, bool &removed) const;
   void resolve_doubt(Call call, std::string_view key);
-  void promote(Call call, std::string_view key, const ValueFilter &value, std::uint32_t from, Expected expected,
+  void promote(Call call, std::string_view key, const ValueFilter &value, std::uint32_t from, const Expected &expected,
                std::uint32_t failed);
+  PendingItems hold_back(const Layer &layer, PendingItems &left) const;
   void drop_hidden(Call call, Layer &layer, PendingItems &left, omnistore_status *statuses,
                    std::vector<omnistore_status> &skipped, OnError on_error);
 
   Layers &layers_;
+  std::atomic<std::uint64_t> promotions_{0};
   std::atomic<std::uint32_t> failing_{0}; ///< a bit for each layer whose last promotion failed
 };
 
@@ -83,6 +92,7 @@ omnistore_status Reader::first_hit(Call call, std::string_view key, OnError on_e
                                    Try try_layer) {
   omnistore_status skipped = OMNISTORE_OK;
   for (Layer &layer : layers_.all) {
+    if (!layers_.may_read(layer, key)) continue;
     LayerCall on(call, layer);
     LayerOutcome outcome;
     omnistore_status status = try_layer(layer, on, outcome);

@@ -45,7 +45,9 @@ void Events::look_at(Call call, const LayerChange &change) {
   omnistore_status status = layer.store.is_echo(on, change.key, echo);
   if (status == OMNISTORE_OK && echo) return;
   VisibleValue seen;
-  if (status == OMNISTORE_OK && !key.empty()) status = reader_.find_visible(call, inside, 0, OnError::fail, seen);
+  // In a coherent overlay a copy above the change hides nothing.
+  if (status == OMNISTORE_OK && !key.empty())
+    status = reader_.find_visible(call, inside, 0, OnError::fail, seen, !layers_.coherence);
   // If the value cannot be read, or a whole base was cleared, watchers must read again.
   if ((status != OMNISTORE_OK && status != OMNISTORE_NOT_FOUND) || key.empty())
     return watches_.report(change.watch, OMNISTORE_EVENT_RESYNC, 0, {});

@@ -17,7 +17,7 @@ public:
   Events &operator=(const Events &) = delete;
 
   omnistore_status watch(Call call, const omnistore_watch_request &request, omnistore_watcher &watcher, void **watch) {
-    return watches_.begin(call, layers_.all, as_view(request.base), watcher, watch);
+    return watches_.begin(call, layers_, as_view(request.base), watcher, watch);
   }
   void unwatch(void *watch) { watches_.end(watch); }
 

@@ -37,11 +37,12 @@ private:
 struct Watches::Watch {
   std::string base; ///< in the user's form
   omnistore_watcher &to;
-  std::deque<Listener> listeners; // they must not move
+  omnistore::CoherentWatch *coherence; ///< null if the overlay is not coherent
+  std::deque<Listener> listeners;      // they must not move
 
   ~Watch() {
     for (Listener &listener : listeners) {
-      listener.layer.store.child.unwatch(listener.handle);
+      coherence ? coherence->end(listener.handle) : listener.layer.store.child.unwatch(listener.handle);
       listener.layer.store.watched(false);
     }
   }
@@ -51,9 +52,8 @@ Watches::Watches(const omnistore_host &host, omnistore_task look, void *argument
     : host_(host), look_(look), argument_(argument) {}
 Watches::~Watches() = default;
 
-omnistore_status Watches::begin(Call call, std::deque<Layer> &layers, std::string_view base, omnistore_watcher &to,
-                                void **watch) {
-  auto begun = std::make_unique<Watch>(Watch{std::string(base), to, {}});
+omnistore_status Watches::begin(Call call, Layers &layers, std::string_view base, omnistore_watcher &to, void **watch) {
+  auto begun = std::make_unique<Watch>(Watch{std::string(base), to, layers.coherence.get(), {}});
   std::string moved;
   const std::string_view inside = layer_key(base, moved);
   const auto listen = [&](Layer &layer, std::string_view to_base) {
@@ -61,6 +61,10 @@ omnistore_status Watches::begin(Call call, std::deque<Layer> &layers, std::strin
     Listener &listener = begun->listeners.emplace_back(*this, *begun, layer);
     const omnistore_watch_request request{sizeof request, 0, as_bytes(to_base)};
     layer.store.watched(true);
+    if (layers.coherence) { // its events end the trust in copies first
+      listener.handle = layers.coherence->add(to_base, listener);
+      return OMNISTORE_OK;
+    }
     const omnistore_status status = layer.store.child.watch(on, request, listener, &listener.handle);
     if (status == OMNISTORE_OK) return status;
     layer.store.watched(false);
@@ -68,7 +72,8 @@ omnistore_status Watches::begin(Call call, std::deque<Layer> &layers, std::strin
     return on.with_reason(status);
   };
   omnistore_status status = OMNISTORE_OK;
-  for (Layer &layer : layers) {
+  for (Layer &layer : layers.all) {
+    if (layer.proven) continue; // what happens to a copy is no change
     status = listen(layer, inside);
     // A record that others write is a change too.
     if (status == OMNISTORE_OK && layer.records.direct() && !inside.empty()) status = listen(layer, record_space);

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "layer/layer.hpp"
+#include "layer/layers.hpp"
 
 namespace overlay {
 
@@ -31,8 +31,7 @@ public:
   Watches(const omnistore_host &host, omnistore_task look, void *argument);
   ~Watches();
 
-  omnistore_status begin(Call call, std::deque<Layer> &layers, std::string_view base, omnistore_watcher &to,
-                         void **watch);
+  omnistore_status begin(Call call, Layers &layers, std::string_view base, omnistore_watcher &to, void **watch);
   void end(void *watch);
 
   /// Called by the task. Returns false if there are no more changes; the task is then submitted with the next one.

@@ -12,24 +12,42 @@
 #include <unordered_set>
 #include <vector>
 
+#include <omnistore/coherence.hpp>
+
 #include "layer/sinks.hpp"
 
 namespace overlay {
 
 /// The copies that promotion has made. A reader gets the etag of the value that the copy was made from, so that a
-/// value's etag is the same before and after its promotion, and after its copy was evicted. Thread-safe.
+/// value's etag is the same before and after its promotion, and after its copy was evicted. In a coherent overlay each
+/// copy has the ticket of the read that it was made from, and one that is not known here is not served. Thread-safe.
 class Copies {
 public:
+  using Ticket = omnistore::Coherence::Ticket;
+
   /// Notes a copy in `layer`. `own` is the layer's etag of the copy, `source` the etag (with its digit) of the source.
-  void note(std::string_view key, std::uint32_t layer, std::string_view own, std::string_view source) {
-    if (own.empty() || source.empty()) return;
+  void note(std::string_view key, std::uint32_t layer, std::string_view own, std::string_view source,
+            const Ticket &ticket) {
+    const bool has_etags = !own.empty() && !source.empty();
+    if (!has_etags && ticket == Ticket()) return;
     Shard &part = shard(key);
     const std::lock_guard lock(part.mutex);
-    if (part.copies.size() >= max_copies) part.copies.clear(); // conditions then compare the values
+    // Conditions compare the values of a copy that is forgotten here, and a coherent overlay replaces it.
+    if (part.copies.size() >= max_copies && !part.copies.contains(key)) part.copies.erase(part.copies.begin());
     std::vector<Copy> &copies = part.copies[std::string(key)];
     std::erase_if(copies, [&](const Copy &copy) { return copy.layer == layer; });
-    copies.push_back({layer, std::string(own), std::string(source)});
+    copies.push_back({layer, std::string(has_etags ? own : ""), std::string(has_etags ? source : ""), ticket});
     any_.store(true, std::memory_order_release);
+  }
+
+  /// Returns the ticket of the copy in `layer`, or one that never holds.
+  Ticket ticket(std::string_view key, std::uint32_t layer) const {
+    const Shard &part = shard(key);
+    const std::lock_guard lock(part.mutex);
+    if (const auto found = part.copies.find(key); found != part.copies.end())
+      for (const Copy &copy : found->second)
+        if (copy.layer == layer) return copy.ticket;
+    return {};
   }
 
   /// If the layer's value is a copy, replaces its etag by that of its source.
@@ -40,7 +58,7 @@ public:
     const auto found = part.copies.find(key);
     if (found == part.copies.end()) return;
     for (const Copy &copy : found->second)
-      if (copy.layer == layer && copy.own == etag.own()) return etag.replace(copy.source);
+      if (copy.layer == layer && !copy.own.empty() && copy.own == etag.own()) return etag.replace(copy.source);
   }
 
   /// Marks the copies of a key as doubtful: a write failed, and may have changed their source. They are dropped as soon
@@ -74,7 +92,8 @@ private:
   };
   struct Copy {
     std::uint32_t layer;
-    std::string own, source;
+    std::string own, source; ///< empty: there are no etags
+    Ticket ticket;
   };
   struct Shard {
     mutable std::mutex mutex;
