@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Values move from engine to engine and come back as they were, though each copy is killed once.
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <random>
 #include <thread>
 
@@ -11,6 +14,8 @@
 #include "support/etcd_server.hpp"
 #include "support/postgres_server.hpp"
 #include "support/redis_server.hpp"
+
+#include <omnistore/storage.hpp>
 
 namespace {
 
@@ -22,7 +27,7 @@ constexpr unsigned small_values = 1500;
 class Engines {
 public:
   Engines() {
-    test::write_file(config(), R"({ "mounts": {
+    test::write_file(config(), R"({ "plugins": { "paths": [")" OMNISTORE_BUILD R"(/plugins"] }, "mounts": {
       "files": { "driver": "fs", "options": { "base": ")" +
                                    (folder_ / "files") + R"(" } },
       "sqlite": { "driver": "sqlite", "options": { "path": ")" +
@@ -47,25 +52,26 @@ public:
     return test::omnistore(arguments, {.folder = folder_.path().string()});
   }
 
-  /// Copies all keys. The first run is killed when it has begun a batch, and the second one resumes.
-  void copy(const std::string &from, const std::string &to) const {
+  /// Copies all keys. The first run, at `rate` keys a second, is killed when it has begun so many batches. The second
+  /// one resumes.
+  void copy(const std::string &from, const std::string &to, const char *rate = "500", unsigned batches = 1) const {
     const test::Strings words{test::program(), "-c",        config(),  "--json", "copy", from,         to,
                               "--resume",      "--journal", journal(), "--jobs", "2",    "--rate-keys"};
-    const auto with = [&](const char *rate) {
+    const auto with = [&](const char *limit) {
       test::Strings all = words;
-      all.emplace_back(rate);
+      all.emplace_back(limit);
       return all;
     };
     {
-      test::Process process(with("500"), {.folder = folder_.path().string()});
+      test::Process process(with(rate), {.folder = folder_.path().string()});
       const std::string status = "/proc/" + std::to_string(process.pid()) + "/status";
-      while (!fs::exists(journal()) || test::read_file(journal()).find("\"batch\"") == std::string::npos) {
+      while (!fs::exists(journal()) || begun_batches() < batches) {
         REQUIRE(test::read_file(status).find("State:\tZ") == std::string::npos); // it has ended
         std::this_thread::yield();
       }
     }                               // the destructor kills it
     REQUIRE(fs::exists(journal())); // it was not done
-    test::Process process(with("1000000"), {.folder = folder_.path().string()});
+    test::Process process(with("100000000"), {.folder = folder_.path().string()});
     const test::Result result = process.finish();
     INFO(from << " to " << to << ": " << result.err);
     REQUIRE(result.code == 0);
@@ -74,6 +80,13 @@ public:
   }
 
 private:
+  unsigned begun_batches() const {
+    const std::string records = test::read_file(journal());
+    unsigned count = 0;
+    for (std::size_t at = 0; (at = records.find("\"batch\"", at)) != records.npos; ++at) ++count;
+    return count;
+  }
+
   test::Folder folder_;
   test::PostgresServer postgres_;
   test::EtcdCluster etcd_;
@@ -124,4 +137,45 @@ TEST_CASE("values go through every engine and come back byte for byte, though ea
     REQUIRE(found != after.end());
     CHECK((found->second == content)); // in parentheses: a failure need not print it
   }
+}
+
+// It takes long, so it runs only when it is named: `jobs_engines "[many]"`. OMNISTORE_KEYS is the number of keys.
+TEST_CASE("a million keys with ttl and meta go through every engine and come back, though each copy is killed once",
+          "[.][many]") {
+  using Clock = std::chrono::steady_clock;
+  const char *const chosen = std::getenv("OMNISTORE_KEYS");
+  const unsigned count = chosen ? static_cast<unsigned>(std::stoul(chosen)) : 1'000'000;
+  const Engines engines;
+  Clock::time_point begun = Clock::now();
+  const auto report = [&](const std::string &work) {
+    const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+    std::cout << work << ": " << seconds << " s, " << 1e6 * seconds / count << " us a key" << std::endl;
+    begun = Clock::now();
+  };
+  {
+    omnistore::Storage storage(omnistore::Config::load(engines.config()));
+    std::vector<omnistore::SetItem> items;
+    for (unsigned i = 0; i < count; ++i) {
+      omnistore::SetItem &item = items.emplace_back();
+      item.key = "files:group" + std::to_string(i % 997) + ":" + std::to_string(i);
+      item.value = "value " + std::string(i % 61, 'v') + std::to_string(i);
+      if (i % 3 == 0) item.options.ttl = std::chrono::hours(24);
+      if (i % 4 == 0) item.options.user = "{\"number\":" + std::to_string(i) + "}";
+      if (items.size() < 1000 && i + 1 < count) continue;
+      for (const omnistore::Outcome &outcome : storage.set_many(items))
+        REQUIRE(outcome.status == omnistore::Status::ok);
+      items.clear();
+    }
+  }
+  report("written to files");
+  const test::Strings way{"files", "sqlite", "lmdb", "postgres", "redis", "etcd", "back"};
+  for (std::size_t i = 1; i < way.size(); ++i) {
+    engines.copy(way[i - 1], way[i], "1000000", 8);
+    report(way[i - 1] + " to " + way[i]);
+  }
+  const test::Result verified = engines({"verify", "files", "back", "--meta"});
+  report("files and back compared");
+  INFO(verified.err);
+  CHECK(verified.json().at("differences") == 0);
+  CHECK(verified.code == 0);
 }
