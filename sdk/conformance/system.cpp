@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a bench needs of the system. tests/authors/windows_kit.cpp has the same for Windows.
+// The functions of a bench that depend on the system. tests/authors/windows_kit.cpp has them for Windows.
 #include "system.hpp"
 
 #include <cerrno>

@@ -83,7 +83,7 @@ TEST_CASE("a folder that cannot be read is reported to the host with each page t
         }) == 0);
 }
 
-TEST_CASE("a page that does not take a place that is left out ends the listing, and one that cannot be told does not") {
+TEST_CASE("a page that refuses a place that was left out ends the listing, an older page does not") {
   Lost f;
   CHECK(as_a_user([&] {
           Page refuses;

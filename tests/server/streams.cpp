@@ -226,7 +226,7 @@ TEST_CASE("clients that read a long value slowly do not delay short requests to 
   CHECK(client.ask("PUT", "/other", "y").status == 200);
 }
 
-TEST_CASE("clients that are slow do not hold up a store that takes one call at a time") {
+TEST_CASE("slow clients delay nobody in a store that takes one call at a time") {
   const Files files([](omnistore::Config &config) {
     config.mounts[""].store.driver = "bare";
     config.mounts[""].store.options = "{}";

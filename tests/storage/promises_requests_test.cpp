@@ -308,7 +308,7 @@ TEST_CASE("a batch with more items than a driver takes comes in parts") {
 // ------------------------------------------------------------------------------------------------- values of later
 // minors
 
-TEST_CASE("an event of a type that the host does not know is dropped, and a cause that it does not know is none") {
+TEST_CASE("an event of an unknown type is dropped, and an unknown cause is none") {
   Puppet puppet;
   omnistore_watcher *watcher = nullptr;
   puppet.watch = [&](omnistore_watcher *given) {
@@ -356,7 +356,7 @@ TEST_CASE("flags that the host does not know are ignored in meta and in failures
   CHECK_THAT(message, Catch::EndsWith("as told; it may still take place"));
 }
 
-TEST_CASE("what a store keeps is rounded down to a value that the host knows") {
+TEST_CASE("an unknown durability of a store counts as the next lower one") {
   // The host looks for sidecars of an earlier run unless the store keeps nothing.
   const auto looks = [](std::uint32_t keeps) {
     Puppet puppet;
@@ -383,7 +383,7 @@ TEST_CASE("what a store keeps is rounded down to a value that the host knows") {
 
 // ---------------------------------------------------------------------------------------------------------- extensions
 
-TEST_CASE("a child has the extensions that the host provides for each, and none of those that the host itself calls") {
+TEST_CASE("a child has the extensions that the host provides, and none of those that the host calls") {
   Puppet layer, child;
   child.health = [](omnistore_call *) { return OMNISTORE_OK; };
   child.stats = child.explain = [] { return "{}"; };
@@ -445,7 +445,7 @@ TEST_CASE("the host keeps the first 64 problems of options, copies of them, and 
   CHECK_FALSE(opened);
 }
 
-TEST_CASE("of a driver's figures the host shows the numbers of the two members under good names, at most 32") {
+TEST_CASE("the host shows a driver's whole numbers under good names, at most 32") {
   Puppet puppet;
   puppet.stats = [] {
     return R"({"counters": {"good": 3, "Bad": 1, "9": 1, "text": "x", "less": -1}, "gauges": {"here": 2, "good": 9},
