@@ -1,18 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bench.hpp"
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <stdexcept>
-
-#include <csignal>
-#include <dlfcn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "progress.hpp"
 #include "rule.hpp"
+#include "system.hpp"
 
 namespace omnistore::kit {
 namespace {
@@ -32,10 +23,7 @@ struct Bench::Opened {
 Bench::Bench(const Subject &subject, std::string id, std::string folder, std::uint64_t seed, bool in_length)
     : random(seed), longer(in_length), subject_(subject), id_(std::move(id)), folder_(std::move(folder)),
       base_("kit-" + id_ + ":"), options_(subject.options) {
-  void *library = dlopen(subject.file.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) throw Broken(std::string("it does not load: ") + dlerror());
-  const auto entry = reinterpret_cast<omnistore_entry>(dlsym(library, OMNISTORE_ENTRY));
-  if (!entry) throw Broken("it does not export " OMNISTORE_ENTRY);
+  const omnistore_entry entry = load_entry(subject.file);
   const omnistore_abi abi{sizeof abi, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MAJOR, OMNISTORE_ABI_MINOR};
   progress::say("omnistore_plugin_entry", "");
   plugin_ = entry(&abi);
@@ -95,30 +83,6 @@ void Bench::close() {
   if (!opened_) return;
   opened_->store.reset();
   opened_.reset();
-}
-
-bool Bench::in_process(const std::function<void()> &work, const std::function<void(int)> &until_killed) {
-  const pid_t process = fork();
-  if (process < 0) throw std::runtime_error("fork failed");
-  if (process == 0) {
-    try {
-      work();
-    } catch (const std::exception &e) {
-      progress::say("in another process:", e.what());
-      _exit(1);
-    }
-    _exit(0);
-  }
-  if (until_killed) until_killed(process);
-  int status = 0;
-  while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFSIGNALED(status)) {
-    require(WTERMSIG(status) == SIGKILL, std::string("it crashed in another process: ") + strsignal(WTERMSIG(status)));
-    return false;
-  }
-  require(WEXITSTATUS(status) == 0, "it failed in another process");
-  return true;
 }
 
 void Bench::tidy() noexcept {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include <omnistore/driver.h>
@@ -33,6 +34,7 @@ public:
     if (store.traits_.thread_model < OMNISTORE_PARALLEL) serial_ = std::unique_lock(store.serial_);
     Context context{};
     context.size = sizeof(omnistore_context);
+    if (store.unknown_values_) context.priority = OMNISTORE_PRIORITY_BACKGROUND / 2;
     context.cancelled = [](const omnistore_context *c) noexcept -> std::uint32_t {
       return static_cast<const Context *>(c)->owner->store_.deadline_.cancelled;
     };
@@ -84,18 +86,32 @@ public:
       broken(e.what());
     }
   }
+  /// Notes a problem unless this is the thread on which the driver's function was called.
+  void on_thread(const char *callback) {
+    require(std::this_thread::get_id() == thread_,
+            std::string(callback) + " was called on another thread than the function that received the object");
+  }
+  /// Returns the flags of a request, with one that no driver knows if the store passes such.
+  std::uint32_t flags(std::uint32_t known) const { return known | (store_.unknown_values_ ? 0x4000'0000u : 0); }
   /// Throws the problem that the callbacks found. Called after the function has returned.
   void judge() const { require(broken_.empty(), broken_); }
   std::string message(std::uint32_t item = 0) const {
     const auto found = messages_.find(item);
     return found == messages_.end() ? std::string() : found->second;
   }
+  bool nothing_done(std::uint32_t item = 0) const {
+    const auto found = nothing_done_.find(item);
+    return found != nothing_done_.end() && found->second;
+  }
   void keep(const omnistore_failure &failure) noexcept {
     check([&] {
+      on_thread("fail");
       require(failure.size >= offsetof(omnistore_failure, retry_after),
               "a failure's size is " + std::to_string(failure.size));
       const std::lock_guard lock(mutex_);
       if (failure.message.size) messages_[failure.item] = as_view(failure.message);
+      nothing_done_[failure.item] =
+          OMNISTORE_HAS(omnistore_failure, &failure, flags) && failure.flags & OMNISTORE_NOTHING_DONE;
     });
   }
 
@@ -114,6 +130,8 @@ private:
   std::mutex mutex_{};
   std::string broken_{};
   std::map<std::uint32_t, std::string> messages_{};
+  std::map<std::uint32_t, bool> nothing_done_{};
+  const std::thread::id thread_ = std::this_thread::get_id();
 
 public:
   /// A sink that checks how it is used.
@@ -175,6 +193,7 @@ public:
       Sink &self = of(sink);
       if (buffer) *buffer = nullptr;
       self.calling_.check([&] {
+        self.calling_.on_thread("begin");
         require(meta, "begin without a meta");
         require(!self.begun_, "begin twice");
         self.begun_ = true;
@@ -191,6 +210,7 @@ public:
     static omnistore_status OMNISTORE_CALL write(omnistore_sink *sink, const void *data, std::uint64_t size) noexcept {
       Sink &self = of(sink);
       self.calling_.check([&] {
+        self.calling_.on_thread("write");
         require(self.begun_, "write before begin");
         require(!self.failed_, "write after the sink had failed");
         require(data || !size, "write of a null pointer");
@@ -211,6 +231,7 @@ public:
         return self.how_.write_fails;
       }
       self.calling_.check([&] {
+        self.calling_.on_thread("lend");
         require(self.begun_, "lend before begin");
         require(!self.failed_, "lend after the sink had failed");
         require(!self.wants_buffer_, "lend was called after a begin that requested a buffer");
@@ -257,6 +278,7 @@ public:
                                                 const omnistore_meta *meta) noexcept {
       PageFace &self = *static_cast<Face *>(page)->owner;
       self.calling_.check([&] {
+        self.calling_.on_thread("emit");
         const std::string name(as_view(key));
         require(!self.failed_, "emit after the page had failed");
         require(name.starts_with(self.base_), "the key " + shown(name) + " under the base " + shown(self.base_));
@@ -281,6 +303,7 @@ public:
     static void OMNISTORE_CALL next(omnistore_page *page, omnistore_bytes cursor) noexcept {
       PageFace &self = *static_cast<Face *>(page)->owner;
       self.calling_.check([&] {
+        self.calling_.on_thread("next");
         require(cursor.size > 0, "an empty cursor");
         require(cursor.size <= OMNISTORE_MAX_CURSOR_SIZE, "a cursor of " + std::to_string(cursor.size) + " bytes");
         self.page.cursor = as_view(cursor);
@@ -296,7 +319,7 @@ public:
   /// A source of pieces, which come one after the other.
   class Source {
   public:
-    Source(Calling &calling, const Pieces &pieces) : pieces_(pieces) {
+    Source(Calling &calling, const Pieces &pieces) : calling_(calling), pieces_(pieces) {
       Face face{};
       face.size = sizeof(omnistore_source);
       face.read = &read;
@@ -312,6 +335,7 @@ public:
     static omnistore_status OMNISTORE_CALL read(omnistore_source *source, void *buffer, std::uint64_t capacity,
                                                 std::uint64_t *read) noexcept {
       Source &self = *static_cast<Face *>(source)->owner;
+      self.calling_.check([&] { self.calling_.on_thread("read"); });
       while (self.piece_ < self.pieces_.pieces.size() && self.at_ == self.pieces_.pieces[self.piece_].size()) {
         ++self.piece_;
         self.at_ = 0;
@@ -326,18 +350,20 @@ public:
       self.at_ += *read;
       return OMNISTORE_OK;
     }
+    Calling &calling_;
     const Pieces &pieces_;
     std::size_t piece_ = 0, at_ = 0;
     Face *face_;
   };
 
   omnistore_get_request *reading(const GetOptions &how) {
-    return use_structs(omnistore_get_request{sizeof(omnistore_get_request), how.flags, how.offset, how.length},
+    return use_structs(omnistore_get_request{sizeof(omnistore_get_request), flags(how.flags), how.offset, how.length},
                        "the request");
   }
   omnistore_set_request *writing(std::string_view value, const SetOptions &how, std::optional<Source> &source) {
     omnistore_set_request request{};
     request.size = sizeof request;
+    request.flags = flags(0);
     request.expiry = how.expiry;
     request.condition = how.condition;
     request.etag = given.bytes(how.etag, "the etag");

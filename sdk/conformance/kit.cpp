@@ -209,9 +209,10 @@ std::vector<const Rule *> chosen(const How &how) {
 const std::vector<const Rule *> &all_rules() {
   static const std::vector<const Rule *> all = [] {
     std::vector<const Rule *> rules;
-    for (const auto &group : {plugin_rules(), opening_rules(), value_rules(), key_rules(), sink_rules(), meta_rules(),
-                              ttl_rules(), condition_rules(), listing_rules(), part_rules(), batch_rules(),
-                              watch_rules(), thread_rules(), call_rules(), border_rules(), kill_rules(), model_rules()})
+    for (const auto &group :
+         {plugin_rules(), opening_rules(), value_rules(), key_rules(), sink_rules(), meta_rules(), ttl_rules(),
+          condition_rules(), listing_rules(), part_rules(), batch_rules(), watch_rules(), thread_rules(), call_rules(),
+          extension_rules(), border_rules(), kill_rules(), model_rules()})
       for (const Rule &each : group) rules.push_back(&each);
     return rules;
   }();

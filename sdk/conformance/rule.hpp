@@ -41,7 +41,8 @@ std::span<const Rule> part_rules();      ///< rules/parts.cpp: ranges, folders a
 std::span<const Rule> batch_rules();     ///< rules/batches.cpp
 std::span<const Rule> watch_rules();     ///< rules/watching.cpp
 std::span<const Rule> thread_rules();    ///< rules/threads.cpp
-std::span<const Rule> call_rules();      ///< rules/calls.cpp: deadlines, failures, extensions, layers
+std::span<const Rule> call_rules();      ///< rules/calls.cpp: deadlines, failures, layers
+std::span<const Rule> extension_rules(); ///< rules/extensions.cpp: omnistore/ext/
 std::span<const Rule> border_rules();    ///< rules/border.cpp: exceptions, and the settings of the process
 std::span<const Rule> kill_rules();      ///< rules/kills.cpp: durability through closes and kills
 std::span<const Rule> model_rules();     ///< rules/model.cpp: random operations beside a model, and histories

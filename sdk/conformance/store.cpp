@@ -108,6 +108,7 @@ CallResult Store::set(std::string_view key, std::string_view value, const SetOpt
   got.status =
       driver_.set(self_, calling.raw(), calling.given.bytes(key, "the key"), request, result ? result->raw() : nullptr);
   got.message = calling.message();
+  got.nothing_done = calling.nothing_done();
   calling.judge();
   if (result && result->begun()) result->finish(got, nullptr);
   if (!how.source || how.source->fails == OMNISTORE_OK) judge("set", got);
@@ -118,12 +119,14 @@ CallResult Store::remove(std::string_view key, std::uint32_t condition, std::str
   Calling calling(*this, "remove", key);
   omnistore_remove_request request{};
   request.size = sizeof request;
+  request.flags = calling.flags(0);
   request.condition = condition;
   request.etag = calling.given.bytes(etag, "the etag");
   CallResult done;
   done.status = driver_.remove(self_, calling.raw(), calling.given.bytes(key, "the key"),
                                calling.use_structs(request, "the request"));
   done.message = calling.message();
+  done.nothing_done = calling.nothing_done();
   calling.judge();
   judge("remove", done);
   return done;
@@ -139,8 +142,8 @@ Page Store::try_list(std::string_view base, const ListOptions &how) {
   Calling::PageFace page(calling, base, how);
   omnistore_list_request request{};
   request.size = sizeof request;
-  request.flags = (how.meta ? OMNISTORE_LIST_META : 0) | (how.reverse ? OMNISTORE_LIST_REVERSE : 0) |
-                  (how.folders ? OMNISTORE_LIST_FOLDERS : 0);
+  request.flags = calling.flags((how.meta ? OMNISTORE_LIST_META : 0) | (how.reverse ? OMNISTORE_LIST_REVERSE : 0) |
+                                (how.folders ? OMNISTORE_LIST_FOLDERS : 0));
   request.base = calling.given.bytes(base, "the base");
   request.depth = how.depth;
   request.limit = how.limit;
@@ -186,6 +189,7 @@ Page Store::clear(std::string_view base, bool wants_keys) {
   Calling::PageFace page(calling, base, how);
   omnistore_clear_request request{};
   request.size = sizeof request;
+  request.flags = calling.flags(0);
   request.base = calling.given.bytes(base, "the base");
   page.page.status = driver_.clear(self_, calling.raw(), calling.use_structs(request, "the request"),
                                    wants_keys ? page.raw() : nullptr);
@@ -301,6 +305,7 @@ CallResult Store::touch(std::string_view key, std::optional<std::int64_t> expiry
   Calling calling(*this, "touch", key);
   omnistore_touch_request request{};
   request.size = sizeof request;
+  request.flags = calling.flags(0);
   if (expiry) {
     request.flags |= OMNISTORE_TOUCH_EXPIRY;
     request.expiry = *expiry;

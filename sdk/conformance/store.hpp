@@ -37,8 +37,9 @@ struct Meta {
 /// The result of a call.
 struct CallResult {
   omnistore_status status = OMNISTORE_INTERNAL;
-  std::string message;      ///< the last one that was reported
-  std::optional<Meta> meta; ///< if a sink was begun
+  std::string message;       ///< the last one that was reported
+  std::optional<Meta> meta;  ///< if a sink was begun
+  bool nothing_done = false; ///< the last failure says so
 
   bool ok() const { return status == OMNISTORE_OK; }
   /// Returns the meta. Throws Broken if there is none.
@@ -119,6 +120,8 @@ public:
   std::vector<Change> changes() const;
   /// Waits for a change for which `wanted` is true. Returns false if none came in time.
   bool wait(const std::function<bool(const Change &)> &wanted, std::chrono::milliseconds longest) const;
+  /// Returns the driver's name of the watch.
+  void *handle() const { return watch_; }
   /// Ends the watch and unmaps the watcher's memory, so that a later event faults.
   void end();
 
@@ -191,6 +194,8 @@ public:
     shorter, ///< without the last fields: a sink without lend, a set without user meta
   };
   void use_structs(Structs structs) { structs_ = structs; }
+  /// Gives later calls a flag and a priority of a later header.
+  void use_unknown_values(bool on) { unknown_values_ = on; }
   /// Returns the context of the last call.
   const omnistore_context *last_context() const { return last_context_; }
 
@@ -207,6 +212,7 @@ private:
   Deadline deadline_{};
   bool messages_needed_ = true;
   Structs structs_ = Structs::ours;
+  bool unknown_values_ = false;
   std::atomic<const omnistore_context *> last_context_ = nullptr;
   std::mutex serial_; // around each function of a serialized store
 

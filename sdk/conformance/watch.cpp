@@ -35,6 +35,7 @@ std::unique_ptr<Watch> Store::watch(std::string_view base) {
   Calling calling(*this, "watch", base);
   omnistore_watch_request request{};
   request.size = sizeof request;
+  request.flags = calling.flags(0);
   request.base = calling.given.bytes(base, "the base");
   const omnistore_status status =
       driver_.watch(self_, calling.raw(), calling.use_structs(request, "the request"), watcher, &watch->watch_);

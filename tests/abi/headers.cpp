@@ -46,6 +46,20 @@ TEST_CASE("the headers define no macro but OMNISTORE_...") {
     CHECK(leaked_macros("ext/" + file.path().filename().string(), ABI_CC " -x c -std=c11") == "");
 }
 
+TEST_CASE("the contract includes only <stddef.h> and <stdint.h>") {
+  const std::regex include(R"(#\s*include\s*(\S+))");
+  const auto includes = [&](const fs::path &file) {
+    const std::string text = test::read_file(file.string());
+    std::vector<std::string> all;
+    for (auto match = std::sregex_iterator(text.begin(), text.end(), include); match != std::sregex_iterator(); ++match)
+      all.push_back((*match)[1]);
+    return all;
+  };
+  CHECK(includes(sdk / "omnistore/driver.h") == std::vector<std::string>{"<stddef.h>", "<stdint.h>"});
+  for (const auto &file : fs::directory_iterator(sdk / "omnistore/ext"))
+    CHECK(includes(file.path()) == std::vector<std::string>{"<omnistore/driver.h>"});
+}
+
 TEST_CASE("no plugin and no example includes a header of the host") {
   const std::regex include(R"rx(#\s*include\s*["<]omnistore/([^">]+)[">])rx");
   for (const char *folder : {"plugins", "sdk"}) {

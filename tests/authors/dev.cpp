@@ -124,5 +124,7 @@ TEST_CASE("a plugin that cannot be served is refused with the reason") {
   CHECK(says(options.err, "--options: expected a JSON object"));
   const auto wrong = omnistore({"dev", example("hello"), "--options", R"({"greting": "x"})"});
   CHECK(wrong.code == 2);
-  CHECK(says(wrong.err, "did you mean \"greeting\"?"));
+  CHECK(says(wrong.err, "options.greting: there is no such field; did you mean \"greeting\"?"));
+  CHECK_FALSE(says(wrong.err, "config"));
+  CHECK(says(wrong.err, "`omnistore drivers --file " + example("hello") + "` shows the options"));
 }

@@ -83,6 +83,23 @@ TEST_CASE("a folder that cannot be read is reported to the host with each page t
         }) == 0);
 }
 
+TEST_CASE("a page that refuses a place that was left out ends the listing, an older page does not") {
+  Lost f;
+  CHECK(as_a_user([&] {
+          Page refuses;
+          refuses.skip = [](omnistore_page *, omnistore_bytes, omnistore_status, omnistore_bytes) {
+            return OMNISTORE_TIMEOUT;
+          };
+          EXPECT_HERE(f.store.page(refuses, "", 100, "") == OMNISTORE_TIMEOUT);
+          Page older;
+          older.size = offsetof(omnistore_page, skip);
+          EXPECT_HERE(f.store.page(older, "", 100, "") == OMNISTORE_OK);
+          EXPECT_HERE((older.keys() == Keys{"a", "sub:b", "z"}));
+          EXPECT_HERE(older.skipped.empty());
+          return 0;
+        }) == 0);
+}
+
 TEST_CASE("a key in a folder that cannot be read is denied, and so is a listing of that folder itself") {
   Lost f;
   CHECK(as_a_user([&] {

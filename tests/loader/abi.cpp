@@ -83,6 +83,10 @@ TEST_CASE("a thread model that the host does not know is the next lower one") {
   CHECK(traits.thread_model == OMNISTORE_PARALLEL); // open made it 250
 }
 
+TEST_CASE("a flag of a plugin that the host does not know is ignored") {
+  CHECK(load("later_flags")->table.size == sizeof(omnistore_driver));
+}
+
 TEST_CASE("a store whose open takes its thread model away is serialized") {
   omnistore_traits traits;
   Told told;

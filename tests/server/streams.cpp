@@ -226,6 +226,23 @@ TEST_CASE("clients that read a long value slowly do not delay short requests to 
   CHECK(client.ask("PUT", "/other", "y").status == 200);
 }
 
+TEST_CASE("slow clients delay nobody in a store that takes one call at a time") {
+  const Files files([](omnistore::Config &config) {
+    config.mounts[""].store.driver = "bare";
+    config.mounts[""].store.options = "{}";
+    config.http.max_body = 64 * MiB;
+  });
+  files.host->storage.set("k", pattern(16 * MiB));
+  files.host->storage.set("small", "x");
+  Client reader(files.address()), writer(files.address()), client(files.address());
+  reader.hold_back(4096);
+  reader.send(test::request("GET", "/k"));
+  CHECK(reader.head().status == 200);
+  writer.send(head("/long", framing_of(false, 4 * MiB)) + pattern(2 * MiB));
+  CHECK(client.ask("GET", "/small").body == "x");
+  CHECK(client.ask("PUT", "/other", "y").status == 200);
+}
+
 TEST_CASE("clients that send a long value slowly do not delay short requests to the same store") {
   Files files;
   files.host->storage.set("short", "x");

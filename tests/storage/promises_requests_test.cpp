@@ -3,8 +3,10 @@
 // results.
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <cstring>
 #include <map>
+#include <thread>
 
 #include <omnistore/ext/explain.h>
 #include <omnistore/ext/health.h>
@@ -120,6 +122,39 @@ TEST_CASE("the host copies what a driver passes to it before it returns") {
   CHECK(page.skipped[0].base == "dark:");
   options.cursor = page.cursor;
   storage.list("", options);
+}
+
+TEST_CASE("a failure without any report shows its status") {
+  Puppet puppet;
+  puppet.traits.capabilities |= OMNISTORE_CAN_META; // or the host looks for its own before a set
+  puppet.get = [](auto &&...) { return OMNISTORE_DENIED; };
+  puppet.set = [](auto &&...) { return OMNISTORE_CONFLICT; };
+  Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
+  std::string message;
+  CHECK(test::status_of([&] { storage.get("k"); }, &message) == Status::denied);
+  CHECK_THAT(message, Catch::EndsWith("not allowed"));
+  omnistore::SetOptions set;
+  set.condition.kind = omnistore::Condition::Kind::if_absent;
+  CHECK_FALSE(storage.set("k", "v", set));
+}
+
+TEST_CASE("the time and the cancellation of a call can be read on a thread that its function waits for") {
+  Puppet puppet;
+  std::atomic<bool> gone{false};
+  puppet.get = [&](omnistore_call *call, auto &&...) {
+    std::thread([&] {
+      CHECK(call->context->cancelled(call->context) == 0);
+      CHECK(call->remaining(call) == INT64_MAX);
+      gone = true;
+      CHECK(call->context->cancelled(call->context) == 1);
+      CHECK(call->remaining(call) == 0);
+    }).join();
+    return OMNISTORE_CANCELLED;
+  };
+  Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
+  omnistore::GetOptions options;
+  options.cancelled = &gone;
+  CHECK(test::status_of([&] { storage.get("k", options); }) == Status::cancelled);
 }
 
 TEST_CASE("a part of a value that was given before a failure is dropped") {
@@ -273,7 +308,7 @@ TEST_CASE("a batch with more items than a driver takes comes in parts") {
 // ------------------------------------------------------------------------------------------------- values of later
 // minors
 
-TEST_CASE("an event of a type that the host does not know is dropped, and a cause that it does not know is none") {
+TEST_CASE("an event of an unknown type is dropped, and an unknown cause is none") {
   Puppet puppet;
   omnistore_watcher *watcher = nullptr;
   puppet.watch = [&](omnistore_watcher *given) {
@@ -299,7 +334,29 @@ TEST_CASE("an event of a type that the host does not know is dropped, and a caus
   CHECK(told[2].cause == omnistore::Event::Cause::removed);
 }
 
-TEST_CASE("what a store keeps is rounded down to a value that the host knows") {
+TEST_CASE("flags that the host does not know are ignored in meta and in failures") {
+  Puppet puppet;
+  puppet.traits.capabilities |= OMNISTORE_CAN_META;
+  puppet.get = [](omnistore_call *call, std::string_view key, const omnistore_get_request &, omnistore_sink *sink) {
+    omnistore_meta meta = test::meta_of_size(1);
+    meta.flags = 0x4000'0000;
+    if (key == "k") return sink->begin(sink, &meta, nullptr), sink->write(sink, "v", 1);
+    const omnistore_failure failure{sizeof failure, 0, test::bytes("as told"), 0, 0x4000'0000, 0};
+    return call->fail(call, &failure), OMNISTORE_TIMEOUT;
+  };
+  puppet.set = [](omnistore_call *call, std::string_view, const omnistore_set_request &, omnistore_sink *) {
+    const omnistore_failure failure{sizeof failure, 0, test::bytes("as told"), 0, 0x4000'0000, 0};
+    return call->fail(call, &failure), OMNISTORE_TIMEOUT;
+  };
+  Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
+  CHECK(storage.get("k") == "v");
+  CHECK(test::status_of([&] { storage.get("other"); }) == Status::timeout);
+  std::string message;
+  test::status_of([&] { storage.set("k", "v"); }, &message);
+  CHECK_THAT(message, Catch::EndsWith("as told; it may still take place"));
+}
+
+TEST_CASE("an unknown durability of a store counts as the next lower one") {
   // The host looks for sidecars of an earlier run unless the store keeps nothing.
   const auto looks = [](std::uint32_t keeps) {
     Puppet puppet;
@@ -326,7 +383,7 @@ TEST_CASE("what a store keeps is rounded down to a value that the host knows") {
 
 // ---------------------------------------------------------------------------------------------------------- extensions
 
-TEST_CASE("a child has the extensions that the host provides for each, and none of those that the host itself calls") {
+TEST_CASE("a child has the extensions that the host provides, and none of those that the host calls") {
   Puppet layer, child;
   child.health = [](omnistore_call *) { return OMNISTORE_OK; };
   child.stats = child.explain = [] { return "{}"; };
@@ -359,7 +416,36 @@ TEST_CASE("a child has the extensions that the host provides for each, and none 
   storage.get("k");
 }
 
-TEST_CASE("of a driver's figures the host shows the numbers of the two members under good names, at most 32") {
+TEST_CASE("the host keeps the first 64 problems of options, copies of them, and a failure as one more") {
+  Puppet puppet;
+  bool opened = false;
+  puppet.open = [&](omnistore_call *) { return opened = true, OMNISTORE_OK; };
+  puppet.validate = [](omnistore_call *, omnistore_problems *problems) {
+    for (int i = 1; i <= 70; ++i) {
+      const Passing option("puppet"), message("problem number " + std::to_string(i) + ".");
+      problems->add(problems, option.bytes(), message.bytes());
+    }
+    return OMNISTORE_OK;
+  };
+  const auto message = [&] {
+    try {
+      test::open(R"({ "": )" + puppet.mount() + " }");
+      return std::string();
+    } catch (const std::exception &error) {
+      return std::string(error.what());
+    }
+  };
+  CHECK_THAT(message(), Catch::Contains("options.puppet: problem number 1."));
+  CHECK_THAT(message(), Catch::Contains("problem number 64.") && !Catch::Contains("problem number 65."));
+  puppet.validate = [](omnistore_call *call, omnistore_problems *) {
+    const omnistore_failure failure{sizeof failure, 0, test::bytes("they cannot be read"), 0, 0, 0};
+    return call->fail(call, &failure), OMNISTORE_INVALID;
+  };
+  CHECK_THAT(message(), Catch::Contains("they cannot be read"));
+  CHECK_FALSE(opened);
+}
+
+TEST_CASE("the host shows a driver's whole numbers under good names, at most 32") {
   Puppet puppet;
   puppet.stats = [] {
     return R"({"counters": {"good": 3, "Bad": 1, "9": 1, "text": "x", "less": -1}, "gauges": {"here": 2, "good": 9},

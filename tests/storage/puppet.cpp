@@ -23,12 +23,18 @@ omnistore_status run(const Function &function, omnistore_status otherwise, Argum
   return function ? function(std::forward<Arguments>(arguments)...) : otherwise;
 }
 
+/// The puppet whose address is in the options; null if there is none.
+Puppet *of_options(omnistore_bytes text) {
+  const std::string_view options = view(text);
+  const std::size_t digits = options.find_first_of("0123456789");
+  if (digits == options.npos) return nullptr;
+  return reinterpret_cast<Puppet *>(std::strtoull(options.data() + digits, nullptr, 10));
+}
+
 omnistore_status open(const omnistore_host *host, omnistore_call *call, const omnistore_open_request *request,
                       omnistore_traits *traits, void **self) {
-  const std::string_view options = view(request->options);
-  const std::size_t digits = options.find_first_of("0123456789");
-  if (digits == options.npos) return OMNISTORE_INVALID;
-  auto *puppet = reinterpret_cast<Puppet *>(std::strtoull(options.data() + digits, nullptr, 10));
+  Puppet *puppet = of_options(request->options);
+  if (!puppet) return OMNISTORE_INVALID;
   puppet->host = host;
   puppet->children.assign(request->children, request->children + request->child_count);
   *traits = puppet->traits;
@@ -112,9 +118,15 @@ omnistore_status explain(void *self, omnistore_call *, omnistore_bytes, omnistor
   return test::give(sink, of(self).explain());
 }
 std::int64_t lag(void *self, void *) { return of(self).lag(); }
+omnistore_status validate(omnistore_call *call, omnistore_bytes options, std::uint32_t, omnistore_problems *problems) {
+  const Puppet *puppet = of_options(options);
+  return puppet && puppet->validate ? puppet->validate(call, problems) : OMNISTORE_OK;
+}
 const void *extension(void *self, const char *id) {
   static constexpr omnistore_health healths{sizeof(omnistore_health), 0, health};
   if (std::string_view(id) == OMNISTORE_HEALTH) return self && of(self).health ? &healths : nullptr;
+  static constexpr omnistore_validate validates{sizeof(omnistore_validate), 0, validate};
+  if (std::string_view(id) == OMNISTORE_VALIDATE) return self ? nullptr : &validates;
   static constexpr omnistore_stats counts{sizeof(omnistore_stats), 0, stats};
   if (std::string_view(id) == OMNISTORE_STATS) return self && of(self).stats ? &counts : nullptr;
   static constexpr omnistore_explain explains{sizeof(omnistore_explain), 0, explain};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <omnistore/driver.h>
+#include <omnistore/ext/validate.h>
 
 namespace test {
 
@@ -47,6 +48,7 @@ struct Puppet {
   std::function<omnistore_status(omnistore_sink *, std::uint32_t *unchanged)> get_changed;
   std::function<std::string()> stats, explain; ///< likewise. A JSON object
   std::function<std::int64_t()> lag;           ///< likewise
+  std::function<omnistore_status(omnistore_call *, omnistore_problems *)> validate;
   std::function<void()> close, unwatch;
 
   /// A mount of it, for a config's text.

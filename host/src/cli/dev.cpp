@@ -82,7 +82,18 @@ int run(const Global &global, const Dev &options) {
       {"admin", json::object{{"listen", ""}}},
       {"log", json::object{{"level", "debug"}}},
   });
-  return run(global, serve);
+  try {
+    return run(global, serve);
+  } catch (const ConfigError &error) { // about a config that nobody wrote
+    std::string text = "dev: " + base::printable(file) + " does not open";
+    for (const Problem &problem : error.problems()) {
+      constexpr std::string_view root = "mounts.\"\".";
+      const std::string_view path = problem.path;
+      text.append("\n  ").append(path.starts_with(root) ? path.substr(root.size()) : path);
+      text.append(path.empty() ? "" : ": ").append(problem.message);
+    }
+    throw Failure(error.status(), text, "`omnistore drivers --file " + base::printable(file) + "` shows the options");
+  }
 }
 
 } // namespace omnistore::cli

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 
 #include <unistd.h>
@@ -61,13 +62,14 @@ std::string with_folder(std::string text, const std::string &folder) {
 
 std::string complete(const omnistore_driver &driver, const std::string &options) {
   boost::json::object schema;
-  if (const std::string wrong = config::check_schema(driver.options_schema ? driver.options_schema : "{}", schema);
-      !wrong.empty())
+  if (!driver.options_schema)
+    schema["type"] = "object"; // it takes no options
+  else if (const std::string wrong = config::check_schema(driver.options_schema, schema); !wrong.empty())
     throw Error(Status::invalid, wrong);
   boost::json::value value = boost::json::parse(options);
   std::vector<Problem> problems;
   config::validate(schema, value, "options", nullptr, problems);
-  if (!problems.empty()) throw Error(Status::invalid, problems[0].text());
+  if (!problems.empty()) throw Error(Status::invalid, problems[0].text() + " (they are given with --options)");
   return boost::json::serialize(value);
 }
 
@@ -133,6 +135,34 @@ void print(const kit::Result &result, bool all) {
   out.flush();
 }
 
+/// The reasons of broken rules. If a driver does not open, they all have the same one.
+class Reasons {
+public:
+  /// Returns true if no rule before was broken for this reason.
+  bool is_new(const kit::Result &result) {
+    if (is_fine(result) || result.reason.empty()) return true;
+    const auto [at, added] = first_.try_emplace(result.reason, Rule{result.rule->name, 0});
+    if (!added) ++at->second.others;
+    return added;
+  }
+  void print_others() const {
+    Output out;
+    for (const auto &[reason, rule] : first_) {
+      if (rule.others == 0) continue;
+      out.line(std::to_string(rule.others) + (rule.others == 1 ? " other rule is" : " other rules are") +
+               " broken for the same reason as " + std::string(rule.name));
+    }
+    out.flush();
+  }
+
+private:
+  struct Rule {
+    std::string_view name;
+    std::size_t others;
+  };
+  std::map<std::string, Rule> first_;
+};
+
 /// One line on standard error that is rewritten after each rule, if a person is there to read it.
 class ProgressLine {
 public:
@@ -194,11 +224,13 @@ int run(const Global &global, const TestDriver &options) {
   if (options.jobs) how.jobs = options.jobs;
   const auto begun = std::chrono::steady_clock::now();
   std::vector<kit::Result> results;
+  Reasons reasons;
   try {
     ProgressLine progress(global, how.only.empty() ? kit::all_rules().size() : how.only.size());
     results = kit::try_rules(subject, how, [&](const kit::Result &result) {
       progress.clear();
-      if (!global.json) print(result, options.all || global.verbose);
+      const bool all = options.all || global.verbose;
+      if (!global.json && (reasons.is_new(result) || all)) print(result, all);
       progress.add(result);
     });
     progress.clear();
@@ -217,6 +249,7 @@ int run(const Global &global, const TestDriver &options) {
     file << kit::junit(subject, results) << std::flush;
     if (!file) throw Error(Status::io, "--junit: " + options.junit + " cannot be written");
   }
+  if (!global.json && !options.all && !global.verbose) reasons.print_others();
   Output out;
   if (global.json) {
     boost::json::array rules;

@@ -2,14 +2,7 @@
 // Rules for every call: deadlines, messages, and the context that layers pass down.
 #include <algorithm>
 #include <deque>
-#include <regex>
 #include <thread>
-
-#include <omnistore/ext/explain.h>
-#include <omnistore/ext/health.h>
-#include <omnistore/ext/revalidate.h>
-#include <omnistore/ext/stats.h>
-#include <omnistore/ext/validate.h>
 
 #include "expect.hpp"
 #include "rule.hpp"
@@ -64,23 +57,6 @@ void words_are_plain(Bench &bench) {
   require(page.message.find('\n') == std::string::npos, "a message has more than one line: " + shown(page.message));
   require(page.message.size() < 4096, "a message of " + std::to_string(page.message.size()) + " bytes");
 }
-
-/// A call without a deadline, which keeps its message.
-struct PlainCall : omnistore_call {
-  std::string message;
-  omnistore_context plain{};
-  PlainCall() : omnistore_call{} {
-    plain.size = sizeof plain;
-    plain.cancelled = [](const omnistore_context *) noexcept -> std::uint32_t { return 0; };
-    size = sizeof(omnistore_call);
-    context = &plain;
-    remaining = [](const omnistore_call *) noexcept -> std::int64_t { return INT64_MAX; };
-    fail = [](omnistore_call *call, const omnistore_failure *failure) noexcept {
-      static_cast<PlainCall *>(call)->message.assign(static_cast<const char *>(failure->message.data),
-                                                     failure->message.size);
-    };
-  }
-};
 
 /// Makes one call of each kind with structs of other sizes than in the driver's header.
 void use_all(Bench &bench, Store::Structs structs) {
@@ -256,118 +232,85 @@ void layers_hand_down(Bench &bench) {
   store.close();
 }
 
-void is_well(Bench &bench) {
+/// Calls with contents that the driver must copy, whose memory is gone when it is used.
+void copies_arguments(Bench &bench) {
   Store &store = bench.store();
-  const auto *table = static_cast<const omnistore_health *>(store.extension(OMNISTORE_HEALTH));
-  if (!table) throw Skipped("it has no omnistore.health/1");
-  PlainCall call;
-  const omnistore_status status = table->health(store.self(), &call);
-  require(status == OMNISTORE_OK,
-          "health of a store that works came to " + name_of(status) + " (" + call.message + ")");
+  const std::string key = bench.key("copied"), value = bytes_of(fitting(store, 5000));
+  put(store, key, value);
+  expect_value(store.get(key), value, "get of a value whose memory is gone since it was set");
+  expect_listed(store, bench.base(), {key}, "a listing of a key whose memory is gone since it was set");
+  if (!store.can(OMNISTORE_CAN_META)) return;
+  put(store, key, value, {.user = "mine"});
+  require(store.stat(key, OMNISTORE_GET_USER).known_meta().user == "mine",
+          "stat gives other user meta than was set, whose memory is gone");
 }
 
-/// A sink for the text of an extension.
-struct TextSink : omnistore_sink {
-  std::string text;
-  int begun = 0;
-  TextSink() : omnistore_sink{} {
-    size = sizeof(omnistore_sink);
-    begin = [](omnistore_sink *sink, const omnistore_meta *, void **buffer) noexcept -> omnistore_status {
-      if (buffer) *buffer = nullptr;
-      ++static_cast<TextSink *>(sink)->begun;
-      return OMNISTORE_OK;
-    };
-    write = [](omnistore_sink *sink, const void *data, std::uint64_t count) noexcept -> omnistore_status {
-      static_cast<TextSink *>(sink)->text.append(static_cast<const char *>(data), count);
-      return OMNISTORE_OK;
-    };
+/// Makes one call of each kind. Each checks the thread of its callbacks.
+void stays_on_thread(Bench &bench) { use_all(bench, Store::Structs::ours); }
+
+void takes_unknown_values(Bench &bench) {
+  Store &store = bench.store();
+  store.use_unknown_values(true);
+  use_all(bench, Store::Structs::ours);
+  store.use_unknown_values(false);
+}
+
+void nothing_is_done(Bench &bench) {
+  Store &store = bench.store();
+  const std::string key = bench.key("late");
+  put(store, key, "old");
+  store.allow_missing_messages();
+  const auto too_late = [&](const char *function, const std::function<CallResult()> &call) {
+    store.limit({0});
+    const CallResult done = call();
+    store.limit({});
+    if (done.ok() || !done.nothing_done) return false;
+    expect_value(store.get(key), "old", std::string("get after a ") + function + " of which nothing was done");
+    return true;
+  };
+  const bool set = too_late("set", [&] { return store.set(key, "new"); });
+  if (!set) put(store, key, "old");
+  const bool removed = too_late("remove", [&] { return store.remove(key); });
+  if (!set && !removed) throw Skipped("it never says so of a call whose deadline has passed");
+}
+
+/// A store below a child: a layer may look at it, and must not call it.
+struct Below {
+  omnistore_driver table{};
+  omnistore_store face{};
+  explicit Below(const omnistore_store &like) {
+    table.size = sizeof table;
+    table.name = "below";
+    face = like;
+    face.driver = &table;
+    face.self = nullptr;
+    face.children = nullptr;
+    face.child_count = 0;
   }
 };
 
-void explains(Bench &bench) {
-  Store &store = bench.store();
-  const auto *table = static_cast<const omnistore_explain *>(store.extension(OMNISTORE_EXPLAIN));
-  if (!table) throw Skipped("it has no omnistore.explain/1");
-  if (!store.can(OMNISTORE_READS_ONLY)) put(store, bench.key("x"), "the value's own bytes");
-  for (const std::string name : {"x", "missing"}) {
-    TextSink sink;
-    PlainCall call;
-    const std::string key = bench.key(name);
-    const omnistore_status status = table->explain(store.self(), &call, {key.data(), key.size()}, &sink);
-    if (status == OMNISTORE_NOT_FOUND) {
-      require(!sink.begun, "explain came to NOT_FOUND after begin");
-      continue;
-    }
-    require(status == OMNISTORE_OK, "explain failed with " + name_of(status) + " (" + call.message + ")");
-    require(sink.begun == 1 && sink.text.starts_with('{') && sink.text.ends_with('}') && sink.text.size() <= 65'536,
-            "explain gave no JSON object of at most 64 KiB: " + shown(sink.text));
-    require(sink.text.find("own bytes") == std::string::npos, "explain gave a part of the value");
+void only_looks_below(Bench &bench) {
+  if (!bench.is_layer()) throw Skipped("it is not a layer");
+  if (!bench.subject().children) throw Skipped("it is a layer, and there is no store below it");
+  const std::unique_ptr<Children> children = bench.subject().children(bench.folder(), bench.driver().min_children);
+  std::deque<Below> below;
+  std::deque<const omnistore_store *> first;
+  std::deque<omnistore_store> faces;
+  std::vector<const omnistore_store *> stores;
+  for (const omnistore_store *each : children->stores()) {
+    first.push_back(&below.emplace_back(*each).face);
+    faces.push_back(*each);
+    faces.back().children = &first.back();
+    faces.back().child_count = 1;
+    stores.push_back(&faces.back());
   }
-}
-
-void stats_are_numbers(Bench &bench) {
-  Store &store = bench.store();
-  const auto *stats = static_cast<const omnistore_stats *>(store.extension(OMNISTORE_STATS));
-  if (!stats) throw Skipped("it counts nothing of its own");
-  store.get(bench.key("missing"));
-  TextSink sink;
-  PlainCall call;
-  require(stats->stats(store.self(), &call, &sink) == OMNISTORE_OK, "stats failed: " + call.message);
-  static const std::regex form(
-      R"re(\{(\s*"(counters|gauges)"\s*:\s*\{(\s*"[a-z][a-z0-9_]*"\s*:\s*[0-9]+\s*,?)*\}\s*,?)*\s*\})re");
-  require(sink.begun == 1 && std::regex_match(sink.text, form),
-          "stats gave no object of counters and gauges: " + shown(sink.text));
-}
-
-void unchanged_is_told(Bench &bench) {
-  Store &store = bench.store();
-  const auto *table = static_cast<const omnistore_revalidate *>(store.extension(OMNISTORE_REVALIDATE));
-  if (!table) throw Skipped("it has no omnistore.revalidate/1");
-  const std::string key = bench.key("r");
-  put(store, key, "value");
-  const GetResult found = store.stat(key, OMNISTORE_GET_META);
-  if (!found.meta || found.known_meta().etag.empty()) throw Skipped("it gives no etag");
-  const auto ask = [&](const std::string &etag, std::uint32_t &unchanged) {
-    TextSink sink;
-    PlainCall call;
-    const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
-    const omnistore_status status = table->get_changed(store.self(), &call, {key.data(), key.size()}, &request,
-                                                       {etag.data(), etag.size()}, &sink, &unchanged);
-    require(status == OMNISTORE_OK, "get_changed failed: " + call.message);
-    require(sink.begun == 1, "get_changed began its sink " + std::to_string(sink.begun) + " times");
-    return sink.text;
-  };
-  std::uint32_t unchanged = 7;
-  require(ask(found.known_meta().etag, unchanged).empty() && unchanged == 1,
-          "get_changed gave a value whose etag is the reader's");
-  put(store, key, "other");
-  unchanged = 7;
-  require(ask(found.known_meta().etag, unchanged) == "other" && unchanged == 0,
-          "get_changed did not give a value that has changed");
-}
-
-void validates(Bench &bench) {
-  const omnistore_driver &driver = bench.driver();
-  const auto *table = driver.extension
-                          ? static_cast<const omnistore_validate *>(driver.extension(nullptr, OMNISTORE_VALIDATE))
-                          : nullptr;
-  if (!table) throw Skipped("it has no omnistore.validate/1");
-  struct Problems : omnistore_problems {
-    std::string text;
-  } problems;
-  problems.size = sizeof(omnistore_problems);
-  problems.reserved = 0;
-  problems.add = [](omnistore_problems *all, omnistore_bytes option, omnistore_bytes message) noexcept {
-    auto &text = static_cast<Problems *>(all)->text;
-    text.append(static_cast<const char *>(option.data), option.size).append(": ");
-    text.append(static_cast<const char *>(message.data), message.size);
-  };
-  PlainCall call;
-  const std::string &options = bench.options();
-  const omnistore_status status =
-      table->validate(&call, {options.data(), options.size()}, driver.min_children, &problems);
-  require(status == OMNISTORE_OK, "validate failed for the options that it is opened with: " + call.message);
-  require(problems.text.empty(), "validate finds a problem in the options that it is opened with: " + problems.text);
+  Store store(bench.driver(), bench.options(), stores); // a call of a store below is one of a null pointer
+  if (!store.can(OMNISTORE_READS_ONLY)) store.set(bench.key("k"), "value");
+  store.get(bench.key("k"));
+  store.stat(bench.key("k"));
+  store.try_list(bench.base());
+  if (!store.can(OMNISTORE_READS_ONLY)) store.remove(bench.key("k"));
+  store.close();
 }
 
 } // namespace
@@ -380,14 +323,14 @@ std::span<const Rule> call_rules() {
       {"structs-longer", "The side that reads takes a field whose end lies beyond `size` as zero", 0, takes_longer},
       {"structs-shorter", "The side that reads takes a field whose end lies beyond `size` as zero", 0, takes_shorter},
       {"layer-hands-down", "every layer passes it down unchanged", for_readers, layers_hand_down},
-      {"health", "Checks that the backend responds", for_readers, is_well},
       {"messages-plain", "without a full stop at its end", for_readers, words_are_plain},
-      {"stats-numbers", "each an object of names to whole numbers that are not negative", for_readers,
-       stats_are_numbers},
-      {"revalidate", "it calls the sink's begin with the value's meta, writes no bytes, and sets *unchanged to 1", 0,
-       unchanged_is_told},
-      {"explain", "Writes one JSON object about the key to `sink`, as get writes a value", for_readers, explains},
-      {"validate", "Adds every problem of the options to `problems`, and returns OMNISTORE_OK", for_readers, validates},
+      {"arguments-copied", "valid until the function returns: copy what must live longer", 0, copies_arguments},
+      {"calls-on-thread", "on the thread that the function was called on, and not after the function has returned", 0,
+       stays_on_thread},
+      {"values-unknown", "`flags` are open to new values", 0, takes_unknown_values},
+      {"nothing-done", "the operation, or this item, changed nothing and will change nothing", 0, nothing_is_done},
+      {"layer-looks-below", "A layer above looks only at their `driver->name`, `traits` and `children`", for_readers,
+       only_looks_below},
   };
   return rules;
 }

@@ -134,6 +134,17 @@ void longest_key(Bench &bench) {
   expect_none(store.get(key), "get after its removal");
 }
 
+void cursor_of_longest_keys(Bench &bench) {
+  Store &store = bench.store();
+  const std::uint64_t stated = store.traits().max_key_size;
+  const std::size_t size = stated && stated < 4096 ? static_cast<std::size_t>(stated) : 4096;
+  if (size < bench.base().size() + 10) throw Skipped("its keys are too short to be tried");
+  const std::string one = key_of_size(bench, size), two = one.substr(0, one.size() - 1) + "l";
+  put(store, one, "far");
+  put(store, two, "far");
+  expect_keys(store.keys(bench.base(), 1), {one, two}, "a listing of the longest keys, page by page");
+}
+
 void too_long_key(Bench &bench) {
   Store &store = bench.store();
   const std::uint64_t stated = store.traits().max_key_size;
@@ -192,6 +203,7 @@ std::span<const Rule> key_rules() {
       {"keys-without-nesting", "Stores a value in place of any older one, whole", 0, without_nesting},
       {"keys-apart", "A key that ends in `$` belongs to a layer or the host", OMNISTORE_NESTS, neighbours},
       {"key-longest", "bytes; 0 if the store has no limit of its own", 0, longest_key},
+      {"list-cursor-size", "has at most OMNISTORE_MAX_CURSOR_SIZE bytes", 0, cursor_of_longest_keys},
       {"key-too-long", "over a limit that the traits state", 0, too_long_key},
       {"value-largest", "over a limit that the traits state", 0, largest_value},
       {"value-with-user", "bytes of a value and its user meta together; 0 if there is no limit", OMNISTORE_CAN_META,

@@ -20,6 +20,14 @@ void etags_change(Bench &bench) {
   }
 }
 
+void etags_have_their_form(Bench &bench) {
+  Store &store = bench.store();
+  for (const std::size_t size : {0u, 1u, 9000u}) {
+    put(store, bench.key("e"), bytes_of(fitting(store, size)));
+    etag_of(store, bench.key("e")); // which is checked as it comes
+  }
+}
+
 void etags_agree(Bench &bench) {
   Store &store = bench.store();
   const CallResult set = store.set(bench.key("e"), "value", {.wants_meta = true});
@@ -126,6 +134,8 @@ void touch_user(Bench &bench) {
 std::span<const Rule> meta_rules() {
   static constexpr Rule rules[] = {
       {"etag-changes", "differs for each different value of the key", OMNISTORE_CAN_ETAG, etags_change},
+      {"etag-form", "Opaque: 1 to 64 bytes of printable ASCII without quotes", OMNISTORE_CAN_ETAG,
+       etags_have_their_form},
       {"etag-agrees", "the driver calls its begin once with the new value's meta", OMNISTORE_CAN_ETAG, etags_agree},
       {"etag-when-asked", "Without the flag leave it empty", OMNISTORE_CAN_ETAG, etags_only_when_asked},
       {"etag-after-removal", "differs for each different value of the key", OMNISTORE_CAN_ETAG, etags_after_removal},

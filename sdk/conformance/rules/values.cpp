@@ -51,6 +51,14 @@ void long_values(Bench &bench) {
   }
 }
 
+void stat_gives_no_bytes(Bench &bench) {
+  Store &store = bench.store();
+  for (const std::size_t size : {1u, 5000u, 200'000u}) {
+    put(store, bench.key("s"), bytes_of(fitting(store, size)));
+    expect_ok(store.stat(bench.key("s"), OMNISTORE_GET_META), "stat"); // whose sink takes no bytes
+  }
+}
+
 void set_replaces(Bench &bench) {
   Store &store = bench.store();
   const std::string first = bytes_of(fitting(store, 5000), 1), second = bytes_of(17, 2),
@@ -142,6 +150,7 @@ std::span<const Rule> value_rules() {
       {"get-what-was-set", "Stores a value in place of any older one, whole", 0, gives_what_was_set},
       {"set-empty", "An empty value is a value.", 0, empty_is_a_value},
       {"set-long", "bytes of a value and its user meta together; 0 if there is no limit", 0, long_values},
+      {"stat-no-bytes", "A stat reads no bytes", 0, stat_gives_no_bytes},
       {"set-replaces", "Stores a value in place of any older one", 0, set_replaces},
       {"size-true", "of the whole value, in bytes", 0, size_is_true},
       {"remove", "Removes a value.", 0, remove_removes},

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A layer that forwards get, set and the rest to its child, with a context of its own: "layer-hands-down".
+// A layer that forwards get, set and the rest to its child, with a context of its own: "layer-hands-down". If
+// CALLS_BELOW is defined, it closes the store below its child instead: "layer-looks-below".
 #include <omnistore/driver.hpp>
 
 namespace {
@@ -30,6 +31,9 @@ struct Forgetful {
       : child(children[0]) {
     traits.max_key_size = child.traits().max_key_size;
     traits.max_value_size = child.traits().max_value_size;
+#ifdef CALLS_BELOW
+    if (child.raw()->child_count) child.raw()->children[0]->driver->close(child.raw()->children[0]->self);
+#endif
   }
 
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,

@@ -14,6 +14,7 @@
 #include <omnistore/driver.h>
 #include <omnistore/ext/explain.h>
 #include <omnistore/ext/health.h>
+#include <omnistore/ext/lag.h>
 #include <omnistore/ext/revalidate.h>
 #include <omnistore/ext/stats.h>
 #include <omnistore/ext/validate.h>
@@ -149,6 +150,17 @@ omnistore_status OMNISTORE_CALL get_changed(void *self, omnistore_call *call, om
 omnistore_status OMNISTORE_CALL count_wrongly(void *, omnistore_call *, omnistore_sink *sink) {
   return omnistore::give(*sink, "three");
 }
+omnistore_status OMNISTORE_CALL count_anew(void *, omnistore_call *, omnistore_sink *sink) {
+  static std::atomic<int> calls;
+  return omnistore::give(*sink, R"({"counters": {"call_)" + std::to_string(++calls) + R"(": 1}})");
+}
+omnistore_status OMNISTORE_CALL explain_and_remove(void *self, omnistore_call *call, omnistore_bytes key,
+                                                   omnistore_sink *sink) {
+  const omnistore_remove_request request{sizeof request, 0, OMNISTORE_ALWAYS, 0, {nullptr, 0}};
+  of(self).remove(call, as_view(key), request);
+  return omnistore::give(*sink, "{}");
+}
+std::int64_t OMNISTORE_CALL lag_of_none(void *, void *) { return 0; }
 omnistore_status OMNISTORE_CALL explain_wrongly(void *, omnistore_call *, omnistore_bytes, omnistore_sink *sink) {
   return omnistore::give(*sink, "it is a value like any other");
 }
@@ -165,7 +177,13 @@ const void *OMNISTORE_CALL extension(void *self, const char *id) {
   static constexpr omnistore_stats stats{sizeof stats, 0, count_wrongly};
   static constexpr omnistore_explain explain{sizeof explain, 0, explain_wrongly};
   static constexpr omnistore_health health{sizeof health, 0, be_ill};
+  static constexpr omnistore_stats anew{sizeof anew, 0, count_anew};
+  static constexpr omnistore_explain removes{sizeof removes, 0, explain_and_remove};
+  static constexpr omnistore_lag lag{sizeof lag, 0, lag_of_none, nullptr};
   if (!self) return nullptr;
+  if (of(self).wrong("stats-steady") && std::string_view(id) == OMNISTORE_STATS) return &anew;
+  if (of(self).wrong("explain-changes-nothing") && std::string_view(id) == OMNISTORE_EXPLAIN) return &removes;
+  if (of(self).wrong("lag-proves") && std::string_view(id) == OMNISTORE_LAG) return &lag;
   if (of(self).wrong("health") && std::string_view(id) == OMNISTORE_HEALTH) return &health;
   if (of(self).wrong("extensions-named")) return &changed;
   if (of(self).wrong("explain") && std::string_view(id) == OMNISTORE_EXPLAIN) return &explain;

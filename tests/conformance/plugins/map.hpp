@@ -97,6 +97,7 @@ public:
     }
     const Value value = found->second;
     lock.unlock();
+    if (wrong("arguments-copied") && lasting_) reads_ += *static_cast<const volatile char *>(lasting_);
     std::string_view bytes = *value.bytes;
     if (wrong("get-what-was-set") && bytes.size() == 7) bytes.remove_suffix(1);
     if (wrong("set-long") && bytes.size() > (4u << 20)) bytes = bytes.substr(0, 4u << 20);
@@ -123,6 +124,16 @@ public:
                 wrong("structs-shorter") ? sizeof request : std::min<std::size_t>(given.size, sizeof request));
     if (wrong("many-messages")) item = 0;
     std::string key(name);
+    if (wrong("values-unknown") && request.flags) return fail(call, OMNISTORE_INVALID, "an unknown flag", item);
+    if (wrong("arguments-copied")) lasting_ = static_cast<const char *>(request.value.data);
+    if (wrong("nothing-done") && call->remaining(call) == 0) {
+      const omnistore_failure late{
+          sizeof late, item, as_bytes(std::string_view("too late")), 0, OMNISTORE_NOTHING_DONE, 0};
+      call->fail(call, &late);
+      const std::lock_guard lock(mutex_);
+      values_->erase(key);
+      return OMNISTORE_TIMEOUT;
+    }
     if (wrong("open-at-once") && one_closed_) return fail(call, OMNISTORE_UNAVAILABLE, "a store was closed", item);
     if (wrong("keys-strange"))
       std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -196,6 +207,7 @@ public:
     if (wrong("ttl-grain") && value.expiry) value.expiry += 7;
     if (wrong("ttl-told") && there && !value.expiry) value.expiry = found->second.expiry;
     value.etag = "e" + std::to_string(wrong("etag-after-removal") && !there ? 1 : ++etags_ + 1);
+    if (wrong("etag-form")) value.etag = '"' + value.etag + '"';
     if (wrong("etag-changes")) value.etag = "e" + std::to_string(value.bytes->size());
     if (value.expiry && value.expiry <= now() && !wrong("ttl-past")) {
       values_->erase(key);
@@ -303,6 +315,7 @@ private:
   std::size_t last_ = 0;
   std::uint32_t limit_ = 0; ///< of the last page
   int reads_ = 0;
+  const char *lasting_ = nullptr; ///< in the memory of an earlier call
   std::string ghost_;
   std::atomic<int> calls_ = 0;
   static inline std::atomic<bool> one_closed_ = false;
@@ -339,7 +352,7 @@ private:
     host_->event(host_, &event);
   }
   void tell(std::uint32_t type, std::uint32_t cause, std::string_view key) {
-    if (wrong("watch-own") || wrong("watch-others")) return;
+    if (wrong("watch-own") || wrong("watch-others") || wrong("lag-proves")) return;
     omnistore_event event{};
     event.size = sizeof event;
     event.type = type;
@@ -366,6 +379,7 @@ private:
     omnistore_meta meta = meta_of(given, request.flags);
     if (whole.size() != given.bytes->size()) meta.value_size = whole.size();
     if (wrong("size-true")) meta.value_size = bytes_too ? OMNISTORE_UNKNOWN_SIZE : whole.size() + 1;
+    if (wrong("stat-no-bytes")) bytes_too = true;
     std::string_view part = bytes_too ? omnistore::part_of(whole, request) : std::string_view();
     if (wrong("range") && request.offset == 5000) part = part.substr(0, part.size() / 2);
     void *buffer = nullptr;
@@ -390,6 +404,10 @@ private:
       std::memcpy(buffer, part.data(), part.size());
       if (wrong("sink-buffer")) std::memset(static_cast<char *>(buffer) + part.size(), 0, 16);
       return sink.write(&sink, buffer, part.size());
+    }
+    if (wrong("calls-on-thread")) {
+      std::thread([&] { status = sink.write(&sink, part.data(), part.size()); }).join();
+      return status;
     }
     while (!part.empty()) {
       const std::size_t piece = std::min<std::size_t>(part.size(), 50'000);

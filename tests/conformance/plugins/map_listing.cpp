@@ -66,9 +66,10 @@ omnistore_status Map::list(omnistore_call *call, const omnistore_list_request &g
   if (more) {
     const std::string last =
         wrong("list-order") && some.size() > 2 ? std::max(some[0].first, some.back().first) : some.back().first;
-    const std::string next = ">" + (wrong("list-steady")                        ? std::to_string(last_)
-                                    : wrong("list-pages") && request.limit == 3 ? last.substr(0, last.size() - 1) + "~"
-                                                                                : last);
+    std::string next = ">" + (wrong("list-steady")                        ? std::to_string(last_)
+                              : wrong("list-pages") && request.limit == 3 ? last.substr(0, last.size() - 1) + "~"
+                                                                          : last);
+    if (wrong("list-cursor-size") && last.size() > 2000) next.resize(OMNISTORE_MAX_CURSOR_SIZE + 1, '~');
     page->next(page, as_bytes(next));
   }
   return OMNISTORE_OK;

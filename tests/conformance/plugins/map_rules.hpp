@@ -141,7 +141,17 @@ constexpr const char *rules[] = {"table-whole",
                                  "watch-limited",
                                  "explain",
                                  "no-exceptions",
-                                 "process-unchanged"};
+                                 "process-unchanged",
+                                 "stat-no-bytes",
+                                 "etag-form",
+                                 "list-cursor-size",
+                                 "arguments-copied",
+                                 "calls-on-thread",
+                                 "values-unknown",
+                                 "nothing-done",
+                                 "stats-steady",
+                                 "explain-changes-nothing",
+                                 "lag-proves"};
 constexpr std::size_t count = std::size(rules);
 
 } // namespace wrong_map
