@@ -143,7 +143,7 @@ TEST_CASE("a value that the overlay itself wrote is copied again by the next rea
   CHECK(w.reads() == before + 1);
 }
 
-TEST_CASE("another host's change below a copy is reported, and the reader then gets the new value") {
+TEST_CASE("another host's change is reported although a copy is above it, and a reader then gets it") {
   CoherentWorld w;
   w.others_set("k", "old");
   w.get("k");
