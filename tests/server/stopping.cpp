@@ -34,7 +34,7 @@ TEST_CASE("a stop finishes requests in flight and closes idle connections") {
   CHECK_THROWS(Client(host.http()));
 }
 
-TEST_CASE("a stop serves the first request of a connection that has just come, and closes one without a request") {
+TEST_CASE("a stop serves the first request of a connection that has just come, and closes one without any") {
   omnistore::Config config = test::memory_config();
   config.http.threads = 1; // all connections see the stop at once
   Host host(config);
