@@ -27,8 +27,8 @@ int get_with(Client &client, const std::string &token) {
   return client.ask("GET", "/k", {}, test::bearer(token)).status;
 }
 
-/// Asks until a request is refused, since on a busy machine time may pay for one more. Returns the refusal, or the last
-/// response.
+/// Sends requests until one is refused, since on a busy machine time may pay for one more. Returns the refusal, or the
+/// last response.
 Answer refusal_of(Client &client, const std::string &token) {
   Answer answer;
   for (int i = 0; i < 100 && answer.status != 429; ++i) answer = client.ask("PUT", "/k", "v", test::bearer(token));
