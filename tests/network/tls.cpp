@@ -171,6 +171,12 @@ TEST_CASE("a client's certificate has the rights of the token that names it") {
   CHECK(without.ask("GET", "/a/k").status == 401);
 }
 
+TEST_CASE("a token that names a certificate needs authorities for the clients' certificates") {
+  TlsSetting setting;
+  setting.config.http.tokens = {{.write = true, .certificate = "CN=writer"}};
+  CHECK_THROWS_WITH(test::Host(setting.config), Contains("CN=writer needs server.http.tls.clientCa"));
+}
+
 TEST_CASE("a client's certificate of another authority is refused") {
   TlsSetting setting(true);
   setting.config.http.tokens = {{.write = true, .certificate = "CN=writer"}};
