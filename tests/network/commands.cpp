@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/program.hpp"
+#include "server/client.hpp"
 #include "support/certificates.hpp"
 #include "support/temporary.hpp"
 
@@ -168,6 +169,20 @@ TEST_CASE("a running host takes the tokens of another file when its config names
   while (!says(line, "; server.http.tokenFile changed")) line = host.process->error_line();
   CHECK(list(second) == 0);
   CHECK(list(first) == 3);
+}
+
+TEST_CASE("the log's lines for a request name its trace") {
+  const test::Folder folder;
+  Served host(folder, "{" + plugins +
+                          R"("mounts": {"": {"driver": "memory", "through": [{"driver": "fault", "options": )"
+                          R"({"status": "none", "delay": "5ms"}}]}}, "log": {"slow": "1ms"}, )"
+                          R"("server": {"http": {"listen": "127.0.0.1:0"}}, "admin": {"listen": "127.0.0.1:0"}})");
+  const std::string trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  test::Client client(host.data.substr(7));
+  CHECK(client.ask("GET", "/k", {}, "traceparent: " + trace + "\r\n").status == 404);
+  std::string line;
+  while (!says(line, "slow")) line = host.process->error_line();
+  CHECK(says(line, "\"trace\":\"" + trace + "\""));
 }
 
 TEST_CASE("a token that the program makes serves at once, and no more when its line is gone") {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/json/parse.hpp>
@@ -66,7 +67,7 @@ TEST_CASE("the access log has a line in the Common Log Format for each response"
   const auto lines = setting.lines("access.log");
   REQUIRE(lines.size() == 4);
   const std::string date = R"( \[\d\d/[A-Z][a-z][a-z]/\d{4}:\d\d:\d\d:\d\d \+0000\] )";
-  CHECK_THAT(lines[0], Matches("127.0.0.1 - token 1" + date + "\"PUT /a/k HTTP/1.1\" 200 \\d+"));
+  CHECK_THAT(lines[0], Matches("127.0.0.1 - token 1" + date + "\"PUT /a/k HTTP/1.1\" 200 [1-9]\\d*"));
   CHECK_THAT(lines[1], Matches("127.0.0.1 - token 1" + date + "\"GET /a/k\\?x HTTP/1.1\" 200 \\d+"));
   CHECK_THAT(lines[2], Matches("127.0.0.1 - -" + date + "\"GET /a/k HTTP/1.1\" 401 \\d+"));
   CHECK_THAT(lines[3], Matches("127.0.0.1 - -" + date + "\"-\" 400 \\d+"));
@@ -90,6 +91,7 @@ TEST_CASE("the access log as JSON has the token, the trace and the time that a r
   CHECK(lines[0].at("target") == "/k");
   CHECK(lines[0].at("status") == 200);
   CHECK(lines[0].at("trace") == a_trace);
+  CHECK(lines[0].at("bytes").as_int64() > 0);
   CHECK(lines[0].at("milliseconds").as_double() > 0);
   CHECK(lines[1].at("listener") == "admin");
 }
@@ -106,6 +108,32 @@ TEST_CASE("a request that came too slowly is in the access log with its 408") {
   const auto lines = setting.lines("access.log");
   REQUIRE(lines.size() == 1);
   CHECK_THAT(lines[0], Contains("\"-\" 408 "));
+}
+
+TEST_CASE("a request whose client has gone before its end is in the access log with 499") {
+  const LogSetting setting;
+  {
+    const test::Host host(setting.config);
+    Client(host.http()).send("PUT /k HTTP/1.1\r\nHost: localhost\r\n" + by_first + "Content-Length: 9\r\n\r\nhalf");
+    while (setting.lines("access.log").empty()) std::this_thread::yield();
+  }
+  CHECK_THAT(setting.lines("access.log").at(0), Contains("\"PUT /k HTTP/1.1\" 499 0"));
+}
+
+TEST_CASE("no client can forge a line of the audit log or act on a terminal by it") {
+  const LogSetting setting;
+  {
+    const test::Host host(setting.config);
+    Client client(host.http());
+    for (const char *key : {"/k%22", "/%e2%80%ae", "/%1b%5b31m"}) client.ask("PUT", key, "v", by_first);
+  }
+  const auto lines = setting.lines("audit.log");
+  REQUIRE(lines.size() == 3);
+  for (const std::string &line : lines) {
+    for (const char bad : {'\x1b', '\xe2'}) CHECK(line.find(bad) == std::string::npos);
+    CHECK(json::parse(line).at("operation") == "set");
+  }
+  CHECK(json::parse(lines[0]).at("key") == "k\"");
 }
 
 TEST_CASE("no client can forge a line of the access log or act on a terminal by it") {
@@ -140,9 +168,10 @@ TEST_CASE("the audit log has a line for each write: who wrote what, when and wit
     client.ask("PUT", "/a/k", "v", by_first + "If-None-Match: *\r\n"); // does not hold
     client.ask("DELETE", "/a/none", {}, by_first);
     client.ask("DELETE", "/a/", {}, by_first);
+    client.ask("PATCH", "/a/none", {}, by_first + "X-Ttl: 5\r\n");
   }
   const auto lines = setting.objects("audit.log");
-  REQUIRE(lines.size() == 4);
+  REQUIRE(lines.size() == 5);
   CHECK(lines[0].at("client") == "127.0.0.1");
   CHECK(lines[0].at("identity") == "token 1");
   CHECK(lines[0].at("operation") == "set");
@@ -154,6 +183,21 @@ TEST_CASE("the audit log has a line for each write: who wrote what, when and wit
   CHECK(lines[2].at("operation") == "remove");
   CHECK(lines[3].at("operation") == "clear");
   CHECK(lines[3].at("key") == "a:");
+  CHECK(lines[4].at("operation") == "touch");
+  CHECK(lines[4].at("status") == 404);
+}
+
+TEST_CASE("the audit log has the writes of the page") {
+  const LogSetting setting;
+  {
+    const test::Host host(setting.config);
+    REQUIRE(Client(host.admin()).ask("PUT", "/data/a/k", "v", by_first).status == 200);
+  }
+  const auto lines = setting.objects("audit.log");
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].at("operation") == "set");
+  CHECK(lines[0].at("key") == "a:k");
+  CHECK(lines[0].at("identity") == json::value("uid " + std::to_string(::geteuid())));
 }
 
 TEST_CASE("the audit log names each item of a batch") {
@@ -210,4 +254,17 @@ TEST_CASE("the list of slow operations names the trace of the request") {
   const auto slow = host.storage.slow();
   REQUIRE(!slow.empty());
   CHECK(slow[0].trace == a_trace);
+}
+
+TEST_CASE("the list of slow operations names the trace for each mount of a batch") {
+  LogSetting setting;
+  setting.config.log.slow = 1;
+  for (const char *mount : {"one", "two"}) setting.config.mounts[mount].store.driver = "patient";
+  setting.config.http.request_timeout = 200;
+  const test::Host host(setting.config);
+  Client client(host.http());
+  client.ask("POST", "/", R"({"get": ["one:k", "two:k"]})", by_first + "traceparent: " + a_trace + "\r\n");
+  const auto slow = host.storage.slow();
+  REQUIRE(slow.size() == 2);
+  for (const auto &each : slow) CHECK(each.trace == a_trace);
 }

@@ -25,6 +25,7 @@ struct SecureSetting {
   Authority::Pair own{};
   int least = TLS1_2_VERSION, most = TLS1_3_VERSION;
   std::string protocols{}; ///< of ALPN, each after its length
+  std::string ciphers{};   ///< of TLS 1.2; empty for OpenSSL's own choice
 };
 
 /// One connection with TLS to an address such as "127.0.0.1:7700". It fails after 20 seconds without a byte.
@@ -37,6 +38,7 @@ public:
     SSL_CTX_set_security_level(context.get(), 0); // so that old versions can be tried
     SSL_CTX_set_min_proto_version(context.get(), setting.least);
     SSL_CTX_set_max_proto_version(context.get(), setting.most);
+    if (!setting.ciphers.empty()) SSL_CTX_set_cipher_list(context.get(), setting.ciphers.c_str());
     SSL_CTX_load_verify_file(context.get(), setting.trusted->ca().c_str());
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
     if (!setting.own.cert.empty()) {

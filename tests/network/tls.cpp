@@ -93,6 +93,17 @@ TEST_CASE("TLS older than 1.2 is refused") {
       Contains("protocol version"));
 }
 
+TEST_CASE("TLS 1.2 is spoken only with ciphers that have forward secrecy and authenticate what they encrypt") {
+  const TlsSetting setting;
+  const test::Host host(setting.config);
+  const auto connect = [&](const char *ciphers) {
+    return SecureClient(host.http(),
+                        {.trusted = &setting.authority, .most = TLS1_2_VERSION, .protocols = {}, .ciphers = ciphers});
+  };
+  CHECK(connect("ECDHE-ECDSA-AES128-GCM-SHA256").ask("GET", "/k").status == 404);
+  CHECK_THROWS_WITH(connect("ECDHE-ECDSA-AES128-SHA"), Contains("handshake failure"));
+}
+
 TEST_CASE("ALPN agrees on http/1.1, and refuses a client that does not speak it") {
   const TlsSetting setting;
   const test::Host host(setting.config);
@@ -152,10 +163,18 @@ TEST_CASE("a client's certificate has the rights of the token that names it") {
   CHECK(reader.ask("GET", "/a/k").body == "v");
   CHECK(reader.ask("PUT", "/a/k", "w").status == 403);
 
+  SecureClient longer = connect(setting.authority.pair("writer2", ""));
+  CHECK(longer.ask("GET", "/a/k").status == 401);
   SecureClient unknown = connect(setting.authority.pair("unknown", "DNS:CN=writer"));
   CHECK(unknown.ask("GET", "/a/k").status == 401);
   SecureClient without = connect({});
   CHECK(without.ask("GET", "/a/k").status == 401);
+}
+
+TEST_CASE("a token that names a certificate needs authorities for the clients' certificates") {
+  TlsSetting setting;
+  setting.config.http.tokens = {{.write = true, .certificate = "CN=writer"}};
+  CHECK_THROWS_WITH(test::Host(setting.config), Contains("CN=writer needs server.http.tls.clientCa"));
 }
 
 TEST_CASE("a client's certificate of another authority is refused") {

@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "routes/token_file.hpp"
@@ -130,6 +132,77 @@ TEST_CASE("a token ends when it expires") {
   const test::Host host(setting.config);
   CHECK(status_of(host.http(), "GET", "/k", made.value) == 401);
   CHECK(routes::parse_token(routes::token_line(made.token)).expires == *made.token.expires / 1000 * 1000);
+}
+
+TEST_CASE("a token in use has the rights of its line, and ends when that has another hash or has expired") {
+  const Made old = make("client"), fresh = make("client");
+  const TokenSetting setting({old});
+  test::Host host(setting.config);
+  const auto put_with = [&](const Made &made) { return status_of(host.http(), "PUT", "/k", made.value); };
+  CHECK(put_with(old) == 200);
+  CHECK(put_with(fresh) == 401);
+
+  Made reader = old;
+  reader.token.write = false;
+  setting.put({reader});
+  host.server.reload_files(setting.config);
+  CHECK(put_with(old) == 403);
+
+  setting.put({fresh});
+  host.server.reload_files(setting.config);
+  CHECK(put_with(old) == 401);
+  CHECK(put_with(fresh) == 200); // although it was wrong before
+
+  Made expired = fresh;
+  expired.token.expires = now_ms() - 1000;
+  setting.put({expired});
+  host.server.reload_files(setting.config);
+  CHECK(put_with(fresh) == 401);
+}
+
+TEST_CASE("a wrong value is checked against the slow hash once") {
+  const TokenSetting setting({make("client")});
+  const test::Host host(setting.config);
+  Client client(host.http());
+  const auto time = [&](int requests) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < requests; ++i)
+      REQUIRE(client.ask("GET", "/k", {}, test::bearer("client.of-another-secret")).status == 401);
+    return std::chrono::steady_clock::now() - start;
+  };
+  const auto first = time(1);
+  CHECK(time(8) < 4 * first);
+}
+
+TEST_CASE(
+    "many values that wait for their slow hash are refused, so that they take no more than some memory and time") {
+  const TokenSetting setting({make("client")});
+  const test::Host host(setting.config);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(std::make_unique<Client>(host.http()));
+    clients.back()->send(test::request("GET", "/k", {}, test::bearer("client.of-another-secret" + std::to_string(i))));
+  }
+  int refused = 0;
+  for (const auto &client : clients) refused += client->receive().status == 503;
+  CHECK(refused > 0);
+}
+
+TEST_CASE("a token file with two tokens of one name is refused") {
+  const Made made = make("client");
+  const TokenSetting setting({made, made});
+  CHECK_THROWS_WITH(test::Host(setting.config), Contains("line 4: there is another token client before"));
+}
+
+TEST_CASE("the page's keys are read only by tokens of the admin's file that may change everything") {
+  const Made owner = make("owner"), viewer = make("viewer", false), part = make("part", true, {"a"});
+  TokenSetting setting({owner, viewer, part});
+  setting.config.http.token_file.clear();
+  setting.config.admin.token_file = setting.path;
+  const test::Host host(setting.config);
+  CHECK(status_of(host.admin(), "GET", "/data/a/k", owner.value) == 404);
+  CHECK(status_of(host.admin(), "GET", "/data/a/k", viewer.value) == 401);
+  CHECK(status_of(host.admin(), "GET", "/data/a/k", part.value) == 401);
 }
 
 TEST_CASE("a file of tokens that others can write is refused") {

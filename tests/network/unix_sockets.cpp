@@ -72,6 +72,16 @@ TEST_CASE("a unix socket that a killed process left behind is replaced") {
   CHECK(Client(host.http()).ask("GET", "/k").status == 404);
 }
 
+TEST_CASE("a host leaves the file alone that another process has put in the place of its own") {
+  const UnixSetting setting;
+  {
+    const test::Host host(setting.config);
+    std::filesystem::remove(setting.path);
+    test::write_file(setting.path, "another's");
+  }
+  CHECK(std::filesystem::exists(setting.path));
+}
+
 TEST_CASE("a unix socket at which another process listens is left alone") {
   const UnixSetting setting;
   const base::Descriptor other = listen_at(setting.path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page over https: with the host's own TLS, and through a real nginx that ends TLS and serves the page below a path.
+// The page over https: with the host's own TLS, and with that of a real nginx, which serves the page below a path.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -182,6 +182,41 @@ describe("the keys", () => {
     await page.done();
   });
 
+  it("are deleted by folder after its name was typed, and those beside it stay", async () => {
+    await seed(host, { "old/1": "v", "old/in/2": "v", "old-not/k": "v" });
+    const page = await open(url("old/"));
+    await keys(page).getByRole("option", { name: /^in\// }).waitFor();
+    await page.getByRole("button", { name: "Delete folder" }).click();
+    const dialog = page.getByRole("dialog", { name: "Delete this folder?" });
+    const go = dialog.getByRole("button", { name: "Delete all keys" });
+    await dialog.getByLabel("Type old/ to confirm").fill("old");
+    assert.equal(await go.isDisabled(), true);
+    await page.keyboard.press("Enter");
+    assert.equal((await fetch(`${host.url}/old/1`)).status, 200);
+    await dialog.getByLabel("Type old/ to confirm").fill("old/");
+    await go.click();
+    await toast(page, "Deleted all keys below old/");
+    await page.getByText("This folder is empty").waitFor();
+    assert.deepEqual(await (await fetch(`${host.url}/old/`)).json(), []);
+    assert.equal((await fetch(`${host.url}/old-not/k`)).status, 200);
+    await page.goto(url(""));
+    await keys(page).getByRole("option").first().waitFor();
+    assert.equal(await page.getByRole("button", { name: "Delete folder" }).count(), 0);
+    await page.done();
+  });
+
+  it("are copied to the clipboard if they are text", async () => {
+    await seed(host, { "copy/text": "grüße", "copy/bytes": Buffer.from([0, 1, 254, 255]) });
+    const page = await open(url("copy/text"), { permissions: ["clipboard-read", "clipboard-write"] });
+    await page.getByRole("button", { name: "Copy", exact: true }).click();
+    await toast(page, "The value is in the clipboard");
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "grüße");
+    await keys(page).getByRole("option", { name: /^bytes/ }).click();
+    await page.getByLabel("Value as hexadecimal bytes").waitFor();
+    assert.equal(await page.getByRole("button", { name: "Copy", exact: true }).count(), 0);
+    await page.done();
+  });
+
   it("are uploaded and downloaded byte for byte", async () => {
     const bytes = Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * 7) % 256));
     const file = join(host.folder, "upload.bin");

@@ -72,7 +72,7 @@ describe("a listener with tokens", () => {
     await page.getByRole("option", { name: /^a/ }).click();
     await page.getByLabel("Value as text").waitFor();
     assert.equal(await page.getByText("Your token only reads here").count(), 1);
-    for (const name of ["New key", "Upload", "Edit", "Delete", "Expiry"]) {
+    for (const name of ["New key", "Upload", "Edit", "Delete", "Delete folder", "Expiry"]) {
       assert.equal(await page.getByRole("button", { name, exact: true }).count(), 0, name);
     }
     assert.deepEqual(await page.getByRole("navigation", { name: "Views" }).getByRole("link").allInnerTexts(), ["Keys", "Events"]);

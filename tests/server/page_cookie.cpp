@@ -78,6 +78,15 @@ TEST_CASE("the cookie never leaves the TLS that ends at a proxy") {
   CHECK_THAT(plain.header("set-cookie"), !Catch::Contains("Secure"));
 }
 
+TEST_CASE("wrong codes and wrong tokens of a login are slowed as all others are") {
+  Host host(page_config({}));
+  Client client(host.admin());
+  const std::string body = GENERATE(R"({"code":"guess"})", R"({"token":"guess"})");
+  for (int i = 0; i < 10; ++i) CHECK(client.ask("POST", "/session", body).status == 401);
+  CHECK(client.ask("POST", "/session", body).status == 429);
+  CHECK(client.ask("POST", "/session", R"({"token":"owner"})").status == 200);
+}
+
 TEST_CASE("the cookie counts for an origin that the config names beside *") {
   Host host(page_config({"*", "https://panel.example"}));
   Client client(host.admin());

@@ -152,11 +152,7 @@ std::optional<Ends> Peer::ends() const {
 
 ip::address Peer::address() const {
   const auto from = endpoint_of(socket_, ::getpeername);
-  if (!from) return {};
-  const ip::address address = from->address();
-  // A listener at [::] sees a client of IPv4 in this form.
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) return ip::make_address_v4(ip::v4_mapped, address.to_v6());
-  return address;
+  return from ? from->address() : ip::address();
 }
 
 const std::string &Peer::name() {

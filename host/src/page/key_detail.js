@@ -91,7 +91,10 @@ export function openDetail(panel, key, { back, changed, gone }) {
   }
 
   function actions(meta, value) {
-    const tools = [h("a", { class: "button", href: keyUrl(key), download: key.slice(key.lastIndexOf("/") + 1) }, "Download")];
+    const copy = navigator.clipboard && formsOf(value.bytes).includes("text") && value.bytes.length === value.total &&
+      button("Copy", () => navigator.clipboard.writeText(new TextDecoder().decode(value.bytes)).then(
+        () => toast("The value is in the clipboard"), (error) => toast(error.message, "bad")));
+    const tools = [copy, h("a", { class: "button", href: keyUrl(key), download: key.slice(key.lastIndexOf("/") + 1) }, "Download")];
     if (!mayWrite(key)) return tools;
     const isText = formsOf(value.bytes).includes("text");
     const whole = value.bytes.length === value.total;

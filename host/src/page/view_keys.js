@@ -4,6 +4,7 @@ import { list, stat } from "./api.js";
 import { toast } from "./dialogs.js";
 import { button, empty, failed, h, head, show } from "./dom.js";
 import { bytes, count, duration } from "./format.js";
+import { deleteFolder } from "./folder_delete.js";
 import { openDetail } from "./key_detail.js";
 import { createKey, uploadFiles } from "./key_new.js";
 import { firstFolder, mayRead, mayWrite } from "./session.js";
@@ -132,7 +133,8 @@ export function open(main, rest, parameters) {
     const files = h("input", { type: "file", multiple: true, hidden: true, "aria-label": "Files to upload",
       onchange: () => uploadFiles(target, [...files.files], done) });
     show(tools, mayWrite(target)
-      ? [button("Upload", () => files.click()), files,
+      ? [!search && folder && button("Delete folder", () => deleteFolder(folder, done), { class: "danger" }),
+        button("Upload", () => files.click()), files,
         button("New key", () => createKey(target, done), { class: "primary" })]
       : h("span", { class: "chip" }, "Your token only reads here"));
   }
