@@ -26,6 +26,7 @@
 #include "listing/paused.hpp"
 #include "listing/walk.hpp"
 #include "store/context.hpp"
+#include "store/folder_looks.hpp"
 #include "store/folders.hpp"
 #include "store/remover.hpp"
 #include "store/settings.hpp"
@@ -56,6 +57,9 @@ public:
 
   omnistore_status get(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
   omnistore_status stat(Call call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink);
+  omnistore_status stat_many(Call call, std::span<const omnistore_bytes> keys,
+                             omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                             omnistore_status *statuses);
   omnistore_status set(Call call, std::string_view key, const omnistore_set_request &request, omnistore_sink *result);
   omnistore_status remove(Call call, std::string_view key, const omnistore_remove_request &request);
   omnistore_status list(Call call, const omnistore_list_request &request, omnistore_page &page);
@@ -218,18 +222,41 @@ omnistore_status Fs::get(Call call, std::string_view key, const omnistore_get_re
   return OMNISTORE_OK;
 }
 
+omnistore_status give_meta(const OpenValue &found, std::string_view user, const omnistore_get_request &request,
+                           omnistore_sink &sink) {
+  omnistore_meta meta = meta_of(found.status, found.life.expiry);
+  EtagRoom etag;
+  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status, found.life));
+  if (request.flags & OMNISTORE_GET_USER) omnistore::add_user(meta, user);
+  return omnistore::give(sink, meta);
+}
+
 omnistore_status Fs::stat(Call, std::string_view key, const omnistore_get_request &request, omnistore_sink &sink) {
   const Path path(key);
   OpenValue found;
   std::string user;
   const bool is_there =
       request.flags & OMNISTORE_GET_USER ? find_with_user(path, key, found, user) : find(path, key, found);
-  if (!is_there) return OMNISTORE_NOT_FOUND;
-  omnistore_meta meta = meta_of(found.status, found.life.expiry);
-  EtagRoom etag;
-  if (request.flags & OMNISTORE_GET_META) meta.etag = omnistore::as_bytes(write_etag(etag, found.status, found.life));
-  if (request.flags & OMNISTORE_GET_USER) omnistore::add_user(meta, user);
-  return omnistore::give(sink, meta);
+  return is_there ? give_meta(found, user, request, sink) : OMNISTORE_NOT_FOUND;
+}
+
+omnistore_status Fs::stat_many(Call call, std::span<const omnistore_bytes> keys,
+                               omnistore::Requests<omnistore_get_request> requests, omnistore_sink *const *sinks,
+                               omnistore_status *statuses) {
+  tree_.glance();
+  FolderLooks looks(tree_);
+  for (std::uint32_t i = 0; i < keys.size(); ++i) {
+    const std::string_view key = omnistore::as_view(keys[i]);
+    const omnistore_get_request &request = requests[i];
+    try {
+      OpenValue found;
+      const bool is_plain = !(request.flags & OMNISTORE_GET_USER) && looks.find(Path(key), found);
+      statuses[i] = is_plain ? give_meta(found, {}, request, *sinks[i]) : stat(call, key, request, *sinks[i]);
+    } catch (const Failure &failure) {
+      statuses[i] = call.fail(i, failure.status(), failure.what());
+    }
+  }
+  return OMNISTORE_OK;
 }
 
 // ---------------------------------------------------------------------------------------------------------- writing

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <deque>
+
 #include "driven.hpp"
 
 using namespace test;
@@ -23,6 +25,57 @@ TEST_CASE("the value of a:b is the file a/b and nothing else") {
   REQUIRE(f.store.set("a:b", binary) == OMNISTORE_OK);
   CHECK(read_file(f.file("a/b")) == binary);
   CHECK(f.names() == Keys{"a", "a/b"});
+}
+
+TEST_CASE("a batch of stats gives the meta of each key as a stat does") {
+  Fixture f;
+  for (const char *key : {"a", "d:1", "d:2", "e:1", "d:3", "n", "n:below", "u"}) f.store.set(key, key);
+  f.store.set("d:ends", "soon", {.expiry = f.host.time + 60'000});
+  f.store.set("e:over", "over", {.expiry = f.host.time + 10});
+  f.host.time += 20;
+  write_file(f.file("e/other"), "by another program");
+  std::filesystem::create_symlink("1", f.file("d/link"));
+  std::filesystem::create_directory(f.file("d/folder"));
+  std::filesystem::create_symlink("/etc/passwd", f.file("d/out"));
+
+  const omnistore_driver &driver = fs_driver();
+  const std::string options = "{" + option("base", f.folder.path().string()) + "}";
+  omnistore_open_request open{};
+  open.size = sizeof open;
+  open.options = omnistore::as_bytes(options);
+  omnistore_traits traits = *driver.traits;
+  void *self = nullptr;
+  Call call;
+  REQUIRE(driver.open(&f.host, &call, &open, &traits, &self) == OMNISTORE_OK);
+  const Keys keys = {"a",      "d:1",     "d:2",    "d:none", "d:link",  "d:out",        "d:folder", "e:1",
+                     "e:over", "e:other", "d:ends", "n",      "n:below", "none:deep:er", "u",        "a"};
+  std::vector<omnistore_bytes> names;
+  std::deque<Got> got(keys.size());
+  std::vector<omnistore_sink *> sinks;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    names.push_back(omnistore::as_bytes(keys[i]));
+    sinks.push_back(&got[i]);
+  }
+  const omnistore_get_request request{sizeof request, OMNISTORE_GET_META, 0, UINT64_MAX};
+  const std::vector<const omnistore_get_request *> requests(keys.size(), &request);
+  std::vector<omnistore_status> statuses(keys.size(), OMNISTORE_INTERNAL);
+  CHECK(driver.stat_many(self, &call, names.data(), static_cast<std::uint32_t>(keys.size()), requests.data(),
+                         sinks.data(), statuses.data()) == OMNISTORE_OK);
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    INFO(keys[i]);
+    Got single;
+    CHECK(statuses[i] == driver.stat(self, &call, names[i], &request, &single));
+    CHECK(got[i].value_size == single.value_size);
+    CHECK(got[i].etag == single.etag);
+    CHECK(got[i].expiry == single.expiry);
+    CHECK(got[i].mtime == single.mtime);
+  }
+  CHECK(statuses[3] == OMNISTORE_NOT_FOUND);
+  CHECK(statuses[5] == OMNISTORE_DENIED);
+  CHECK(statuses[8] == OMNISTORE_NOT_FOUND);
+  CHECK(got[9].value_size == 18);
+  CHECK(got[10].expiry > 0);
+  driver.close(self);
 }
 
 TEST_CASE("a file that another program wrote is a value") {
