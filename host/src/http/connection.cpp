@@ -7,7 +7,6 @@
 
 #include <boost/asio/post.hpp>
 #include <netinet/tcp.h>
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include "base/ascii.hpp"
@@ -135,39 +134,6 @@ bool Connection::step() {
 
 // --------------------------------------------------------------------------------------------------------------
 // The way of a request
-
-bool Connection::handshake() {
-  const tls::Session::Result result = tls_->handshake();
-  const bool writes = result == tls::Session::Result::await_output;
-  switch (result) {
-  case tls::Session::Result::done:
-    request_.certificate = tls_->certificate();
-    phase_ = Phase::head;
-    pace_.idle(loop_.now);
-    if (refused_ || refused_by_limit_) refuse_connection();
-    return true;
-  case tls::Session::Result::await_input:
-  case tls::Session::Result::await_output:
-    socket_.async_wait(writes ? Socket::wait_write : Socket::wait_read,
-                       [self = shared_from_this()](const error_code &) {
-                         if (self->phase_ == Phase::handshake) self->proceed();
-                       });
-    return false;
-  case tls::Session::Result::plain: {
-    constexpr std::string_view text = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 40\r\n"
-                                      "Connection: close\r\n\r\nThis listener speaks TLS: use https://.\n";
-    error_code ignored;
-    socket_.write_some(asio::buffer(text.data(), text.size()), ignored);
-    socket_.shutdown(Socket::shutdown_send, ignored);
-    break;
-  }
-  case tls::Session::Result::ended:
-    if (tls_->failure()) spdlog::debug("a client's TLS handshake failed: {}", tls_->failure());
-    break;
-  }
-  close();
-  return false;
-}
 
 bool Connection::read_head() {
   const bool begins = !reader_.begun();

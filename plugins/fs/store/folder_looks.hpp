@@ -16,8 +16,8 @@ class FolderLooks {
 public:
   explicit FolderLooks(const Tree &tree);
 
-  /// Fills in all of `found` but the file. Returns false if only open_value() can find out: if there is no plain file of
-  /// the process's own user, or if its expiry is in an attribute.
+  /// Fills in all of `found` but the file. Returns false if only open_value() can find out: if there is no plain file
+  /// of the process's own user, or if its expiry is in an attribute.
   bool find(const Path &path, OpenValue &found);
 
 private:
