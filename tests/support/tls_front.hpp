@@ -42,7 +42,7 @@ public:
 
   std::string url() const { return "https://127.0.0.1:" + std::to_string(port()); }
   std::uint16_t port() const { return port_.number(); }
-  /// Returns the server name that the last client asked for; empty: none.
+  /// Returns the server name in the last handshake; empty: it had none.
   std::string requested_name() const {
     const std::lock_guard lock(mutex_);
     return requested_name_;
