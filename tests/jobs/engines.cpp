@@ -22,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr unsigned small_values = 1500;
+constexpr int an_hour = 3'600'000; ///< in milliseconds: a copy of many keys says nothing until it ends
 
 /// A config with a mount for each engine, and `files` and `back`, two folders.
 class Engines {
@@ -49,7 +50,7 @@ public:
   fs::path folder(const std::string &name) const { return folder_.path() / name; }
   test::Result operator()(test::Strings arguments) const {
     arguments.insert(arguments.begin(), {"-c", config(), "--json"});
-    return test::omnistore(arguments, {.folder = folder_.path().string()});
+    return test::omnistore(arguments, {.folder = folder_.path().string(), .silence_ms = an_hour});
   }
 
   /// Copies all keys. The first run, at `rate` keys a second, is killed when it has begun so many batches. The second
@@ -72,7 +73,7 @@ public:
     }                               // the destructor kills it
     REQUIRE(fs::exists(journal())); // it was not done
     test::Process process(with("100000000"), {.folder = folder_.path().string()});
-    const test::Result result = process.finish();
+    const test::Result result = process.finish({}, an_hour);
     INFO(from << " to " << to << ": " << result.err);
     REQUIRE(result.code == 0);
     CHECK(result.json().at("resumed") == true);

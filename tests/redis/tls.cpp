@@ -3,6 +3,7 @@
 #include "driven.hpp"
 
 #include "support/certificates.hpp"
+#include "support/tls_front.hpp"
 
 using omnistore::testing::StatusError;
 using test::Authority;
@@ -95,6 +96,17 @@ TEST_CASE("a certificate for another name fails the open, and the message names 
   }
   Store store(options_of(server, {{"ca", authority.ca()}, {"serverName", "redis.test"}}));
   CHECK(store.set("k", "v") == OMNISTORE_OK);
+}
+
+TEST_CASE("the name in the option serverName is sent, so that a proxy of several servers finds the right one") {
+  const RedisServer server;
+  const test::TlsFront front(server.port()); // its certificate is for 127.0.0.1, so the open fails after the request
+  const test::Folder folder;
+  test::write_file(folder / "ca.pem", front.certificate());
+  const std::string url = "rediss://127.0.0.1:" + std::to_string(front.port()) + "/0";
+  refused("{" + test::option("url", url) + "," + test::option("ca", folder / "ca.pem") + "," +
+          test::option("serverName", "redis.test") + Store::patient() + "}");
+  CHECK(test::eventually([&] { return front.requested_name() == "redis.test"; }));
 }
 
 TEST_CASE("a server that requires a client certificate gets it, and without one the message names cert and key") {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <list>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -39,7 +40,13 @@ public:
     }
   }
 
-  std::string url() const { return "https://127.0.0.1:" + std::to_string(port_.number()); }
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(port()); }
+  std::uint16_t port() const { return port_.number(); }
+  /// Returns the server name in the last handshake; empty: it had none.
+  std::string requested_name() const {
+    const std::lock_guard lock(mutex_);
+    return requested_name_;
+  }
   /// Its certificate as PEM.
   const std::string &certificate() const { return certificate_; }
 
@@ -98,7 +105,12 @@ private:
   void serve(int client) {
     const Owned<SSL, SSL_free> tls(SSL_new(context_.get()));
     SSL_set_fd(tls.get(), client);
-    if (SSL_accept(tls.get()) != 1) return;
+    const bool accepted = SSL_accept(tls.get()) == 1;
+    if (const char *const name = SSL_get_servername(tls.get(), TLSEXT_NAMETYPE_host_name)) {
+      const std::lock_guard lock(mutex_);
+      requested_name_ = name;
+    }
+    if (!accepted) return;
     const int server = connected_to(behind_);
     if (server < 0) return;
     pump(*tls, client, server);
@@ -123,6 +135,8 @@ private:
 
   const std::uint16_t behind_;
   std::string certificate_;
+  mutable std::mutex mutex_;
+  std::string requested_name_;
   Owned<SSL_CTX, SSL_CTX_free> context_;
   LoopbackPort port_;
   std::thread acceptor_;
