@@ -171,11 +171,11 @@ describe("the keys", () => {
   it("are deleted after a question", async () => {
     await seed(host, { "delete/k": "v", "delete/other": "v" });
     const page = await open(url("delete/k"));
-    await page.getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
     await page.getByRole("button", { name: "Cancel" }).click();
     assert.equal((await fetch(`${host.url}/delete/k`)).status, 200);
-    await page.getByRole("button", { name: "Delete" }).click();
-    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByRole("button", { name: "Delete", exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
     await toast(page, "Deleted delete/k");
     await page.getByText("No key is chosen").waitFor();
     assert.equal((await fetch(`${host.url}/delete/k`)).status, 404);
