@@ -56,12 +56,6 @@ void *CallMemory::take(std::size_t size, const char *what) {
   return end - size;
 }
 
-omnistore_bytes CallMemory::bytes(std::string_view bytes, const char *what) {
-  void *place = take(bytes.size(), what);
-  if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
-  return {place, bytes.size()};
-}
-
 CallMemory::~CallMemory() {
   const std::lock_guard lock(turn);
   for (const std::size_t slot : pieces_) {

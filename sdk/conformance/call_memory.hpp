@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstring>
 #include <new>
 #include <string_view>
 #include <utility>
@@ -26,7 +27,11 @@ public:
   CallMemory &operator=(const CallMemory &) = delete;
 
   /// Copies the bytes. `what` is a literal that names them in the report of a fault.
-  omnistore_bytes bytes(std::string_view bytes, const char *what);
+  omnistore_bytes bytes(std::string_view bytes, const char *what) {
+    void *place = take(bytes.size(), what);
+    if (!bytes.empty()) std::memcpy(place, bytes.data(), bytes.size());
+    return {place, bytes.size()};
+  }
   /// Makes an object whose last byte is the last readable one.
   template <class T>
   T *make(T object, const char *what) {

@@ -2,10 +2,11 @@
 // The processes that a benchmark starts: pinned to a core, driven line by line, and all stopped at its end.
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { cpus } from "node:os";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
+
+export { freePort } from "../e2e/free_port.mjs";
 
 /** Servers, and all that works alone, run on the first core; what loads a server runs on the second. */
 const firstCore = "0";
@@ -82,12 +83,3 @@ export async function stopAll() {
   await Promise.all(ends);
 }
 
-/** A port of 127.0.0.1 that nobody listens on at this moment. */
-export async function freePort() {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, "close");
-  return port;
-}

@@ -191,11 +191,7 @@ TEST_CASE("no exception leaves the services that a store is given") {
 TEST_CASE("no exception leaves a watcher") {
   Puppet puppet;
   Failing failing;
-  omnistore_watcher *watcher = nullptr;
-  puppet.watch = [&](omnistore_watcher *given) {
-    watcher = given;
-    return OMNISTORE_OK;
-  };
+  omnistore_watcher *const &watcher = puppet.accept_watches();
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
   test::Events events;
   const auto watch = storage.watch("", events.callback());

@@ -374,11 +374,7 @@ TEST_CASE("a clear of a base reports no key outside it") {
 
 TEST_CASE("a watch gets no key outside its base and no text that is no key") {
   Puppet puppet;
-  omnistore_watcher *watcher = nullptr;
-  puppet.watch = [&](omnistore_watcher *given) {
-    watcher = given;
-    return OMNISTORE_OK;
-  };
+  omnistore_watcher *const &watcher = puppet.accept_watches();
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
   test::Events events;
   const auto watch = storage.watch("team", events.callback());

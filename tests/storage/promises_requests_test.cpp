@@ -45,12 +45,8 @@ private:
 TEST_CASE("the host copies what a driver passes to it before it returns") {
   Puppet puppet;
   const test::LogLines log(test::LogLines::debug);
-  omnistore_watcher *watcher = nullptr;
   puppet.traits.capabilities |= OMNISTORE_CAN_ETAG | OMNISTORE_CAN_META;
-  puppet.watch = [&](omnistore_watcher *given) {
-    watcher = given;
-    return OMNISTORE_OK;
-  };
+  omnistore_watcher *const &watcher = puppet.accept_watches();
   puppet.get = [&](omnistore_call *call, std::string_view key, const omnistore_get_request &, omnistore_sink *sink) {
     if (key == "bad") {
       omnistore_failure failure{sizeof failure, 0, {}, 0, 0, 0};
@@ -310,11 +306,7 @@ TEST_CASE("a batch with more items than a driver takes comes in parts") {
 
 TEST_CASE("an event of an unknown type is dropped, and an unknown cause is none") {
   Puppet puppet;
-  omnistore_watcher *watcher = nullptr;
-  puppet.watch = [&](omnistore_watcher *given) {
-    watcher = given;
-    return OMNISTORE_OK;
-  };
+  omnistore_watcher *const &watcher = puppet.accept_watches();
   Storage storage = test::open(R"({ "": )" + puppet.mount() + " }");
   test::Events events;
   const auto watch = storage.watch("", events.callback());

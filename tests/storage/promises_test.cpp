@@ -77,11 +77,7 @@ TEST_CASE("one function at a time runs for a serialized store") {
 TEST_CASE("tasks, events and the ends of watches come beside a function of a serialized store") {
   Puppet puppet;
   puppet.traits.thread_model = OMNISTORE_SERIALIZED;
-  omnistore_watcher *watcher = nullptr;
-  puppet.watch = [&](omnistore_watcher *given) {
-    watcher = given;
-    return OMNISTORE_OK;
-  };
+  omnistore_watcher *const &watcher = puppet.accept_watches();
   std::latch inside(1), leave(1), task(1);
   puppet.get = [&](auto &&...) {
     inside.count_down();

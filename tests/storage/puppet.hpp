@@ -44,6 +44,14 @@ struct Puppet {
   std::function<omnistore_status(omnistore_call *, std::uint32_t count, omnistore_status *)> set_many, remove_many;
   std::function<omnistore_status(const omnistore_touch_request &)> touch;
   std::function<omnistore_status(omnistore_watcher *)> watch;
+  /// Lets watches begin. The watcher of the last one is in the returned place; null before it.
+  omnistore_watcher *&accept_watches() {
+    watch = [this](omnistore_watcher *given) {
+      watcher_ = given;
+      return OMNISTORE_OK;
+    };
+    return watcher_;
+  }
   std::function<omnistore_status(omnistore_call *)> health; ///< set before it is opened, or it has none
   std::function<omnistore_status(omnistore_sink *, std::uint32_t *unchanged)> get_changed;
   std::function<std::string()> stats, explain; ///< likewise. A JSON object
@@ -56,6 +64,9 @@ struct Puppet {
     return R"({ "driver": ")" + driver + R"(", "options": { "puppet": ")" +
            std::to_string(reinterpret_cast<std::uintptr_t>(this)) + "\" } }";
   }
+
+private:
+  omnistore_watcher *watcher_ = nullptr;
 };
 
 /// The mounts of a config's text with a layer over stores.

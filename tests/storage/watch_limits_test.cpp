@@ -125,11 +125,7 @@ TEST_CASE("a store that refused is tried again when another watch begins") {
   Events events;
   const Watch refused = storage.watch("", {[](const omnistore::Event &) {}}, first.options());
   REQUIRE(first.wait_for(1).size() == 1);
-  omnistore_watcher *watcher = nullptr;
-  puppet.watch = [&](omnistore_watcher *given) {
-    watcher = given;
-    return OMNISTORE_OK;
-  };
+  omnistore_watcher *const &watcher = puppet.accept_watches();
   const Watch watch = storage.watch("", events.callback(), second.options());
   REQUIRE(watcher);
   const omnistore_event event{sizeof event, OMNISTORE_EVENT_UPDATE, 0, 0, test::bytes("others"), 0};
