@@ -230,6 +230,22 @@ TEST_CASE("without the module of TLS there is a clear message, and everything el
   CHECK(run({"-c", secure.folder / "omnistore.json", "ls"}).code == 0);
 }
 
+TEST_CASE("the module of TLS need not be executable, as in a package") {
+  const Secure secure;
+  const test::Folder other;
+  std::filesystem::create_directories(other.path() / "bin");
+  std::filesystem::create_directories(other.path() / "libexec" / "omnistore");
+  std::filesystem::copy_file(test::program(), other / "bin/omnistore");
+  const std::string module = other / "libexec/omnistore/omnistore-tls.so";
+  std::filesystem::copy_file(OMNISTORE_BUILD "/libexec/omnistore-tls.so", module);
+  using std::filesystem::perms;
+  std::filesystem::permissions(module, perms::owner_read | perms::owner_write);
+  const Result mounts = test::run_command({other / "bin/omnistore", "--admin-url", secure.host.admin, "--url",
+                                           secure.host.data, "--ca", secure.authority.ca(), "mounts"});
+  CHECK(mounts.err == "");
+  CHECK(mounts.code == 0);
+}
+
 TEST_CASE("a module of TLS that is not this program's is refused with its file") {
   const Secure secure;
   const test::Folder other;

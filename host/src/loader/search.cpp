@@ -88,7 +88,7 @@ std::string helper_file(const std::string &name) {
   }
   places.emplace_back(installed_helpers);
   for (const fs::path &place : places)
-    if (const fs::path file = place / name; ::access(file.c_str(), X_OK) == 0) return file.string();
+    if (const fs::path file = place / name; ::access(file.c_str(), R_OK) == 0) return file.string();
   return {};
 }
 
