@@ -2,8 +2,14 @@
 // Background tasks of several stores on the host's threads.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <latch>
+#include <string>
 #include <thread>
+
+#include <unistd.h>
 
 #include "fixture.hpp"
 #include "puppet.hpp"
@@ -30,22 +36,37 @@ struct Tasks {
     ++gate.done;
     gate.changed.notify_all();
   }
+  /// Waits until so many run. If they never do, the test continues: a store that closes waits for its tasks.
   void await(int wanted) {
     std::unique_lock lock(mutex);
-    REQUIRE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return running >= wanted; }));
+    CHECK(changed.wait_for(lock, std::chrono::seconds(20), [&] { return running >= wanted; }));
   }
   /// Lets all go, and waits until so many have ended.
   void finish(int wanted) {
     std::unique_lock lock(mutex);
     open = true;
     changed.notify_all();
-    REQUIRE(changed.wait_for(lock, std::chrono::seconds(20), [&] { return done >= wanted; }));
+    CHECK(changed.wait_for(lock, std::chrono::seconds(20), [&] { return done >= wanted; }));
   }
 };
 
 void submit(const Puppet &puppet, Tasks &gate, int count, std::uint32_t flags, std::uint64_t delay = 0) {
   for (int i = 0; i < count; ++i)
     REQUIRE(puppet.host->submit(puppet.host, Tasks::task, &gate, delay, flags) == OMNISTORE_OK);
+}
+
+/// Waits until every other thread of this process has nothing to do.
+void let_others_rest() {
+  const auto rests = [](const std::filesystem::path &thread) {
+    std::ifstream file(thread / "stat");
+    std::string stat;
+    std::getline(file, stat);
+    const std::size_t name_end = stat.rfind(')');
+    return thread.filename() == std::to_string(::getpid()) || name_end == std::string::npos ||
+           stat[name_end + 2] == 'S';
+  };
+  const std::filesystem::directory_iterator end;
+  while (!std::all_of(std::filesystem::directory_iterator("/proc/self/task"), end, rests)) std::this_thread::yield();
 }
 
 } // namespace
@@ -83,6 +104,24 @@ TEST_CASE("no store's tasks keep those of another store from running") {
   ran.await(1);
   ran.finish(1);
   held.finish(600);
+}
+
+TEST_CASE("a task whose time comes while every thread is busy runs on a thread of its own") {
+  Puppet first, second;
+  Tasks early, late;
+  Storage storage = test::open(R"({ "a": )" + first.mount() + R"(, "b": )" + second.mount() + " }");
+  early.open = true;
+  submit(first, early, 1, 0); // now there is one thread, which has nothing to do
+  early.finish(1);
+  early.open = false;
+  let_others_rest();
+  submit(second, late, 1, 0, 500);
+  let_others_rest();
+  submit(first, early, 1, 0); // takes the thread
+  early.await(1);
+  late.await(1);
+  late.finish(1);
+  early.finish(2);
 }
 
 TEST_CASE("a store that closes waits for its running tasks and drops the others") {

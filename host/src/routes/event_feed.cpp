@@ -11,7 +11,7 @@ namespace omnistore::routes {
 namespace {
 
 constexpr std::size_t most_taken = 64 * 1024;         // bytes that one take() gives; the last event may exceed it
-constexpr std::size_t most_queued = 64 * 1024;        // events that wait
+constexpr std::size_t most_queued = 1024 * 1024;      // events that wait, if the hub has room for them
 constexpr auto remembered = std::chrono::seconds(60); // for a client that comes back
 
 std::string_view cause_name(Event::Cause cause) {

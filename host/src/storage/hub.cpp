@@ -13,16 +13,21 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/memory_size.hpp"
 #include "storage/resumption.hpp"
 #include "storage/topic.hpp"
 
 namespace omnistore {
 namespace {
 
-constexpr std::size_t most_pending = 64 * 1024;    // events that the dispatcher has not seen yet
-constexpr std::size_t most_room = 8 * 1024 * 1024; // bytes of events that one topic holds
-constexpr std::size_t least_room = 64 * 1024;      // the same if all topics together hold more than this:
-constexpr std::size_t room_of_all = 64 * 1024 * 1024;
+constexpr std::size_t most_pending = 64 * 1024; // events that the dispatcher has not seen yet
+constexpr std::size_t least_room = 64 * 1024;   // bytes of events that a topic holds, however much the others do
+
+/// Returns how many bytes of events all topics hold together: some 300 thousand events on a machine of 6 GiB or more.
+std::size_t room_of_all() {
+  constexpr std::uint64_t mebibyte = 1024 * 1024;
+  return std::clamp(base::memory_of_process() / 64, 8 * mebibyte, 96 * mebibyte);
+}
 
 using Clock = std::chrono::steady_clock;
 
@@ -78,6 +83,7 @@ private:
   Batch take_pending();
   void distribute(const Batch &batch, Topic::States &woken);
   void distribute(const SharedRecord &record, Topic::States &woken);
+  std::size_t room_of_topic() const;
   static void wake(const Topic::States &woken);
   std::shared_ptr<Topic> topic_of(const std::string &base);
   void drop_if_empty(const Topic &topic);
@@ -92,6 +98,7 @@ private:
 
   std::mutex route_;
   Topics topics_;
+  std::size_t room_ = 0; ///< room_of_all(), from the first watch on
   const std::shared_ptr<Topic::Bytes> held_ = std::make_shared<Topic::Bytes>(0);
   std::map<std::size_t, std::size_t> lengths_; ///< of the topics' bases, with how many have it
   LingeringBases lingering_;
@@ -144,6 +151,7 @@ void Hub::Core::start(bool callbacks) {
   try {
     const std::lock_guard routing(route_);
     if (stopping_) throw Error(Status::unavailable, "the storage is closing");
+    if (room_ == 0) room_ = room_of_all();
     if (!dispatcher_.joinable()) dispatcher_ = std::thread([this] { dispatch(); });
     if (callbacks) pool->start();
   } catch (const std::system_error &error) {
@@ -211,9 +219,17 @@ void Hub::Core::distribute(const Batch &batch, Topic::States &woken) {
   }
 }
 
+/// A topic may hold four times as much as is free: one that is alone gets four fifths of the room, two get four ninths
+/// each, and none can take all. (Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet
+/// switches", 1998.)
+std::size_t Hub::Core::room_of_topic() const {
+  const std::size_t held = held_->load(std::memory_order_relaxed);
+  return std::max(least_room, held < room_ ? 4 * (room_ - held) : 0);
+}
+
 void Hub::Core::distribute(const SharedRecord &record, Topic::States &woken) {
   const std::string_view key = record->event.key;
-  const std::size_t room = held_->load(std::memory_order_relaxed) < room_of_all ? most_room : least_room;
+  const std::size_t room = room_of_topic();
   if (record->event.type == Event::Type::resync) {
     Event shown = record->event;
     shown.key.clear();

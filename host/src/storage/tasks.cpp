@@ -64,13 +64,8 @@ bool Tasks::submit(const void *owner, const base::CallLabel &label, omnistore_ta
     std::lock_guard lock(mutex_);
     if (stopping_ || waiting_ >= most_waiting) return false;
     if (const auto found = owners_.find(owner); found != owners_.end() && found->second.dropped) return false;
-    if (idle_ == 0 && threads_.size() < most_threads) {
-      try {
-        threads_.emplace_back([this] { work(); });
-      } catch (const std::exception &) { // those that run already will do
-        if (threads_.empty()) return false;
-      }
-    }
+    grow();
+    if (threads_.empty()) return false;
     Owner &of = owners_[owner];
     (parallel ? of.parallel : of.serial).emplace(Clock::now() + delay, Task{&label, task, argument, parallel});
     ++waiting_; // last: what throws leaves no task
@@ -93,6 +88,11 @@ void Tasks::drop(const void *key) {
 void Tasks::forget(const void *owner) {
   std::lock_guard lock(mutex_);
   owners_.erase(owner);
+}
+
+void Tasks::grow() {
+  if (idle_ != 0 || threads_.size() >= most_threads) return;
+  without_exceptions([&] { threads_.emplace_back([this] { work(); }); }); // if it fails, those that run will do
 }
 
 bool Tasks::has_room(const Owner &owner) const {
@@ -146,6 +146,9 @@ void Tasks::work() {
     --waiting_;
     ++busy_;
     if (!task.parallel) owner.serial_runs = true;
+    // submit() counts on a thread that has nothing to do. This one had, and more may have come meanwhile.
+    next(Clock::now(), due);
+    if (due != Clock::time_point::max()) grow();
     lock.unlock();
     run(task, running);
     lock.lock();

@@ -58,6 +58,8 @@ private:
   using Owners = std::map<const void *, Owner>;
 
   void work();
+  /// Starts a thread if none is free and there may be more. Under the mutex.
+  void grow();
   bool has_room(const Owner &owner) const;
   /// Returns the queue of the owner whose first task comes next, or null if none of them may run.
   static Queue *next_of(Owner &owner);
