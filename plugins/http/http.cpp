@@ -76,6 +76,7 @@ public:
   static void validate(const omnistore::Options &options, std::uint32_t, omnistore::Problems &problems) {
     problems.check([&] { parse_base(options.string("base")); });
     problems.check([&] { check_headers(headers_in(options)); });
+    problems.check([&] { check_tls_files(limits_in(options)); });
   }
 
   omnistore_status get(omnistore::Call call, std::string_view key, const omnistore_get_request &request,

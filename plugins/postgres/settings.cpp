@@ -11,6 +11,7 @@
 #include <libpq-fe.h>
 
 #include <omnistore/failure.hpp>
+#include <omnistore/pem_file.hpp>
 
 namespace postgres {
 namespace {
@@ -34,6 +35,26 @@ void check(std::string_view parameter, std::string_view value) {
     constexpr std::string_view modes[] = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
     if (std::find(std::begin(modes), std::end(modes), value) == std::end(modes))
       throw Failure(OMNISTORE_INVALID, "option url: there is no sslmode " + std::string(value));
+  }
+}
+
+/// libpq would ask the terminal for the passphrase of an encrypted key, and connect without a certificate that is not
+/// there.
+void check_tls_files(const std::vector<std::pair<std::string, std::string>> &parameters) {
+  const auto given = [&](std::string_view name) {
+    std::string value; // the last one counts
+    for (const auto &[parameter, text] : parameters)
+      if (parameter == name) value = text;
+    return value;
+  };
+  if (given("sslmode") == "disable") return;
+  for (const auto &[name, wanted] : {std::pair{"sslrootcert", omnistore::Pem::certificate},
+                                     {"sslcert", omnistore::Pem::certificate},
+                                     {"sslkey", omnistore::Pem::key}}) {
+    const std::string file = given(name);
+    if (file.empty() || (wanted == omnistore::Pem::key && !given("sslpassword").empty())) continue;
+    if (const std::string why = omnistore::pem_problem(file, wanted); !why.empty())
+      throw Failure(OMNISTORE_INVALID, "option " + std::string(name) + ": " + file + ": " + why);
   }
 }
 
@@ -67,6 +88,7 @@ Settings::Settings(const omnistore::Options &options)
                                           {"sslcert", "sslcert"},
                                           {"sslkey", "sslkey"}})
     if (options.has(option)) parameters.emplace_back(parameter, options.string(option));
+  check_tls_files(parameters);
   if (options.has("port")) parameters.emplace_back("port", std::to_string(options.integer("port")));
   parameters.emplace_back("client_encoding", "UTF8");
 }

@@ -151,6 +151,7 @@ Settings settings_in(const omnistore::Options &options) {
   if (!settings.base.empty() && !http::is_key(options.string("base")))
     throw Failure(OMNISTORE_INVALID, "option base: expected the form of a key, such as a:b");
   if (!settings.base.empty()) settings.base += '/';
+  http::check_tls_files(settings.limits);
   return settings;
 }
 

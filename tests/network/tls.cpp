@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
 
+#include <ctime>
 #include <filesystem>
 #include <string>
 
@@ -234,13 +235,41 @@ TEST_CASE("a listener keeps its certificate if the new files cannot be used") {
   const test::LogLines log(test::LogLines::info);
   host.server.reload_files(setting.config);
   CHECK(SecureClient(host.http(), {.trusted = &setting.authority}).serial() == before);
-  CHECK(log.has_match("server.http.tls.key: .*mismatch.*; the listener goes on with what it had"));
+  CHECK(log.has_match(
+      "server.http.tls.key: .*: it is not the key of the certificate .*; the listener goes on with what it had"));
 }
 
 TEST_CASE("a listener does not start without the files of its TLS") {
   TlsSetting setting;
   setting.config.http.tls.key = "/nowhere/host.key";
   CHECK_THROWS_WITH(test::Host(setting.config), "server.http.tls.key: /nowhere/host.key: No such file or directory");
+}
+
+TEST_CASE("a certificate that has ended is reported, and metrics say when each ends") {
+  TlsSetting setting;
+  const test::LogLines log(test::LogLines::info);
+  const auto end_of = [](const test::Host &host) {
+    const std::string text = test::Client(host.admin()).ask("GET", "/metrics").body;
+    const std::string name = "\nomnistore_certificate_end_timestamp_seconds{listener=\"http\"} ";
+    const std::size_t at = text.find(name);
+    return at == text.npos ? 0 : std::stol(text.substr(at + name.size()));
+  };
+  const long now = std::time(nullptr);
+  {
+    test::Host host(setting.config);
+    CHECK(end_of(host) >= now + 3590);
+    CHECK(end_of(host) <= now + 3610);
+    CHECK_FALSE(log.has_match("its validity ended"));
+    const Authority::Pair ended = setting.authority.pair("ended", "IP:127.0.0.1", -60);
+    std::filesystem::rename(ended.cert, setting.pair.cert);
+    std::filesystem::rename(ended.key, setting.pair.key);
+    host.server.reload_files(setting.config);
+    CHECK(end_of(host) < now);
+    CHECK(log.has_match("server.http.tls.certificate: its validity ended on .* GMT"));
+  }
+  const test::LogLines again(test::LogLines::info);
+  const test::Host host(setting.config);
+  CHECK(again.has_match("server.http.tls.certificate: its validity ended on .* GMT"));
 }
 
 TEST_CASE("the page's cookie never leaves TLS, and its link is one for https") {

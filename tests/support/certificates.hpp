@@ -27,10 +27,11 @@ public:
   }
 
   std::string ca() const { return folder_ / "ca.pem"; }
-  /// Makes NAME.pem and NAME.key; `names` such as "IP:127.0.0.1,DNS:redis.test" are those of the subject.
-  Pair pair(const std::string &name, const std::string &names) const {
+  /// Makes NAME.pem and NAME.key; `names` such as "IP:127.0.0.1,DNS:redis.test" are those of the subject. The
+  /// certificate ends in `lasts` seconds.
+  Pair pair(const std::string &name, const std::string &names, long lasts = 3600) const {
     const Key key(EVP_EC_gen("P-256"));
-    const Certificate certificate = sign(name, key.get(), "CA:FALSE", names);
+    const Certificate certificate = sign(name, key.get(), "CA:FALSE", names, lasts);
     const Pair made{folder_ / (name + ".pem"), folder_ / (name + ".key")};
     write(made.cert, [&](std::FILE *file) { return PEM_write_X509(file, certificate.get()); });
     write(made.key, [&](std::FILE *file) {
@@ -60,13 +61,14 @@ private:
     if (!extension || X509_add_ext(certificate, extension.get(), -1) != 1)
       throw std::runtime_error("the certificate cannot be extended by " + value);
   }
-  Certificate sign(const std::string &name, EVP_PKEY *key, const char *constraints, const std::string &names) const {
+  Certificate sign(const std::string &name, EVP_PKEY *key, const char *constraints, const std::string &names,
+                   long lasts = 3600) const {
     Certificate made(X509_new());
     X509 *const raw = made.get();
     X509_set_version(raw, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(raw), ++serial_);
     X509_gmtime_adj(X509_getm_notBefore(raw), -3600);
-    X509_gmtime_adj(X509_getm_notAfter(raw), 3600);
+    X509_gmtime_adj(X509_getm_notAfter(raw), lasts);
     X509_set_pubkey(raw, key);
     X509_NAME *const subject = X509_get_subject_name(raw);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char *>(name.c_str()), -1,

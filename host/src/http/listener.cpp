@@ -126,8 +126,16 @@ public:
 
   const Address &bound() const { return bound_; }
   void reload_tls(const HttpConfig::Tls &config) const {
-    const std::string end = tls_ ? tls_->reload(config) : std::string();
-    if (!end.empty()) spdlog::info("{}: new connections get the new certificate, which is valid until {}", field_, end);
+    if (!tls_ || !tls_->reload(config)) return;
+    spdlog::info("{}: new connections get the new certificate, which is valid until {}", field_, tls_->end().text);
+    warn_if_ended();
+  }
+
+  /// Clients refuse a certificate that has ended. The listener serves it all the same: some check none.
+  void warn_if_ended() const {
+    if (const tls::Context::End end = tls_->end(); end.time <= std::time(nullptr))
+      spdlog::warn("{}.tls.certificate: its validity ended on {}; replace the file, and the listener takes it", field_,
+                   end.text);
   }
 
   void start(Application &application, unsigned threads) {
@@ -137,6 +145,7 @@ public:
                                               [this](bool refused) { connection_closed(refused); }));
     }
     started_ = true;
+    if (tls_) warn_if_ended();
     asio::post(accepting_, [this] { accept(); });
   }
 
@@ -187,6 +196,7 @@ public:
     }
     for (const auto *limiter : {per_address_ ? &*per_address_ : nullptr, per_token_ ? &*per_token_ : nullptr})
       if (limiter) stats.limited += limiter->refused();
+    if (tls_) stats.certificate_end = tls_->end().time;
     stats.accept_failures = accept_failures_.load(std::memory_order_relaxed);
     if (feeds_) stats.timed_out = feeds_->timed_out();
     for (const auto &loop : loops_) {

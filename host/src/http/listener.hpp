@@ -62,6 +62,7 @@ public:
     std::array<std::uint64_t, 5> responses{}; ///< by class: 1xx to 5xx
     std::uint64_t limited = 0;                ///< requests and connections over the limits of one client
     std::uint64_t accept_failures = 0;        ///< times that no connection could be accepted
+    std::int64_t certificate_end = 0;         ///< Unix seconds; 0: there is no TLS
   };
   /// On any thread.
   Stats stats() const;

@@ -167,11 +167,13 @@ json::object listener_json(const ListenerStats &listener) {
   for (std::size_t i = 0; i < listener.responses.size(); ++i) {
     responses[std::to_string(i + 1) + "xx"] = listener.responses[i];
   }
-  return {{"name", listener.name},           {"address", listener.address},
-          {"connections", listener.open},    {"accepted", listener.accepted},
-          {"refused", listener.refused},     {"acceptFailures", listener.accept_failures},
-          {"timed_out", listener.timed_out}, {"wrong_tokens", listener.wrong_tokens},
-          {"limited", listener.limited},     {"responses", std::move(responses)}};
+  json::object shown{{"name", listener.name},           {"address", listener.address},
+                     {"connections", listener.open},    {"accepted", listener.accepted},
+                     {"refused", listener.refused},     {"acceptFailures", listener.accept_failures},
+                     {"timed_out", listener.timed_out}, {"wrong_tokens", listener.wrong_tokens},
+                     {"limited", listener.limited},     {"responses", std::move(responses)}};
+  if (listener.certificate_end != 0) shown["certificate_end"] = listener.certificate_end * 1000;
+  return shown;
 }
 
 /// Parses the text of a JSON object; returns null if it is none.

@@ -26,6 +26,7 @@ struct ListenerStats {
   std::uint64_t accept_failures = 0;        ///< times that no connection could be accepted
   std::uint64_t wrong_tokens = 0;           ///< requests with an unknown token
   std::uint64_t limited = 0;                ///< requests and connections over the limits of one client
+  std::int64_t certificate_end = 0;         ///< Unix seconds; 0: there is no TLS
 };
 
 /// How reloads of the config went since the host was started.

@@ -191,6 +191,11 @@ void listeners_text(std::string &out, const std::vector<ListenerStats> &listener
       sample(out, count.name, "listener=\"" + listener.name + "\"", std::to_string(listener.*count.value));
     }
   }
+  family(out, "omnistore_certificate_end_timestamp_seconds", "gauge", "When the certificate of a listener ends.");
+  for (const ListenerStats &listener : listeners)
+    if (listener.certificate_end != 0)
+      sample(out, "omnistore_certificate_end_timestamp_seconds", "listener=\"" + listener.name + "\"",
+             std::to_string(listener.certificate_end));
   family(out, "omnistore_http_responses_total", "counter", "Answers, by the class of their status.");
   for (const ListenerStats &listener : listeners) {
     for (std::size_t i = 0; i < listener.responses.size(); ++i) {

@@ -90,7 +90,7 @@ struct Bound {
     return {name,          listener.address(),  now.open,
             now.accepted,  now.refused,         now.timed_out,
             now.responses, now.accept_failures, guard.wrong_tokens(),
-            now.limited};
+            now.limited,   now.certificate_end};
   }
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -63,10 +64,15 @@ class Context {
 public:
   virtual ~Context() = default;
 
-  /// Reads the files that `config` names, for the connections that begin from now on. Returns until when the
-  /// certificate is valid, such as "Jan  1 00:00:00 2027 GMT", or an empty text if it is the same as before. Throws as
-  /// Module::listen does, and keeps what it had.
-  virtual std::string reload(const HttpConfig::Tls &config) = 0;
+  /// Reads the files that `config` names, for the connections that begin from now on. Returns true if the certificate
+  /// is another one than before. Throws as Module::listen does, and keeps what it had.
+  virtual bool reload(const HttpConfig::Tls &config) = 0;
+  /// Until when the certificate is valid.
+  struct End {
+    std::int64_t time; ///< Unix seconds
+    std::string text;  ///< "Jan  1 00:00:00 2027 GMT"
+  };
+  virtual End end() const = 0;
   /// Begins TLS on a socket. Returns null if there is no memory for it. `held` lives as long as the session.
   virtual std::unique_ptr<Session> begin(int socket, std::shared_ptr<const void> held) const = 0;
 };

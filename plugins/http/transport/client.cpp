@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #include <omnistore/failure.hpp>
+#include <omnistore/pem_file.hpp>
 
 #include "transport/base64.hpp"
 
@@ -329,9 +330,20 @@ private:
   std::unique_ptr<Handle> handle_;
 };
 
+void check_tls_files(const Limits &limits) {
+  const auto check = [](const char *option, const std::string &file, omnistore::Pem wanted) {
+    if (const std::string why = file.empty() ? file : omnistore::pem_problem(file, wanted); !why.empty())
+      throw omnistore::Failure(OMNISTORE_INVALID, "option " + std::string(option) + ": " + file + ": " + why);
+  };
+  check("ca", limits.ca, omnistore::Pem::certificate);
+  check("certificate", limits.certificate, omnistore::Pem::certificate);
+  check("key", limits.key, omnistore::Pem::key);
+}
+
 Client::Client(Base base, Headers headers, Limits limits)
     : base_(std::move(base)), server_(server_of(base_.url)), headers_(std::move(headers)), limits_(limits) {
   check_headers(headers_);
+  check_tls_files(limits_);
   const auto keep = [this](std::string_view secret) {
     if (secret.size() >= SHORTEST_SECRET) secrets_.emplace_back(secret);
   };

@@ -62,10 +62,13 @@ class Stream;
 /// Throws Failure(OMNISTORE_INVALID) if a header of the options cannot be sent.
 void check_headers(const Headers &headers);
 
+/// Throws Failure(OMNISTORE_INVALID) if a file of TLS cannot be used. The options are `ca`, `certificate` and `key`.
+void check_tls_files(const Limits &limits);
+
 /// Any thread.
 class Client {
 public:
-  /// Throws as check_headers does.
+  /// Throws as check_headers and check_tls_files do.
   Client(Base base, Headers headers, Limits limits);
   Client(const Client &) = delete;
   Client &operator=(const Client &) = delete;

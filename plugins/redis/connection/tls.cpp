@@ -17,6 +17,7 @@
 #include <sys/socket.h>
 
 #include <omnistore/failure.hpp>
+#include <omnistore/pem_file.hpp>
 
 namespace redis {
 
@@ -103,6 +104,13 @@ void check_tls(const Endpoint &endpoint, const TlsOptions &options) {
   }
   if (options.cert.empty() != options.key.empty())
     refuse(options.cert.empty() ? "key" : "cert", "cert and key belong together; set both or none");
+  const auto check = [](const char *option, const std::string &file, omnistore::Pem wanted) {
+    const std::string why = file.empty() ? file : omnistore::pem_problem(file, wanted);
+    if (!why.empty()) refuse(option, file + ": " + why);
+  };
+  check("ca", options.ca, omnistore::Pem::certificate);
+  check("cert", options.cert, omnistore::Pem::certificate);
+  check("key", options.key, omnistore::Pem::key);
 }
 
 TlsSettings::TlsSettings(const TlsOptions &options)
@@ -122,8 +130,9 @@ TlsSettings::TlsSettings(const TlsOptions &options)
   if (options.cert.empty()) return;
   if (SSL_CTX_use_certificate_chain_file(context, options.cert.c_str()) != 1)
     refuse("cert", "no certificate can be read from " + options.cert + ": " + last_error());
-  if (SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) != 1)
-    refuse("key", "no key for " + options.cert + " can be read from " + options.key + ": " + last_error());
+  if (SSL_CTX_use_PrivateKey_file(context, options.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1)
+    refuse("key", options.key + " is not the key of " + options.cert + ": " + last_error());
 }
 
 TlsSession::TlsSession(const Endpoint &endpoint, int socket, std::chrono::steady_clock::time_point deadline)

@@ -27,8 +27,10 @@ using OwnContext = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 OwnContext context_for(const ClientFiles &files) {
   OwnContext context(SSL_CTX_new(TLS_client_method()), &SSL_CTX_free);
   if (!context) throw Error(Status::unavailable, "TLS: " + last_failure());
-  const auto check = [](int done, const char *option, const std::string &file) {
-    if (done != 1) throw Error(Status::invalid, std::string(option) + " " + file + ": " + last_failure());
+  const auto refuse = [](const char *option) {
+    return [option](const std::string &file, const std::string &why) {
+      throw Error(Status::invalid, std::string(option) + " " + file + ": " + why);
+    };
   };
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_options(context.get(), SSL_OP_IGNORE_UNEXPECTED_EOF); // the length of a response says if it is whole
@@ -37,13 +39,10 @@ OwnContext context_for(const ClientFiles &files) {
   if (trusted.empty())
     SSL_CTX_set_default_verify_paths(context.get());
   else
-    check(SSL_CTX_load_verify_file(context.get(), trusted.c_str()), files.pinned.empty() ? "--ca" : "certificate",
-          trusted);
+    use_authorities(context.get(), trusted, refuse(files.pinned.empty() ? "--ca" : "certificate"));
   if (!files.pinned.empty()) X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context.get()), X509_V_FLAG_PARTIAL_CHAIN);
-  if (files.certificate.empty()) return context;
-  const std::string &key = files.key.empty() ? files.certificate : files.key;
-  check(SSL_CTX_use_certificate_chain_file(context.get(), files.certificate.c_str()), "--cert", files.certificate);
-  check(SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM), "--key", key);
+  if (!files.certificate.empty())
+    use_certificate(context.get(), files.certificate, files.key, refuse("--cert"), refuse("--key"));
   return context;
 }
 

@@ -3,8 +3,7 @@
 #include <cerrno>
 #include <climits>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
+#include <ctime>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -103,10 +102,13 @@ std::vector<std::string> names_of(const X509 *certificate) {
   return names;
 }
 
-/// "Jan  1 00:00:00 2027 GMT"
-std::string end_of(const X509 *certificate) {
+Context::End end_of(const X509 *certificate) {
+  const ASN1_TIME *const end = X509_get0_notAfter(certificate);
+  std::tm time{};
+  ASN1_TIME_to_tm(end, &time);
   const std::unique_ptr<BIO, decltype(&BIO_free_all)> bio(BIO_new(BIO_s_mem()), &BIO_free_all);
-  return bio && ASN1_TIME_print(bio.get(), X509_get0_notAfter(certificate)) == 1 ? text_of(bio.get()) : std::string();
+  const bool shown = bio && ASN1_TIME_print(bio.get(), end) == 1;
+  return {::timegm(&time), shown ? text_of(bio.get()) : std::string()};
 }
 
 class OpenSession : public Session {
@@ -196,7 +198,8 @@ class FileContext : public Context {
 public:
   FileContext(const HttpConfig::Tls &config, std::string field) : field_(std::move(field)), context_(load(config)) {}
 
-  std::string reload(const HttpConfig::Tls &config) override;
+  bool reload(const HttpConfig::Tls &config) override;
+  End end() const override;
   std::unique_ptr<Session> begin(int socket, std::shared_ptr<const void> held) const override;
 
 private:
@@ -208,11 +211,10 @@ private:
 };
 
 std::shared_ptr<SSL_CTX> FileContext::load(const HttpConfig::Tls &config) const {
-  const auto fail = [this](const std::string &part, const std::string &file) {
-    std::ifstream readable(file);
-    const std::string why = readable ? last_failure() : std::strerror(errno);
-    ERR_clear_error();
-    throw Error(Status::invalid, field_ + ".tls." + part + ": " + base::printable(file) + ": " + why);
+  const auto refuse = [this](const char *part) {
+    return [prefix = field_ + ".tls." + part + ": "](const std::string &file, const std::string &why) {
+      throw Error(Status::invalid, prefix + base::printable(file) + ": " + base::printable(why));
+    };
   };
   const std::shared_ptr<SSL_CTX> made(SSL_CTX_new(TLS_server_method()), &SSL_CTX_free);
   if (!made) throw Error(Status::unavailable, field_ + ".tls: " + last_failure());
@@ -229,35 +231,28 @@ std::shared_ptr<SSL_CTX> FileContext::load(const HttpConfig::Tls &config) const 
   const std::string id = field_.substr(0, SSL_MAX_SID_CTX_LENGTH);
   SSL_CTX_set_session_id_context(context, reinterpret_cast<const unsigned char *>(id.data()),
                                  static_cast<unsigned>(id.size()));
-  const std::string &key = config.key.empty() ? config.certificate : config.key;
-  ERR_clear_error();
-  if (SSL_CTX_use_certificate_chain_file(context, config.certificate.c_str()) != 1)
-    fail("certificate", config.certificate);
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1)
-    fail("key", key);
+  use_certificate(context, config.certificate, config.key, refuse("certificate"), refuse("key"));
   if (config.client_ca.empty()) {
     if (config.require_client)
       throw Error(Status::invalid, field_ + ".tls.requireClient: clientCa must name the authorities of the clients");
     return made;
   }
-  STACK_OF(X509_NAME) *const names = SSL_load_client_CA_file(config.client_ca.c_str());
-  if (!names || SSL_CTX_load_verify_file(context, config.client_ca.c_str()) != 1) {
-    sk_X509_NAME_pop_free(names, X509_NAME_free);
-    fail("clientCa", config.client_ca);
-  }
-  SSL_CTX_set_client_CA_list(context, names);
+  use_authorities(context, config.client_ca, refuse("clientCa"));
+  SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(config.client_ca.c_str()));
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | (config.require_client ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
   return made;
 }
 
-std::string FileContext::reload(const HttpConfig::Tls &config) {
+bool FileContext::reload(const HttpConfig::Tls &config) {
   std::shared_ptr<SSL_CTX> other = load(config);
-  const X509 *const fresh = SSL_CTX_get0_certificate(other.get());
-  const std::string end = end_of(fresh);
   const std::lock_guard lock(mutex_);
   context_.swap(other);
-  return X509_cmp(SSL_CTX_get0_certificate(context_.get()), SSL_CTX_get0_certificate(other.get())) != 0 ? end : "";
+  return X509_cmp(SSL_CTX_get0_certificate(context_.get()), SSL_CTX_get0_certificate(other.get())) != 0;
+}
+
+Context::End FileContext::end() const {
+  const std::lock_guard lock(mutex_);
+  return end_of(SSL_CTX_get0_certificate(context_.get()));
 }
 
 std::unique_ptr<Session> FileContext::begin(int socket, std::shared_ptr<const void> held) const {
