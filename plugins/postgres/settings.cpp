@@ -38,8 +38,8 @@ void check(std::string_view parameter, std::string_view value) {
   }
 }
 
-/// libpq would ask the terminal for the passphrase of an encrypted key, and connect without a certificate that is not
-/// there.
+/// libpq would wait at the terminal for the passphrase of an encrypted key, and connect without a certificate that is
+/// not there.
 void check_tls_files(const std::vector<std::pair<std::string, std::string>> &parameters) {
   const auto given = [&](std::string_view name) {
     std::string value; // the last one counts
