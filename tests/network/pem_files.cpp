@@ -118,7 +118,7 @@ TEST_CASE("check names each file that gives no certificate, and the reason") {
   }
 }
 
-TEST_CASE("check names each file that gives no key, and nothing asks for a passphrase") {
+TEST_CASE("check names each file that gives no key, and nothing waits for a passphrase") {
   const Files files;
   for (const Place &place : keys(files)) {
     INFO(place.config);

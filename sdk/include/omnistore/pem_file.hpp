@@ -31,7 +31,7 @@ inline std::string_view pem_label(std::string_view line) {
 /// Returns why a PEM file cannot give a TLS library a certificate or a private key, with the next
 /// step; an empty text if nothing speaks against it. It reads the file and looks at its lines, not at
 /// the bytes that they encode: those are for the library. An encrypted key is refused, because a
-/// library would ask the terminal for its passphrase, where a host has nobody who answers. Any thread
+/// library would wait at the terminal for its passphrase, and nobody types it for a host. Any thread
 /// may call it.
 inline std::string pem_problem(const std::string &path, Pem wanted) {
   std::string text;
