@@ -102,9 +102,53 @@ TEST_CASE("commands work through unix sockets") {
   CHECK(omnistore({"--url", data, "get", "k"}).out == "v");
   CHECK(omnistore({"--url", data, "--admin-url", admin, "--json", "mounts"}).code == 0);
   CHECK(omnistore({"-c", folder / "omnistore.json", "--json", "mounts"}).code == 0);
+  for (const test::Strings &report : {test::Strings{"mounts"}, {"drivers"}, {"explain", "k"}}) {
+    test::Strings command{"--admin-url", admin, "--json"};
+    command.insert(command.end(), report.begin(), report.end());
+    CHECK(omnistore(command).code == 0); // no config is here
+  }
   const Result unknown = omnistore({"--url", data, "mounts"});
   CHECK(unknown.code == 2);
   CHECK(says(unknown.err, "--admin-url"));
+}
+
+TEST_CASE("a command whose TLS fails says why, and what to do about it") {
+  const Secure secure;
+  const test::Authority::Pair own = secure.authority.pair("client", "");
+  const std::string port = secure.host.data.substr(secure.host.data.rfind(':'));
+  const auto refused = [](const test::Strings &command, const std::string &why, const std::string &advice) {
+    const Result result = omnistore(command);
+    INFO(result.err);
+    CHECK(result.code != 0);
+    CHECK(says(result.err, why));
+    CHECK(says(result.err, advice));
+    CHECK_FALSE(says(result.err, "omnistore serve"));
+    CHECK_FALSE(says(result.err, "option"));
+  };
+  const test::Folder folder;
+  test::write_file(folder / "text.pem", "hello\n");
+  const std::string text = folder / "text.pem", ca = secure.authority.ca();
+  for (const test::Strings &command : {test::Strings{"get", "k"}, test::Strings{"ls"}, test::Strings{"watch"}}) {
+    const auto with = [&](test::Strings options) {
+      options.insert(options.end(), command.begin(), command.end());
+      return options;
+    };
+    refused(with({"--url", secure.host.data}), "certificate", "with --ca FILE");
+    refused(with({"--url", secure.host.data, "--ca", text}), "--ca " + text + ": it contains no certificate", "PEM");
+    refused(with({"--url", secure.host.data, "--ca", ca, "--cert", own.cert, "--key", own.cert}),
+            "--key " + own.cert + ": it contains no private key", "PEM");
+    refused(with({"--url", "https://localhost" + port, "--ca", ca}), "localhost", "as it stands in its certificate");
+    refused(with({"--url", "http://127.0.0.1" + port}), "This listener speaks TLS", "use https://");
+  }
+  refused({"--admin-url", secure.host.admin, "mounts"}, "certificate", "with --ca FILE");
+  refused({"--admin-url", secure.host.admin, "--ca", text, "mounts"}, "--ca " + text + ": it contains no", "PEM");
+
+  const Served plain(folder, "{" + plugins +
+                                 "\"mounts\": {\"\": {\"driver\": \"memory\"}}, \"server\": {\"http\": {\"listen\": "
+                                 "\"127.0.0.1:0\"}}, \"admin\": {\"listen\": \"127.0.0.1:0\"}}");
+  const std::string data = "https" + plain.data.substr(4), admin = "https" + plain.admin.substr(4);
+  refused({"--url", data, "get", "k"}, "speaks no TLS", "use http://");
+  refused({"--admin-url", admin, "mounts"}, "wrong version number", "use http://");
 }
 
 TEST_CASE("a running host takes a new certificate when its file is replaced") {

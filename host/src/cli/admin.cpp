@@ -67,7 +67,8 @@ boost::json::object request_admin(const Global &global, const std::string &path,
   try {
     response = send_to_admin(parse_host_url(listener.url), listener.token, listener.tls, {method, path, body});
   } catch (const Error &error) {
-    throw Failure(error.status(), error.what(), listener.advice);
+    const std::string tls = tls_advice(error.what());
+    throw Failure(error.status(), error.what(), tls.empty() ? listener.advice : tls);
   }
   if (response.status == 403 && response.challenge.empty())
     throw Failure(Status::denied, admin_failure(what, response).what(), "run this as that user, or as root with sudo");

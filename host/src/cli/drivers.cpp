@@ -19,7 +19,7 @@ namespace {
 
 /// Returns the description of all drivers, here or on the running host.
 boost::json::object all_drivers(const Global &global) {
-  if (global.remote()) return request_admin(global, "/drivers");
+  if (global.names_host()) return request_admin(global, "/drivers");
   return report::describe(*registry_of(global), {});
 }
 
@@ -46,8 +46,8 @@ const boost::json::object &find(const boost::json::object &answer, const std::st
 
 /// The drivers of one file, of which `name` chooses one. Returns the exit code.
 int run_on_file(const Global &global, const Drivers &options) {
-  if (global.remote())
-    throw Failure(Status::invalid, "drivers: --file is a file of this machine, and --url names a host",
+  if (global.names_host())
+    throw Failure(Status::invalid, "drivers: --file is a file of this machine, and --url or --admin-url names a host",
                   "leave one of them out");
   const std::string file = std::filesystem::absolute(options.file).lexically_normal();
   boost::json::object answer;

@@ -111,7 +111,7 @@ void print(Output &out, const json::object &found) {
 
 int run(const Global &global, const Explain &options) {
   const json::object found =
-      global.remote() ? explain_at_host(global, options.key) : explain(global, *Stores(global), options.key);
+      global.names_host() ? explain_at_host(global, options.key) : explain(global, *Stores(global), options.key);
   Output out;
   if (global.json)
     out.json(found);

@@ -59,6 +59,18 @@ std::string token_advice(std::string_view text, bool is_401) {
 
 } // namespace
 
+std::string tls_advice(std::string_view message) {
+  const auto says = [&](std::string_view words) { return message.find(words) != message.npos; };
+  if (says("self-signed certificate") || says("local issuer certificate"))
+    return "if it is the right host, trust the authority of its certificate with --ca FILE";
+  if (says("certificate has expired") || says("certificate is not yet valid"))
+    return "replace the certificate at the host, or correct the clock of this machine";
+  if (says("no alternative certificate subject name") || says("hostname mismatch") || says("IP address mismatch"))
+    return "use the host's name or address as it stands in its certificate";
+  if (says("speaks no TLS") || says("wrong version number")) return "use http://, or the port on which it speaks TLS";
+  return {};
+}
+
 std::string as_command(const std::string &command, const std::string &message) {
   constexpr std::string_view operations[] = {"get",  "has",   "meta",   "set",   "touch", "list",
                                              "read", "clear", "remove", "watch", "stat"};
@@ -72,7 +84,8 @@ std::string as_host_message(const std::string &command, const std::string &messa
   const std::size_t driver = message.find(of_driver);
   if (driver == message.npos) return message;
   const std::string subject = as_command(command, message.substr(0, driver));
-  const std::string cause = message.substr(driver + of_driver.size());
+  std::string cause = message.substr(driver + of_driver.size());
+  cause.resize(std::min(cause.find("; set the option"), cause.size())); // a command has no options of a driver
   const std::size_t verb = cause.find(responded);
   if (verb == cause.npos) return subject + ": " + cause;
   const std::size_t words = cause.find(with, verb), own = cause.find(": ", words);
@@ -84,6 +97,7 @@ std::string as_host_message(const std::string &command, const std::string &messa
 
 std::string host_advice(Status status, const std::string &message) {
   const std::size_t verb = message.find(responded);
+  if (const std::string tls = tls_advice(message); verb == message.npos && !tls.empty()) return tls;
   if (verb == message.npos)
     return status == Status::unavailable && message.find(of_driver) != message.npos
                ? "see that the host runs; `omnistore serve` starts one"

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "cli/admin_client.hpp"
 #include "cli/failure.hpp"
@@ -18,6 +19,9 @@ std::string as_host_message(const std::string &command, const std::string &messa
 
 /// Returns the next step after such a failure; `message` is that of the driver.
 std::string host_advice(Status status, const std::string &message);
+
+/// Returns the next step after TLS with a host has failed; empty if the message is of something else.
+std::string tls_advice(std::string_view message);
 
 /// Returns the failure of a watch that the driver could not begin, in the driver's words; report() makes them the
 /// host's.

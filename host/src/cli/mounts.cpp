@@ -10,7 +10,7 @@ namespace omnistore::cli {
 
 int run(const Global &global, const Mounts &) {
   const boost::json::object mounts =
-      global.remote() ? request_admin(global, "/mounts") : report::describe_mounts(*Stores(global));
+      global.names_host() ? request_admin(global, "/mounts") : report::describe_mounts(*Stores(global));
   Output out;
   if (global.json)
     out.json(mounts);

@@ -32,6 +32,8 @@ struct Global {
   int verbose = 0;
 
   bool remote() const { return !url.empty(); }
+  /// Returns true if a report is to be that of a running host's admin listener.
+  bool names_host() const { return remote() || !admin.empty(); }
 };
 
 struct MakeToken {

@@ -4,6 +4,8 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include <omnistore/pem_file.hpp>
+
 #include "cli/find_config.hpp"
 #include "cli/host_url.hpp"
 #include "cli/log.hpp"
@@ -11,8 +13,20 @@
 
 namespace omnistore::cli {
 
+namespace {
+
+void check_file(const char *option, const std::string &file, Pem wanted) {
+  if (const std::string why = file.empty() ? file : pem_problem(file, wanted); !why.empty())
+    throw Error(Status::invalid, std::string(option) + " " + file + ": " + why);
+}
+
+} // namespace
+
 Config config_of_host(const Global &global) {
-  parse_host_url(global.url); // the driver's message would name an option
+  parse_host_url(global.url); // the driver's messages would name its options
+  check_file("--ca", global.ca, Pem::certificate);
+  check_file("--cert", global.certificate, Pem::certificate);
+  check_file("--key", global.key, Pem::key);
   Config config;
   if (!global.config.empty()) config = load_config(global);
   config.mounts.clear();

@@ -61,8 +61,11 @@ bool Connection::handshake() {
                        });
     return false;
   case tls::Session::Result::plain: {
-    constexpr std::string_view text = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 40\r\n"
-                                      "Connection: close\r\n\r\nThis listener speaks TLS: use https://.\n";
+    constexpr std::string_view body =
+        R"({"status":400,"statusText":"Bad Request","message":"This listener speaks TLS: use https://"})";
+    const std::string text =
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\nConnection: close\r\n\r\n" + std::string(body);
     error_code ignored;
     socket_.write_some(asio::buffer(text.data(), text.size()), ignored);
     socket_.shutdown(Socket::shutdown_send, ignored);

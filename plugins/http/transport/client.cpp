@@ -219,6 +219,11 @@ std::string in_words(Handle &handle, CURLcode code) {
   curl_easy_getinfo(handle.easy, CURLINFO_OS_ERRNO, &number);
   if (code == CURLE_COULDNT_CONNECT && number != 0)
     words += " (" + std::string(std::strerror(static_cast<int>(number))) + ")";
+  if (words.find("wrong version number") != words.npos)
+    return "the server speaks no TLS on this port; set the option with its address to http://, or to its port for "
+           "https";
+  if (words.find("self-signed certificate") != words.npos || words.find("local issuer certificate") != words.npos)
+    words += "; set the option ca to a file with the certificate of the authority that signed it";
   return words;
 }
 
