@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "program.hpp"
+#include "support/certificates.hpp"
 
 using test::Result;
 using test::says;
@@ -51,6 +52,33 @@ TEST_CASE("doctor finds nothing wrong with an installation that is well") {
   const Result text = test::omnistore({"-c", place.config(), "doctor"});
   CHECK(text.code == 0);
   CHECK(says(text.out, "ok    config: " + place.config() + ": 3 mounts\n"));
+}
+
+TEST_CASE("doctor says when certificates end, and who can read their keys") {
+  const test::Authority authority;
+  const test::Folder folder;
+  constexpr long day = 24 * 60 * 60;
+  const auto look = [&](const std::string &name, long lasts, mode_t mode) {
+    const test::Authority::Pair pair = authority.pair(name, "IP:127.0.0.1", lasts);
+    REQUIRE(::chmod(pair.key.c_str(), mode) == 0);
+    test::write_file(folder / "x.jsonc",
+                     R"({ "mounts": { "": { "driver": "memory" } }, "admin": { "tls": { "certificate": ")" + pair.cert +
+                         R"(", "key": ")" + pair.key + R"(" } } })");
+    return doctor(folder / "x.jsonc");
+  };
+  const Result well = look("well", 30 * day, 0600);
+  CHECK(well.code == 0);
+  CHECK(any_says(checks(well.json(), "certificates"), "well.pem of admin is valid until "));
+  CHECK(checks(well.json(), "secrets").empty());
+  const Result soon = look("soon", 13 * day, 0644);
+  CHECK(soon.code == 0);
+  CHECK(any_says(checks(soon.json(), "certificates"), "warn: the certificate "));
+  CHECK(any_says(checks(soon.json(), "secrets"), "soon.key can be read by other users"));
+  const Result ended = look("ended", -60, 0640);
+  CHECK(ended.code == 2);
+  CHECK(any_says(checks(ended.json(), "certificates"), "fail: the certificate "));
+  CHECK(any_says(checks(ended.json(), "certificates"), "ended on "));
+  CHECK(checks(ended.json(), "secrets").empty());
 }
 
 TEST_CASE("doctor names each problem of a config") {

@@ -23,6 +23,7 @@
 #include "config/draft.hpp"
 #include "loader/probe.hpp"
 #include "service/check_config.hpp"
+#include "tls/tls.hpp"
 
 namespace omnistore::cli {
 namespace {
@@ -68,6 +69,25 @@ void check_file(Diagnoses &found, const std::string &area, const std::string &fi
   const bool writes = (status.st_mode & refused & (S_IWGRP | S_IWOTH)) != 0;
   found.warn(area, file + " can be " + (writes ? "written" : "read") + " by other users",
              writes ? "chmod go-w " + file : "chmod 600 " + file + ", and chown it to the user of the host");
+}
+
+/// `config` is one that check accepts.
+void check_listener(Diagnoses &found, const std::string &field, const HttpConfig &config) {
+  constexpr mode_t of_others = S_IRWXO | S_IWGRP; // Debian's group ssl-cert may read keys
+  if (!config.token_file.empty()) check_file(found, "secrets", config.token_file, of_others);
+  if (!config.tls.enabled()) return;
+  check_file(found, "secrets", config.tls.key.empty() ? config.tls.certificate : config.tls.key, of_others);
+  constexpr std::int64_t day = 24 * 60 * 60;
+  const tls::Context::End end = tls::module().listen(config.tls, field)->end();
+  const std::int64_t left = end.time - std::time(nullptr);
+  const std::string what = "the certificate " + config.tls.certificate + " of " + field;
+  const std::string remedy = "replace the file; a host that runs takes the new one at once";
+  if (left <= 0)
+    found.fail("certificates", what + " ended on " + end.text, remedy);
+  else if (left < 14 * day)
+    found.warn("certificates", what + " ends on " + end.text, remedy);
+  else
+    found.ok("certificates", what + " is valid until " + end.text);
 }
 
 void check_plugins(Diagnoses &found, const Config &config, loader::Registry &plugins) {
@@ -213,6 +233,10 @@ void check_all(Diagnoses &found, const Global &global) {
   check_plugins(found, config, plugins ? *plugins : *open_registry(config));
   check_limits(found, config);
   check_clock(found);
+  if (usable) {
+    check_listener(found, "server.http", config.http);
+    check_listener(found, "admin", config.admin);
+  }
   if (usable && !check_host(found, global, config)) check_stores(found, config, plugins);
 }
 
