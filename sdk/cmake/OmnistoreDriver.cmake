@@ -47,6 +47,9 @@ function(omnistore_add_driver NAME)
       set_target_properties(${target} PROPERTIES ${language}_STANDARD ${${language}} ${language}_STANDARD_REQUIRED ON)
     endif()
   endforeach()
+  # A function of another signature than the driver's table has is an error in C too, not only a warning.
+  target_compile_options(${target} PRIVATE
+    $<$<COMPILE_LANG_AND_ID:C,GNU,Clang,AppleClang>:-Werror=incompatible-pointer-types>)
   # GCC makes statics of templates "GNU unique", which keeps a library loaded for ever.
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-gnu-unique>)
 

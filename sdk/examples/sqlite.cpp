@@ -61,18 +61,16 @@ private:
   std::unique_ptr<sqlite3, int (*)(sqlite3 *)> db_{nullptr, sqlite3_close};
 };
 
-constexpr omnistore_traits traits{sizeof(omnistore_traits),
-                                  OMNISTORE_SERIALIZED,
-                                  OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_RANGE |
-                                      OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS,
-                                  0,
-                                  0,
-                                  0,
-                                  OMNISTORE_KEEPS_PROCESS,
-                                  OMNISTORE_ORDER_KEYS,
-                                  0,
-                                  0,
-                                  0};
+constexpr omnistore_traits traits = [] {
+  omnistore_traits made{};
+  made.size = sizeof made;
+  made.thread_model = OMNISTORE_SERIALIZED;
+  made.capabilities = OMNISTORE_SHARED | OMNISTORE_NESTS | OMNISTORE_CAN_DEPTH | OMNISTORE_CAN_LIST_RANGE |
+                      OMNISTORE_CAN_LIST_REVERSE | OMNISTORE_CAN_LIST_FOLDERS;
+  made.keeps = OMNISTORE_KEEPS_PROCESS;
+  made.order = OMNISTORE_ORDER_KEYS;
+  return made;
+}();
 
 } // namespace
 

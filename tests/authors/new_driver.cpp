@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What `omnistore new-driver` refuses, and what it writes. The scripts beside this build and try its projects.
+// What `omnistore new-driver` refuses, and what it writes. The scripts beside this build and try its projects. A test
+// of the examples' length is here too.
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <filesystem>
 
 #include <cli/program.hpp>
@@ -65,4 +67,23 @@ TEST_CASE("a project goes into the folder that was named, with the driver's name
   CHECK(says(test::read_file(folder / "deep/er/a-1.cpp"), "\"a-1\""));
   for (const auto &entry : fs::recursive_directory_iterator(folder.path() / "deep/er"))
     if (entry.is_regular_file()) CHECK_FALSE(says(test::read_file(entry.path()), "@NAME@"));
+}
+
+TEST_CASE("an example fits on two screens: fewer than 80 lines in C++, fewer than 150 in C and in Rust") {
+  // The interface of the Rust template, which nobody edits: omnistore.rs is to Rust what driver.h is to C.
+  const Strings interfaces{"omnistore.rs", "layer.rs"};
+  std::size_t checked = 0;
+  for (const char *folder : {"examples", "template"}) {
+    for (const auto &entry : fs::recursive_directory_iterator(fs::path(OMNISTORE_SOURCE) / "sdk" / folder)) {
+      const fs::path file = entry.path(), extension = file.extension();
+      if (std::ranges::find(interfaces, file.filename().string()) != interfaces.end()) continue;
+      if (extension != ".cpp" && extension != ".c" && extension != ".rs") continue;
+      const std::string text = test::read_file(file);
+      const std::ptrdiff_t limit = extension == ".cpp" ? 80 : 150;
+      INFO(file);
+      CHECK(std::ranges::count(text, '\n') < limit);
+      ++checked;
+    }
+  }
+  CHECK(checked >= 13); // six examples, two templates for each of three languages, and the test of one
 }

@@ -30,12 +30,12 @@ std::size_t count(const std::string &text, const std::string &part) {
 } // namespace
 
 TEST_CASE("a driver without a schema is tested like any other, and takes no options") {
-  const std::string board = OMNISTORE_BUILD "/examples/board.so";
-  const test::Result kept = tried(board);
+  const std::string watches = OMNISTORE_BUILD "/examples/watches.so";
+  const test::Result kept = tried(watches);
   INFO(kept.out << kept.err);
   CHECK(kept.code == 0);
   CHECK(says(kept.out, "4 rules: 4 kept"));
-  const test::Result refused = tried(board, {"--options", R"({"size": 1})"});
+  const test::Result refused = tried(watches, {"--options", R"({"size": 1})"});
   CHECK(refused.code == 7);
   CHECK(says(refused.out, "options.size: there is no such field"));
 }

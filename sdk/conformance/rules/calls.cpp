@@ -30,8 +30,8 @@ void too_late(Bench &bench) {
     case OMNISTORE_UNAVAILABLE:
       return;
     default:
-      throw Broken(std::string(function) + " came to " + shown(done) +
-                   " after its deadline had passed; TIMEOUT is right");
+      throw Broken(std::string(function) + " returned " + shown(done) +
+                   " after its deadline had passed; expected TIMEOUT");
     }
   };
   soon("get", [&] { return store.get(bench.key("late")); });
@@ -94,7 +94,7 @@ void cancelled(Bench &bench) {
   const CallResult done = store.get(bench.key("missing"));
   require(done.status == OMNISTORE_NOT_FOUND || done.status == OMNISTORE_CANCELLED ||
               done.status == OMNISTORE_TIMEOUT || done.status == OMNISTORE_UNAVAILABLE,
-          "get for a caller that went away came to " + shown(done) + "; CANCELLED is right");
+          "get for a caller that went away returned " + shown(done) + "; expected CANCELLED");
   store.limit({});
   expect_none(store.get(bench.key("missing")), "get after one for a caller that went away");
 }

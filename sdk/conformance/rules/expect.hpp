@@ -12,11 +12,11 @@ namespace omnistore::kit {
 
 /// Throws Broken unless the call `what` has this status.
 inline void expect(const CallResult &done, omnistore_status status, const std::string &what) {
-  require(done.status == status, what + ": " + name_of(status) + " is right, it came to " + shown(done));
+  require(done.status == status, what + ": expected " + name_of(status) + ", got " + shown(done));
 }
 inline void expect_ok(const CallResult &done, const std::string &what) { expect(done, OMNISTORE_OK, what); }
 inline void expect_value(const GetResult &got, std::string_view right, const std::string &what) {
-  require(got.ok() && got.bytes == right, what + ": " + shown(right) + " is right, it came to " + shown(got));
+  require(got.ok() && got.bytes == right, what + ": expected " + shown(right) + ", got " + shown(got));
 }
 inline void expect_none(const GetResult &got, const std::string &what) { expect(got, OMNISTORE_NOT_FOUND, what); }
 

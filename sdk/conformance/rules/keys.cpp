@@ -157,7 +157,7 @@ void too_long_key(Bench &bench) {
     return;
   }
   require(done.status == OMNISTORE_TOO_LARGE || done.status == OMNISTORE_INVALID,
-          "set of a key over max_key_size came to " + shown(done) + "; TOO_LARGE is right");
+          "set of a key over max_key_size returned " + shown(done) + "; expected TOO_LARGE");
 }
 
 void largest_value(Bench &bench) {

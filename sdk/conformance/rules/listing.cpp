@@ -156,8 +156,8 @@ void wrong_cursors(Bench &bench) {
   for (const std::string &cursor : cursors) {
     const Page page = bench.store().list(bench.base(), {.limit = 3, .cursor = cursor});
     require(page.ok() || page.status == OMNISTORE_INVALID, "list with the cursor " + shown(cursor) +
-                                                               ", which it never gave, came to " + shown(page) +
-                                                               "; INVALID is right");
+                                                               ", which it never gave, returned " + shown(page) +
+                                                               "; expected INVALID");
   }
 }
 

@@ -121,7 +121,7 @@ void touch_user(Bench &bench) {
     expect_ok(store.touch(bench.key("u"), {}, user), "touch of the user meta");
     const GetResult after = store.stat(bench.key("u"), OMNISTORE_GET_META | OMNISTORE_GET_USER);
     require(after.known_meta().user == user,
-            "after touch the user meta is " + shown(after.known_meta().user) + "; " + shown(user) + " is right");
+            "after touch the user meta is " + shown(after.known_meta().user) + "; expected " + shown(user));
     require(after.known_meta().etag == before.known_meta().etag, "touch changed the etag");
     require(after.known_meta().mtime == before.known_meta().mtime, "touch changed the mtime");
   }

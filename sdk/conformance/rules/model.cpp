@@ -119,10 +119,10 @@ public:
               "stat gives another size than was set");
       require(!store.can(OMNISTORE_CAN_TTL) ||
                   same_expiry(store, got.known_meta().expiry, kept.expiry, kept.took + took()),
-              "stat gives the expiry " + std::to_string(got.known_meta().expiry) + "; " + std::to_string(kept.expiry) +
-                  " is right");
+              "stat gives the expiry " + std::to_string(got.known_meta().expiry) + "; expected " +
+                  std::to_string(kept.expiry));
       require(!store.can(OMNISTORE_CAN_META) || got.known_meta().user == kept.user,
-              "stat gives the user meta " + shown(got.known_meta().user) + "; " + shown(kept.user) + " is right");
+              "stat gives the user meta " + shown(got.known_meta().user) + "; expected " + shown(kept.user));
       break;
     }
     case Op::list: {

@@ -2,7 +2,7 @@
 // A trait `Layer` over Omnistore's C interface, for layers above one store. Its functions get the pointers of the C
 // interface, and a layer passes them on as they are, so that what later headers add reaches the store below.
 use crate::omnistore::*;
-use std::os::raw::{c_char, c_void};
+use std::os::raw::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 /// The capabilities of the child that a layer keeps if it passes everything down unchanged.
@@ -91,10 +91,10 @@ pub const fn layer<L: Layer>(
     Driver {
         size: std::mem::size_of::<Driver>() as u32,
         reserved: 0,
-        name: name.as_ptr() as *const c_char,
-        version: version.as_ptr() as *const c_char,
-        summary: summary.as_ptr() as *const c_char,
-        options_schema: schema.as_ptr() as *const c_char,
+        name: text(name),
+        version: text(version),
+        summary: text(summary),
+        options_schema: text(schema),
         min_children: 1,
         max_children: 1,
         traits,

@@ -134,10 +134,10 @@ pub const fn driver<S: Store>(
     Driver {
         size: std::mem::size_of::<Driver>() as u32,
         reserved: 0,
-        name: name.as_ptr() as *const c_char,
-        version: version.as_ptr() as *const c_char,
-        summary: summary.as_ptr() as *const c_char,
-        options_schema: schema.as_ptr() as *const c_char,
+        name: text(name),
+        version: text(version),
+        summary: text(summary),
+        options_schema: text(schema),
         min_children: 0,
         max_children: 0,
         traits,
@@ -158,6 +158,13 @@ pub const fn driver<S: Store>(
         unwatch: std::ptr::null(),
         extension: std::ptr::null(),
     }
+}
+
+/// Returns the pointer to a text that ends in NUL. A text that does not end so is an error of the compiler.
+pub const fn text(text: &'static str) -> *const c_char {
+    let size = text.len();
+    assert!(size > 0 && text.as_bytes()[size - 1] == 0, "a text of the driver's table does not end in \\0");
+    text.as_ptr() as *const c_char
 }
 
 /// Makes the traits of a store of whole values without limits of its own.
