@@ -113,6 +113,40 @@ TEST_CASE("no read is older than the bound when the master that sentinels know d
   });
 }
 
+TEST_CASE("no read is older than the bound when sentinels leave a master that stays reachable") {
+  const Near near = GENERATE(Near::cache, Near::overlay);
+  INFO((near == Near::cache ? "cache" : "overlay"));
+  RedisSentinels servers;
+  const NearHost host(R"("driver": "redis", "options": { )" + servers.options() + limits + " }", near);
+  RedisServer &old = servers.servers.front(), &fresh = servers.servers.back();
+  REQUIRE(host.set("key", "1"));
+  REQUIRE(RedisClient(old).number({"WAIT", "2", "0"}) == 2);
+  REQUIRE(comes_true([&] {
+    const std::int64_t misses = host.misses();
+    return host.get("key") == "1" && host.misses() == misses;
+  }));
+  // The sentinels forget the old master, so nobody makes it a replica.
+  REQUIRE(RedisClient(fresh)({"REPLICAOF", "NO", "ONE"}) == "OK");
+  const std::string name = RedisSentinels::name, port = std::to_string(fresh.port());
+  for (RedisServer &sentinel : servers.sentinels) {
+    RedisClient client(sentinel);
+    REQUIRE(client({"SENTINEL", "REMOVE", name}) == "OK");
+    REQUIRE(client({"SENTINEL", "MONITOR", name, "127.0.0.1", port, "2"}) == "OK");
+  }
+  REQUIRE(RedisClient(fresh)({"SET", "key", "2"}) == "OK");
+  const Clock::time_point written = Clock::now();
+  std::string value;
+  for (Clock::time_point begun = written; value != "2" && begun <= written + max_lag; begun = Clock::now())
+    value = host.get("key");
+  value = host.get("key");
+  CHECK(value == "2");
+  CHECK(RedisClient(old)({"GET", "key"}) == "1");
+  CHECK(comes_true([&] {
+    const std::int64_t misses = host.misses();
+    return host.get("key") == "2" && host.misses() == misses;
+  }));
+}
+
 TEST_CASE("no read is older than the bound when the master of a slot of a cluster dies") {
   RedisCluster cluster(3, 1, {"--cluster-node-timeout", "2000"});
   check_failover(R"("driver": "redis", "options": { )" + cluster.options() + limits + " }", Near::cache, [&] {

@@ -203,6 +203,83 @@ TEST_CASE("SENTINEL FAILOVER under load: no write is lost that the new master ha
   CHECK(lost == 0);
 }
 
+namespace {
+
+/// Two masters of which the sentinels name the first. Both stay reachable whatever the sentinels say.
+struct TwoMasters {
+  const RedisServer old{{"--notify-keyspace-events", "KEA"}}, fresh{{"--notify-keyspace-events", "KEA"}};
+  std::deque<RedisServer> sentinels;
+  TwoMasters() {
+    for (int i = 0; i < 3; ++i) sentinels.emplace_back(stubborn(old), RedisServer::On::sentinel);
+  }
+  std::string options() const {
+    return options_with({address_of(sentinels[0]), address_of(sentinels[1]), address_of(sentinels[2])},
+                        Store::patient());
+  }
+  /// The sentinel names the second one from now on.
+  void move(RedisServer &sentinel) const {
+    RedisClient client(sentinel);
+    REQUIRE(client({"SENTINEL", "REMOVE", "m"}) == "OK");
+    REQUIRE(client({"SENTINEL", "MONITOR", "m", "127.0.0.1", std::to_string(fresh.port()), "1"}) == "OK");
+  }
+};
+
+/// Returns when the watch has proven that it was complete at a moment after this call.
+bool proves_again(const StoreWatch &watching) {
+  const auto begun = test::Steady::now();
+  return eventually([&] { return test::milliseconds(watching.lag()) < test::Steady::now() - begun; });
+}
+
+} // namespace
+
+TEST_CASE("a watch leaves a master that stays reachable when the sentinels name another one") {
+  const bool one_hangs = GENERATE(false, true);
+  INFO((one_hangs ? "one sentinel hangs" : "all sentinels respond"));
+  TwoMasters servers;
+  Store store(servers.options());
+  Events watcher;
+  const StoreWatch watching(store, watcher);
+  REQUIRE(store.set("k", "v") == OMNISTORE_OK);
+  REQUIRE(RedisClient(servers.old)({"GET", "k"}) == "v");
+  for (RedisServer &sentinel : servers.sentinels) servers.move(sentinel);
+  if (one_hangs) servers.sentinels.front().freeze();
+  REQUIRE(eventually([&] { return watcher.resyncs > 0; }));
+  CHECK(store.set("k", "w") == OMNISTORE_OK);
+  CHECK(RedisClient(servers.fresh)({"GET", "k"}) == "w");
+  CHECK(RedisClient(servers.old)({"GET", "k"}) == "v");
+  RedisClient(servers.fresh)({"SET", "other", "v"});
+  CHECK(eventually([&] { return watcher.count(OMNISTORE_EVENT_UPDATE, "other") > 0; }));
+  CHECK(proves_again(watching));
+  CHECK(watcher.resyncs == 1);
+}
+
+TEST_CASE("a watch stays with its master when one sentinel of three names another one") {
+  TwoMasters servers;
+  Store store(servers.options());
+  Events watcher;
+  const StoreWatch watching(store, watcher);
+  servers.move(servers.sentinels.front());
+  CHECK(proves_again(watching));
+  CHECK(watcher.resyncs == 0);
+  CHECK(store.set("k", "v") == OMNISTORE_OK);
+  CHECK(RedisClient(servers.old)({"GET", "k"}) == "v");
+}
+
+TEST_CASE("a watch continues while no sentinel responds, but does not prove that it is complete") {
+  TwoMasters servers;
+  Store store(servers.options());
+  Events watcher;
+  const StoreWatch watching(store, watcher);
+  for (RedisServer &sentinel : servers.sentinels) sentinel.freeze();
+  CHECK(eventually([&] { return watching.lag() > 3000; }));
+  RedisClient(servers.old)({"SET", "other", "v"});
+  CHECK(eventually([&] { return watcher.count(OMNISTORE_EVENT_UPDATE, "other") > 0; }));
+  CHECK(store.set("k", "v") == OMNISTORE_OK);
+  for (RedisServer &sentinel : servers.sentinels) sentinel.thaw();
+  CHECK(proves_again(watching));
+  CHECK(watcher.resyncs == 0);
+}
+
 TEST_CASE("a name that no sentinel knows fails the open, and the message names the option master") {
   const RedisServer master, sentinel(stubborn(master), RedisServer::On::sentinel);
   std::string options = options_with({address_of(sentinel)}, Store::patient());

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include <omnistore/ext/lag.h>
+
 #include "redis/driven.hpp"
 
 namespace test {
@@ -51,6 +53,10 @@ public:
     REQUIRE(store.driver().watch(store.self(), &call, &request, &events, &watch_) == OMNISTORE_OK);
   }
   ~StoreWatch() { store_.driver().unwatch(store_.self(), watch_); }
+  std::int64_t lag() const {
+    const auto *table = static_cast<const omnistore_lag *>(store_.driver().extension(store_.self(), OMNISTORE_LAG));
+    return table->lag(store_.self(), watch_);
+  }
 
 private:
   Store &store_;

@@ -185,6 +185,7 @@ void ConnectionSlot::fail_all(const StoredFailure &problem, bool broken) {
 /// so that the server is not at fault. If no connection exists it throws, so that the host's task connects with more
 /// time.
 bool ConnectionSlot::connect(milliseconds limit) {
+  if (connection_ && !shared_.server.is_current(connection_->master)) demoted_ = true;
   if (connection_ && in_flight_.empty() &&
       (demoted_ || (Clock::now() - last_heard_ > check_after && connection_->is_closed())))
     drop();

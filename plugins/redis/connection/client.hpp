@@ -126,7 +126,7 @@ private:
   std::string out_; ///< the bytes to send, from sent_ on
   std::size_t sent_ = 0;
   bool full_ = false;            ///< the system took no more bytes
-  bool demoted_ = false;         ///< the server has become a replica: the next connection finds its master
+  bool demoted_ = false;         ///< the server is not the master any more, which the next connection finds
   Clock::time_point last_heard_; ///< when the server last accepted or sent bytes
 };
 

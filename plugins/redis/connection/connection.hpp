@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -32,6 +33,7 @@ public:
   Connection(const Endpoint &endpoint, milliseconds timeout);
 
   int descriptor() const { return context_->fd; }
+  std::uint64_t master = 0; ///< the number of the master (servers/server.hpp), if sentinels have named it
 
   /// Sends as much as the system takes without waiting, and returns how much. Throws BrokenConnection.
   std::size_t send(std::string_view bytes);

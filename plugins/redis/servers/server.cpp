@@ -2,7 +2,6 @@
 #include "servers/server.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <utility>
 
@@ -29,6 +28,19 @@ void require_master(Connection &connection, const std::string &shown, Clock::tim
 Server::Server(Endpoint endpoint, Sentinels sentinels)
     : endpoint_(std::move(endpoint)), sentinels_(std::move(sentinels)),
       shown_(has_sentinels() ? "the master " + sentinels_.master : endpoint_.shown()) {}
+
+MasterAddress Server::master() const {
+  const std::lock_guard guard(mutex_);
+  return master_;
+}
+
+void Server::move_from(std::uint64_t number, const MasterAddress &master, std::size_t sentinel) {
+  const std::lock_guard guard(mutex_);
+  if (!is_current(number)) return;
+  preferred_ = sentinel;
+  master_ = master;
+  number_.store(number + 1, std::memory_order_release);
+}
 
 std::string Server::shown() const {
   const std::lock_guard guard(mutex_);
@@ -70,23 +82,31 @@ std::unique_ptr<Connection> Server::connect(milliseconds timeout) {
 /// Returns null if this sentinel does not know the name.
 std::unique_ptr<Connection> Server::connect_to_master(const Endpoint &sentinel, milliseconds each,
                                                       Clock::time_point deadline) {
+  const std::uint64_t known = number_;
   const auto own_deadline = std::min(Clock::now() + each, deadline);
   Connection source(sentinel, until(own_deadline));
-  Commands commands;
-  commands.add("SENTINEL", "GET-MASTER-ADDR-BY-NAME", sentinels_.master);
-  const Replies replies = source.exchange(commands, own_deadline);
-  if (is_nil(not_error(*replies[0]))) return nullptr;
-  redisReply *const *parts = array_of(*replies[0], 2);
+  const auto named = request_master(source, sentinels_.master, own_deadline);
+  if (!named) return nullptr;
   Endpoint master = endpoint_;
   master.path.clear();
-  master.host = string_of(*parts[0]);
-  const std::string_view port = string_of(*parts[1]);
-  std::from_chars(port.data(), port.data() + port.size(), master.port);
+  master.host = named->host;
+  master.port = named->port;
   auto connection = std::make_unique<Connection>(master, until(deadline));
   require_master(*connection, master.shown(), deadline);
-  const std::lock_guard guard(mutex_);
-  shown_ = master.shown();
+  connection->master = note(*named, master.shown(), known);
   return connection;
+}
+
+/// Returns the number of a master that a sentinel named when `known` was the number of the current one.
+std::uint64_t Server::note(const MasterAddress &master, const std::string &shown, std::uint64_t known) {
+  const std::lock_guard guard(mutex_);
+  if (master != master_) {
+    if (!is_current(known)) throw BrokenConnection("another master was found meanwhile");
+    master_ = master;
+    number_.store(known + 1, std::memory_order_release);
+  }
+  shown_ = shown;
+  return number_;
 }
 
 } // namespace redis

@@ -88,6 +88,13 @@ void Watch::expect_cleared(std::span<const std::string_view> keys) {
   }
 }
 
+/// The proof is no newer than the last moment at which the server was surely the master: another one may have changes
+/// that this server does not report.
+std::int64_t Watch::lag() const {
+  const auto unconfirmed = std::chrono::ceil<milliseconds>(Clock::now() - confirmed_.load(std::memory_order_acquire));
+  return std::max(proof_.age(), static_cast<std::int64_t>(unconfirmed.count()));
+}
+
 // --------------------------------------------------------------------------------------------------------- subscribing
 
 /// Returns a connection to each server that has keys.
@@ -98,6 +105,12 @@ std::vector<Watch::Feed> Watch::subscribe_all() {
     cluster->refresh(omnistore::Call(&call), cluster->map(omnistore::Call(&call)));
   std::vector<Feed> feeds;
   for (Client *master : setup_.servers.masters(omnistore::Call(&call))) feeds.push_back(subscribe(*master));
+  if (const ClientSettings &settings = setup_.servers.settings(); !settings.sentinels.addresses.empty()) {
+    const Feed &feed = feeds.front();
+    confirmed_ = checked_;
+    master_check_ = std::make_unique<MasterCheck>(feed.server->server(), feed.connection->master,
+                                                  settings.connect_timeout, confirmed_);
+  }
   next_check_ = Clock::now() + check_pause;
   return feeds;
 }
@@ -178,6 +191,7 @@ void Watch::run() noexcept {
 bool Watch::reconnect() {
   std::minstd_rand random(std::random_device{}());
   feeds_.clear();
+  master_check_.reset();
   const bool fails_over = setup_.servers.cluster() || !setup_.servers.settings().sentinels.addresses.empty();
   const milliseconds longest = fails_over ? longest_failover_retry : longest_retry;
   for (milliseconds pause = first_retry;; pause = std::min(2 * pause, longest)) {
@@ -205,7 +219,7 @@ bool Watch::stopped(milliseconds wait) {
   return poll(&end, 1, static_cast<int>(wait.count())) > 0;
 }
 
-/// Returns when the watch ends. Throws if a server is away, or the cluster has other masters.
+/// Returns when the watch ends. Throws if a server is away, or there are other masters.
 void Watch::listen() {
   std::vector<pollfd> ready;
   for (;;) {
@@ -220,6 +234,7 @@ void Watch::listen() {
       wake = std::min(wake, due(feed));
       ready.push_back({feed.connection->descriptor(), POLLIN, 0});
     }
+    if (master_check_) ready.push_back({master_check_->descriptor(), POLLIN, 0});
     const auto left = std::max(std::chrono::ceil<milliseconds>(wake - Clock::now()), milliseconds(0));
     poll(ready.data(), ready.size(), static_cast<int>(left.count()));
     if (ready[0].revents != 0) return;
@@ -268,8 +283,10 @@ void Watch::prove() {
   proof_.renew(proven);
 }
 
-/// Throws if other masters than those of the feeds have the slots of the cluster now.
+/// Throws if other masters than those of the feeds have the slots of the cluster now, or the sentinels name another
+/// one.
 void Watch::check_masters() {
+  if (master_check_ && !master_check_->is_current()) throw BrokenConnection("the sentinels name another master now");
   Cluster *const cluster = setup_.servers.cluster();
   const Clock::time_point begun = Clock::now();
   if (!cluster || begun < next_check_) return;

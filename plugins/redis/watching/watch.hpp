@@ -16,6 +16,7 @@
 #include <omnistore/driver.h>
 #include <omnistore/lag.hpp>
 
+#include "servers/master_check.hpp"
 #include "servers/servers.hpp"
 #include "values/layout.hpp"
 
@@ -41,7 +42,7 @@ public:
   /// These keys will be cleared: the cause of their removal is `cleared`.
   void expect_cleared(std::span<const std::string_view> keys);
   /// Returns the age of the newest proof that the watch is complete (omnistore/ext/lag.h).
-  std::int64_t lag() const { return proof_.age(); }
+  std::int64_t lag() const;
 
 private:
   /// A connection to one of the servers that have the keys.
@@ -82,9 +83,13 @@ private:
   omnistore::WatchProof proof_;
   Clock::time_point next_check_; ///< of the cluster's masters
   Clock::time_point checked_;    ///< when the cluster's masters were requested for the last check that succeeded
-  std::vector<Change> changes_;  ///< from a cluster, not reported yet
+  /// When the last check began in which the sentinels named this master (MasterCheck); in the far future without
+  /// sentinels.
+  std::atomic<Clock::time_point> confirmed_{Clock::time_point::max()};
+  std::vector<Change> changes_; ///< from a cluster, not reported yet
   std::atomic<bool> stopping_ = false;
-  std::vector<Feed> feeds_;  ///< after the members above, which subscribe_all() uses
+  std::unique_ptr<MasterCheck> master_check_; ///< if there are sentinels
+  std::vector<Feed> feeds_;                   ///< after the members above, which subscribe_all() uses
   std::string just_changed_; ///< the key of the previous event, if that was a set or an expiry in the same batch
 
   std::mutex mutex_;
