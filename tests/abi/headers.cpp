@@ -93,7 +93,7 @@ TEST_CASE("the SDK's names are not the host's") {
 
 TEST_CASE("every block of code in the guide stands in a driver that is built") {
   std::string built;
-  for (const char *folder : {"sdk/examples", "sdk/template/c", "sdk/template/cpp", "plugins/null"}) {
+  for (const char *folder : {"sdk/examples", "sdk/template/c", "sdk/template/cpp", "sdk/template/rust/src", "plugins/null"}) {
     for (const auto &file : fs::directory_iterator(fs::path(OMNISTORE_SOURCE) / folder)) {
       built += test::read_file(file.path());
     }
