@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Keeps values in memory with expiries, conditions, user meta, listings in order, and watches. GUIDE.md explains it.
+//! Keeps values in memory with expiries, conditions, user meta, listings in order, and watches. GUIDE-RUST.md explains it.
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 mod omnistore;
-use omnistore::{Call, Condition, Failure, Host, ListRequest, Meta, Outcome, Page, Reply, SetRequest, Sink, Store, Traits};
+use omnistore::{Call, Clear, Condition, Failure, Host, ListRequest, Meta, Outcome, Page, Reply, SetRequest};
+use omnistore::{Sink, Store, Traits};
 
 struct Map {
     host: Host,
@@ -72,6 +73,18 @@ impl Store for Map {
     fn list(&self, _: &Call, request: &ListRequest, page: &mut Page) -> Reply {
         let values = self.values();
         page.fill(request, |keys| values.range(keys).next().map(|(key, value)| (&key[..], value.meta())))
+    }
+}
+
+impl Clear for Map {
+    fn clear(&self, _: &Call, base: &[u8], removed: &mut Page) -> Reply {
+        let mut values = self.values();
+        let keys: Vec<_> = values.keys().filter(|key| key.starts_with(base)).cloned().collect();
+        for key in keys {
+            removed.emit(&key, None)?;
+            values.remove(&key);
+        }
+        Ok(Outcome::Done)
     }
 }
 
