@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A trait `Layer` over Omnistore's C interface, for layers above one store. Its functions get the pointers of the C
 // interface, and a layer passes them on as they are, so that what later headers add reaches the store below.
-use crate::omnistore::*;
+use crate::omnistore::abi::*;
+use crate::omnistore::table::text;
+use crate::omnistore::{run, Failure, Host};
 use std::os::raw::c_void;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
@@ -23,31 +25,31 @@ impl Child {
     }
     /// # Safety
     /// These functions take pointers that the layer received, while its function runs.
-    pub unsafe fn get(&self, c: *mut RawCall, key: Bytes, r: *const GetRequest, sink: *mut RawSink) -> Status {
+    pub unsafe fn get(&self, c: *mut RawCall, key: Bytes, r: *const RawGetRequest, sink: *mut RawSink) -> Status {
         let (table, store) = self.table();
         (table.get)(store, c, key, r, sink)
     }
-    pub unsafe fn stat(&self, c: *mut RawCall, key: Bytes, r: *const GetRequest, sink: *mut RawSink) -> Status {
+    pub unsafe fn stat(&self, c: *mut RawCall, key: Bytes, r: *const RawGetRequest, sink: *mut RawSink) -> Status {
         let (table, store) = self.table();
         (table.stat)(store, c, key, r, sink)
     }
-    pub unsafe fn set(&self, c: *mut RawCall, key: Bytes, r: *const SetRequest, result: *mut RawSink) -> Status {
+    pub unsafe fn set(&self, c: *mut RawCall, key: Bytes, r: *const RawSetRequest, result: *mut RawSink) -> Status {
         let (table, store) = self.table();
         (table.set)(store, c, key, r, result)
     }
-    pub unsafe fn remove(&self, c: *mut RawCall, key: Bytes, r: *const RemoveRequest) -> Status {
+    pub unsafe fn remove(&self, c: *mut RawCall, key: Bytes, r: *const RawRemoveRequest) -> Status {
         let (table, store) = self.table();
         (table.remove)(store, c, key, r)
     }
-    pub unsafe fn touch(&self, c: *mut RawCall, key: Bytes, r: *const TouchRequest) -> Status {
+    pub unsafe fn touch(&self, c: *mut RawCall, key: Bytes, r: *const RawTouchRequest) -> Status {
         let (table, store) = self.table();
         table.touch.map_or(UNSUPPORTED, |touch| touch(store, c, key, r))
     }
-    pub unsafe fn list(&self, c: *mut RawCall, r: *const ListRequest, page: *mut RawPage) -> Status {
+    pub unsafe fn list(&self, c: *mut RawCall, r: *const RawListRequest, page: *mut RawPage) -> Status {
         let (table, store) = self.table();
         (table.list)(store, c, r, page)
     }
-    pub unsafe fn clear(&self, c: *mut RawCall, r: *const ClearRequest, removed: *mut RawPage) -> Status {
+    pub unsafe fn clear(&self, c: *mut RawCall, r: *const RawClearRequest, removed: *mut RawPage) -> Status {
         let (table, store) = self.table();
         table.clear.map_or(UNSUPPORTED, |clear| clear(store, c, r, removed))
     }
@@ -61,25 +63,25 @@ pub trait Layer: Sized + Sync {
     fn open(options: &str, host: Host, child: Child, traits: &mut Traits) -> Result<Self, Failure>;
     fn child(&self) -> &Child;
 
-    unsafe fn get(&self, call: *mut RawCall, key: Bytes, request: *const GetRequest, sink: *mut RawSink) -> Status {
+    unsafe fn get(&self, call: *mut RawCall, key: Bytes, request: *const RawGetRequest, sink: *mut RawSink) -> Status {
         self.child().get(call, key, request, sink)
     }
-    unsafe fn stat(&self, call: *mut RawCall, key: Bytes, request: *const GetRequest, sink: *mut RawSink) -> Status {
+    unsafe fn stat(&self, call: *mut RawCall, key: Bytes, request: *const RawGetRequest, sink: *mut RawSink) -> Status {
         self.child().stat(call, key, request, sink)
     }
-    unsafe fn set(&self, call: *mut RawCall, key: Bytes, request: *const SetRequest, result: *mut RawSink) -> Status {
+    unsafe fn set(&self, call: *mut RawCall, key: Bytes, request: *const RawSetRequest, result: *mut RawSink) -> Status {
         self.child().set(call, key, request, result)
     }
-    unsafe fn remove(&self, call: *mut RawCall, key: Bytes, request: *const RemoveRequest) -> Status {
+    unsafe fn remove(&self, call: *mut RawCall, key: Bytes, request: *const RawRemoveRequest) -> Status {
         self.child().remove(call, key, request)
     }
-    unsafe fn touch(&self, call: *mut RawCall, key: Bytes, request: *const TouchRequest) -> Status {
+    unsafe fn touch(&self, call: *mut RawCall, key: Bytes, request: *const RawTouchRequest) -> Status {
         self.child().touch(call, key, request)
     }
-    unsafe fn list(&self, call: *mut RawCall, request: *const ListRequest, page: *mut RawPage) -> Status {
+    unsafe fn list(&self, call: *mut RawCall, request: *const RawListRequest, page: *mut RawPage) -> Status {
         self.child().list(call, request, page)
     }
-    unsafe fn clear(&self, call: *mut RawCall, request: *const ClearRequest, removed: *mut RawPage) -> Status {
+    unsafe fn clear(&self, call: *mut RawCall, request: *const RawClearRequest, removed: *mut RawPage) -> Status {
         self.child().clear(call, request, removed)
     }
 }
@@ -111,8 +113,8 @@ pub const fn layer<L: Layer>(
         set_many: std::ptr::null(),
         remove_many: std::ptr::null(),
         touch: Some(touch::<L>),
-        watch: std::ptr::null(),
-        unwatch: std::ptr::null(),
+        watch: None,
+        unwatch: None,
         extension: std::ptr::null(),
     }
 }
@@ -120,9 +122,9 @@ pub const fn layer<L: Layer>(
 // ------------------------------------------------------------------------------------------- from C to the trait
 
 unsafe extern "C" fn open<L: Layer>(
-    host: *const RawHost, call: *mut RawCall, request: *const OpenRequest, traits: *mut Traits, store: *mut *mut c_void,
+    host: *const RawHost, call: *mut RawCall, request: *const RawOpenRequest, traits: *mut Traits, store: *mut *mut c_void,
 ) -> Status {
-    run(call, || {
+    run(call, |_| {
         let options = std::str::from_utf8((*request).options.slice())
             .map_err(|_| Failure::refused(INVALID, "the options are not UTF-8"))?;
         let child = *(*request).children;
@@ -145,16 +147,16 @@ unsafe extern "C" fn close<L: Layer>(store: *mut c_void) {
 macro_rules! functions {
     ($($name:ident($($argument:ident: $type:ty),*)),* $(,)?) => { $(
         unsafe extern "C" fn $name<L: Layer>(store: *mut c_void, call: *mut RawCall $(, $argument: $type)*) -> Status {
-            run(call, || Ok((*(store as *const L)).$name(call $(, $argument)*)))
+            run(call, |_| Ok((*(store as *const L)).$name(call $(, $argument)*)))
         }
     )* };
 }
 functions! {
-    get(key: Bytes, request: *const GetRequest, sink: *mut RawSink),
-    stat(key: Bytes, request: *const GetRequest, sink: *mut RawSink),
-    set(key: Bytes, request: *const SetRequest, result: *mut RawSink),
-    remove(key: Bytes, request: *const RemoveRequest),
-    touch(key: Bytes, request: *const TouchRequest),
-    list(request: *const ListRequest, page: *mut RawPage),
-    clear(request: *const ClearRequest, removed: *mut RawPage),
+    get(key: Bytes, request: *const RawGetRequest, sink: *mut RawSink),
+    stat(key: Bytes, request: *const RawGetRequest, sink: *mut RawSink),
+    set(key: Bytes, request: *const RawSetRequest, result: *mut RawSink),
+    remove(key: Bytes, request: *const RawRemoveRequest),
+    touch(key: Bytes, request: *const RawTouchRequest),
+    list(request: *const RawListRequest, page: *mut RawPage),
+    clear(request: *const RawClearRequest, removed: *mut RawPage),
 }

@@ -3,8 +3,8 @@
 mod layer;
 mod omnistore;
 use layer::{Child, Layer};
-use omnistore::{Bytes, ClearRequest, Failure, Host, RawCall, RawPage, RawSink, Status, Traits};
-use omnistore::{RemoveRequest, SetRequest, TouchRequest};
+use omnistore::{Bytes, Failure, Host, RawCall, RawPage, RawSink, Status, Traits};
+use omnistore::{RawClearRequest, RawRemoveRequest, RawSetRequest, RawTouchRequest};
 
 struct Logged {
     host: Host,
@@ -36,40 +36,32 @@ impl Layer for Logged {
         &self.child
     }
 
-    unsafe fn set(&self, call: *mut RawCall, key: Bytes, request: *const SetRequest, result: *mut RawSink) -> Status {
+    unsafe fn set(&self, call: *mut RawCall, key: Bytes, request: *const RawSetRequest, result: *mut RawSink) -> Status {
         self.log("set", key);
         self.child.set(call, key, request, result)
     }
-    unsafe fn remove(&self, call: *mut RawCall, key: Bytes, request: *const RemoveRequest) -> Status {
+    unsafe fn remove(&self, call: *mut RawCall, key: Bytes, request: *const RawRemoveRequest) -> Status {
         self.log("remove", key);
         self.child.remove(call, key, request)
     }
-    unsafe fn touch(&self, call: *mut RawCall, key: Bytes, request: *const TouchRequest) -> Status {
+    unsafe fn touch(&self, call: *mut RawCall, key: Bytes, request: *const RawTouchRequest) -> Status {
         self.log("touch", key);
         self.child.touch(call, key, request)
     }
-    unsafe fn clear(&self, call: *mut RawCall, request: *const ClearRequest, removed: *mut RawPage) -> Status {
+    unsafe fn clear(&self, call: *mut RawCall, request: *const RawClearRequest, removed: *mut RawPage) -> Status {
         self.log("clear", (*request).base);
         self.child.clear(call, request, removed)
     }
 }
 
-static TRAITS: Traits = omnistore::traits_of(omnistore::PARALLEL, 0, omnistore::KEEPS_UNKNOWN, omnistore::ORDER_NONE);
-static DRIVER: omnistore::Driver = layer::layer::<Logged>(
+static TRAITS: Traits = Traits::parallel();
+omnistore::plugin!(table: layer::layer::<Logged>(
     "@NAME@\0",
     "0.1.0\0",
     "Logs writes\0",
     concat!(include_str!("../options.schema.json"), "\0"),
     &TRAITS,
-);
-static DRIVERS: [&omnistore::Driver; 1] = [&DRIVER];
-static PLUGIN: omnistore::Plugin = omnistore::plugin(&DRIVERS);
-
-/// The one symbol of the plugin.
-#[no_mangle]
-pub extern "C" fn omnistore_plugin_entry(_host: *const std::os::raw::c_void) -> &'static omnistore::Plugin {
-    &PLUGIN
-}
+));
 
 #[cfg(test)]
 mod tests {

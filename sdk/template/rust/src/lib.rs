@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //! @NAME@: a driver that keeps its values in a map. Replace the map by your own store.
 use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Included, Unbounded};
+use std::sync::{Mutex, MutexGuard};
 
 mod omnistore;
-use omnistore::{Failure, Host, Page, Store, Value};
+use omnistore::{Call, Clear, Condition, Failure, Host, ListRequest, Meta, Outcome, Page, Reply, SetRequest};
+use omnistore::{Sink, Store, Traits};
 
 struct Map {
     host: Host,
     capacity: usize,
-    values: BTreeMap<Vec<u8>, (Vec<u8>, i64)>, // each with the time of its set
+    values: Mutex<BTreeMap<Vec<u8>, Value>>,
+}
+
+struct Value {
+    bytes: Vec<u8>,
+    mtime: i64,
+}
+
+impl Value {
+    fn meta(&self) -> Meta<'_> {
+        Meta { size: self.bytes.len() as u64, mtime: Some(self.mtime), ..Meta::default() }
+    }
 }
 
 /// Reads the capacity. The host has checked the options against options.schema.json and filled in the default, so that
@@ -19,70 +31,69 @@ fn read_capacity(options: &str) -> Result<usize, Failure> {
     number.trim().parse().map_err(|_| Failure::refused(omnistore::INVALID, "option capacity: expected a number"))
 }
 
+impl Map {
+    fn values(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Value>> {
+        self.values.lock().unwrap()
+    }
+}
+
 impl Store for Map {
+    const TRAITS: Traits = Traits {
+        capabilities: omnistore::NEVER_BLOCKS | omnistore::NESTS | omnistore::CAN_LIST_META,
+        keeps: omnistore::KEEPS_NOTHING,
+        order: omnistore::ORDER_KEYS,
+        ..Traits::parallel()
+    };
+
     fn open(options: &str, host: Host) -> Result<Self, Failure> {
-        Ok(Map { host, capacity: read_capacity(options)?, values: BTreeMap::new() })
+        Ok(Map { host, capacity: read_capacity(options)?, values: Mutex::default() })
     }
 
-    fn get(&mut self, key: &[u8]) -> Result<Option<Value<'_>>, Failure> {
-        Ok(self.values.get(key).map(value_of))
+    fn get(&self, _: &Call, key: &[u8], sink: Sink) -> Reply {
+        match self.values().get(key) {
+            Some(value) => sink.give(&value.meta(), &value.bytes),
+            None => Ok(Outcome::NotFound),
+        }
     }
 
-    fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), Failure> {
-        if self.values.len() >= self.capacity && !self.values.contains_key(key) {
+    fn set(&self, _: &Call, key: &[u8], request: &SetRequest, _: Sink) -> Reply {
+        let mut values = self.values();
+        if values.len() >= self.capacity && !values.contains_key(key) {
             let message = format!("there are {} values already", self.capacity);
             return Err(Failure::refused(omnistore::NO_SPACE, message));
         }
-        self.values.insert(key.to_vec(), (value.to_vec(), self.host.now()));
-        Ok(())
+        values.insert(key.to_vec(), Value { bytes: request.value.to_vec(), mtime: self.host.now() });
+        Ok(Outcome::Done)
     }
 
-    fn remove(&mut self, key: &[u8]) -> Result<bool, Failure> {
-        Ok(self.values.remove(key).is_some())
+    fn remove(&self, _: &Call, key: &[u8], _: Condition) -> Reply {
+        Ok(if self.values().remove(key).is_some() { Outcome::Done } else { Outcome::NotFound })
     }
 
-    // The cursor is the last key of the page before, so that changes in between do no harm.
-    fn list(&mut self, base: &[u8], cursor: &[u8], page: &mut Page) -> Result<(), Failure> {
-        let start = if cursor.is_empty() { Included(base) } else { Excluded(cursor) };
-        let mut last: &[u8] = &[];
-        for (key, entry) in self.values.range::<[u8], _>((start, Unbounded)) {
-            if !key.starts_with(base) {
-                break;
-            }
-            if page.is_full() {
-                page.next(last);
-                break;
-            }
-            page.emit(key, &value_of(entry))?;
-            last = key;
+    fn list(&self, _: &Call, request: &ListRequest, page: &mut Page) -> Reply {
+        let values = self.values();
+        page.fill(request, |keys| values.range(keys).next().map(|(key, value)| (&key[..], value.meta())))
+    }
+}
+
+impl Clear for Map {
+    fn clear(&self, _: &Call, base: &[u8], removed: &mut Page) -> Reply {
+        let mut values = self.values();
+        let keys: Vec<_> = values.keys().filter(|key| key.starts_with(base)).cloned().collect();
+        for key in keys {
+            removed.emit(&key, None)?;
+            values.remove(&key);
         }
-        Ok(())
+        Ok(Outcome::Done)
     }
 }
 
-fn value_of(entry: &(Vec<u8>, i64)) -> Value<'_> {
-    Value { bytes: &entry.0, mtime: entry.1 }
-}
-
-static TRAITS: omnistore::Traits = omnistore::traits(
-    omnistore::NEVER_BLOCKS | omnistore::NESTS | omnistore::CAN_LIST_META,
-    omnistore::KEEPS_NOTHING,
-    omnistore::ORDER_KEYS,
-);
-static DRIVER: omnistore::Driver = omnistore::driver::<Map>(
-    "@NAME@\0",
-    "0.1.0\0",
-    "Keeps values in a map\0",
-    concat!(include_str!("../options.schema.json"), "\0"),
-    &TRAITS,
-);
-static DRIVERS: [&omnistore::Driver; 1] = [&DRIVER];
-static PLUGIN: omnistore::Plugin = omnistore::plugin(&DRIVERS);
-
-/// The one symbol of the plugin.
-#[no_mangle]
-pub extern "C" fn omnistore_plugin_entry(_host: *const std::os::raw::c_void) -> &'static omnistore::Plugin {
-    &PLUGIN
+omnistore::plugin! {
+    store: Map,
+    name: "@NAME@",
+    version: "0.1.0",
+    summary: "Keeps values in a map",
+    schema: include_str!("../options.schema.json"),
 }
 
 #[cfg(test)]
