@@ -251,9 +251,9 @@ TEST_CASE("a client that reads nothing delays neither writers nor others, and le
   Host host;
   Stream quick(host.http(), "/last"), slow(host.http(), "/many/");
   slow.client.hold_back(200'000);
-  // More than the sockets' buffers, the feed and the watch's queue hold together.
-  const std::string long_name(1000, 'k');
-  constexpr int count = 20'000;
+  // More than the sockets' buffers, the feed and the room for events hold together.
+  const std::string long_name(3900, 'k');
+  constexpr int count = 10'000;
   for (int i = 0; i < count; ++i) host.storage.set("many:" + std::to_string(i) + long_name, "");
   host.storage.set("last", "");
   CHECK(quick.event() == update("last"));
