@@ -85,7 +85,7 @@ std::string as_host_message(const std::string &command, const std::string &messa
   if (driver == message.npos) return message;
   const std::string subject = as_command(command, message.substr(0, driver));
   std::string cause = message.substr(driver + of_driver.size());
-  if (!tls_advice(cause).empty()) // tells it better: a command has no options of a driver
+  if (!tls_advice(cause).empty()) // a command has no options of a driver
     cause.resize(std::min(cause.find("; set the option"), cause.size()));
   const std::size_t verb = cause.find(responded);
   if (verb == cause.npos) return subject + ": " + cause;
