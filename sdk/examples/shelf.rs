@@ -143,4 +143,4 @@ impl Watch for Shelf {
     }
 }
 
-plugin! { store: Shelf, name: "shelf", version: "1.0.0", summary: "Keeps values with all that belongs to them" }
+export! { store: Shelf, name: "shelf", version: "1.0.0", summary: "Keeps values with all that belongs to them" }

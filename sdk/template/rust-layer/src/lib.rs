@@ -55,7 +55,7 @@ impl Layer for Logged {
 }
 
 static TRAITS: Traits = Traits::parallel();
-omnistore::plugin!(table: layer::layer::<Logged>(
+omnistore::export!(table: layer::layer::<Logged>(
     "@NAME@\0",
     "0.1.0\0",
     "Logs writes\0",

@@ -88,7 +88,7 @@ impl Clear for Map {
     }
 }
 
-omnistore::plugin! {
+omnistore::export! {
     store: Map,
     name: "@NAME@",
     version: "0.1.0",

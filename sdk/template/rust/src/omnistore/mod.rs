@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Omnistore's interface for drivers, in safe Rust: implement `Store`, and `Touch`, `Clear` and `Watch` if your store has
-//! them, and name the type in `plugin!`. Needs Rust 1.63, and no crates. Nobody has to edit these files.
+//! them, and name the type in `export!`. Needs Rust 1.63, and no crates. Nobody has to edit these files.
 #![allow(dead_code, unused_imports, unused_macros)]
 pub mod abi;
 mod call;
@@ -25,10 +25,10 @@ pub use watcher::{Cause, Watcher};
 /// Makes the plugin of one driver. It is an error of the compiler if `Store::TRAITS` claims more than the type
 /// implements, or if the type implements more than it claims. The options' schema is a literal or an
 /// `include_str!`; a driver without options has none.
-macro_rules! plugin {
+macro_rules! export {
     (store: $store:ty, name: $name:literal, version: $version:literal, summary: $summary:literal
         $(, schema: $schema:expr)? $(,)?) => {
-        $crate::omnistore::plugin!(table: {
+        $crate::omnistore::export!(table: {
             use $crate::omnistore::table::{checked, driver, Absent, Parts};
             static TRAITS: $crate::omnistore::Traits =
                 checked(<$store as $crate::omnistore::Store>::TRAITS, &Parts::<$store>::TOUCH, &Parts::<$store>::WATCH);
@@ -54,4 +54,4 @@ macro_rules! plugin {
         }
     };
 }
-pub(crate) use plugin;
+pub(crate) use export;
