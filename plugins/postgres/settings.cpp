@@ -52,7 +52,9 @@ void check_tls_files(const std::vector<std::pair<std::string, std::string>> &par
                                      {"sslcert", omnistore::Pem::certificate},
                                      {"sslkey", omnistore::Pem::key}}) {
     const std::string file = given(name);
-    if (file.empty() || (wanted == omnistore::Pem::key && !given("sslpassword").empty())) continue;
+    // "engine:name" is a key in a device.
+    const bool is_device = file.find(':') != file.npos && !file.starts_with('/');
+    if (file.empty() || (wanted == omnistore::Pem::key && (is_device || !given("sslpassword").empty()))) continue;
     if (const std::string why = omnistore::pem_problem(file, wanted); !why.empty())
       throw Failure(OMNISTORE_INVALID, "option " + std::string(name) + ": " + file + ": " + why);
   }

@@ -112,6 +112,16 @@ TEST_CASE("commands work through unix sockets") {
   CHECK(says(unknown.err, "--admin-url"));
 }
 
+TEST_CASE("a certificate may come through a pipe, which can be read only once") {
+  const Secure secure;
+  const test::Authority::Pair own = secure.authority.pair("client", "");
+  const Result result = test::run_command(
+      {"bash", "-c", R"("$0" --url "$1" --ca <(cat "$2") --cert <(cat "$3") --key <(cat "$4") set k v)",
+       test::program(), secure.host.data, secure.authority.ca(), own.cert, own.key});
+  INFO(result.err);
+  CHECK(result.code == 0);
+}
+
 TEST_CASE("a command whose TLS fails says why, and what to do about it") {
   const Secure secure;
   const test::Authority::Pair own = secure.authority.pair("client", "");
@@ -274,7 +284,7 @@ TEST_CASE("without the module of TLS there is a clear message, and everything el
   CHECK(run({"-c", secure.folder / "omnistore.json", "ls"}).code == 0);
 }
 
-TEST_CASE("the module of TLS need not be executable, as in a package") {
+TEST_CASE("the module of TLS is loaded without the mode of a program, which packages take from it") {
   const Secure secure;
   const test::Folder other;
   std::filesystem::create_directories(other.path() / "bin");

@@ -64,7 +64,7 @@ bool Tasks::submit(const void *owner, const base::CallLabel &label, omnistore_ta
     std::lock_guard lock(mutex_);
     if (stopping_ || waiting_ >= most_waiting) return false;
     if (const auto found = owners_.find(owner); found != owners_.end() && found->second.dropped) return false;
-    grow();
+    if (may_grow()) grow();
     if (threads_.empty()) return false;
     Owner &of = owners_[owner];
     (parallel ? of.parallel : of.serial).emplace(Clock::now() + delay, Task{&label, task, argument, parallel});
@@ -91,7 +91,6 @@ void Tasks::forget(const void *owner) {
 }
 
 void Tasks::grow() {
-  if (idle_ != 0 || threads_.size() >= most_threads) return;
   without_exceptions([&] { threads_.emplace_back([this] { work(); }); }); // if it fails, those that run will do
 }
 
@@ -147,8 +146,10 @@ void Tasks::work() {
     ++busy_;
     if (!task.parallel) owner.serial_runs = true;
     // submit() counts on a thread that has nothing to do. This one had, and more may have come meanwhile.
-    next(Clock::now(), due);
-    if (due != Clock::time_point::max()) grow();
+    if (may_grow()) {
+      next(Clock::now(), due);
+      if (due != Clock::time_point::max()) grow();
+    }
     lock.unlock();
     run(task, running);
     lock.lock();

@@ -58,7 +58,9 @@ private:
   using Owners = std::map<const void *, Owner>;
 
   void work();
-  /// Starts a thread if none is free and there may be more. Under the mutex.
+  /// Returns true if no thread is free and there may be more. Under the mutex.
+  bool may_grow() const { return idle_ == 0 && threads_.size() < most_threads; }
+  /// Starts a thread. Under the mutex.
   void grow();
   bool has_room(const Owner &owner) const;
   /// Returns the queue of the owner whose first task comes next, or null if none of them may run.

@@ -5,8 +5,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace omnistore {
 
@@ -31,9 +33,11 @@ inline std::string_view pem_label(std::string_view line) {
 /// Returns why a PEM file cannot give a TLS library a certificate or a private key, with the next
 /// step; an empty text if nothing speaks against it. It reads the file and looks at its lines, not at
 /// the bytes that they encode: those are for the library. An encrypted key is refused, because a
-/// library would wait at the terminal for its passphrase, and nobody types it for a host. Any thread
-/// may call it.
+/// library would wait at the terminal for its passphrase, and nobody types it for a host. A pipe is
+/// left to the library, since it can be read only once. Any thread may call it.
 inline std::string pem_problem(const std::string &path, Pem wanted) {
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored)) return {};
   std::string text;
   if (std::FILE *const file = std::fopen(path.c_str(), "rb")) {
     char piece[4096];
